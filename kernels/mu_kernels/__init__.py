@@ -1,0 +1,35 @@
+"""Numba kernels of the host's hot path: histories in, negatives and candidates out.
+
+Public functions check their inputs, allocate and document; private compiled functions do the work, in as many
+threads as `threads=` says, with results that do not depend on it. Depends on NumPy and Numba alone.
+Importing compiles nothing; a kernel is compiled at its first call and cached on disk where a writable folder
+exists.
+"""
+
+from mu_kernels.csr import CSR
+from mu_kernels.distinct import distinct
+from mu_kernels.index import ItemIndex
+from mu_kernels.negatives import Draw, NegativeSampler
+from mu_kernels.packing import Packing, one_per_row, pack_windows
+from mu_kernels.ranks import Ranks, rank_scores
+from mu_kernels.topk import Hits, top_k_scores
+from mu_kernels.windows import WindowBatch, Windows, cut_windows, fill_windows
+
+__all__ = [
+    "CSR",
+    "Draw",
+    "Hits",
+    "ItemIndex",
+    "NegativeSampler",
+    "Packing",
+    "Ranks",
+    "WindowBatch",
+    "Windows",
+    "cut_windows",
+    "distinct",
+    "fill_windows",
+    "one_per_row",
+    "pack_windows",
+    "rank_scores",
+    "top_k_scores",
+]

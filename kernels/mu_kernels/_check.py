@@ -1,0 +1,55 @@
+"""Inputs are checked once, at the public functions; behind them kernels see one type of array only."""
+
+from typing import Any
+
+import numpy as np
+
+
+def read_only(values: Any, dtype: Any, name: str, ndim: int = 1) -> np.ndarray:
+    """`values` as a read-only C-contiguous array of `dtype`; copied only where type or layout differ.
+
+    Read-only, because memory-mapped logs are, and Numba compiles a kernel again for each mixture of writable
+    and read-only arguments.
+
+    Raises:
+      TypeError: the values are of another kind (floats where integers are due).
+      ValueError: wrong number of axes, or an integer that `dtype` cannot hold; names the argument.
+    """
+    array = np.asarray(values)
+    dtype = np.dtype(dtype)
+    if array.ndim != ndim:
+        raise ValueError(f"{name} has shape {array.shape}; it must have {ndim} axes")
+    if array.size:
+        if array.dtype.kind not in ("iu" if dtype.kind == "i" else "f"):
+            kind = "integers" if dtype.kind == "i" else "floating-point numbers"
+            raise TypeError(f"{name} is of type {array.dtype}; it must hold {kind}")
+        if dtype.kind == "i" and not np.can_cast(array.dtype, dtype):
+            limits = np.iinfo(dtype)
+            low, high = int(array.min()), int(array.max())
+            if low < limits.min or high > limits.max:
+                raise ValueError(
+                    f"{name} holds {low if low < limits.min else high}, which {dtype} cannot hold"
+                )
+    with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite, and `finite` names it
+        array = np.ascontiguousarray(array, dtype=dtype).view()
+    array.flags.writeable = False
+    return array
+
+
+def in_range(array: np.ndarray, low: int, high: int, name: str, what: str) -> None:
+    """Refuses values outside `low <= value < high`, naming the first."""
+    if array.size and (int(array.min()) < low or int(array.max()) >= high):
+        flat = array.reshape(-1)
+        at = int(np.flatnonzero((flat < low) | (flat >= high))[0])
+        where = ", ".join(map(str, np.unravel_index(at, array.shape)))
+        raise ValueError(f"{name}[{where}] is {flat[at]}; {what} lie in [{low}, {high})")
+
+
+def finite(array: np.ndarray, name: str) -> None:
+    """Refuses NaN and infinities in `array` [rows, ...], naming the first."""
+    good = np.isfinite(array)
+    if not good.all():
+        where = tuple(int(axis[0]) for axis in np.nonzero(~good))
+        raise ValueError(
+            f"{name}[{', '.join(map(str, where))}] is {array[where]}; every number must be finite"
+        )

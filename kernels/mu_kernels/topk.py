@@ -1,0 +1,165 @@
+"""The k highest scores of each query, exactly, in one pass that keeps a heap of k."""
+
+import dataclasses
+import operator
+from typing import Any
+
+import numpy as np
+
+from mu_kernels._jit import kernel
+from mu_kernels._threads import run_rows
+from mu_kernels.csr import CSR
+from mu_kernels.ranks import empty_rows, float32_scores, refuse_nan, same_shape
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Hits:
+    """The best items of each query.
+
+    Attributes:
+      ids: int32 [B, k], best first, ties by lower id; -1 in slots past `count`.
+      scores: float32 [B, k]; -inf in slots past `count`.
+      count: int32 [B], how many slots are real: below k where fewer candidates than k are left.
+    """
+
+    ids: np.ndarray
+    scores: np.ndarray
+    count: np.ndarray
+
+
+def top_k_scores(scores: Any, k: int, exclude: CSR | None = None, threads: int | None = None) -> Hits:
+    """The k highest scores of each row.
+
+    Args:
+      scores: float32 [B, V]. Infinities are scores like any other: to leave items out, use `exclude`.
+      k: at least 1; may exceed V.
+      exclude: one row per query, V columns: items that are never hits.
+      threads: None for all CPUs; the result does not depend on it.
+
+    Raises:
+      TypeError: scores are not float32.
+      ValueError: shapes differ, `k` is below 1, or a score is NaN; names where.
+    """
+    scores = float32_scores(scores)
+    exclude = excluded_rows(exclude, scores.shape)
+    hits = no_hits(len(scores), k)
+    select_block(scores, 0, exclude, hits, threads)
+    order_hits(hits, threads)
+    return hits
+
+
+def excluded_rows(exclude: CSR | None, shape: tuple[int, ...]) -> CSR:
+    if exclude is None:
+        return empty_rows(*shape)
+    same_shape(exclude, shape, "exclude")
+    return exclude
+
+
+def no_hits(n_queries: int, k: int) -> Hits:
+    if operator.index(k) < 1:
+        raise ValueError(f"k is {k}; it must be at least 1")
+    ids = np.full((n_queries, k), -1, np.int32)
+    return Hits(ids, np.full((n_queries, k), -np.inf, np.float32), np.zeros(n_queries, np.int32))
+
+
+def select_block(scores: np.ndarray, first_item: int, exclude: CSR, hits: Hits, threads: int | None) -> None:
+    """Lets the items `first_item, ...` of `scores` [B, v] compete for `hits`, kept as heaps."""
+    bad = np.full(len(scores), -1, np.int64)
+    out = (exclude.indptr, exclude.indices, hits.ids, hits.scores, hits.count, bad)
+    run_rows(_select, len(scores), threads, scores, first_item, *out, min_rows=4)
+    refuse_nan(bad, first_item)
+
+
+def order_hits(hits: Hits, threads: int | None) -> None:
+    run_rows(_sort_heaps, len(hits.ids), threads, hits.ids, hits.scores, hits.count, min_rows=16)
+
+
+@kernel
+def _worse(score_a, id_a, score_b, id_b):
+    """Does a rank below b? Lower score, or the same and a higher id."""
+    return score_a < score_b or (score_a == score_b and id_a > id_b)
+
+
+@kernel
+def _sift_down(ids, scores, size, at):
+    """Restores the heap of the first `size` slots, worst on top, after slot `at` got a better entry."""
+    item, score = ids[at], scores[at]
+    while 2 * at + 1 < size:
+        child = 2 * at + 1
+        if child + 1 < size and _worse(scores[child + 1], ids[child + 1], scores[child], ids[child]):
+            child += 1
+        if not _worse(scores[child], ids[child], score, item):
+            break
+        ids[at], scores[at] = ids[child], scores[child]
+        at = child
+    ids[at], scores[at] = item, score
+
+
+@kernel
+def _select(first, stop, scores, first_item, out_indptr, out_indices, ids, best, count, bad):
+    chunk = 256  # 1 KiB of scores: enough for the vector loop, little to look at again after a find
+    n_items, k = scores.shape[1], ids.shape[1]
+    for b in range(first, stop):
+        row, row_ids, row_best = scores[b], ids[b], best[b]
+        size = count[b]
+        low, out_stop = out_indptr[b], out_indptr[b + 1]
+        high = out_stop
+        while low < high:  # the first excluded item of this block
+            middle = (low + high) >> 1
+            if out_indices[middle] < first_item:
+                low = middle + 1
+            else:
+                high = middle
+        item = 0
+        while item <= n_items and bad[b] < 0:
+            # Items come by rising id, in runs between excluded ones.
+            run_stop = n_items
+            if low < out_stop and out_indices[low] < first_item + n_items:
+                run_stop = out_indices[low] - first_item
+            low += 1
+            while item < run_stop:
+                chunk_stop = min(item + chunk, run_stop)
+                if size == k:
+                    # "not <=" and not ">", so that a NaN is found too. An equal score has a higher id: no
+                    # hit.
+                    threshold = row_best[0]
+                    found = np.int32(0)
+                    for i in range(item, chunk_stop):
+                        found = np.int32(found + np.int32(not (row[i] <= threshold)))
+                    if found == 0:
+                        item = chunk_stop
+                        continue
+                for i in range(item, chunk_stop):
+                    score = row[i]
+                    if score != score:
+                        bad[b] = i
+                        break
+                    if size < k:
+                        # Sift up a new leaf.
+                        at = size
+                        size += 1
+                        while at > 0 and _worse(
+                            score, first_item + i, row_best[(at - 1) // 2], row_ids[(at - 1) // 2]
+                        ):
+                            row_best[at], row_ids[at] = row_best[(at - 1) // 2], row_ids[(at - 1) // 2]
+                            at = (at - 1) // 2
+                        row_best[at], row_ids[at] = score, first_item + i
+                    elif score > row_best[0]:
+                        row_best[0], row_ids[0] = score, first_item + i
+                        _sift_down(row_ids, row_best, k, 0)
+                if bad[b] >= 0:
+                    break
+                item = chunk_stop
+            item = run_stop + 1
+        count[b] = size
+
+
+@kernel
+def _sort_heaps(first, stop, ids, best, count):
+    for b in range(first, stop):
+        size = count[b]
+        while size > 1:
+            size -= 1
+            ids[b, 0], ids[b, size] = ids[b, size], ids[b, 0]
+            best[b, 0], best[b, size] = best[b, size], best[b, 0]
+            _sift_down(ids[b], best[b], size, 0)

@@ -1,0 +1,1 @@
+"""Recommenders without gradients: `fit(log)` and `scores(users, histories)`."""

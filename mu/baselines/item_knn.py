@@ -1,0 +1,108 @@
+"""Neighbours: items that the same users have played."""
+
+from typing import Self
+
+import numpy as np
+import scipy.sparse as sparse
+
+from mu.baselines.protocol import Log, fitted
+
+# Products of one block of items in fitting: bounds memory at about 1 GB, whatever the log.
+BLOCK_PRODUCTS = 20_000_000
+
+
+class ItemKNN:
+    """Scores item i by its similarity to what the user has played: sum over plays j of w(j) sim(i, j).
+
+    With X the binary matrix of users and items in training, sim(i, j) is `X_i . X_j`, the number of users who
+    played both ('dot'), or that over `|X_i| |X_j|` ('cosine'); an item is no neighbour of itself (Sarwar et
+    al. 2001; Deshpande & Karypis 2004). Each item keeps its most similar items only, of equally similar ones
+    those with lower ids. Sums are float64, rounded to float32 at the end, so that sums equal on paper mostly
+    tie.
+
+    The weight w(j) of an item in the history is `history_decay ** age`, where age counts the plays after its
+    latest play; an item played several times counts once, at its latest play.
+
+    Args:
+      neighbours: how many similar items each item keeps; None for all.
+      similarity: 'cosine' or 'dot'.
+      history_decay: in (0, 1]: 1 weighs the whole history alike, 0.5 halves the weight with each play since.
+      keep_by: whose lists are cut to `neighbours`: 'candidate' sums over those of the candidate's neighbours
+        that the user has played; 'history' lets each played item vote for its own neighbours, which favours
+        popular ones.
+    """
+
+    def __init__(
+        self,
+        neighbours: int | None = 100,
+        similarity: str = "cosine",
+        history_decay: float = 1.0,
+        keep_by: str = "candidate",
+    ):
+        if neighbours is not None and neighbours < 1:
+            raise ValueError(f"neighbours is {neighbours}; it must be at least 1, or None for all")
+        if similarity not in ("cosine", "dot"):
+            raise ValueError(f"similarity is {similarity!r}; it must be 'cosine' or 'dot'")
+        if not 0 < history_decay <= 1:
+            raise ValueError(f"history_decay is {history_decay}; it must lie in (0, 1]; 1 weighs all plays alike")
+        if keep_by not in ("candidate", "history"):
+            raise ValueError(f"keep_by is {keep_by!r}; it must be 'candidate' or 'history'")
+        self._neighbours = neighbours
+        self._cosine = similarity == "cosine"
+        self._decay = history_decay
+        self._by_candidate = keep_by == "candidate"
+        self._similar: sparse.csr_array | None = None
+
+    def fit(self, log: Log) -> Self:
+        """Finds the neighbours of each item: one sparse product, a block of items at a time."""
+        seen = log.seen()
+        shape = (seen.n_rows, seen.n_columns)
+        played = sparse.csr_array((np.ones(len(seen.indices)), seen.indices, seen.indptr), shape=shape)
+        players = played.T.tocsr()
+        counts = np.diff(players.indptr).astype(np.float64)  # products of two overflow int32
+        # Each play of an item costs as many products as its user has items.
+        lengths = seen.counts()
+        products = np.append(0, np.cumsum(lengths[players.indices]))[players.indptr]
+        lists, start = [], 0
+        while start < shape[1]:
+            stop = int(np.searchsorted(products, products[start] + BLOCK_PRODUCTS, side="right")) - 1
+            stop = min(max(stop, start + 1), shape[1])
+            lists.append(self._neighbour_lists(players[start:stop] @ played, start, counts))
+            start = stop
+        kept = sparse.vstack(lists, format="csr") if lists else sparse.csr_array((0, 0))
+        self._similar = sparse.csr_array(kept.T if self._by_candidate else kept)
+        return self
+
+    def _neighbour_lists(self, together: sparse.csr_array, first: int, counts: np.ndarray) -> sparse.csr_array:
+        """Rows `first, first + 1, ...` of the similarities, each cut to the best `neighbours`."""
+        together.sort_indices()
+        row = np.repeat(np.arange(together.shape[0]), np.diff(together.indptr))
+        column, value = together.indices, together.data
+        if self._cosine:
+            value = value / np.sqrt(counts[row + first] * counts[column])
+        other = column != row + first
+        row, column, value = row[other], column[other], value[other]
+        if self._neighbours is not None:
+            order = np.lexsort((-value, row))  # stable: of equal ones the lower id first
+            row, column, value = row[order], column[order], value[order]
+            begin = np.searchsorted(row, np.arange(together.shape[0]))
+            best = np.arange(len(row)) - begin[row] < self._neighbours
+            row, column, value = row[best], column[best], value[best]
+        return sparse.csr_array((value, (row, column)), shape=together.shape)
+
+    def scores(self, users: np.ndarray, histories: Log) -> np.ndarray:
+        """float32 [B, V]; see `mu.baselines.protocol`."""
+        similar = fitted(self._similar, "ItemKNN")
+        return (self._weights(histories) @ similar).toarray().astype(np.float32)
+
+    def _weights(self, histories: Log) -> sparse.csr_array:
+        """float64 [B, V], sparse: the weight of each item in each history."""
+        lengths = np.diff(histories.indptr)
+        row = np.repeat(np.arange(len(lengths)), lengths)
+        age = np.repeat(histories.indptr[1:], lengths) - 1 - np.arange(len(row))
+        # From the latest play backwards; `unique` finds the first, so each item's latest.
+        item, row, age = histories.items[::-1].astype(np.int64), row[::-1], age[::-1]
+        _, latest = np.unique(row * histories.n_items + item, return_index=True)
+        weight = np.power(self._decay, age[latest].astype(np.float64))
+        shape = (len(lengths), histories.n_items)
+        return sparse.csr_array((weight, (row[latest], item[latest])), shape=shape)

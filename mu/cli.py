@@ -1,0 +1,56 @@
+"""`mu COMMAND ...`: one table of commands; each lives in a module of its own, imported when it is called."""
+
+import importlib
+import sys
+
+COMMANDS = {
+    "quickstart": (
+        "mu.commands.quickstart",
+        "simulate a music world, train, evaluate and recommend, in minutes",
+    ),
+    "import": (
+        "mu.commands.import_log",
+        "turn listening logs (CSV, Parquet, JSON lines, TFDS, ...) into a log folder",
+    ),
+    "train": ("mu.commands.train", "train a model from a config, or go on training"),
+    "evaluate": ("mu.commands.evaluate", "evaluate a run again, or baselines alone, with intervals"),
+    "compare": ("mu.commands.compare", "paired differences between two evaluated runs"),
+    "recommend": ("mu.commands.recommend", "tracks for a listener or a history"),
+    "world": ("mu.commands.world", "write the log of a simulated music world"),
+}
+
+
+def usage() -> str:
+    """What `mu --help` prints."""
+    from mu import __version__
+
+    lines = [
+        f"mu {__version__}: music understanding and personalisation in JAX",
+        "",
+        "usage: mu COMMAND [--help] ...",
+        "",
+    ]
+    lines += [f"  {name:<11} {what}" for name, (_, what) in COMMANDS.items()]
+    return "\n".join([*lines, "", "Begin with `mu quickstart`; `mu COMMAND --help` says more."])
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Runs a command; returns its exit status: 0 done, 1 failed with a message, 2 a wrong call."""
+    arguments = sys.argv[1:] if argv is None else argv
+    if not arguments or arguments[0] in ("-h", "--help", "help"):
+        print(usage())
+        return 0 if arguments else 2
+    if arguments[0] == "--version":
+        from mu import __version__
+
+        print(__version__)
+        return 0
+    name, *rest = arguments
+    if name not in COMMANDS:
+        import difflib
+
+        close = difflib.get_close_matches(name, COMMANDS, n=1)
+        hint = f"; did you mean {close[0]!r}?" if close else ""
+        print(f"mu: there is no command {name!r}{hint}\n\n{usage()}", file=sys.stderr)
+        return 2
+    return importlib.import_module(COMMANDS[name][0]).main(rest)

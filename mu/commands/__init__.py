@@ -1,0 +1,1 @@
+"""The commands behind `mu COMMAND`: arguments in, library calls, words out."""

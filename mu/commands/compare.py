@@ -1,0 +1,175 @@
+"""`mu compare`: two evaluations, listener by listener."""
+
+import argparse
+import json
+import sys
+from typing import Any
+
+EPILOG = """\
+examples:
+  mu compare runs/a runs/b                          the models of two runs
+  mu compare runs/a:popularity runs/a:model         a baseline and the model of one run
+  mu compare runs/a runs/b --metrics=ndcg@10 --json
+
+A and B are folders with evaluation.json, or work folders of runs; ':NAME' picks a recommender of the table, the
+model where nothing is said. Only evaluations of the same split, listeners, targets and masks are compared.
+
+The difference is B less A, of each listener, then averaged. The interval is a 95 % bootstrap over listeners; p is
+that of a two-sided permutation test that swaps A and B at random for each listener. It speaks of these two
+trained models: how much another seed would change them, only runs with other seeds can say.
+"""
+
+
+def main(argv: list[str]) -> int:
+    """0 when compared, 1 when the two cannot be."""
+    parser = argparse.ArgumentParser(
+        prog="mu compare",
+        description="Paired differences between two evaluations, with intervals and a permutation test.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("a", metavar="A", help="FOLDER or FOLDER:NAME")
+    parser.add_argument("b", metavar="B", help="FOLDER or FOLDER:NAME")
+    parser.add_argument("--metrics", help="such as recall@10,ndcg@10 (default: all that both have)")
+    parser.add_argument(
+        "--samples", type=int, default=10_000, help="of bootstrap and permutations (default: %(default)s)"
+    )
+    parser.add_argument("--seed", type=int, default=0, help="of both (default: %(default)s)")
+    parser.add_argument("--json", action="store_true", help="JSON instead of a table")
+    arguments = parser.parse_args(argv)
+    try:
+        metrics = arguments.metrics.split(",") if arguments.metrics else None
+        found = compare(arguments.a, arguments.b, metrics, arguments.samples, arguments.seed)
+    except (FileNotFoundError, ValueError) as error:
+        print(f"mu compare: {error}", file=sys.stderr)
+        return 1
+    if arguments.json:
+        print(json.dumps(found, indent=2))
+    else:
+        _show(found)
+    return 0
+
+
+def compare(a: str, b: str, metrics: list[str] | None = None, samples: int = 10_000, seed: int = 0) -> dict[str, Any]:
+    """The paired differences B - A.
+
+    Args:
+      a, b: 'FOLDER' or 'FOLDER:NAME'.
+      metrics: names such as 'ndcg@10'; None for all that both evaluations hold.
+      samples, seed: of the bootstrap and of the permutations.
+
+    Returns:
+      {'a', 'b', 'n_users', 'split_hash', 'metrics': {name: {'a', 'b', 'difference', 'low', 'high', 'p',
+      'b_better', 'a_better'}}}; the last two count listeners.
+
+    Raises:
+      FileNotFoundError: a folder holds no evaluation.
+      ValueError: they were not measured on the same split, listeners, targets and masks; names what differs.
+    """
+    import numpy as np
+
+    from mu.evals.intervals import bootstrap, sign_flip_test
+
+    evaluation_a, name_a = _open(a)
+    evaluation_b, name_b = _open(b)
+    first, second = evaluation_a.results[name_a], evaluation_b.results[name_b]
+    _refuse(a, b, "splits", evaluation_a.split_hash, evaluation_b.split_hash)
+    if not np.array_equal(first.users, second.users):
+        only_a, only_b = (
+            len(np.setdiff1d(*pair)) for pair in ((first.users, second.users), (second.users, first.users))
+        )
+        raise ValueError(
+            f"{a} and {b} were measured on different listeners: {only_a} only in A, {only_b} only in B, "
+            f"{len(np.intersect1d(first.users, second.users))} in both"
+        )
+    _refuse(a, b, "targets or masks (test or validation? validation masked?)", first.task_hash, second.task_hash)
+    shared = [name for name in first.values if name in second.values]
+    for name in metrics or ():
+        if name not in shared:
+            raise ValueError(f"metric {name!r} is not in both evaluations; they share {', '.join(shared) or 'none'}")
+    names = metrics or shared
+    if not names:
+        raise ValueError(f"{a} has {', '.join(first.values)} and {b} {', '.join(second.values)}: no metric in common")
+    differences = np.stack([second.values[name] - first.values[name] for name in names], axis=1)
+    low, high = bootstrap(differences, samples, seed)
+    p = sign_flip_test(differences, samples, seed)
+    return {
+        "a": f"{evaluation_a.folder}:{name_a}",
+        "b": f"{evaluation_b.folder}:{name_b}",
+        "n_users": len(first.users),
+        "split_hash": evaluation_a.split_hash,
+        "metrics": {
+            name: {
+                "a": float(first.values[name].mean()),
+                "b": float(second.values[name].mean()),
+                "difference": float(differences[:, at].mean()),
+                "low": float(low[at]),
+                "high": float(high[at]),
+                "p": float(p[at]),
+                "b_better": int((differences[:, at] > 0).sum()),
+                "a_better": int((differences[:, at] < 0).sum()),
+            }
+            for at, name in enumerate(names)
+        },
+    }
+
+
+def _open(place: str) -> tuple[Any, str]:
+    """The evaluation and the recommender that FOLDER or FOLDER:NAME means."""
+    from pathlib import Path
+
+    from mu.evals.saving import load_evaluation
+
+    folder, name = place, ""
+    if not Path(place).exists() and ":" in place:
+        folder, name = place.rsplit(":", 1)
+    evaluation = load_evaluation(folder)
+    rows = list(evaluation.results)
+    if not name:
+        name = rows[0] if len(rows) == 1 else "model"
+    if name not in rows:
+        raise ValueError(f"{folder} holds no recommender {name!r}; say {folder}:NAME, NAME one of {', '.join(rows)}")
+    return evaluation, name
+
+
+def _refuse(a: str, b: str, what: str, hash_a: str, hash_b: str) -> None:
+    if hash_a != hash_b:
+        raise ValueError(
+            f"{a} and {b} were measured on different {what}, their numbers cannot be paired:\n"
+            f"  A {hash_a}\n  B {hash_b}"
+        )
+
+
+def _show(found: dict[str, Any]) -> None:
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    from mu.evals.table import align
+
+    header = ["metric", "A", "B", "B - A", "95 % interval", "p", "B better", "A better"]
+    rows = [
+        [
+            name,
+            f"{row['a']:.4f}",
+            f"{row['b']:.4f}",
+            f"{row['difference']:+.4f}",
+            f"[{row['low']:+.4f}, {row['high']:+.4f}]",
+            f"{row['p']:.4f}",
+            f"{row['b_better']:,}",
+            f"{row['a_better']:,}",
+        ]
+        for name, row in found["metrics"].items()
+    ]
+    print(f"A {found['a']}\nB {found['b']}\n{found['n_users']:,} listeners, the same in both", flush=True)
+    if not sys.stdout.isatty():
+        print(align([header, *rows]))
+        return
+    table = Table()
+    for at, title in enumerate(header):
+        table.add_column(title, justify="right" if at else "left")
+    for cells, row in zip(rows, found["metrics"].values(), strict=True):
+        clear = row["low"] > 0 or row["high"] < 0
+        table.add_row(*map(escape, cells), style="bold" if clear else None)
+    Console().print(table)

@@ -1,0 +1,51 @@
+"""`mu evaluate`: a run's best weights on test again, beside its baselines."""
+
+import argparse
+import sys
+from pathlib import Path
+
+EPILOG = """\
+examples:
+  mu evaluate runs/beauty                    the best checkpoint, beside the baselines of its config
+  mu evaluate runs/beauty --part=valid       on the validation part
+  mu evaluate runs/beauty --ks=5,50 --metrics=recall,mrr --output=runs/beauty/at_50
+
+The table goes to the console, the numbers and every listener's own values to OUTPUT
+(default: WORKDIR/evaluation, or WORKDIR/evaluation_valid), where `mu compare` reads them.
+"""
+
+
+def main(argv: list[str]) -> int:
+    """0 when done, 1 when there is nothing to evaluate."""
+    parser = argparse.ArgumentParser(
+        prog="mu evaluate",
+        description="Rank the whole catalogue for every listener, with intervals.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("workdir", help="a run of `mu train`")
+    parser.add_argument("--part", choices=("valid", "test"), default="test")
+    parser.add_argument("--ks", help="cut-offs, such as 5,10,20 (default: the run's)")
+    parser.add_argument("--metrics", help="such as recall,hr,precision,ndcg,mrr,map (default: the run's)")
+    parser.add_argument("--output", help="folder of the results")
+    arguments = parser.parse_args(argv)
+
+    from mu.config import ConfigError
+    from mu.setup import evaluators, report, restore
+
+    try:
+        setup, state, step = restore(arguments.workdir)
+        if arguments.ks:
+            setup.config.evaluation.ks = tuple(int(k) for k in arguments.ks.split(","))
+        if arguments.metrics:
+            setup.config.evaluation.metrics = tuple(arguments.metrics.split(","))
+        evaluator = evaluators(setup)[arguments.part]
+    except (ConfigError, FileNotFoundError, ValueError) as error:
+        print(f"mu evaluate: {error}", file=sys.stderr)
+        return 1
+    name = "evaluation" if arguments.part == "test" else "evaluation_valid"
+    output = Path(arguments.output or Path(arguments.workdir) / name)
+    report(setup, evaluator, state, output, step)
+    print(f"Written to {output}.")
+    return 0

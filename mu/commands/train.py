@@ -1,0 +1,69 @@
+"""`mu train`: a run from a config."""
+
+import argparse
+import sys
+
+EPILOG = """\
+examples:
+  mu train --config=experiments/beauty_sasrec.py --workdir=runs/beauty
+  mu train --config=experiments/beauty_sasrec.py:loss=bce --workdir=runs/beauty_bce
+  mu train --config=experiments/beauty_sasrec.py --workdir=runs/wide --config.model.dim=128
+
+Any key of the config can be set with --config.KEY=VALUE; a misspelt key is refused with the nearest name.
+The same command again goes on from the last checkpoint. SIGTERM or Ctrl-C saves and leaves.
+"""
+
+
+def main(argv: list[str]) -> int:
+    """Parses, resolves the config, trains; 0 when done, 1 when the run failed, 2 when it was called wrongly."""
+    parser = argparse.ArgumentParser(
+        prog="mu train",
+        description="Train a model from a config, evaluate it beside its baselines, keep the best.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument(
+        "--config", required=True, metavar="FILE[:ARG,...]", help="a Python file with get_config(arg)"
+    )
+    parser.add_argument("--workdir", required=True, metavar="DIR", help="the run's folder, made if missing")
+    parser.add_argument("--print_config", action="store_true", help="print the resolved config and stop")
+    arguments, rest = parser.parse_known_args(argv)
+
+    import mu.config
+
+    try:
+        config = mu.config.load(arguments.config, overrides(rest, parser))
+        if arguments.print_config:
+            print(config.to_json(indent=2))
+            return 0
+        from mu.train import NotFinite, train
+
+        try:
+            train(config, arguments.workdir)
+        except NotFinite as error:
+            print(f"mu train: {error}", file=sys.stderr)
+            return 1
+    except mu.config.ConfigError as error:
+        print(f"mu train: {error}", file=sys.stderr)
+        return 2
+    except (FileNotFoundError, ValueError) as error:
+        print(f"mu train: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def overrides(rest: list[str], parser: argparse.ArgumentParser) -> dict[str, str]:
+    """{'model.dim': '128'} from ['--config.model.dim=128']; 'KEY VALUE' as two words works too."""
+    found: dict[str, str] = {}
+    words = iter(rest)
+    for word in words:
+        if not word.startswith("--config."):
+            parser.error(f"unknown argument {word!r}")
+        key, equals, value = word.removeprefix("--config.").partition("=")
+        if not equals:
+            value = next(words, None)
+            if value is None:
+                parser.error(f"{word} needs a value: {word}=VALUE")
+        found[key] = value
+    return found

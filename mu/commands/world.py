@@ -1,0 +1,57 @@
+"""`mu world`: simulates a music world and writes its log and tables as files."""
+
+import argparse
+import sys
+import time
+from collections.abc import Sequence
+
+
+def _parser() -> argparse.ArgumentParser:
+    from mu.world import SIZES
+
+    parser = argparse.ArgumentParser(
+        prog="mu world",
+        description="Simulates listeners, artists and tracks with a known truth, and writes what a"
+        " listening service would log: the plays, tracks.csv and listeners.csv; beside them world.json, from"
+        " which mu.world.load makes the world again.",
+    )
+    sizes = "; ".join(
+        f"{name}: {one.tracks:,} tracks, {one.listeners:,} listeners, {one.plays:,} plays"
+        for name, one in SIZES.items()
+    )
+    parser.add_argument("--size", default="small", choices=tuple(SIZES), help=f"{sizes} (default: small)")
+    parser.add_argument(
+        "--output", required=True, metavar="DIR", help="a folder that does not exist yet or is empty"
+    )
+    parser.add_argument("--seed", type=int, default=0, help="0 or more; one seed, one world (default: 0)")
+    parser.add_argument("--plays_as", default="csv", choices=("csv", "parquet"), help="format of the plays")
+    parser.add_argument(
+        "--threads", type=int, default=None, help="default: one for each CPU; changes no number"
+    )
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs `mu world`; returns the exit status: 0 done, 2 bad arguments."""
+    parser = _parser()
+    arguments = parser.parse_args(argv)
+    started = time.perf_counter()
+    from mu.world.tables import check_output
+    from mu.world.world import simulate
+
+    try:
+        check_output(arguments.output)
+        world = simulate(arguments.size, arguments.seed, arguments.threads)
+        paths = world.write(arguments.output, arguments.plays_as)
+    except (ValueError, FileExistsError, NotADirectoryError) as error:
+        print(f"mu world: {error}", file=sys.stderr)
+        return 2
+    settings, plays = world.settings, world.plays
+    print(
+        f"{len(plays):,} plays of {settings.tracks:,} tracks by {settings.listeners:,} listeners"
+        f" in {settings.weeks} weeks, {plays.finished.mean():.0%} finished;"
+        f" {time.perf_counter() - started:.1f} s"
+    )
+    for path in paths:
+        print(f"  {path}")
+    return 0

@@ -1,0 +1,334 @@
+"""Configs: what a run is made of, said in data; from `name='package.module:attribute'` to an object.
+
+An experiment file starts from `base()`, sets what it changes and returns it. A dict with a `name` is a spec: the
+object it names is called with the dict's other entries. Before anything runs `resolve` imports every name, holds
+the entries against the signature, and fills in the defaults, so what is written beside a run is all of it.
+"""
+
+import ast
+import difflib
+import importlib
+import importlib.util
+import inspect
+import types
+import typing
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from ml_collections import ConfigDict
+
+DENSE = "dense"
+
+
+class ConfigError(ValueError):
+    """A config that cannot be run; the message says which key, what it held and what would do."""
+
+
+def base() -> ConfigDict:
+    """Every key of a run, with its default; see `mu.train` for what each does."""
+    return ConfigDict(
+        {
+            "seed": 0,
+            "data": {"name": "mu.data.interactions:load", "path": ""},
+            "split": {"name": "mu.data.splits:leave_one_out"},
+            "batches": {"name": "mu.data.histories:HistoryBatches"},
+            "model": {"name": "mu.models.sasrec:SASRec"},
+            "task": {"name": "mu.tasks.retrieval:Retrieval", "loss": "sampled_softmax"},
+            "optimizer": {"name": "optax:adam", "learning_rate": 1e-3},
+            "tables": {"name": "mu.training.tables:lazy_adam", "learning_rate": 1e-3},
+            "total_steps": 1000,
+            "accumulate": 1,
+            "clip_norm": None,
+            "ema_decay": None,
+            "mesh": {"data": -1, "model": 1},
+            "sharding": {
+                "embed": None,
+                "heads": "model",
+                "hidden": "model",
+                "positions": None,
+                "rows": None,
+            },
+            "log_every_steps": 50,
+            "evaluate_every_steps": 200,
+            "evaluation": {
+                "metrics": ("recall", "ndcg"),
+                "ks": (10, 20),
+                "test_sees_valid": True,
+                "test_masks_valid": True,
+                "bootstrap_samples": 1000,
+            },
+            "best": {"metric": "valid/ndcg@10", "patience": None},
+            "checkpoint_every_steps": 200,
+            "baselines": {
+                "popularity": {"name": "mu.baselines.popularity:Popularity"},
+                "item_knn": {"name": "mu.baselines.item_knn:ItemKNN"},
+            },
+            "writers": (),
+            "profile": {"start": None, "steps": 5},
+        }
+    )
+
+
+# What the run itself gives to each object, beside what the config says.
+PROVIDED = {
+    "data": (),
+    "split": ("log",),
+    "batches": ("log", "sparse", "seed"),
+    "model": ("rngs",),
+    "task": ("n_items",),
+    "optimizer": (),
+    "tables": (),
+}
+# Keys whose default is None and the type they take otherwise.
+OPTIONAL = {
+    "clip_norm": float,
+    "ema_decay": float,
+    "best.patience": int,
+    "profile.start": int,
+}
+
+
+def parse_arg(arg: str | None, **defaults: Any) -> ConfigDict:
+    """The `arg` of `--config=file.py:arg`: 'smoke,dim=128' over defaults, whose types it must keep.
+
+    Args:
+      arg: comma-separated `key=value`, or a bare key for True; None or '' for the defaults.
+      **defaults: every key there is; bool, int, float or str.
+
+    Raises:
+      ConfigError: an unknown key (names the nearest) or a value of another type.
+    """
+    found = dict(defaults)
+    for part in filter(None, (arg or "").split(",")):
+        key, _, text = part.partition("=")
+        if key not in defaults:
+            raise ConfigError(f"the config takes no argument {key!r}{nearest(key, defaults)}")
+        found[key] = True if not _ else typed(text, defaults[key], f"config argument {key}")
+    return ConfigDict(found)
+
+
+def nearest(key: str, known: Iterable[str]) -> str:
+    """'; did you mean ...? It has: ...', the end of a message about an unknown key."""
+    names = sorted(known)
+    close = difflib.get_close_matches(key, names, n=1)
+    hint = f"; did you mean {close[0]!r}?" if close else ";"
+    return f"{hint} There is: {', '.join(names) if names else 'nothing'}"
+
+
+def typed(text: str, example: Any, where: str) -> Any:
+    """`text` as a value of the type of `example` (None: any literal)."""
+    if isinstance(example, str):
+        return text
+    try:
+        value = ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        if example is None:
+            return text
+        raise ConfigError(f"{where}={text!r} is not a {type(example).__name__}") from None
+    if example is None:
+        return value
+    if isinstance(example, float) and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if isinstance(example, tuple) and not isinstance(value, tuple):
+        value = tuple(value) if isinstance(value, list) else (value,)
+    if type(value) is not type(example):
+        raise ConfigError(
+            f"{where}={text!r} is a {type(value).__name__}; it takes a {type(example).__name__}"
+        )
+    return value
+
+
+def load(path_and_arg: str, overrides: Mapping[str, str] | None = None) -> ConfigDict:
+    """Reads `file.py[:arg]`, applies `{'model.dim': '128'}`, and resolves.
+
+    Raises:
+      ConfigError: no such file, no `get_config` in it, or anything that `resolve` refuses.
+    """
+    path, _, arg = path_and_arg.partition(":")
+    file = Path(path)
+    if not file.is_file():
+        raise ConfigError(f"there is no config {path!r}; give a Python file with a `get_config(arg)`")
+    spec = importlib.util.spec_from_file_location(f"config_{file.stem}", file)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    if not hasattr(module, "get_config"):
+        raise ConfigError(f"{path} has no get_config(arg)")
+    return with_overrides(module.get_config(arg or None), overrides or {})
+
+
+def with_overrides(config: ConfigDict, overrides: Mapping[str, str]) -> ConfigDict:
+    """The resolved config with `{'a.b': 'value'}` set; names first, since they decide which keys there are."""
+    config = ConfigDict(config.to_dict())
+    names = {key: text for key, text in overrides.items() if key.split(".")[-1] == "name"}
+    for key, text in names.items():
+        _set(config, key, text)
+    config = resolve(config)
+    for key, text in overrides.items():
+        if key not in names:
+            _set(config, key, text)
+    return resolve(config)
+
+
+def _set(config: ConfigDict, path: str, text: str) -> None:
+    *parents, last = path.split(".")
+    node: Any = config
+    for depth, key in enumerate(parents):
+        if not isinstance(node, ConfigDict) or key not in node:
+            where = ".".join(["config", *parents[:depth]])
+            known = node.keys() if isinstance(node, ConfigDict) else ()
+            raise ConfigError(f"{where} has no key {key!r}{nearest(key, known)}")
+        node = node[key]
+    if not isinstance(node, ConfigDict) or last not in node:
+        where = ".".join(["config", *parents])
+        known = node.keys() if isinstance(node, ConfigDict) else ()
+        raise ConfigError(f"{where} has no key {last!r}{nearest(last, known)}")
+    with node.ignore_type():
+        node[last] = typed(text, node[last], f"config.{path}")
+
+
+def resolve(config: ConfigDict) -> ConfigDict:
+    """Checks every key, name and type, and fills in each spec's defaults.
+
+    Raises:
+      ConfigError: names the key and the nearest known one.
+    """
+    known = base()
+    _check_keys(config, known, "config")
+    found = ConfigDict(config.to_dict())
+    for key, provided in PROVIDED.items():
+        if key == "tables" and config.tables.name == DENSE:
+            found.tables = ConfigDict({"name": DENSE})
+            continue
+        found[key] = _resolved(config[key], provided, f"config.{key}")
+    for key, spec in config.baselines.items():
+        found.baselines[key] = _resolved(spec, (), f"config.baselines.{key}")
+    for path in config.writers:
+        locate(path, "config.writers")
+    return found
+
+
+def _check_keys(config: ConfigDict, known: ConfigDict, where: str) -> None:
+    for key in config:
+        if key not in known:
+            raise ConfigError(f"{where} has no key {key!r}{nearest(key, known)}")
+    for key in known:
+        if key not in config:
+            raise ConfigError(f"{where} lacks the key {key!r}: begin with `mu.config.base()`")
+        value, example, path = config[key], known[key], f"{where}.{key}"
+        if isinstance(example, ConfigDict):
+            if not isinstance(value, ConfigDict):
+                raise ConfigError(f"{path}={value!r}; it takes a dict")
+            if "name" not in example and key != "baselines":
+                _check_keys(value, example, path)
+            continue
+        optional = OPTIONAL.get(path.removeprefix("config."))
+        if where == "config.sharding":
+            optional = str
+        if optional is not None and not (value is None or _fits(value, optional)):
+            raise ConfigError(f"{path}={value!r}; it takes None or {optional.__name__}")
+        if optional is None and not _fits(value, type(example)):
+            raise ConfigError(f"{path}={value!r}; it takes {type(example).__name__}")
+
+
+def locate(path: str, where: str) -> Callable[..., Any]:
+    """The object named by 'package.module:attribute'.
+
+    Raises:
+      ConfigError: no such module or attribute; names the nearest.
+    """
+    module_name, _, attribute = path.partition(":")
+    if not module_name or not attribute:
+        raise ConfigError(f"{where}={path!r}; it takes 'package.module:attribute'")
+    try:
+        module = importlib.import_module(module_name)
+    except ModuleNotFoundError as error:
+        # Only a missing part of this very path is the config's fault; a broken import inside it is not.
+        if error.name is None or not (module_name + ".").startswith(error.name + "."):
+            raise
+        raise ConfigError(f"{where}={path!r}: there is no module {error.name!r}") from None
+    if not hasattr(module, attribute):
+        public = [name for name in vars(module) if not name.startswith("_")]
+        raise ConfigError(f"{where}={path!r}: {module_name} has no {attribute!r}{nearest(attribute, public)}")
+    return getattr(module, attribute)
+
+
+def _resolved(spec: Any, provided: Iterable[str], where: str) -> ConfigDict:
+    if not isinstance(spec, Mapping | ConfigDict) or "name" not in spec:
+        raise ConfigError(f"{where}={spec!r}; it takes a dict with a name 'package.module:attribute'")
+    target = locate(str(spec["name"]), f"{where}.name")
+    parameters = inspect.signature(target).parameters
+    open_ended = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
+    hints = _hints(target)
+    allowed = {
+        name: p
+        for name, p in parameters.items()
+        if p.kind in (p.KEYWORD_ONLY, p.POSITIONAL_OR_KEYWORD) and name not in provided
+    }
+    found: dict[str, Any] = {"name": spec["name"]}
+    for key, value in spec.items():
+        if key == "name":
+            continue
+        path = f"{where}.{key}"
+        if key in provided:
+            raise ConfigError(f"{path} is given by the run itself; leave it out")
+        if key not in allowed and not open_ended:
+            raise ConfigError(f"{where} ({spec['name']}) takes no {key!r}{nearest(key, allowed)}")
+        if isinstance(value, ConfigDict) and "name" in value:
+            found[key] = _resolved(value, (), path)
+            continue
+        if key in hints and not _fits(value, hints[key]):
+            raise ConfigError(f"{path}={value!r}; {spec['name']} takes {_say(hints[key])}")
+        found[key] = value
+    for key, parameter in allowed.items():
+        if key in found:
+            continue
+        if parameter.default is parameter.empty:
+            raise ConfigError(f"{where} ({spec['name']}) needs a value for {key!r}")
+        if parameter.default is None or isinstance(parameter.default, int | float | str | tuple):
+            found[key] = parameter.default
+    return ConfigDict(found)
+
+
+def _hints(target: Callable[..., Any]) -> dict[str, Any]:
+    function = target.__init__ if inspect.isclass(target) else target
+    try:
+        return typing.get_type_hints(function)
+    except (NameError, TypeError):  # a signature whose annotations cannot be evaluated is not checked
+        return {}
+
+
+def _fits(value: Any, annotation: Any) -> bool:
+    """Whether a config value may be passed for a parameter of this annotation; unknown annotations take anything."""
+    if isinstance(annotation, types.UnionType) or typing.get_origin(annotation) is typing.Union:
+        return any(_fits(value, option) for option in typing.get_args(annotation))
+    if annotation is type(None):
+        return value is None
+    if annotation is bool:
+        return isinstance(value, bool)
+    if annotation is int:
+        return isinstance(value, int) and not isinstance(value, bool)
+    if annotation is float:
+        return isinstance(value, int | float) and not isinstance(value, bool)
+    if annotation is str:
+        return isinstance(value, str)
+    if annotation in (tuple, list) or typing.get_origin(annotation) in (tuple, list):
+        return isinstance(value, tuple | list)
+    if typing.get_origin(annotation) is typing.Literal:
+        return value in typing.get_args(annotation)
+    return True
+
+
+def _say(annotation: Any) -> str:
+    return annotation.__name__ if isinstance(annotation, type) else str(annotation).replace("typing.", "")
+
+
+def build(spec: Any, **provided: Any) -> Any:
+    """Calls what a resolved spec names with its entries and what the run provides; specs inside are built first."""
+    arguments = {
+        key: build(value) if isinstance(value, ConfigDict) and "name" in value else value
+        for key, value in spec.items()
+        if key != "name"
+    }
+    return locate(spec["name"], "name")(**arguments, **provided)

@@ -1,0 +1,1 @@
+"""Listening logs: interactions on disk, importing, splits, batches of histories."""

@@ -1,0 +1,235 @@
+"""The loops over plays that NumPy cannot say: numbering ids, placing and sorting plays, dropping the rare."""
+
+import numpy as np
+
+from mu_kernels._jit import kernel
+
+EMPTY = -1
+
+
+@kernel
+def look_up(keys, start, table_keys, table_ids, n_known, limit, out, first):
+    """Dense ids of `keys[start:]`, new keys numbered from `n_known` on; open addressing, linear probing.
+
+    `first[i]` receives the position of the i-th new key. Stops where the table would hold more than `limit`
+    keys.
+
+    Returns:
+      (position reached, number of keys known): the caller grows the table and calls again until all are done.
+    """
+    mask = len(table_keys) - 1
+    n_new = 0
+    for at in range(start, len(keys)):
+        key = keys[at]
+        slot = _mix(key) & mask
+        while table_ids[slot] != EMPTY and table_keys[slot] != key:
+            slot = (slot + 1) & mask
+        if table_ids[slot] == EMPTY:
+            if n_known + n_new == limit:
+                return at, n_new
+            table_keys[slot] = key
+            table_ids[slot] = n_known + n_new
+            first[n_new] = at
+            n_new += 1
+        out[at] = table_ids[slot]
+    return len(keys), n_new
+
+
+@kernel
+def refill(keys, table_keys, table_ids):
+    """Enters `keys`, all different, with ids 0, 1, ... into an empty table."""
+    mask = len(table_keys) - 1
+    for at in range(len(keys)):
+        slot = _mix(keys[at]) & mask
+        while table_ids[slot] != EMPTY:
+            slot = (slot + 1) & mask
+        table_keys[slot] = keys[at]
+        table_ids[slot] = at
+
+
+@kernel
+def _mix(key):
+    """splitmix64's finish: neighbouring ids must not fall into neighbouring slots."""
+    x = np.uint64(key)
+    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return np.int64((x ^ (x >> np.uint64(31))) >> np.uint64(1))
+
+
+@kernel
+def take_slots(users, cursor, out):
+    """The place of each play, in input order, within its user's row; moves `cursor` on."""
+    for at in range(len(users)):
+        user = users[at]
+        out[at] = cursor[user]
+        cursor[user] += 1
+
+
+@kernel
+def scatter(values, slots, shift, out):
+    """`out[slot + shift[slot]] = value`; an empty `shift` stands for zeros."""
+    if len(shift) == 0:
+        for at in range(len(slots)):
+            out[slots[at]] = values[at]
+    else:
+        for at in range(len(slots)):
+            out[slots[at] + shift[slots[at]]] = values[at]
+
+
+@kernel
+def any_unsorted(indptr, times):
+    """Whether some row is not in order of time."""
+    for row in range(len(indptr) - 1):
+        for at in range(indptr[row] + 1, indptr[row + 1]):
+            if times[at] < times[at - 1]:
+                return True
+    return False
+
+
+@kernel
+def sort_rows(first_row, stop_row, indptr, times, shift):
+    """Sorts each row by time, equal times in the order they are in; `shift[old place] = new - old place`."""
+    for row in range(first_row, stop_row):
+        start, stop = indptr[row], indptr[row + 1]
+        ordered = True
+        for at in range(start + 1, stop):
+            if times[at] < times[at - 1]:
+                ordered = False
+                break
+        if ordered:
+            continue
+        held = times[start:stop].copy()
+        order = _stable_order(held)
+        for new in range(stop - start):
+            old = order[new]
+            times[start + new] = held[old]
+            shift[start + old] = new - old
+
+
+@kernel
+def _stable_order(values):
+    """int32: positions of `values` in ascending order, equal values in theirs; runs of 16, merged from below.
+
+    np.argsort(kind="mergesort") says the same, and takes 3 s to compile.
+    """
+    n = len(values)
+    order = np.arange(n).astype(np.int32)
+    for start in range(0, n, 16):
+        for at in range(start + 1, min(start + 16, n)):
+            moving = order[at]
+            place = at
+            while place > start and values[order[place - 1]] > values[moving]:
+                order[place] = order[place - 1]
+                place -= 1
+            order[place] = moving
+    other = np.empty(n, np.int32)
+    width = 16
+    while width < n:
+        for start in range(0, n, 2 * width):
+            middle, stop = min(start + width, n), min(start + 2 * width, n)
+            left, right = start, middle
+            for at in range(start, stop):
+                if left < middle and (right == stop or values[order[left]] <= values[order[right]]):
+                    other[at] = order[left]
+                    left += 1
+                else:
+                    other[at] = order[right]
+                    right += 1
+        order, other = other, order
+        width *= 2
+    return order
+
+
+@kernel
+def drop_repeats(indptr, items, n_items, keep):
+    """Clears `keep` at each play of a track that its user has played before; the number cleared."""
+    last_user = np.full(n_items, -1, np.int64)
+    n_dropped = 0
+    for user in range(len(indptr) - 1):
+        for at in range(indptr[user], indptr[user + 1]):
+            if not keep[at]:
+                continue
+            if last_user[items[at]] == user:
+                keep[at] = False
+                n_dropped += 1
+            else:
+                last_user[items[at]] = user
+    return n_dropped
+
+
+@kernel
+def drop_rare(indptr, items, n_items, user_minimum, track_minimum, keep):
+    """Clears `keep` of users and tracks below their minimum of kept plays, until none is; how many."""
+    n_users = len(indptr) - 1
+    of_user = np.zeros(n_users, np.int64)
+    of_track = np.zeros(n_items, np.int64)
+    for user in range(n_users):
+        for at in range(indptr[user], indptr[user + 1]):
+            if keep[at]:
+                of_user[user] += 1
+                of_track[items[at]] += 1
+    n_dropped = 0
+    changed = True
+    while changed:
+        changed = False
+        for user in range(n_users):
+            if of_user[user] == 0:
+                continue
+            whole = of_user[user] < user_minimum
+            for at in range(indptr[user], indptr[user + 1]):
+                if keep[at] and (whole or of_track[items[at]] < track_minimum):
+                    keep[at] = False
+                    of_user[user] -= 1
+                    of_track[items[at]] -= 1
+                    n_dropped += 1
+                    changed = True
+    return n_dropped
+
+
+@kernel
+def cut_integers(data, separator, n_columns, slot_of, out, integer):
+    """Whole numbers out of lines of `n_columns` fields; each line ends with a newline.
+
+    Column c goes to `out[slot_of[c]]` where `slot_of[c] >= 0`; `integer[slot]` is cleared where a field is
+    not a whole number of at most 18 digits written the one plain way (no sign +, no leading zero, no space),
+    which is what makes the number as good as the text.
+
+    Returns:
+      The number of lines, or -1 where a line does not have `n_columns` fields.
+    """
+    row, column, at = 0, 0, 0
+    slot = slot_of[0]
+    value, n_digits, negative, plain = np.int64(0), 0, False, True
+    for at in range(len(data)):
+        byte = data[at]
+        if byte == separator or byte == 10:
+            if slot >= 0:
+                if n_digits == 0 or n_digits > 18:
+                    plain = False
+                if not plain:
+                    integer[slot] = False
+                out[slot, row] = -value if negative else value
+            if byte == 10:
+                if column != n_columns - 1:
+                    return -1
+                row += 1
+                column = 0
+            else:
+                column += 1
+                if column == n_columns:
+                    return -1
+            slot = slot_of[column]
+            value, n_digits, negative, plain = np.int64(0), 0, False, True
+        elif slot >= 0 and plain:
+            if byte >= 48 and byte <= 57:
+                if n_digits > 0 and value == 0:
+                    plain = False  # a leading zero
+                if negative and n_digits == 0 and byte == 48:
+                    plain = False  # -0
+                value = value * 10 + (byte - 48)
+                n_digits += 1
+            elif byte == 45 and n_digits == 0 and not negative:
+                negative = True
+            else:
+                plain = False
+    return row

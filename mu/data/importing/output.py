@@ -1,0 +1,67 @@
+"""The folder of an import appears whole or not at all."""
+
+import contextlib
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+_MARK = ".importing-"
+
+
+@contextlib.contextmanager
+def whole_folder(output: Path, overwrite: bool) -> Iterator[Path]:
+    """A new folder beside `output` to write into, renamed to it at the end, removed if anything is raised.
+
+    What an import that was killed outright (SIGKILL) left beside `output` is removed first.
+
+    Raises:
+      FileExistsError: `output` exists and `overwrite` is off, or it is not the folder of an import.
+    """
+    check_output(output, overwrite)
+    output.parent.mkdir(parents=True, exist_ok=True)
+    _clear_leftovers(output)
+    folder = output.parent / f".{output.name}{_MARK}{os.getpid()}"
+    folder.mkdir()
+    try:
+        yield folder
+        if output.exists():
+            old = output.parent / f".{output.name}{_MARK}{os.getpid()}-old"
+            output.rename(old)
+            folder.rename(output)
+            shutil.rmtree(old)
+        else:
+            folder.rename(output)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def check_output(output: Path, overwrite: bool) -> None:
+    """Refuses an `output` that must not be written."""
+    if not (output.exists() or output.is_symlink()):
+        return
+    if not output.is_dir() or output.is_symlink():
+        raise FileExistsError(f"{output} exists and is not a folder; choose another --output")
+    if not any(output.iterdir()):
+        return
+    if not (output / "card.json").is_file():
+        raise FileExistsError(f"{output} holds something else than an imported log; choose another --output")
+    if not overwrite:
+        raise FileExistsError(f"{output} exists; choose another --output, or say --overwrite to replace it")
+
+
+def _clear_leftovers(output: Path) -> None:
+    for path in output.parent.glob(f".{output.name}{_MARK}*"):
+        owner = path.name.rpartition(_MARK)[2].partition("-")[0]
+        if owner.isdigit() and not _is_alive(int(owner)):
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def _is_alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

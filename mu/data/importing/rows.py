@@ -1,0 +1,141 @@
+"""From columns of a file to plays: every field is checked here, for every format alike."""
+
+import dataclasses
+
+import numpy as np
+import polars as pl
+
+from mu.data.importing.clock import MISSING, Clock
+from mu.data.importing.sources import BadRow, Batch, shown
+
+
+@dataclasses.dataclass(frozen=True)
+class Roles:
+    """Which column of the files is what; None where there is none.
+
+    `track_attributes` and `user_attributes` map columns of the files to columns of the tables.
+    """
+
+    user: str
+    track: str
+    time: str | None = None
+    weight: str | None = None
+    duration: str | None = None
+    track_attributes: dict[str, str] = dataclasses.field(default_factory=dict)
+    user_attributes: dict[str, str] = dataclasses.field(default_factory=dict)
+
+    def wanted(self) -> list[str]:
+        """Each column once, those of plays first."""
+        plays = [self.user, self.track, self.time, self.weight, self.duration]
+        names = [name for name in plays if name] + [*self.track_attributes, *self.user_attributes]
+        return list(dict.fromkeys(names))
+
+
+@dataclasses.dataclass(frozen=True)
+class Plays:
+    """The sound rows of a batch.
+
+    Attributes:
+      users, tracks: ids, String or integers, none missing.
+      times: int64 [n] unix milliseconds, or None.
+      weights: float32 [n], finite and not negative, or None.
+      played: float64 [n]: time played, in the unit of the file, or None.
+      frame: the rows of the batch with all columns.
+    """
+
+    users: pl.Series
+    tracks: pl.Series
+    times: np.ndarray | None
+    weights: np.ndarray | None
+    played: np.ndarray | None
+    frame: pl.DataFrame
+
+
+def check(batch: Batch, roles: Roles, clock: Clock, label: str) -> tuple[Plays, list[BadRow]]:
+    """The sound rows of `batch`, and the bad ones (each once, by its first bad column), in order of line.
+
+    Raises:
+      ValueError: a column is of a type that cannot play its role (ids that are floating-point numbers, ...).
+    """
+    frame = batch.frame
+    faults: list[tuple[str, np.ndarray, str]] = []  # column, bool [n], reason
+    ids = []
+    for role, name in (("user", roles.user), ("track", roles.track)):
+        column = _ids(frame[name], role)
+        ids.append(column)
+        if column.dtype == pl.String:
+            missing = (column.is_null() | (column == "").fill_null(True)).to_numpy()
+        else:
+            missing = column.is_null().to_numpy()
+        faults.append((name, missing, "missing field"))
+    times = weights = played = None
+    if roles.time:
+        times = clock.read(frame[roles.time])
+        faults.append((roles.time, _empty(frame[roles.time]), "missing field"))
+        faults.append((roles.time, times == MISSING, clock.why_not()))
+    if roles.weight:
+        weights, weight_faults = _amounts(frame[roles.weight], "weight")
+        faults += weight_faults
+    if roles.duration:
+        played, played_faults = _amounts(frame[roles.duration], "time played")
+        faults += played_faults
+    bad_mask = np.zeros(len(frame), bool)
+    bad = list(batch.bad)
+    for name, mask, reason in faults:
+        new = mask & ~bad_mask
+        if not new.any():
+            continue
+        bad_mask |= new
+        for at in np.flatnonzero(new):
+            value = frame[name][int(at)]
+            bad.append(BadRow(label, int(batch.lines[at]), name, "" if value is None else shown(str(value)), reason))
+    users, tracks = ids
+    if bad_mask.any():
+        good = ~bad_mask
+        mask = pl.Series(good)
+        users, tracks, frame = users.filter(mask), tracks.filter(mask), frame.filter(mask)
+        times, weights, played = (None if a is None else a[good] for a in (times, weights, played))
+    if weights is not None:
+        weights = weights.astype(np.float32)
+    return Plays(users, tracks, times, weights, played, frame), sorted(bad, key=lambda row: row.line)
+
+
+def _ids(column: pl.Series, role: str) -> pl.Series:
+    """Ids as String or integers, nothing lost."""
+    dtype = column.dtype
+    if dtype == pl.UInt64 and column.len() and (column.max() or 0) >= 2**63:  # pyright: ignore
+        return column.cast(pl.String)
+    if dtype == pl.String or dtype.is_integer():
+        return column
+    if dtype in (pl.Categorical, pl.Enum):
+        return column.cast(pl.String)
+    if dtype == pl.Binary:
+        return column.cast(pl.String, strict=False)
+    if dtype == pl.Null:
+        return column.cast(pl.String)
+    hint = "floating-point ids lose digits past 2**53; " if dtype.is_float() else ""
+    raise ValueError(
+        f"the {role} column {column.name!r} holds {dtype}; {hint}"
+        "ids must be text or whole numbers: cast the column first"
+    )
+
+
+def _empty(column: pl.Series) -> np.ndarray:
+    missing = column.is_null()
+    if column.dtype == pl.String:
+        missing |= (column == "").fill_null(True)
+    return missing.to_numpy()
+
+
+def _amounts(column: pl.Series, what: str) -> tuple[np.ndarray, list[tuple[str, np.ndarray, str]]]:
+    """float64 values and what is wrong with them."""
+    if not (column.dtype == pl.String or column.dtype.is_numeric() or column.dtype == pl.Null):
+        raise ValueError(f"the column {column.name!r} holds {column.dtype}; as a {what} it must hold numbers")
+    values = column.cast(pl.Float64, strict=False).fill_null(np.nan).to_numpy()
+    with np.errstate(over="ignore"):
+        finite = np.isfinite(values.astype(np.float32))
+    return values, [
+        (column.name, _empty(column), "missing field"),
+        (column.name, ~finite, f"unreadable {what}, should be a finite number"),
+        (column.name, values < 0, f"negative {what}"),
+    ]

@@ -1,0 +1,1 @@
+"""Evaluation: rankings, metrics per user, intervals, comparisons."""

@@ -1,0 +1,1 @@
+"""Layers: flax.nnx modules that know logical axis names and never a mesh."""

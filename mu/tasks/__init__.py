@@ -1,0 +1,1 @@
+"""Tasks: where a batch meets a model."""

@@ -1,0 +1,96 @@
+"""Retrieval: a query must score the track that was played above the others."""
+
+import functools
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+import jax
+import jax.numpy as jnp
+
+from mu import losses
+
+# Each takes (positive [B...], negatives [B..., K]); sampled softmax also log_q, gBCE the size of the catalogue.
+SAMPLED = ("sampled_softmax", "bpr", "bce", "gbce")
+
+
+class QueryModel(Protocol):
+    """A model of queries and item vectors."""
+
+    def __call__(
+        self, rows: Mapping[str, jax.Array], batch: Mapping[str, jax.Array], key: jax.Array | None = None
+    ) -> dict[str, jax.Array]: ...
+
+    def item_vectors(self, rows: Mapping[str, jax.Array]) -> tuple[jax.Array, jax.Array | None]: ...
+
+
+class Retrieval:
+    """Queries [B..., D] against item vectors, one target each; SASRec and factorisation alike.
+
+    Args:
+      loss: 'full_softmax', 'sampled_softmax', 'bpr', 'bce' or 'gbce' (see `mu.losses`).
+      n_items: V, the catalogue.
+      correct_log_q: sampled softmax uses the draws' exact log-probabilities, so that it estimates the full one.
+      calibration: of gBCE.
+      chunk: items at a time in the full softmax.
+    """
+
+    def __init__(
+        self,
+        *,
+        loss: str,
+        n_items: int,
+        correct_log_q: bool = True,
+        calibration: float = 0.75,
+        chunk: int = 4096,
+    ):
+        if loss != "full_softmax" and loss not in SAMPLED:
+            raise ValueError(f"loss={loss!r}; known: full_softmax, {', '.join(SAMPLED)}")
+        self.name = loss
+        self.correct_log_q = correct_log_q
+        self.chunk = chunk
+        self.whole_catalogue = loss == "full_softmax"
+        self.sampled: Callable[..., jax.Array] | None = getattr(losses, loss) if loss in SAMPLED else None
+        if loss == "gbce":
+            self.sampled = functools.partial(losses.gbce, n_items=n_items, calibration=calibration)
+
+    def loss(
+        self,
+        model: QueryModel,
+        rows: Mapping[str, jax.Array],
+        batch: Mapping[str, Any],
+        key: jax.Array | None,
+    ) -> tuple[jax.Array, jax.Array]:
+        """(loss [B...], weights [B...]) of every query; the step sums loss x weight over the sum of weights.
+
+        Args:
+          model: gives 'queries' [B..., D].
+          rows: the tables' rows of this batch.
+          batch: the model's inputs; 'targets' int32 [B...]; 'weights' float32 [B...], 0 where there is no
+            example; for sampled losses 'negatives' int32 [B..., K] and 'log_q' float32 [B..., K].
+          key: for dropout.
+        """
+        queries = model(rows, batch, key)["queries"]
+        vectors, bias = model.item_vectors(rows)
+        targets, weights = batch["targets"], batch["weights"]
+        if self.sampled is None:
+            flat = queries.reshape(-1, queries.shape[-1])
+            values = losses.full_softmax(flat, vectors, targets.reshape(-1), bias, self.chunk)
+            return values.reshape(targets.shape), weights
+        negatives = batch["negatives"]
+        positive_scores = jnp.sum(queries * vectors[targets], axis=-1)
+        negative_scores = jnp.einsum("...d,...kd->...k", queries, vectors[negatives])
+        if bias is not None:
+            positive_scores = positive_scores + bias[targets]
+            negative_scores = negative_scores + bias[negatives]
+        if self.name == "sampled_softmax" and self.correct_log_q:
+            return losses.sampled_softmax(positive_scores, negative_scores, batch["log_q"]), weights
+        return self.sampled(positive_scores, negative_scores), weights
+
+    def predict(
+        self, model: QueryModel, rows: Mapping[str, jax.Array], batch: Mapping[str, Any]
+    ) -> jax.Array:
+        """float32 [B, D]: one query a listener, taken at position `batch['last']` where queries have positions."""
+        queries = model(rows, batch)["queries"]
+        if queries.ndim == 2:
+            return queries
+        return jnp.take_along_axis(queries, batch["last"][:, None, None], axis=1)[:, 0]

@@ -1,0 +1,246 @@
+"""A run, read top to bottom: data, model, loop, checkpoints, evaluation.
+
+    mu train --config=experiments/x.py[:arg,...] --workdir=DIR [--config.model.dim=128 ...]
+
+The workdir holds config.json (all keys, resolved), run.json (versions, devices, commit, hashes of the data),
+metrics.jsonl, checkpoints/ and evaluation/. The same command again goes on where it stopped.
+"""
+
+import json
+import os
+import signal
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+import mu.config
+from mu.data.batches import loader
+from mu.evals.ranking import RankingResult
+from mu.progress import ProgressBar, duration
+from mu.recommender import TrainedRecommender
+from mu.setup import Config, evaluators, report, set_up
+from mu.training.checkpoint import Checkpoints, differences
+from mu.training.clock import Clock
+from mu.training.provenance import provenance
+from mu.training.sharding import put_batch
+from mu.training.writers import JsonLines
+
+# Keys that may differ between a checkpoint and the run that takes it up: they change what is watched, not
+# what is learnt. More steps are no other run, only a longer one.
+MAY_DIFFER = (
+    "log_every_steps",
+    "checkpoint_every_steps",
+    "profile",
+    "writers",
+    "baselines",
+    "mesh",
+    "total_steps",
+)
+
+
+class NotFinite(RuntimeError):
+    """The loss or its gradient is no longer a number."""
+
+
+def means(result: RankingResult, part: str) -> dict[str, float]:
+    """{'valid/ndcg@10': mean over listeners, ...}."""
+    return {f"{part}/{name}": float(np.mean(values)) for name, values in result.values.items()}
+
+
+class Stopper:
+    """Notes SIGTERM and Ctrl-C, so that the loop can save and leave in order; a second Ctrl-C leaves at once."""
+
+    def __init__(self) -> None:
+        self.signal: int | None = None
+        self._old = {number: signal.signal(number, self._note) for number in (signal.SIGTERM, signal.SIGINT)}
+
+    def _note(self, number: int, frame: Any) -> None:
+        if self.signal is not None:
+            raise KeyboardInterrupt
+        self.signal = number
+
+    def close(self) -> None:
+        for number, handler in self._old.items():
+            signal.signal(number, handler)
+
+
+def train(config: Config, workdir: str | os.PathLike[str]) -> dict[str, RankingResult]:
+    """Trains, or goes on training, and evaluates on test; returns the results, the model's under 'model'.
+
+    Args:
+      config: resolved (`mu.config.load`).
+      workdir: the run's folder.
+
+    Raises:
+      mu.config.ConfigError: the config cannot be run, or differs from the one that the workdir holds.
+      NotFinite: loss or gradient is no number; the last good checkpoint is kept.
+      SystemExit: after SIGTERM or Ctrl-C, with 128 + the signal's number; what was learnt is saved.
+    """
+    started = time.perf_counter()
+    folder = Path(workdir)
+    (folder / "checkpoints").mkdir(parents=True, exist_ok=True)
+    checkpoints = Checkpoints(folder / "checkpoints")
+    saved = checkpoints.steps()
+    resolved = json.loads(config.to_json())
+    if saved:
+        refuse_other_config(checkpoints.note(saved[-1])["config"], resolved, folder)
+    write_json(folder / "config.json", resolved)
+
+    setup = set_up(config)
+    state, step_number = setup.state, 0
+    batches = loader(setup.batches, config.seed)
+    progress: dict[str, Any] = {"best_step": None, "best_value": None, "evaluations_since_best": 0}
+    if saved:
+        step_number = saved[-1]
+        state = checkpoints.load(step_number, state)
+        note = checkpoints.note(step_number)
+        batches.set_state(note["data"])
+        progress = note["progress"]
+        print(f"Going on from step {step_number:,} of {folder}.", flush=True)
+    write_json(
+        folder / "run.json",
+        provenance(setup.mesh)
+        | {"data_card": setup.log.card, "data_hash": setup.log.hash(), "split": setup.split.hash},
+    )
+    evaluate = evaluators(setup)
+    metric = config.best.metric
+    if metric not in {f"valid/{name}" for name in evaluate["valid"].names}:
+        known = [f"valid/{name}" for name in evaluate["valid"].names]
+        raise mu.config.ConfigError(
+            f"config.best.metric={metric!r} is not measured{mu.config.nearest(metric, known)}"
+        )
+
+    writers: list[Any] = [JsonLines(folder, step_number)]
+    writers += [mu.config.locate(path, "config.writers")(folder, step_number) for path in config.writers]
+    clock, stopper = Clock(step_number, config.total_steps), Stopper()
+
+    def save(value: float | None) -> None:
+        note = {"data": batches.get_state(), "progress": progress, "config": resolved}
+        checkpoints.save(step_number, state, note, value)
+
+    def write(values: Mapping[str, float]) -> None:
+        for writer in writers:
+            writer.write(step_number, values)
+
+    def out_of_patience() -> bool:
+        patience = config.best.patience
+        return patience is not None and progress["evaluations_since_best"] >= patience
+
+    pending: tuple[int, Any] | None = None
+    examples = 0.0
+    try:
+        with ProgressBar("train", config.total_steps, step_number) as bar:
+            while step_number < config.total_steps and not out_of_patience():
+                if step_number == config.profile.start:
+                    jax.profiler.start_trace(str(folder / "profile"))
+                with clock.waiting():
+                    batch = put_batch(next(batches), setup.mesh)
+                state, metrics = setup.step(state, batch)
+                step_number += 1
+                # The numbers of the step before are fetched while this one runs.
+                if pending is not None:
+                    examples += check_finite(*pending)["weight"]
+                pending = (step_number, metrics)
+                if step_number == 1:
+                    jax.block_until_ready(metrics)
+                    bar.say(f"First step after {duration(time.perf_counter() - started)}.")
+                if (
+                    config.profile.start is not None
+                    and step_number == config.profile.start + config.profile.steps
+                ):
+                    jax.block_until_ready(metrics)
+                    jax.profiler.stop_trace()
+
+                stop_signal = stopper.signal
+                last = step_number == config.total_steps or stop_signal is not None
+                log_now = last or step_number % config.log_every_steps == 0
+                evaluate_now = (
+                    step_number % config.evaluate_every_steps == 0 or step_number == config.total_steps
+                )
+                save_now = last or evaluate_now or step_number % config.checkpoint_every_steps == 0
+                if log_now or save_now:
+                    values = check_finite(*pending)
+                    examples, pending = examples + values["weight"], None
+                if log_now:
+                    timing = clock.report(step_number, examples)
+                    examples = 0.0
+                    write({"loss": values["loss"], "grad_norm": values["grad_norm"], **timing})
+                    bar.update(step_number, f"loss {values['loss']:.4f}, {timing['step_ms']:.1f} ms a step")
+                value = None
+                if evaluate_now:
+                    with clock.paused():
+                        found = means(
+                            evaluate["valid"].run(TrainedRecommender(setup.encoder, state)), "valid"
+                        )
+                    write(found)
+                    value = found[metric]
+                    better = progress["best_value"] is None or value > progress["best_value"]
+                    if better:
+                        progress = {
+                            "best_step": step_number,
+                            "best_value": value,
+                            "evaluations_since_best": 0,
+                        }
+                    else:
+                        since = progress["evaluations_since_best"] + 1
+                        progress = {**progress, "evaluations_since_best": since}
+                    bar.say(f"step {step_number:,}: {metric} {value:.4f}{' (best so far)' if better else ''}")
+                if save_now:
+                    with clock.paused():
+                        save(value)
+                if stop_signal is not None:
+                    checkpoints.wait()
+                    bar.say(f"Stopped at step {step_number:,}; the same command goes on from here.")
+                    raise SystemExit(128 + stop_signal)
+    finally:
+        stopper.close()
+        checkpoints.wait()
+        for writer in writers:
+            writer.close()
+
+    best_step = progress["best_step"]
+    if best_step != step_number:
+        state = checkpoints.load(best_step, state)
+    checkpoints.close()
+    print(f"Testing the weights of step {best_step:,} ({metric} {progress['best_value']:.4f}).", flush=True)
+    return report(setup, evaluate["test"], state, folder / "evaluation", best_step)
+
+
+def refuse_other_config(saved: Mapping[str, Any], now: Mapping[str, Any], folder: Path) -> None:
+    """Raises ConfigError with the keys in which a checkpoint's config differs from this one's."""
+    old, new = ({key: c[key] for key in c if key not in MAY_DIFFER} for c in (saved, now))
+    found = differences(old, new)
+    if found:
+        raise mu.config.ConfigError(
+            f"{folder} holds a run with another config; choose another --workdir, or set:\n  "
+            + "\n  ".join(found)
+        )
+
+
+def check_finite(step: int, metrics: Mapping[str, jax.Array]) -> dict[str, float]:
+    """The step's metrics as numbers; NotFinite if they are none."""
+    values = {name: float(value) for name, value in jax.device_get(metrics).items()}
+    if not values["finite"]:
+        raise NotFinite(
+            f"step {step}: loss {values['loss']}, gradient norm {values['grad_norm']}; stopped, the last good "
+            "checkpoint is kept. A lower learning rate or clip_norm may help."
+        )
+    return values
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Writes a file whole or not at all."""
+    partial = path.with_name(path.name + ".partial")
+    partial.write_text(json.dumps(value, indent=2, default=str) + "\n")
+    partial.replace(path)
+
+
+if __name__ == "__main__":
+    from mu.commands.train import main
+
+    sys.exit(main(sys.argv[1:]))

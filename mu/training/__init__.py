@@ -1,0 +1,1 @@
+"""The training machinery: state, step, tables, sharding, checkpoints, writers."""

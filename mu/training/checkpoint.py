@@ -1,0 +1,90 @@
+"""Checkpoints (orbax v1): the state, the position in the data and the run's progress, written behind the run's back.
+
+Every checkpoint carries a JSON note: `data` (the loader's position), `progress` (early stopping) and `config`.
+Kept: the latest and the best. A checkpoint is there whole or not at all (orbax renames it into place).
+"""
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import orbax.checkpoint.experimental.v1 as ocp
+
+Note = dict[str, Any]
+
+
+class Checkpoints:
+    """The checkpoints of one run.
+
+    Args:
+      folder: where they lie; made if missing.
+      keep: latest checkpoints kept, the best not counted.
+    """
+
+    def __init__(self, folder: str | os.PathLike[str], keep: int = 1):
+        policies = ocp.training.preservation_policies
+        self._checkpointer = ocp.training.Checkpointer(
+            os.path.abspath(folder),
+            preservation_policy=policies.AnyPreservationPolicy(
+                [policies.LatestN(keep), policies.BestN(get_metric_fn=lambda m: m["value"], n=1)]
+            ),  # pyright: ignore[reportArgumentType]  (orbax names one type twice)
+            cleanup_tmp_directories=True,
+        )
+
+    def save(self, step: int, state: Mapping[str, Any], note: Note, value: float | None = None) -> None:
+        """Starts to write; returns once the arrays have been copied, so the state may be donated at once.
+
+        Args:
+          step: steps taken so far.
+          state: arrays.
+          note: JSON: data position, progress, config.
+          value: of the metric by which the best is kept, larger is better; None where none was measured.
+        """
+        # Orbax reads a CPU array's own buffer while it writes; the next step is given that buffer to overwrite.
+        copies = jax.block_until_ready(jax.tree.map(lambda x: x.copy(), state))
+        self._checkpointer.save_async(
+            step,
+            copies,
+            metrics=None if value is None else {"value": value},
+            custom_metadata=note,
+            force=True,
+        )
+
+    def steps(self) -> list[int]:
+        """The steps for which there is a checkpoint, in order."""
+        return sorted(checkpoint.step for checkpoint in self._checkpointer.checkpoints)
+
+    def note(self, step: int) -> Note:
+        """The JSON that was saved with `step`."""
+        note = self._checkpointer.metadata(step).custom_metadata
+        if not isinstance(note, dict):
+            raise ValueError(f"the checkpoint of step {step} carries no note: it was not written by mu")
+        return note
+
+    def load(self, step: int, like: Mapping[str, Any]) -> dict[str, Any]:
+        """The state of `step`, each array in the place that `like` (arrays or ShapeDtypeStructs) gives it."""
+        abstract = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=x.sharding), like)
+        return self._checkpointer.load(step, abstract)
+
+    def wait(self) -> None:
+        """Returns when what was begun is written."""
+        self._checkpointer.wait()
+
+    def close(self) -> None:
+        """Finishes writing and lets the folder go."""
+        self._checkpointer.wait()
+        self._checkpointer.close()
+
+
+def differences(saved: Mapping[str, Any], now: Mapping[str, Any], prefix: str = "") -> list[str]:
+    """The keys in which two nested configs differ, as 'key: saved -> now', in order of key."""
+    found: list[str] = []
+    for key in sorted(set(saved) | set(now)):
+        path = f"{prefix}{key}"
+        old, new = saved.get(key, "(absent)"), now.get(key, "(absent)")
+        if isinstance(old, Mapping) and isinstance(new, Mapping):
+            found += differences(old, new, f"{path}.")
+        elif old != new:
+            found.append(f"{path}: {old!r} -> {new!r}")
+    return found

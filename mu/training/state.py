@@ -1,0 +1,99 @@
+"""The state of a run, a plain dict of arrays born in their places on the mesh.
+
+`{'params': {'model': ..., 'tables': ...}, 'opt': optax state, 'tables': {name: {'rows', slots}}, 'step': int32}`
+and, by option, `'ema'`, a moving average of `params`. Tables lie in `tables` when their rows train sparsely, in
+`params['tables']` when optax trains them whole.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import optax
+from flax import nnx
+from jax.sharding import Mesh, NamedSharding
+
+from mu.training.sharding import partition, replicated, state_shardings
+from mu.training.tables import RowOptimizer, TableSpec, create
+
+
+def init_state(
+    build_model: Callable[[nnx.Rngs], nnx.Module],
+    specs: Mapping[str, TableSpec],
+    sizes: Mapping[str, int],
+    optimizer: optax.GradientTransformation,
+    row_optimizer: RowOptimizer | None,
+    *,
+    seed: int,
+    mesh: Mesh,
+    rules: Mapping[str, str | None],
+    ema: bool = False,
+) -> tuple[nnx.GraphDef, dict[str, Any], dict[str, Any]]:
+    """Creates a model and its tables, every array made where it will stay.
+
+    Args:
+      build_model: makes the module; called under `jax.eval_shape` and `jax.jit` only.
+      specs: the model's tables.
+      sizes: rows of each id space, {'users': U, 'items': V}.
+      optimizer: of the dense parameters.
+      row_optimizer: of the tables, or None: they join the dense parameters.
+      seed: of all initial values.
+      mesh: see `mu.training.sharding.make_mesh`.
+      rules: logical axis name -> mesh axis; 'rows' and 'embed' place the tables.
+      ema: keeps a moving average of the dense parameters.
+
+    Returns:
+      (graph of the module, state, shardings of the state).
+    """
+    if ema and row_optimizer is not None:
+        raise ValueError(
+            "ema_decay needs dense tables (tables.optimizer='dense'): a row that no batch names would lag"
+        )
+
+    graph, abstract = nnx.split(nnx.eval_shape(lambda: build_model(nnx.Rngs(seed))))
+    model_places = state_shardings(abstract, mesh, rules)
+    row_place = NamedSharding(mesh, partition(("rows", "embed"), rules))
+
+    def init() -> dict[str, Any]:
+        model = nnx.to_pure_dict(nnx.split(build_model(nnx.Rngs(seed)))[1])
+        table_key = jax.random.fold_in(jax.random.key(seed), 1)
+        keys = jax.random.split(table_key, len(specs))
+        rows = {
+            name: create(spec, sizes[spec.ids], key)
+            for (name, spec), key in zip(sorted(specs.items()), keys, strict=True)
+        }
+        params = {"model": model, "tables": rows if row_optimizer is None else {}}
+        tables = {}
+        if row_optimizer is not None:
+            tables = {name: {"rows": array, **row_optimizer.init(array)} for name, array in rows.items()}
+        state = {"params": params, "opt": optimizer.init(params), "tables": tables, "step": jnp.int32(0)}
+        # A copy of its own: params and average must not share a buffer that the step is given to overwrite.
+        return {**state, "ema": jax.tree.map(jnp.copy, params)} if ema else state
+
+    shapes = jax.eval_shape(init)
+    params_places = {
+        "model": model_places,
+        "tables": {name: row_place for name in shapes["params"]["tables"]},
+    }
+    optimizer_places = optax.tree.map_params(
+        optimizer,
+        lambda _, place: place,
+        shapes["opt"],
+        params_places,
+        transform_non_params=lambda _: replicated(mesh),
+    )
+    shardings = {
+        "params": params_places,
+        "opt": optimizer_places,
+        "tables": jax.tree.map(
+            lambda shape: (
+                row_place if len(shape.shape) == 2 else NamedSharding(mesh, jax.P(*row_place.spec[:1]))
+            ),
+            shapes["tables"],
+        ),
+        "step": replicated(mesh),
+    }
+    if ema:
+        shardings["ema"] = params_places
+    return graph, jax.jit(init, out_shardings=shardings)(), shardings

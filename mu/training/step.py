@@ -1,0 +1,109 @@
+"""The train step: gather the batch's rows, differentiate, clip, update, put the rows back; one jitted function."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from mu.training.tables import RowOptimizer, TableSpec, gather, scatter
+
+State = dict[str, Any]
+Batch = Mapping[str, Any]
+# (params, rows, batch, key) -> (loss, weights) of each example
+LossFunction = Callable[[Any, Mapping[str, jax.Array], Batch, jax.Array], tuple[jax.Array, jax.Array]]
+
+
+def make_step(
+    loss: LossFunction,
+    optimizer: optax.GradientTransformation,
+    specs: Mapping[str, TableSpec],
+    row_optimizer: RowOptimizer | None,
+    *,
+    seed: int,
+    clip_norm: float | None = None,
+    accumulate: int = 1,
+    ema_decay: float | None = None,
+) -> Callable[[State, Batch], tuple[State, dict[str, jax.Array]]]:
+    """Builds `step(state, batch) -> (state, metrics)`; the caller jits it and donates the state.
+
+    The loss of a step is `sum(loss x weight) / sum(weight)` over the whole batch, so neither the number of
+    devices nor `accumulate` changes it.
+
+    Args:
+      loss: per-example loss and weights; sees the rows of all tables, indexed as the batch's indices say.
+      optimizer: of the dense parameters (`state['params']`).
+      specs: the model's tables.
+      row_optimizer: of the tables' rows; None when the tables are dense parameters under `params['tables']`.
+      seed: of the keys for dropout, `fold_in(key(seed), step)`.
+      clip_norm: the gradient, rows included, is scaled down to this norm.
+      accumulate: microbatches a step; the batch's leading axis is a multiple of it.
+      ema_decay: keeps `state['ema']`, a moving average of the dense parameters.
+
+    Returns:
+      The step. Its metrics: 'loss', 'grad_norm' (before clipping), 'weight' (sum of weights), 'finite' (bool).
+    """
+
+    def sums(trained: dict[str, Any], batch: Batch, key: jax.Array) -> tuple[jax.Array, jax.Array]:
+        rows = trained["rows"] if row_optimizer is not None else trained["params"]["tables"]
+        values, weights = loss(trained["params"]["model"], rows, batch, key)
+        return jnp.sum(values * weights), jnp.sum(weights)
+
+    def gradient_of(
+        trained: dict[str, Any], batch: Batch, key: jax.Array
+    ) -> tuple[jax.Array, jax.Array, dict[str, Any]]:
+        """(sum of losses, sum of weights, gradient of the sum)."""
+        if accumulate == 1:
+            (total, weight), gradient = jax.value_and_grad(sums, has_aux=True)(trained, batch, key)
+            return total, weight, gradient
+
+        def split(x: jax.Array) -> jax.Array:
+            # Every device keeps its own examples: microbatch m takes every accumulate-th of them.
+            return jnp.moveaxis(x.reshape(-1, accumulate, *x.shape[1:]), 1, 0)
+
+        def add(carry: Any, part: tuple[Batch, jax.Array]) -> tuple[Any, None]:
+            micro, number = part
+            found = jax.value_and_grad(sums, has_aux=True)(trained, micro, jax.random.fold_in(key, number))
+            return jax.tree.map(jnp.add, carry, found), None
+
+        parts = (jax.tree.map(split, batch), jnp.arange(accumulate))
+        zero = ((jnp.float32(0), jnp.float32(0)), jax.tree.map(jnp.zeros_like, trained))
+        ((total, weight), gradient), _ = jax.lax.scan(add, zero, parts)
+        return total, weight, gradient
+
+    def step(state: State, batch: Batch) -> tuple[State, dict[str, jax.Array]]:
+        number = state["step"]
+        key = jax.random.fold_in(jax.random.key(seed), number)
+        ids = batch["ids"]
+        examples = {name: array for name, array in batch.items() if name != "ids"}
+        gathered = {name: gather(state["tables"][name], ids[specs[name].ids]) for name in state["tables"]}
+        trained = {
+            "params": state["params"],
+            "rows": {name: table["rows"] for name, table in gathered.items()},
+        }
+        total, weight, gradient = gradient_of(trained, examples, key)
+        inverse = 1.0 / jnp.maximum(weight, 1.0)
+        gradient = jax.tree.map(lambda g: g * inverse, gradient)
+        norm = optax.tree.norm(gradient)
+        if clip_norm is not None:
+            shrink = jnp.minimum(1.0, clip_norm / jnp.maximum(norm, 1e-12))
+            gradient = jax.tree.map(lambda g: g * shrink, gradient)
+
+        updates, optimizer_state = optimizer.update(gradient["params"], state["opt"], state["params"])
+        params = optax.apply_updates(state["params"], updates)
+        tables = {}
+        for name, table in gathered.items():
+            assert row_optimizer is not None
+            slots = {slot: array for slot, array in table.items() if slot != "rows"}
+            rows, slots = row_optimizer.update(table["rows"], gradient["rows"][name], slots, number)
+            tables[name] = scatter(state["tables"][name], ids[specs[name].ids], {"rows": rows, **slots})
+
+        new = {"params": params, "opt": optimizer_state, "tables": tables, "step": number + 1}
+        if ema_decay is not None:
+            new["ema"] = optax.incremental_update(params, state["ema"], 1.0 - ema_decay)
+        value = total * inverse
+        finite = jnp.isfinite(value) & jnp.isfinite(norm)
+        return new, {"loss": value, "grad_norm": norm, "weight": weight, "finite": finite}
+
+    return step

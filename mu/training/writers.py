@@ -1,0 +1,72 @@
+"""Where the numbers of a run go: JSON lines always, TensorBoard by choice."""
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Protocol
+
+
+class Writer(Protocol):
+    """Takes the numbers of a step."""
+
+    def write(self, step: int, values: Mapping[str, float]) -> None: ...
+
+    def close(self) -> None: ...
+
+
+class JsonLines:
+    """`metrics.jsonl`: one object a line, `{"step": ..., name: value, ...}`, flushed line by line.
+
+    A run that goes on from `step` drops the lines written after it: they will come again, the same.
+
+    Args:
+      folder: of the run.
+      step: steps already taken.
+    """
+
+    def __init__(self, folder: str | os.PathLike[str], step: int):
+        path = Path(folder) / "metrics.jsonl"
+        lines = path.read_text().splitlines() if path.exists() else []
+        kept = [line for line in lines if _step_of(line) <= step]
+        if len(kept) != len(lines):
+            partial = path.with_suffix(".partial")
+            partial.write_text("".join(f"{line}\n" for line in kept))
+            partial.replace(path)
+        self._file = path.open("a")
+
+    def write(self, step: int, values: Mapping[str, float]) -> None:
+        self._file.write(json.dumps({"step": step, **values}) + "\n")
+        self._file.flush()
+
+    def close(self) -> None:
+        self._file.close()
+
+
+def _step_of(line: str) -> float:
+    """The line's step; infinity for a line that a killed run left half-written."""
+    try:
+        return json.loads(line)["step"]
+    except json.JSONDecodeError:
+        return float("inf")
+
+
+class TensorBoard:
+    """Event files under `tensorboard/` (extra: `pip install mu-music[tensorboard]`).
+
+    Args:
+      folder: of the run.
+      step: steps already taken; later events are dropped by the reader.
+    """
+
+    def __init__(self, folder: str | os.PathLike[str], step: int):
+        from tensorboardX import SummaryWriter
+
+        self._writer = SummaryWriter(str(Path(folder) / "tensorboard"), purge_step=step + 1)
+
+    def write(self, step: int, values: Mapping[str, float]) -> None:
+        for name, value in values.items():
+            self._writer.add_scalar(name, value, step)
+
+    def close(self) -> None:
+        self._writer.close()

@@ -1,0 +1,84 @@
+"""The ceiling: a recommender that knows the world's law, behind the protocol of every other recommender."""
+
+import dataclasses
+
+import numpy as np
+
+from mu.data.interactions import Interactions
+from mu.world.settings import START_MS
+from mu.world.truth import Histories
+from mu.world.world import World
+
+
+@dataclasses.dataclass(frozen=True)
+class _History:
+    indptr: np.ndarray
+    items: np.ndarray
+    times: np.ndarray
+
+
+def _rows_of(ids: list[object], prefix: str, n: int, what: str) -> np.ndarray:
+    """int64: the world's rows behind the ids of a log: 'track-000123' or 123 is row 123."""
+    rows = np.empty(len(ids), dtype=np.int64)
+    for place, one in enumerate(ids):
+        text = str(one).removeprefix(prefix)
+        rows[place] = int(text) if text.isdecimal() else -1
+        if not 0 <= rows[place] < n:
+            raise ValueError(
+                f"the log's {what} {one!r} is not of this world of {n}; was the log made from it?"
+            )
+    return rows
+
+
+class Oracle:
+    """Scores are true probabilities, so their order is the best there is in expectation.
+
+    With `session=True` the score is the probability of the very next play given the whole history. Its time
+    is unknown to recommenders, so it is taken to be just after the last play, with the session going on with
+    its true probability; `next_times_ms` gives the times instead, which is more than any recommender knows.
+    With `session=False` the score is the listener's taste at that time: the best order for plays that lie
+    further ahead.
+
+    Args:
+      world: the truth.
+      log: the log as imported (`mu import` of what `World.write` wrote), whose dense ids the recommender
+        protocol speaks; None where they are the rows of the world, as in `World.log()`.
+      next_times_ms: int64 [U] by the log's users, or None.
+    """
+
+    def __init__(
+        self,
+        world: World,
+        log: Interactions | None = None,
+        *,
+        session: bool = True,
+        next_times_ms: np.ndarray | None = None,
+    ) -> None:
+        self.world, self.session, self.next_times_ms = world, session, next_times_ms
+        n_tracks, n_listeners = len(world.catalogue), len(world.listeners)
+        if log is None:
+            self._tracks, self._listeners = np.arange(n_tracks), np.arange(n_listeners)
+        else:
+            self._tracks = _rows_of(log.tracks["track"].to_list(), "track-", n_tracks, "track")
+            self._listeners = _rows_of(log.users["user"].to_list(), "listener-", n_listeners, "user")
+
+    def scores(self, users: np.ndarray, histories: Histories) -> np.ndarray:
+        """float32 [B, n_items]: for each user the true probability of each of the log's tracks.
+
+        Args:
+          users: int [B], dense ids of the log. histories: what these B users have played (`indptr`, `items`,
+            `times`).
+        """
+        users = np.asarray(users)
+        listeners = self._listeners[users]
+        indptr = np.asarray(histories.indptr)
+        lengths = np.diff(indptr)
+        last_ms = np.maximum(self.world.listeners.joined_ms[listeners], START_MS)
+        last_ms[lengths > 0] = np.asarray(histories.times)[indptr[1:][lengths > 0] - 1]
+        times_ms = last_ms if self.next_times_ms is None else np.asarray(self.next_times_ms)[users]
+        if not self.session:
+            return self.world.preference(listeners, times_ms)[:, self._tracks]
+        goes_on = 1 - 1 / self.world.settings.session_plays
+        continuing = np.full(len(users), goes_on) if self.next_times_ms is None else None
+        history = _History(indptr, self._tracks[histories.items], np.asarray(histories.times))
+        return self.world.next_play_probability(listeners, times_ms, history, continuing)[:, self._tracks]

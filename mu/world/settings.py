@@ -1,0 +1,120 @@
+"""Sizes and laws of a simulated world: every constant of the generative model, with its unit."""
+
+import dataclasses
+
+import numpy as np
+
+DAY_MS = 24 * 3600 * 1000
+WEEK_MS = 7 * DAY_MS
+START_MS = 1_704_412_800_000
+"""Friday 2024-01-05 00:00 UTC: every world starts here. Weeks begin, and tracks come out, on Fridays."""
+SESSION_GAP_MS = 30 * 60 * 1000
+"""Two plays belong to one session if and only if the second starts less than this after the first."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """What a world is made of; the equations are in this package's README.md.
+
+    Attributes:
+      tracks, listeners, plays: how many; the number of plays is met exactly.
+      weeks: length of the simulated time.
+      min_plays: the fewest plays that a listener has.
+      released_before: share of releases that are out when the simulation starts.
+      zipf_exponent, zipf_shift: popularity weight `(rank + shift * tracks) ** -exponent`.
+      novelty, novelty_weeks: a release counts `1 + novelty * exp(-age / novelty_weeks)` times as much.
+      taste_scale: length of a listener's long-term taste vector; 0 makes everybody like the charts.
+      drift: standard deviation of the drifting part of each coordinate of a taste; 0 keeps tastes still.
+      drift_weeks: correlation time of that drift.
+      session_plays: mean number of plays of a session.
+      album, similar, repeat: mean share of plays inside a session that follow the album, follow a similar
+        track, and go back to a recent one; what is left is drawn by taste.
+      habit_concentration: how alike listeners are in those shares (Dirichlet); larger is more alike.
+      repeat_span, repeat_decay: a repeat goes 2 to `repeat_span` plays back, lag L with weight
+        `repeat_decay ** L`.
+      similar_tracks, similar_decay: how many tracks may follow a track by similarity; the k-th has weight
+        `similar_decay ** k`.
+    """
+
+    tracks: int
+    listeners: int
+    plays: int
+    weeks: int = 52
+    min_plays: int = 5
+    released_before: float = 0.7
+    zipf_exponent: float = 0.8
+    zipf_shift: float = 0.01
+    novelty: float = 3.0
+    novelty_weeks: float = 4.0
+    taste_scale: float = 1.8
+    drift: float = 0.5
+    drift_weeks: float = 12.0
+    session_plays: float = 8.0
+    album: float = 0.12
+    similar: float = 0.3
+    repeat: float = 0.1
+    habit_concentration: float = 20.0
+    repeat_span: int = 50
+    repeat_decay: float = 0.95
+    similar_tracks: int = 20
+    similar_decay: float = 0.88
+
+    def __post_init__(self) -> None:
+        for name in ("tracks", "listeners", "weeks", "min_plays"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name}={getattr(self, name)}: a world needs at least 1")
+        if self.plays < self.listeners * self.min_plays:
+            raise ValueError(
+                f"plays={self.plays} is too few for {self.listeners} listeners with"
+                f" min_plays={self.min_plays} each; ask for {self.listeners * self.min_plays} or more"
+            )
+        shares = (self.album, self.similar, self.repeat)
+        if min(shares) <= 0 or sum(shares) >= 1:
+            raise ValueError(
+                f"album, similar, repeat = {shares}: each must be above 0 and the sum below 1,"
+                " because the rest of a session is drawn by taste"
+            )
+        for name in ("repeat_decay", "similar_decay"):
+            if not 0 < getattr(self, name) < 1:
+                raise ValueError(f"{name}={getattr(self, name)}: it must lie strictly between 0 and 1")
+        for name, least in (("session_plays", 1), ("repeat_span", 2), ("similar_tracks", 1)):
+            if getattr(self, name) < least:
+                raise ValueError(f"{name}={getattr(self, name)}: it must be at least {least}")
+        for name in ("drift", "taste_scale", "novelty", "zipf_exponent", "zipf_shift"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name}={getattr(self, name)}: it must not be negative")
+        for name in ("drift_weeks", "novelty_weeks", "habit_concentration"):
+            if getattr(self, name) <= 0:
+                raise ValueError(f"{name}={getattr(self, name)}: it must be above 0")
+        if not 0 < self.released_before <= 1:
+            raise ValueError(f"released_before={self.released_before}: it must lie in (0, 1]")
+
+    @property
+    def end_ms(self) -> int:
+        """Unix milliseconds at which the last week ends."""
+        return START_MS + self.weeks * WEEK_MS
+
+
+SIZES = {
+    "tiny": Settings(tracks=300, listeners=100, plays=5_000),
+    "small": Settings(tracks=3_000, listeners=2_000, plays=100_000),
+    "large": Settings(tracks=20_000, listeners=5_000, plays=1_000_000),
+}
+
+
+def settings_of(size: str | Settings) -> Settings:
+    """The settings behind a size's name; settings pass through.
+
+    Raises:
+      ValueError: no size has this name.
+    """
+    if isinstance(size, Settings):
+        return size
+    if size not in SIZES:
+        raise ValueError(f"size={size!r}: there is no such world; choose one of {', '.join(SIZES)}")
+    return SIZES[size]
+
+
+def week_of(times_ms: np.ndarray, settings: Settings) -> np.ndarray:
+    """int64: the week that holds each time; times outside the simulation belong to its first or last week."""
+    return np.clip((np.asarray(times_ms, dtype=np.int64) - START_MS) // WEEK_MS, 0, settings.weeks - 1)

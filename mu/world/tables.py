@@ -1,0 +1,146 @@
+"""A world as files, such as a listening service hands over, and a card from which it can be made again."""
+
+import dataclasses
+import json
+import os
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import polars as pl
+
+from mu.world import names
+from mu.world.catalogue import AUDIBLE
+from mu.world.listeners import Listeners
+from mu.world.plays import Plays
+
+if TYPE_CHECKING:
+    from mu.world.world import World
+
+
+def track_ids(n: int) -> list[str]:
+    """'track-000000', 'track-000001', ... as the log calls the tracks."""
+    return [f"track-{track:06d}" for track in range(n)]
+
+
+def listener_ids(n: int) -> list[str]:
+    """'listener-00000', 'listener-00001', ... as the log calls the listeners."""
+    return [f"listener-{listener:05d}" for listener in range(n)]
+
+
+def plays_table(plays: Plays, n_tracks: int) -> pl.DataFrame:
+    """Columns user, track, time (unix ms), played_s, finished (0 or 1); in order of time."""
+    rows = np.repeat(np.arange(len(plays.indptr) - 1), np.diff(plays.indptr))
+    order = np.lexsort((rows, plays.times_ms))
+    users = pl.Series("user", listener_ids(len(plays.indptr) - 1))
+    tracks = pl.Series("track", track_ids(n_tracks))
+    return pl.DataFrame(
+        [
+            users.gather(rows[order]),
+            tracks.gather(plays.tracks[order]),
+            pl.Series("time", plays.times_ms[order]),
+            pl.Series("played_s", plays.played_ms[order] / 1000),
+            pl.Series("finished", plays.finished[order].astype(np.int8)),
+        ]
+    )
+
+
+def tracks_table(world: "World") -> pl.DataFrame:
+    """One row a track: id, names, date of release (ISO 8601), genre, tags, length, musical attributes."""
+    catalogue = world.catalogue
+    released = catalogue.released_ms.astype("datetime64[ms]").astype("datetime64[D]")
+    shares = {name: catalogue.shares[:, i].round(4) for i, name in enumerate(AUDIBLE[1:])}
+    high_and_low = {
+        "energy": ("energetic", "calm"),
+        "brightness": ("bright", "dark"),
+        "acousticness": ("acoustic", "electric"),
+        "valence": ("happy", "sad"),
+    }
+    tags = []
+    for track in range(len(catalogue)):
+        words = [names.GENRES[catalogue.genre[track]]]
+        for name, (high, low) in high_and_low.items():
+            if shares[name][track] > 0.7:
+                words.append(high)
+            elif shares[name][track] < 0.3:
+                words.append(low)
+        tags.append("|".join(words))
+    return pl.DataFrame(
+        {
+            "track": track_ids(len(catalogue)),
+            "title": catalogue.titles,
+            "artist": [catalogue.artist_names[artist] for artist in catalogue.artist],
+            "release": [catalogue.release_titles[release] for release in catalogue.release],
+            "track_number": catalogue.track_number,
+            "release_date": np.datetime_as_string(released).tolist(),
+            "genre": [names.GENRES[genre] for genre in catalogue.genre],
+            "tags": tags,
+            "duration_s": catalogue.duration_ms / 1000,
+            "tempo_bpm": catalogue.tempo_bpm,
+            "key": [names.KEYS[key] for key in catalogue.key],
+            "mode": np.where(catalogue.major, "major", "minor").tolist(),
+            **shares,
+        }
+    )
+
+
+def listeners_table(listeners: Listeners) -> pl.DataFrame:
+    """One row a listener: id, country, age group."""
+    return pl.DataFrame(
+        {
+            "user": listener_ids(len(listeners)),
+            "country": [names.COUNTRIES[country] for country in listeners.country],
+            "age_group": [names.AGE_GROUPS[group] for group in listeners.age_group],
+        }
+    )
+
+
+def check_output(folder: str | os.PathLike[str]) -> Path:
+    """The folder as a path, if a world may be written there.
+
+    Raises:
+      FileExistsError: it holds something. NotADirectoryError: it is a file.
+    """
+    folder = Path(folder)
+    if folder.exists() and not folder.is_dir():
+        raise NotADirectoryError(f"{folder} is a file; name a folder for the world")
+    if folder.exists() and any(folder.iterdir()):
+        raise FileExistsError(f"{folder} is not empty; remove it or name another folder for the world")
+    return folder
+
+
+def write(world: "World", folder: str | os.PathLike[str], plays_as: str = "csv") -> list[Path]:
+    """Writes the world's files and returns their paths; the folder appears only once all of them are
+    complete.
+
+    `plays.csv` has times as ISO 8601 in UTC to the millisecond, `plays.parquet` as int64 unix milliseconds.
+
+    Raises:
+      ValueError: `plays_as` is neither 'csv' nor 'parquet'.
+      FileExistsError, NotADirectoryError: see `check_output`.
+    """
+    if plays_as not in ("csv", "parquet"):
+        raise ValueError(f"plays_as={plays_as!r}: it must be 'csv' or 'parquet'")
+    folder = check_output(folder)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as held:
+        # A folder inside the private temporary one has the usual permissions.
+        partial = Path(held) / folder.name
+        partial.mkdir()
+        plays = plays_table(world.plays, len(world.catalogue))
+        if plays_as == "csv":
+            time = pl.from_epoch("time", time_unit="ms").dt.strftime("%Y-%m-%dT%H:%M:%S%.3fZ")
+            plays.with_columns(time).write_csv(partial / "plays.csv")
+        else:
+            plays.write_parquet(partial / "plays.parquet")
+        tracks_table(world).write_csv(partial / "tracks.csv")
+        listeners_table(world.listeners).write_csv(partial / "listeners.csv")
+        card = {
+            "settings": dataclasses.asdict(world.settings),
+            "seed": world.seed,
+            "log_hash": world.log().hash(),
+        }
+        (partial / "world.json").write_text(json.dumps(card, indent=2) + "\n")
+        os.replace(partial, folder)  # an empty folder there is replaced
+    return [folder / name for name in (f"plays.{plays_as}", "tracks.csv", "listeners.csv", "world.json")]

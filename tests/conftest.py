@@ -1,0 +1,25 @@
+"""Every test runs stricter than use: several fake devices, strict dtypes, warnings as errors."""
+
+import os
+from pathlib import Path
+
+# Before JAX starts: eight devices on any machine, so that sharded programs are tested everywhere.
+os.environ["XLA_FLAGS"] = os.environ.get("XLA_FLAGS", "") + " --xla_force_host_platform_device_count=8"
+os.environ.setdefault("JAX_PLATFORMS", "cpu")
+
+import jax
+import pytest
+
+jax.config.update("jax_numpy_dtype_promotion", "strict")
+jax.config.update("jax_numpy_rank_promotion", "allow")
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="session")
+def data_dir() -> Path:
+    """The real data: MU_DATA, default ../shared/data beside the repository."""
+    folder = Path(os.environ.get("MU_DATA", ROOT.parent / "shared" / "data"))
+    if not folder.is_dir():
+        pytest.skip(f"needs the real data: no folder {folder} (set MU_DATA)")
+    return folder
