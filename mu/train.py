@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 import mu.config
@@ -43,8 +44,11 @@ MAY_DIFFER = (
 )
 
 
+ADVICE = "stopped, the last good checkpoint is kept. A lower learning rate or clip_norm may help."
+
+
 class NotFinite(RuntimeError):
-    """The loss or its gradient is no longer a number."""
+    """The loss, its gradient or the weights are no longer numbers."""
 
 
 def means(result: RankingResult, part: str) -> dict[str, float]:
@@ -97,7 +101,8 @@ def train(config: Config, workdir: str | os.PathLike[str]) -> dict[str, RankingR
     progress: dict[str, Any] = {"best_step": None, "best_value": None, "evaluations_since_best": 0}
     if saved:
         step_number = saved[-1]
-        state = checkpoints.load(step_number, state)
+        # The initial values are let go; else they would stay beside the loaded ones for the whole run.
+        state = setup.state = checkpoints.load(step_number, state)
         note = checkpoints.note(step_number)
         batches.set_state(note["data"])
         progress = note["progress"]
@@ -120,6 +125,8 @@ def train(config: Config, workdir: str | os.PathLike[str]) -> dict[str, RankingR
     clock, stopper = Clock(step_number, config.total_steps), Stopper()
 
     def save(value: float | None) -> None:
+        if not all_finite(state):
+            raise NotFinite(f"step {step_number}: the weights are no longer finite; {ADVICE}")
         note = {"data": batches.get_state(), "progress": progress, "config": resolved}
         checkpoints.save(step_number, state, note, value)
 
@@ -132,12 +139,13 @@ def train(config: Config, workdir: str | os.PathLike[str]) -> dict[str, RankingR
         return patience is not None and progress["evaluations_since_best"] >= patience
 
     pending: tuple[int, Any] | None = None
-    examples = 0.0
+    examples, first_step, tracing = 0.0, step_number + 1, False
     try:
         with ProgressBar("train", config.total_steps, step_number) as bar:
             while step_number < config.total_steps and not out_of_patience():
                 if step_number == config.profile.start:
                     jax.profiler.start_trace(str(folder / "profile"))
+                    tracing = True
                 with clock.waiting():
                     batch = put_batch(next(batches), setup.mesh)
                 state, metrics = setup.step(state, batch)
@@ -146,31 +154,35 @@ def train(config: Config, workdir: str | os.PathLike[str]) -> dict[str, RankingR
                 if pending is not None:
                     examples += check_finite(*pending)["weight"]
                 pending = (step_number, metrics)
-                if step_number == 1:
-                    jax.block_until_ready(metrics)
+                if step_number == first_step:  # it was compiled in here: kept out of the timing
+                    check_finite(*pending)
+                    pending = None
                     bar.say(f"First step after {duration(time.perf_counter() - started)}.")
-                if (
-                    config.profile.start is not None
-                    and step_number == config.profile.start + config.profile.steps
-                ):
+                    clock.begin(step_number)
+                if tracing and step_number == config.profile.start + config.profile.steps:
                     jax.block_until_ready(metrics)
                     jax.profiler.stop_trace()
+                    tracing = False
 
                 stop_signal = stopper.signal
-                last = step_number == config.total_steps or stop_signal is not None
+                last = step_number == config.total_steps
                 log_now = last or step_number % config.log_every_steps == 0
-                evaluate_now = (
-                    step_number % config.evaluate_every_steps == 0 or step_number == config.total_steps
+                evaluate_now = last or step_number % config.evaluate_every_steps == 0
+                save_now = (
+                    evaluate_now
+                    or step_number % config.checkpoint_every_steps == 0
+                    or stop_signal is not None
                 )
-                save_now = last or evaluate_now or step_number % config.checkpoint_every_steps == 0
                 if log_now or save_now:
-                    values = check_finite(*pending)
-                    examples, pending = examples + values["weight"], None
+                    values = check_finite(step_number, metrics)
+                    if pending is not None:
+                        examples, pending = examples + values["weight"], None
                 if log_now:
                     timing = clock.report(step_number, examples)
                     examples = 0.0
                     write({"loss": values["loss"], "grad_norm": values["grad_norm"], **timing})
-                    bar.update(step_number, f"loss {values['loss']:.4f}, {timing['step_ms']:.1f} ms a step")
+                    note = f"loss {values['loss']:.4f}"
+                    bar.update(step_number, note + (f", {timing['step_ms']:.1f} ms a step" if timing else ""))
                 value = None
                 if evaluate_now:
                     with clock.paused():
@@ -199,11 +211,18 @@ def train(config: Config, workdir: str | os.PathLike[str]) -> dict[str, RankingR
                     raise SystemExit(128 + stop_signal)
     finally:
         stopper.close()
+        if tracing:
+            jax.profiler.stop_trace()
         checkpoints.wait()
         for writer in writers:
             writer.close()
 
     best_step = progress["best_step"]
+    if best_step is None:
+        raise mu.config.ConfigError(
+            f"config.total_steps={config.total_steps}, and {folder} is at step {step_number} with nothing evaluated "
+            "yet: set more steps"
+        )
     if best_step != step_number:
         state = checkpoints.load(best_step, state)
     checkpoints.close()
@@ -227,10 +246,16 @@ def check_finite(step: int, metrics: Mapping[str, jax.Array]) -> dict[str, float
     values = {name: float(value) for name, value in jax.device_get(metrics).items()}
     if not values["finite"]:
         raise NotFinite(
-            f"step {step}: loss {values['loss']}, gradient norm {values['grad_norm']}; stopped, the last good "
-            "checkpoint is kept. A lower learning rate or clip_norm may help."
+            f"step {step}: loss {values['loss']}, gradient norm {values['grad_norm']}; {ADVICE}"
         )
     return values
+
+
+@jax.jit
+def all_finite(state: Any) -> jax.Array:
+    """Whether every number of a state is one: a finite gradient times an absurd rate need not be."""
+    checks = [jnp.isfinite(x).all() for x in jax.tree.leaves(state) if jnp.issubdtype(x.dtype, jnp.floating)]
+    return jnp.stack(checks).all()
 
 
 def write_json(path: Path, value: Any) -> None:

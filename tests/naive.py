@@ -1,5 +1,7 @@
 """The slow twins: what the fast code computes, said in obvious NumPy."""
 
+import itertools
+
 import numpy as np
 
 # ---- mu_kernels
@@ -62,3 +64,48 @@ def top_k(scores, k, exclude):
         candidates = np.array(sorted(set(range(len(row))) - set(out)), int)
         hits.append(candidates[np.lexsort((candidates, -row[candidates]))][:k])
     return hits
+
+
+# ---- mu.evals and mu.baselines
+
+
+def metrics_of_order(order, targets, n_targets, k):
+    """The metrics at k of one ranking, best first; `n_targets` may count targets that cannot be hit."""
+    relevant = [item in targets for item in order[:k]]
+    hits = [rank + 1 for rank, hit in enumerate(relevant) if hit]
+    ideal = sum(1 / np.log2(rank + 1) for rank in range(1, min(n_targets, k) + 1))
+    return {
+        "recall": len(hits) / n_targets,
+        "hr": float(bool(hits)),
+        "precision": len(hits) / k,
+        "ndcg": sum(1 / np.log2(rank + 1) for rank in hits) / ideal,
+        "mrr": 1 / hits[0] if hits else 0.0,
+        "map": sum((n + 1) / rank for n, rank in enumerate(hits)) / min(n_targets, k),
+    }
+
+
+def metrics_over_tie_orders(scores, targets, n_targets, k):
+    """The mean of each metric over all orders of the items that the scores allow, tried one by one."""
+    orders = [
+        order
+        for order in itertools.permutations(range(len(scores)))
+        if all(scores[a] >= scores[b] for a, b in itertools.pairwise(order))
+    ]
+    found = [metrics_of_order(order, targets, n_targets, k) for order in orders]
+    return {name: np.mean([one[name] for one in found]) for name in found[0]}
+
+
+def item_knn_scores(rows, n_items, history, neighbours, cosine, decay, by_candidate):
+    """The scores of one user; `rows` are the users' sets of items in training, `history` a list of plays."""
+    similar = np.zeros((n_items, n_items))
+    for i, j in itertools.permutations(range(n_items), 2):
+        both = sum(i in row and j in row for row in rows)
+        size = sum(i in row for row in rows) * sum(j in row for row in rows)
+        similar[i, j] = (both / np.sqrt(size) if cosine else both) if both else 0
+    for i in range(n_items):
+        similar[i, sorted(range(n_items), key=lambda j: (-similar[i, j], j))[neighbours:]] = 0
+    scores = np.zeros(n_items)
+    for j in set(history):
+        age = history[::-1].index(j)
+        scores += decay**age * (similar[:, j] if by_candidate else similar[j])
+    return scores

@@ -247,6 +247,11 @@ def test_an_existing_output_is_refused_or_replaced_whole(tmp_path, monkeypatch):
     import_log([source], tmp_path / "out", overwrite=True)
     check_rows_log(tmp_path / "out")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["log.csv", "out"]
+    old = tmp_path / f".out{output._MARK}999999999-old"  # killed between taking the old log away and putting the new
+    (tmp_path / "out").rename(old)
+    with pytest.raises(FileExistsError, match="--overwrite"):
+        import_log([source], tmp_path / "out")
+    check_rows_log(tmp_path / "out")
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.tex").touch()
     with pytest.raises(FileExistsError, match="something else"):

@@ -186,8 +186,7 @@ def test_an_uncertain_session_is_the_mixture_of_both(world: World) -> None:
     some = np.arange(10, 5_000, 97)
     listeners, times, past = rows[some], world.plays.times_ms[some], histories.take(some)
     inside, outside, half = (
-        world.next_play_probability(listeners, times, past, np.full(len(some), share))
-        for share in (1.0, 0.0, 0.5)
+        world.next_play_probability(listeners, times, past, np.full(len(some), share)) for share in (1.0, 0.0, 0.5)
     )
     np.testing.assert_allclose(half, (inside + outside) / 2, atol=1e-6)
 
@@ -198,10 +197,7 @@ def test_finished_plays_follow_their_probability(world: World) -> None:
     for low, high in ((0, 0.5), (0.5, 0.8), (0.8, 0.9), (0.9, 1)):
         inside = (probability >= low) & (probability < high)
         here = probability[inside].astype(np.float64)
-        assert (
-            abs(world.plays.finished[inside].sum() - here.sum())
-            < 4 * np.sqrt((here * (1 - here)).sum()) + 1e-9
-        )
+        assert abs(world.plays.finished[inside].sum() - here.sum()) < 4 * np.sqrt((here * (1 - here)).sum()) + 1e-9
 
 
 def test_an_old_taste_predicts_worse_than_the_present_one() -> None:
@@ -299,7 +295,7 @@ def test_the_command_writes_what_was_simulated(tmp_path, capsys) -> None:
     ("settings", "message"),
     [
         ({"plays": 10}, "plays=10 is too few"),
-        ({"album": 0.9, "similar": 0.3}, "the sum below 1"),
+        ({"album": 0.9, "flow": 0.3}, "the sum below 1"),
         ({"tracks": 0}, "tracks=0"),
         ({"drift": -1.0}, "drift=-1"),
         ({"repeat_decay": 1.0}, "repeat_decay=1"),

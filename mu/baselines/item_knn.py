@@ -76,8 +76,10 @@ class ItemKNN:
     def _neighbour_lists(self, together: sparse.csr_array, first: int, counts: np.ndarray) -> sparse.csr_array:
         """Rows `first, first + 1, ...` of the similarities, each cut to the best `neighbours`."""
         together.sort_indices()
-        row = np.repeat(np.arange(together.shape[0]), np.diff(together.indptr))
-        column, value = together.indices, together.data
+        column: np.ndarray = together.indices
+        value: np.ndarray = together.data
+        n_rows = len(together.indptr) - 1
+        row = np.repeat(np.arange(n_rows), np.diff(together.indptr))
         if self._cosine:
             value = value / np.sqrt(counts[row + first] * counts[column])
         other = column != row + first
@@ -85,10 +87,10 @@ class ItemKNN:
         if self._neighbours is not None:
             order = np.lexsort((-value, row))  # stable: of equal ones the lower id first
             row, column, value = row[order], column[order], value[order]
-            begin = np.searchsorted(row, np.arange(together.shape[0]))
+            begin = np.searchsorted(row, np.arange(n_rows))
             best = np.arange(len(row)) - begin[row] < self._neighbours
             row, column, value = row[best], column[best], value[best]
-        return sparse.csr_array((value, (row, column)), shape=together.shape)
+        return sparse.csr_array((value, (row, column)), shape=(n_rows, len(counts)))
 
     def scores(self, users: np.ndarray, histories: Log) -> np.ndarray:
         """float32 [B, V]; see `mu.baselines.protocol`."""

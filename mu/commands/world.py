@@ -20,14 +20,10 @@ def _parser() -> argparse.ArgumentParser:
         for name, one in SIZES.items()
     )
     parser.add_argument("--size", default="small", choices=tuple(SIZES), help=f"{sizes} (default: small)")
-    parser.add_argument(
-        "--output", required=True, metavar="DIR", help="a folder that does not exist yet or is empty"
-    )
+    parser.add_argument("--output", required=True, metavar="DIR", help="a folder that does not exist yet or is empty")
     parser.add_argument("--seed", type=int, default=0, help="0 or more; one seed, one world (default: 0)")
     parser.add_argument("--plays_as", default="csv", choices=("csv", "parquet"), help="format of the plays")
-    parser.add_argument(
-        "--threads", type=int, default=None, help="default: one for each CPU; changes no number"
-    )
+    parser.add_argument("--threads", type=int, default=None, help="default: one for each CPU; changes no number")
     return parser
 
 

@@ -5,6 +5,7 @@ import numpy as np
 from mu.data.batches import Batch, with_local_ids
 from mu.data.interactions import Interactions
 from mu_kernels import (
+    CSR,
     NegativeSampler,
     cut_windows,
     fill_windows,
@@ -24,7 +25,9 @@ class HistoryBatches:
       window: T, positions a row.
       rows: B, rows a batch.
       packed: fill rows with several histories.
-      negatives: K, uniform draws a position among the tracks its listener has not played; 0 for none.
+      negatives: K, uniform draws among the tracks that the listener has not played; 0 for none.
+      negatives_per: 'position', each has K draws of its own; or 'row', the positions of a row share K draws
+        among the tracks that none of the row's listeners has played: a matrix product instead of a gather.
       threads: of the kernels; None takes every core.
       sparse: ids are local to the batch and `batch['ids']` says which they are.
       seed: of the draws.
@@ -38,6 +41,7 @@ class HistoryBatches:
         rows: int = 32,
         packed: bool = True,
         negatives: int = 256,
+        negatives_per: str = "position",
         threads: int | None = None,
         sparse: bool,
         seed: int,
@@ -49,7 +53,21 @@ class HistoryBatches:
             self._packing = pack_windows(self._windows.length, window)
         else:
             self._packing = one_per_row(len(self._windows))
-        self._sampler = NegativeSampler(log.seen(), log.n_items) if negatives else None
+        if negatives_per not in ("position", "row"):
+            raise ValueError(f"negatives_per={negatives_per!r}; known: position, row")
+        self._per_row = negatives_per == "row"
+        self._sampler = None
+        if negatives:
+            seen = log.seen()
+            self._sampler = NegativeSampler(self._seen_by_row(seen) if self._per_row else seen, log.n_items)
+
+    def _seen_by_row(self, seen: CSR) -> CSR:
+        """The tracks that any listener of a row has played."""
+        users = self._windows.user[self._packing.windows]
+        heard = seen.take(users)
+        row_of_window = np.repeat(np.arange(self._packing.n_rows), np.diff(self._packing.indptr))
+        row_of_track = np.repeat(row_of_window, heard.counts())
+        return CSR.from_pairs(row_of_track, heard.indices, self._packing.n_rows, self.log.n_items)
 
     @property
     def n_examples(self) -> int:
@@ -66,7 +84,8 @@ class HistoryBatches:
 
         Returns:
           int32 [B, T] 'items', 'targets', 'positions', 'segments' (0 where empty); float32 [B, T] 'weights',
-          1 where there is a transition; with negatives int32 [B, T, K] 'negatives' and float32 [B, T, K] 'log_q'.
+          1 where there is a transition; with negatives int32 [B, T, K] 'negatives' and float32 [B, T, K] 'log_q',
+          both [B, 1, K] where a row shares them.
         """
         rows = fill_windows(
             examples, self._packing, self._windows, self.log.items, self.window, self._threads
@@ -80,10 +99,9 @@ class HistoryBatches:
         }
         names = ["items", "targets"]
         if self._sampler is not None:
-            draw = self._sampler.sample(
-                rows.users.reshape(-1), self.negatives, seed=self._seed, step=step, threads=self._threads
-            )
-            shape = (*rows.items.shape, self.negatives)
+            who = examples if self._per_row else rows.users.reshape(-1)
+            draw = self._sampler.sample(who, self.negatives, seed=self._seed, step=step, threads=self._threads)
+            shape = (len(examples), 1 if self._per_row else self.window, self.negatives)
             batch["negatives"], batch["log_q"] = draw.ids.reshape(shape), draw.log_q.reshape(shape)
             names.append("negatives")
         return with_local_ids(batch, {"items": (names, self.log.n_items)}) if self._sparse else batch

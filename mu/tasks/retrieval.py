@@ -66,7 +66,8 @@ class Retrieval:
           model: gives 'queries' [B..., D].
           rows: the tables' rows of this batch.
           batch: the model's inputs; 'targets' int32 [B...]; 'weights' float32 [B...], 0 where there is no
-            example; for sampled losses 'negatives' int32 [B..., K] and 'log_q' float32 [B..., K].
+            example; for sampled losses 'negatives' int32 [B..., K] and 'log_q' float32 [B..., K], where the
+            last of the axes B... may be 1: those queries share their negatives.
           key: for dropout.
         """
         queries = model(rows, batch, key)["queries"]
@@ -78,7 +79,10 @@ class Retrieval:
             return values.reshape(targets.shape), weights
         negatives = batch["negatives"]
         positive_scores = jnp.sum(queries * vectors[targets], axis=-1)
-        negative_scores = jnp.einsum("...d,...kd->...k", queries, vectors[negatives])
+        if negatives.shape[:-1] == targets.shape:
+            negative_scores = jnp.einsum("...d,...kd->...k", queries, vectors[negatives])
+        else:
+            negative_scores = jnp.einsum("...td,...kd->...tk", queries, vectors[negatives[..., 0, :]])
         if bias is not None:
             positive_scores = positive_scores + bias[targets]
             negative_scores = negative_scores + bias[negatives]

@@ -24,11 +24,15 @@ class Checkpoints:
 
     def __init__(self, folder: str | os.PathLike[str], keep: int = 1):
         policies = ocp.training.preservation_policies
+        # Of equally good ones the first is the best, as early stopping counts it (orbax would keep the last).
+        best = policies.BestN(
+            get_metric_fn=lambda m: (m["value"], -m["step"]),  # pyright: ignore[reportArgumentType]
+            n=1,
+            keep_checkpoints_without_metrics=False,
+        )
         self._checkpointer = ocp.training.Checkpointer(
             os.path.abspath(folder),
-            preservation_policy=policies.AnyPreservationPolicy(
-                [policies.LatestN(keep), policies.BestN(get_metric_fn=lambda m: m["value"], n=1)]
-            ),  # pyright: ignore[reportArgumentType]  (orbax names one type twice)
+            preservation_policy=policies.AnyPreservationPolicy([policies.LatestN(keep), best]),  # pyright: ignore[reportArgumentType]  (orbax names one type twice)
             cleanup_tmp_directories=True,
         )
 
@@ -46,7 +50,7 @@ class Checkpoints:
         self._checkpointer.save_async(
             step,
             copies,
-            metrics=None if value is None else {"value": value},
+            metrics=None if value is None else {"value": value, "step": step},
             custom_metadata=note,
             force=True,
         )

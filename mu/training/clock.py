@@ -15,9 +15,10 @@ class Clock:
 
     def __init__(self, step: int, last_step: int):
         self._last_step = last_step
-        self._begin(step)
+        self.begin(step)
 
-    def _begin(self, step: int) -> None:
+    def begin(self, step: int) -> None:
+        """Counts from here: what has been since the last report (a first step's compilation) is left out."""
         self._step, self._start, self._waited_s, self._paused_s = step, time.perf_counter(), 0.0, 0.0
 
     @contextlib.contextmanager
@@ -35,14 +36,19 @@ class Clock:
         self._paused_s += time.perf_counter() - start
 
     def report(self, step: int, examples: float) -> dict[str, float]:
-        """Since the last report: 'step_ms', 'examples_per_s', 'data_wait_share'; and 'left_s' to the end."""
+        """Since the last report: 'step_ms', 'examples_per_s', 'data_wait_share'; and 'left_s' to the end.
+
+        Nothing where no step has been taken since.
+        """
+        steps = step - self._step
+        if steps == 0:
+            return {}
         elapsed_s = max(time.perf_counter() - self._start - self._paused_s, 1e-9)
-        steps = max(step - self._step, 1)
         found = {
             "step_ms": 1e3 * elapsed_s / steps,
             "examples_per_s": examples / elapsed_s,
             "data_wait_share": self._waited_s / elapsed_s,
             "left_s": (self._last_step - step) * elapsed_s / steps,
         }
-        self._begin(step)
+        self.begin(step)
         return found

@@ -75,7 +75,7 @@ def make_step(
     def step(state: State, batch: Batch) -> tuple[State, dict[str, jax.Array]]:
         number = state["step"]
         key = jax.random.fold_in(jax.random.key(seed), number)
-        ids = batch["ids"]
+        ids = batch.get("ids", {})  # none where all tables are dense
         examples = {name: array for name, array in batch.items() if name != "ids"}
         gathered = {name: gather(state["tables"][name], ids[specs[name].ids]) for name in state["tables"]}
         trained = {
@@ -83,7 +83,7 @@ def make_step(
             "rows": {name: table["rows"] for name, table in gathered.items()},
         }
         total, weight, gradient = gradient_of(trained, examples, key)
-        inverse = 1.0 / jnp.maximum(weight, 1.0)
+        inverse = 1.0 / jnp.maximum(weight, 1e-12)  # no weight at all: no loss and no gradient
         gradient = jax.tree.map(lambda g: g * inverse, gradient)
         norm = optax.tree.norm(gradient)
         if clip_norm is not None:

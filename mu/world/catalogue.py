@@ -18,7 +18,7 @@ PAST_WEEKS = 520
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Catalogue:
-    """Every track of a world. V tracks, A artists, S scenes, D = 10 coordinates, W weeks, K similar tracks.
+    """Every track of a world. V tracks, A artists, S scenes, D = 10 coordinates, W weeks, K tracks to flow to.
 
     Tracks of a release are consecutive and in album order; so are the releases of an artist, oldest first.
 
@@ -33,7 +33,7 @@ class Catalogue:
       tempo_bpm: float64 [V]. key: int32 [V], 0 = C ... 11 = B. major: bool [V].
       shares: float64 [V, 5] in (0, 1): energy, brightness, acousticness, danceability, valence.
       successor: int32 [V], the next track of the release; -1 after its last.
-      similar: int32 [V, K], what listeners play next for likeness, nearest first; -1 where there is none.
+      flow: int32 [V, K], tracks that go well after this one, best first; -1 where there are fewer.
       artist_names, release_titles, titles: lists of A, of the number of releases, of V.
       scene_centres: float64 [S, D].
     """
@@ -52,7 +52,7 @@ class Catalogue:
     major: np.ndarray
     shares: np.ndarray
     successor: np.ndarray
-    similar: np.ndarray
+    flow: np.ndarray
     artist_names: list[str]
     release_titles: list[str]
     titles: list[str]
@@ -72,9 +72,7 @@ def _releases(rng: np.random.Generator, settings: Settings) -> tuple[np.ndarray,
     n_tracks = settings.tracks
     n_artists = max(2, n_tracks // 14) if n_tracks > 1 else 1
     share = rng.gamma(1.5, size=n_artists)
-    per_artist = (
-        np.diff(np.floor(np.cumsum(share) / share.sum() * (n_tracks - n_artists) + 1e-6), prepend=0) + 1
-    )
+    per_artist = np.diff(np.floor(np.cumsum(share) / share.sum() * (n_tracks - n_artists) + 1e-6), prepend=0) + 1
     per_artist[-1] += n_tracks - per_artist.sum()
     artists, sizes = [], []
     for artist, left in enumerate(per_artist.astype(int).tolist()):
@@ -94,9 +92,7 @@ def _releases(rng: np.random.Generator, settings: Settings) -> tuple[np.ndarray,
     return artist, week[order], size[order]
 
 
-def _popularity(
-    rng: np.random.Generator, artist: np.ndarray, number: np.ndarray, settings: Settings
-) -> np.ndarray:
+def _popularity(rng: np.random.Generator, artist: np.ndarray, number: np.ndarray, settings: Settings) -> np.ndarray:
     """Zipf weights: the ranks come from the artist's fame, the place on the release and luck."""
     fame = rng.normal(size=artist.max() + 1)[artist] - 0.05 * number + 0.7 * rng.normal(size=len(artist))
     rank = np.empty(len(artist))
@@ -104,15 +100,14 @@ def _popularity(
     return (rank + settings.zipf_shift * settings.tracks) ** -settings.zipf_exponent
 
 
-def _similar(vectors: np.ndarray, scene: np.ndarray, artist: np.ndarray, count: int) -> np.ndarray:
-    """int32 [V, count]: nearest tracks by other artists of the same scene, nearest first, -1 where there are
-    fewer.
+def _flow(vectors: np.ndarray, scene: np.ndarray, artist: np.ndarray, count: int) -> np.ndarray:
+    """int32 [V, count]: which tracks go well after each, best first; -1 where there are fewer.
 
-    The distance is taken from a point a little further along the scene's own direction, so that "what
-    follows" is not
-    symmetric: the order of plays carries information that co-occurrence does not.
+    Listeners look for a contrast: what goes well lies, among the scene's tracks by other artists, nearest to the
+    point that the track reaches by a quarter turn round the middle of its scene (coordinates 0 and 1, 2 and 3, ...
+    as planes). So what follows is not what precedes: order says what co-occurrence does not.
     """
-    similar = np.full((len(scene), count), -1, dtype=np.int32)
+    flow = np.full((len(scene), count), -1, dtype=np.int32)
     for one in np.unique(scene):
         members = np.flatnonzero(scene == one)
         points = vectors[members]
@@ -124,8 +119,8 @@ def _similar(vectors: np.ndarray, scene: np.ndarray, artist: np.ndarray, count: 
         distance[artist[members][:, None] == artist[members][None, :]] = np.inf
         nearest = np.argsort(distance, axis=1, kind="stable")[:, :count]
         found = np.isfinite(np.take_along_axis(distance, nearest, axis=1))
-        similar[members, : nearest.shape[1]] = np.where(found, members[nearest], -1)
-    return similar
+        flow[members, : nearest.shape[1]] = np.where(found, members[nearest], -1)
+    return flow
 
 
 def _sigmoid(values: np.ndarray) -> np.ndarray:
@@ -167,14 +162,13 @@ def make_catalogue(settings: Settings, seed: int) -> Catalogue:
         track_number=number.astype(np.int32),
         release_week=release_week[release].astype(np.int32),
         popularity=_popularity(rng, artist, number, settings),
-        duration_ms=1000
-        * np.clip(np.rint(215 * np.exp(0.25 * rng.normal(size=n_tracks))), 60, 600).astype(np.int64),
+        duration_ms=1000 * np.clip(np.rint(215 * np.exp(0.25 * rng.normal(size=n_tracks))), 60, 600).astype(np.int64),
         tempo_bpm=np.clip(np.rint(120 * 2 ** (0.22 * vectors[:, 0])), 50, 220),
         key=((home_key[artist] + 7 * rng.integers(-1, 3, size=n_tracks)) % 12).astype(np.int32),
         major=valence + rng.normal(scale=0.5, size=n_tracks) > 0,
         shares=_sigmoid(1.3 * vectors[:, 1 : len(AUDIBLE)]),
         successor=successor.astype(np.int32),
-        similar=_similar(vectors, scene, artist, settings.similar_tracks),
+        flow=_flow(vectors, scene, artist, settings.flow_tracks),
         artist_names=names.artist_names(rng, n_artists),
         release_titles=[names.title(rng) for _ in release_size],
         titles=[names.title(rng) for _ in range(n_tracks)],

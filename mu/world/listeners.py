@@ -16,7 +16,7 @@ class Listeners:
     Attributes:
       tastes: float64 [W + 1, U, D], the taste vector at the beginning of each week and at the end of the
         last; between them it moves on a straight line, one step each midnight (UTC).
-      habits: float64 [U, 4], shares of a session's plays by album, similar, repeat and taste; rows sum to 1.
+      habits: float64 [U, 4], shares of a session's plays by album, flow, repeat and taste; rows sum to 1.
       n_plays: int64 [U], how many plays each listener has.
       joined_ms: int64 [U], midnight of the first day on which they may play.
       phase_min: float64 [U], how many minutes later than the average their day runs.
@@ -79,8 +79,8 @@ def make_listeners(settings: Settings, catalogue: Catalogue, seed: int) -> Liste
     home += rng.normal(scale=0.3, size=(n_users, n_coordinates))
     home *= settings.taste_scale / np.linalg.norm(home, axis=1, keepdims=True)
 
-    taste_share = 1 - settings.album - settings.similar - settings.repeat
-    mean = np.array([settings.album, settings.similar, settings.repeat, taste_share])
+    taste_share = 1 - settings.album - settings.flow - settings.repeat
+    mean = np.array([settings.album, settings.flow, settings.repeat, taste_share])
     habits = rng.gamma(settings.habit_concentration * mean, size=(n_users, 4))
     joined_day = np.floor(rng.uniform(0, 0.6, size=n_users) * settings.weeks * 7).astype(np.int64)
     joined_day[rng.random(n_users) < 0.5] = 0  # half of them were there from the start

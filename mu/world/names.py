@@ -82,8 +82,7 @@ def title(rng: np.random.Generator) -> str:
     else:
         words = f"{_pick(rng, _VERBS)} {_pick(rng, _FIRST)}"
     return " ".join(
-        word if word in ("the", "of") and i else word[0].upper() + word[1:]
-        for i, word in enumerate(words.split())
+        word if word in ("the", "of") and i else word[0].upper() + word[1:] for i, word in enumerate(words.split())
     )
 
 

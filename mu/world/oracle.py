@@ -24,9 +24,7 @@ def _rows_of(ids: list[object], prefix: str, n: int, what: str) -> np.ndarray:
         text = str(one).removeprefix(prefix)
         rows[place] = int(text) if text.isdecimal() else -1
         if not 0 <= rows[place] < n:
-            raise ValueError(
-                f"the log's {what} {one!r} is not of this world of {n}; was the log made from it?"
-            )
+            raise ValueError(f"the log's {what} {one!r} is not of this world of {n}; was the log made from it?")
     return rows
 
 

@@ -56,7 +56,7 @@ class Laws(NamedTuple):
     stop_probability: float
     repeat_span: int
     repeat_decay: float
-    similar_decay: float
+    flow_decay: float
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -69,7 +69,7 @@ class Plays:
       times_ms: int64 [E], unix milliseconds of the start; strictly rising for each listener.
       played_ms: int64 [E], how long it was played.
       finished: bool [E]; a skipped play ends before 60 % of the track.
-      origins: int8 [E], why it was chosen: 0 album, 1 similar, 2 repeat, 3 taste. Part of the truth, not of
+      origins: int8 [E], why it was chosen: 0 album, 1 flow, 2 repeat, 3 taste. Part of the truth, not of
         the log.
     """
 
@@ -95,7 +95,7 @@ def laws_of(settings: Settings) -> Laws:
         stop_probability=1 / settings.session_plays,
         repeat_span=settings.repeat_span,
         repeat_decay=settings.repeat_decay,
-        similar_decay=settings.similar_decay,
+        flow_decay=settings.flow_decay,
     )
 
 
@@ -205,17 +205,17 @@ def _draw_rows(first, last, listeners, times_ms, seed, tastes, tables, laws, out
 
 
 @kernel
-def _similar_track(track, time_ms, uniform, similar, released_ms, decay):
-    """One of the track's similar ones that are out, by geometric weights; -1 where none is."""
+def _flow_track(track, time_ms, uniform, flow, released_ms, decay):
+    """One of the tracks that go well after this one and are out, by geometric weights; -1 for none."""
     total, weight = 0.0, 1.0
-    for k in range(similar.shape[1]):
-        other = similar[track, k]
+    for k in range(flow.shape[1]):
+        other = flow[track, k]
         if other >= 0 and released_ms[other] <= time_ms:
             total += weight
         weight *= decay
     left, weight, found = uniform * total, 1.0, -1
-    for k in range(similar.shape[1]):
-        other = similar[track, k]
+    for k in range(flow.shape[1]):
+        other = flow[track, k]
         if other >= 0 and released_ms[other] <= time_ms:
             found = other
             if left < weight:
@@ -248,7 +248,7 @@ def _session_starts(key, n_plays, joined_ms, phase_min, hours, laws):
 
 @kernel
 def _simulate(
-    first, last, seed, indptr, tastes, habits, joined_ms, phase_min, tables, successor, similar, released_ms,
+    first, last, seed, indptr, tastes, habits, joined_ms, phase_min, tables, successor, flow, released_ms,
     duration_ms, hours, laws, tracks, times_ms, played_ms, finished, origins,
 ):  # fmt: skip
     taste = np.empty(tastes.shape[2])
@@ -279,13 +279,13 @@ def _simulate(
                 origin = 0
             elif not opens and uniform < habits[listener, 0] + habits[listener, 1]:
                 track = np.int32(
-                    _similar_track(
+                    _flow_track(
                         tracks[at - 1],
                         now,
                         _uniform(key, play, PICK),
-                        similar,
+                        flow,
                         released_ms,
-                        laws.similar_decay,
+                        laws.flow_decay,
                     )
                 )
                 origin = 1
@@ -341,7 +341,7 @@ def simulate_plays(
     run_rows(
         _simulate, len(listeners), threads,
         seed, indptr, listeners.tastes, listeners.habits, listeners.joined_ms, listeners.phase_min, tables,
-        catalogue.successor, catalogue.similar, catalogue.released_ms, catalogue.duration_ms,
+        catalogue.successor, catalogue.flow, catalogue.released_ms, catalogue.duration_ms,
         np.cumsum(HOURS), laws_of(settings),
         plays.tracks, plays.times_ms, plays.played_ms, plays.finished, plays.origins,
     )  # fmt: skip

@@ -27,13 +27,13 @@ class Settings:
       drift: standard deviation of the drifting part of each coordinate of a taste; 0 keeps tastes still.
       drift_weeks: correlation time of that drift.
       session_plays: mean number of plays of a session.
-      album, similar, repeat: mean share of plays inside a session that follow the album, follow a similar
-        track, and go back to a recent one; what is left is drawn by taste.
+      album, flow, repeat: mean share of plays inside a session that follow the album, go on to a
+        track that goes well after the last (flow), and go back to a recent one; what is left is drawn by taste.
       habit_concentration: how alike listeners are in those shares (Dirichlet); larger is more alike.
       repeat_span, repeat_decay: a repeat goes 2 to `repeat_span` plays back, lag L with weight
         `repeat_decay ** L`.
-      similar_tracks, similar_decay: how many tracks may follow a track by similarity; the k-th has weight
-        `similar_decay ** k`.
+      flow_tracks, flow_decay: how many tracks go well after a track; the k-th has weight
+        `flow_decay ** k`.
     """
 
     tracks: int
@@ -51,13 +51,13 @@ class Settings:
     drift_weeks: float = 12.0
     session_plays: float = 8.0
     album: float = 0.12
-    similar: float = 0.3
+    flow: float = 0.3
     repeat: float = 0.1
     habit_concentration: float = 20.0
     repeat_span: int = 50
     repeat_decay: float = 0.95
-    similar_tracks: int = 20
-    similar_decay: float = 0.88
+    flow_tracks: int = 12
+    flow_decay: float = 0.8
 
     def __post_init__(self) -> None:
         for name in ("tracks", "listeners", "weeks", "min_plays"):
@@ -68,16 +68,16 @@ class Settings:
                 f"plays={self.plays} is too few for {self.listeners} listeners with"
                 f" min_plays={self.min_plays} each; ask for {self.listeners * self.min_plays} or more"
             )
-        shares = (self.album, self.similar, self.repeat)
+        shares = (self.album, self.flow, self.repeat)
         if min(shares) <= 0 or sum(shares) >= 1:
             raise ValueError(
-                f"album, similar, repeat = {shares}: each must be above 0 and the sum below 1,"
+                f"album, flow, repeat = {shares}: each must be above 0 and the sum below 1,"
                 " because the rest of a session is drawn by taste"
             )
-        for name in ("repeat_decay", "similar_decay"):
+        for name in ("repeat_decay", "flow_decay"):
             if not 0 < getattr(self, name) < 1:
                 raise ValueError(f"{name}={getattr(self, name)}: it must lie strictly between 0 and 1")
-        for name, least in (("session_plays", 1), ("repeat_span", 2), ("similar_tracks", 1)):
+        for name, least in (("session_plays", 1), ("repeat_span", 2), ("flow_tracks", 1)):
             if getattr(self, name) < least:
                 raise ValueError(f"{name}={getattr(self, name)}: it must be at least {least}")
         for name in ("drift", "taste_scale", "novelty", "zipf_exponent", "zipf_shift"):

@@ -43,14 +43,12 @@ def _repeat_weights(history: np.ndarray, settings: Settings) -> tuple[np.ndarray
     return history[len(history) - lags], weights / weights.sum()
 
 
-def _similar_weights(
-    catalogue: Catalogue, track: int, time_ms: int, settings: Settings
-) -> tuple[np.ndarray, np.ndarray]:
+def _flow_weights(catalogue: Catalogue, track: int, time_ms: int, settings: Settings) -> tuple[np.ndarray, np.ndarray]:
     """(tracks, probabilities) of what follows `track` for likeness and is out; empty where nothing is."""
-    similar = catalogue.similar[track]
-    weights = settings.similar_decay ** np.arange(len(similar), dtype=np.float64)
-    out = (similar >= 0) & (START_MS + catalogue.release_week[similar].astype(np.int64) * WEEK_MS <= time_ms)
-    return similar[out], weights[out] / max(weights[out].sum(), 1e-300)
+    flow = catalogue.flow[track]
+    weights = settings.flow_decay ** np.arange(len(flow), dtype=np.float64)
+    out = (flow >= 0) & (START_MS + catalogue.release_week[flow].astype(np.int64) * WEEK_MS <= time_ms)
+    return flow[out], weights[out] / max(weights[out].sum(), 1e-300)
 
 
 def next_play_probability(
@@ -75,13 +73,13 @@ def next_play_probability(
             inside = float(times_ms[row] - histories.times[indptr[row + 1] - 1] < SESSION_GAP_MS)
         else:
             inside = float(continuing[row])
-        album, similar, repeat, _ = listeners.habits[users[row]]
+        album, flow, repeat, _ = listeners.habits[users[row]]
         additions = []
         if catalogue.successor[last] >= 0:
             additions.append((inside * album, catalogue.successor[last : last + 1], np.ones(1)))
-        tracks, weights = _similar_weights(catalogue, last, int(times_ms[row]), settings)
+        tracks, weights = _flow_weights(catalogue, last, int(times_ms[row]), settings)
         if len(tracks):
-            additions.append((inside * similar, tracks, weights))
+            additions.append((inside * flow, tracks, weights))
         if len(history) >= 2:
             additions.append((repeat, *_repeat_weights(history, settings)))
         # What no other law takes is drawn by taste.

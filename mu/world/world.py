@@ -53,9 +53,7 @@ class World:
           beside it.
         """
         checked = self._checked(listeners, times_ms)
-        return truth.taste_probability(self.catalogue, self.listeners, self.settings, *checked).astype(
-            np.float32
-        )
+        return truth.taste_probability(self.catalogue, self.listeners, self.settings, *checked).astype(np.float32)
 
     def next_play_probability(
         self,
@@ -86,9 +84,7 @@ class World:
         arguments = (self.catalogue, self.listeners, self.settings, users, times_ms, histories, continuing)
         return truth.next_play_probability(*arguments).astype(np.float32)
 
-    def finish_probability(
-        self, listeners: np.ndarray, times_ms: np.ndarray, tracks: np.ndarray
-    ) -> np.ndarray:
+    def finish_probability(self, listeners: np.ndarray, times_ms: np.ndarray, tracks: np.ndarray) -> np.ndarray:
         """float32 [B]: the probability that the listener, playing the track at that time, finishes it."""
         taste = self.taste(listeners, times_ms)
         vectors = self.catalogue.vectors[tracks]
@@ -101,9 +97,7 @@ class World:
     ) -> np.ndarray:
         """int32 [B]: a track for each row, drawn from `preference` of that row; equal for any `threads`."""
         users, times_ms = self._checked(listeners, times_ms)
-        return draw_by_taste(
-            users, times_ms, self.listeners.tastes, self.tables, self.settings, seed, threads=threads
-        )
+        return draw_by_taste(users, times_ms, self.listeners.tastes, self.tables, self.settings, seed, threads=threads)
 
     def log(self) -> Interactions:
         """The plays as a log in memory: users and items are the rows of this world, weights 1."""
@@ -127,14 +121,10 @@ class World:
     def _checked(self, listeners: np.ndarray, times_ms: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         listeners, times_ms = np.asarray(listeners), np.asarray(times_ms)
         if listeners.ndim != 1 or listeners.shape != times_ms.shape:
-            raise ValueError(
-                f"listeners {listeners.shape} and times_ms {times_ms.shape} must be two equal [B]"
-            )
+            raise ValueError(f"listeners {listeners.shape} and times_ms {times_ms.shape} must be two equal [B]")
         if len(listeners) and not (listeners.min() >= 0 and listeners.max() < len(self.listeners)):
             bad = listeners[(listeners < 0) | (listeners >= len(self.listeners))][0]
-            raise ValueError(
-                f"listeners holds {bad}; this world has listeners 0 to {len(self.listeners) - 1}"
-            )
+            raise ValueError(f"listeners holds {bad}; this world has listeners 0 to {len(self.listeners) - 1}")
         return listeners.astype(np.int64), times_ms.astype(np.int64)
 
 

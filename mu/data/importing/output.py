@@ -18,9 +18,9 @@ def whole_folder(output: Path, overwrite: bool) -> Iterator[Path]:
     Raises:
       FileExistsError: `output` exists and `overwrite` is off, or it is not the folder of an import.
     """
+    _clear_leftovers(output)
     check_output(output, overwrite)
     output.parent.mkdir(parents=True, exist_ok=True)
-    _clear_leftovers(output)
     folder = output.parent / f".{output.name}{_MARK}{os.getpid()}"
     folder.mkdir()
     try:
@@ -51,9 +51,14 @@ def check_output(output: Path, overwrite: bool) -> None:
 
 
 def _clear_leftovers(output: Path) -> None:
+    """Removes what dead processes left; a replaced log whose successor never came is put back."""
     for path in output.parent.glob(f".{output.name}{_MARK}*"):
         owner = path.name.rpartition(_MARK)[2].partition("-")[0]
-        if owner.isdigit() and not _is_alive(int(owner)):
+        if not owner.isdigit() or _is_alive(int(owner)):
+            continue
+        if path.name.endswith("-old") and not output.exists():
+            path.rename(output)
+        else:
             shutil.rmtree(path, ignore_errors=True)
 
 

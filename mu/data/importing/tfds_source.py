@@ -78,9 +78,11 @@ def _builder(source: Source, settings: Settings) -> Any:
                 f"{source.name} is not in {builder.data_dir} and cannot be prepared here ({error}). Where that is "
                 f"installed, run tfds.builder({name!r}, file_format='array_record').download_and_prepare()"
             ) from error
-    if builder.info.file_format != tfds.core.FileFormat.ARRAY_RECORD:
+    format = builder.info.file_format
+    if format != tfds.core.FileFormat.ARRAY_RECORD:
         raise ValueError(
-            f"{source.name} lies in {builder.data_dir} as {builder.info.file_format.value}; it must be array_record"
+            f"{source.name} lies in {builder.data_dir} as {format.value if format else 'nothing'}; "
+            "it must be array_record"
         )
     return builder
 

@@ -1,0 +1,70 @@
+"""A log and a config so small that a whole run takes seconds; what tests of runs share."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+import mu.config
+from mu.data.importing import import_log
+from mu.data.interactions import Interactions
+
+N_USERS, N_TRACKS = 48, 40
+
+
+def make_log(n_users=N_USERS, n_tracks=N_TRACKS, longest=20, seed=0):
+    """Histories of 0 to `longest` plays, in memory; every track is played."""
+    generator = np.random.default_rng(seed)
+    lengths = generator.integers(0, longest + 1, n_users)
+    indptr = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+    items = generator.integers(0, n_tracks, indptr[-1]).astype(np.int32)
+    items[:n_tracks] = np.arange(n_tracks)
+    times = np.arange(indptr[-1], dtype=np.int64)
+    return Interactions(indptr, items, times, np.ones(len(items), np.float32), n_tracks, card={"time_unit": "ms"})
+
+
+def write_log(folder):
+    """Imports a log of N_USERS listeners (u0, u1, ...) and N_TRACKS tracks (t0, ...) into `folder`; returns its path.
+
+    A listener goes round the catalogue in steps of one, with noise: there is something to learn.
+    """
+    generator = np.random.default_rng(0)
+    lines = ["user,track,time,title,artist"]
+    for user in range(N_USERS):
+        start = user * 7
+        for play in range(6 + user % 15):
+            track = (start + play + int(generator.random() < 0.2)) % N_TRACKS
+            moment = 1_500_000_000 + user * 1000 + play
+            lines.append(f"u{user},t{track},{moment},Song {track},Artist {track % 5}")
+    source = Path(folder) / "plays.csv"
+    source.write_text("\n".join(lines) + "\n")
+    import_log([str(source)], Path(folder) / "log")
+    return Path(folder) / "log"
+
+
+def tiny_config(log, **changes):
+    """A resolved config of a SASRec with 8 numbers a row; `changes` are dotted keys with __ for the dots."""
+    config = mu.config.base()
+    config.data.path = str(log)
+    config.batches.update(window=8, rows=8, negatives=4, threads=1)
+    config.model.update(dim=8, layers=1, heads=2, window=8, dropout=0.0)
+    config.update(total_steps=12, evaluate_every_steps=6, checkpoint_every_steps=3, log_every_steps=1)
+    config.evaluation.bootstrap_samples = 20
+    config.baselines = {}
+    for key, value in changes.items():
+        *parents, last = key.split("__")
+        node = config
+        for parent in parents:
+            node = node[parent]
+        with node.ignore_type():
+            node[last] = value
+    return mu.config.resolve(config)
+
+
+TIMES = ("step_ms", "examples_per_s", "data_wait_share", "left_s")
+
+
+def logged(workdir):
+    """The lines of metrics.jsonl, without what a clock measured."""
+    lines = (Path(workdir) / "metrics.jsonl").read_text().splitlines()
+    return [{k: v for k, v in json.loads(line).items() if k not in TIMES} for line in lines]
