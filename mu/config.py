@@ -87,6 +87,16 @@ OPTIONAL = {
     "best.patience": int,
     "profile.start": int,
 }
+# Keys that count something there must be one of.
+COUNTS = (
+    "total_steps",
+    "accumulate",
+    "log_every_steps",
+    "evaluate_every_steps",
+    "checkpoint_every_steps",
+    "evaluation.bootstrap_samples",
+    "profile.steps",
+)
 
 
 def parse_arg(arg: str | None, **defaults: Any) -> ConfigDict:
@@ -101,10 +111,12 @@ def parse_arg(arg: str | None, **defaults: Any) -> ConfigDict:
     """
     found = dict(defaults)
     for part in filter(None, (arg or "").split(",")):
-        key, _, text = part.partition("=")
+        key, equals, text = part.partition("=")
         if key not in defaults:
             raise ConfigError(f"the config takes no argument {key!r}{nearest(key, defaults)}")
-        found[key] = True if not _ else typed(text, defaults[key], f"config argument {key}")
+        if not equals and not isinstance(defaults[key], bool):
+            raise ConfigError(f"config argument {key} needs a value: {key}=...")
+        found[key] = typed(text, defaults[key], f"config argument {key}") if equals else True
     return ConfigDict(found)
 
 
@@ -133,9 +145,7 @@ def typed(text: str, example: Any, where: str) -> Any:
     if isinstance(example, tuple) and not isinstance(value, tuple):
         value = tuple(value) if isinstance(value, list) else (value,)
     if type(value) is not type(example):
-        raise ConfigError(
-            f"{where}={text!r} is a {type(value).__name__}; it takes a {type(example).__name__}"
-        )
+        raise ConfigError(f"{where}={text!r} is a {type(value).__name__}; it takes a {type(example).__name__}")
     return value
 
 
@@ -155,20 +165,42 @@ def load(path_and_arg: str, overrides: Mapping[str, str] | None = None) -> Confi
     spec.loader.exec_module(module)
     if not hasattr(module, "get_config"):
         raise ConfigError(f"{path} has no get_config(arg)")
-    return with_overrides(module.get_config(arg or None), overrides or {})
+    config = module.get_config(arg or None)
+    if not isinstance(config, ConfigDict):
+        raise ConfigError(f"get_config of {path} gave a {type(config).__name__}; it must return a ConfigDict")
+    return with_overrides(config, overrides or {})
 
 
 def with_overrides(config: ConfigDict, overrides: Mapping[str, str]) -> ConfigDict:
-    """The resolved config with `{'a.b': 'value'}` set; names first, since they decide which keys there are."""
+    """The resolved config with `{'a.b': 'value'}` set.
+
+    Names are set first, since they decide which keys there are: what the config says for the old name stays where
+    the new one takes it too, and goes otherwise.
+    """
+    resolve(config)  # what goes is held against the old name first
     config = ConfigDict(config.to_dict())
     names = {key: text for key, text in overrides.items() if key.split(".")[-1] == "name"}
     for key, text in names.items():
         _set(config, key, text)
+        _keep_taken(config, key.removesuffix(".name"))
     config = resolve(config)
     for key, text in overrides.items():
         if key not in names:
             _set(config, key, text)
     return resolve(config)
+
+
+def _keep_taken(config: ConfigDict, path: str) -> None:
+    """Drops the entries of the spec at `path` that its name does not take."""
+    spec: Any = config
+    for key in path.split("."):
+        spec = spec[key]
+    if spec["name"] == DENSE:
+        return
+    parameters = _parameters(locate(spec["name"], f"config.{path}.name"))
+    if not any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
+        for key in set(spec) - set(parameters) - {"name"}:
+            del spec[key]
 
 
 def _set(config: ConfigDict, path: str, text: str) -> None:
@@ -184,8 +216,10 @@ def _set(config: ConfigDict, path: str, text: str) -> None:
         where = ".".join(["config", *parents])
         known = node.keys() if isinstance(node, ConfigDict) else ()
         raise ConfigError(f"{where} has no key {last!r}{nearest(last, known)}")
+    # Whether a key may be None is for `resolve` to say.
+    value = None if text == "None" else typed(text, node[last], f"config.{path}")
     with node.ignore_type():
-        node[last] = typed(text, node[last], f"config.{path}")
+        node[last] = value
 
 
 def resolve(config: ConfigDict) -> ConfigDict:
@@ -198,7 +232,7 @@ def resolve(config: ConfigDict) -> ConfigDict:
     _check_keys(config, known, "config")
     found = ConfigDict(config.to_dict())
     for key, provided in PROVIDED.items():
-        if key == "tables" and config.tables.name == DENSE:
+        if key == "tables" and config.tables.get("name") == DENSE:
             found.tables = ConfigDict({"name": DENSE})
             continue
         found[key] = _resolved(config[key], provided, f"config.{key}")
@@ -216,13 +250,16 @@ def _check_keys(config: ConfigDict, known: ConfigDict, where: str) -> None:
     for key in known:
         if key not in config:
             raise ConfigError(f"{where} lacks the key {key!r}: begin with `mu.config.base()`")
-        value, example, path = config[key], known[key], f"{where}.{key}"
+        value: Any = config[key]
+        example, path = known[key], f"{where}.{key}"
         if isinstance(example, ConfigDict):
             if not isinstance(value, ConfigDict):
                 raise ConfigError(f"{path}={value!r}; it takes a dict")
             if "name" not in example and key != "baselines":
                 _check_keys(value, example, path)
             continue
+        if path.removeprefix("config.") in COUNTS and isinstance(value, int) and value < 1:
+            raise ConfigError(f"{path}={value!r}; it must be at least 1")
         optional = OPTIONAL.get(path.removeprefix("config."))
         if where == "config.sharding":
             optional = str
@@ -256,9 +293,12 @@ def locate(path: str, where: str) -> Callable[..., Any]:
 
 def _resolved(spec: Any, provided: Iterable[str], where: str) -> ConfigDict:
     if not isinstance(spec, Mapping | ConfigDict) or "name" not in spec:
-        raise ConfigError(f"{where}={spec!r}; it takes a dict with a name 'package.module:attribute'")
+        shown = spec.to_dict() if isinstance(spec, ConfigDict) else spec
+        raise ConfigError(f"{where}={shown!r}; it takes a dict with a name 'package.module:attribute'")
     target = locate(str(spec["name"]), f"{where}.name")
-    parameters = inspect.signature(target).parameters
+    if not callable(target):
+        raise ConfigError(f"{where}.name={spec['name']!r} is a {type(target).__name__}; it must be a class or function")
+    parameters = _parameters(target)
     open_ended = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
     hints = _hints(target)
     allowed = {
@@ -289,6 +329,15 @@ def _resolved(spec: Any, provided: Iterable[str], where: str) -> ConfigDict:
         if parameter.default is None or isinstance(parameter.default, int | float | str | tuple):
             found[key] = parameter.default
     return ConfigDict(found)
+
+
+def _parameters(target: Callable[..., Any]) -> dict[str, inspect.Parameter]:
+    """What may be passed, by name; `*args` and `**kwargs` under theirs."""
+    if not inspect.isclass(target) or target.__init__ is object.__init__:
+        return dict(inspect.signature(target).parameters)
+    # Of a class its own __init__: a metaclass with a __call__ (flax.nnx) hides it from inspect.signature.
+    _, *parameters = inspect.signature(target.__init__).parameters.items()
+    return dict(parameters)
 
 
 def _hints(target: Callable[..., Any]) -> dict[str, Any]:

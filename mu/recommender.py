@@ -26,9 +26,7 @@ class Encoder:
 
     def __init__(self, graph: nnx.GraphDef, task: Retrieval, batches: Batches):
         self.batches = batches
-        self._queries = jax.jit(
-            lambda params, rows, batch: task.predict(nnx.merge(graph, params), rows, batch)
-        )
+        self._queries = jax.jit(lambda params, rows, batch: task.predict(nnx.merge(graph, params), rows, batch))
         self._vectors = jax.jit(lambda params, rows: nnx.merge(graph, params).item_vectors(rows))
 
     def vectors(self, params: Any, rows: Mapping[str, jax.Array]) -> tuple[np.ndarray, np.ndarray | None]:
@@ -42,7 +40,7 @@ class Encoder:
         """float32 [B, D], one a listener."""
         batch = self.batches.inputs(users, histories)
         found = []
-        for start in range(0, len(users), BLOCK):
+        for start in range(0, max(len(users), 1), BLOCK):
             block = {name: array[start : start + BLOCK] for name, array in batch.items()}
             filled = len(next(iter(block.values())))
             padded = {

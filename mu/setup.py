@@ -62,9 +62,7 @@ def set_up(config: Config) -> Setup:
     if not getattr(task, "whole_catalogue", False) and not config.batches.get("negatives", 1):
         raise mu.config.ConfigError(f"task.loss={config.task.loss!r} needs batches.negatives of at least 1")
     if batches.batch_size % config.accumulate:
-        raise mu.config.ConfigError(
-            f"accumulate={config.accumulate} does not divide the batch of {batches.batch_size}"
-        )
+        raise mu.config.ConfigError(f"accumulate={config.accumulate} does not divide the batch of {batches.batch_size}")
     mesh = make_mesh(**config.mesh)
     share = batches.batch_size // config.accumulate
     if share % mesh.shape["data"]:
@@ -100,9 +98,7 @@ def set_up(config: Config) -> Setup:
         ema_decay=config.ema_decay,
     )
     step = jax.jit(step, donate_argnums=0, out_shardings=(shardings, None))
-    return Setup(
-        config, log, split, batches, task, model, specs, mesh, state, step, Encoder(model, task, batches)
-    )
+    return Setup(config, log, split, batches, task, model, specs, mesh, state, step, Encoder(model, task, batches))
 
 
 def cache_folder() -> Path:
@@ -123,9 +119,7 @@ def evaluators(setup: Setup) -> dict[str, RankingEvaluator]:
     with_valid = merge(split.train, split.valid)
     options = {"known": known, "ks": tuple(config.ks), "metrics": tuple(config.metrics)}
     return {
-        "valid": RankingEvaluator(
-            targets=split.valid.seen(), histories=split.train, exclude=train_seen, **options
-        ),
+        "valid": RankingEvaluator(targets=split.valid.seen(), histories=split.train, exclude=train_seen, **options),
         "test": RankingEvaluator(
             targets=split.test.seen(),
             histories=with_valid if config.test_sees_valid else split.train,
@@ -165,11 +159,9 @@ def restore(workdir: str | os.PathLike[str]) -> tuple[Setup, dict[str, Any], int
     steps = checkpoints.steps()
     best = checkpoints.note(steps[-1])["progress"]["best_step"] if steps else None
     if best is None:
-        raise FileNotFoundError(
-            f"{folder} has no evaluated checkpoint yet; let `mu train` reach its first evaluation"
-        )
+        raise FileNotFoundError(f"{folder} has no evaluated checkpoint yet; let `mu train` reach its first evaluation")
     setup = set_up(config)
-    state = checkpoints.load(best, setup.state)
+    state = setup.state = checkpoints.load(best, setup.state)
     checkpoints.close()
     return setup, state, best
 

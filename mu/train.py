@@ -27,6 +27,7 @@ from mu.recommender import TrainedRecommender
 from mu.setup import Config, evaluators, report, set_up
 from mu.training.checkpoint import Checkpoints, differences
 from mu.training.clock import Clock
+from mu.training.memory import keep_freed_memory
 from mu.training.provenance import provenance
 from mu.training.sharding import put_batch
 from mu.training.writers import JsonLines
@@ -86,9 +87,10 @@ def train(config: Config, workdir: str | os.PathLike[str]) -> dict[str, RankingR
       SystemExit: after SIGTERM or Ctrl-C, with 128 + the signal's number; what was learnt is saved.
     """
     started = time.perf_counter()
+    keep_freed_memory()
     folder = Path(workdir)
     (folder / "checkpoints").mkdir(parents=True, exist_ok=True)
-    checkpoints = Checkpoints(folder / "checkpoints")
+    checkpoints = Checkpoints(folder / "checkpoints", writes=True)
     saved = checkpoints.steps()
     resolved = json.loads(config.to_json())
     if saved:
@@ -101,9 +103,14 @@ def train(config: Config, workdir: str | os.PathLike[str]) -> dict[str, RankingR
     progress: dict[str, Any] = {"best_step": None, "best_value": None, "evaluations_since_best": 0}
     if saved:
         step_number = saved[-1]
+        note = checkpoints.note(step_number)
+        if note["split"] != setup.split.hash:
+            raise mu.config.ConfigError(
+                f"the log or split that {folder} was trained on has changed since step {step_number}; choose another "
+                "--workdir, or bring the log back"
+            )
         # The initial values are let go; else they would stay beside the loaded ones for the whole run.
         state = setup.state = checkpoints.load(step_number, state)
-        note = checkpoints.note(step_number)
         batches.set_state(note["data"])
         progress = note["progress"]
         print(f"Going on from step {step_number:,} of {folder}.", flush=True)
@@ -116,18 +123,14 @@ def train(config: Config, workdir: str | os.PathLike[str]) -> dict[str, RankingR
     metric = config.best.metric
     if metric not in {f"valid/{name}" for name in evaluate["valid"].names}:
         known = [f"valid/{name}" for name in evaluate["valid"].names]
-        raise mu.config.ConfigError(
-            f"config.best.metric={metric!r} is not measured{mu.config.nearest(metric, known)}"
-        )
+        raise mu.config.ConfigError(f"config.best.metric={metric!r} is not measured{mu.config.nearest(metric, known)}")
 
     writers: list[Any] = [JsonLines(folder, step_number)]
     writers += [mu.config.locate(path, "config.writers")(folder, step_number) for path in config.writers]
     clock, stopper = Clock(step_number, config.total_steps), Stopper()
 
     def save(value: float | None) -> None:
-        if not all_finite(state):
-            raise NotFinite(f"step {step_number}: the weights are no longer finite; {ADVICE}")
-        note = {"data": batches.get_state(), "progress": progress, "config": resolved}
+        note = {"data": batches.get_state(), "progress": progress, "config": resolved, "split": setup.split.hash}
         checkpoints.save(step_number, state, note, value)
 
     def write(values: Mapping[str, float]) -> None:
@@ -168,27 +171,23 @@ def train(config: Config, workdir: str | os.PathLike[str]) -> dict[str, RankingR
                 last = step_number == config.total_steps
                 log_now = last or step_number % config.log_every_steps == 0
                 evaluate_now = last or step_number % config.evaluate_every_steps == 0
-                save_now = (
-                    evaluate_now
-                    or step_number % config.checkpoint_every_steps == 0
-                    or stop_signal is not None
-                )
+                save_now = evaluate_now or step_number % config.checkpoint_every_steps == 0 or stop_signal is not None
                 if log_now or save_now:
                     values = check_finite(step_number, metrics)
                     if pending is not None:
                         examples, pending = examples + values["weight"], None
+                if save_now and not all_finite(state):
+                    raise NotFinite(f"step {step_number}: the weights are no longer finite; {ADVICE}")
                 if log_now:
                     timing = clock.report(step_number, examples)
                     examples = 0.0
                     write({"loss": values["loss"], "grad_norm": values["grad_norm"], **timing})
-                    note = f"loss {values['loss']:.4f}"
-                    bar.update(step_number, note + (f", {timing['step_ms']:.1f} ms a step" if timing else ""))
+                    pace = f", {timing['step_ms']:.1f} ms a step" if timing else ""
+                    bar.update(step_number, f"loss {values['loss']:.4f}{pace}")
                 value = None
                 if evaluate_now:
                     with clock.paused():
-                        found = means(
-                            evaluate["valid"].run(TrainedRecommender(setup.encoder, state)), "valid"
-                        )
+                        found = means(evaluate["valid"].run(TrainedRecommender(setup.encoder, state)), "valid")
                     write(found)
                     value = found[metric]
                     better = progress["best_value"] is None or value > progress["best_value"]
@@ -236,8 +235,7 @@ def refuse_other_config(saved: Mapping[str, Any], now: Mapping[str, Any], folder
     found = differences(old, new)
     if found:
         raise mu.config.ConfigError(
-            f"{folder} holds a run with another config; choose another --workdir, or set:\n  "
-            + "\n  ".join(found)
+            f"{folder} holds a run with another config; choose another --workdir, or set:\n  " + "\n  ".join(found)
         )
 
 
@@ -245,9 +243,7 @@ def check_finite(step: int, metrics: Mapping[str, jax.Array]) -> dict[str, float
     """The step's metrics as numbers; NotFinite if they are none."""
     values = {name: float(value) for name, value in jax.device_get(metrics).items()}
     if not values["finite"]:
-        raise NotFinite(
-            f"step {step}: loss {values['loss']}, gradient norm {values['grad_norm']}; {ADVICE}"
-        )
+        raise NotFinite(f"step {step}: loss {values['loss']}, gradient norm {values['grad_norm']}; {ADVICE}")
     return values
 
 

@@ -109,3 +109,30 @@ def item_knn_scores(rows, n_items, history, neighbours, cosine, decay, by_candid
         age = history[::-1].index(j)
         scores += decay**age * (similar[:, j] if by_candidate else similar[j])
     return scores
+
+
+# ---- mu.training
+
+
+def row_adagrad(rows, batches, rate, epsilon):
+    """Rows after each batch [(id, gradient), ...] in turn: one accumulator a row."""
+    rows, accumulators = np.array(rows, np.float64), np.zeros(len(rows))
+    for batch in batches:
+        for row, gradient in batch:
+            accumulators[row] += np.mean(np.square(gradient))
+            rows[row] -= rate * gradient / np.sqrt(accumulators[row] + epsilon)
+    return rows
+
+
+def lazy_adam(rows, batches, rate, b1, b2, epsilon):
+    """Rows after each batch [(id, gradient), ...] in turn: an Adam of its own for every row, asleep between."""
+    rows = np.array(rows, np.float64)
+    mean, square, count = np.zeros_like(rows), np.zeros_like(rows), np.zeros(len(rows), int)
+    for batch in batches:
+        for row, gradient in batch:
+            count[row] += 1
+            mean[row] = b1 * mean[row] + (1 - b1) * gradient
+            square[row] = b2 * square[row] + (1 - b2) * gradient**2
+            corrected = square[row] / (1 - b2 ** count[row])
+            rows[row] -= rate * mean[row] / (1 - b1 ** count[row]) / (np.sqrt(corrected) + epsilon)
+    return rows

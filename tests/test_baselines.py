@@ -86,10 +86,25 @@ def test_item_knn_equals_its_slow_twin(data):
     shown = data.draw(st.lists(history, min_size=1, max_size=3))
     cosine, by_candidate = data.draw(st.booleans()), data.draw(st.booleans())
     neighbours, decay = data.draw(st.integers(1, 7)), data.draw(st.sampled_from([1.0, 0.5, 0.9]))
-    baseline = ItemKNN(neighbours, "cosine" if cosine else "dot", decay, "candidate" if by_candidate else "history")
+    length = data.draw(st.sampled_from([None, 1, 2, 9]))
+    baseline = ItemKNN(
+        neighbours,
+        "cosine" if cosine else "dot",
+        history_decay=decay,
+        history_length=length,
+        keep_by="candidate" if by_candidate else "history",
+    )
     found = baseline.fit(log_of(rows, n_items)).scores(np.arange(len(shown)), log_of(shown, n_items))
     expected = [
-        naive.item_knn_scores([set(row) for row in rows], n_items, one, neighbours, cosine, decay, by_candidate)
+        naive.item_knn_scores(
+            [set(row) for row in rows],
+            n_items,
+            one[-length:] if length else one,
+            neighbours,
+            cosine,
+            decay,
+            by_candidate,
+        )
         for one in shown
     ]
     np.testing.assert_allclose(found, expected, rtol=1e-6, atol=1e-7)
@@ -123,6 +138,7 @@ def test_recency_counts_plays_since_the_latest_of_an_item():
         ({"similarity": "cos"}, "similarity is 'cos'"),
         ({"history_decay": 0}, "history_decay is 0"),
         ({"history_decay": 1.5}, "history_decay is 1.5"),
+        ({"history_length": 0}, "history_length is 0"),
         ({"keep_by": "item"}, "keep_by is 'item'"),
     ],
 )

@@ -1,9 +1,14 @@
 """A log and a config so small that a whole run takes seconds; what tests of runs share."""
 
 import json
+import warnings
+from collections.abc import Callable
 from pathlib import Path
 
+import jax
+import jax.numpy as jnp
 import numpy as np
+import orbax.checkpoint.experimental.v1 as ocp
 
 import mu.config
 from mu.data.importing import import_log
@@ -68,3 +73,42 @@ def logged(workdir):
     """The lines of metrics.jsonl, without what a clock measured."""
     lines = (Path(workdir) / "metrics.jsonl").read_text().splitlines()
     return [{k: v for k, v in json.loads(line).items() if k not in TIMES} for line in lines]
+
+
+def weights_of(workdir, step=None):
+    """The arrays of the latest checkpoint, or that of `step`, as a flat dict."""
+    with ocp.training.Checkpointer(Path(workdir).absolute() / "checkpoints") as checkpointer, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that it finds the shardings itself
+        tree = checkpointer.load(step)
+    return {jax.tree_util.keystr(path): np.asarray(array) for path, array in jax.tree.leaves_with_path(tree)}
+
+
+def assert_same_run(first, second):
+    """Bit for bit: every logged number and every array of the last checkpoint."""
+    assert logged(first) == logged(second)
+    one, other = weights_of(first), weights_of(second)
+    assert one.keys() == other.keys()
+    for name, array in one.items():
+        np.testing.assert_array_equal(array, other[name], err_msg=name)
+
+
+class Breaking:
+    """A writer that calls `what` once the run has logged step `at`: a way to stop a run at a step of one's choice."""
+
+    at: int = -1
+    what: Callable[[], None] = staticmethod(lambda: None)
+
+    def __init__(self, folder, step):
+        del folder, step
+
+    def write(self, step, values):
+        if step == type(self).at and "loss" in values:
+            type(self).what()
+
+    def close(self):
+        pass
+
+
+def explodes(at):
+    """A learning rate that is absurd from update number `at` on."""
+    return lambda step: jnp.where(step < at, 1e-3, 1e30)

@@ -27,6 +27,7 @@ class ItemKNN:
       neighbours: how many similar items each item keeps; None for all.
       similarity: 'cosine' or 'dot'.
       history_decay: in (0, 1]: 1 weighs the whole history alike, 0.5 halves the weight with each play since.
+      history_length: only so many of the latest plays count; None for all.
       keep_by: whose lists are cut to `neighbours`: 'candidate' sums over those of the candidate's neighbours
         that the user has played; 'history' lets each played item vote for its own neighbours, which favours
         popular ones.
@@ -37,6 +38,7 @@ class ItemKNN:
         neighbours: int | None = 100,
         similarity: str = "cosine",
         history_decay: float = 1.0,
+        history_length: int | None = None,
         keep_by: str = "candidate",
     ):
         if neighbours is not None and neighbours < 1:
@@ -45,11 +47,14 @@ class ItemKNN:
             raise ValueError(f"similarity is {similarity!r}; it must be 'cosine' or 'dot'")
         if not 0 < history_decay <= 1:
             raise ValueError(f"history_decay is {history_decay}; it must lie in (0, 1]; 1 weighs all plays alike")
+        if history_length is not None and history_length < 1:
+            raise ValueError(f"history_length is {history_length}; it must be at least 1, or None for all")
         if keep_by not in ("candidate", "history"):
             raise ValueError(f"keep_by is {keep_by!r}; it must be 'candidate' or 'history'")
         self._neighbours = neighbours
         self._cosine = similarity == "cosine"
         self._decay = history_decay
+        self._length = np.inf if history_length is None else history_length
         self._by_candidate = keep_by == "candidate"
         self._similar: sparse.csr_array | None = None
 
@@ -102,8 +107,10 @@ class ItemKNN:
         lengths = np.diff(histories.indptr)
         row = np.repeat(np.arange(len(lengths)), lengths)
         age = np.repeat(histories.indptr[1:], lengths) - 1 - np.arange(len(row))
+        recent = age < self._length
         # From the latest play backwards; `unique` finds the first, so each item's latest.
-        item, row, age = histories.items[::-1].astype(np.int64), row[::-1], age[::-1]
+        item = histories.items[recent][::-1].astype(np.int64)
+        row, age = row[recent][::-1], age[recent][::-1]
         _, latest = np.unique(row * histories.n_items + item, return_index=True)
         weight = np.power(self._decay, age[latest].astype(np.float64))
         shape = (len(lengths), histories.n_items)

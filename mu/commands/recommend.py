@@ -45,9 +45,7 @@ def main(argv: list[str]) -> int:
             history = setup.log.row(user)
         else:
             if "users" in setup.model_tables:
-                raise ValueError(
-                    f"{setup.config.model.name} knows listeners by name, not by history; give --user"
-                )
+                raise ValueError(f"{setup.config.model.name} knows listeners by name, not by history; give --user")
             user, history = 0, tracks(setup.log.tracks, arguments.history)
     except (ConfigError, FileNotFoundError, ValueError) as error:
         print(f"mu recommend: {error}", file=sys.stderr)
@@ -127,10 +125,15 @@ def tracks(table: pl.DataFrame, names: str) -> np.ndarray:
     ids = table["track"].cast(pl.String).to_list()
     known = {title: number for number, title in enumerate(table["title"])} if "title" in table.columns else {}
     known |= {name: number for number, name in enumerate(ids)}
-    found = []
-    for name in (part.strip() for part in names.split(",")):
-        if name not in known:
+    parts, found = names.split(","), []
+    while parts:
+        # Titles may hold commas themselves: the longest name that is known.
+        stops = range(len(parts), 0, -1)
+        stop = next((stop for stop in stops if ",".join(parts[:stop]).strip() in known), 0)
+        if not stop:
+            name = parts[0].strip()
             close = difflib.get_close_matches(name, [key for key in known if key], n=3, cutoff=0.0)
             raise ValueError(f"the log has no track {name!r}; near it: {', '.join(close)}")
-        found.append(known[name])
+        found.append(known[",".join(parts[:stop]).strip()])
+        parts = parts[stop:]
     return np.array(found, np.int32)

@@ -48,7 +48,7 @@ def loader(batches: Batches, seed: int, prefetch: int = 4) -> grain.DatasetItera
     dataset = (
         grain.MapDataset.range(batches.n_examples)
         .shuffle(seed=seed)
-        .repeat()
+        .repeat(2**53 // batches.n_examples)  # without an end grain cannot count batches of one
         .batch(batches.batch_size)
         .map_with_index(lambda step, examples: batches.batch(np.asarray(examples, np.int64), int(step)))
     )

@@ -83,13 +83,11 @@ class HistoryBatches:
         """Rows `examples` of the packing.
 
         Returns:
-          int32 [B, T] 'items', 'targets', 'positions', 'segments' (0 where empty); float32 [B, T] 'weights',
-          1 where there is a transition; with negatives int32 [B, T, K] 'negatives' and float32 [B, T, K] 'log_q',
-          both [B, 1, K] where a row shares them.
+          int32 [B, T] 'items', 'targets' (of no meaning where empty), 'positions', 'segments' (0 where empty);
+          float32 [B, T] 'weights', 1 where there is a transition; with negatives int32 [B, T, K] 'negatives' and
+          float32 [B, T, K] 'log_q', both [B, 1, K] where a row shares them.
         """
-        rows = fill_windows(
-            examples, self._packing, self._windows, self.log.items, self.window, self._threads
-        )
+        rows = fill_windows(examples, self._packing, self._windows, self.log.items, self.window, self._threads)
         batch: Batch = {
             "items": rows.items,
             "targets": rows.targets,
@@ -104,13 +102,22 @@ class HistoryBatches:
             shape = (len(examples), 1 if self._per_row else self.window, self.negatives)
             batch["negatives"], batch["log_q"] = draw.ids.reshape(shape), draw.log_q.reshape(shape)
             names.append("negatives")
-        return with_local_ids(batch, {"items": (names, self.log.n_items)}) if self._sparse else batch
+        if not self._sparse:
+            return batch
+        # Empty slots name a track that the batch holds anyway; as track 0 they would have its row trained by
+        # every batch.
+        empty = rows.segments == 0
+        for name in names:
+            if batch[name].shape[:2] == empty.shape:
+                batch[name][empty] = rows.items[0, 0]
+        return with_local_ids(batch, {"items": (names, self.log.n_items)})
 
     def inputs(self, users: np.ndarray, histories: Interactions) -> Batch:
         """The last `window` plays of each listener, from the left; a listener without plays has an empty row.
 
         Returns:
-          int32 [B, T] 'items', 'positions', 'segments' and int32 [B] 'last', the position of the latest play.
+          int32 [B, T] 'items', 'positions', 'segments' and int32 [B] 'last', the position of the latest play, -1
+          without plays.
         """
         del users
         lengths = np.minimum(histories.lengths, self.window)
@@ -123,5 +130,5 @@ class HistoryBatches:
             "items": items,
             "positions": np.where(filled, positions, 0),
             "segments": filled.astype(np.int32),
-            "last": np.maximum(lengths - 1, 0).astype(np.int32),
+            "last": (lengths - 1).astype(np.int32),
         }

@@ -54,9 +54,7 @@ class SASRec(nnx.Module):
         else:
             values = scale * jax.random.normal(rngs.params(), (window, dim))
             self.position = nnx.Param(values, axes=("positions", "embed"))
-        self.stack = Stack(
-            layers, dim, heads, block=block, rotary=rotary, rate=dropout, dtype=self.dtype, rngs=rngs
-        )
+        self.stack = Stack(layers, dim, heads, block=block, rotary=rotary, rate=dropout, dtype=self.dtype, rngs=rngs)
         self.norm = Norm(dim, dtype=self.dtype, rngs=rngs)
 
     def tables(self) -> dict[str, Table]:
@@ -78,6 +76,9 @@ class SASRec(nnx.Module):
           'embedded' [B, T, D]: rows with positions; 'queries' float32 [B, T, D]: after position t has been
           played, what comes next.
         """
+        length = batch["items"].shape[1]
+        if self.position is not None and length > self.window:
+            raise ValueError(f"rows of {length} plays, but window={self.window} learned positions: set a longer window")
         key, stack_key = (None, None) if key is None else jax.random.split(key)
         x = rows["items"][batch["items"]].astype(self.dtype)
         if self.position is not None:

@@ -90,11 +90,14 @@ class Retrieval:
             return losses.sampled_softmax(positive_scores, negative_scores, batch["log_q"]), weights
         return self.sampled(positive_scores, negative_scores), weights
 
-    def predict(
-        self, model: QueryModel, rows: Mapping[str, jax.Array], batch: Mapping[str, Any]
-    ) -> jax.Array:
-        """float32 [B, D]: one query a listener, taken at position `batch['last']` where queries have positions."""
+    def predict(self, model: QueryModel, rows: Mapping[str, jax.Array], batch: Mapping[str, Any]) -> jax.Array:
+        """float32 [B, D]: one query a listener, taken at position `batch['last']` where queries have positions.
+
+        A listener without plays ('last' is -1) has the query 0: of such a one the model knows nothing.
+        """
         queries = model(rows, batch)["queries"]
         if queries.ndim == 2:
             return queries
-        return jnp.take_along_axis(queries, batch["last"][:, None, None], axis=1)[:, 0]
+        last = batch["last"][:, None, None]
+        found = jnp.take_along_axis(queries, jnp.maximum(last, 0), axis=1)[:, 0]
+        return jnp.where(last[:, 0] >= 0, found, 0.0)

@@ -1,6 +1,7 @@
 """Checkpoints (orbax v1): the state, the position in the data and the run's progress, written behind the run's back.
 
-Every checkpoint carries a JSON note: `data` (the loader's position), `progress` (early stopping) and `config`.
+Every checkpoint carries a JSON note: `data` (the loader's position), `progress` (early stopping), `config` and
+`split` (the hash of what was trained on).
 Kept: the latest and the best. A checkpoint is there whole or not at all (orbax renames it into place).
 """
 
@@ -19,10 +20,11 @@ class Checkpoints:
 
     Args:
       folder: where they lie; made if missing.
-      keep: latest checkpoints kept, the best not counted.
+      writes: this is the run itself, and what a killed run left half-written is removed. Whoever only reads must
+        not: it may be a living run's.
     """
 
-    def __init__(self, folder: str | os.PathLike[str], keep: int = 1):
+    def __init__(self, folder: str | os.PathLike[str], *, writes: bool = False):
         policies = ocp.training.preservation_policies
         # Of equally good ones the first is the best, as early stopping counts it (orbax would keep the last).
         best = policies.BestN(
@@ -32,8 +34,8 @@ class Checkpoints:
         )
         self._checkpointer = ocp.training.Checkpointer(
             os.path.abspath(folder),
-            preservation_policy=policies.AnyPreservationPolicy([policies.LatestN(keep), best]),  # pyright: ignore[reportArgumentType]  (orbax names one type twice)
-            cleanup_tmp_directories=True,
+            preservation_policy=policies.AnyPreservationPolicy([policies.LatestN(1), best]),  # pyright: ignore[reportArgumentType]  (orbax names one type twice)
+            cleanup_tmp_directories=writes,
         )
 
     def save(self, step: int, state: Mapping[str, Any], note: Note, value: float | None = None) -> None:
@@ -42,7 +44,7 @@ class Checkpoints:
         Args:
           step: steps taken so far.
           state: arrays.
-          note: JSON: data position, progress, config.
+          note: JSON: data position, progress, config, split.
           value: of the metric by which the best is kept, larger is better; None where none was measured.
         """
         # Orbax reads a CPU array's own buffer while it writes; the next step is given that buffer to overwrite.

@@ -47,9 +47,7 @@ def init_state(
       (graph of the module, state, shardings of the state).
     """
     if ema and row_optimizer is not None:
-        raise ValueError(
-            "ema_decay needs dense tables (tables.optimizer='dense'): a row that no batch names would lag"
-        )
+        raise ValueError("ema_decay needs dense tables (tables.optimizer='dense'): a row that no batch names would lag")
 
     graph, abstract = nnx.split(nnx.eval_shape(lambda: build_model(nnx.Rngs(seed))))
     model_places = state_shardings(abstract, mesh, rules)
@@ -74,7 +72,7 @@ def init_state(
     shapes = jax.eval_shape(init)
     params_places = {
         "model": model_places,
-        "tables": {name: row_place for name in shapes["params"]["tables"]},
+        "tables": dict.fromkeys(shapes["params"]["tables"], row_place),
     }
     optimizer_places = optax.tree.map_params(
         optimizer,
@@ -87,9 +85,7 @@ def init_state(
         "params": params_places,
         "opt": optimizer_places,
         "tables": jax.tree.map(
-            lambda shape: (
-                row_place if len(shape.shape) == 2 else NamedSharding(mesh, jax.P(*row_place.spec[:1]))
-            ),
+            lambda shape: row_place if len(shape.shape) == 2 else NamedSharding(mesh, jax.P(*row_place.spec[:1])),
             shapes["tables"],
         ),
         "step": replicated(mesh),

@@ -1,13 +1,16 @@
 """The ceiling: a recommender that knows the world's law, behind the protocol of every other recommender."""
 
 import dataclasses
+from typing import Any, Self
 
 import numpy as np
 
 from mu.data.interactions import Interactions
+from mu.data.interactions import load as load_log
 from mu.world.settings import START_MS
 from mu.world.truth import Histories
 from mu.world.world import World
+from mu.world.world import load as load_world
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,6 +63,11 @@ class Oracle:
             self._tracks = _rows_of(log.tracks["track"].to_list(), "track-", n_tracks, "track")
             self._listeners = _rows_of(log.users["user"].to_list(), "listener-", n_listeners, "user")
 
+    def fit(self, log: Any) -> Self:
+        """Returns itself: a baseline that has nothing to learn."""
+        del log
+        return self
+
     def scores(self, users: np.ndarray, histories: Histories) -> np.ndarray:
         """float32 [B, n_items]: for each user the true probability of each of the log's tracks.
 
@@ -80,3 +88,13 @@ class Oracle:
         continuing = np.full(len(users), goes_on) if self.next_times_ms is None else None
         history = _History(indptr, self._tracks[histories.items], np.asarray(histories.times))
         return self.world.next_play_probability(listeners, times_ms, history, continuing)[:, self._tracks]
+
+
+def oracle_of(world: str, log: str) -> Oracle:
+    """The oracle as a baseline of a config, `{'name': 'mu.world.oracle:oracle_of', 'world': DIR, 'log': DIR}`.
+
+    Args:
+      world: the folder that `mu world` wrote.
+      log: the folder that `mu import` made of it.
+    """
+    return Oracle(load_world(world), load_log(log))

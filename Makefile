@@ -1,0 +1,63 @@
+# Two commands: `make quickstart` and `make test`. Everything goes into .venv, from constraints.txt.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := pyproject.toml constraints.txt
+
+.PHONY: help quickstart test test-slow lint types clean
+
+help:
+	@echo "make quickstart   install, simulate a music world, train, evaluate, recommend"
+	@echo "make test         the tests but the slow ones; make test-slow runs those"
+	@echo "make lint types   ruff; pyright"
+	@echo "make clean        remove .venv, caches and what was built"
+
+# A stamp file a set of packages: nothing is installed again until $(STAMP) change.
+quickstart: $(VENV)/.installed
+	$(BIN)/mu quickstart
+
+test: $(VENV)/.installed-test
+	$(BIN)/python -m pytest -m "not slow"
+
+test-slow: $(VENV)/.installed-test
+	$(BIN)/python -m pytest -m slow
+
+lint: $(VENV)/.installed-test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/.installed-test
+	$(BIN)/pyright
+
+clean:
+	rm -rf $(VENV) build dist .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# uv where it is there: it also brings a Python, should this one be too old.
+$(BIN)/python:
+	@if command -v uv >/dev/null; then uv venv --quiet --allow-existing --python ">=3.11" $(VENV); else \
+	  command -v $(PYTHON) >/dev/null || { \
+	    echo "mu needs Python 3.11 or newer and found no '$(PYTHON)'; say which: make PYTHON=/path/to/python3.11" >&2; \
+	    exit 1; }; \
+	  $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	    echo "mu needs Python 3.11 or newer; '$(PYTHON)' is $$($(PYTHON) --version 2>&1)." \
+	         "Say which: make PYTHON=/path/to/python3.11" >&2; exit 1; }; \
+	  $(PYTHON) -m venv $(VENV) || { \
+	    echo "'$(PYTHON) -m venv' failed; some systems have it in a package of its own (python3-venv)" >&2; \
+	    rm -rf $(VENV); exit 1; }; fi
+
+define install
+	@if command -v uv >/dev/null; then uv pip install --python $(BIN)/python -c constraints.txt -e '$(1)'; \
+	else $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '$(1)'; fi
+	@touch $@
+endef
+
+$(VENV)/.installed: $(STAMP) | $(BIN)/python
+	@echo "Installing mu into $(VENV): a minute or two, once."
+	$(call install,.)
+
+$(VENV)/.installed-test: $(STAMP) | $(BIN)/python
+	@echo "Installing mu and what its tests need into $(VENV): a minute or two, once."
+	$(call install,.[test])
+	@touch $(VENV)/.installed

@@ -1,0 +1,241 @@
+"""Holds the evaluator and the baselines against published numbers, to the digit.
+
+    python benchmarks/pins.py [--data=FOLDER] [--slow]      about 1 minute; --slow adds ItemKNN on Gowalla
+
+FOLDER (default: MU_DATA) holds `gowalla` (the LightGCN split), `s3rec` (Beauty.txt.gz and LastFM.txt of the
+S3-Rec repository) and `lightgcnpp_lastfm` (the split of the LightGCN++ repository). Logs are imported as
+`mu import` does.
+
+Every number of mu is the exact expectation over random order of ties (column `mu`). Some numbers to be met were
+taken otherwise; to show that nothing else differs, the leave-one-out rows are repeated with other rules of ties:
+
+  file id             in the order of the ids in the file
+  target first        in favour of the target: its rank is 1 + the items that score strictly more
+  target first, DCD   the same, with similarities whose rounding breaks some ties (`ProductItemKNN`)
+
+The exit status is 1 if a row is met under no rule.
+"""
+
+import argparse
+import dataclasses
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sparse
+
+from mu.baselines.item_knn import ItemKNN
+from mu.baselines.popularity import Popularity
+from mu.data.importing import Options, import_log
+from mu.data.interactions import Interactions, load
+from mu.data.splits import given, leave_one_out
+from mu.evals.ranking import RankingEvaluator
+from mu.evals.table import align
+
+RULES = ("mu", "file id", "target first", "target first, DCD")
+
+
+@dataclasses.dataclass(frozen=True)
+class Pin:
+    """A published row and what was found, all as text with the digits shown.
+
+    Attributes:
+      data: the log and what is measured.
+      row: the recommender.
+      published: such as '.0416/.0317'.
+      found: rule of ties -> the same from mu; without those that were not asked for.
+    """
+
+    data: str
+    row: str
+    published: str
+    found: dict[str, str]
+
+    @property
+    def met_by(self) -> list[str]:
+        """The rules of ties under which the published numbers come out."""
+        return [rule for rule in RULES if self.found.get(rule) == self.published]
+
+
+class Ordered:
+    """A recommender of users with one target each, whose ties with the target are broken by a rule.
+
+    Args:
+      scores: of the recommender, of any float type; only their order against the target's counts.
+      targets: int [U], the target of each user.
+      file_id: int [V], the id of each item in the file.
+      rule: of `RULES`; 'mu' leaves ties.
+    """
+
+    def __init__(self, scores: Callable[..., np.ndarray], targets: np.ndarray, file_id: np.ndarray, rule: str):
+        self._scores, self._targets, self._file_id, self._rule = scores, targets, file_id, rule
+
+    def scores(self, users: np.ndarray, histories: Interactions) -> np.ndarray:
+        """float32 [B, V]: 0 for the target and its ties, above and below it the others."""
+        target = self._targets[users][:, None]
+        scores = self._scores(users, histories)
+        own = np.take_along_axis(scores, target, axis=1)
+        order = np.sign(scores - own).astype(np.float32)
+        tied = (order == 0) & (np.arange(scores.shape[1]) != target)
+        if self._rule.startswith("target first"):
+            order[tied] = -0.5
+        if self._rule == "file id":
+            order[tied] = np.where(self._file_id < self._file_id[target], 0.5, -0.5)[tied]
+        return order
+
+
+class ProductItemKNN:
+    """ItemKNN with all neighbours, its similarities the product D C D of float64 matrices, D = 1 / sqrt(counts).
+
+    The same on paper as `ItemKNN(neighbours=None)`, but rounded twice, so that some items that tie on paper do
+    not: where ties are given away ('target first') that is worth .0001.
+    """
+
+    def __init__(self, history_decay: float, history_length: int):
+        self._decay, self._length = history_decay, history_length
+
+    def fit(self, log: Interactions) -> "ProductItemKNN":
+        """See `ItemKNN.fit`."""
+        seen = log.seen()
+        shape = (seen.n_rows, seen.n_columns)
+        played = sparse.csr_array((np.ones(len(seen.indices)), seen.indices, seen.indptr), shape=shape)
+        together = sparse.csr_array(played.T @ played)
+        together.setdiag(0)
+        scale = sparse.diags_array(1 / np.sqrt(np.maximum(log.counts(), 1)))
+        self._similar = scale @ together @ scale
+        return self
+
+    def scores(self, users: np.ndarray, histories: Interactions) -> np.ndarray:
+        """float64 [B, V], unlike the protocol; histories without repeats."""
+        age = np.repeat(histories.indptr[1:], histories.lengths) - 1 - np.arange(len(histories))
+        weight = np.where(age < self._length, self._decay ** age.astype(float), 0)
+        shape = (histories.n_users, histories.n_items)
+        weights = sparse.csr_array((weight, histories.items, histories.indptr), shape=shape)
+        return (weights @ self._similar).toarray()
+
+
+def shown(means: dict[str, float]) -> str:
+    """'.0416/.0317'."""
+    return "/".join(f"{value:.4f}".removeprefix("0") for value in means.values())
+
+
+def imported(folder: Path, inputs: list[Path], **parts: list[Path]) -> Interactions:
+    """The log of user-per-line lists."""
+    texts = {name: [str(path) for path in paths] for name, paths in parts.items()}
+    import_log([str(path) for path in inputs], folder, Options(format="lists"), **texts)
+    return load(folder)
+
+
+def gowalla(data: Path, scratch: Path, slow: bool) -> Iterator[Pin]:
+    """The LightGCN split; train masked."""
+    files = data / "gowalla"
+    log = imported(scratch / "gowalla", [], train=[files / "train.txt.gz"], test=[files / "test.txt.gz"])
+    split = given(log)
+    evaluator = RankingEvaluator(split.test.seen(), split.train, split.train.seen(), ks=(20,))
+    rows: dict[str, tuple[str, Any]] = {"most popular": (".0416/.0317", Popularity())}
+    if slow:
+        knn = ItemKNN(508, "dot")
+        rows["ItemKNN, dot product, 508 neighbours"] = (".1406/.1165", knn)
+    for row, (published, baseline) in rows.items():
+        found = shown(evaluator.run(baseline.fit(split.train)).means())
+        yield Pin("gowalla R@20/N@20", row, published, {"mu": found})
+
+
+def lastfm_2k(data: Path, scratch: Path) -> Iterator[Pin]:
+    """The LightGCN++ split; train masked, validation not."""
+    files = data / "lightgcnpp_lastfm"
+    parts = {name: [files / f"{name}.txt"] for name in ("train", "valid", "test")}
+    split = given(imported(scratch / "lightgcnpp_lastfm", [], **parts))
+    evaluator = RankingEvaluator(split.test.seen(), split.train, split.train.seen(), ks=(10,))
+    found = shown(evaluator.run(Popularity().fit(split.train)).means())
+    yield Pin("lightgcnpp_lastfm R@10/N@10", "most popular", ".0718/.0789", {"mu": found})
+
+
+def beauty(data: Path, scratch: Path) -> Iterator[Pin]:
+    """Leave-one-out, the history (train and validation) masked."""
+    log, pin = _leave_one_out(data / "s3rec" / "Beauty.txt.gz", scratch)
+    train = leave_one_out(log).train
+    yield pin("most popular, test items counted too", ".0152/.0068", Popularity().fit(log))
+    yield pin("most popular, all plays but test", ".0135/.0061", Popularity().fit(_history(log)))
+    for decay, published in ((0.5, ".0656/.0405"), (1.0, ".0571/.0328")):
+        yield _item_knn(pin, train, decay, published)
+
+
+def lastfm(data: Path, scratch: Path) -> Iterator[Pin]:
+    """As Beauty."""
+    log, pin = _leave_one_out(data / "s3rec" / "LastFM.txt", scratch)
+    train = leave_one_out(log).train
+    for decay, published in ((1.0, ".0817/.0421"), (0.5, ".0743/.0389")):
+        yield _item_knn(pin, train, decay, published)
+
+
+def _item_knn(pin: Callable[..., Pin], train: Interactions, decay: float, published: str) -> Pin:
+    """All neighbours, from training plays; the latest 50 plays of the history (validation too) count."""
+    row = f"ItemKNN, cosine, latest 50 {'alike' if decay == 1 else f'by {decay:g}^age'}"
+    options = {"history_decay": decay, "history_length": 50}
+    return pin(row, published, ItemKNN(None, **options).fit(train), ProductItemKNN(**options).fit(train))
+
+
+def _history(log: Interactions) -> Interactions:
+    """All plays but each user's last."""
+    before = np.ones(len(log), bool)
+    before[log.indptr[1:] - 1] = False
+    return log.where(before)
+
+
+def _leave_one_out(path: Path, scratch: Path) -> tuple[Interactions, Callable[..., Pin]]:
+    """The log, and what measures a recommender on it under every rule of ties."""
+    name = path.name.split(".")[0]
+    log = imported(scratch / name, [path])
+    test = leave_one_out(log).test
+    file_id = log.tracks["track"].cast(int).to_numpy()
+    history = _history(log)
+    evaluator = RankingEvaluator(test.seen(), history, history.seen(), ks=(10,), metrics=("hr", "ndcg"))
+
+    def pin(row: str, published: str, recommender: Any, rounded: Any = None) -> Pin:
+        found = {}
+        for rule in RULES:
+            of = rounded if rule.endswith("DCD") else recommender
+            if of is not None:
+                ordered = Ordered(of.scores, test.items, file_id, rule)
+                found[rule] = shown(evaluator.run(ordered).means())
+        return Pin(f"s3rec/{name} HR@10/N@10", row, published, found)
+
+    return log, pin
+
+
+def main() -> int:
+    """Prints the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", default=os.environ.get("MU_DATA"), help="folder of the logs")
+    parser.add_argument("--slow", action="store_true", help="ItemKNN on Gowalla too")
+    arguments = parser.parse_args()
+    if arguments.data is None:
+        parser.error("say where the logs are: --data=FOLDER or MU_DATA")
+    data = Path(arguments.data)
+    lines = [["", "published", *RULES, "met by"]]
+    missed = 0
+    with tempfile.TemporaryDirectory() as name:
+        scratch = Path(name)
+        for pins in (
+            gowalla(data, scratch, arguments.slow),
+            lastfm_2k(data, scratch),
+            beauty(data, scratch),
+            lastfm(data, scratch),
+        ):
+            for pin in pins:
+                print(".", end="", flush=True, file=sys.stderr)
+                cells = [pin.found.get(rule, "") for rule in RULES]
+                lines.append([f"{pin.data}: {pin.row}", pin.published, *cells, " = ".join(pin.met_by) or "NONE"])
+                missed += not pin.met_by
+    print(file=sys.stderr)
+    print(align(lines))
+    return 1 if missed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

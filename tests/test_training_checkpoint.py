@@ -1,0 +1,137 @@
+"""Checkpoints: what is kept, what a killed process may leave behind, and what reading must not touch."""
+
+import shutil
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from mu.training.checkpoint import Checkpoints, differences
+
+
+def state(step):
+    return {"params": {"w": jnp.full((3, 2), float(step)), "half": jnp.ones(2, jnp.bfloat16)}, "step": jnp.int32(step)}
+
+
+def note(step):
+    return {"data": {"next": step}, "progress": {"best_step": None, "value": 0.1 + step}, "config": {"a": [1, None]}}
+
+
+@pytest.fixture
+def write(tmp_path):
+    """Saves steps of a run, {step: value or None}; returns the folder."""
+
+    def save(values):
+        checkpoints = Checkpoints(tmp_path, writes=True)
+        for step, value in values.items():
+            checkpoints.save(step, state(step), note(step), value)
+        checkpoints.close()
+        return tmp_path
+
+    return save
+
+
+def load(folder, step):
+    checkpoints = Checkpoints(folder)
+    found = checkpoints.load(step, state(0)), checkpoints.note(step)
+    checkpoints.close()
+    return found
+
+
+def steps(folder):
+    checkpoints = Checkpoints(folder)
+    found = checkpoints.steps()
+    checkpoints.close()
+    return found
+
+
+def assert_holds(folder, step):
+    found, said = load(folder, step)
+    jax.tree.map(np.testing.assert_array_equal, found, state(step))
+    assert jax.tree.map(jnp.dtype, found) == jax.tree.map(jnp.dtype, state(step))
+    assert said == note(step)
+
+
+@pytest.mark.parametrize(
+    ("values", "kept"),
+    [
+        ({1: None, 2: None, 3: None}, [3]),
+        ({1: None, 2: 0.5, 3: None, 4: 0.3, 5: None}, [2, 5]),
+        ({1: 0.1, 2: 0.2, 3: 0.3}, [3]),
+        ({1: 0.3, 2: 0.3, 3: 0.3}, [1, 3]),  # equally good: the first, which early stopping names as the best
+        ({1: -0.5, 2: -0.7}, [1, 2]),
+    ],
+)
+def test_the_latest_and_the_best_are_kept(write, values, kept):
+    folder = write(values)
+    assert steps(folder) == kept
+    assert sorted(int(path.name) for path in folder.iterdir()) == kept
+    for step in kept:
+        assert_holds(folder, step)
+
+
+def test_what_is_best_is_known_after_a_restart(write):
+    write({1: 0.5, 2: 0.1})
+    folder = write({3: 0.2, 4: None})
+    assert steps(folder) == [1, 4]
+
+
+def test_a_state_may_be_overwritten_as_soon_as_save_returns(tmp_path):
+    """The step is given the state's buffers; what is written must be what was there."""
+    checkpoints = Checkpoints(tmp_path, writes=True)
+    add = jax.jit(lambda x: x + 1.0, donate_argnums=0)
+    array = jnp.zeros((512, 512))
+    for step in range(1, 4):
+        array = add(array)
+        checkpoints.save(step, {"x": array}, {"step": step})
+        for _ in range(20):
+            array = add(array)
+        array = add(array) - 21.0
+    checkpoints.wait()
+    np.testing.assert_array_equal(checkpoints.load(3, {"x": array})["x"], 3.0)
+    checkpoints.close()
+
+
+def test_half_written_checkpoints_do_not_disturb_and_only_the_run_removes_them(write):
+    folder = write({3: None})
+    # What a run killed while it wrote leaves: orbax renames the folder when it is whole.
+    half = folder / "6.orbax-checkpoint-tmp"
+    shutil.copytree(folder / "3", half)
+    (half / "_CHECKPOINT_METADATA").unlink()
+    assert steps(folder) == [3] and half.exists()  # a reader must not: the writer may be alive
+    assert_holds(folder, 3)
+    write({6: None})
+    assert not half.exists() and steps(folder) == [6]
+
+
+def test_half_deleted_checkpoints_do_not_disturb(write):
+    """A run killed while it removed an old checkpoint."""
+    folder = write({3: 0.5, 6: 0.1})
+    shutil.rmtree(folder / "3" / "state")
+    assert steps(folder)[-1] == 6
+    assert_holds(folder, 6)
+    write({9: None})
+    assert_holds(folder, 9)
+
+
+def test_a_checkpoint_without_a_note_is_not_ours(tmp_path):
+    checkpoints = Checkpoints(tmp_path, writes=True)
+    checkpoints.save(1, state(1), None)
+    checkpoints.wait()
+    with pytest.raises(ValueError, match="step 1 carries no note: it was not written by mu"):
+        checkpoints.note(1)
+    checkpoints.close()
+
+
+def test_differences_name_nested_keys():
+    old = {"a": 1, "b": {"c": [1, 2], "d": {"e": None}}, "gone": 1, "same": {"x": 1}}
+    new = {"a": 1.5, "b": {"c": [1, 3], "d": "e"}, "same": {"x": 1}, "new": 2}
+    assert differences(old, new) == [
+        "a: 1 -> 1.5",
+        "b.c: [1, 2] -> [1, 3]",
+        "b.d: {'e': None} -> 'e'",
+        "gone: 1 -> '(absent)'",
+        "new: '(absent)' -> 2",
+    ]
+    assert differences(old, old) == []
