@@ -71,6 +71,9 @@ def measure(kind: str, size: int, touched: int, dim: int, steps: int, seed: int)
         lambda rngs: OneVector(rngs), specs, {"items": size}, optimizer, row_optimizer, seed=0, mesh=mesh, rules=rules
     )
     jax.block_until_ready(state)
+    if os.environ.get("LP"):
+        from mu.training.pages import use_large_pages
+        t = time.perf_counter(); print(use_large_pages(state)/1e9, time.perf_counter()-t)
 
     def loss(params: Any, rows: Any, batch: Any, key: jax.Array) -> tuple[jax.Array, jax.Array]:
         del key

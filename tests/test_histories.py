@@ -47,7 +47,8 @@ def transitions(batches):
         items, targets, segments, weights = (batch[k][0] for k in ("items", "targets", "segments", "weights"))
         np.testing.assert_array_equal(weights, segments > 0)
         for t in np.flatnonzero(segments):
-            start = t - batch["positions"][0, t]
+            start = np.flatnonzero(segments == segments[t])[0]
+            assert batch["positions"][0, t] == (segments == segments[t]).sum() - 1 - (t - start)
             assert (segments[start : t + 1] == segments[t]).all()
             found[tuple(items[start : t + 1]), targets[t]] += 1
     return found
@@ -170,8 +171,8 @@ def test_inputs_are_the_last_plays_from_the_left():
     )
     np.testing.assert_array_equal(found["last"], [-1, 0, 5, 5])
     np.testing.assert_array_equal(found["segments"].sum(1), [0, 1, 6, 6])
-    np.testing.assert_array_equal(found["positions"][1:, 0], 0)
-    np.testing.assert_array_equal(found["positions"][3], np.arange(6))
+    np.testing.assert_array_equal(found["positions"][1:, 0], [0, 5, 5])
+    np.testing.assert_array_equal(found["positions"][3], np.arange(6)[::-1])
     assert {array.dtype for array in found.values()} == {np.dtype(np.int32)}
     np.testing.assert_array_equal(pairs().inputs(np.array([3, 1]), log)["users"], [3, 1])
 

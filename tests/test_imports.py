@@ -1,11 +1,12 @@
 """Who may import whom (DESIGN, section 1), read from every file's syntax tree; and what an import costs."""
 
 import ast
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from tests.processes import run_python
 
 ROOT = Path(__file__).resolve().parents[1]
 FILES = {
@@ -26,7 +27,16 @@ ALLOWED = {
     "mu.losses": {"jax", "flax", "numpy"},
     "mu.models": {"jax", "flax", "numpy", "mu.nn", "mu.audio"},
     "mu.baselines": {"mu_kernels", "numpy", "scipy"},
-    "mu.data": {"mu_kernels", "mu.audio.io", "numpy", "polars", "grain", "numba", "tensorflow_datasets", "array_record"},
+    "mu.data": {
+        "mu_kernels",
+        "mu.audio.io",
+        "numpy",
+        "polars",
+        "grain",
+        "numba",
+        "tensorflow_datasets",
+        "array_record",
+    },
     "mu.world": {"mu.data", "mu_kernels", "numpy", "numba", "polars"},
     "mu.tasks": {"jax", "flax", "numpy", "mu.losses", "mu.audio"},
     "mu.evals": {"mu_kernels", "numpy"},
@@ -117,24 +127,10 @@ def test_neither_tensorflow_nor_torch_is_imported():
         assert not any(within(name, NEVER) for name in imported(path, module)), module
 
 
-def test_nobody_imports_the_kernels_of_xla():
-    for module, path in FILES.items():
-        assert not within("mu_kernels.xla", imported(path, module)), module
-
-
-def run_python(code):
-    """What Python prints for `code`, in a process of its own that finds mu as this one does."""
-    paths = [str(ROOT), str(ROOT / "kernels"), *filter(None, sys.path)]
-    prelude = f"import sys; sys.path[:0] = {paths!r}\n"
-    done = subprocess.run([sys.executable, "-c", prelude + code], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
-
-
 def test_importing_mu_costs_nothing():
     """Under 0.1 s, said without a clock: nothing but the standard library, and little of it."""
     loaded = run_python(
-        "before = set(sys.modules); import mu, mu.cli; mu.cli.usage()\nprint(*sorted(set(sys.modules) - before))"
+        "import sys; before = set(sys.modules); import mu, mu.cli; mu.cli.usage()\nprint(*sorted(set(sys.modules) - before))"
     ).split()
     ours = {name for name in loaded if within(name, {"mu"})}
     assert ours == {"mu", "mu.cli"}
@@ -143,7 +139,7 @@ def test_importing_mu_costs_nothing():
 
 
 def test_the_kernels_come_without_jax():
-    code = "import mu_kernels\nprint(*(name for name in ('jax', 'flax', 'mu', 'polars') if name in sys.modules))"
+    code = "import sys, mu_kernels\nprint(*(name for name in ('jax', 'flax', 'mu', 'polars') if name in sys.modules))"
     assert run_python(code).split() == []
 
 

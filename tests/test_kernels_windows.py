@@ -71,7 +71,7 @@ def test_each_transition_appears_once_in_its_own_segment(lengths, length, spare,
         for segment in set(numbers.tolist()):
             here = segments == segment
             assert len(set(batch.users[row][here].tolist())) == 1
-            np.testing.assert_array_equal(batch.positions[row][here], np.arange(here.sum()))
+            np.testing.assert_array_equal(batch.positions[row][here], np.arange(here.sum())[::-1])
             np.testing.assert_array_equal(np.diff(batch.items[row][here]), 1)  # consecutive events
 
 

@@ -38,7 +38,8 @@ class WindowBatch:
     Attributes:
       items: the inputs; 0 in empty slots.
       targets: the item that follows each input; 0 in empty slots.
-      positions: 0, 1, ... within each window; 0 in empty slots.
+      positions: counted back from the window's latest input, which has 0; 0 in empty slots. So a model that
+        learns a vector a position knows how recent a play is, in training and at inference alike.
       segments: 1, 2, ... for the windows of the row, 0 in empty slots: a slot may attend to its own segment
         only.
       users: whose window it is; -1 in empty slots.
@@ -184,7 +185,7 @@ def _fill(
             for j in range(n):
                 items[b, slot + j] = events[source + j]
                 targets[b, slot + j] = events[source + j + 1]
-                positions[b, slot + j] = j
+                positions[b, slot + j] = n - 1 - j
                 segments[b, slot + j] = segment
                 users[b, slot + j] = owner
             slot += n

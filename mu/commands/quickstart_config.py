@@ -17,11 +17,11 @@ from mu.config import base, parse_arg
 
 def get_config(arg: str | None = None):
     """Arguments: `folder` holds world/ and log/; `size` is the world's: tiny is a smoke test; `seed` of the run."""
-    arg = parse_arg(arg, folder="quickstart", size="small", seed=0)
-    tiny = arg.size == "tiny"
+    args = parse_arg(arg, folder="quickstart", size="small", seed=0)
+    tiny = args.size == "tiny"
     config = base()
-    config.seed = arg.seed
-    config.data.path = f"{arg.folder}/log"
+    config.seed = args.seed
+    config.data.path = f"{args.folder}/log"
     # All positions of a row share their negatives: a matrix product, several times as fast on a CPU as a gather.
     config.batches.update(window=50, rows=16 if tiny else 32, negatives=256, negatives_per="row")
     config.model.update(dim=64, layers=1, heads=1, window=50, dropout=0.2)
@@ -35,7 +35,7 @@ def get_config(arg: str | None = None):
     config.baselines.item_knn.history_decay = 0.5
     config.baselines.oracle = {
         "name": "mu.world.oracle:oracle_of",
-        "world": f"{arg.folder}/world",
-        "log": f"{arg.folder}/log",
+        "world": f"{args.folder}/world",
+        "log": f"{args.folder}/log",
     }
     return config

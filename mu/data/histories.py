@@ -116,8 +116,8 @@ class HistoryBatches:
         """The last `window` plays of each listener, from the left; a listener without plays has an empty row.
 
         Returns:
-          int32 [B, T] 'items', 'positions', 'segments' and int32 [B] 'last', the position of the latest play, -1
-          without plays.
+          int32 [B, T] 'items', 'positions' (counted back from the latest play, which has 0), 'segments' and
+          int32 [B] 'last', the column of the latest play, -1 without plays.
         """
         del users
         lengths = np.minimum(histories.lengths, self.window)
@@ -128,7 +128,7 @@ class HistoryBatches:
         items[filled] = histories.items[source[filled]]
         return {
             "items": items,
-            "positions": np.where(filled, positions, 0),
+            "positions": np.where(filled, lengths[:, None] - 1 - positions, 0).astype(np.int32),
             "segments": filled.astype(np.int32),
             "last": (lengths - 1).astype(np.int32),
         }

@@ -68,7 +68,8 @@ class SASRec(nnx.Module):
 
         Args:
           rows: 'items' float32 [L, D], the track rows that this batch speaks of.
-          batch: 'items' int32 [B, T], indices into `rows`; 'positions' int32 [B, T] within each history;
+          batch: 'items' int32 [B, T], indices into `rows`; 'positions' int32 [B, T], counted back from the
+            latest play of each history;
             'segments' int32 [B, T], which history of the row a position belongs to, 0 where empty.
           key: for dropout; None at inference.
 

@@ -64,7 +64,7 @@ class Checkpoints:
     def note(self, step: int) -> Note:
         """The JSON that was saved with `step`."""
         note = self._checkpointer.metadata(step).custom_metadata
-        if not isinstance(note, dict):
+        if not note or not isinstance(note, dict):
             raise ValueError(f"the checkpoint of step {step} carries no note: it was not written by mu")
         return note
 
