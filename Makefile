@@ -18,7 +18,7 @@ quickstart: $(VENV)/.installed
 	$(BIN)/mu quickstart
 
 test: $(VENV)/.installed-test
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile
 
 test-slow: $(VENV)/.installed-test
 	$(BIN)/python -m pytest -m slow
@@ -36,7 +36,7 @@ clean:
 
 # uv where it is there: it also brings a Python, should this one be too old.
 $(BIN)/python:
-	@if command -v uv >/dev/null; then uv venv --quiet --allow-existing --python ">=3.11" $(VENV); else \
+	@if command -v uv >/dev/null; then uv venv --quiet --seed --allow-existing --python ">=3.11" $(VENV); else \
 	  command -v $(PYTHON) >/dev/null || { \
 	    echo "mu needs Python 3.11 or newer and found no '$(PYTHON)'; say which: make PYTHON=/path/to/python3.11" >&2; \
 	    exit 1; }; \

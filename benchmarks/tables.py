@@ -73,7 +73,9 @@ def measure(kind: str, size: int, touched: int, dim: int, steps: int, seed: int)
     jax.block_until_ready(state)
     if os.environ.get("LP"):
         from mu.training.pages import use_large_pages
-        t = time.perf_counter(); print(use_large_pages(state)/1e9, time.perf_counter()-t)
+
+        t = time.perf_counter()
+        print(use_large_pages(state) / 1e9, time.perf_counter() - t)
 
     def loss(params: Any, rows: Any, batch: Any, key: jax.Array) -> tuple[jax.Array, jax.Array]:
         del key
@@ -183,7 +185,9 @@ def main() -> None:
             print(note, file=sys.stderr, flush=True)
 
     print(f"{flags.touched:,} rows of {flags.dim} a step, {os.cpu_count()} CPUs, {flags.rounds} rounds")
-    print(f"{'kind':<12}{'rows':>12}{'ms a step':>11}{'bytes a row':>13}{'state GB':>10}{'copied MB: XLA':>16}{'seen':>8}")
+    print(
+        f"{'kind':<12}{'rows':>12}{'ms a step':>11}{'bytes a row':>13}{'state GB':>10}{'copied MB: XLA':>16}{'seen':>8}"
+    )
     for kind, size in plan:
         name = f"{kind} {size}"
         if name in skipped:

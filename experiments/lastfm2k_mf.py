@@ -14,7 +14,7 @@ from mu.config import base, parse_arg
 
 
 def get_config(arg: str | None = None) -> ConfigDict:
-    arg = parse_arg(arg, smoke=False)
+    args = parse_arg(arg, smoke=False)
     config = base()
     config.data.path = "data/lastfm2k"
     config.split = {"name": "mu.data.splits:random_by_ratio", "valid": 0.1, "test": 0.1, "seed": 0}
@@ -23,6 +23,6 @@ def get_config(arg: str | None = None) -> ConfigDict:
     config.task.correct_log_q = False
     config.tables.learning_rate = 1e-2
     config.best.update(metric="valid/ndcg@10", patience=3)
-    config.total_steps = 20 if arg.smoke else 2000
-    config.evaluate_every_steps = 10 if arg.smoke else 180
+    config.total_steps = 20 if args.smoke else 2000
+    config.evaluate_every_steps = 10 if args.smoke else 180
     return config

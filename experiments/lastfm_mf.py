@@ -4,7 +4,7 @@ from mu.config import base, parse_arg
 
 
 def get_config(arg: str | None = None):
-    arg = parse_arg(arg, smoke=False)
+    args = parse_arg(arg, smoke=False)
     config = base()
     config.data.path = "data/lastfm"
     config.split = {"name": "mu.data.splits:given"}
@@ -13,7 +13,7 @@ def get_config(arg: str | None = None):
     config.task.update(loss="sampled_softmax", correct_log_q=False)
     config.evaluation.update(test_sees_valid=False, test_masks_valid=False, ks=(10, 20, 40))
     config.best.update(metric="valid/ndcg@20", patience=5)
-    config.total_steps = 20 if arg.smoke else 3000
-    config.evaluate_every_steps = 10 if arg.smoke else 155
+    config.total_steps = 20 if args.smoke else 3000
+    config.evaluate_every_steps = 10 if args.smoke else 155
     config.log_every_steps = 31
     return config

@@ -19,13 +19,15 @@ from typing import Any
 from ml_collections import ConfigDict
 
 DENSE = "dense"
+# A ConfigDict whose keys are known when it is resolved; a type checker cannot see them.
+Config = Any
 
 
 class ConfigError(ValueError):
     """A config that cannot be run; the message says which key, what it held and what would do."""
 
 
-def base() -> ConfigDict:
+def base() -> Config:
     """Every key of a run, with its default; see `mu.train` for what each does."""
     return ConfigDict(
         {
@@ -58,6 +60,7 @@ def base() -> ConfigDict:
                 "test_masks_valid": True,
                 "bootstrap_samples": 1000,
             },
+            "refit": False,
             "best": {"metric": "valid/ndcg@10", "patience": None},
             "checkpoint_every_steps": 200,
             "baselines": {
@@ -99,7 +102,7 @@ COUNTS = (
 )
 
 
-def parse_arg(arg: str | None, **defaults: Any) -> ConfigDict:
+def parse_arg(arg: str | None, **defaults: Any) -> Config:
     """The `arg` of `--config=file.py:arg`: 'smoke,dim=128' over defaults, whose types it must keep.
 
     Args:
@@ -149,7 +152,7 @@ def typed(text: str, example: Any, where: str) -> Any:
     return value
 
 
-def load(path_and_arg: str, overrides: Mapping[str, str] | None = None) -> ConfigDict:
+def load(path_and_arg: str, overrides: Mapping[str, str] | None = None) -> Config:
     """Reads `file.py[:arg]`, applies `{'model.dim': '128'}`, and resolves.
 
     Raises:
@@ -222,7 +225,7 @@ def _set(config: ConfigDict, path: str, text: str) -> None:
         node[last] = value
 
 
-def resolve(config: ConfigDict) -> ConfigDict:
+def resolve(config: ConfigDict) -> Config:
     """Checks every key, name and type, and fills in each spec's defaults.
 
     Raises:

@@ -35,6 +35,7 @@ class Setup:
     config: Config
     log: Interactions
     split: Split
+    train: Interactions
     batches: Any
     task: Any
     model: nnx.GraphDef
@@ -53,7 +54,9 @@ def set_up(config: Config) -> Setup:
 
     log = mu.config.build(config.data)
     split = mu.config.build(config.split, log=log)
-    batches = mu.config.build(config.batches, log=split.train, sparse=sparse, seed=config.seed)
+    # A refit learns from the validation plays too: its steps and rates were chosen by an earlier run.
+    train = merge(split.train, split.valid) if config.refit else split.train
+    batches = mu.config.build(config.batches, log=train, sparse=sparse, seed=config.seed)
     task = mu.config.build(config.task, n_items=log.n_items)
     if getattr(task, "whole_catalogue", False) and sparse:
         raise mu.config.ConfigError(
@@ -98,7 +101,7 @@ def set_up(config: Config) -> Setup:
         ema_decay=config.ema_decay,
     )
     step = jax.jit(step, donate_argnums=0, out_shardings=(shardings, None))
-    return Setup(config, log, split, batches, task, model, specs, mesh, state, step, Encoder(model, task, batches))
+    return Setup(config, log, split, train, batches, task, model, specs, mesh, state, step, Encoder(model, task, batches))
 
 
 def cache_folder() -> Path:
@@ -115,7 +118,7 @@ def evaluators(setup: Setup) -> dict[str, RankingEvaluator]:
     """
     config, split = setup.config.evaluation, setup.split
     train_seen = split.train.seen()
-    known = split.train.counts() > 0
+    known = setup.train.counts() > 0
     with_valid = merge(split.train, split.valid)
     options = {"known": known, "ks": tuple(config.ks), "metrics": tuple(config.metrics)}
     return {
@@ -172,9 +175,10 @@ def report(
     """Evaluates the model and the baselines, writes the results to `output` and prints the table."""
     results = {"model": evaluator.run(TrainedRecommender(setup.encoder, state))}
     for name, spec in setup.config.baselines.items():
-        results[name] = evaluator.run(mu.config.build(spec).fit(setup.split.train))
+        results[name] = evaluator.run(mu.config.build(spec).fit(setup.train))
     protocol = {
         "split": setup.split.name,
+        "refit": setup.config.refit,
         **setup.config.evaluation.to_dict(),
         "step": step,
         "seed": setup.config.seed,

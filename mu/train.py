@@ -119,6 +119,11 @@ def train(config: Config, workdir: str | os.PathLike[str]) -> dict[str, RankingR
         provenance(setup.mesh)
         | {"data_card": setup.log.card, "data_hash": setup.log.hash(), "split": setup.split.hash},
     )
+    if config.refit and config.best.patience is not None:
+        raise mu.config.ConfigError(
+            "config.refit trains on the validation plays, so they cannot stop it: set best.patience=None and the "
+            "total_steps that a run without refit chose"
+        )
     evaluate = evaluators(setup)
     metric = config.best.metric
     if metric not in {f"valid/{name}" for name in evaluate["valid"].names}:
@@ -170,8 +175,8 @@ def train(config: Config, workdir: str | os.PathLike[str]) -> dict[str, RankingR
                 stop_signal = stopper.signal
                 last = step_number == config.total_steps
                 log_now = last or step_number % config.log_every_steps == 0
-                evaluate_now = last or step_number % config.evaluate_every_steps == 0
-                save_now = evaluate_now or step_number % config.checkpoint_every_steps == 0 or stop_signal is not None
+                evaluate_now = not config.refit and (last or step_number % config.evaluate_every_steps == 0)
+                save_now = last or evaluate_now or step_number % config.checkpoint_every_steps == 0 or stop_signal is not None
                 if log_now or save_now:
                     values = check_finite(step_number, metrics)
                     if pending is not None:
@@ -201,6 +206,8 @@ def train(config: Config, workdir: str | os.PathLike[str]) -> dict[str, RankingR
                         since = progress["evaluations_since_best"] + 1
                         progress = {**progress, "evaluations_since_best": since}
                     bar.say(f"step {step_number:,}: {metric} {value:.4f}{' (best so far)' if better else ''}")
+                elif config.refit and last:  # nothing is held out to choose by: the last weights are the result
+                    progress = {**progress, "best_step": step_number}
                 if save_now:
                     with clock.paused():
                         save(value)
@@ -225,7 +232,8 @@ def train(config: Config, workdir: str | os.PathLike[str]) -> dict[str, RankingR
     if best_step != step_number:
         state = checkpoints.load(best_step, state)
     checkpoints.close()
-    print(f"Testing the weights of step {best_step:,} ({metric} {progress['best_value']:.4f}).", flush=True)
+    chosen = "the last of a refit" if config.refit else f"{metric} {progress['best_value']:.4f}"
+    print(f"Testing the weights of step {best_step:,} ({chosen}).", flush=True)
     return report(setup, evaluate["test"], state, folder / "evaluation", best_step)
 
 

@@ -2,13 +2,18 @@
 
 import collections
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
+from flax import nnx
 
 from mu.data.batches import loader
 from mu.data.histories import HistoryBatches
 from mu.data.interactions import Interactions
 from mu.data.pairs import PairBatches
+from mu.models.sasrec import SASRec
+from mu.tasks.retrieval import Retrieval
 from tests.tiny_runs import make_log
 
 LOG = make_log()
@@ -114,6 +119,23 @@ def options_of(kind):
 def test_negatives_are_said_to_be_per_position_or_row():
     with pytest.raises(ValueError, match="negatives_per='batch'; known: position, row"):
         histories(negatives_per="batch")
+
+
+def test_packed_and_padded_rows_have_the_same_loss():
+    """Of one model over one epoch, without dropout: the layout is nobody's business but the clock's."""
+    model = SASRec(dim=8, layers=1, heads=2, window=6, scale=1.0, rngs=nnx.Rngs(0))
+    rows = {"items": jax.random.normal(jax.random.key(1), (LOG.n_items, 8))}
+    task = Retrieval(loss="full_softmax", n_items=LOG.n_items)
+
+    @jax.jit
+    def total(batch):
+        values, weights = task.loss(model, rows, batch, None)
+        return jnp.sum(values * weights), jnp.sum(weights)
+
+    layouts = [histories(packed=packed, negatives=0) for packed in (True, False)]
+    packed, padded = (total(batches.batch(np.arange(batches.n_examples), 0)) for batches in layouts)
+    np.testing.assert_allclose(packed, padded, rtol=1e-5)
+    assert float(packed[1]) == np.maximum(LOG.lengths - 1, 0).sum()
 
 
 # ---- ids local to a batch

@@ -19,6 +19,7 @@ FILES = {
 # Package -> what it may import beside the standard library and itself; the longest matching name decides.
 ALLOWED = {
     "mu_kernels": {"numpy", "numba"},
+    "mu_kernels.xla": {"mu_kernels", "numpy", "numba", "jax"},
     "mu": set(),
     "mu.__main__": {"mu.cli"},
     "mu.cli": {"mu"},
@@ -38,7 +39,7 @@ ALLOWED = {
         "array_record",
     },
     "mu.world": {"mu.data", "mu_kernels", "numpy", "numba", "polars"},
-    "mu.tasks": {"jax", "flax", "numpy", "mu.losses", "mu.audio"},
+    "mu.tasks": {"jax", "flax", "numpy", "mu.losses", "mu.audio", "mu_kernels"},
     "mu.evals": {"mu_kernels", "numpy"},
     "mu.training": {"jax", "flax", "optax", "orbax", "numpy", "tensorboardX"},
     "mu.config": {"ml_collections"},
@@ -127,10 +128,17 @@ def test_neither_tensorflow_nor_torch_is_imported():
         assert not any(within(name, NEVER) for name in imported(path, module)), module
 
 
+def test_no_module_imports_the_bridge_to_jax():
+    """mu_kernels/xla.py is for those who ask for it by name."""
+    for module, path in FILES.items():
+        assert "mu_kernels.xla" not in imported(path, module), module
+
+
 def test_importing_mu_costs_nothing():
     """Under 0.1 s, said without a clock: nothing but the standard library, and little of it."""
     loaded = run_python(
-        "import sys; before = set(sys.modules); import mu, mu.cli; mu.cli.usage()\nprint(*sorted(set(sys.modules) - before))"
+        "import sys\nbefore = set(sys.modules)\nimport mu, mu.cli\nmu.cli.usage()\n"
+        "print(*sorted(set(sys.modules) - before))"
     ).split()
     ours = {name for name in loaded if within(name, {"mu"})}
     assert ours == {"mu", "mu.cli"}

@@ -22,9 +22,7 @@ def start(package_folder: Path, cache: Path | str) -> subprocess.Popen[str]:
         "PYTHONDONTWRITEBYTECODE": "1",
     }
     pipe = subprocess.PIPE
-    return subprocess.Popen(
-        [sys.executable, "-c", PROGRAM], env=environment, text=True, stdout=pipe, stderr=pipe
-    )
+    return subprocess.Popen([sys.executable, "-c", PROGRAM], env=environment, text=True, stdout=pipe, stderr=pipe)
 
 
 def outcome(process: subprocess.Popen[str]) -> str:

@@ -15,9 +15,7 @@ SEEN += [[i for i in range(60) if i != left] for left in (0, 31, 59)]
 @pytest.fixture(scope="module")
 def sampler():
     rows = np.repeat(np.arange(len(SEEN)), [len(items) for items in SEEN])
-    return NegativeSampler(
-        CSR.from_pairs(rows, np.concatenate(SEEN).astype(int), len(SEEN), N_ITEMS), N_ITEMS
-    )
+    return NegativeSampler(CSR.from_pairs(rows, np.concatenate(SEEN).astype(int), len(SEEN), N_ITEMS), N_ITEMS)
 
 
 def test_draws_are_uniform_over_what_the_user_has_not_seen(sampler):

@@ -28,9 +28,7 @@ def to_csr(lists, n_columns):
 
 
 def random_csr(rng, n_rows, n_columns, n_pairs):
-    return CSR.from_pairs(
-        rng.integers(0, n_rows, n_pairs), rng.integers(0, n_columns, n_pairs), n_rows, n_columns
-    )
+    return CSR.from_pairs(rng.integers(0, n_rows, n_pairs), rng.integers(0, n_columns, n_pairs), n_rows, n_columns)
 
 
 @FEW

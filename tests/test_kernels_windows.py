@@ -20,9 +20,7 @@ def pointers(lengths):
 
 
 def as_lists(packing):
-    return [
-        packing.windows[a:b].tolist() for a, b in zip(packing.indptr[:-1], packing.indptr[1:], strict=True)
-    ]
+    return [packing.windows[a:b].tolist() for a, b in zip(packing.indptr[:-1], packing.indptr[1:], strict=True)]
 
 
 @FEW
@@ -32,9 +30,7 @@ def test_windows_tile_each_history_from_its_end(lengths, length):
     windows = cut_windows(indptr, length)
     listed = list(zip(windows.user, windows.start, windows.length, strict=True))
     assert listed == naive.cut_windows(indptr, length)
-    assert np.bincount(windows.user, minlength=len(lengths)).tolist() == [
-        -(-max(m - 1, 0) // length) for m in lengths
-    ]
+    assert np.bincount(windows.user, minlength=len(lengths)).tolist() == [-(-max(m - 1, 0) // length) for m in lengths]
 
 
 @FEW
@@ -48,9 +44,7 @@ def test_packing_is_best_fit_decreasing(example):
 @given(HISTORIES, st.integers(1, 9), st.integers(0, 6), st.booleans())
 def test_each_transition_appears_once_in_its_own_segment(lengths, length, spare, packed):
     indptr = pointers(lengths)
-    items = (
-        np.arange(indptr[-1], dtype=np.int32) + 1
-    )  # every event its own id: a transition is known by its input
+    items = np.arange(indptr[-1], dtype=np.int32) + 1  # every event its own id: a transition is known by its input
     windows = cut_windows(indptr, length)
     capacity = length + spare
     packing = pack_windows(windows.length, capacity) if packed else one_per_row(len(windows))

@@ -80,9 +80,7 @@ def test_full_softmax_never_holds_all_logits():
     """2,048 x 54,542 logits would be 447 MB; forward and backward stay below a quarter of that."""
     shapes = (jax.ShapeDtypeStruct((2048, 32), jnp.float32), jax.ShapeDtypeStruct((54_542, 32), jnp.float32))
     targets = jnp.zeros(2048, jnp.int32)
-    loss = jax.jit(
-        jax.value_and_grad(lambda q, v: losses.full_softmax(q, v, targets, chunk=2048).sum(), (0, 1))
-    )
+    loss = jax.jit(jax.value_and_grad(lambda q, v: losses.full_softmax(q, v, targets, chunk=2048).sum(), (0, 1)))
     memory = loss.lower(*shapes).compile().memory_analysis()
     assert memory.temp_size_in_bytes < 2048 * 54_542 * 4 / 4
 

@@ -27,7 +27,6 @@ def wheel(tmp_path_factory):
     return found
 
 
-@pytest.mark.slow
 def test_holds_the_two_packages_and_nothing_else(wheel):
     with zipfile.ZipFile(wheel) as archive:
         names = [name for name in archive.namelist() if ".dist-info/" not in name]
@@ -38,7 +37,6 @@ def test_holds_the_two_packages_and_nothing_else(wheel):
     assert modules == there | {f"mu_kernels/{path.relative_to(kernels).as_posix()}" for path in kernels.rglob("*.py")}
 
 
-@pytest.mark.slow
 def test_runs_the_quickstart_from_an_empty_folder(wheel, tmp_path):
     """With the dependencies of this environment and mu from the wheel alone."""
     target, empty = tmp_path / "target", tmp_path / "empty"

@@ -11,7 +11,8 @@ import numpy as np
 import orbax.checkpoint.experimental.v1 as ocp
 
 import mu.config
-from mu.data.importing import import_log
+from mu.data.histories import HistoryBatches
+from mu.data.importing import Options, import_log
 from mu.data.interactions import Interactions
 
 N_USERS, N_TRACKS = 48, 40
@@ -40,10 +41,11 @@ def write_log(folder):
         for play in range(6 + user % 15):
             track = (start + play + int(generator.random() < 0.2)) % N_TRACKS
             moment = 1_500_000_000 + user * 1000 + play
-            lines.append(f"u{user},t{track},{moment},Song {track},Artist {track % 5}")
+            title = '"Song 3, reprised"' if track == 3 else f"Song {track}"
+            lines.append(f"u{user},t{track},{moment},{title},Artist {track % 5}")
     source = Path(folder) / "plays.csv"
     source.write_text("\n".join(lines) + "\n")
-    import_log([str(source)], Path(folder) / "log")
+    import_log([str(source)], Path(folder) / "log", Options(track_attributes=("artist",)))
     return Path(folder) / "log"
 
 
@@ -109,6 +111,16 @@ class Breaking:
         pass
 
 
+class Poisoned(HistoryBatches):
+    """Batches whose loss is no number from batch 8, the ninth, on."""
+
+    def batch(self, examples, step):
+        batch = super().batch(examples, step)
+        if step >= 8:
+            batch["weights"][0, 0] = np.nan
+        return batch
+
+
 def explodes(at):
-    """A learning rate that is absurd from update number `at` on."""
-    return lambda step: jnp.where(step < at, 1e-3, 1e30)
+    """A learning rate that is past all numbers from update number `at` on."""
+    return lambda step: jnp.where(step < at, 1e-3, jnp.inf)

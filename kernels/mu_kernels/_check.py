@@ -27,9 +27,7 @@ def read_only(values: Any, dtype: Any, name: str, ndim: int = 1) -> np.ndarray:
             limits = np.iinfo(dtype)
             low, high = int(array.min()), int(array.max())
             if low < limits.min or high > limits.max:
-                raise ValueError(
-                    f"{name} holds {low if low < limits.min else high}, which {dtype} cannot hold"
-                )
+                raise ValueError(f"{name} holds {low if low < limits.min else high}, which {dtype} cannot hold")
     with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite, and `finite` names it
         array = np.ascontiguousarray(array, dtype=dtype).view()
     array.flags.writeable = False
@@ -50,6 +48,4 @@ def finite(array: np.ndarray, name: str) -> None:
     good = np.isfinite(array)
     if not good.all():
         where = tuple(int(axis[0]) for axis in np.nonzero(~good))
-        raise ValueError(
-            f"{name}[{', '.join(map(str, where))}] is {array[where]}; every number must be finite"
-        )
+        raise ValueError(f"{name}[{', '.join(map(str, where))}] is {array[where]}; every number must be finite")

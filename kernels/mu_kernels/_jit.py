@@ -21,3 +21,12 @@ def kernel(function: Callable[..., Any]) -> Callable[..., Any]:
         return numba.njit(nogil=True, cache=True)(function)
     except RuntimeError:  # "no locator available": Numba found no folder it may write to
         return numba.njit(nogil=True, cache=False)(function)
+
+
+def address_kernel(function: Callable[[int], int]) -> Any:
+    """Compiles a C function of one address, now; its `address` is what foreign code may call. Cached like `kernel`."""
+    signature = numba.types.intp(numba.types.intp)
+    try:
+        return numba.cfunc(signature, cache=True)(function)
+    except RuntimeError:  # as above
+        return numba.cfunc(signature, cache=False)(function)

@@ -30,9 +30,7 @@ def available_cpus() -> int:
     return os.cpu_count() or 1
 
 
-def run_rows(
-    kernel: Callable[..., Any], n_rows: int, threads: int | None, *arguments: Any, min_rows: int = 1
-) -> None:
+def run_rows(kernel: Callable[..., Any], n_rows: int, threads: int | None, *arguments: Any, min_rows: int = 1) -> None:
     """Calls `kernel(first, stop, *arguments)` over ranges that cover `[0, n_rows)` once, in parallel.
 
     The calling thread works too, so calls from loader threads or from servers cannot wait for each other.

@@ -75,9 +75,7 @@ class ItemIndex:
         order_hits(hits, threads)
         return hits
 
-    def rank_of(
-        self, queries: Any, targets: CSR, exclude: CSR | None = None, threads: int | None = None
-    ) -> Ranks:
+    def rank_of(self, queries: Any, targets: CSR, exclude: CSR | None = None, threads: int | None = None) -> Ranks:
         """Where given items stand in each query's full order, as `rank_scores` counts it, in bounded memory.
 
         Args:
@@ -124,9 +122,7 @@ class ItemIndex:
             # The last block is short and gets its own array, so that kernels always see contiguous rows.
             width = stop - first
             scores = buffer if width == ITEMS_PER_BLOCK else np.empty((len(queries), width), np.float32)
-            with np.errstate(
-                over="ignore", invalid="ignore"
-            ):  # an overflow to NaN is refused below, by place
+            with np.errstate(over="ignore", invalid="ignore"):  # an overflow to NaN is refused below, by place
                 np.matmul(queries, self.vectors[first:stop].T, out=scores)
                 if self.bias is not None:
                     scores += self.bias[first:stop]

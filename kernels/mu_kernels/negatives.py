@@ -47,9 +47,7 @@ class NegativeSampler:
 
     def __init__(self, seen: CSR, n_items: int) -> None:
         if seen.n_columns != n_items:
-            raise ValueError(
-                f"seen has {seen.n_columns} columns and n_items is {n_items}; they must be equal"
-            )
+            raise ValueError(f"seen has {seen.n_columns} columns and n_items is {n_items}; they must be equal")
         self.seen = seen
         self.n_items = int(n_items)
 

@@ -53,9 +53,7 @@ def rank_scores(scores: Any, targets: CSR, exclude: CSR | None = None, threads: 
     return ranks
 
 
-def gather_block(
-    scores: np.ndarray, first_item: int, targets: CSR, own: np.ndarray, threads: int | None
-) -> None:
+def gather_block(scores: np.ndarray, first_item: int, targets: CSR, own: np.ndarray, threads: int | None) -> None:
     """Puts into `own` [E] the scores of the targets among the items `first_item, ...` of `scores` [B, v]."""
     arguments = (scores, first_item, targets.indptr, targets.indices, own)
     run_rows(_gather, len(scores), threads, *arguments, min_rows=256)
@@ -140,9 +138,7 @@ def _gather(first, stop, scores, first_item, indptr, indices, own):
 
 
 @kernel
-def _count(
-    first, stop, scores, first_item, indptr, indices, out_indptr, out_indices, own, greater, equal, bad
-):
+def _count(first, stop, scores, first_item, indptr, indices, out_indptr, out_indices, own, greater, equal, bad):
     n_items = scores.shape[1]
     last_item = first_item + n_items
     for b in range(first, stop):

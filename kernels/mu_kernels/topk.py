@@ -138,9 +138,7 @@ def _select(first, stop, scores, first_item, out_indptr, out_indices, ids, best,
                         # Sift up a new leaf.
                         at = size
                         size += 1
-                        while at > 0 and _worse(
-                            score, first_item + i, row_best[(at - 1) // 2], row_ids[(at - 1) // 2]
-                        ):
+                        while at > 0 and _worse(score, first_item + i, row_best[(at - 1) // 2], row_ids[(at - 1) // 2]):
                             row_best[at], row_ids[at] = row_best[(at - 1) // 2], row_ids[(at - 1) // 2]
                             at = (at - 1) // 2
                         row_best[at], row_ids[at] = score, first_item + i

@@ -70,11 +70,7 @@ def cut_windows(indptr: Any, length: int) -> Windows:
     indptr = read_only(indptr, np.int64, "indptr")
     events = np.diff(indptr)
     if len(indptr) == 0 or indptr[0] < 0 or (events < 0).any():
-        fault = (
-            f"falls at user {int(np.argmax(events < 0))}"
-            if (events < 0).any()
-            else "starts below 0 or is empty"
-        )
+        fault = f"falls at user {int(np.argmax(events < 0))}" if (events < 0).any() else "starts below 0 or is empty"
         raise ValueError(f"indptr {fault}; it must rise from 0")
     counts = np.maximum(events - 1 + length - 1, 0) // length
     user, start, lengths = _cut(indptr, int(counts.sum()), int(length))

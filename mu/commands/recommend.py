@@ -34,6 +34,8 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--k", type=int, default=10, help="how many (default 10)")
     parser.add_argument("--repeats", action="store_true", help="let tracks of the history come again")
     arguments = parser.parse_args(argv)
+    if arguments.k < 1:
+        parser.error(f"--k={arguments.k}; it must be at least 1")
 
     from mu.config import ConfigError
     from mu.setup import restore

@@ -23,9 +23,7 @@ def main(argv: list[str]) -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    parser.add_argument(
-        "--config", required=True, metavar="FILE[:ARG,...]", help="a Python file with get_config(arg)"
-    )
+    parser.add_argument("--config", required=True, metavar="FILE[:ARG,...]", help="a Python file with get_config(arg)")
     parser.add_argument("--workdir", required=True, metavar="DIR", help="the run's folder, made if missing")
     parser.add_argument("--print_config", action="store_true", help="print the resolved config and stop")
     arguments, rest = parser.parse_known_args(argv)

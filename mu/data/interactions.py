@@ -114,7 +114,7 @@ class Interactions:
         """sha256 over the arrays: equal logs have equal hashes, wherever they lie."""
         digest = hashlib.sha256(f"{self.n_items}".encode())
         for name in ARRAYS:
-            digest.update(np.ascontiguousarray(getattr(self, name)))
+            digest.update(np.ascontiguousarray(getattr(self, name)).data)
         return digest.hexdigest()
 
 
@@ -140,7 +140,5 @@ def load(path: str | os.PathLike[str]) -> Interactions:
     n_events = int(arrays["indptr"][-1])
     for name in ("items", "times", "weights", "parts"):
         if name in arrays and len(arrays[name]) != n_events:
-            raise ValueError(
-                f"{folder / name}.npy has {len(arrays[name])} entries; indptr.npy says {n_events}"
-            )
+            raise ValueError(f"{folder / name}.npy has {len(arrays[name])} entries; indptr.npy says {n_events}")
     return Interactions(**arrays, n_items=int(card["tracks"]), folder=folder, card=card)

@@ -53,16 +53,12 @@ class PairBatches:
         }
         names = ["targets"]
         if self._sampler is not None:
-            draw = self._sampler.sample(
-                users, self.negatives, seed=self._seed, step=step, threads=self._threads
-            )
+            draw = self._sampler.sample(users, self.negatives, seed=self._seed, step=step, threads=self._threads)
             batch["negatives"], batch["log_q"] = draw.ids, draw.log_q
             names.append("negatives")
         if not self._sparse:
             return batch
-        return with_local_ids(
-            batch, {"users": (["users"], self.log.n_users), "items": (names, self.log.n_items)}
-        )
+        return with_local_ids(batch, {"users": (["users"], self.log.n_users), "items": (names, self.log.n_items)})
 
     def inputs(self, users: np.ndarray, histories: Interactions) -> Batch:
         """int32 [B] 'users': factorisation knows a listener by name."""

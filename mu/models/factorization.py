@@ -27,9 +27,7 @@ class Factorization(nnx.Module):
       rngs: unused here; every model takes it.
     """
 
-    def __init__(
-        self, *, dim: int = 64, temperature: float | None = None, scale: float = 0.1, rngs: nnx.Rngs
-    ):
+    def __init__(self, *, dim: int = 64, temperature: float | None = None, scale: float = 0.1, rngs: nnx.Rngs):
         del rngs
         if temperature is not None and temperature <= 0:
             raise ValueError(f"temperature={temperature}; it must be positive")

@@ -46,9 +46,7 @@ class SelfAttention(nnx.Module):
         if dim % heads:
             raise ValueError(f"dim={dim} is not a multiple of heads={heads}")
         if rotary and (dim // heads) % 2:
-            raise ValueError(
-                f"rotary positions need an even head size; dim={dim}, heads={heads} give {dim // heads}"
-            )
+            raise ValueError(f"rotary positions need an even head size; dim={dim}, heads={heads} give {dim // heads}")
         self.heads = heads
         self.rotary = rotary
         self.query = linear(dim, dim, ("embed", "heads"), dtype=dtype, rngs=rngs)

@@ -32,9 +32,7 @@ class TransformerBlock(nnx.Module):
         self.up = linear(dim, 4 * dim, ("embed", "hidden"), dtype=dtype, rngs=rngs)
         self.down = linear(4 * dim, dim, ("hidden", "embed"), dtype=dtype, rngs=rngs)
 
-    def __call__(
-        self, x: jax.Array, mask: jax.Array, positions: jax.Array, key: jax.Array | None
-    ) -> jax.Array:
+    def __call__(self, x: jax.Array, mask: jax.Array, positions: jax.Array, key: jax.Array | None) -> jax.Array:
         first, second = (None, None) if key is None else jax.random.split(key)
         x = x + dropout(self.attention(self.attention_norm(x), mask, positions), self.rate, first)
         return x + dropout(self.down(jax.nn.gelu(self.up(self.mlp_norm(x)))), self.rate, second)
@@ -57,9 +55,7 @@ class LiGRBlock(nnx.Module):
         self.down = linear(4 * dim, dim, ("hidden", "embed"), use_bias=False, dtype=dtype, rngs=rngs)
         self.mlp_gate = linear(dim, dim, ("embed", None), dtype=dtype, rngs=rngs)
 
-    def __call__(
-        self, x: jax.Array, mask: jax.Array, positions: jax.Array, key: jax.Array | None
-    ) -> jax.Array:
+    def __call__(self, x: jax.Array, mask: jax.Array, positions: jax.Array, key: jax.Array | None) -> jax.Array:
         first, second = (None, None) if key is None else jax.random.split(key)
         mixed = dropout(self.attention(self.attention_norm(x), mask, positions), self.rate, first)
         x = x + mixed * jax.nn.sigmoid(self.attention_gate(x))
@@ -103,9 +99,7 @@ class Stack(nnx.Module):
 
         self.blocks = create(rngs)
 
-    def __call__(
-        self, x: jax.Array, mask: jax.Array, positions: jax.Array, key: jax.Array | None
-    ) -> jax.Array:
+    def __call__(self, x: jax.Array, mask: jax.Array, positions: jax.Array, key: jax.Array | None) -> jax.Array:
         graph, stacked = nnx.split(self.blocks)
 
         @jax.checkpoint

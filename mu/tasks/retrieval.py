@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from mu import losses
+from mu_kernels.xla import gathered_dot
 
 # Each takes (positive [B...], negatives [B..., K]); sampled softmax also log_q, gBCE the size of the catalogue.
 SAMPLED = ("sampled_softmax", "bpr", "bce", "gbce")
@@ -80,7 +81,9 @@ class Retrieval:
         negatives = batch["negatives"]
         positive_scores = jnp.sum(queries * vectors[targets], axis=-1)
         if negatives.shape[:-1] == targets.shape:
-            negative_scores = jnp.einsum("...d,...kd->...k", queries, vectors[negatives])
+            flat = negatives.reshape(-1, negatives.shape[-1])
+            scores = gathered_dot(queries.reshape(-1, queries.shape[-1]), vectors, flat)
+            negative_scores = scores.reshape(negatives.shape)
         else:
             negative_scores = jnp.einsum("...td,...kd->...tk", queries, vectors[negatives[..., 0, :]])
         if bias is not None:

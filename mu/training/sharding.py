@@ -50,9 +50,7 @@ def partition(axes: Sequence[str | None], rules: Mapping[str, str | None]) -> Pa
             raise ValueError(f"logical axis {name!r} has no rule; sharding has {', '.join(sorted(rules))}")
         mesh_axis = rules[name]
         if mesh_axis is not None and mesh_axis in placed:
-            raise ValueError(
-                f"logical axes {tuple(axes)} put {mesh_axis!r} on two axes of one array: {rules}"
-            )
+            raise ValueError(f"logical axes {tuple(axes)} put {mesh_axis!r} on two axes of one array: {rules}")
         placed.append(mesh_axis)
     return PartitionSpec(*placed)
 
@@ -76,9 +74,7 @@ def state_shardings(abstract: nnx.State, mesh: Mesh, rules: Mapping[str, str | N
         axes = (None,) * (rank - len(axes)) + tuple(axes)
         return NamedSharding(mesh, partition(axes, rules))
 
-    return nnx.to_pure_dict(
-        jax.tree.map(place, abstract, is_leaf=lambda leaf: isinstance(leaf, nnx.Variable))
-    )
+    return nnx.to_pure_dict(jax.tree.map(place, abstract, is_leaf=lambda leaf: isinstance(leaf, nnx.Variable)))
 
 
 def batch_sharding(mesh: Mesh) -> NamedSharding:

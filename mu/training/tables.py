@@ -54,9 +54,7 @@ def row_adagrad(learning_rate: float | Schedule, epsilon: float = 1e-8) -> RowOp
     def init(rows: jax.Array) -> Slots:
         return {"accumulator": jnp.zeros(rows.shape[:1], rows.dtype)}
 
-    def update(
-        rows: jax.Array, gradient: jax.Array, slots: Slots, step: jax.Array
-    ) -> tuple[jax.Array, Slots]:
+    def update(rows: jax.Array, gradient: jax.Array, slots: Slots, step: jax.Array) -> tuple[jax.Array, Slots]:
         accumulator = slots["accumulator"] + jnp.mean(jnp.square(gradient), axis=-1)
         scale = _rate(learning_rate, step) * jax.lax.rsqrt(accumulator + epsilon)
         return rows - scale[:, None] * gradient, {"accumulator": accumulator}
@@ -86,9 +84,7 @@ def lazy_adam(
             "count": jnp.zeros(rows.shape[:1], rows.dtype),
         }
 
-    def update(
-        rows: jax.Array, gradient: jax.Array, slots: Slots, step: jax.Array
-    ) -> tuple[jax.Array, Slots]:
+    def update(rows: jax.Array, gradient: jax.Array, slots: Slots, step: jax.Array) -> tuple[jax.Array, Slots]:
         count = slots["count"] + 1
         mean = b1 * slots["mean"] + (1 - b1) * gradient
         square = b2 * slots["square"] + (1 - b2) * jnp.square(gradient)
@@ -115,9 +111,7 @@ def gather(table: Mapping[str, jax.Array], ids: jax.Array) -> dict[str, jax.Arra
     }
 
 
-def scatter(
-    table: Mapping[str, jax.Array], ids: jax.Array, values: Mapping[str, jax.Array]
-) -> dict[str, jax.Array]:
+def scatter(table: Mapping[str, jax.Array], ids: jax.Array, values: Mapping[str, jax.Array]) -> dict[str, jax.Array]:
     """The table with `values` at `ids`; ids past its end are dropped."""
     return {
         name: array.at[ids].set(values[name], mode="drop", unique_indices=True, indices_are_sorted=True)
