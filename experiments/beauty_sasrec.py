@@ -1,16 +1,39 @@
-"""SASRec on Amazon Beauty.  (lab note to come)"""
+"""SASRec on Amazon Beauty (S3-Rec's file), leave-one-out, the whole catalogue ranked.
+
+Source of the data: Beauty.txt of github RUCAIBox/CIKM2020-S3Rec; 22,363 users, 12,101 items, 198,502 events. Published on
+it: SASRec with 1-negative BCE HR@10 .0605 / NDCG@10 .0318, with 256-negative sampled softmax .0921 / .0531.
+
+    mu import Beauty.txt.gz --format=lists --output=data/beauty
+    mu train --config=experiments/beauty_sasrec.py --workdir=runs/beauty            choose: learns from train only
+    mu train --config=experiments/beauty_sasrec.py:refit --workdir=runs/beauty_refit  then: train + validation
+    mu train --config=experiments/beauty_sasrec.py:loss=bce --workdir=runs/beauty_bce
+
+Width, dropout and steps were chosen on validation NDCG@10 (width 64: .0553, 256: .0581, with its peak after 6
+epochs). The refit learns from everything but the test item for as many epochs. Results, times: README.
+"""
+
+from ml_collections import ConfigDict
 
 from mu.config import base, parse_arg
 
 
-def get_config(arg: str | None = None):
-    args = parse_arg(arg, smoke=False, loss="sampled_softmax")
+def get_config(arg: str | None = None) -> ConfigDict:
+    args = parse_arg(arg, smoke=False, refit=False, loss="sampled_softmax", seed=0)
     config = base()
+    config.seed = args.seed
     config.data.path = "data/beauty"
-    config.batches.update(window=50, rows=20, negatives=256)
-    config.model.update(dim=64, layers=1, heads=1, window=50, dropout=0.2)
-    config.task.update(loss="sampled_softmax", correct_log_q=False)
-    config.total_steps = 40 if args.smoke else 3000
-    config.evaluate_every_steps = 20 if args.smoke else 500
-    config.log_every_steps = 10
+    config.batches.update(window=50, rows=20, negatives=1 if args.loss == "bce" else 256)
+    config.model.update(dim=256, layers=1, heads=1, window=50, dropout=0.2)
+    # Without the correction each negative counts as one of 256, not as one of 12,101: what the published row did.
+    config.task.update(loss=args.loss, correct_log_q=False)
+    config.baselines.item_knn.history_decay = 0.5
+    config.refit = args.refit
+    config.total_steps = 900 if args.refit else 5240  # an epoch is 132 batches, 151 in a refit
+    config.best.patience = None if args.refit else 3
+    config.evaluate_every_steps = 131
+    config.checkpoint_every_steps = 131
+    if args.loss == "bce":  # slower to learn: look less often
+        config.evaluate_every_steps = 524
+    if args.smoke:
+        config.total_steps, config.evaluate_every_steps = 40, 20
     return config

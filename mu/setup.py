@@ -101,7 +101,9 @@ def set_up(config: Config) -> Setup:
         ema_decay=config.ema_decay,
     )
     step = jax.jit(step, donate_argnums=0, out_shardings=(shardings, None))
-    return Setup(config, log, split, train, batches, task, model, specs, mesh, state, step, Encoder(model, task, batches))
+    return Setup(
+        config, log, split, train, batches, task, model, specs, mesh, state, step, Encoder(model, task, batches)
+    )
 
 
 def cache_folder() -> Path:

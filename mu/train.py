@@ -176,7 +176,9 @@ def train(config: Config, workdir: str | os.PathLike[str]) -> dict[str, RankingR
                 last = step_number == config.total_steps
                 log_now = last or step_number % config.log_every_steps == 0
                 evaluate_now = not config.refit and (last or step_number % config.evaluate_every_steps == 0)
-                save_now = last or evaluate_now or step_number % config.checkpoint_every_steps == 0 or stop_signal is not None
+                save_now = (
+                    last or evaluate_now or step_number % config.checkpoint_every_steps == 0 or stop_signal is not None
+                )
                 if log_now or save_now:
                     values = check_finite(step_number, metrics)
                     if pending is not None:

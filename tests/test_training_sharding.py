@@ -77,36 +77,6 @@ def test_a_batch_is_split_and_its_ids_are_copied():
     np.testing.assert_array_equal(placed["items"], batch["items"])
 
 
-# ---- arrays are born in their places
-
-
-def test_state_is_born_split():
-    """Hidden and heads over 'model' right from the start, optimizer moments like their parameters."""
-    mesh = make_mesh(data=4, model=2)
-
-    def build(rngs):
-        return SASRec(dim=8, layers=2, heads=2, window=6, rngs=rngs)
-
-    specs = nnx.eval_shape(lambda: build(nnx.Rngs(0))).tables()
-    sizes = {"users": 5, "items": 10}
-    options = {"seed": 0, "mesh": mesh, "rules": {**RULES, "rows": "model"}}
-    _, state, shardings = init_state(build, specs, sizes, optax.adam(0.1), lazy_adam(0.1), **options)
-    jax.tree.map(lambda array, place: np.testing.assert_(array.sharding == place), state, shardings)
-
-    def pieces(array):
-        return {shard.data.shape for shard in array.addressable_shards}
-
-    for tree in (state["params"], state["opt"][0].mu, state["opt"][0].nu):
-        blocks = tree["model"]["stack"]["blocks"]
-        assert pieces(blocks["up"]["kernel"]) == {(2, 8, 16)}  # [layers, D, 4 D / 2]
-        assert pieces(blocks["down"]["kernel"]) == {(2, 16, 8)}
-        assert pieces(blocks["attention"]["query"]["kernel"]) == {(2, 8, 4)}
-        assert pieces(blocks["up"]["bias"]) == {(2, 16)}
-        assert pieces(tree["model"]["position"]) == {(6, 8)}
-    table = state["tables"]["items"]
-    assert pieces(table["rows"]) == pieces(table["mean"]) == {(5, 8)} and pieces(table["count"]) == {(5,)}
-
-
 def test_averages_of_sparse_tables_are_refused():
     with pytest.raises(ValueError, match="ema_decay needs dense tables"):
         init_state(
@@ -140,33 +110,62 @@ def log(tmp_path_factory):
     return write_log(tmp_path_factory.mktemp("log"))
 
 
-def losses(log, n_devices, **changes):
-    """The losses of N_STEPS steps of a tiny SASRec on packed rows, trained on the first `n_devices`."""
+def trained(log, n_devices, **changes):
+    """(where the arrays of the state are born, losses of N_STEPS steps) of a tiny SASRec on packed rows.
+
+    Trained on the first `n_devices`; places are {name: the shapes of its pieces}.
+    """
     config = tiny_config(log, **{**OPTIONS, "mesh__model": 2 if n_devices == 8 else 1, **changes})
     with pytest.MonkeyPatch.context() as patch, jax.numpy_dtype_promotion("standard"):  # optax relies on it
         patch.setattr(mu.setup, "make_mesh", functools.partial(make_mesh, devices=jax.devices()[:n_devices]))
         setup = mu.setup.set_up(config)
         state, batches, found = setup.state, loader(setup.batches, config.seed), []
+        places = {
+            jax.tree_util.keystr(path): {shard.data.shape for shard in array.addressable_shards}
+            for path, array in jax.tree.leaves_with_path(state)
+        }
         for _ in range(N_STEPS):
             batch = next(batches)
             if batch.get("ids"):
                 np.testing.assert_array_equal(batch["ids"]["items"][:N_TRACKS], np.arange(N_TRACKS))
             state, metrics = setup.step(state, put_batch(batch, setup.mesh))
             found.append(float(metrics["loss"]))
-    return found
+    return places, found
 
 
 @pytest.fixture(scope="module")
 def reference(log):
-    found = losses(log, 1)
+    _, found = trained(log, 1)
     assert found[-1] < found[0]
     return found
+
+
+@pytest.fixture(scope="module")
+def eight(log):
+    """Data 4 x model 2."""
+    return trained(log, 8)
+
+
+def test_state_is_born_split(eight):
+    """Hidden and heads over 'model' right from the start, optimizer moments like their parameters."""
+    places, _ = eight
+    blocks = "['model']['stack']['blocks']"
+    for tree in ("['params']", "['opt'][0].mu", "['opt'][0].nu"):
+        assert places[f"{tree}{blocks}['up']['kernel']"] == {(1, 8, 16)}  # [layers, D, 4 D / 2]
+        assert places[f"{tree}{blocks}['up']['bias']"] == {(1, 16)}
+        assert places[f"{tree}{blocks}['down']['kernel']"] == {(1, 16, 8)}
+        assert places[f"{tree}{blocks}['attention']['query']['kernel']"] == {(1, 8, 4)}
+        assert places[f"{tree}['model']['position']"] == {(8, 8)}
+    assert places["['tables']['items']['rows']"] == {(N_TRACKS, 8)}
+
+
+def test_losses_are_those_of_one_device(eight, reference):
+    np.testing.assert_allclose(eight[1], reference, rtol=1e-5)
 
 
 @pytest.mark.parametrize(
     "changes",
     [
-        {"n_devices": 8},
         {"n_devices": 8, "tables": {"name": "dense"}},
         {"n_devices": 8, "accumulate": 2},
         pytest.param({"n_devices": 1, "tables": {"name": "dense"}}, marks=pytest.mark.slow),
@@ -176,12 +175,20 @@ def reference(log):
     ],
     ids=lambda changes: ", ".join(f"{key.partition('__')[2] or key}={value}" for key, value in changes.items()),
 )
-def test_losses_are_those_of_one_device(log, reference, changes):
-    """Data 4 x model 2 or others; sparse tables or dense; in microbatches or at once."""
-    np.testing.assert_allclose(losses(log, **changes), reference, rtol=1e-5)
+def test_losses_are_those_of_one_device_otherwise_too(log, reference, changes):
+    """On other meshes; with dense tables instead of sparse ones; in microbatches instead of at once."""
+    np.testing.assert_allclose(trained(log, **changes)[1], reference, rtol=1e-5)
 
 
 @pytest.mark.slow
 def test_losses_are_those_of_one_device_with_dropout_too(log):
     changes = {"model__dropout": 0.3}
-    np.testing.assert_allclose(losses(log, 8, **changes), losses(log, 1, **changes), rtol=1e-5)
+    np.testing.assert_allclose(trained(log, 8, **changes)[1], trained(log, 1, **changes)[1], rtol=1e-5)
+
+
+@pytest.mark.slow
+def test_tables_may_be_split_by_rows(log):
+    places, _ = trained(log, 8, sharding__rows="model")
+    for slot in ("rows", "mean", "square"):
+        assert places[f"['tables']['items']['{slot}']"] == {(N_TRACKS // 2, 8)}
+    assert places["['tables']['items']['count']"] == {(N_TRACKS // 2,)}

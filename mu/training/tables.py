@@ -105,10 +105,37 @@ def create(spec: TableSpec, n_rows: int, key: jax.Array) -> jax.Array:
 
 def gather(table: Mapping[str, jax.Array], ids: jax.Array) -> dict[str, jax.Array]:
     """The rows and slots of `ids` (int32 [L], sorted, distinct); zeros where an id is past the table's end."""
+    return jax.lax.platform_dependent(dict(table), ids, cpu=_gather_on_cpu, default=_gather)
+
+
+def _gather(table: dict[str, jax.Array], ids: jax.Array) -> dict[str, jax.Array]:
     return {
         name: array.at[ids].get(mode="fill", fill_value=0, unique_indices=True, indices_are_sorted=True)
         for name, array in table.items()
     }
+
+
+def _gather_on_cpu(table: dict[str, jax.Array], ids: jax.Array) -> dict[str, jax.Array]:
+    """As `_gather`, in a form that XLA compiles well for CPU (jaxlib 0.10).
+
+    A gather that has several readers, as rows have, gets a loop of its own that copies number by number and waits
+    for each row's memory before it asks for the next. Multiplied by something in the same loop it is vectorised and the
+    rows' waits overlap: 16,384 rows of 64 out of 5 million in 1 ms instead of 5 to 10. The `cond` keeps XLA from
+    moving the product into the readers and leaving the gather alone again.
+    """
+
+    def rows() -> dict[str, jax.Array]:
+        found = {}
+        for name, array in table.items():
+            there = (ids < array.shape[0]).astype(array.dtype).reshape(-1, *[1] * (array.ndim - 1))
+            found[name] = there * array.at[ids].get(mode="clip", unique_indices=True, indices_are_sorted=True)
+        return found
+
+    def nothing() -> dict[str, jax.Array]:
+        return {name: jnp.zeros(ids.shape + array.shape[1:], array.dtype) for name, array in table.items()}
+
+    n_rows = next(iter(table.values())).shape[0]
+    return jax.lax.cond(ids[0] < n_rows, rows, nothing)  # sorted: a first id past the end leaves no real one
 
 
 def scatter(table: Mapping[str, jax.Array], ids: jax.Array, values: Mapping[str, jax.Array]) -> dict[str, jax.Array]:
