@@ -3,9 +3,9 @@
     python benchmarks/packing.py --data=LOG_FOLDER [--loss=bce] [--negatives_per=row] [--json=FILE]
 
 One model everywhere: dim 64, 1 block, 1 head, window 50, dropout .2, learned positions, tied output, float32, Adam;
-sampled softmax over 256 uniform negatives a position (`--loss=bce`: 1 negative). A transition is a pair (track, next track)
-of the training part of leave-one-out, and an epoch is all of them once. Every contestant takes batches of
-`--rows` rows of 50 positions, so a step is the same work on the device; packed, the row holds several histories,
+sampled softmax over 256 uniform negatives a position (`--loss=bce`: 1 negative). A transition is a pair (track,
+next track) of the training part of leave-one-out, and an epoch is all of them once. Every contestant takes batches
+of `--rows` rows of 50 positions, so a step is the same work on the device; packed, a row holds several histories,
 else one. Rows are in random order, so any stretch of steps holds its share of the epoch.
 
     mu packed        `mu train`'s own objects: loader, step, sparse tables, one batch ahead on the device
@@ -14,9 +14,10 @@ else one. Rows are in random order, so any stretch of steps holds its share of t
                      one call of NumPy that does not look at the histories (mu's draws exclude what was heard)
     torch, compact   the same, but the loss is computed at filled positions only
 
-Each contestant has a process of its own, all cores, `--seconds` of steps after a warm-up; rounds go through them in turn,
-every other round backwards. Numbers are medians over rounds, ratios medians of each round's ratio. The last
-two are left out where PyTorch (`pip install '.[bench]'`) is missing.
+Each contestant has a process of its own and `--seconds` of steps after a warm-up; rounds go through them in turn,
+every other round backwards. Numbers are medians over rounds, ratios medians of each round's ratio. mu takes every
+core; PyTorch takes every core or one, whichever was quicker in the warm-up (on a busy machine its threads wait for
+each other). The last two are left out where PyTorch (`pip install '.[bench]'`) is missing.
 """
 
 import argparse
@@ -29,7 +30,6 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 DIM, WINDOW, DROPOUT, RATE = 64, 50, 0.2, 1e-3
 CONTESTANTS = ("mu packed", "mu padded", "torch", "torch, compact")
@@ -97,8 +97,6 @@ def run_torch(flags: argparse.Namespace, compact: bool) -> dict[str, float]:
     from mu.data.splits import leave_one_out
     from mu_kernels import cut_windows
 
-    torch.set_num_threads(len(os.sched_getaffinity(0)))
-
     class Block(nn.Module):
         def __init__(self) -> None:
             super().__init__()
@@ -162,8 +160,19 @@ def run_torch(flags: argparse.Namespace, compact: bool) -> dict[str, float]:
             assert np.isfinite(loss.item())
             yield float(filled.sum())
 
-    found = timed(steps(), flags.seconds)
+    running, pace = steps(), {}
+    for threads in {1, len(os.sched_getaffinity(0))}:
+        torch.set_num_threads(threads)
+        next(running)
+        began = time.perf_counter()
+        for _ in range(5):
+            next(running)
+        pace[threads] = time.perf_counter() - began
+    threads = min(pace, key=lambda number: pace[number])
+    torch.set_num_threads(threads)
+    found = timed(running, flags.seconds)
     return found | {
+        "threads": threads,
         "fill": float(windows.length.mean()) / WINDOW,
         "rows_per_epoch": len(windows.length),
     }

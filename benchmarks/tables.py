@@ -184,7 +184,8 @@ def main() -> None:
 
     print(f"{flags.touched:,} rows of {flags.dim} a step, {os.cpu_count()} CPUs, {flags.rounds} rounds")
     print(
-        f"{'kind':<12}{'rows':>12}{'ms a step':>11}{'fastest':>9}{'bytes a row':>13}{'state GB':>10}{'copied MB: XLA':>16}{'seen':>8}"
+        f"{'kind':<12}{'rows':>12}{'ms a step':>11}{'fastest':>9}{'bytes a row':>13}{'state GB':>10}"
+        f"{'copied MB: XLA':>16}{'seen':>8}"
     )
     for kind, size in plan:
         name = f"{kind} {size}"

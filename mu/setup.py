@@ -162,7 +162,9 @@ def restore(workdir: str | os.PathLike[str]) -> tuple[Setup, dict[str, Any], int
     config = mu.config.resolve(ConfigDict(json.loads((folder / "config.json").read_text())))
     checkpoints = Checkpoints(folder / "checkpoints")
     steps = checkpoints.steps()
-    best = checkpoints.note(steps[-1])["progress"]["best_step"] if steps else None
+    best = None
+    if steps:
+        best = steps[-1] if config.refit else checkpoints.note(steps[-1])["progress"]["best_step"]
     if best is None:
         raise FileNotFoundError(f"{folder} has no evaluated checkpoint yet; let `mu train` reach its first evaluation")
     setup = set_up(config)

@@ -35,6 +35,7 @@ from mu.training.writers import JsonLines
 # Keys that may differ between a checkpoint and the run that takes it up: they change what is watched, not
 # what is learnt. More steps are no other run, only a longer one.
 MAY_DIFFER = (
+    "data",  # a log may move; that it is the same log is known by the hash of its split
     "log_every_steps",
     "checkpoint_every_steps",
     "profile",
@@ -208,8 +209,6 @@ def train(config: Config, workdir: str | os.PathLike[str]) -> dict[str, RankingR
                         since = progress["evaluations_since_best"] + 1
                         progress = {**progress, "evaluations_since_best": since}
                     bar.say(f"step {step_number:,}: {metric} {value:.4f}{' (best so far)' if better else ''}")
-                elif config.refit and last:  # nothing is held out to choose by: the last weights are the result
-                    progress = {**progress, "best_step": step_number}
                 if save_now:
                     with clock.paused():
                         save(value)
@@ -225,7 +224,8 @@ def train(config: Config, workdir: str | os.PathLike[str]) -> dict[str, RankingR
         for writer in writers:
             writer.close()
 
-    best_step = progress["best_step"]
+    # A refit holds nothing out to choose by: its last weights are the result.
+    best_step = step_number if config.refit else progress["best_step"]
     if best_step is None:
         raise mu.config.ConfigError(
             f"config.total_steps={config.total_steps}, and {folder} is at step {step_number} with nothing evaluated "

@@ -316,3 +316,25 @@ def test_a_profile_is_written_and_ends_with_the_run(log, tmp_path, monkeypatch):
 def test_a_profile_covers_its_window(log, tmp_path):
     train(tiny_config(log, profile={"start": 2, "steps": 3}, **OPTIONS), tmp_path)
     assert len(traces(tmp_path)) == 1
+
+
+# ---- refit
+
+
+def test_a_refit_learns_from_validation_too_and_tests_its_last_weights(log, tmp_path):
+    config = tiny_config(log, refit=True)
+    results = train(config, tmp_path)
+    setup, _, step = restore(tmp_path)
+    assert step == config.total_steps
+    assert len(setup.train) == len(setup.split.train) + len(setup.split.valid)
+    assert setup.batches.n_examples and setup.batches.log is setup.train
+    assert not any("valid/ndcg@10" in line for line in logged(tmp_path))
+    # Tracks that only validation plays know are no longer cold.
+    known = np.zeros(setup.log.n_items, bool)
+    known[setup.train.items] = True
+    assert results["model"].n_cold_targets == int((~known[setup.split.test.items]).sum())
+
+
+def test_a_refit_cannot_be_stopped_by_what_it_learns_from(log, tmp_path):
+    with pytest.raises(ConfigError, match=r"set best\.patience=None"):
+        train(tiny_config(log, refit=True, best__patience=2), tmp_path)
