@@ -13,7 +13,7 @@ COMMANDS = {
         "turn listening logs (CSV, Parquet, JSON lines, TFDS, ...) into a log folder",
     ),
     "train": ("mu.commands.train", "train a model from a config, or go on training"),
-    "evaluate": ("mu.commands.evaluate", "evaluate a run again, or baselines alone, with intervals"),
+    "evaluate": ("mu.commands.evaluate", "rank the whole catalogue again with a run's best weights, with intervals"),
     "compare": ("mu.commands.compare", "paired differences between two evaluated runs"),
     "recommend": ("mu.commands.recommend", "tracks for a listener or a history"),
     "world": ("mu.commands.world", "write the log of a simulated music world"),

@@ -140,6 +140,8 @@ def typed(text: str, example: Any, where: str) -> Any:
     except (ValueError, SyntaxError):
         if example is None:
             return text
+        if isinstance(example, tuple):  # words without quotes: recall,ndcg
+            return tuple(text.split(","))
         raise ConfigError(f"{where}={text!r} is not a {type(example).__name__}") from None
     if example is None:
         return value

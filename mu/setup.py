@@ -46,8 +46,8 @@ class Setup:
     encoder: Encoder
 
 
-def set_up(config: Config) -> Setup:
-    """Builds the objects of a resolved config, and the state at step 0."""
+def set_up(config: Config, mesh: jax.sharding.Mesh | None = None) -> Setup:
+    """Builds the objects of a resolved config, and the state at step 0, on `mesh` or else the config's own."""
     jax.config.update("jax_compilation_cache_dir", str(cache_folder() / "jax"))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
     sparse = config.tables.name != mu.config.DENSE
@@ -66,7 +66,7 @@ def set_up(config: Config) -> Setup:
         raise mu.config.ConfigError(f"task.loss={config.task.loss!r} needs batches.negatives of at least 1")
     if batches.batch_size % config.accumulate:
         raise mu.config.ConfigError(f"accumulate={config.accumulate} does not divide the batch of {batches.batch_size}")
-    mesh = make_mesh(**config.mesh)
+    mesh = make_mesh(**config.mesh) if mesh is None else mesh
     share = batches.batch_size // config.accumulate
     if share % mesh.shape["data"]:
         raise mu.config.ConfigError(
@@ -151,10 +151,11 @@ def merge(first: Interactions, second: Interactions) -> Interactions:
 
 
 def restore(workdir: str | os.PathLike[str]) -> tuple[Setup, dict[str, Any], int]:
-    """(setup, state, step) of the best checkpoint of a run.
+    """(setup, state, step) of the best checkpoint of a run, on one device, whatever mesh it was trained on.
 
     Raises:
       FileNotFoundError: `workdir` holds no run, or one without an evaluated checkpoint.
+      mu.config.ConfigError: the log is no longer the one that the run was trained on.
     """
     folder = Path(workdir)
     if not (folder / "config.json").is_file():
@@ -167,10 +168,19 @@ def restore(workdir: str | os.PathLike[str]) -> tuple[Setup, dict[str, Any], int
         best = steps[-1] if config.refit else checkpoints.note(steps[-1])["progress"]["best_step"]
     if best is None:
         raise FileNotFoundError(f"{folder} has no evaluated checkpoint yet; let `mu train` reach its first evaluation")
-    setup = set_up(config)
+    setup = set_up(config, make_mesh(data=1, model=1, devices=jax.devices()[:1]))
+    refuse_other_log(checkpoints.note(best), setup, folder)
     state = setup.state = checkpoints.load(best, setup.state)
     checkpoints.close()
     return setup, state, best
+
+
+def refuse_other_log(note: Mapping[str, Any], setup: Setup, folder: Path) -> None:
+    """Raises ConfigError where a checkpoint's note names another split of another log: its ids mean other tracks."""
+    if note["split"] != setup.split.hash:
+        raise mu.config.ConfigError(
+            f"the log or split that {folder} was trained on has changed; choose another --workdir, or bring the log back"
+        )
 
 
 def report(

@@ -24,10 +24,9 @@ from mu.data.batches import loader
 from mu.evals.ranking import RankingResult
 from mu.progress import ProgressBar, duration
 from mu.recommender import TrainedRecommender
-from mu.setup import Config, evaluators, report, set_up
+from mu.setup import Config, evaluators, refuse_other_log, report, set_up
 from mu.training.checkpoint import Checkpoints, differences
 from mu.training.clock import Clock
-from mu.training.memory import keep_freed_memory
 from mu.training.provenance import provenance
 from mu.training.sharding import put_batch
 from mu.training.writers import JsonLines
@@ -88,7 +87,17 @@ def train(config: Config, workdir: str | os.PathLike[str]) -> dict[str, RankingR
       SystemExit: after SIGTERM or Ctrl-C, with 128 + the signal's number; what was learnt is saved.
     """
     started = time.perf_counter()
-    keep_freed_memory()
+    if config.refit and config.best.patience is not None:
+        raise mu.config.ConfigError(
+            "config.refit trains on the validation plays, so they cannot stop it: set best.patience=None and the "
+            "total_steps that a run without refit chose"
+        )
+    metric = config.best.metric
+    measured = [f"valid/{name}@{k}" for name in config.evaluation.metrics for k in config.evaluation.ks]
+    if metric not in measured:
+        raise mu.config.ConfigError(
+            f"config.best.metric={metric!r} is not measured{mu.config.nearest(metric, measured)}"
+        )
     folder = Path(workdir)
     (folder / "checkpoints").mkdir(parents=True, exist_ok=True)
     checkpoints = Checkpoints(folder / "checkpoints", writes=True)
@@ -105,11 +114,7 @@ def train(config: Config, workdir: str | os.PathLike[str]) -> dict[str, RankingR
     if saved:
         step_number = saved[-1]
         note = checkpoints.note(step_number)
-        if note["split"] != setup.split.hash:
-            raise mu.config.ConfigError(
-                f"the log or split that {folder} was trained on has changed since step {step_number}; choose another "
-                "--workdir, or bring the log back"
-            )
+        refuse_other_log(note, setup, folder)
         # The initial values are let go; else they would stay beside the loaded ones for the whole run.
         state = setup.state = checkpoints.load(step_number, state)
         batches.set_state(note["data"])
@@ -120,17 +125,7 @@ def train(config: Config, workdir: str | os.PathLike[str]) -> dict[str, RankingR
         provenance(setup.mesh)
         | {"data_card": setup.log.card, "data_hash": setup.log.hash(), "split": setup.split.hash},
     )
-    if config.refit and config.best.patience is not None:
-        raise mu.config.ConfigError(
-            "config.refit trains on the validation plays, so they cannot stop it: set best.patience=None and the "
-            "total_steps that a run without refit chose"
-        )
     evaluate = evaluators(setup)
-    metric = config.best.metric
-    if metric not in {f"valid/{name}" for name in evaluate["valid"].names}:
-        known = [f"valid/{name}" for name in evaluate["valid"].names]
-        raise mu.config.ConfigError(f"config.best.metric={metric!r} is not measured{mu.config.nearest(metric, known)}")
-
     writers: list[Any] = [JsonLines(folder, step_number)]
     writers += [mu.config.locate(path, "config.writers")(folder, step_number) for path in config.writers]
     clock, stopper = Clock(step_number, config.total_steps), Stopper()

@@ -29,14 +29,14 @@ def make_log(n_users=N_USERS, n_tracks=N_TRACKS, longest=20, seed=0):
     return Interactions(indptr, items, times, np.ones(len(items), np.float32), n_tracks, card={"time_unit": "ms"})
 
 
-def write_log(folder):
-    """Imports a log of N_USERS listeners (u0, u1, ...) and N_TRACKS tracks (t0, ...) into `folder`; returns its path.
+def write_log(folder, n_users=N_USERS):
+    """Imports a log of `n_users` listeners (u0, u1, ...) and N_TRACKS tracks (t0, ...) into `folder`; returns its path.
 
     A listener goes round the catalogue in steps of one, with noise: there is something to learn.
     """
     generator = np.random.default_rng(0)
     lines = ["user,track,time,title,artist"]
-    for user in range(N_USERS):
+    for user in range(n_users):
         start = user * 7
         for play in range(6 + user % 15):
             track = (start + play + int(generator.random() < 0.2)) % N_TRACKS

@@ -34,8 +34,12 @@ def main(argv: list[str]) -> int:
     from mu.config import ConfigError
     from mu.setup import evaluators, report, restore
 
+    if (arguments.ks or arguments.metrics) and not arguments.output:
+        parser.error("--ks and --metrics need --output=DIR: the run's own evaluation stays as it is")
     try:
         setup, state, step = restore(arguments.workdir)
+        if setup.config.refit and arguments.part == "valid":
+            raise ValueError("this run learnt from the validation plays (refit); they measure nothing here")
         if arguments.ks:
             setup.config.evaluation.ks = tuple(int(k) for k in arguments.ks.split(","))
         if arguments.metrics:

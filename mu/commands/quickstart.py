@@ -18,7 +18,9 @@ of any other: `mu import`, `mu train`, `mu evaluate`, `mu recommend`. The same c
 
 SHOWN_HISTORY = 5
 RECOMMENDED = 10
-ABOUT_ORACLE = "The oracle knows the law of the world and each listener's taste: how well one could do."
+ABOUT_ORACLE = (
+    "The oracle knows the law of the world and each listener's taste; like the model it sees first plays only."
+)
 
 
 def main(argv: list[str]) -> int:

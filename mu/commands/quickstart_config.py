@@ -1,7 +1,7 @@
 """SASRec on the log of a simulated music world: the run of `mu quickstart`, and a config to start from.
 
 What comes next among the tracks that a listener has never played: leave-one-out over first plays, the whole
-catalogue ranked. Leave-one-out, because the world knows the law of the very next play, so its oracle is comparable;
+catalogue ranked. Leave-one-out, because the world knows the law of the very next play, so its oracle is a reference;
 `mu.data.splits:global_temporal` is the one to take where it matters that nothing is learnt from the future.
 
 Steps, rates and ItemKNN's recency were chosen on validation, size small, seed 0: NDCG@10 .095 after 3,000 steps, .085

@@ -35,6 +35,9 @@ def main(argv: list[str]) -> int:
         if arguments.print_config:
             print(config.to_json(indent=2))
             return 0
+        from mu.training.memory import keep_freed_memory
+
+        keep_freed_memory()
         from mu.train import NotFinite, train
 
         try:

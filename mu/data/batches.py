@@ -7,7 +7,7 @@ import grain
 import numpy as np
 
 from mu.data.interactions import Interactions
-from mu_kernels import distinct
+from mu_kernels import CSR, distinct
 
 Batch = dict[str, Any]
 
@@ -76,3 +76,13 @@ def with_local_ids(batch: Batch, spaces: Mapping[str, tuple[Sequence[str], int]]
         padded[: len(unique)] = unique
         local["ids"][space] = padded
     return local
+
+
+def refuse_saturated(seen: CSR, what: str) -> None:
+    """Raises ValueError where nothing is left to draw negatives from, before a run begins instead of in its midst."""
+    full = np.flatnonzero(seen.counts() >= seen.n_columns)
+    if len(full):
+        raise ValueError(
+            f"{what} {full[0]} has played all {seen.n_columns} tracks, so there is no negative to draw "
+            f"({len(full)} such): leave such listeners out, or train with a full softmax"
+        )

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from mu.data.batches import Batch, with_local_ids
+from mu.data.batches import Batch, refuse_saturated, with_local_ids
 from mu.data.interactions import Interactions
 from mu_kernels import (
     CSR,
@@ -59,7 +59,10 @@ class HistoryBatches:
         self._sampler = None
         if negatives:
             seen = log.seen()
-            self._sampler = NegativeSampler(self._seen_by_row(seen) if self._per_row else seen, log.n_items)
+            if self._per_row:
+                seen = self._seen_by_row(seen)
+            refuse_saturated(seen, "row of listeners" if self._per_row else "listener")
+            self._sampler = NegativeSampler(seen, log.n_items)
 
     def _seen_by_row(self, seen: CSR) -> CSR:
         """The tracks that any listener of a row has played."""

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from mu.data.batches import Batch, with_local_ids
+from mu.data.batches import Batch, refuse_saturated, with_local_ids
 from mu.data.interactions import Interactions
 from mu_kernels import NegativeSampler
 
@@ -31,7 +31,11 @@ class PairBatches:
     ):
         self.log, self.batch_size, self.negatives = log, pairs, negatives
         self._threads, self._sparse, self._seed = threads, sparse, seed
-        self._sampler = NegativeSampler(log.seen(), log.n_items) if negatives else None
+        self._sampler = None
+        if negatives:
+            seen = log.seen()
+            refuse_saturated(seen, "listener")
+            self._sampler = NegativeSampler(seen, log.n_items)
 
     @property
     def n_examples(self) -> int:

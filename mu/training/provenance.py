@@ -58,6 +58,8 @@ def commit() -> str | None:
     """The git commit that mu is imported from, '+changes' appended where the tree differs; None outside git."""
     folder = Path(__file__).resolve().parent
     try:
+        # An installed wheel may lie inside somebody else's repository: only a tracked file is ours.
+        git(folder, "ls-files", "--error-unmatch", Path(__file__).name)
         head = git(folder, "rev-parse", "HEAD")
         return head + ("+changes" if git(folder, "status", "--porcelain", "--untracked-files=no") else "")
     except (FileNotFoundError, subprocess.CalledProcessError):

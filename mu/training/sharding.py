@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jax
-import numpy as np
 from flax import nnx
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
@@ -90,15 +89,8 @@ def replicated(mesh: Mesh) -> NamedSharding:
 def put_batch(batch: Mapping[str, Any], mesh: Mesh) -> dict[str, Any]:
     """Host arrays onto the mesh: the examples split over 'data', the tables' ids (`batch['ids']`) on every device.
 
-    Every process holds the whole batch (drawing it costs microseconds, it is the same everywhere) and hands
-    over what its own devices need.
+    One process feeds all devices of the mesh; a run over several hosts needs a `put_batch` of its own.
     """
-
-    def put(array: np.ndarray, sharding: NamedSharding) -> jax.Array:
-        if jax.process_count() == 1:
-            return jax.device_put(array, sharding)
-        return jax.make_array_from_callback(array.shape, sharding, lambda index: array[index])
-
-    examples = {k: put(v, batch_sharding(mesh)) for k, v in batch.items() if k != "ids"}
-    ids = {k: put(v, replicated(mesh)) for k, v in batch.get("ids", {}).items()}
+    examples = {k: jax.device_put(v, batch_sharding(mesh)) for k, v in batch.items() if k != "ids"}
+    ids = {k: jax.device_put(v, replicated(mesh)) for k, v in batch.get("ids", {}).items()}
     return {**examples, "ids": ids}

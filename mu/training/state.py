@@ -47,7 +47,7 @@ def init_state(
       (graph of the module, state, shardings of the state).
     """
     if ema and row_optimizer is not None:
-        raise ValueError("ema_decay needs dense tables (tables.optimizer='dense'): a row that no batch names would lag")
+        raise ValueError("ema_decay needs dense tables (tables.name='dense'): a row that no batch names would lag")
 
     graph, abstract = nnx.split(nnx.eval_shape(lambda: build_model(nnx.Rngs(seed))))
     model_places = state_shardings(abstract, mesh, rules)

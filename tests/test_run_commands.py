@@ -1,17 +1,20 @@
-"""`mu recommend`: a listener or a history in, titles out."""
+"""The commands that take up a run: `mu recommend`, a listener or a history in, titles out; and `mu evaluate`."""
 
 import functools
+import json
+import shutil
 
 import jax
 import numpy as np
 import pytest
 
 import mu.setup
-from mu.commands import recommend
+from mu.commands import evaluate, recommend
+from mu.evals.saving import load_evaluation
 from mu.recommender import TrainedRecommender
 from mu.train import train
 from mu.training.sharding import make_mesh
-from tests.tiny_runs import N_TRACKS, tiny_config, write_log
+from tests.tiny_runs import N_TRACKS, N_USERS, tiny_config, write_log
 
 
 @pytest.fixture(scope="module")
@@ -130,3 +133,38 @@ def test_calls_that_make_no_sense_are_refused(arguments, capsys):
     with pytest.raises(SystemExit) as stopped:
         called(capsys, "anywhere", *arguments)
     assert stopped.value.code == 2
+
+
+# ---- mu evaluate
+
+
+def test_evaluating_again_gives_what_training_wrote(run, capsys, tmp_path):
+    before = load_evaluation(run / "evaluation")
+    assert evaluate.main([str(run), f"--output={tmp_path / 'again'}"]) == 0
+    again = load_evaluation(tmp_path / "again")
+    assert again.split_hash == before.split_hash
+    for name, values in before.results["model"].values.items():
+        np.testing.assert_array_equal(again.results["model"].values[name], values)
+    assert "recall@10" in capsys.readouterr().out
+
+
+def test_other_measures_go_to_a_folder_of_their_own(run, capsys, tmp_path):
+    with pytest.raises(SystemExit):
+        evaluate.main([str(run), "--ks=3"])
+    assert "need --output" in capsys.readouterr().err
+    arguments = [str(run), "--ks=3,5", "--metrics=mrr,map", "--part=valid", f"--output={tmp_path / 'mine'}"]
+    assert evaluate.main(arguments) == 0
+    assert set(load_evaluation(tmp_path / "mine").results["model"].values) == {"mrr@3", "mrr@5", "map@3", "map@5"}
+
+
+def test_a_run_whose_log_has_changed_is_refused(standard, run, tmp_path, capsys):
+    """Its ids would mean other tracks."""
+    (tmp_path / "other").mkdir()
+    other = write_log(tmp_path / "other", n_users=N_USERS - 1)
+    copy = tmp_path / "run"
+    shutil.copytree(run, copy)
+    config = json.loads((copy / "config.json").read_text())
+    config["data"]["path"] = str(other)
+    (copy / "config.json").write_text(json.dumps(config))
+    assert evaluate.main([str(copy)]) == 1
+    assert "the log or split" in capsys.readouterr().err
