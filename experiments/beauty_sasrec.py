@@ -1,7 +1,8 @@
 """SASRec on Amazon Beauty (S3-Rec's file), leave-one-out, the whole catalogue ranked.
 
 Source of the data: Beauty.txt of github RUCAIBox/CIKM2020-S3Rec; 22,363 users, 12,101 items, 198,502 events.
-Published on it: SASRec with 1-negative BCE HR@10 .0605 / NDCG@10 .0318, with 256-negative sampled softmax .0921 / .0531.
+Published on it, HR@10 / NDCG@10: SASRec with 1-negative BCE .0605 / .0318, with 256-negative sampled softmax
+.0921 / .0531.
 
     mu import Beauty.txt.gz --format=lists --output=data/beauty
     mu train --config=experiments/beauty_sasrec.py --workdir=runs/beauty            choose: learns from train only

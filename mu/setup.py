@@ -179,7 +179,8 @@ def refuse_other_log(note: Mapping[str, Any], setup: Setup, folder: Path) -> Non
     """Raises ConfigError where a checkpoint's note names another split of another log: its ids mean other tracks."""
     if note["split"] != setup.split.hash:
         raise mu.config.ConfigError(
-            f"the log or split that {folder} was trained on has changed; choose another --workdir, or bring the log back"
+            f"the log or split that {folder} was trained on has changed; "
+            "choose another --workdir, or bring the log back"
         )
 
 
