@@ -66,14 +66,31 @@ def test_help(capsys):
         main(["log.csv", "--outptu=x"])
 
 
+WAITS_AFTER_WRITING = """
+import sys, time
+from mu.commands.import_log import main
+from mu.data.importing import run
+
+write = run._spill
+
+def write_and_wait(*arguments):
+    write(*arguments)
+    time.sleep(600)
+
+run._spill = write_and_wait
+sys.exit(main(sys.argv[1:]))
+"""
+
+
 @pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_interrupted_process_leaves_nothing(tmp_path, number):
-    """The signal comes as soon as plays are being written; half a million lines take longer than that."""
+    """The signal comes while plays are being written: the process waits there, so that it cannot be through before."""
     log = tmp_path / "log.jsonl"
-    log.write_text('{"user": 1, "track": 2, "time": 3}\n' * 500_000)
+    log.write_text('{"user": 1, "track": 2, "time": 3}\n' * 100)
     arguments, environment = command(log, f"--output={tmp_path / 'out'}")
-    process = subprocess.Popen(arguments, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    waiting = [sys.executable, "-c", WAITS_AFTER_WRITING, *arguments[arguments.index(str(log)) :]]
+    process = subprocess.Popen(waiting, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:
         while not any(tmp_path.glob(".out*/spill/users")) and process.poll() is None:
             time.sleep(0.002)
