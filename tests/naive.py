@@ -66,6 +66,41 @@ def top_k(scores, k, exclude):
     return hits
 
 
+def negative_probabilities(n_items, seen, weights=None, groups=None, available_from=None, time=None):
+    """float64 [V]: the probability of each item for a user who has seen `seen`; all 0 where nothing is left."""
+    q = np.ones(n_items) if weights is None else np.array(weights, np.float64)
+    q[list(seen)] = 0
+    if groups is not None:
+        heard = {int(groups[item]) for item in seen} - {-1}
+        q[[int(group) in heard for group in groups]] = 0
+    if available_from is not None:
+        q[np.asarray(available_from) > time] = 0
+    return q / max(q.sum(), 1e-300)
+
+
+def mixture_probabilities(shares, components):
+    """float64 [V]: components that are all 0 leave their share to the others; all 0 where all are."""
+    shares = np.array([share * q.any() for share, q in zip(shares, components, strict=True)])
+    return shares @ np.array(components) / max(shares.sum(), 1e-300)
+
+
+def random_words(seed, step, row, column):
+    """The words of 64 bits that a draw reads, by Python's integers: SplitMix64 over hashes of its coordinates."""
+    golden, full = 0x9E3779B97F4A7C15, 2**64
+
+    def mix(word):
+        word = (word ^ (word >> 30)) * 0xBF58476D1CE4E5B9 % full
+        word = (word ^ (word >> 27)) * 0x94D049BB133111EB % full
+        return word ^ (word >> 31)
+
+    key = mix(mix((seed + golden) % full) ^ ((step + 1) * golden % full))
+    stream = mix(key ^ ((row + 1) * golden % full))
+    first = mix((stream + (column + 1) * golden) % full)
+    yield first
+    for number in itertools.count(1):
+        yield mix((first + number * golden) % full)
+
+
 # ---- mu.evals and mu.baselines
 
 

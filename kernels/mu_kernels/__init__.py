@@ -8,7 +8,9 @@ exists.
 
 from mu_kernels.csr import CSR
 from mu_kernels.distinct import distinct
+from mu_kernels.hard import HardNegatives, hard_negatives
 from mu_kernels.index import ItemIndex
+from mu_kernels.mixtures import NegativeMixture
 from mu_kernels.negatives import Draw, NegativeSampler
 from mu_kernels.packing import Packing, one_per_row, pack_windows
 from mu_kernels.ranks import Ranks, rank_scores
@@ -18,8 +20,10 @@ from mu_kernels.windows import WindowBatch, Windows, cut_windows, fill_windows
 __all__ = [
     "CSR",
     "Draw",
+    "HardNegatives",
     "Hits",
     "ItemIndex",
+    "NegativeMixture",
     "NegativeSampler",
     "Packing",
     "Ranks",
@@ -28,6 +32,7 @@ __all__ = [
     "cut_windows",
     "distinct",
     "fill_windows",
+    "hard_negatives",
     "one_per_row",
     "pack_windows",
     "rank_scores",

@@ -1,0 +1,207 @@
+"""Kernels of mixtures: which component a column takes, draws from batch and lists, the probability of the whole."""
+
+import numpy as np
+
+from mu_kernels._jit import kernel
+
+BLOCK = 512  # draws at a time
+GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+HALF, LOW = np.uint64(32), np.uint64(0xFFFFFFFF)
+
+
+@kernel
+def _mix(word):
+    """The finaliser of SplitMix64 (Steele, Lea & Flood 2014; Stafford's variant 13): uint64 to uint64."""
+    word = (word ^ (word >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    word = (word ^ (word >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return word ^ (word >> np.uint64(31))
+
+
+@kernel
+def _stream(seed, step, row):
+    """Where the words of a row begin: column i has `_mix(stream + (i + 1) * GOLDEN)`, as in `_uniform`."""
+    key = _mix(_mix(seed + GOLDEN) ^ (step * GOLDEN + GOLDEN))
+    return _mix(key ^ (row * GOLDEN + GOLDEN))
+
+
+@kernel
+def _rank(stream, i, left):
+    """A rank below `left`, which is less than 2**31, from the word of column i."""
+    word = _mix(stream + (np.uint64(i) + np.uint64(1)) * GOLDEN)
+    carry = ((word & LOW) * np.uint64(left)) >> HALF
+    return np.int64(((word >> HALF) * np.uint64(left) + carry) >> HALF)
+
+
+@kernel
+def _count_up_to(ascending, size, values, n, counts):
+    """counts[i]: how many of the first `size` entries are no more than `values[i]`, i < n; without branches."""
+    for i in range(n):
+        counts[i] = 0
+    while size > 0:
+        half = max(size >> 1, 1)
+        for i in range(n):
+            probe = counts[i] + half
+            counts[i] = np.int32(probe) if ascending[np.uint64(probe - 1)] <= values[i] else counts[i]
+        size -= half
+
+
+@kernel
+def _count_below(ascending, limit):
+    low, high = 0, len(ascending)
+    while low < high:
+        middle = (low + high) >> 1
+        if ascending[middle] < limit:
+            low = middle + 1
+        else:
+            high = middle
+    return low
+
+
+@kernel
+def choose(first, stop, counts, shares_up_to, seed, step, first_row, chosen, chosen_counts):
+    """`chosen[b, i]`: the first component whose cumulative share exceeds the column's number in [0, 1).
+
+    `chosen_counts[c, b]` is how many columns of the row took component c.
+    """
+    n_components = len(shares_up_to)
+    for b in range(first, stop):
+        chosen_counts[:, b] = 0
+        if counts[b] > 0:
+            stream = _stream(seed, step, first_row + np.uint64(b))
+            for i in range(counts[b]):
+                word = _mix(stream + (np.uint64(i) + np.uint64(1)) * GOLDEN)
+                number = np.float64(word >> np.uint64(11)) * 2.0**-53
+                component = 0
+                for c in range(n_components - 1):
+                    component += shares_up_to[c, b] <= number
+                chosen[b, i] = component
+                chosen_counts[component, b] += 1
+
+
+@kernel
+def deal(first, stop, counts, chosen, drawn, ids):
+    """Column by column the next draw of the component it took."""
+    for b in range(first, stop):
+        dealt = np.zeros(len(drawn), np.int64)
+        for i in range(counts[b]):
+            component = chosen[b, i]
+            ids[b, i] = drawn[component, b, dealt[component]]
+            dealt[component] += 1
+
+
+@kernel
+def _excluded_runs(excluded, distinct, starts, keys, removed):
+    """Where the excluded lie among the occurrences of a batch: (how many runs, how many occurrences).
+
+    Run j begins at occurrence `keys[j] + removed[j]`, with `removed[j]` excluded occurrences before it; so a rank r
+    among the others is occurrence `r + removed[m]`, m the number of keys no more than r.
+    """
+    few = len(excluded) <= len(distinct)
+    shorter, longer = (excluded, distinct) if few else (distinct, excluded)
+    counts = np.empty(BLOCK, np.int32)
+    runs, total = 0, np.int64(0)
+    removed[0] = 0
+    for start in range(0, len(shorter), BLOCK):
+        n = min(BLOCK, len(shorter) - start)
+        _count_up_to(longer, len(longer), shorter[start:], n, counts)
+        for i in range(n):
+            place = counts[i] - 1
+            if place >= 0 and longer[place] == shorter[start + i]:
+                at = place if few else start + i
+                keys[runs] = starts[at] - total
+                total += starts[at + 1] - starts[at]
+                runs += 1
+                removed[runs] = total
+    return runs, total
+
+
+@kernel
+def count_batch(first, stop, users, limits, heard, indptr, indices, distinct, starts, left):
+    """How many occurrences in the batch a row may have."""
+    keys, removed = np.empty(len(distinct), np.int64), np.empty(len(distinct) + 1, np.int64)
+    for b in range(first, stop):
+        left[b] = 0
+        if users[b] >= 0:
+            excluded = indices[indptr[users[b]] : indptr[users[b]] + heard[b]]
+            out = distinct[: _count_below(distinct, limits[b])]
+            _, total = _excluded_runs(excluded, out, starts, keys, removed)
+            left[b] = starts[len(out)] - total
+
+
+@kernel
+def draw_batch(
+    first, stop, users, counts, limits, heard, indptr, indices, order, seed, step, first_row,
+    distinct, starts, batch, left, ids,
+):  # fmt: skip
+    """Uniform over the occurrences that a row may have; `batch` holds their positions, ascending."""
+    keys, removed = np.empty(len(distinct), np.int64), np.empty(len(distinct) + 1, np.int64)
+    ranks, before = np.empty(BLOCK, np.int64), np.empty(BLOCK, np.int32)
+    for b in range(first, stop):
+        if counts[b] == 0:
+            continue
+        excluded = indices[indptr[users[b]] : indptr[users[b]] + heard[b]]
+        out = distinct[: _count_below(distinct, limits[b])]
+        runs, _ = _excluded_runs(excluded, out, starts, keys, removed)
+        stream = _stream(seed, step, first_row + np.uint64(b))
+        for start in range(0, counts[b], BLOCK):
+            n = min(BLOCK, counts[b] - start)
+            for i in range(n):
+                ranks[i] = _rank(stream, start + i, left[b])
+            _count_up_to(keys, runs, ranks, n, before)
+            for i in range(n):
+                position = batch[ranks[i] + removed[before[i]]]
+                ids[b, start + i] = order[position] if len(order) > 0 else position
+
+
+@kernel
+def draw_listed(first, stop, users, counts, indptr, indices, order, seed, step, first_row, left, ids):
+    """Uniform over the first `left` entries of the user's list."""
+    for b in range(first, stop):
+        if counts[b] > 0:
+            begin = indptr[users[b]]
+            stream = _stream(seed, step, first_row + np.uint64(b))
+            for i in range(counts[b]):
+                position = indices[begin + _rank(stream, i, left[b])]
+                ids[b, i] = order[position] if len(order) > 0 else position
+
+
+@kernel
+def mixture_log_q(
+    first, stop, users, counts, position_of, shares, left, cumulative, distinct, starts,
+    list_indptr, list_indices, ids, log_q,
+):  # fmt: skip
+    """log sum_c share_c q_c(item); components in the order uniform, weighted, in-batch, listed."""
+    each = np.empty(4, np.float64)  # the share of one item, unit of weight, occurrence, entry of the list
+    position, counted = np.empty(BLOCK, np.int32), np.empty(BLOCK, np.int32)
+    q = np.empty(BLOCK, np.float64)
+    for b in range(first, stop):
+        if counts[b] == 0:
+            continue
+        for c in range(4):
+            each[c] = shares[c, b] / np.float64(max(left[c, b], 1))
+        begin = list_indptr[users[b]]
+        mine = list_indices[begin : begin + left[3, b]]
+        for start in range(0, counts[b], BLOCK):
+            n = min(BLOCK, counts[b] - start)
+            for i in range(n):
+                item = ids[b, start + i]
+                position[i] = position_of[np.uint64(item)] if len(position_of) > 0 else item
+                q[i] = each[0]
+            if each[1] > 0:
+                for i in range(n):
+                    at = np.uint64(position[i])
+                    q[i] += each[1] * np.float64(cumulative[at + np.uint64(1)] - cumulative[at])
+            if each[2] > 0:
+                _count_up_to(distinct, len(distinct), position, n, counted)
+                for i in range(n):
+                    at = counted[i] - 1
+                    if at >= 0 and distinct[at] == position[i]:
+                        q[i] += each[2] * np.float64(starts[at + 1] - starts[at])
+            if each[3] > 0:
+                _count_up_to(mine, len(mine), position, n, counted)
+                for i in range(n):
+                    at = counted[i] - 1
+                    if at >= 0 and mine[at] == position[i]:
+                        q[i] += each[3]
+            for i in range(n):
+                log_q[b, start + i] = np.log(q[i])
