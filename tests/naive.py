@@ -101,6 +101,29 @@ def random_words(seed, step, row, column):
         yield mix((first + number * golden) % full)
 
 
+def index_top_k(vectors, queries, k, bias, exclude, candidates, allow, groups, per_group):
+    """(ids, scores) by query: scores are sums in float64, rounded to float32; each list by item id, or None."""
+    answers = []
+    for row, query in enumerate(queries):
+        scores = (vectors.astype(np.float64) * query.astype(np.float64)).sum(1)
+        if bias is not None:
+            scores += bias.astype(np.float32)
+        scores = scores.astype(np.float32)
+        left = np.ones(len(vectors), bool) if allow is None else allow.copy()
+        if exclude is not None:
+            left[exclude[row]] = False
+        if candidates is not None:
+            left &= np.isin(np.arange(len(vectors)), candidates[row])
+        ids, taken = [], {}
+        for item in sorted(np.flatnonzero(left), key=lambda item: (-scores[item], item)):
+            group = None if groups is None else groups[item]
+            taken[group] = taken.get(group, 0) + 1
+            if groups is None or taken[group] <= per_group:
+                ids.append(int(item))
+        answers.append((ids[:k], scores[ids[:k]]))
+    return answers
+
+
 # ---- mu.evals and mu.baselines
 
 

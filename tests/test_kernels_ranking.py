@@ -59,12 +59,12 @@ def test_the_index_in_blocks_equals_one_matrix(n_items, k):
     scores = queries @ vectors.T + bias
     index = ItemIndex(vectors, bias)
     for threads in (1, 3):
-        hits, expected = index.top_k(queries, k, exclude, threads), top_k_scores(scores, k, exclude, threads)
+        hits, expected = index.top_k(queries, k, exclude, threads=threads), top_k_scores(scores, k, exclude, threads)
         np.testing.assert_array_equal(hits.ids, expected.ids)
         np.testing.assert_array_equal(hits.scores, expected.scores)
         np.testing.assert_array_equal(hits.count, np.minimum(k, n_items - exclude.counts()))
         ranks, counted = (
-            index.rank_of(queries, targets, exclude, threads),
+            index.rank_of(queries, targets, exclude, threads=threads),
             rank_scores(scores, targets, exclude),
         )
         np.testing.assert_array_equal(ranks.greater, counted.greater)
@@ -121,7 +121,11 @@ def test_the_index_refuses_what_has_no_order():
         index.top_k(good, 0)
     with pytest.raises(ValueError, match="exclude has 2 rows and 4 columns; there are 4 queries and 4 items"):
         index.top_k(good, 2, exclude=CSR([0, 0, 0], [], 4))
-    with pytest.raises(ValueError, match=r"is NaN"):  # 1e38 * 1e38 - 1e38 * 1e38 overflows to inf - inf
-        ItemIndex(np.array([[1e38, 1e38]])).top_k(np.array([[1e38, -1e38]]), 1)
+    with pytest.raises(ValueError, match=r"vectors\[1\] has norm 1.41e\+38; at most 1e\+18"):
+        ItemIndex(np.array([[1, 1], [1e38, 1e38]]))
+    with pytest.raises(ValueError, match=r"queries\[0\] has norm 1e\+20"):
+        index.top_k(np.full((1, 3), 1e20 / np.sqrt(3)), 2)
+    with pytest.raises(ValueError, match=r"bias holds 9.*e\+36; at most 1e\+36"):
+        ItemIndex(good, np.full(4, 1e37))
     with pytest.raises(TypeError, match="scores is of type float64; it must be float32"):
         top_k_scores(np.zeros((1, 2)), 1)

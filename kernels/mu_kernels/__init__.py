@@ -6,6 +6,7 @@ Importing compiles nothing; a kernel is compiled at its first call and cached on
 exists.
 """
 
+from mu_kernels._vector import instructions
 from mu_kernels.csr import CSR
 from mu_kernels.distinct import distinct
 from mu_kernels.hard import HardNegatives, hard_negatives
@@ -33,6 +34,7 @@ __all__ = [
     "distinct",
     "fill_windows",
     "hard_negatives",
+    "instructions",
     "one_per_row",
     "pack_windows",
     "rank_scores",

@@ -1,82 +1,167 @@
 """Items as vectors: the best items of each query, and the ranks of given ones, over the whole catalogue."""
 
-from collections.abc import Iterator
+import dataclasses
+import operator
+import os
+import threading
 from typing import Any
 
 import numpy as np
 
-from mu_kernels._check import finite, read_only
+from mu_kernels import _index_file
+from mu_kernels._check import finite, in_range, read_only
+from mu_kernels._exact_ranks import exact_ranks
+from mu_kernels._gate import Gate
+from mu_kernels._jit import kernel
+from mu_kernels._threads import run_rows
+from mu_kernels.codes import LARGEST_NORM, MAX_DIM, Codes, allocate, encode, mask_of, mean_of, panel_and_lane
 from mu_kernels.csr import CSR
-from mu_kernels.ranks import Ranks, count_block, gather_block, same_shape
-from mu_kernels.topk import Hits, excluded_rows, no_hits, order_hits, select_block
+from mu_kernels.ranks import Ranks, same_shape
+from mu_kernels.search import Catalogue, best_of_candidates, samples_of, search
+from mu_kernels.topk import Hits
 
-# A block of scores is 4 MiB: many queries, so that BLAS packs each block of items once for all of them, and
-# few items, so that the scores are still in the cache when the selection reads them. Best of eight shapes
-# tried at D = 128 (512 x 2048: 0.75 s of one core for 1,024 queries x 262,144 items, 128 x 4096: 0.97 s; the
-# products alone 0.55 s).
-QUERIES_PER_BLOCK = 512
-ITEMS_PER_BLOCK = 2048
+CHECK_EVERY = 64  # of the queries answered with exact=False, one is answered exactly as well
+STANDARD_ERRORS = 4.0  # of a code's score, that exact=False allows for
 
 
 class ItemIndex:
     """Items as vectors; a query's score of an item is `query . vector + bias`.
 
-    Scores are float32, from one matrix product per block of 512 queries by 2,048 items (NumPy's BLAS, with
-    threads of its own), and the answers are exact for these scores. `top_k` and `rank_of` see the same
-    scores for the same queries. The last bits of a score may depend on which other queries are in the call,
-    as with any BLAS.
+    A score is the float32 nearest to the sum in float64, in an order that is the same on every machine. Answers are
+    exact: the same ids in the same order as if every item were scored, ties by lower id, whatever is excluded.
+
+    Beside the vectors (used in place where they are float32 already; they may be a memory map) there is an eight-bit
+    copy: `codes_bytes`, about D + 10 bytes an item. A query reads four or eight bits of each dimension, with a bound on
+    what the rest can change, and scores only the items that may still belong in the answer.
+
+    Queries may run in any number of threads; `add`, `update` and `remove` wait for them, and the next query sees the
+    change. Ids stay: `add` appends, `remove` leaves a gap.
 
     Args:
-      vectors: floating-point [N, D], held as float32 (in place where they already are).
+      vectors: floating-point [N, D], D at most 65,536.
       bias: floating-point [N] or None, added to every query's scores.
+      groups: integers [N] or None, what `max_per_group` counts (the artist).
+      threads: that make the codes; None for all CPUs.
 
     Raises:
-      ValueError: shapes differ, or a number is NaN or infinite; names where.
+      ValueError: shapes differ, a number is NaN or infinite, or a vector is longer than 1e18 (scores would
+        overflow); names where.
     """
 
-    def __init__(self, vectors: Any, bias: Any = None) -> None:
-        self.vectors = read_only(vectors, np.float32, "vectors", 2)
-        finite(self.vectors, "vectors")
-        self.bias = None
-        if bias is not None:
-            self.bias = read_only(bias, np.float32, "bias")
-            finite(self.bias, "bias")
-            if len(self.bias) != len(self.vectors):
-                raise ValueError(f"bias has {len(self.bias)} entries; there are {len(self.vectors)} vectors")
+    def __init__(self, vectors: Any, bias: Any = None, groups: Any = None, threads: int | None = None) -> None:
+        vectors = read_only(vectors, np.float32, "vectors", 2)
+        n_items, dim = vectors.shape
+        if n_items >= 2**31 or not 0 < dim <= MAX_DIM:
+            raise ValueError(f"vectors has shape {vectors.shape}; it must be [N < 2**31, 0 < D <= {MAX_DIM:,}]")
+        self._largest_norm = _checked_norms(vectors, "vectors", threads)
+        self._vectors = vectors
+        self._bias = None if bias is None else _checked_bias(bias, n_items)
+        self._groups = None if groups is None else _checked_groups(groups, n_items)
+        self._n_items = n_items
+        self._codes = allocate(n_items, dim, mean_of(vectors))
+        self._codes.present[:] = mask_of(np.ones(n_items, bool))
+        self._start()
+        encode(self._codes, np.arange(len(self._codes.present)), vectors, self._bias, threads)
+
+    def _start(self) -> None:
+        """What is not part of the catalogue: the gate, and what was worked out from it."""
+        self._gate = Gate()
+        self._check_lock = threading.Lock()
+        self._changed()
+
+    def _changed(self) -> None:
+        self._samples: Any = None
+        self._largest_bias: float | None = None
+        self._dense_groups: Any = None
+        self._asked = self._checked = self._found = 0
 
     @property
     def n_items(self) -> int:
-        return len(self.vectors)
+        """How many ids there are, removed ones too."""
+        return self._n_items
 
     @property
     def dim(self) -> int:
-        return self.vectors.shape[1]
+        return self._vectors.shape[1]
 
-    def top_k(self, queries: Any, k: int, exclude: CSR | None = None, threads: int | None = None) -> Hits:
+    @property
+    def vectors(self) -> np.ndarray:
+        """float32 [N, D], read-only."""
+        return _frozen(self._vectors[: self._n_items])
+
+    @property
+    def bias(self) -> np.ndarray | None:
+        """float32 [N], read-only."""
+        return None if self._bias is None else _frozen(self._bias[: self._n_items])
+
+    @property
+    def codes_bytes(self) -> int:
+        """Memory of the codes; the vectors take another 4 N D bytes, unless they are a memory map."""
+        return sum(array.nbytes for array in self._codes)
+
+    def top_k(
+        self,
+        queries: Any,
+        k: int,
+        exclude: CSR | None = None,
+        *,
+        candidates: CSR | None = None,
+        allow: Any = None,
+        max_per_group: int | None = None,
+        exact: bool = True,
+        threads: int | None = None,
+    ) -> Hits:
         """The k best items of each query.
 
         Args:
           queries: floating-point [B, D], used as float32.
           k: at least 1; may exceed N.
-          exclude: one row per query, N columns: items that are never hits.
-          threads: of the selection; None for all CPUs. The result does not depend on it.
+          exclude: one row per query, N columns: items that are never hits (what this listener has heard).
+          candidates: one row per query, N columns: only these may be hits.
+          allow: bool [N]: only these may be hits, of any query.
+          max_per_group: at most so many hits of a group: the best k of those that remain when of each group only the
+            best so many are kept.
+          exact: False bounds what codes leave out by four standard errors instead of with certainty. Then
+            `Hits.recall` says how much of the exact answer was found in the queries checked so far, one in 64.
+            Candidates and small catalogues are exact all the same.
+          threads: None for all CPUs; the result does not depend on it.
 
         Raises:
-          ValueError: shapes differ, `k` is below 1, a query is not finite, or a score overflows to NaN.
+          ValueError: shapes differ, `k` or `max_per_group` is below 1, the index has no groups, or a query is not
+            finite or longer than 1e18.
         """
         queries = self._queries(queries)
-        exclude = excluded_rows(exclude, (len(queries), self.n_items))
-        hits = no_hits(len(queries), k)
-        for first, stop in _ranges(len(queries), QUERIES_PER_BLOCK):
-            part = Hits(hits.ids[first:stop], hits.scores[first:stop], hits.count[first:stop])
-            part_exclude = exclude.take(np.arange(first, stop))
-            for first_item, scores in self._blocks(queries[first:stop], None):
-                select_block(scores, first_item, part_exclude, part, threads)
-        order_hits(hits, threads)
-        return hits
+        if operator.index(k) < 1:
+            raise ValueError(f"k is {k}; it must be at least 1")
+        if threads is not None and threads < 1:
+            raise ValueError(f"threads is {threads}; it must be at least 1, or None for all CPUs")
+        if max_per_group is not None and operator.index(max_per_group) < 1:
+            raise ValueError(f"max_per_group is {max_per_group}; it must be at least 1, or None for any number")
+        if max_per_group is not None and self._groups is None:
+            raise ValueError("max_per_group needs groups: ItemIndex(vectors, groups=...)")
+        with self._gate.reading():
+            for rows, name in ((exclude, "exclude"), (candidates, "candidates")):
+                if rows is not None:
+                    same_shape(rows, (len(queries), self.n_items), name)
+            allowed = self._codes.present
+            if allow is not None:
+                allowed = self._allowed(allow)
+            per_group = max_per_group or 0
+            catalogue = self._catalogue(grouped=per_group > 0)
+            if candidates is not None:
+                return best_of_candidates(catalogue, queries, k, candidates, exclude, allowed, per_group, threads)
+            samples = samples_of(allowed) if allow is not None else self._all_samples()
+            share = 1.0 if exact else min(1.0, STANDARD_ERRORS / np.sqrt(self.dim))
+            settings = (k, exclude, allowed, samples, per_group)
+            hits = search(catalogue, queries, *settings, share, threads)
+            if exact:
+                return hits
+            return dataclasses.replace(hits, recall=self._recall(catalogue, queries, hits, *settings, threads))
 
-    def rank_of(self, queries: Any, targets: CSR, exclude: CSR | None = None, threads: int | None = None) -> Ranks:
-        """Where given items stand in each query's full order, as `rank_scores` counts it, in bounded memory.
+    def rank_of(self, queries: Any, targets: CSR, exclude: CSR | None = None, *, threads: int | None = None) -> Ranks:
+        """Where given items stand in each query's full order, as `rank_scores` counts it; no score is kept.
+
+        Time as for the matrix product of queries and vectors (NumPy's BLAS, with threads of its own); memory 4 MiB.
 
         Args:
           queries: floating-point [B, D], used as float32.
@@ -85,49 +170,284 @@ class ItemIndex:
           threads: of the counting; None for all CPUs. The result does not depend on it.
 
         Raises:
-          ValueError: shapes differ, a query is not finite, or a score overflows to NaN.
+          ValueError: shapes differ, a query is not finite or longer than 1e18, or a target was removed.
         """
         queries = self._queries(queries)
-        same_shape(targets, (len(queries), self.n_items), "targets")
-        exclude = excluded_rows(exclude, (len(queries), self.n_items))
-        ranks = Ranks(np.zeros(len(targets), np.int32), np.zeros(len(targets), np.int32))
-        for first, stop in _ranges(len(queries), QUERIES_PER_BLOCK):
-            rows = np.arange(first, stop)
-            part_targets, part_exclude = targets.take(rows), exclude.take(rows)
-            entries = slice(targets.indptr[first], targets.indptr[stop])
-            part = Ranks(ranks.greater[entries], ranks.equal[entries])
-            own = np.empty(len(part_targets), np.float32)
-            # Two passes over the same products, because a target's score must be known before others are
-            # counted.
-            held = np.unique(part_targets.indices // ITEMS_PER_BLOCK)
-            for first_item, scores in self._blocks(queries[first:stop], held):
-                gather_block(scores, first_item, part_targets, own, threads)
-            for first_item, scores in self._blocks(queries[first:stop], None):
-                count_block(scores, first_item, part_targets, part_exclude, own, part, threads)
-        return ranks
+        with self._gate.reading():
+            same_shape(targets, (len(queries), self.n_items), "targets")
+            if exclude is not None:
+                same_shape(exclude, (len(queries), self.n_items), "exclude")
+            present = self._present()
+            gone = np.flatnonzero(~present[targets.indices])
+            if len(gone):
+                row = int(np.searchsorted(targets.indptr, gone[0], side="right")) - 1
+                raise ValueError(f"targets names item {targets.indices[gone[0]]} in row {row}; it was removed")
+            catalogue = self._catalogue(grouped=False)
+            absent = np.flatnonzero(~present)
+            arrays = (catalogue.vectors, catalogue.bias, absent, self._largest_norm)
+            return exact_ranks(*arrays, queries, targets, exclude, threads)
+
+    def add(self, vectors: Any, bias: Any = None, groups: Any = None) -> np.ndarray:
+        """Appends items; int32: their ids, which go on from the last. With `bias` and `groups` if the index has them.
+
+        Raises:
+          ValueError: as on construction, or `bias` or `groups` is missing or too much.
+        """
+        vectors = read_only(vectors, np.float32, "vectors", 2)
+        self._same_dim(vectors, "vectors")
+        norm = _checked_norms(vectors, "vectors", None)
+        self._as_made(bias, self._bias, "bias", required=True)
+        self._as_made(groups, self._groups, "groups", required=True)
+        new_bias = None if bias is None else _checked_bias(bias, len(vectors))
+        new_groups = None if groups is None else _checked_groups(groups, len(vectors))
+        with self._gate.writing():
+            first, stop = self._n_items, self._n_items + len(vectors)
+            if stop >= 2**31:
+                raise ValueError(f"{stop} items; an index holds fewer than 2**31")
+            self._own(stop)
+            self._vectors[first:stop] = vectors
+            if self._bias is not None:
+                self._bias[first:stop] = new_bias
+            if self._groups is not None:
+                self._groups[first:stop] = new_groups
+            self._n_items, self._largest_norm = stop, max(self._largest_norm, norm)
+            ids = np.arange(first, stop, dtype=np.int32)
+            self._encode_anew(ids, present=True)
+        return ids
+
+    def update(self, ids: Any, vectors: Any, bias: Any = None, groups: Any = None) -> None:
+        """Gives items new vectors (and bias, and groups, where given); removed ones are there again.
+
+        Raises:
+          ValueError: as on construction, an id is out of range or repeated.
+        """
+        vectors = read_only(vectors, np.float32, "vectors", 2)
+        self._same_dim(vectors, "vectors")
+        norm = _checked_norms(vectors, "vectors", None)
+        self._as_made(bias, self._bias, "bias", required=False)
+        self._as_made(groups, self._groups, "groups", required=False)
+        with self._gate.writing():
+            ids = self._ids(ids)
+            if len(ids) != len(vectors):
+                raise ValueError(f"ids has {len(ids)} entries; there are {len(vectors)} vectors")
+            new_bias = None if bias is None else _checked_bias(bias, len(ids))
+            new_groups = None if groups is None else _checked_groups(groups, len(ids))
+            self._own(self._n_items)
+            self._vectors[ids] = vectors
+            if new_bias is not None and self._bias is not None:
+                self._bias[ids] = new_bias
+            if new_groups is not None and self._groups is not None:
+                self._groups[ids] = new_groups
+            self._largest_norm = max(self._largest_norm, norm)
+            self._encode_anew(ids, present=True)
+
+    def remove(self, ids: Any) -> None:
+        """Takes items out: they are no longer found or ranked. Their ids are not given to others.
+
+        Raises:
+          ValueError: an id is out of range, repeated, or removed already.
+        """
+        with self._gate.writing():
+            ids = self._ids(ids)
+            gone = ids[~self._present()[ids]]
+            if len(gone):
+                raise ValueError(f"item {gone[0]} was removed already")
+            self._encode_anew(ids, present=False)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Writes the index to one file, whole or not at all."""
+        with self._gate.reading():
+            numbers = {"n_items": self._n_items, "largest_norm": self._largest_norm}
+            arrays = {"vectors": self.vectors, **self._codes._asdict()}
+            if self._bias is not None:
+                arrays["item_bias"] = self._bias[: self._n_items]
+            if self._groups is not None:
+                arrays["groups"] = self._groups[: self._n_items]
+            _index_file.save(path, numbers, arrays)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str], mmap: bool = False) -> "ItemIndex":
+        """The index saved at `path`.
+
+        Args:
+          mmap: leaves the arrays on disk until they are read: opens at once, whatever the size; processes share the
+            pages. Changes stay in this process. Checksums of arrays are not verified then.
+
+        Raises:
+          FileNotFoundError: there is no such file.
+          ValueError: not an index, another format version, cut short or damaged.
+        """
+        numbers, arrays = _index_file.load(path, mmap)
+        index = cls.__new__(cls)
+        index._n_items, index._largest_norm = numbers["n_items"], numbers["largest_norm"]
+        index._vectors = _frozen(arrays["vectors"])  # copied before the first change
+        index._bias, index._groups = arrays.get("item_bias"), arrays.get("groups")
+        index._codes = Codes(**{name: arrays[name] for name in Codes._fields})
+        index._start()
+        return index
+
+    def __getstate__(self) -> dict[str, Any]:
+        kept = ("_n_items", "_largest_norm", "_vectors", "_bias", "_groups", "_codes")
+        return {name: getattr(self, name) for name in kept}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        room = len(self._codes.present)
+        copy = allocate(room * 16, self.dim, self._codes.mean)  # pickles do not keep arrays at cache lines
+        for mine, theirs in zip(copy[:-1], self._codes[:-1], strict=True):
+            mine[...] = theirs
+        self._codes = copy
+        self._start()
 
     def _queries(self, queries: Any) -> np.ndarray:
         queries = read_only(queries, np.float32, "queries", 2)
         if queries.shape[1] != self.dim:
             raise ValueError(f"queries have {queries.shape[1]} features; vectors have {self.dim}")
-        finite(queries, "queries")
+        _checked_norms(queries, "queries", 1)
         return queries
 
-    def _blocks(self, queries: np.ndarray, wanted: np.ndarray | None) -> Iterator[tuple[int, np.ndarray]]:
-        """Yields (first item, scores [b, v]) for the blocks `wanted` (None: all); a buffer that is reused."""
-        buffer = np.empty((len(queries), ITEMS_PER_BLOCK), np.float32)
-        for block, (first, stop) in enumerate(_ranges(self.n_items, ITEMS_PER_BLOCK)):
-            if wanted is not None and block not in wanted:
-                continue
-            # The last block is short and gets its own array, so that kernels always see contiguous rows.
-            width = stop - first
-            scores = buffer if width == ITEMS_PER_BLOCK else np.empty((len(queries), width), np.float32)
-            with np.errstate(over="ignore", invalid="ignore"):  # an overflow to NaN is refused below, by place
-                np.matmul(queries, self.vectors[first:stop].T, out=scores)
-                if self.bias is not None:
-                    scores += self.bias[first:stop]
-            yield first, read_only(scores, np.float32, "scores", 2)
+    def _same_dim(self, vectors: np.ndarray, name: str) -> None:
+        if vectors.shape[1] != self.dim:
+            raise ValueError(f"{name} have {vectors.shape[1]} features; those of the index have {self.dim}")
+
+    def _as_made(self, given: Any, held: Any, name: str, required: bool) -> None:
+        if given is not None and held is None:
+            raise ValueError(f"{name} was given; the index was made without")
+        if required and given is None and held is not None:
+            raise ValueError(f"{name} is missing; the index was made with it")
+
+    def _ids(self, ids: Any) -> np.ndarray:
+        ids = read_only(ids, np.int64, "ids")
+        in_range(ids, 0, self._n_items, "ids", "ids")
+        values, counts = np.unique(ids, return_counts=True)
+        if (counts > 1).any():
+            raise ValueError(f"ids names item {values[counts > 1][0]} more than once")
+        return ids
+
+    def _present(self) -> np.ndarray:
+        """bool [N]: the items that were not removed."""
+        panels, lanes = panel_and_lane(np.arange(self._n_items))
+        return (self._codes.present[panels] >> lanes & 1).astype(bool)
+
+    def _allowed(self, allow: Any) -> np.ndarray:
+        allow = np.asarray(allow)
+        if allow.dtype != bool or allow.shape != (self._n_items,):
+            raise ValueError(f"allow is {allow.dtype} of shape {allow.shape}; it must be bool [{self._n_items}]")
+        allowed = np.zeros_like(self._codes.present)
+        bits = mask_of(allow)
+        allowed[: len(bits)] = bits
+        return allowed & self._codes.present
+
+    def _all_samples(self) -> Any:
+        if self._samples is None:
+            self._samples = samples_of(self._codes.present)
+        return self._samples
+
+    def _catalogue(self, grouped: bool) -> Catalogue:
+        groups, n_groups = np.zeros(0, np.int32), 0
+        if grouped:
+            groups, n_groups = self._numbered_groups()
+        bias = np.zeros(0, np.float32) if self._bias is None else self._bias[: self._n_items]
+        if self._largest_bias is None:
+            self._largest_bias = float(np.abs(bias).max(initial=0))
+        return Catalogue(self.vectors, _frozen(bias), _frozen(groups), n_groups, self._largest_bias, self._codes)
+
+    def _numbered_groups(self) -> tuple[np.ndarray, int]:
+        """int32 [N] in [0, n), and n."""
+        if self._dense_groups is None:
+            assert self._groups is not None
+            values, numbers = np.unique(self._groups[: self._n_items], return_inverse=True)
+            self._dense_groups = numbers.astype(np.int32), len(values)
+        return self._dense_groups
+
+    def _recall(self, catalogue: Catalogue, queries: np.ndarray, hits: Hits, k: int, exclude: CSR | None, *rest: Any):
+        """The share of exact hits that exact=False found, in every 64th query since the last change."""
+        allowed, samples, per_group, threads = rest
+        with self._check_lock:
+            rows = np.arange(-self._asked % CHECK_EVERY, len(queries), CHECK_EVERY)
+            self._asked += len(queries)
+        if len(rows):
+            some = None if exclude is None else exclude.take(rows)
+            exact = search(catalogue, queries[rows], k, some, allowed, samples, per_group, 1.0, threads)
+            found = sum(
+                len(np.intersect1d(hits.ids[row], ids[ids >= 0])) for row, ids in zip(rows, exact.ids, strict=True)
+            )
+            with self._check_lock:
+                self._checked += int(exact.count.sum())
+                self._found += found
+        with self._check_lock:
+            return self._found / self._checked if self._checked else 1.0
+
+    def _own(self, n_items: int) -> None:
+        """Makes the arrays our own and large enough; they grow by half at least, so that adding one by one is cheap."""
+        room = len(self._codes.present) * 16
+        if not self._vectors.flags.writeable or n_items > len(self._vectors):
+            size = n_items if n_items <= self._n_items else max(n_items, self._n_items * 3 // 2)
+            for name in ("_vectors", "_bias", "_groups"):
+                old = getattr(self, name)
+                if old is not None:
+                    new = np.empty((size, *old.shape[1:]), old.dtype)
+                    new[: self._n_items] = old[: self._n_items]
+                    setattr(self, name, new)
+        if n_items > room:
+            old_codes = self._codes
+            self._codes = allocate(len(self._vectors), self.dim, old_codes.mean)
+            for new, old in zip(self._codes[:-1], old_codes[:-1], strict=True):
+                new[: len(old)] = old
+
+    def _encode_anew(self, ids: np.ndarray, present: bool) -> None:
+        panels, lanes = panel_and_lane(ids.astype(np.int64))
+        bits = (1 << lanes).astype(np.uint16)
+        if present:
+            np.bitwise_or.at(self._codes.present, panels, bits)
+        else:
+            np.bitwise_and.at(self._codes.present, panels, ~bits)
+        encode(self._codes, np.unique(panels), self.vectors, self.bias, None)
+        self._changed()
 
 
-def _ranges(n: int, size: int) -> list[tuple[int, int]]:
-    return [(first, min(first + size, n)) for first in range(0, n, size)]
+def _frozen(array: np.ndarray) -> np.ndarray:
+    view = array.view()
+    view.flags.writeable = False
+    return view
+
+
+def _checked_norms(vectors: np.ndarray, name: str, threads: int | None) -> float:
+    """The largest norm; refuses what is not finite, and norms whose products a float32 cannot hold."""
+    squares = np.empty(len(vectors))
+    run_rows(_squares, len(vectors), threads, vectors, squares, min_rows=4096)
+    largest = float(squares.max(initial=0))
+    if not largest <= LARGEST_NORM**2:
+        row = int(np.argmin(squares <= LARGEST_NORM**2))
+        finite(vectors[: row + 1], name)
+        raise ValueError(
+            f"{name}[{row}] has norm {np.sqrt(squares[row]):.3g}; at most {LARGEST_NORM:g}, or scores overflow"
+        )
+    return float(np.sqrt(largest))
+
+
+def _checked_bias(bias: Any, n_items: int) -> np.ndarray:
+    bias = read_only(bias, np.float32, "bias")
+    finite(bias, "bias")
+    if len(bias) != n_items:
+        raise ValueError(f"bias has {len(bias)} entries; there are {n_items} vectors")
+    if np.abs(bias).max(initial=0) > LARGEST_NORM**2:
+        raise ValueError(f"bias holds {bias[np.abs(bias).argmax()]}; at most {LARGEST_NORM**2:g}, or scores overflow")
+    return bias
+
+
+def _checked_groups(groups: Any, n_items: int) -> np.ndarray:
+    groups = read_only(groups, np.int64, "groups")
+    if len(groups) != n_items:
+        raise ValueError(f"groups has {len(groups)} entries; there are {n_items} vectors")
+    return groups
+
+
+@kernel
+def _squares(first, stop, vectors, out):
+    for row in range(first, stop):
+        total = 0.0
+        for d in range(vectors.shape[1]):
+            value = np.float64(vectors[row, d])
+            total += value * value
+        out[row] = total

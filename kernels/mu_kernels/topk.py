@@ -20,11 +20,13 @@ class Hits:
       ids: int32 [B, k], best first, ties by lower id; -1 in slots past `count`.
       scores: float32 [B, k]; -inf in slots past `count`.
       count: int32 [B], how many slots are real: below k where fewer candidates than k are left.
+      recall: None where the hits are exact; else the share of exact hits found, as far as it was checked.
     """
 
     ids: np.ndarray
     scores: np.ndarray
     count: np.ndarray
+    recall: float | None = None
 
 
 def top_k_scores(scores: Any, k: int, exclude: CSR | None = None, threads: int | None = None) -> Hits:

@@ -1,0 +1,97 @@
+"""An index in one file: a header that says what follows, then arrays at page boundaries, each with a checksum."""
+
+import json
+import os
+import struct
+import tempfile
+import zlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+MAGIC = b"mu-index"
+VERSION = 1
+PAGE_BYTES = 4096
+PREFIX = struct.Struct("<8sIII")  # magic, version, bytes and checksum of the header
+
+
+def save(path: str | os.PathLike[str], numbers: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
+    """Writes beside `path` and moves into place: what was there stays until the new file is whole."""
+    path = Path(path)
+    arrays = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+    entries = {
+        name: {
+            "dtype": array.dtype.str,
+            "shape": array.shape,
+            "crc32": zlib.crc32(array.reshape(-1).view(np.uint8).data),
+        }
+        for name, array in arrays.items()
+    }
+    # Offsets come after the header, whose length depends on them: twenty digits each are kept free.
+    space = len(json.dumps({"numbers": numbers, "arrays": entries, "bytes": 0})) + 40 * (len(arrays) + 1)
+    offset = _page(PREFIX.size + space)
+    for name, array in arrays.items():
+        entries[name]["offset"] = offset
+        offset = _page(offset + array.nbytes)
+    header = json.dumps({"numbers": numbers, "arrays": entries, "bytes": offset}).encode()
+    descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(PREFIX.pack(MAGIC, VERSION, len(header), zlib.crc32(header)))
+            file.write(header)
+            for name, array in arrays.items():
+                file.seek(entries[name]["offset"])
+                array.tofile(file)
+            file.truncate(offset)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+
+
+def load(path: str | os.PathLike[str], mmap: bool) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """The numbers and the arrays. With `mmap` private to this process (changes stay in memory) and not yet read.
+
+    Raises:
+      ValueError: not an index, another version, cut short, or (without `mmap`, which reads no array) damaged.
+    """
+    path = Path(path)
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        prefix = file.read(PREFIX.size)
+        if len(prefix) < PREFIX.size or not prefix.startswith(MAGIC):
+            raise ValueError(f"{path} is not a saved ItemIndex: it does not begin with {MAGIC.decode()!r}")
+        _, version, length, checksum = PREFIX.unpack(prefix)
+        if version != VERSION:
+            raise ValueError(f"{path} has format version {version}; this mu_kernels reads {VERSION}: save it anew")
+        header = file.read(length)
+        if len(header) < length or zlib.crc32(header) != checksum:
+            raise ValueError(f"{path} is damaged: its header does not have the checksum it was saved with")
+        told = json.loads(header)
+        if size != told["bytes"]:
+            raise ValueError(
+                f"{path} has {size:,} bytes and was saved with {told['bytes']:,}: it was cut short or grew"
+            )
+        arrays = {}
+        whole = np.memmap(path, np.uint8, "c") if mmap else None
+        for name, entry in told["arrays"].items():
+            dtype, shape = np.dtype(entry["dtype"]), tuple(entry["shape"])
+            n_bytes = dtype.itemsize * int(np.prod(shape))
+            if whole is not None:
+                raw = np.asarray(whole[entry["offset"] : entry["offset"] + n_bytes])
+            else:
+                raw = np.empty(n_bytes + PAGE_BYTES, np.uint8)
+                raw = raw[-raw.ctypes.data % PAGE_BYTES :][:n_bytes]
+                file.seek(entry["offset"])
+                file.readinto(raw.data)
+                if zlib.crc32(raw.data) != entry["crc32"]:
+                    raise ValueError(f"{path} is damaged: {name!r} does not have the checksum it was saved with")
+            arrays[name] = raw.view(dtype).reshape(shape)
+    return told["numbers"], arrays
+
+
+def _page(offset: int) -> int:
+    return -(-offset // PAGE_BYTES) * PAGE_BYTES

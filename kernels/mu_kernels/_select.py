@@ -1,0 +1,272 @@
+"""From candidates to answers: thresholds from what was found so far, exact scores, and the best of them in order."""
+
+import numpy as np
+
+from mu_kernels._jit import kernel
+from mu_kernels._vector import dot, prefetch
+from mu_kernels.codes import BLOCK_ITEMS, BLOCK_PANELS
+
+# What `answer` says of a query, in place of a threshold for its next scan.
+DONE, OVERFLOWED = np.inf, np.nan
+AHEAD = 8  # vectors that are on their way from memory while one is scored
+
+
+@kernel
+def _keys(values, names, n, keys):
+    """keys[i]: uint64 in the order of float32 `values` (no NaN), ties by lower name; the name is in its lower half."""
+    bits = values.view(np.uint32)
+    for i in range(n):
+        word = np.int64(bits[i])
+        if values[i] == 0:
+            word = 0  # -0 is 0
+        word = 0xFFFFFFFF - word if word >= 0x80000000 else word + 0x80000000
+        keys[i] = np.uint64(word) << np.uint64(32) | np.uint64(0xFFFFFFFF - np.int64(names[i]))
+
+
+@kernel
+def _name(key):
+    return 0xFFFFFFFF - np.int64(key & np.uint64(0xFFFFFFFF))
+
+
+@kernel
+def _part_largest(keys, n, k):
+    """Reorders keys[:n] so that its k largest come first (in no order); 0 < k <= n. Hoare's quickselect."""
+    low, high = 0, n - 1
+    while low < high:
+        middle = (low + high) >> 1
+        a, b, c = keys[low], keys[middle], keys[high]
+        pivot = max(min(a, b), min(max(a, b), c))
+        i, j = low, high
+        while i <= j:
+            while keys[i] > pivot:
+                i += 1
+            while keys[j] < pivot:
+                j -= 1
+            if i <= j:
+                keys[i], keys[j] = keys[j], keys[i]
+                i += 1
+                j -= 1
+        if k - 1 <= j:
+            high = j
+        elif k - 1 >= i:
+            low = i
+        else:
+            return
+
+
+@kernel
+def _best(scores, ids, n, k, groups, per_group, taken, keys, out_ids, out_scores):
+    """Writes the best k of n, best first, ties by lower id, at most `per_group` of a group (0: any); their number.
+
+    Uses `keys` [n]. `taken` (a counter by group) is zeros before and after.
+    """
+    _keys(scores, ids, n, keys)
+    first = min(n, k)
+    while True:
+        # More than k are put in order only where groups take some of them away.
+        if 0 < first < n:
+            _part_largest(keys, n, first)
+        keys[:first].sort()
+        count = 0
+        for i in range(first - 1, -1, -1):
+            item = _name(keys[i])
+            if per_group:
+                if taken[groups[item]] == per_group:
+                    continue
+                taken[groups[item]] += 1
+            if count == k:
+                break
+            out_ids[count] = item
+            word = np.int64(keys[i] >> np.uint64(32))
+            word = word - 0x80000000 if word >= 0x80000000 else 0xFFFFFFFF - word
+            out_scores.view(np.uint32)[count] = word
+            count += 1
+        if per_group:
+            for i in range(first):
+                taken[groups[_name(keys[i])]] = 0
+        if count == k or first == n:
+            return count
+        first = min(n, 4 * first)
+
+
+@kernel
+def tighten(first, stop, rank, found, thresholds):
+    """Raises each query's threshold to the `rank`-th best value found (a guess, verified later); drops the rest."""
+    parts, _, room = found.ids.shape
+    keys = np.empty(parts * room, np.uint64)
+    names = np.zeros(room, np.int32)
+    for q in range(first, stop):
+        n = 0
+        for part in range(parts):
+            count = found.counts[part, q]
+            if count > room:
+                n = 0
+                break
+            _keys(found.values[part, q], names, count, keys[n:])
+            n += count
+        if n < rank:
+            continue
+        _part_largest(keys, n, rank)
+        lowest = keys[0]
+        for i in range(rank):
+            lowest = min(lowest, keys[i])
+        word = np.int64(lowest >> np.uint64(32))
+        word = word - 0x80000000 if word >= 0x80000000 else 0xFFFFFFFF - word
+        bits = np.empty(1, np.uint32)
+        bits[0] = word
+        guess = np.float64(bits.view(np.float32)[0])
+        if not guess > thresholds[q]:
+            continue
+        thresholds[q] = guess
+        for part in range(parts):
+            kept = 0
+            for i in range(found.counts[part, q]):
+                if found.limits[part, q, i] >= guess:
+                    found.ids[part, q, kept] = found.ids[part, q, i]
+                    found.values[part, q, kept] = found.values[part, q, i]
+                    found.limits[part, q, kept] = found.limits[part, q, i]
+                    kept += 1
+            found.counts[part, q] = kept
+
+
+@kernel
+def _reached(score, step, with_mean):
+    """A float32 score in units of thresholds, lowered by what rounding may have added."""
+    value = (score - with_mean) / step
+    return value - 1e-6 * (abs(value) + (abs(score) + abs(with_mean)) / step)
+
+
+@kernel
+def answer(
+    first, stop, vectors, bias, queries, found, thresholds, groups, n_groups, per_group, ids, scores, counts, verdicts
+):
+    """Rescores the candidates of each query, writes the best, and says whether they are certain.
+
+    `verdicts` [B]: DONE; or OVERFLOWED, if candidates found no place; or the score that a new scan must let through,
+    -inf where fewer than k were found above a threshold.
+    """
+    parts, _, room = found.ids.shape
+    k, dim = ids.shape[1], vectors.shape[1]
+    names = np.empty(parts * room, np.int32)
+    limits = np.empty(parts * room, np.float32)
+    values = np.empty(parts * room, np.float32)
+    keys = np.empty(parts * room, np.uint64)
+    places = np.arange(parts * room).astype(np.int32)
+    taken = np.zeros(n_groups, np.int32)
+    for q in range(first, stop):
+        n = 0
+        for part in range(parts):
+            count = found.counts[part, q]
+            if count > room:
+                n = -1
+                break
+            names[n : n + count] = found.ids[part, q, :count]
+            limits[n : n + count] = found.limits[part, q, :count]
+            n += count
+        if n < 0:
+            verdicts[q] = OVERFLOWED
+            continue
+        step, with_mean = queries.numbers[q, 0], queries.numbers[q, 1]
+        # The k best by their limits first; of the others only those that the worst of these k does not rule out.
+        sure = n if per_group else min(n, k)
+        if sure < n:
+            _keys(limits, places, n, keys)
+            _part_largest(keys, n, sure)
+        else:
+            for i in range(n):
+                keys[i] = np.uint64(0xFFFFFFFF - i)
+        worst = np.inf
+        for i in range(sure):
+            if i + AHEAD < n:
+                prefetch(vectors, dim * names[_name(keys[i + AHEAD])], 4 * dim)
+            item = names[_name(keys[i])]
+            value = dot(queries.vectors, q, vectors, item, dim)
+            if len(bias):
+                value += bias[item]
+            values[i] = np.float32(value)
+            worst = min(worst, np.float64(values[i]))
+            keys[i] = np.uint64(item)
+        enough = _reached(worst, step, with_mean) if sure < n else 0.0
+        rescored = sure
+        for i in range(sure, n):
+            if i + AHEAD < n:
+                place = _name(keys[i + AHEAD])
+                if limits[place] >= enough:
+                    prefetch(vectors, dim * names[place], 4 * dim)
+            place = _name(keys[i])
+            if limits[place] < enough:
+                continue
+            item = names[place]
+            value = dot(queries.vectors, q, vectors, item, dim)
+            if len(bias):
+                value += bias[item]
+            values[rescored] = np.float32(value)
+            keys[rescored] = np.uint64(item)
+            rescored += 1
+        for i in range(rescored):
+            names[i] = np.int64(keys[i])
+        count = _best(values, names, rescored, k, groups, per_group, taken, keys, ids[q], scores[q])
+        counts[q] = count
+        if thresholds[q] == -np.inf:
+            verdicts[q] = DONE
+        elif count < k:
+            verdicts[q] = -np.inf
+        else:
+            worst = np.float64(scores[q, k - 1])
+            verdicts[q] = DONE if _reached(worst, step, with_mean) >= thresholds[q] else worst
+
+
+@kernel
+def best_of_lists(
+    first,
+    stop,
+    vectors,
+    bias,
+    queries,
+    starts,
+    stops,
+    indices,
+    out_rows,
+    allowed,
+    groups,
+    n_groups,
+    per_group,
+    ids,
+    scores,
+    counts,
+):
+    """The best of `indices[starts[q]:stops[q]]`, every allowed one scored, but for those the query excludes.
+
+    Rows with an empty list are left as they are.
+    """
+    out_indptr, out_indices = out_rows
+    dim, k = vectors.shape[1], ids.shape[1]
+    longest = 0
+    for q in range(first, stop):
+        longest = max(longest, stops[q] - starts[q])
+    names = np.empty(longest, np.int32)
+    values = np.empty(longest, np.float32)
+    keys = np.empty(longest, np.uint64)
+    taken = np.zeros(n_groups, np.int32)
+    for q in range(first, stop):
+        if starts[q] == stops[q]:
+            continue
+        n = 0
+        out, out_stop = out_indptr[q], out_indptr[q + 1]
+        for e in range(starts[q], stops[q]):
+            item = indices[e]
+            while out < out_stop and out_indices[out] < item:
+                out += 1
+            if out < out_stop and out_indices[out] == item:
+                continue
+            rest = item % BLOCK_ITEMS
+            panel = item // BLOCK_ITEMS * BLOCK_PANELS + rest % BLOCK_PANELS
+            if not (allowed[panel] >> (rest // BLOCK_PANELS)) & 1:
+                continue
+            value = dot(queries, q, vectors, item, dim)
+            if len(bias):
+                value += bias[item]
+            names[n] = item
+            values[n] = np.float32(value)
+            n += 1
+        counts[q] = _best(values, names, n, k, groups, per_group, taken, keys, ids[q], scores[q])
