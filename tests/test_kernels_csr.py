@@ -1,5 +1,6 @@
 """CSR, and the ids of a batch: laws against sets and `np.unique`, and what is refused."""
 
+import os
 import pickle
 
 import numpy as np
@@ -90,6 +91,7 @@ def test_distinct_is_unique_with_inverse(first, second):
     np.testing.assert_array_equal(np.concatenate([local, local_second[:, 0]]), inverse)
 
 
+@pytest.mark.skipif(os.environ.get("NUMBA_DISABLE_JIT") == "1", reason="large")
 def test_distinct_at_the_ends_of_words_and_of_the_id_space():
     ids = np.array([63, 64, 127, 128, 0, 2**31 - 2])
     unique, (local,) = distinct(ids, n=2**31 - 1)

@@ -298,9 +298,13 @@ PATHS = {
 @pytest.mark.skipif(JIT_OFF, reason="would start itself")
 @pytest.mark.parametrize("path", PATHS)
 def test_portable_paths(path):
-    """The tests of this file that need no size, in a process that compiles for another CPU, or not at all."""
+    """The tests that need no size, in a process that compiles for another CPU, or (all of the kernels') not at all."""
     chosen = "slow_twin or codes_that or add_update or saved or refuses"
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", chosen, __file__]
+    arguments = ["-k", chosen, __file__]
+    if path == "without compiled code":
+        files = ("csr", "windows", "negatives", "mixtures", "hard_negatives", "ranking", "index")
+        arguments = ["-m", "not slow", *(str(Path(__file__).parent / f"test_kernels_{name}.py") for name in files)]
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *arguments]
     python_path = os.pathsep.join([str(ROOT), str(ROOT / "kernels")])
     environment = os.environ | PATHS[path] | {"PYTHONPATH": python_path}
     environment.pop("PYTEST_XDIST_WORKER", None)

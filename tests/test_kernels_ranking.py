@@ -1,5 +1,7 @@
 """Top-k and ranks against their slow twins, with ties, exclusions and more asked for than there is."""
 
+import os
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -8,6 +10,8 @@ from hypothesis import strategies as st
 from mu_kernels import CSR, ItemIndex, rank_scores, top_k_scores
 from tests import naive
 
+JIT_OFF = os.environ.get("NUMBA_DISABLE_JIT") == "1"
+LARGE = pytest.mark.skipif(JIT_OFF, reason="large")
 FEW = settings(deadline=None, max_examples=30)
 
 
@@ -48,6 +52,7 @@ def test_top_k_and_ranks_equal_their_twins(problem, k):
     assert ranks.greater.tolist() == greater.tolist() and ranks.equal.tolist() == equal.tolist()
 
 
+@LARGE
 @pytest.mark.parametrize(("n_items", "k"), [(3, 5), (2048, 20), (5001, 1), (5001, 700)])
 def test_the_index_in_blocks_equals_one_matrix(n_items, k):
     """Small integers make every product exact, so the blocks must give what one matrix gives, ties too."""
@@ -71,6 +76,7 @@ def test_the_index_in_blocks_equals_one_matrix(n_items, k):
         np.testing.assert_array_equal(ranks.equal, counted.equal)
 
 
+@LARGE
 def test_rank_of_a_hit_is_its_place():
     """Real-valued vectors: both see the same scores, so hit number r has r candidates above it."""
     rng = np.random.default_rng(2)

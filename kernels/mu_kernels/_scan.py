@@ -16,6 +16,7 @@ from mu_kernels._vector import (
     TILE_QUERIES,
     amx_begin,
     amx_end,
+    lowest,
     panel_dots,
     prefetch,
     reaches,
@@ -121,25 +122,25 @@ def _collect(mask, base, part, q, sums, at, middle, widest, row, out_rows, found
     """
     scale, bias, inverse = row
     out_indptr, out_indices = out_rows
-    room = found.ids.shape[2]
-    lane = 0
+    ids, values, limits = found.ids[part, q], found.values[part, q], found.limits[part, q]
+    count = found.counts[part, q]
     while mask != 0:
-        if mask & 1:
-            item = base + lane * BLOCK_PANELS
-            if not _holds(out_indptr, out_indices, q, item):
-                count = found.counts[part, q]
-                found.counts[part, q] = count + 1
-                if count < room:
-                    whole = np.int64(sums[at + lane])
-                    offset = np.float32(bias[lane] * inverse)
-                    value = np.float32(np.float32(whole + middle) * scale[lane] + offset)
-                    limit = np.float32(np.float32(whole + widest) * scale[lane] + offset)
-                    found.ids[part, q, count] = item
-                    # An overflow decides nothing: such an item is rescored, and says nothing of others.
-                    found.values[part, q, count] = value if value == value else -np.inf
-                    found.limits[part, q, count] = limit if limit == limit else np.inf
-        mask >>= 1
-        lane += 1
+        lane = lowest(mask)
+        mask &= mask - 1
+        item = base + lane * BLOCK_PANELS
+        if _holds(out_indptr, out_indices, q, item):
+            continue
+        if count < len(ids):
+            whole = np.int64(sums[at + lane])
+            offset = np.float32(bias[lane] * inverse)
+            value = np.float32(np.float32(whole + middle) * scale[lane] + offset)
+            limit = np.float32(np.float32(whole + widest) * scale[lane] + offset)
+            ids[count] = item
+            # An overflow decides nothing: such an item is rescored, and says nothing of others.
+            values[count] = value if value == value else -np.inf
+            limits[count] = limit if limit == limit else np.inf
+        count += 1
+    found.counts[part, q] = count
 
 
 @kernel

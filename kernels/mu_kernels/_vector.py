@@ -243,6 +243,20 @@ def tile_reaches(typing_context, sums, scale, bias, panel, thresholds, inverses,
     return types.void(sums, scale, bias, i, thresholds, inverses, i, masks), generate
 
 
+def _lowest_twin(mask):
+    return (int(mask) & -int(mask)).bit_length() - 1
+
+
+@_vector_function(_lowest_twin)
+def lowest(typing_context, mask):
+    """The number of the lowest bit set; `mask` is not 0."""
+
+    def generate(context, builder, signature, arguments):
+        return builder.cttz(arguments[0], ir.IntType(1)(1))
+
+    return types.int64(types.int64), generate
+
+
 def _prefetch_twin(array, start, n_bytes):
     """Without compiled code there is nothing to hurry."""
 

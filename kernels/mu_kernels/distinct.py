@@ -39,13 +39,14 @@ def distinct(*id_arrays: Any, n: int) -> tuple[np.ndarray, tuple[np.ndarray, ...
     for ids, _ in flat:
         _mark(ids, marks)
     before = np.empty(len(marks), np.int32)
-    unique = np.empty(_count(marks, before), np.int32)
-    _list(marks, unique)
     local = []
-    for ids, shape in flat:
-        out = np.empty(len(ids), np.int32)
-        _find(ids, marks, before, out)
-        local.append(out.reshape(shape))
+    with np.errstate(over="ignore"):  # words of bits wrap around; NumPy minds where the JIT is off
+        unique = np.empty(_count(marks, before), np.int32)
+        _list(marks, unique)
+        for ids, shape in flat:
+            out = np.empty(len(ids), np.int32)
+            _find(ids, marks, before, out)
+            local.append(out.reshape(shape))
     return unique, tuple(local)
 
 
