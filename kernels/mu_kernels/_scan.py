@@ -258,7 +258,8 @@ def scan_tiles(
         for start in range(begin, end, BLOCK_PANELS):
             n_panels = min(BLOCK_PANELS, end - start)
             norm, rest = np.float32(0), np.float32(0)
-            bits[:] = 0
+            for at in range(BLOCK_PANELS):  # loops, here and below: assigning slices takes Numba 1.6 s to compile
+                bits[at] = 0
             for at in range(n_panels):
                 panel = panels[start + at]
                 high, low = codes.high[panel], codes.low[panel]
@@ -267,14 +268,16 @@ def scan_tiles(
                         h, o = high[line, lane], low[lane, line]
                         joined[at, line, lane] = ((h & low_nibbles) << four) | (o & low_nibbles)
                         joined[at, lines + line, lane] = (h & high_nibbles) | ((o >> four) & low_nibbles)
-                scale[at] = codes.scale[panel]
-                bias[at] = codes.bias[panel]
+                for lane in range(LANES):
+                    scale[at, lane] = codes.scale[panel, lane]
+                    bias[at, lane] = codes.bias[panel, lane]
                 bits[at] = allowed[panel]
                 norm, rest = max(norm, codes.bounds[panel, 0]), max(rest, codes.bounds[panel, 1])
             for q in range(n_queries):
                 error, length = queries.numbers[q, 2], queries.numbers[q, 3]
                 wide = np.int64(error * norm + length * (rest + 1e-6 * norm)) + 2
-                init[q] = wide - 128 * queries.sums[q]
+                for lane in range(LANES):
+                    init[q, lane] = wide - 128 * queries.sums[q]
             for tile in range(0, n_queries, TILE_QUERIES):
                 tile_stop = min(tile + TILE_QUERIES, n_queries)
                 for pair in range(0, n_panels, TILE_PANELS):

@@ -55,6 +55,30 @@ def _part_largest(keys, n, k):
 
 
 @kernel
+def _sort(keys, n):
+    """keys[:n] ascending. Heapsort: NumPy's sort would add two seconds to the compilation of each kernel."""
+    for size in range(2 * n - n // 2, 0, -1):
+        # First every inner node sifts down, then the largest goes to the end, again and again.
+        if size > n:
+            at, stop = size - n - 1, n
+        else:
+            if size == 1:
+                return
+            keys[0], keys[size - 1] = keys[size - 1], keys[0]
+            at, stop = 0, size - 1
+        key = keys[at]
+        while 2 * at + 1 < stop:
+            child = 2 * at + 1
+            if child + 1 < stop and keys[child + 1] > keys[child]:
+                child += 1
+            if keys[child] <= key:
+                break
+            keys[at] = keys[child]
+            at = child
+        keys[at] = key
+
+
+@kernel
 def _best(scores, ids, n, k, groups, per_group, taken, keys, out_ids, out_scores):
     """Writes the best k of n, best first, ties by lower id, at most `per_group` of a group (0: any); their number.
 
@@ -66,7 +90,7 @@ def _best(scores, ids, n, k, groups, per_group, taken, keys, out_ids, out_scores
         # More than k are put in order only where groups take some of them away.
         if 0 < first < n:
             _part_largest(keys, n, first)
-        keys[:first].sort()
+        _sort(keys, first)
         count = 0
         for i in range(first - 1, -1, -1):
             item = _name(keys[i])
@@ -151,7 +175,9 @@ def answer(
     limits = np.empty(parts * room, np.float32)
     values = np.empty(parts * room, np.float32)
     keys = np.empty(parts * room, np.uint64)
-    places = np.arange(parts * room).astype(np.int32)
+    places = np.empty(parts * room, np.int32)
+    for i in range(parts * room):
+        places[i] = i
     taken = np.zeros(n_groups, np.int32)
     for q in range(first, stop):
         n = 0
@@ -160,9 +186,10 @@ def answer(
             if count > room:
                 n = -1
                 break
-            names[n : n + count] = found.ids[part, q, :count]
-            limits[n : n + count] = found.limits[part, q, :count]
-            n += count
+            for i in range(count):
+                names[n] = found.ids[part, q, i]
+                limits[n] = found.limits[part, q, i]
+                n += 1
         if n < 0:
             verdicts[q] = OVERFLOWED
             continue

@@ -127,7 +127,8 @@ def _encode(first, stop, panels, vectors, bias, codes):
         norm, rest, high_norm, high_rest = 0.0, 0.0, 0.0, 0.0
         for lane in range(LANES):
             item = panel // BLOCK_PANELS * BLOCK_ITEMS + lane * BLOCK_PANELS + panel % BLOCK_PANELS
-            integers[:] = 128
+            for i in range(len(integers)):
+                integers[i] = 128
             scale = np.float32(0)
             offset = np.float32(0)
             if (codes.present[panel] >> lane) & 1:
