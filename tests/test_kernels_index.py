@@ -135,6 +135,58 @@ def test_codes_that_say_nothing_still_give_the_exact_answer():
     assert_answers(ItemIndex(vectors).top_k(queries, 5), expected)
 
 
+@pytest.mark.filterwarnings("ignore:(overflow|invalid):RuntimeWarning")  # NumPy's, where the JIT is off
+@pytest.mark.parametrize("kind", ["far bias", "denormal", "cancelling", "zero queries"])
+def test_numbers_at_the_ends_of_float32(kind):
+    """Bounds that overflow or underflow, and sums that cancel, decide nothing."""
+    rng = np.random.default_rng(8)
+    n_items, bias = 300 if JIT_OFF else 20_480, None
+    vectors, queries = rng.standard_normal((n_items, 4)), rng.standard_normal((6, 4))
+    if kind == "far bias":
+        queries, bias = queries * 1e-25, -1e20 * (1 + rng.random(n_items))
+    elif kind == "denormal":
+        vectors, queries = (rng.random((n_items, 1)) + 0.1) * 1e-28, np.full((6, 1), 3e-17)
+    elif kind == "cancelling":
+        common = np.full(40, 1e14)
+        vectors = np.hstack([np.tile(common, (n_items, 1)), 1e-2 * rng.standard_normal((n_items, 8))])
+        vectors[::16, 40:] *= 3  # what samples see is better than the rest
+        signs = np.repeat(rng.standard_normal((6, 20)), 2, axis=1) * np.tile([1, -1], 20)
+        queries = np.hstack([signs, rng.standard_normal((6, 8))])
+    else:
+        queries[:] = 0
+    vectors, queries = vectors.astype(np.float32), queries.astype(np.float32)
+    index = ItemIndex(vectors, bias)
+    every = to_csr([np.arange(n_items)] * 6, n_items)
+    expected, hits = index.top_k(queries, 10, candidates=every), index.top_k(queries, 10)
+    np.testing.assert_array_equal(hits.ids, expected.ids)
+    np.testing.assert_array_equal(hits.scores, expected.scores)
+    place = 7
+    ranks = index.rank_of(queries, CSR(np.arange(7), hits.ids[:, place], n_items))
+    own, all_scores = hits.scores[:, place], index.top_k(queries, n_items).scores
+    assert ranks.greater.tolist() == (all_scores > own[:, None]).sum(1).tolist()
+    assert ranks.equal.tolist() == (all_scores == own[:, None]).sum(1).tolist()
+
+
+def test_an_index_of_nothing_grows():
+    index = ItemIndex(np.zeros((0, 3)))
+    assert index.top_k(np.ones((2, 3)), 4).count.tolist() == [0, 0]
+    index.add([[1.0, 0, 0], [2.0, 0, 0]])
+    assert index.top_k(np.ones((1, 3)), np.uint8(4)).ids.tolist() == [[1, 0, -1, -1]]
+    assert index.top_k(np.ones((0, 3)), 4).ids.shape == (0, 4)
+    index.remove([0, 1])
+    assert index.top_k(np.ones((1, 3)), 4).count.tolist() == [0]
+
+
+def test_groups_that_cannot_fill_the_answer():
+    rng = np.random.default_rng(9)
+    n_items = 400 if JIT_OFF else 30_000
+    vectors, groups = rng.standard_normal((n_items, 8)).astype(np.float32), rng.integers(0, 7, n_items)
+    queries = rng.standard_normal((2, 8)).astype(np.float32)
+    hits = ItemIndex(vectors, groups=groups).top_k(queries, 30, max_per_group=2)
+    assert hits.count.tolist() == [14, 14]
+    assert_answers(hits, naive.index_top_k(vectors, queries, 30, None, None, None, None, groups, 2))
+
+
 def test_add_update_and_remove_are_seen_by_the_next_query():
     """A random walk of changes: after each the index answers as one built anew, and so do ranks."""
     rng = np.random.default_rng(1)

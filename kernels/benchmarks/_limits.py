@@ -18,13 +18,13 @@ ROUNDS = 7
 
 
 def scan_bytes(n_items: int, dim: int, batch: int) -> int:
-    """Bytes that one batch must read at least: planes of codes, an item's scale and bias, four bounds for 16 items.
+    """Bytes that one batch must read at least: planes of codes, an item's scale, four bounds for 16 items.
 
     A batch of few reads the upper plane once, and of the lower what the upper does not decide (not counted); others
     read both planes once a group of queries. Nor counted: the float32 vectors that are rescored.
     """
     plane = n_items * 8 * lines_of(dim) // 2
-    numbers = n_items * 8 + n_items // LANES * 16
+    numbers = n_items * 4 + n_items // LANES * 16
     if batch <= FEW_QUERIES:
         return plane + numbers
     return -(-batch // QUERIES_PER_GROUP) * (2 * plane + numbers)

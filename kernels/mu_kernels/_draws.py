@@ -16,6 +16,8 @@ def counters(n: int, seed: int, step: int, first_row: int) -> tuple[int, tuple[n
     for name, value in (("n", n), ("step", step), ("first_row", first_row)):
         if operator.index(value) < 0:
             raise ValueError(f"{name} is {value}; it must not be negative")
+    if operator.index(n) >= 2**31:
+        raise ValueError(f"n is {n}; a row holds fewer than 2**31 draws")
     seed_word, step_word, row_word = (np.uint64(operator.index(value) % 2**64) for value in (seed, step, first_row))
     return operator.index(n), (seed_word, step_word, row_word)
 

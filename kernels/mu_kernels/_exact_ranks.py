@@ -36,6 +36,7 @@ def exact_ranks(
     # bias and for the rounding of the bound.
     lengths = np.sqrt(np.square(queries, dtype=np.float64).sum(1))
     error = (dim + 8) * 2.0**-23 * lengths * largest_norm
+    error += (dim + 8) * 2.0**-149  # where float32 has no smaller numbers
     if len(bias):
         error += 2.0**-22 * np.abs(bias).max(initial=0)
     for first in range(0, len(queries), QUERIES_PER_BLOCK):

@@ -18,6 +18,7 @@ class Gate:
 
     def _open(self) -> None:
         self._changed = threading.Condition()
+        self.lock = threading.Lock()  # for what readers count
         self._readers = 0
         self._writers = 0  # waiting or at work: new readers let them go first
 

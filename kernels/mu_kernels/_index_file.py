@@ -2,8 +2,8 @@
 
 import json
 import os
+import secrets
 import struct
-import tempfile
 import zlib
 from pathlib import Path
 from typing import Any
@@ -35,7 +35,8 @@ def save(path: str | os.PathLike[str], numbers: dict[str, Any], arrays: dict[str
         entries[name]["offset"] = offset
         offset = _page(offset + array.nbytes)
     header = json.dumps({"numbers": numbers, "arrays": entries, "bytes": offset}).encode()
-    descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)  # less the umask, as any file
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(PREFIX.pack(MAGIC, VERSION, len(header), zlib.crc32(header)))

@@ -34,7 +34,8 @@ class Queries(NamedTuple):
     Attributes:
       vectors: float32 [B, D].
       words: int32 [B', words], p, four signed bytes each.
-      numbers: float64 [B', 4]: t, the product with the mean, |e| / t, |q| / t.
+      numbers: float64 [B', 5]: t, the product with the mean, |e|, |q| / t, and how far a score (a sum in float64,
+        rounded to float32) may lie from the true product, over t.
       sums: int64 [B']: the sum of p.
     """
 
@@ -64,13 +65,18 @@ def allocate_queries(queries: np.ndarray, n_words: int) -> Queries:
     """Room for these queries, not yet encoded."""
     rows = -(-len(queries) // TILE_QUERIES) * TILE_QUERIES
     words = aligned((rows, n_words), np.int32)
-    return Queries(queries, words, np.zeros((rows, 4)), np.zeros(rows, np.int64))
+    return Queries(queries, words, np.zeros((rows, 5)), np.zeros(rows, np.int64))
 
 
 @kernel
-def encode_queries(first, stop, queries, mean, bound_share):
+def encode_queries(first, stop, queries, mean, largest_norm, bound_share):
     """Fills `queries` from its vectors; bounds on scores are taken by `bound_share`."""
     dim = queries.vectors.shape[1]
+    mean_squares = 0.0
+    for d in range(dim):
+        mean_squares += mean[d] * mean[d]
+    # Of the sum in float64 (Higham 2002, 3.1), and where float32 has no smaller numbers.
+    relative = (dim + 8) * 2.0**-52 * (largest_norm + np.sqrt(mean_squares))
     for q in range(first, stop):
         integers = queries.words[q].view(np.int8)
         largest, with_mean, squares = 0.0, 0.0, 0.0
@@ -91,6 +97,7 @@ def encode_queries(first, stop, queries, mean, bound_share):
         queries.numbers[q, 1] = with_mean
         queries.numbers[q, 2] = bound_share * np.sqrt(errors)
         queries.numbers[q, 3] = bound_share * np.sqrt(squares) / step
+        queries.numbers[q, 4] = (relative * np.sqrt(squares) + 2.0**-148) / step
         queries.sums[q] = total
 
 
@@ -138,7 +145,7 @@ def _collect(mask, base, part, q, sums, at, middle, widest, row, out_rows, found
             ids[count] = item
             # An overflow decides nothing: such an item is rescored, and says nothing of others.
             values[count] = value if value == value else -np.inf
-            limits[count] = limit if limit == limit else np.inf
+            limits[count] = limit if abs(limit) < np.inf else np.inf
         count += 1
     found.counts[part, q] = count
 

@@ -154,10 +154,10 @@ def tighten(first, stop, rank, found, thresholds):
 
 
 @kernel
-def _reached(score, step, with_mean):
+def _reached(score, step, with_mean, rounding):
     """A float32 score in units of thresholds, lowered by what rounding may have added."""
     value = (score - with_mean) / step
-    return value - 1e-6 * (abs(value) + (abs(score) + abs(with_mean)) / step)
+    return value - 1e-6 * (abs(value) + (abs(score) + abs(with_mean)) / step) - rounding
 
 
 @kernel
@@ -193,7 +193,7 @@ def answer(
         if n < 0:
             verdicts[q] = OVERFLOWED
             continue
-        step, with_mean = queries.numbers[q, 0], queries.numbers[q, 1]
+        step, with_mean, rounding = queries.numbers[q, 0], queries.numbers[q, 1], queries.numbers[q, 4]
         # The k best by their limits first; of the others only those that the worst of these k does not rule out.
         sure = n if per_group else min(n, k)
         if sure < n:
@@ -213,7 +213,7 @@ def answer(
             values[i] = np.float32(value)
             worst = min(worst, np.float64(values[i]))
             keys[i] = np.uint64(item)
-        enough = _reached(worst, step, with_mean) if sure < n else 0.0
+        enough = _reached(worst, step, with_mean, rounding) if sure < n else 0.0
         rescored = sure
         for i in range(sure, n):
             if i + AHEAD < n:
@@ -240,7 +240,7 @@ def answer(
             verdicts[q] = -np.inf
         else:
             worst = np.float64(scores[q, k - 1])
-            verdicts[q] = DONE if _reached(worst, step, with_mean) >= thresholds[q] else worst
+            verdicts[q] = DONE if _reached(worst, step, with_mean, rounding) >= thresholds[q] else worst
 
 
 @kernel

@@ -8,7 +8,8 @@ Where the CPU has AMX, whole tiles of 16 queries by 16 items come from one `tdpb
 The instructions are chosen from the features Numba compiles for (`NUMBA_CPU_FEATURES`), so either path can be forced.
 With the JIT off (`NUMBA_DISABLE_JIT=1`) each function is the NumPy expression beside it.
 
-Kernels that use these are cached under the time of their own file: whoever changes this file touches `_scan.py` too.
+Kernels that use these are cached under the time of their own file: whoever changes this file touches `_scan.py`,
+`_select.py`, `_exact_ranks.py` and `_inside_jit.py` too.
 """
 
 import ctypes

@@ -83,6 +83,8 @@ def hard_negatives(
     times = None if times is None else read_only(times, np.int64, "times")
     options: dict[str, Any] = {"seed": seed, "step": step, "threads": threads, "when_empty": when_empty}
     if batch_items is not None:
+        if not isinstance(sampler, NegativeMixture):
+            raise ValueError("batch_items was given; only a NegativeMixture draws from them")
         options["batch_items"] = batch_items
     # Drawing nothing checks the batch as a whole, so that errors name its rows and not those of a block.
     sampler.sample(users, 0, times=times, first_row=first_row, **options)

@@ -3,7 +3,6 @@
 import dataclasses
 import operator
 import os
-import threading
 from typing import Any
 
 import numpy as np
@@ -14,7 +13,18 @@ from mu_kernels._exact_ranks import exact_ranks
 from mu_kernels._gate import Gate
 from mu_kernels._jit import kernel
 from mu_kernels._threads import run_rows
-from mu_kernels.codes import LARGEST_NORM, MAX_DIM, Codes, allocate, encode, mask_of, mean_of, panel_and_lane
+from mu_kernels.codes import (
+    BLOCK_PANELS,
+    LANES,
+    LARGEST_NORM,
+    MAX_DIM,
+    Codes,
+    allocate,
+    encode,
+    mask_of,
+    mean_of,
+    panel_and_lane,
+)
 from mu_kernels.csr import CSR
 from mu_kernels.ranks import Ranks, same_shape
 from mu_kernels.search import Catalogue, best_of_candidates, samples_of, search
@@ -30,7 +40,8 @@ class ItemIndex:
     A score is the float32 nearest to the sum in float64, in an order that is the same on every machine. Answers are
     exact: the same ids in the same order as if every item were scored, ties by lower id, whatever is excluded.
 
-    Beside the vectors (used in place where they are float32 already; they may be a memory map) there is an eight-bit
+    Beside the vectors (used in place where they are float32 already, a memory map too: change them by `update` only, or
+    the codes no longer describe them) there is an eight-bit
     copy: `codes_bytes`, about D + 10 bytes an item. A query reads four or eight bits of each dimension, with a bound on
     what the rest can change, and scores only the items that may still belong in the answer.
 
@@ -66,7 +77,6 @@ class ItemIndex:
     def _start(self) -> None:
         """What is not part of the catalogue: the gate, and what was worked out from it."""
         self._gate = Gate()
-        self._check_lock = threading.Lock()
         self._changed()
 
     def _changed(self) -> None:
@@ -131,11 +141,13 @@ class ItemIndex:
             finite or longer than 1e18.
         """
         queries = self._queries(queries)
-        if operator.index(k) < 1:
+        k = operator.index(k)
+        if k < 1:
             raise ValueError(f"k is {k}; it must be at least 1")
         if threads is not None and threads < 1:
             raise ValueError(f"threads is {threads}; it must be at least 1, or None for all CPUs")
-        if max_per_group is not None and operator.index(max_per_group) < 1:
+        per_group = 0 if max_per_group is None else operator.index(max_per_group)
+        if max_per_group is not None and per_group < 1:
             raise ValueError(f"max_per_group is {max_per_group}; it must be at least 1, or None for any number")
         if max_per_group is not None and self._groups is None:
             raise ValueError("max_per_group needs groups: ItemIndex(vectors, groups=...)")
@@ -146,7 +158,6 @@ class ItemIndex:
             allowed = self._codes.present
             if allow is not None:
                 allowed = self._allowed(allow)
-            per_group = max_per_group or 0
             catalogue = self._catalogue(grouped=per_group > 0)
             if candidates is not None:
                 return best_of_candidates(catalogue, queries, k, candidates, exclude, allowed, per_group, threads)
@@ -161,7 +172,8 @@ class ItemIndex:
     def rank_of(self, queries: Any, targets: CSR, exclude: CSR | None = None, *, threads: int | None = None) -> Ranks:
         """Where given items stand in each query's full order, as `rank_scores` counts it; no score is kept.
 
-        Time as for the matrix product of queries and vectors (NumPy's BLAS, with threads of its own); memory 4 MiB.
+        Time as for the matrix product of queries and vectors (NumPy's BLAS, with threads of its own); memory 4 MiB and
+        two bytes an item.
 
         Args:
           queries: floating-point [B, D], used as float32.
@@ -212,6 +224,7 @@ class ItemIndex:
                 self._groups[first:stop] = new_groups
             self._n_items, self._largest_norm = stop, max(self._largest_norm, norm)
             ids = np.arange(first, stop, dtype=np.int32)
+            self._make_room()
             self._encode_anew(ids, present=True)
         return ids
 
@@ -287,8 +300,13 @@ class ItemIndex:
         return index
 
     def __getstate__(self) -> dict[str, Any]:
-        kept = ("_n_items", "_largest_norm", "_vectors", "_bias", "_groups", "_codes")
-        return {name: getattr(self, name) for name in kept}
+        with self._gate.reading():  # copies of what a change could alter while they are written
+            state: dict[str, Any] = {"_n_items": self._n_items, "_largest_norm": self._largest_norm}
+            state["_codes"] = Codes(*(array.copy() for array in self._codes))
+            for name in ("_vectors", "_bias", "_groups"):
+                array = getattr(self, name)
+                state[name] = array.copy() if array is not None and array.flags.writeable else array
+            return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
@@ -326,8 +344,8 @@ class ItemIndex:
 
     def _present(self) -> np.ndarray:
         """bool [N]: the items that were not removed."""
-        panels, lanes = panel_and_lane(np.arange(self._n_items))
-        return (self._codes.present[panels] >> lanes & 1).astype(bool)
+        bits = np.unpackbits(self._codes.present.view(np.uint8).reshape(-1, 2), axis=1, bitorder="little")
+        return bits.reshape(-1, BLOCK_PANELS, LANES).transpose(0, 2, 1).reshape(-1)[: self._n_items].view(bool)
 
     def _allowed(self, allow: Any) -> np.ndarray:
         allow = np.asarray(allow)
@@ -350,7 +368,8 @@ class ItemIndex:
         bias = np.zeros(0, np.float32) if self._bias is None else self._bias[: self._n_items]
         if self._largest_bias is None:
             self._largest_bias = float(np.abs(bias).max(initial=0))
-        return Catalogue(self.vectors, _frozen(bias), _frozen(groups), n_groups, self._largest_bias, self._codes)
+        largest = (self._largest_norm, self._largest_bias)
+        return Catalogue(self.vectors, _frozen(bias), _frozen(groups), n_groups, *largest, self._codes)
 
     def _numbered_groups(self) -> tuple[np.ndarray, int]:
         """int32 [N] in [0, n), and n."""
@@ -363,7 +382,7 @@ class ItemIndex:
     def _recall(self, catalogue: Catalogue, queries: np.ndarray, hits: Hits, k: int, exclude: CSR | None, *rest: Any):
         """The share of exact hits that exact=False found, in every 64th query since the last change."""
         allowed, samples, per_group, threads = rest
-        with self._check_lock:
+        with self._gate.lock:
             rows = np.arange(-self._asked % CHECK_EVERY, len(queries), CHECK_EVERY)
             self._asked += len(queries)
         if len(rows):
@@ -372,28 +391,23 @@ class ItemIndex:
             found = sum(
                 len(np.intersect1d(hits.ids[row], ids[ids >= 0])) for row, ids in zip(rows, exact.ids, strict=True)
             )
-            with self._check_lock:
+            with self._gate.lock:
                 self._checked += int(exact.count.sum())
                 self._found += found
-        with self._check_lock:
+        with self._gate.lock:
             return self._found / self._checked if self._checked else 1.0
 
     def _own(self, n_items: int) -> None:
         """Makes the arrays our own and large enough; they grow by half at least, so that adding one by one is cheap."""
-        room = len(self._codes.present) * 16
-        if not self._vectors.flags.writeable or n_items > len(self._vectors):
-            size = n_items if n_items <= self._n_items else max(n_items, self._n_items * 3 // 2)
-            for name in ("_vectors", "_bias", "_groups"):
-                old = getattr(self, name)
-                if old is not None:
-                    new = np.empty((size, *old.shape[1:]), old.dtype)
-                    new[: self._n_items] = old[: self._n_items]
-                    setattr(self, name, new)
-        if n_items > room:
-            old_codes = self._codes
-            self._codes = allocate(len(self._vectors), self.dim, old_codes.mean)
-            for new, old in zip(self._codes[:-1], old_codes[:-1], strict=True):
-                new[: len(old)] = old
+        if self._vectors.flags.writeable and n_items <= len(self._vectors):
+            return
+        size = n_items if n_items <= self._n_items else max(n_items, self._n_items * 3 // 2)
+        for name in ("_vectors", "_bias", "_groups"):
+            old = getattr(self, name)
+            if old is not None:
+                new = np.empty((size, *old.shape[1:]), old.dtype)
+                new[: self._n_items] = old[: self._n_items]
+                setattr(self, name, new)
 
     def _encode_anew(self, ids: np.ndarray, present: bool) -> None:
         panels, lanes = panel_and_lane(ids.astype(np.int64))
@@ -404,6 +418,14 @@ class ItemIndex:
             np.bitwise_and.at(self._codes.present, panels, ~bits)
         encode(self._codes, np.unique(panels), self.vectors, self.bias, None)
         self._changed()
+
+    def _make_room(self) -> None:
+        """Codes for as many items as there is room for, about the mean of those there are now."""
+        old = self._codes.present
+        if len(self._vectors) > LANES * len(old):
+            self._codes = allocate(len(self._vectors), self.dim, mean_of(self.vectors))
+            self._codes.present[: len(old)] = old
+            encode(self._codes, np.arange(len(old)), self.vectors, self.bias, None)
 
 
 def _frozen(array: np.ndarray) -> np.ndarray:

@@ -48,7 +48,9 @@ class NegativeSampler:
     *Weighted.* While a row has most weight left: a draw from all items by classes of like weight (Matias, Vitter & Ni
     2003), again until it is not excluded; O(1). Else the inverse of the cumulative weights of what is left, by two
     binary searches: O(log n_items) a draw and O(excluded) a row. "Most" is four fifths, or a quarter where
-    1,000 items or more are excluded. Weights are held in whole units, `2**-62` of the total; see `Weights`.
+    1,000 items or more are excluded. Weights are held in whole units, `2**-62` of the total (see `Weights`): where
+    exclusions leave a row only items that hold less than about `2**-40` of all weight, their shares are those of the
+    rounded units, and so is `log_q`.
 
     Randomness is counted, not stored: column i of row b has the words `x, mix(x + g), mix(x + 2 g), ...` of 64
     bits, where x is a hash (SplitMix64) of seed, step, b and i and g its constant; a further try reads further

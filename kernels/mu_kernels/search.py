@@ -35,6 +35,7 @@ class Catalogue(NamedTuple):
       bias: float32 [N], or empty.
       groups: int32 [N] in [0, n_groups), or empty.
       n_groups: their number.
+      largest_norm: of the vectors.
       largest_bias: the largest absolute bias.
       codes: of the vectors.
     """
@@ -43,6 +44,7 @@ class Catalogue(NamedTuple):
     bias: np.ndarray
     groups: np.ndarray
     n_groups: int
+    largest_norm: float
     largest_bias: float
     codes: Codes
 
@@ -70,33 +72,43 @@ def search(
     """
     hits = no_hits(len(queries), k)
     threads = available_cpus() if threads is None else threads
-    room = min(4 * k + 4096, LANES * len(allowed))
+    room = max(1, min(4 * k + 4096, LANES * len(allowed)))
     size = max(32, min(QUERIES_PER_GROUP, GROUP_BYTES // (12 * room * threads) // 32 * 32))
     n_items = int(np.bitwise_count(allowed).sum())
+    bounds = (catalogue.largest_norm, bound_share)
     for first in range(0, len(queries), size):
         rows = np.arange(first, min(first + size, len(queries)))
         todo: list[tuple[np.ndarray, int, np.ndarray | None]] = [(rows, k, None)]
+        if exclude is not None:
+            # Who has heard nearly everything has few items left to score, and samples that find none of them.
+            heard = np.diff(exclude.indptr[first : rows[-1] + 2])
+            few_left = (heard > n_items // 2) & (n_items - heard <= room)
+            if few_left.any():
+                some = rows[few_left]
+                _read_all(catalogue, queries, exclude, allowed, per_group, hits, some, threads)
+                todo = [(rows[~few_left], k, None)] if not few_left.all() else []
         while todo:
             rows, rank, scores = todo.pop()
             group = np.ascontiguousarray(queries[rows])
             out = _rows_of(exclude, rows)
             encoded = allocate_queries(group, 2 * catalogue.codes.high.shape[1])
-            run_rows(encode_queries, len(rows), threads, encoded, catalogue.codes.mean, bound_share, min_rows=64)
+            run_rows(encode_queries, len(rows), threads, encoded, catalogue.codes.mean, *bounds, min_rows=64)
             found, thresholds = _scan(catalogue, encoded, len(rows), out, allowed, samples, rank, scores, room, threads)
             part = no_hits(len(rows), k)
             verdicts = np.empty(len(rows))
             arrays = (catalogue.groups, catalogue.n_groups, per_group, part.ids, part.scores, part.count, verdicts)
             run_rows(answer, len(rows), threads, *catalogue[:2], encoded, found, thresholds, *arrays, min_rows=4)
-            flooded = np.isnan(verdicts) | ((verdicts == -np.inf) & (rank >= n_items))
-            if flooded.any():
-                _read_all(catalogue, group, out, allowed, per_group, part, flooded, threads)
             hits.ids[rows], hits.scores[rows], hits.count[rows] = part.ids, part.scores, part.count
             again = np.isfinite(verdicts)
             if again.any():
                 todo.append((rows[again], rank, verdicts[again]))
-            again = (verdicts == -np.inf) & ~flooded
-            if again.any():
-                todo.append((rows[again], 4 * rank, None))
+            # Fewer than k above the guess, as where groups are large: guess lower once, then read everything.
+            short = verdicts == -np.inf
+            flooded = np.isnan(verdicts) | (short & (rank > k))
+            if flooded.any():
+                _read_all(catalogue, queries, exclude, allowed, per_group, hits, rows[flooded], threads)
+            if (short & ~flooded).any():
+                todo.append((rows[short & ~flooded], 8 * rank, None))
     return hits
 
 
@@ -168,7 +180,8 @@ def _scan(
     if scores is not None:
         step, with_mean = queries.numbers[:n_queries, 0], queries.numbers[:n_queries, 1]
         thresholds = (scores - with_mean) / step
-        thresholds -= 1e-5 * (np.abs(thresholds) + (np.abs(with_mean) + catalogue.largest_bias) / step)
+        sizes = np.abs(thresholds) + (np.abs(with_mean) + catalogue.largest_bias) / step
+        thresholds -= 1e-5 * sizes + 2 * queries.numbers[:n_queries, 4]
         for panels, _ in samples:
             scan(panels)
         return found, thresholds
@@ -206,18 +219,24 @@ def samples_of(allowed: np.ndarray) -> list[tuple[np.ndarray, float]]:
 def _read_all(
     catalogue: Catalogue,
     queries: np.ndarray,
-    out_rows: tuple[np.ndarray, np.ndarray],
+    exclude: CSR | None,
     allowed: np.ndarray,
     per_group: int,
     hits: Hits,
     rows: np.ndarray,
     threads: int,
 ) -> None:
-    """Scores every item for the queries `rows` (bool), which codes could not narrow down."""
-    items = np.arange(len(catalogue.vectors), dtype=np.int32)
-    items.flags.writeable = False
-    ends = np.zeros(len(rows), np.int64), np.where(rows, len(items), 0)
-    for array in ends:
-        array.flags.writeable = False
-    settings = (allowed, catalogue.groups, catalogue.n_groups, per_group, hits.ids, hits.scores, hits.count)
-    run_rows(best_of_lists, len(rows), threads, *catalogue[:2], queries, *ends, items, out_rows, *settings)
+    """Scores every item for some of the queries, which codes cannot narrow down."""
+    part = no_hits(len(rows), hits.ids.shape[1])
+    items = _frozen(np.arange(len(catalogue.vectors), dtype=np.int32))
+    ends = _frozen(np.zeros(len(rows), np.int64)), _frozen(np.full(len(rows), len(items)))
+    settings = (allowed, catalogue.groups, catalogue.n_groups, per_group, part.ids, part.scores, part.count)
+    arrays = (*catalogue[:2], _frozen(queries[rows]), *ends, items, _rows_of(exclude, rows), *settings)
+    run_rows(best_of_lists, len(rows), threads, *arrays)
+    hits.ids[rows], hits.scores[rows], hits.count[rows] = part.ids, part.scores, part.count
+
+
+def _frozen(array: np.ndarray) -> np.ndarray:
+    """Read-only, as every argument of that kernel: Numba compiles it once."""
+    array.flags.writeable = False
+    return array
