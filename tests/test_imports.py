@@ -18,7 +18,8 @@ FILES = {
 
 # Package -> what it may import beside the standard library and itself; the longest matching name decides.
 ALLOWED = {
-    "mu_kernels": {"numpy", "numba"},
+    "mu_kernels": {"numpy", "numba", "llvmlite"},  # llvmlite is Numba's own
+    "mu_kernels._xla_twins": {"jax", "numpy"},
     "mu_kernels.xla": {"mu_kernels", "numpy", "numba", "jax"},
     "mu": set(),
     "mu.__main__": {"mu.cli"},
@@ -129,9 +130,9 @@ def test_neither_tensorflow_nor_torch_is_imported():
 
 
 def test_the_bridge_to_jax_is_imported_where_jax_is_spoken():
-    """mu_kernels/xla.py brings JAX: the kernels and what uses them on the host must do without."""
+    """mu_kernels/xla.py and its twins bring JAX: the kernels and what uses them on the host must do without."""
     for module, path in FILES.items():
-        if "mu_kernels.xla" in imported(path, module):
+        if {"mu_kernels.xla", "mu_kernels._xla_twins"} & imported(path, module):
             assert "jax" in ALLOWED[owner(module)], module
 
 

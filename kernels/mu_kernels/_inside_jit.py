@@ -5,11 +5,12 @@ One thread each. Nothing can be raised from here: whatever the numbers, a handle
 
 import numba
 import numpy as np
+from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from mu_kernels._vector import dot
+from mu_kernels._vector import F32, FLOATS, I32, I64, LANES, _Builder, dot
 
 # Layouts of xla/ffi/api/c_api.h, in words of 8 bytes.
 FRAME_EXTENSION, FRAME_API, FRAME_ARGUMENTS, FRAME_RESULTS = 1, 2, 9, 14
@@ -18,7 +19,7 @@ EXTENSION_METADATA = 1
 API_VERSION, METADATA_VERSION = 4, 3  # two int32: major, minor
 
 FAST = {"reassoc", "contract", "nsz"}
-LANES = 16  # queries that are multiplied with an item at once
+TILE = 8  # items that LANES (16) queries are multiplied with at a time
 CHUNK = 128  # items that stay in the cache for all queries
 FEW = 4  # queries up to which each is multiplied by itself
 LARGEST = 1e18  # the product of two such lengths is a float32 and so is every sum on the way
@@ -46,7 +47,7 @@ def _words(address, n):
 
 
 @numba.njit
-def _buffers(address):
+def _buffers(address) -> tuple[int, int]:
     """(the arguments' buffers, the results' buffers), or two times 0 where XLA only asks for the version it speaks.
 
     The answer is the version it says itself: whether that is one whose layouts are known is asked before registering.
@@ -117,11 +118,67 @@ def _gradients(gradient, queries, vectors, ids, query_gradient, vector_gradient)
                 to_vector[d] += weight * query[d]
 
 
+@intrinsic
+def _tile(typing_context, turned, vectors, item, last, dim, out):  # pyright: ignore[reportUnusedParameter]
+    """Products of LANES queries with TILE items, all sums in registers; items past `last` are `last` again."""
+
+    def generate(context, builder, signature, arguments):
+        b = _Builder(context, builder, signature, arguments)
+        _, _, item, last, dim, _ = arguments
+        ours, out = b.address(0, I64(0)), b.address(5, I64(0))
+        rows = []
+        for i in range(TILE):
+            at = builder.add(item, I64(i))
+            at = builder.select(builder.icmp_signed("<", at, last), at, last)
+            rows.append(b.address(1, builder.mul(at, dim)))
+        sums = [cgutils.alloca_once_value(builder, FLOATS([0.0] * LANES)) for _ in rows]
+        with cgutils.for_range(builder, dim) as loop:
+            queries = b.load(FLOATS, builder.add(ours, builder.mul(loop.index, I64(4 * LANES))), 4)
+            for row, cell in zip(rows, sums, strict=True):
+                value = b.splat(b.load(F32, builder.add(row, builder.mul(loop.index, I64(4))), 4))
+                product = builder.fmul(queries, value, flags=["contract"])
+                builder.store(builder.fadd(builder.load(cell), product, flags=["contract"]), cell)
+        for i, cell in enumerate(sums):
+            b.store(builder.load(cell), builder.add(out, I64(4 * LANES * i)), 4)
+        return context.get_dummy_value()
+
+    i = types.int64
+    return types.void(turned, vectors, i, i, i, out), generate
+
+
+@intrinsic
+def _compare(typing_context, products, i, offset, slack, error, lengths, limits, base, counts):  # pyright: ignore
+    """Of LANES queries from `base` on, those whose score with item i is not certainly below their limit, as bits.
+
+    A score lies within `length error + slack` of `products[i] + offset`. Bits 16 and up: those whose score is certainly
+    above, of which 1 is added to their `counts`. Whatever is compared with NaN is neither.
+    """
+
+    def generate(context, builder, signature, arguments):
+        b = _Builder(context, builder, signature, arguments)
+        _, i, offset, slack, error, _, _, base, _ = arguments
+        ints, zeros = ir.VectorType(I32, LANES), ir.Constant(ir.VectorType(I32, LANES), [0] * LANES)
+        value = b.load(FLOATS, b.address(0, builder.mul(i, I64(LANES))), 4)
+        value = builder.fadd(value, b.splat(offset))
+        wide = builder.fmul(b.load(FLOATS, b.address(5, base), 4), b.splat(error))
+        wide = builder.fadd(wide, b.splat(slack))
+        limit, at = b.load(FLOATS, b.address(6, base), 4), b.address(8, base)
+        above = builder.fcmp_ordered(">", builder.fsub(value, wide), limit)
+        open_ = builder.not_(builder.fcmp_ordered("<", builder.fadd(value, wide), limit))
+        one = builder.select(above, ir.Constant(ints, [1] * LANES), zeros)
+        b.store(builder.add(b.load(ints, at, 4), one), at, 4)
+        bits = [builder.zext(builder.bitcast(mask, ir.IntType(LANES)), I64) for mask in (open_, above)]
+        return builder.or_(bits[0], builder.shl(bits[1], I64(16)))
+
+    i, f = types.int64, types.float32
+    return i(products, i, f, f, f, lengths, limits, i, counts), generate
+
+
 @numba.njit(fastmath=FAST)
 def _products(queries, turned, first_query, vectors, first, n, out):
     """out[i, lane] = <vectors[first + i], queries[first_query + lane]>, sums in any order, for LANES queries or few.
 
-    `turned` [D, LANES] are the same queries: the sums of LANES queries grow side by side, two items at a time.
+    `turned` [D, LANES] are the same queries.
     """
     n_queries, dim = queries.shape
     if n_queries <= FEW:
@@ -134,40 +191,26 @@ def _products(queries, turned, first_query, vectors, first, n, out):
                     total += query[d] * vector[d]
                 out[i, lane] = total
         return
-    whole = dim // 4 * 4
-    for i in range(0, n, 2):
-        # An odd last item is its own neighbour, whose sums nobody reads.
-        a, b = vectors[first + i], vectors[first + min(i + 1, n - 1)]
-        out_a, out_b = out[i], out[i + 1]
-        out_a[:] = 0
-        out_b[:] = 0
-        for d in range(0, whole, 4):
-            q0, q1, q2, q3 = turned[d], turned[d + 1], turned[d + 2], turned[d + 3]
-            a0, a1, a2, a3 = a[d], a[d + 1], a[d + 2], a[d + 3]
-            b0, b1, b2, b3 = b[d], b[d + 1], b[d + 2], b[d + 3]
-            for lane in range(LANES):
-                out_a[lane] += a0 * q0[lane] + a1 * q1[lane] + a2 * q2[lane] + a3 * q3[lane]
-                out_b[lane] += b0 * q0[lane] + b1 * q1[lane] + b2 * q2[lane] + b3 * q3[lane]
-        for d in range(whole, dim):
-            for lane in range(LANES):
-                out_a[lane] += a[d] * turned[d, lane]
-                out_b[lane] += b[d] * turned[d, lane]
+    for i in range(0, n, TILE):
+        _tile(turned, vectors, first + i, first + n - 1, dim, out[i : i + TILE])  # pyright: ignore
 
 
 @numba.njit(fastmath=FAST)
 def _lengths(rows, first, n, factor, out):
     """out[i] = factor * |rows[first + i]|, infinite where products with it might overflow."""
+    dim = rows.shape[1]
     for i in range(n):
         row = rows[first + i]
-        total = np.float64(0)
-        for d in range(rows.shape[1]):
-            total += np.float64(row[d]) * np.float64(row[d])
-        out[i] = factor * np.sqrt(total) if total < LARGEST * LARGEST else np.inf
+        total = np.float32(0)
+        for d in range(dim):
+            total += row[d] * row[d]
+        # Squares may have been too small for float32.
+        out[i] = factor * np.sqrt(np.float64(total) + dim * SMALLEST) if total < LARGEST * LARGEST else np.inf
 
 
 @numba.njit
 def _turned(queries):
-    """(float32 [groups, D, LANES], float32 [groups * LANES]): queries side by side, and their lengths; 0 past the last."""
+    """(float32 [groups, D, LANES], float32 [groups * LANES]): queries side by side, and their lengths; then zeros."""
     n_queries, dim = queries.shape
     groups = (n_queries + LANES - 1) // LANES
     turned = np.zeros((groups, dim, LANES), np.float32)
@@ -181,7 +224,7 @@ def _turned(queries):
 
 @numba.njit
 def _errors(vectors, bias, first, n, errors, offsets, slacks):
-    """Bounds for a chunk of items: |score - (product + offset)| <= |query| error + slack, rounding of the score included.
+    """Bounds for a chunk of items: |score - (product + offset)| <= |query| error + slack, the score being rounded.
 
     A sum of D products in float32, in any order, errs by less than D 2**-24 |q| |x| (1 + 1e-6) (Higham 2002, section
     3.1). Twice that, and room for the roundings of the bound itself.
@@ -248,12 +291,13 @@ def _top_k(queries, vectors, bias, starts, stops, indices, ids, scores, count):
     """Approximate scores of a chunk of items; those that may beat the worst of the k best so far are scored exactly."""
     n_queries, n_items, k = len(queries), len(vectors), ids.shape[1]
     turned, lengths = _turned(queries)
-    # What a score must exceed. NaN, which nothing fails to exceed, until k are found; nothing exceeds infinity.
+    # What a score must exceed: NaN, than which nothing is certainly less, until k are found; past the last, infinity.
     thresholds = np.full(len(lengths), np.inf, np.float32)
     thresholds[:n_queries] = np.nan
     cursors = np.empty(n_queries, np.int64)
     for q in range(n_queries):
         cursors[q] = _row(starts, stops, q, len(indices))[0]
+    unused = np.zeros(len(lengths), np.int32)
     ids[:] = -1
     scores[:] = -np.inf
     count[:] = 0
@@ -266,23 +310,15 @@ def _top_k(queries, vectors, bias, starts, stops, indices, ids, scores, count):
             base = group * LANES
             lanes = min(LANES, n_queries - base)
             _products(queries, turned[group], base, vectors, first, n, out)
-            threshold, length = thresholds[base : base + LANES], lengths[base : base + LANES]
             for i in range(n):
-                row, error, offset = out[i], errors[i], offsets[i] + slacks[i]
-                near = np.int32(0)
-                if n_queries <= FEW:
-                    for lane in range(lanes):
-                        near += np.int32(not (row[lane] + offset + length[lane] * error <= threshold[lane]))
-                else:
-                    for lane in range(LANES):
-                        near = np.int32(
-                            near + np.int32(not (row[lane] + offset + length[lane] * error <= threshold[lane]))
-                        )
-                if near == 0:
+                mask = _compare(  # pyright: ignore
+                    out, i, offsets[i], slacks[i], errors[i], lengths, thresholds, base, unused
+                )
+                if mask == 0:
                     continue
                 item = first + i
                 for lane in range(lanes):
-                    if row[lane] + offset + length[lane] * error <= threshold[lane]:
+                    if not (mask >> lane) & 1:
                         continue
                     q = base + lane
                     at, stop = cursors[q], _row(starts, stops, q, len(indices))[1]
@@ -302,7 +338,7 @@ def _top_k(queries, vectors, bias, starts, stops, indices, ids, scores, count):
                         ids[q, 0], scores[q, 0] = item, score
                         _sift_down(ids[q], scores[q], k)
                     if count[q] == k:
-                        threshold[lane] = scores[q, 0]
+                        thresholds[q] = scores[q, 0]
     for q in range(n_queries):
         size = count[q]
         while size > 1:
@@ -317,7 +353,7 @@ def _rank_of(queries, vectors, targets, bias, starts, stops, indices, greater, e
     """Counts by approximate scores; those too close to the target's to tell are scored exactly."""
     n_queries, n_items = len(queries), len(vectors)
     turned, lengths = _turned(queries)
-    # A target that is none, or whose score is NaN, is worse than infinity: everything is certain and then forgotten.
+    # Below infinity everything is certain: so a target that is none, or whose score is NaN, costs nothing.
     own = np.full(len(lengths), np.inf, np.float32)
     valid = np.zeros(len(lengths), np.bool_)
     for q in range(n_queries):
@@ -335,30 +371,19 @@ def _rank_of(queries, vectors, targets, bias, starts, stops, indices, greater, e
             base = group * LANES
             lanes = min(LANES, n_queries - base)
             _products(queries, turned[group], base, vectors, first, n, out)
-            mine, length, over = own[base : base + LANES], lengths[base : base + LANES], above[base : base + LANES]
             for i in range(n):
-                row, error, offset, slack = out[i], errors[i], offsets[i], slacks[i]
-                doubtful = np.int32(0)
-                if n_queries <= FEW:
-                    for lane in range(lanes):
-                        value, wide = row[lane] + offset, length[lane] * error + slack
-                        over[lane] += np.int32(value - wide > mine[lane])
-                        doubtful += np.int32(not (value - wide > mine[lane] or value + wide < mine[lane]))
-                else:
-                    for lane in range(LANES):
-                        value, wide = row[lane] + offset, length[lane] * error + slack
-                        more, less = np.int32(value - wide > mine[lane]), np.int32(value + wide < mine[lane])
-                        over[lane] = np.int32(over[lane] + more)
-                        doubtful = np.int32(doubtful + (np.int32(1) - (more | less)))
-                if doubtful == 0:
+                mask = _compare(  # pyright: ignore
+                    out, i, offsets[i], slacks[i], errors[i], lengths, own, base, above
+                )
+                mask &= ~(mask >> 16) & 0xFFFF
+                if mask == 0:
                     continue
                 for lane in range(lanes):
-                    value, wide = row[lane] + offset, length[lane] * error + slack
-                    if value - wide > mine[lane] or value + wide < mine[lane] or not valid[base + lane]:
-                        continue
-                    score = _score(queries, base + lane, vectors, first + i, bias)
-                    over[lane] += np.int32(score > mine[lane])
-                    same[base + lane] += np.int32(score == mine[lane])
+                    q = base + lane
+                    if (mask >> lane) & 1 and valid[q]:
+                        score = _score(queries, q, vectors, first + i, bias)
+                        above[q] += np.int32(score > own[q])
+                        same[q] += np.int32(score == own[q])
     for q in range(n_queries):
         greater[q] = equal[q] = 0
         if not valid[q]:
@@ -405,8 +430,8 @@ def _draw(indptr, indices, table_log_q, n_items, users, words, ids, log_q):
             log_q[b] = 0 if empty else -np.inf
             continue
         log_q[b] = table_log_q[user]
-        begin, heard = np.int64(indptr[user]), np.int64(indptr[user + 1]) - np.int64(indptr[user])
-        excluded = indices[begin : begin + heard]
+        begin, stop = _row(indptr, indptr[1:], user, len(indices))
+        excluded, heard = indices[begin:stop], stop - begin
         wide_left = np.uint64(np.uint32(n_items[0] - heard))
         stream = _stream(words[b])
         for start in range(0, n_draws, BLOCK):
