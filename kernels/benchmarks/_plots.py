@@ -71,7 +71,7 @@ def _scan(pyplot: Any, results: list[dict[str, Any]]) -> Any:
         for axis, batch in zip(row, batches, strict=True):
             cells = result["cells"][batch]
             labels = [
-                _short(cell["ms"]) + ("" if name == OURS else f"  ({cell['ratio']:.2g}x)")
+                _short(cell["ms"]) + ("" if name == OURS else f"  ({_short(cell['ratio'])}x)")
                 for name, cell in cells.items()
             ]
             _log_bars(axis, list(cells), [cell["ms"] for cell in cells.values()], labels)
