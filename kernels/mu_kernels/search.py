@@ -6,6 +6,7 @@ which k items are known to reach, or with a more careful guess.
 """
 
 import itertools
+import threading
 from typing import NamedTuple
 
 import numpy as np
@@ -25,6 +26,8 @@ SAMPLE_RATIO = 16  # each sample is so many times the one before, the last is ev
 FIRST_SAMPLE_PANELS = 64  # at most
 RUN = 4
 PANELS_FOR_A_THREAD = 1024  # fewer are not worth handing over
+
+_kept = threading.local()
 
 
 class Catalogue(NamedTuple):
@@ -155,13 +158,7 @@ def _scan(
     """The items that may reach the thresholds, and these: guesses at the `rank`-th best score, or `scores`."""
     codes = catalogue.codes
     most_parts = max(1, min(threads, max(len(panels) for panels, _ in samples) // PANELS_FOR_A_THREAD))
-    cells = (most_parts, n_queries, room)
-    found = Candidates(
-        np.empty(cells, np.int32),
-        np.empty(cells, np.float32),
-        np.empty(cells, np.float32),
-        np.zeros(cells[:2], np.int64),
-    )
+    found = _room_for(most_parts, n_queries, room)
     few = n_queries <= FEW_QUERIES
     n_words = queries.words.shape[1]
     chunk_words = chunk_words_of(codes.high.shape[1])
@@ -193,6 +190,23 @@ def _scan(
         run_rows(tighten, n_queries, threads, guess, found, thresholds, min_rows=16)
         scan(rest)
     return found, thresholds
+
+
+def _room_for(parts: int, n_queries: int, room: int) -> Candidates:
+    """No candidates yet, in memory that this thread keeps: new pages cost more than what is written to them."""
+    shape, n_bytes = (parts, n_queries, room), 4 * parts * n_queries * room
+    memory = getattr(_kept, "memory", None)
+    if memory is None or len(memory) < 3 * n_bytes:
+        memory = np.empty(3 * n_bytes, np.uint8)
+        if 3 * n_bytes <= GROUP_BYTES:
+            _kept.memory = memory
+    ids, values, limits = (memory[at * n_bytes : (at + 1) * n_bytes] for at in range(3))
+    return Candidates(
+        ids.view(np.int32).reshape(shape),
+        values.view(np.float32).reshape(shape),
+        limits.view(np.float32).reshape(shape),
+        np.zeros(shape[:2], np.int64),
+    )
 
 
 def samples_of(allowed: np.ndarray) -> list[tuple[np.ndarray, float]]:
