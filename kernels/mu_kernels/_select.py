@@ -56,7 +56,7 @@ def _part_largest(keys, n, k):
 
 @kernel
 def _sort(keys, n):
-    """keys[:n] ascending. Heapsort: NumPy's sort would add two seconds to the compilation of each kernel."""
+    """keys[:n] ascending. Heapsort: NumPy's sort would add half a second to the compilation of each kernel."""
     for size in range(2 * n - n // 2, 0, -1):
         # First every inner node sifts down, then the largest goes to the end, again and again.
         if size > n:

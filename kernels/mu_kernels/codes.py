@@ -18,8 +18,8 @@ import numpy as np
 
 from mu_kernels._jit import kernel
 from mu_kernels._threads import run_rows
+from mu_kernels._vector import LANES
 
-LANES = 16  # items in a panel
 BLOCK_PANELS = 64
 BLOCK_ITEMS = LANES * BLOCK_PANELS
 LINE_BYTES = 64

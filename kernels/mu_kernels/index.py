@@ -42,7 +42,7 @@ class ItemIndex:
 
     Beside the vectors (used in place where they are float32 already, a memory map too: change them by `update` only, or
     the codes no longer describe them) there is an eight-bit
-    copy: `codes_bytes`, about D + 10 bytes an item. A query reads four or eight bits of each dimension, with a bound on
+    copy: `codes_bytes`, about D + 9 bytes an item. A query reads four or eight bits of each dimension, with a bound on
     what the rest can change, and scores only the items that may still belong in the answer.
 
     Queries may run in any number of threads; `add`, `update` and `remove` wait for them, and the next query sees the
@@ -133,7 +133,7 @@ class ItemIndex:
             best so many are kept.
           exact: False bounds what codes leave out by four standard errors instead of with certainty. Then
             `Hits.recall` says how much of the exact answer was found in the queries checked so far, one in 64.
-            Candidates and small catalogues are exact all the same.
+            With `candidates` every answer is exact, and `Hits.recall` None.
           threads: None for all CPUs; the result does not depend on it.
 
         Raises:

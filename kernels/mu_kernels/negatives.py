@@ -68,7 +68,7 @@ class NegativeSampler:
         item of no group. The expanded rows take 4 bytes a pair.
       available_from: int64 [V], when an item comes out, in the unit of `times`; a row never gets an item with
         `available_from > time`. Takes 16 bytes an item and 4 a pair. What is not yet out counts as excluded: weighted
-        rows from before most of the weight came out are drawn by inverse CDF, at about two thirds of the speed.
+        rows from before most of the weight came out are drawn by inverse CDF, which is slower.
 
     Raises:
       TypeError: an array holds another kind of values.
