@@ -47,53 +47,11 @@ def rank_scores(scores: Any, targets: CSR, exclude: CSR | None = None, threads: 
         exclude = empty_rows(*scores.shape)
     same_shape(exclude, scores.shape, "exclude")
     ranks = Ranks(np.zeros(len(targets), np.int32), np.zeros(len(targets), np.int32))
-    own = np.empty(len(targets), np.float32)
-    gather_block(scores, 0, targets, own, threads)
-    count_block(scores, 0, targets, exclude, own, ranks, threads)
-    return ranks
-
-
-def gather_block(scores: np.ndarray, first_item: int, targets: CSR, own: np.ndarray, threads: int | None) -> None:
-    """Puts into `own` [E] the scores of the targets among the items `first_item, ...` of `scores` [B, v]."""
-    arguments = (scores, first_item, targets.indptr, targets.indices, own)
-    run_rows(_gather, len(scores), threads, *arguments, min_rows=256)
-
-
-def count_block(
-    scores: np.ndarray,
-    first_item: int,
-    targets: CSR,
-    exclude: CSR,
-    own: np.ndarray,
-    ranks: Ranks,
-    threads: int | None,
-) -> None:
-    """Adds to `ranks` what the items `first_item, first_item + 1, ...` of `scores` [B, v] contribute.
-
-    `own` float32 [E] holds the targets' own scores. A target counts itself as equal once, in the block that
-    holds it, whatever that block says of its score.
-
-    Raises:
-      ValueError: a score is NaN.
-    """
+    lists = (targets.indptr, targets.indices, exclude.indptr, exclude.indices)
     bad = np.full(len(scores), -1, np.int64)
-    run_rows(
-        _count,
-        len(scores),
-        threads,
-        scores,
-        first_item,
-        targets.indptr,
-        targets.indices,
-        exclude.indptr,
-        exclude.indices,
-        own,
-        ranks.greater,
-        ranks.equal,
-        bad,
-        min_rows=4,
-    )
-    refuse_nan(bad, first_item)
+    run_rows(_count, len(scores), threads, scores, *lists, ranks.greater, ranks.equal, bad, min_rows=4)
+    refuse_nan(bad)
+    return ranks
 
 
 def float32_scores(scores: Any) -> np.ndarray:
@@ -120,27 +78,16 @@ def empty_rows(n_rows: int, n_columns: int) -> CSR:
     return CSR(np.zeros(n_rows + 1, np.int64), np.zeros(0, np.int32), n_columns)
 
 
-def refuse_nan(bad: np.ndarray, first_item: int) -> None:
+def refuse_nan(bad: np.ndarray) -> None:
     """Raises where a kernel left the place of a NaN in `bad` [B]."""
     if (bad >= 0).any():
         row = int(np.argmax(bad >= 0))
-        raise ValueError(f"scores[{row}, {first_item + bad[row]}] is NaN; a NaN has no place in an order")
+        raise ValueError(f"scores[{row}, {bad[row]}] is NaN; a NaN has no place in an order")
 
 
 @kernel
-def _gather(first, stop, scores, first_item, indptr, indices, own):
-    """The scores of those targets that lie in this block of items."""
-    last_item = first_item + scores.shape[1]
-    for b in range(first, stop):
-        for e in range(indptr[b], indptr[b + 1]):
-            if first_item <= indices[e] < last_item:
-                own[e] = scores[b, indices[e] - first_item]
-
-
-@kernel
-def _count(first, stop, scores, first_item, indptr, indices, out_indptr, out_indices, own, greater, equal, bad):
+def _count(first, stop, scores, indptr, indices, out_indptr, out_indices, greater, equal, bad):
     n_items = scores.shape[1]
-    last_item = first_item + n_items
     for b in range(first, stop):
         row = scores[b]
         begin, end = indptr[b], indptr[b + 1]
@@ -155,31 +102,22 @@ def _count(first, stop, scores, first_item, indptr, indices, out_indptr, out_ind
                     bad[b] = i
                     break
             continue
-        out_begin, out_end = out_indptr[b], out_indptr[b + 1]
-        while out_begin < out_end and out_indices[out_begin] < first_item:
-            out_begin += 1
-        while out_begin < out_end and out_indices[out_end - 1] >= last_item:
-            out_end -= 1
         for e in range(begin, end):
-            mine = own[e]
+            mine = row[indices[e]]
             # Counters of 32 bits, as wide as the scores: then LLVM counts a full vector at a time.
             above, same = np.int32(0), np.int32(0)
             for i in range(n_items):
                 above = np.int32(above + np.int32(row[i] > mine))
                 same = np.int32(same + np.int32(row[i] == mine))
             target = begin
-            for x in range(out_begin, out_end):
+            for x in range(out_indptr[b], out_indptr[b + 1]):
                 item = out_indices[x]
                 while target < end and indices[target] < item:
                     target += 1
                 if target < end and indices[target] == item:
                     continue  # a target stays a candidate
-                score = row[item - first_item]
+                score = row[item]
                 above -= np.int32(score > mine)
                 same -= np.int32(score == mine)
-            if first_item <= indices[e] < last_item:
-                score = row[indices[e] - first_item]
-                above -= np.int32(score > mine)
-                same += np.int32(1) - np.int32(score == mine)
-            greater[e] += above
-            equal[e] += same
+            greater[e] = above
+            equal[e] = same

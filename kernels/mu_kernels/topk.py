@@ -43,18 +43,16 @@ def top_k_scores(scores: Any, k: int, exclude: CSR | None = None, threads: int |
       ValueError: shapes differ, `k` is below 1, or a score is NaN; names where.
     """
     scores = float32_scores(scores)
-    exclude = excluded_rows(exclude, scores.shape)
-    hits = no_hits(len(scores), k)
-    select_block(scores, 0, exclude, hits, threads)
-    order_hits(hits, threads)
-    return hits
-
-
-def excluded_rows(exclude: CSR | None, shape: tuple[int, ...]) -> CSR:
     if exclude is None:
-        return empty_rows(*shape)
-    same_shape(exclude, shape, "exclude")
-    return exclude
+        exclude = empty_rows(*scores.shape)
+    same_shape(exclude, scores.shape, "exclude")
+    hits = no_hits(len(scores), k)
+    bad = np.full(len(scores), -1, np.int64)
+    found = (hits.ids, hits.scores, hits.count)
+    run_rows(_select, len(scores), threads, scores, exclude.indptr, exclude.indices, *found, bad, min_rows=4)
+    refuse_nan(bad)
+    run_rows(_sort_heaps, len(hits.ids), threads, *found, min_rows=16)
+    return hits
 
 
 def no_hits(n_queries: int, k: int) -> Hits:
@@ -62,18 +60,6 @@ def no_hits(n_queries: int, k: int) -> Hits:
         raise ValueError(f"k is {k}; it must be at least 1")
     ids = np.full((n_queries, k), -1, np.int32)
     return Hits(ids, np.full((n_queries, k), -np.inf, np.float32), np.zeros(n_queries, np.int32))
-
-
-def select_block(scores: np.ndarray, first_item: int, exclude: CSR, hits: Hits, threads: int | None) -> None:
-    """Lets the items `first_item, ...` of `scores` [B, v] compete for `hits`, kept as heaps."""
-    bad = np.full(len(scores), -1, np.int64)
-    out = (exclude.indptr, exclude.indices, hits.ids, hits.scores, hits.count, bad)
-    run_rows(_select, len(scores), threads, scores, first_item, *out, min_rows=4)
-    refuse_nan(bad, first_item)
-
-
-def order_hits(hits: Hits, threads: int | None) -> None:
-    run_rows(_sort_heaps, len(hits.ids), threads, hits.ids, hits.scores, hits.count, min_rows=16)
 
 
 @kernel
@@ -98,26 +84,19 @@ def _sift_down(ids, scores, size, at):
 
 
 @kernel
-def _select(first, stop, scores, first_item, out_indptr, out_indices, ids, best, count, bad):
+def _select(first, stop, scores, out_indptr, out_indices, ids, best, count, bad):
     chunk = 256  # 1 KiB of scores: enough for the vector loop, little to look at again after a find
     n_items, k = scores.shape[1], ids.shape[1]
     for b in range(first, stop):
         row, row_ids, row_best = scores[b], ids[b], best[b]
         size = count[b]
         low, out_stop = out_indptr[b], out_indptr[b + 1]
-        high = out_stop
-        while low < high:  # the first excluded item of this block
-            middle = (low + high) >> 1
-            if out_indices[middle] < first_item:
-                low = middle + 1
-            else:
-                high = middle
         item = 0
         while item <= n_items and bad[b] < 0:
             # Items come by rising id, in runs between excluded ones.
             run_stop = n_items
-            if low < out_stop and out_indices[low] < first_item + n_items:
-                run_stop = out_indices[low] - first_item
+            if low < out_stop:
+                run_stop = out_indices[low]
             low += 1
             while item < run_stop:
                 chunk_stop = min(item + chunk, run_stop)
@@ -140,12 +119,12 @@ def _select(first, stop, scores, first_item, out_indptr, out_indices, ids, best,
                         # Sift up a new leaf.
                         at = size
                         size += 1
-                        while at > 0 and _worse(score, first_item + i, row_best[(at - 1) // 2], row_ids[(at - 1) // 2]):
+                        while at > 0 and _worse(score, i, row_best[(at - 1) // 2], row_ids[(at - 1) // 2]):
                             row_best[at], row_ids[at] = row_best[(at - 1) // 2], row_ids[(at - 1) // 2]
                             at = (at - 1) // 2
-                        row_best[at], row_ids[at] = score, first_item + i
+                        row_best[at], row_ids[at] = score, i
                     elif score > row_best[0]:
-                        row_best[0], row_ids[0] = score, first_item + i
+                        row_best[0], row_ids[0] = score, i
                         _sift_down(row_ids, row_best, k, 0)
                 if bad[b] >= 0:
                     break
