@@ -53,13 +53,7 @@ def base() -> Config:
             },
             "log_every_steps": 50,
             "evaluate_every_steps": 200,
-            "evaluation": {
-                "metrics": ("recall", "ndcg"),
-                "ks": (10, 20),
-                "test_sees_valid": True,
-                "test_masks_valid": True,
-                "bootstrap_samples": 1000,
-            },
+            "evaluation": {"name": "mu.measuring.ranking:Ranking"},
             "refit": False,
             "best": {"metric": "valid/ndcg@10", "patience": None},
             "checkpoint_every_steps": 200,
@@ -73,15 +67,18 @@ def base() -> Config:
     )
 
 
-# What the run itself gives to each object, beside what the config says.
+# What the run itself gives to each object, beside what the config says. FIRST is the object's first argument,
+# whatever it is called there; of the others an object takes those that its signature names.
+FIRST = "*"
 PROVIDED = {
     "data": (),
-    "split": ("log",),
-    "batches": ("log", "sparse", "seed"),
-    "model": ("rngs",),
-    "task": ("n_items",),
-    "optimizer": (),
+    "split": (FIRST,),
+    "batches": (FIRST, "sparse", "seed"),
+    "task": ("data", "n_items", "n_users"),
+    "model": ("rngs", "outputs", "sample_rate_hz"),
+    "optimizer": ("total_steps",),
     "tables": (),
+    "evaluation": (FIRST,),
 }
 # Keys whose default is None and the type they take otherwise.
 OPTIONAL = {
@@ -97,7 +94,6 @@ COUNTS = (
     "log_every_steps",
     "evaluate_every_steps",
     "checkpoint_every_steps",
-    "evaluation.bootstrap_samples",
     "profile.steps",
 )
 
@@ -304,6 +300,8 @@ def _resolved(spec: Any, provided: Iterable[str], where: str) -> ConfigDict:
     if not callable(target):
         raise ConfigError(f"{where}.name={spec['name']!r} is a {type(target).__name__}; it must be a class or function")
     parameters = _parameters(target)
+    if FIRST in provided:
+        provided = {*provided, next(iter(parameters), FIRST)}
     open_ended = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
     hints = _hints(target)
     allowed = {
@@ -320,8 +318,8 @@ def _resolved(spec: Any, provided: Iterable[str], where: str) -> ConfigDict:
             raise ConfigError(f"{path} is given by the run itself; leave it out")
         if key not in allowed and not open_ended:
             raise ConfigError(f"{where} ({spec['name']}) takes no {key!r}{nearest(key, allowed)}")
-        if isinstance(value, ConfigDict) and "name" in value:
-            found[key] = _resolved(value, (), path)
+        if isinstance(value, ConfigDict):
+            found[key] = _resolved_inside(value, path)
             continue
         if key in hints and not _fits(value, hints[key]):
             raise ConfigError(f"{path}={value!r}; {spec['name']} takes {_say(hints[key])}")
@@ -334,6 +332,14 @@ def _resolved(spec: Any, provided: Iterable[str], where: str) -> ConfigDict:
         if parameter.default is None or isinstance(parameter.default, int | float | str | tuple):
             found[key] = parameter.default
     return ConfigDict(found)
+
+
+def _resolved_inside(value: ConfigDict, where: str) -> ConfigDict:
+    """A spec as an argument, or a dict of specs; other dicts are passed as they are."""
+    if "name" in value:
+        return _resolved(value, (), where)
+    inside = {k: _resolved_inside(v, f"{where}.{k}") if isinstance(v, ConfigDict) else v for k, v in value.items()}
+    return ConfigDict(inside)
 
 
 def _parameters(target: Callable[..., Any]) -> dict[str, inspect.Parameter]:
@@ -378,11 +384,26 @@ def _say(annotation: Any) -> str:
     return annotation.__name__ if isinstance(annotation, type) else str(annotation).replace("typing.", "")
 
 
-def build(spec: Any, **provided: Any) -> Any:
-    """Calls what a resolved spec names with its entries and what the run provides; specs inside are built first."""
-    arguments = {
-        key: build(value) if isinstance(value, ConfigDict) and "name" in value else value
-        for key, value in spec.items()
-        if key != "name"
-    }
-    return locate(spec["name"], "name")(**arguments, **provided)
+def build(spec: Any, *first: Any, **offered: Any) -> Any:
+    """Calls what a resolved spec names, with its entries; specs inside are built first.
+
+    Args:
+      spec: a dict with a name.
+      *first: leading arguments.
+      **offered: what the run has for the object; it takes those that its signature names.
+    """
+    target = locate(spec["name"], "name")
+    parameters = _parameters(target)
+    arguments = {key: _built(value) for key, value in spec.items() if key != "name"}
+    return target(*first, **arguments, **{key: value for key, value in offered.items() if key in parameters})
+
+
+def takes(spec: Mapping[str, Any], name: str) -> bool:
+    """Whether the object that `spec` names has a parameter `name`."""
+    return name in _parameters(locate(spec["name"], "name"))
+
+
+def _built(value: Any) -> Any:
+    if not isinstance(value, ConfigDict):
+        return value
+    return build(value) if "name" in value else {key: _built(inside) for key, inside in value.items()}

@@ -3,22 +3,15 @@
 import dataclasses
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import jax
-import numpy as np
 from flax import nnx
 from ml_collections import ConfigDict
 
 import mu.config
-from mu.data.interactions import Interactions
-from mu.data.splits import Split
-from mu.evals.ranking import RankingEvaluator, RankingResult
-from mu.evals.saving import save_evaluation
-from mu.evals.table import format_table
-from mu.recommender import Encoder, TrainedRecommender
 from mu.training.checkpoint import Checkpoints
 from mu.training.sharding import make_mesh
 from mu.training.state import init_state
@@ -28,14 +21,49 @@ from mu.training.step import make_step
 Config = Any
 
 
+class Evaluation(Protocol):
+    """How a kind of run is measured: `mu.measuring.ranking:Ranking` on logs, `mu.measuring.clips:ClipScores` on audio.
+
+    Built with the setup as its first argument.
+
+    Attributes:
+      names: what `means` measures, larger is better: 'recall@10', ...
+    """
+
+    names: Sequence[str]
+
+    def means(self, state: Mapping[str, Any]) -> dict[str, float]:
+        """The validation part: {'recall@10': ...}."""
+        ...
+
+    def report(self, part: str, state: Mapping[str, Any], output: Path, step: int) -> Mapping[str, Any]:
+        """Measures model and baselines on 'valid' or 'test', writes to `output`, prints the table, gives the results."""
+        ...
+
+
 @dataclasses.dataclass
 class Setup:
-    """What a config builds: everything of a run but its state."""
+    """What a config builds: everything of a run but its state.
+
+    Attributes:
+      config: resolved.
+      data: a log (`mu.data.interactions`) or clips (`mu.data.clips`).
+      split: its parts `train`, `valid`, `test`, and a `hash`.
+      train: what is learnt from: `split.train`, of a refit the validation part too.
+      batches: `train` cut into batches.
+      task: where a batch meets the model.
+      model: the graph of the module; its values are in the state.
+      model_tables: the tables of the model.
+      mesh: the devices.
+      state: at step 0, or as loaded.
+      step: the jitted train step.
+      evaluation: how the run is measured.
+    """
 
     config: Config
-    log: Interactions
-    split: Split
-    train: Interactions
+    data: Any
+    split: Any
+    train: Any
     batches: Any
     task: Any
     model: nnx.GraphDef
@@ -43,7 +71,11 @@ class Setup:
     mesh: jax.sharding.Mesh
     state: dict[str, Any]
     step: Any
-    encoder: Encoder
+    evaluation: Any = None
+
+    def baselines(self) -> dict[str, Any]:
+        """The config's baselines, built and not yet fitted."""
+        return {name: mu.config.build(spec) for name, spec in self.config.baselines.items()}
 
 
 def set_up(config: Config, mesh: jax.sharding.Mesh | None = None) -> Setup:
@@ -52,12 +84,12 @@ def set_up(config: Config, mesh: jax.sharding.Mesh | None = None) -> Setup:
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
     sparse = config.tables.name != mu.config.DENSE
 
-    log = mu.config.build(config.data)
-    split = mu.config.build(config.split, log=log)
-    # A refit learns from the validation plays too: its steps and rates were chosen by an earlier run.
-    train = merge(split.train, split.valid) if config.refit else split.train
-    batches = mu.config.build(config.batches, log=train, sparse=sparse, seed=config.seed)
-    task = mu.config.build(config.task, n_items=log.n_items)
+    data = mu.config.build(config.data)
+    split = mu.config.build(config.split, data)
+    # A refit learns from the validation part too: its steps and rates were chosen by an earlier run.
+    train = split.train.merged(split.valid) if config.refit else split.train
+    batches = mu.config.build(config.batches, train, sparse=sparse, seed=config.seed)
+    task = mu.config.build(config.task, data=data, **data.sizes)
     if getattr(task, "whole_catalogue", False) and sparse:
         raise mu.config.ConfigError(
             f"task.loss={config.task.loss!r} needs every item's row at every step: set tables.name='dense'"
@@ -72,13 +104,17 @@ def set_up(config: Config, mesh: jax.sharding.Mesh | None = None) -> Setup:
         raise mu.config.ConfigError(
             f"mesh.data={mesh.shape['data']} does not divide the (micro)batch of {share} examples"
         )
-    optimizer = mu.config.build(config.optimizer)
+    optimizer = mu.config.build(config.optimizer, total_steps=config.total_steps)
     row_optimizer = mu.config.build(config.tables) if sparse else None
-    specs = nnx.eval_shape(lambda: mu.config.build(config.model, rngs=nnx.Rngs(0))).tables()
+
+    def build_model(rngs: nnx.Rngs) -> nnx.Module:
+        return mu.config.build(config.model, rngs=rngs, outputs=getattr(task, "outputs", None))
+
+    specs = nnx.eval_shape(lambda: build_model(nnx.Rngs(0))).tables()
     model, state, shardings = init_state(
-        lambda rngs: mu.config.build(config.model, rngs=rngs),
+        build_model,
         specs,
-        {"users": log.n_users, "items": log.n_items},
+        {"users": data.sizes.get("n_users", 0), "items": data.sizes.get("n_items", 0)},
         optimizer,
         row_optimizer,
         seed=config.seed,
@@ -101,9 +137,9 @@ def set_up(config: Config, mesh: jax.sharding.Mesh | None = None) -> Setup:
         ema_decay=config.ema_decay,
     )
     step = jax.jit(step, donate_argnums=0, out_shardings=(shardings, None))
-    return Setup(
-        config, log, split, train, batches, task, model, specs, mesh, state, step, Encoder(model, task, batches)
-    )
+    setup = Setup(config, data, split, train, batches, task, model, specs, mesh, state, step)
+    setup.evaluation = mu.config.build(config.evaluation, setup)
+    return setup
 
 
 def cache_folder() -> Path:
@@ -112,50 +148,12 @@ def cache_folder() -> Path:
     return Path(os.environ.get("MU_CACHE", default))
 
 
-def evaluators(setup: Setup) -> dict[str, RankingEvaluator]:
-    """{'valid', 'test'}: whole-catalogue ranking of each part, as `config.evaluation` says.
-
-    Validation sees and masks the training plays. Test also sees the validation plays (`test_sees_valid`) and
-    masks them (`test_masks_valid`).
-    """
-    config, split = setup.config.evaluation, setup.split
-    train_seen = split.train.seen()
-    known = setup.train.counts() > 0
-    with_valid = merge(split.train, split.valid)
-    options = {"known": known, "ks": tuple(config.ks), "metrics": tuple(config.metrics)}
-    return {
-        "valid": RankingEvaluator(targets=split.valid.seen(), histories=split.train, exclude=train_seen, **options),
-        "test": RankingEvaluator(
-            targets=split.test.seen(),
-            histories=with_valid if config.test_sees_valid else split.train,
-            exclude=train_seen.union(split.valid.seen()) if config.test_masks_valid else train_seen,
-            **options,
-        ),
-    }
-
-
-def merge(first: Interactions, second: Interactions) -> Interactions:
-    """The plays of both logs (same users and catalogue), each listener's in order of time, `first` before ties."""
-    users = np.concatenate([np.repeat(np.arange(log.n_users), log.lengths) for log in (first, second)])
-    times = np.concatenate([first.times, second.times])
-    order = np.lexsort((np.arange(len(users)), times, users))
-    return dataclasses.replace(
-        first,
-        indptr=first.indptr + second.indptr,
-        items=np.concatenate([first.items, second.items])[order],
-        times=times[order],
-        weights=np.concatenate([first.weights, second.weights])[order],
-        parts=None,
-        folder=None,
-    )
-
-
 def restore(workdir: str | os.PathLike[str]) -> tuple[Setup, dict[str, Any], int]:
     """(setup, state, step) of the best checkpoint of a run, on one device, whatever mesh it was trained on.
 
     Raises:
       FileNotFoundError: `workdir` holds no run, or one without an evaluated checkpoint.
-      mu.config.ConfigError: the log is no longer the one that the run was trained on.
+      mu.config.ConfigError: the data are no longer those that the run was trained on.
     """
     folder = Path(workdir)
     if not (folder / "config.json").is_file():
@@ -169,36 +167,16 @@ def restore(workdir: str | os.PathLike[str]) -> tuple[Setup, dict[str, Any], int
     if best is None:
         raise FileNotFoundError(f"{folder} has no evaluated checkpoint yet; let `mu train` reach its first evaluation")
     setup = set_up(config, make_mesh(data=1, model=1, devices=jax.devices()[:1]))
-    refuse_other_log(checkpoints.note(best), setup, folder)
+    refuse_other_data(checkpoints.note(best), setup, folder)
     state = setup.state = checkpoints.load(best, setup.state)
     checkpoints.close()
     return setup, state, best
 
 
-def refuse_other_log(note: Mapping[str, Any], setup: Setup, folder: Path) -> None:
-    """Raises ConfigError where a checkpoint's note names another split of another log: its ids mean other tracks."""
+def refuse_other_data(note: Mapping[str, Any], setup: Setup, folder: Path) -> None:
+    """Raises ConfigError where a checkpoint's note names another split or other data: its ids mean other things."""
     if note["split"] != setup.split.hash:
         raise mu.config.ConfigError(
-            f"the log or split that {folder} was trained on has changed; "
-            "choose another --workdir, or bring the log back"
+            f"the data or split that {folder} was trained on has changed; "
+            "choose another --workdir, or bring the data back"
         )
-
-
-def report(
-    setup: Setup, evaluator: RankingEvaluator, state: Mapping[str, Any], output: Path, step: int
-) -> dict[str, RankingResult]:
-    """Evaluates the model and the baselines, writes the results to `output` and prints the table."""
-    results = {"model": evaluator.run(TrainedRecommender(setup.encoder, state))}
-    for name, spec in setup.config.baselines.items():
-        results[name] = evaluator.run(mu.config.build(spec).fit(setup.train))
-    protocol = {
-        "split": setup.split.name,
-        "refit": setup.config.refit,
-        **setup.config.evaluation.to_dict(),
-        "step": step,
-        "seed": setup.config.seed,
-    }
-    samples, seed = setup.config.evaluation.bootstrap_samples, setup.config.seed
-    save_evaluation(output, results, setup.split.hash, protocol, samples=samples, seed=seed)
-    print(format_table(results, samples=samples, seed=seed))
-    return results

@@ -21,10 +21,8 @@ import numpy as np
 
 import mu.config
 from mu.data.batches import loader
-from mu.evals.ranking import RankingResult
 from mu.progress import ProgressBar, duration
-from mu.recommender import TrainedRecommender
-from mu.setup import Config, evaluators, refuse_other_log, report, set_up
+from mu.setup import Config, refuse_other_data, set_up
 from mu.training.checkpoint import Checkpoints, differences
 from mu.training.clock import Clock
 from mu.training.provenance import provenance
@@ -32,7 +30,7 @@ from mu.training.sharding import put_batch
 from mu.training.writers import JsonLines
 
 # Keys that may differ between a checkpoint and the run that takes it up: they change what is watched, not
-# what is learnt. More steps are no other run, only a longer one.
+# what is learnt. More steps are no other run, only a longer one, unless the optimizer plans by them.
 MAY_DIFFER = (
     "data",  # a log may move; that it is the same log is known by the hash of its split
     "log_every_steps",
@@ -52,11 +50,6 @@ class NotFinite(RuntimeError):
     """The loss, its gradient or the weights are no longer numbers."""
 
 
-def means(result: RankingResult, part: str) -> dict[str, float]:
-    """{'valid/ndcg@10': mean over listeners, ...}."""
-    return {f"{part}/{name}": float(np.mean(values)) for name, values in result.values.items()}
-
-
 class Stopper:
     """Notes SIGTERM and Ctrl-C, so that the loop can save and leave in order; a second Ctrl-C leaves at once."""
 
@@ -74,7 +67,7 @@ class Stopper:
             signal.signal(number, handler)
 
 
-def train(config: Config, workdir: str | os.PathLike[str]) -> dict[str, RankingResult]:
+def train(config: Config, workdir: str | os.PathLike[str]) -> Mapping[str, Any]:
     """Trains, or goes on training, and evaluates on test; returns the results, the model's under 'model'.
 
     Args:
@@ -92,12 +85,6 @@ def train(config: Config, workdir: str | os.PathLike[str]) -> dict[str, RankingR
             "config.refit trains on the validation plays, so they cannot stop it: set best.patience=None and the "
             "total_steps that a run without refit chose"
         )
-    metric = config.best.metric
-    measured = [f"valid/{name}@{k}" for name in config.evaluation.metrics for k in config.evaluation.ks]
-    if metric not in measured:
-        raise mu.config.ConfigError(
-            f"config.best.metric={metric!r} is not measured{mu.config.nearest(metric, measured)}"
-        )
     folder = Path(workdir)
     (folder / "checkpoints").mkdir(parents=True, exist_ok=True)
     checkpoints = Checkpoints(folder / "checkpoints", writes=True)
@@ -105,16 +92,22 @@ def train(config: Config, workdir: str | os.PathLike[str]) -> dict[str, RankingR
     resolved = json.loads(config.to_json())
     if saved:
         refuse_other_config(checkpoints.note(saved[-1])["config"], resolved, folder)
-    write_json(folder / "config.json", resolved)
 
     setup = set_up(config)
+    metric = config.best.metric
+    measured = [f"valid/{name}" for name in setup.evaluation.names]
+    if metric not in measured:
+        raise mu.config.ConfigError(
+            f"config.best.metric={metric!r} is not measured{mu.config.nearest(metric, measured)}"
+        )
+    write_json(folder / "config.json", resolved)
     state, step_number = setup.state, 0
     batches = loader(setup.batches, config.seed)
     progress: dict[str, Any] = {"best_step": None, "best_value": None, "evaluations_since_best": 0}
     if saved:
         step_number = saved[-1]
         note = checkpoints.note(step_number)
-        refuse_other_log(note, setup, folder)
+        refuse_other_data(note, setup, folder)
         # The initial values are let go; else they would stay beside the loaded ones for the whole run.
         state = setup.state = checkpoints.load(step_number, state)
         batches.set_state(note["data"])
@@ -123,9 +116,8 @@ def train(config: Config, workdir: str | os.PathLike[str]) -> dict[str, RankingR
     write_json(
         folder / "run.json",
         provenance(setup.mesh)
-        | {"data_card": setup.log.card, "data_hash": setup.log.hash(), "split": setup.split.hash},
+        | {"data_card": setup.data.card, "data_hash": setup.data.hash(), "split": setup.split.hash},
     )
-    evaluate = evaluators(setup)
     writers: list[Any] = [JsonLines(folder, step_number)]
     writers += [mu.config.locate(path, "config.writers")(folder, step_number) for path in config.writers]
     clock, stopper = Clock(step_number, config.total_steps), Stopper()
@@ -190,7 +182,8 @@ def train(config: Config, workdir: str | os.PathLike[str]) -> dict[str, RankingR
                 value = None
                 if evaluate_now:
                     with clock.paused():
-                        found = means(evaluate["valid"].run(TrainedRecommender(setup.encoder, state)), "valid")
+                        means = setup.evaluation.means(state)
+                    found = {f"valid/{name}": value for name, value in means.items()}
                     write(found)
                     value = found[metric]
                     better = progress["best_value"] is None or value > progress["best_value"]
@@ -231,12 +224,15 @@ def train(config: Config, workdir: str | os.PathLike[str]) -> dict[str, RankingR
     checkpoints.close()
     chosen = "the last of a refit" if config.refit else f"{metric} {progress['best_value']:.4f}"
     print(f"Testing the weights of step {best_step:,} ({chosen}).", flush=True)
-    return report(setup, evaluate["test"], state, folder / "evaluation", best_step)
+    return setup.evaluation.report("test", state, folder / "evaluation", best_step)
 
 
 def refuse_other_config(saved: Mapping[str, Any], now: Mapping[str, Any], folder: Path) -> None:
     """Raises ConfigError with the keys in which a checkpoint's config differs from this one's."""
-    old, new = ({key: c[key] for key in c if key not in MAY_DIFFER} for c in (saved, now))
+    may_differ = set(MAY_DIFFER)
+    if mu.config.takes(now["optimizer"], "total_steps"):  # its rate follows them: more steps are another run
+        may_differ.remove("total_steps")
+    old, new = ({key: c[key] for key in c if key not in may_differ} for c in (saved, now))
     found = differences(old, new)
     if found:
         raise mu.config.ConfigError(

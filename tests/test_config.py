@@ -1,6 +1,7 @@
 """Configs: whatever cannot be run is refused before anything runs, and the message names the nearest way out."""
 
 import json
+from fractions import Fraction
 
 import jax
 import jax.numpy as jnp
@@ -309,6 +310,12 @@ def test_a_misspelt_key_of_a_nested_spec_is_refused():
         resolve(config)
 
 
-def test_build_passes_what_the_run_provides():
-    found = build(ConfigDict({"name": "builtins:dict", "a": 1}), b=2)
-    assert found == {"a": 1, "b": 2}
+def test_build_passes_what_the_run_provides_and_the_object_takes():
+    found = build(ConfigDict({"name": "fractions:Fraction", "numerator": 1}), denominator=2, unknown=3)
+    assert found == Fraction(1, 2)
+
+
+def test_build_passes_leading_arguments_and_builds_what_lies_inside():
+    inside = {"name": "fractions:Fraction", "numerator": 3, "denominator": 4}
+    found = build(ConfigDict({"name": "builtins:dict", "one": inside, "several": {"a": inside}}), [("first", 1)])
+    assert found == {"first": 1, "one": Fraction(3, 4), "several": {"a": Fraction(3, 4)}}

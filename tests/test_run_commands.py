@@ -11,7 +11,6 @@ import pytest
 import mu.setup
 from mu.commands import evaluate, recommend
 from mu.evals.saving import load_evaluation
-from mu.recommender import TrainedRecommender
 from mu.train import train
 from mu.training.sharding import make_mesh
 from tests.tiny_runs import N_TRACKS, N_USERS, tiny_config, write_log
@@ -63,11 +62,11 @@ def titles(log):
 def test_a_listener_gets_the_best_tracks_they_have_not_played(run, restored, capsys):
     setup, state, _ = restored
     status, output, _ = called(capsys, run, "--user=u11", "--k=5")
-    user = setup.log.users["user"].to_list().index("u11")
-    plays = setup.log.row(user)
-    scores = TrainedRecommender(setup.encoder, state).scores(np.array([user]), setup.log.take(np.array([user])))[0]
+    user = setup.data.users["user"].to_list().index("u11")
+    plays = setup.data.row(user)
+    scores = setup.evaluation.recommender(state).scores(np.array([user]), setup.data.take(np.array([user])))[0]
     scores[plays] = -np.inf
-    best, names = np.argsort(-scores, kind="stable")[:5], titles(setup.log)
+    best, names = np.argsort(-scores, kind="stable")[:5], titles(setup.data)
     history, recommended = said(output)
     assert status == 0
     assert output.startswith(f"After {len(plays)} plays, ")
@@ -167,4 +166,4 @@ def test_a_run_whose_log_has_changed_is_refused(standard, run, tmp_path, capsys)
     config["data"]["path"] = str(other)
     (copy / "config.json").write_text(json.dumps(config))
     assert evaluate.main([str(copy)]) == 1
-    assert "the log or split" in capsys.readouterr().err
+    assert "the data or split" in capsys.readouterr().err

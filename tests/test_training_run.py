@@ -14,8 +14,8 @@ import pytest
 import mu.setup
 import mu.train
 from mu.config import ConfigError
-from mu.recommender import TrainedRecommender
-from mu.setup import evaluators, restore
+from mu.measuring.ranking import Ranking
+from mu.setup import restore
 from mu.train import NotFinite, all_finite, train
 from mu.training.sharding import make_mesh
 from tests.tiny_runs import Breaking, assert_same_run, logged, tiny_config, weights_of, write_log
@@ -88,7 +88,7 @@ def test_the_same_command_again_only_tests_again(unbroken, log, tmp_path):
 
 def test_what_is_tested_are_the_best_weights(unbroken):
     setup, state, step = restore(unbroken[0])
-    found = evaluators(setup)["test"].run(TrainedRecommender(setup.encoder, state))
+    found = setup.evaluation.evaluators["test"].run(setup.evaluation.recommender(state))
     assert found.means() == unbroken[1]["model"].means()
     values = {line["step"]: line["valid/ndcg@10"] for line in logged(unbroken[0]) if "valid/ndcg@10" in line}
     assert step == max(values, key=values.get)
@@ -263,7 +263,7 @@ def test_weights_that_are_not_finite_are_found(value):
 def scripted(monkeypatch, values):
     """The validation metric takes these values in turn."""
     left = iter(values)
-    monkeypatch.setattr(mu.train, "means", lambda result, part: {"valid/ndcg@10": next(left)})
+    monkeypatch.setattr(Ranking, "means", lambda self, state: {"ndcg@10": next(left)})
 
 
 def test_a_run_stops_out_of_patience_and_tests_its_best(log, tmp_path, monkeypatch):
@@ -274,7 +274,7 @@ def test_a_run_stops_out_of_patience_and_tests_its_best(log, tmp_path, monkeypat
     setup, state, step = restore(tmp_path)
     assert step == 4 and int(state["step"]) == 4
     assert sorted(int(path.name) for path in (tmp_path / "checkpoints").iterdir()) == [4, 8]  # the best and the latest
-    found = evaluators(setup)["test"].run(TrainedRecommender(setup.encoder, state))
+    found = setup.evaluation.evaluators["test"].run(setup.evaluation.recommender(state))
     assert found.means() == results["model"].means()
     # Taken up again it stays stopped.
     lines = logged(tmp_path)
@@ -330,7 +330,7 @@ def test_a_refit_learns_from_validation_too_and_tests_its_last_weights(log, tmp_
     assert setup.batches.n_examples and setup.batches.log is setup.train
     assert not any("valid/ndcg@10" in line for line in logged(tmp_path))
     # Tracks that only validation plays know are no longer cold.
-    known = np.zeros(setup.log.n_items, bool)
+    known = np.zeros(setup.data.n_items, bool)
     known[setup.train.items] = True
     assert results["model"].n_cold_targets == int((~known[setup.split.test.items]).sum())
 

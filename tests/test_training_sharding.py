@@ -81,8 +81,8 @@ def test_averages_of_sparse_tables_are_refused():
     with pytest.raises(ValueError, match="ema_decay needs dense tables"):
         init_state(
             lambda rngs: SASRec(rngs=rngs),
-            {},
-            {},
+            SASRec(rngs=nnx.Rngs(0)).tables(),
+            {"items": 8},
             optax.sgd(0.1),
             lazy_adam(0.1),
             seed=0,

@@ -31,8 +31,8 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--output", help="folder of the results")
     arguments = parser.parse_args(argv)
 
-    from mu.config import ConfigError
-    from mu.setup import evaluators, report, restore
+    from mu.config import ConfigError, build
+    from mu.setup import restore
 
     if (arguments.ks or arguments.metrics) and not arguments.output:
         parser.error("--ks and --metrics need --output=DIR: the run's own evaluation stays as it is")
@@ -40,16 +40,21 @@ def main(argv: list[str]) -> int:
         setup, state, step = restore(arguments.workdir)
         if setup.config.refit and arguments.part == "valid":
             raise ValueError("this run learnt from the validation plays (refit); they measure nothing here")
+        changes = {}
         if arguments.ks:
-            setup.config.evaluation.ks = tuple(int(k) for k in arguments.ks.split(","))
+            changes["ks"] = tuple(int(k) for k in arguments.ks.split(","))
         if arguments.metrics:
-            setup.config.evaluation.metrics = tuple(arguments.metrics.split(","))
-        evaluator = evaluators(setup)[arguments.part]
+            changes["metrics"] = tuple(arguments.metrics.split(","))
+        for key, value in changes.items():
+            if key not in setup.config.evaluation:
+                raise ValueError(f"{setup.config.evaluation.name} takes no {key}: this run has no such choice")
+            setup.config.evaluation[key] = value
+        evaluation = build(setup.config.evaluation, setup) if changes else setup.evaluation
     except (ConfigError, FileNotFoundError, ValueError) as error:
         print(f"mu evaluate: {error}", file=sys.stderr)
         return 1
     name = "evaluation" if arguments.part == "test" else "evaluation_valid"
     output = Path(arguments.output or Path(arguments.workdir) / name)
-    report(setup, evaluator, state, output, step)
+    evaluation.report(arguments.part, state, output, step)
     print(f"Written to {output}.")
     return 0

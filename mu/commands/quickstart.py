@@ -155,16 +155,16 @@ def recommendations(run: Path, world: Any) -> None:
     result = load_evaluation(run).results["model"]
     found = result.values[f"hr@{RECOMMENDED}"] > 0
     listener = int(result.users[np.argmax(found)])
-    plays = setup.log.take(np.array([listener]))
+    plays = setup.data.take(np.array([listener]))
     played, test = plays.row(0), setup.split.test.row(listener)[0]
     before = plays.where(np.arange(len(played)) < len(played) - 1)
     ids, _ = recommend(setup, state, listener, before.items, RECOMMENDED)
-    truth = Oracle(world, setup.log).scores(np.array([listener]), before)[0]
-    new = np.setdiff1d(np.arange(setup.log.n_items), before.items)
-    titles = track_titles(setup.log.tracks)
+    truth = Oracle(world, setup.data).scores(np.array([listener]), before)[0]
+    new = np.setdiff1d(np.arange(setup.data.n_items), before.items)
+    titles = track_titles(setup.data.tracks)
     width = max(len(titles[item]) for item in [*ids, *before.items[-SHOWN_HISTORY:]])
 
-    name = setup.log.users["user"][listener]
+    name = setup.data.users["user"][listener]
     print(
         f"\n4. {name} has played {len(before):,} tracks, the last of them"
         + "".join(f"\n     {titles[item]}" for item in before.items[-SHOWN_HISTORY:])

@@ -38,17 +38,20 @@ def main(argv: list[str]) -> int:
         parser.error(f"--k={arguments.k}; it must be at least 1")
 
     from mu.config import ConfigError
+    from mu.data.interactions import Interactions
     from mu.setup import restore
 
     try:
         setup, state, _ = restore(arguments.workdir)
+        if not isinstance(setup.data, Interactions):
+            raise ValueError(f"{arguments.workdir} is a run on {type(setup.data).__name__}, not on a log of plays")
         if arguments.user is not None:
-            user = listener(setup.log.users, arguments.user)
-            history = setup.log.row(user)
+            user = listener(setup.data.users, arguments.user)
+            history = setup.data.row(user)
         else:
             if "users" in setup.model_tables:
                 raise ValueError(f"{setup.config.model.name} knows listeners by name, not by history; give --user")
-            user, history = 0, tracks(setup.log.tracks, arguments.history)
+            user, history = 0, tracks(setup.data.tracks, arguments.history)
     except (ConfigError, FileNotFoundError, ValueError) as error:
         print(f"mu recommend: {error}", file=sys.stderr)
         return 1
@@ -59,7 +62,7 @@ def main(argv: list[str]) -> int:
 def show(setup: Any, state: Any, user: int, history: np.ndarray, k: int, repeats: bool = False) -> None:
     """Prints the end of the history and the k best tracks after it, with titles and scores."""
     hits_ids, hits_scores = recommend(setup, state, user, history, k, repeats)
-    titles = track_titles(setup.log.tracks)
+    titles = track_titles(setup.data.tracks)
     print(f"After {len(history):,} plays, the last of them")
     for item in history[-SHOWN_HISTORY:]:
         print(f"          {titles[item]}")
@@ -73,7 +76,6 @@ def recommend(
 ) -> tuple[np.ndarray, np.ndarray]:
     """(ids, scores) of the k best tracks of the whole catalogue, without those of the history unless `repeats`."""
     from mu.data.interactions import Interactions
-    from mu.recommender import TrainedRecommender
     from mu_kernels import CSR, ItemIndex
 
     history = np.asarray(history, np.int32)
@@ -82,12 +84,12 @@ def recommend(
         items=history,
         times=np.arange(len(history), dtype=np.int64),
         weights=np.ones(len(history), np.float32),
-        n_items=setup.log.n_items,
+        n_items=setup.data.n_items,
     )
-    recommender = TrainedRecommender(setup.encoder, state)
+    recommender = setup.evaluation.recommender(state)
     exclude = None
     if not repeats:
-        exclude = CSR.from_pairs(np.zeros(len(history), np.int64), history, 1, setup.log.n_items)
+        exclude = CSR.from_pairs(np.zeros(len(history), np.int64), history, 1, setup.data.n_items)
     index = ItemIndex(recommender.vectors, bias=recommender.bias)
     hits = index.top_k(recommender.queries(np.array([user]), rows), k, exclude=exclude)
     count = int(hits.count[0])

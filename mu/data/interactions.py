@@ -83,6 +83,26 @@ class Interactions:
             "parts": parts,
         }
 
+    @property
+    def sizes(self) -> dict[str, int]:
+        """The id spaces: what tables have rows for."""
+        return {"n_users": self.n_users, "n_items": self.n_items}
+
+    def merged(self, other: "Interactions") -> "Interactions":
+        """The plays of both (same users and catalogue), each listener's in order of time, ours before ties."""
+        users = np.concatenate([np.repeat(np.arange(log.n_users), log.lengths) for log in (self, other)])
+        times = np.concatenate([self.times, other.times])
+        order = np.lexsort((np.arange(len(users)), times, users))
+        return dataclasses.replace(
+            self,
+            indptr=self.indptr + other.indptr,
+            items=np.concatenate([self.items, other.items])[order],
+            times=times[order],
+            weights=np.concatenate([self.weights, other.weights])[order],
+            parts=None,
+            folder=None,
+        )
+
     def seen(self) -> CSR:
         """Which tracks each user has played, rows sorted and unique."""
         rows = np.repeat(np.arange(self.n_users, dtype=np.int64), self.lengths)

@@ -46,7 +46,7 @@ def init_state(
     Returns:
       (graph of the module, state, shardings of the state).
     """
-    if ema and row_optimizer is not None:
+    if ema and specs and row_optimizer is not None:
         raise ValueError("ema_decay needs dense tables (tables.name='dense'): a row that no batch names would lag")
 
     graph, abstract = nnx.split(nnx.eval_shape(lambda: build_model(nnx.Rngs(seed))))
