@@ -55,6 +55,7 @@ def base() -> Config:
             "evaluate_every_steps": 200,
             "evaluation": {"name": "mu.measuring.ranking:Ranking"},
             "refit": False,
+            "start_from": None,
             "best": {"metric": "valid/ndcg@10", "patience": None},
             "checkpoint_every_steps": 200,
             "baselines": {
@@ -84,6 +85,7 @@ PROVIDED = {
 OPTIONAL = {
     "clip_norm": float,
     "ema_decay": float,
+    "start_from": str,
     "best.patience": int,
     "profile.start": int,
 }
@@ -300,6 +302,7 @@ def _resolved(spec: Any, provided: Iterable[str], where: str) -> ConfigDict:
     if not callable(target):
         raise ConfigError(f"{where}.name={spec['name']!r} is a {type(target).__name__}; it must be a class or function")
     parameters = _parameters(target)
+    inner = set(provided) - {FIRST}
     if FIRST in provided:
         provided = {*provided, next(iter(parameters), FIRST)}
     open_ended = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
@@ -319,7 +322,7 @@ def _resolved(spec: Any, provided: Iterable[str], where: str) -> ConfigDict:
         if key not in allowed and not open_ended:
             raise ConfigError(f"{where} ({spec['name']}) takes no {key!r}{nearest(key, allowed)}")
         if isinstance(value, ConfigDict):
-            found[key] = _resolved_inside(value, path)
+            found[key] = _resolved_inside(value, inner, path)
             continue
         if key in hints and not _fits(value, hints[key]):
             raise ConfigError(f"{path}={value!r}; {spec['name']} takes {_say(hints[key])}")
@@ -334,11 +337,14 @@ def _resolved(spec: Any, provided: Iterable[str], where: str) -> ConfigDict:
     return ConfigDict(found)
 
 
-def _resolved_inside(value: ConfigDict, where: str) -> ConfigDict:
+def _resolved_inside(value: ConfigDict, provided: Iterable[str], where: str) -> ConfigDict:
     """A spec as an argument, or a dict of specs; other dicts are passed as they are."""
     if "name" in value:
-        return _resolved(value, (), where)
-    inside = {k: _resolved_inside(v, f"{where}.{k}") if isinstance(v, ConfigDict) else v for k, v in value.items()}
+        return _resolved(value, provided, where)
+    inside = {
+        key: _resolved_inside(entry, provided, f"{where}.{key}") if isinstance(entry, ConfigDict) else entry
+        for key, entry in value.items()
+    }
     return ConfigDict(inside)
 
 
@@ -390,11 +396,11 @@ def build(spec: Any, *first: Any, **offered: Any) -> Any:
     Args:
       spec: a dict with a name.
       *first: leading arguments.
-      **offered: what the run has for the object; it takes those that its signature names.
+      **offered: what the run has for the object, and for those inside it; each takes what its signature names.
     """
     target = locate(spec["name"], "name")
     parameters = _parameters(target)
-    arguments = {key: _built(value) for key, value in spec.items() if key != "name"}
+    arguments = {key: _built(value, offered) for key, value in spec.items() if key != "name"}
     return target(*first, **arguments, **{key: value for key, value in offered.items() if key in parameters})
 
 
@@ -403,7 +409,9 @@ def takes(spec: Mapping[str, Any], name: str) -> bool:
     return name in _parameters(locate(spec["name"], "name"))
 
 
-def _built(value: Any) -> Any:
+def _built(value: Any, offered: Mapping[str, Any]) -> Any:
     if not isinstance(value, ConfigDict):
         return value
-    return build(value) if "name" in value else {key: _built(inside) for key, inside in value.items()}
+    if "name" in value:
+        return build(value, **offered)
+    return {key: _built(inside, offered) for key, inside in value.items()}

@@ -1,7 +1,7 @@
-"""Losses for ranking one right item among others: per example, each line beside its equation.
+"""Losses per example, each line beside its equation: ranking one item among others, telling what a clip is.
 
-Shapes: B... any leading axes, K negatives, N examples, D features, V items. Scores are float32, larger is better.
-No loss averages: the caller weighs and sums.
+Shapes: B... any leading axes, K negatives, N examples, D features, V items, C classes. Scores are float32, larger is
+better. No loss averages over examples: the caller weighs and sums.
 """
 
 import jax
@@ -94,3 +94,52 @@ def full_softmax(
     start = jnp.full(queries.shape[:1], -jnp.inf, queries.dtype)
     log_total, _ = jax.lax.scan(add, start, (padded_items, padded_bias))
     return log_total - (jnp.sum(queries * items[targets], axis=-1) + bias[targets])
+
+
+def cross_entropy(logits: jax.Array, classes: jax.Array, smoothing: float = 0.0) -> jax.Array:
+    """-sum_c t_c log softmax(z)_c with t = (1 - smoothing) one_hot(class) + smoothing / C.
+
+    Args:
+      logits: z [B..., C].
+      classes: int [B...]; a class below 0 counts as none and gives no gradient beyond the smoothing's.
+      smoothing: share of the target spread over all classes (Szegedy et al. 2016).
+
+    Returns:
+      [B...].
+    """
+    log_p = jax.nn.log_softmax(logits)
+    one_hot = jax.nn.one_hot(classes, logits.shape[-1], dtype=log_p.dtype)
+    return -jnp.sum(one_hot * log_p, axis=-1) * (1.0 - smoothing) - jnp.mean(log_p, axis=-1) * smoothing
+
+
+def binary_cross_entropy(logits: jax.Array, targets: jax.Array) -> jax.Array:
+    """mean_c -t_c log sigmoid(z_c) - (1 - t_c) log(1 - sigmoid(z_c)); [B..., C] in [0, 1] -> [B...]."""
+    return jnp.mean(jax.nn.softplus(logits) - targets * logits, axis=-1)
+
+
+def squared_error(predicted: jax.Array, targets: jax.Array) -> jax.Array:
+    """mean_c (p_c - t_c)^2; [B..., C] -> [B...]."""
+    return jnp.mean(jnp.square(predicted - targets), axis=-1)
+
+
+def nt_xent(first: jax.Array, second: jax.Array, temperature: float) -> jax.Array:
+    """Normalised temperature-scaled cross-entropy of two views of each example (SimCLR, Chen et al. 2020).
+
+    With z the 2N views at unit length, each view i must find its twin j among the 2N - 1 others:
+    -log( e^{z_i . z_j / t} / sum_{k != i} e^{z_i . z_k / t} ), averaged over an example's two views. Under jit the
+    N examples are those of the whole batch, whatever devices they lie on.
+
+    Args:
+      first, second: float32 [N, D].
+      temperature: t.
+
+    Returns:
+      [N].
+    """
+    n = len(first)
+    z = jnp.concatenate([first, second])
+    z = z * jax.lax.rsqrt(jnp.sum(jnp.square(z), axis=-1, keepdims=True) + 1e-12)
+    scores = jnp.where(jnp.eye(2 * n, dtype=bool), -jnp.inf, z @ z.T / temperature)
+    twins = jnp.roll(jnp.arange(2 * n), n)
+    each = jax.nn.logsumexp(scores, axis=-1) - jnp.take_along_axis(scores, twins[:, None], axis=-1)[:, 0]
+    return (each[:n] + each[n:]) / 2

@@ -10,6 +10,7 @@ from flax import nnx
 from mu.data.batches import Batches
 from mu.data.interactions import Interactions
 from mu.tasks.retrieval import Retrieval
+from mu.training.state import values
 
 # Listeners encoded at once; every call has this shape, so the encoder compiles once.
 BLOCK = 256
@@ -75,7 +76,7 @@ class TrainedRecommender:
 
 
 def weights(state: Mapping[str, Any]) -> tuple[Any, dict[str, jax.Array]]:
-    """(model parameters, whole tables) of a state; the moving average where the run keeps one."""
+    """(values of the module, whole tables) of a state; the moving average where the run keeps one."""
     params = state.get("ema", state["params"])
     rows = dict(params["tables"]) | {name: table["rows"] for name, table in state["tables"].items()}
-    return params["model"], rows
+    return values(params["model"], state["stats"]), rows

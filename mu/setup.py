@@ -8,13 +8,15 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import jax
+import jax.numpy as jnp
+import numpy as np
 from flax import nnx
 from ml_collections import ConfigDict
 
 import mu.config
 from mu.training.checkpoint import Checkpoints
 from mu.training.sharding import make_mesh
-from mu.training.state import init_state
+from mu.training.state import init_state, values
 from mu.training.step import make_step
 
 # A resolved ConfigDict. Its keys are checked when it is loaded; a type checker cannot see them.
@@ -37,7 +39,7 @@ class Evaluation(Protocol):
         ...
 
     def report(self, part: str, state: Mapping[str, Any], output: Path, step: int) -> Mapping[str, Any]:
-        """Measures model and baselines on 'valid' or 'test', writes to `output`, prints the table, gives the results."""
+        """Measures model and baselines on 'valid' or 'test', writes to `output`, prints a table, gives the results."""
         ...
 
 
@@ -89,7 +91,7 @@ def set_up(config: Config, mesh: jax.sharding.Mesh | None = None) -> Setup:
     # A refit learns from the validation part too: its steps and rates were chosen by an earlier run.
     train = split.train.merged(split.valid) if config.refit else split.train
     batches = mu.config.build(config.batches, train, sparse=sparse, seed=config.seed)
-    task = mu.config.build(config.task, data=data, **data.sizes)
+    task = mu.config.build(config.task, data=train, **data.sizes)
     if getattr(task, "whole_catalogue", False) and sparse:
         raise mu.config.ConfigError(
             f"task.loss={config.task.loss!r} needs every item's row at every step: set tables.name='dense'"
@@ -107,8 +109,9 @@ def set_up(config: Config, mesh: jax.sharding.Mesh | None = None) -> Setup:
     optimizer = mu.config.build(config.optimizer, total_steps=config.total_steps)
     row_optimizer = mu.config.build(config.tables) if sparse else None
 
-    def build_model(rngs: nnx.Rngs) -> nnx.Module:
-        return mu.config.build(config.model, rngs=rngs, outputs=getattr(task, "outputs", None))
+    def build_model(rngs: nnx.Rngs) -> Any:
+        offered = {"outputs": getattr(task, "outputs", None), "sample_rate_hz": getattr(data, "sample_rate_hz", None)}
+        return mu.config.build(config.model, rngs=rngs, **offered)
 
     specs = nnx.eval_shape(lambda: build_model(nnx.Rngs(0))).tables()
     model, state, shardings = init_state(
@@ -123,8 +126,10 @@ def set_up(config: Config, mesh: jax.sharding.Mesh | None = None) -> Setup:
         ema=config.ema_decay is not None,
     )
 
-    def loss(params: Any, rows: Any, batch: Any, key: jax.Array) -> tuple[jax.Array, jax.Array]:
-        return task.loss(nnx.merge(model, params), rows, batch, key)
+    def loss(params: Any, stats: Any, rows: Any, batch: Any, key: jax.Array) -> tuple[jax.Array, jax.Array, Any]:
+        module = nnx.merge(model, values(params, stats))
+        found, weights = task.loss(module, rows, batch, key)
+        return found, weights, nnx.to_pure_dict(nnx.state(module, nnx.BatchStat))
 
     step = make_step(
         loss,
@@ -146,6 +151,39 @@ def cache_folder() -> Path:
     """Where compiled programs are kept: MU_CACHE, else mu/ in the user's cache folder."""
     default = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "mu"
     return Path(os.environ.get("MU_CACHE", default))
+
+
+def started_from(workdir: str, state: dict[str, Any]) -> dict[str, Any]:
+    """`state` with the model's weights and statistics of another run's best checkpoint, where name and shape are the same.
+
+    The heads stay as they are: they told other things.
+
+    Raises:
+      mu.config.ConfigError: nothing of the other model fits.
+      FileNotFoundError: there is no such run.
+    """
+    _, other, _ = restore(workdir)
+    learnt = {"params": other.get("ema", other["params"])["model"], "stats": other["stats"]}
+    known = {path: value for path, value in jax.tree.leaves_with_path(learnt) if "heads" not in jax.tree_util.keystr(path)}
+    taken = 0
+
+    def take(path: Any, value: jax.Array) -> jax.Array:
+        nonlocal taken
+        found = known.get(path)
+        if found is None or found.shape != value.shape:
+            return value
+        taken += value.size
+        return jax.device_put(np.asarray(found), value.sharding)
+
+    ours = {"params": state["params"]["model"], "stats": state["stats"]}
+    started = jax.tree.map_with_path(take, ours)
+    if not taken:
+        raise mu.config.ConfigError(f"config.start_from={workdir!r}: nothing of its model fits this one")
+    share = taken / sum(value.size for value in jax.tree.leaves(ours))
+    print(f"Starting from {workdir}: {share:.0%} of the weights.", flush=True)
+    params = {**state["params"], "model": started["params"]}
+    found = {**state, "params": params, "stats": started["stats"]}
+    return found | {"ema": jax.tree.map(jnp.copy, params)} if "ema" in state else found
 
 
 def restore(workdir: str | os.PathLike[str]) -> tuple[Setup, dict[str, Any], int]:

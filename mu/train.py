@@ -17,12 +17,11 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 import mu.config
 from mu.data.batches import loader
 from mu.progress import ProgressBar, duration
-from mu.setup import Config, refuse_other_data, set_up
+from mu.setup import Config, refuse_other_data, set_up, started_from
 from mu.training.checkpoint import Checkpoints, differences
 from mu.training.clock import Clock
 from mu.training.provenance import provenance
@@ -113,6 +112,8 @@ def train(config: Config, workdir: str | os.PathLike[str]) -> Mapping[str, Any]:
         batches.set_state(note["data"])
         progress = note["progress"]
         print(f"Going on from step {step_number:,} of {folder}.", flush=True)
+    elif config.start_from is not None:
+        state = setup.state = started_from(config.start_from, state)
     write_json(
         folder / "run.json",
         provenance(setup.mesh)

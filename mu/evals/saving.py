@@ -97,8 +97,8 @@ def save_evaluation(
     }
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    _write(folder / "per_user.npz", per_user)
-    _write(folder / "evaluation.json", (json.dumps(about, indent=2) + "\n").encode())
+    write_whole(folder / "per_user.npz", per_user)
+    write_whole(folder / "evaluation.json", (json.dumps(about, indent=2) + "\n").encode())
 
 
 def load_evaluation(folder: str | os.PathLike[str]) -> Evaluation:
@@ -139,7 +139,7 @@ def load_evaluation(folder: str | os.PathLike[str]) -> Evaluation:
     return Evaluation(place, results, about["split_hash"], about["protocol"])
 
 
-def _write(path: Path, content: bytes) -> None:
+def write_whole(path: Path, content: bytes) -> None:
     """The whole file, or none: written beside and moved."""
     beside = path.with_name(f".{path.name}.{os.getpid()}")
     try:

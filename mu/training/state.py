@@ -1,8 +1,8 @@
 """The state of a run, a plain dict of arrays born in their places on the mesh.
 
-`{'params': {'model': ..., 'tables': ...}, 'opt': optax state, 'tables': {name: {'rows', slots}}, 'step': int32}`
-and, by option, `'ema'`, a moving average of `params`. Tables lie in `tables` when their rows train sparsely, in
-`params['tables']` when optax trains them whole.
+`{'params': {'model': ..., 'tables': ...}, 'stats': ..., 'opt': optax state, 'tables': {name: {'rows', slots}}, 'step':
+int32}` and, by option, `'ema'`, a moving average of `params`. Tables lie in `tables` when their rows train sparsely, in
+`params['tables']` when optax trains them whole. `stats` are the running statistics of batch norms: no gradient moves them.
 """
 
 from collections.abc import Callable, Mapping
@@ -49,12 +49,15 @@ def init_state(
     if ema and specs and row_optimizer is not None:
         raise ValueError("ema_decay needs dense tables (tables.name='dense'): a row that no batch names would lag")
 
-    graph, abstract = nnx.split(nnx.eval_shape(lambda: build_model(nnx.Rngs(seed))))
+    graph, abstract, abstract_stats = nnx.split(
+        nnx.eval_shape(lambda: build_model(nnx.Rngs(seed))), nnx.Param, nnx.BatchStat
+    )
     model_places = state_shardings(abstract, mesh, rules)
     row_place = NamedSharding(mesh, partition(("rows", "embed"), rules))
 
     def init() -> dict[str, Any]:
-        model = nnx.to_pure_dict(nnx.split(build_model(nnx.Rngs(seed)))[1])
+        _, *found = nnx.split(build_model(nnx.Rngs(seed)), nnx.Param, nnx.BatchStat)
+        model, stats = (nnx.to_pure_dict(part) for part in found)
         table_key = jax.random.fold_in(jax.random.key(seed), 1)
         keys = jax.random.split(table_key, len(specs))
         rows = {
@@ -65,7 +68,13 @@ def init_state(
         tables = {}
         if row_optimizer is not None:
             tables = {name: {"rows": array, **row_optimizer.init(array)} for name, array in rows.items()}
-        state = {"params": params, "opt": optimizer.init(params), "tables": tables, "step": jnp.int32(0)}
+        state = {
+            "params": params,
+            "stats": stats,
+            "opt": optimizer.init(params),
+            "tables": tables,
+            "step": jnp.int32(0),
+        }
         # A copy of its own: params and average must not share a buffer that the step is given to overwrite.
         return {**state, "ema": jax.tree.map(jnp.copy, params)} if ema else state
 
@@ -83,6 +92,7 @@ def init_state(
     )
     shardings = {
         "params": params_places,
+        "stats": state_shardings(abstract_stats, mesh, rules),
         "opt": optimizer_places,
         "tables": jax.tree.map(
             lambda shape: row_place if len(shape.shape) == 2 else NamedSharding(mesh, jax.P(*row_place.spec[:1])),
@@ -93,3 +103,11 @@ def init_state(
     if ema:
         shardings["ema"] = params_places
     return graph, jax.jit(init, out_shardings=shardings)(), shardings
+
+
+def values(params: Mapping[str, Any], stats: Mapping[str, Any]) -> dict[str, Any]:
+    """All of a module's values, parameters and running statistics, as one nested dict for `nnx.merge`."""
+    merged = dict(params)
+    for name, inside in stats.items():
+        merged[name] = values(merged.get(name, {}), inside) if isinstance(inside, Mapping) else inside
+    return merged

@@ -11,8 +11,8 @@ from mu.training.tables import RowOptimizer, TableSpec, gather, scatter
 
 State = dict[str, Any]
 Batch = Mapping[str, Any]
-# (params, rows, batch, key) -> (loss, weights) of each example
-LossFunction = Callable[[Any, Mapping[str, jax.Array], Batch, jax.Array], tuple[jax.Array, jax.Array]]
+# (params, stats, rows, batch, key) -> (loss, weights) of each example, and the stats after it
+LossFunction = Callable[[Any, Any, Mapping[str, jax.Array], Batch, jax.Array], tuple[jax.Array, jax.Array, Any]]
 
 
 def make_step(
@@ -32,31 +32,32 @@ def make_step(
     devices nor `accumulate` changes it.
 
     Args:
-      loss: per-example loss and weights; sees the rows of all tables, indexed as the batch's indices say.
+      loss: per-example loss and weights, and the running statistics afterwards; sees the rows of all tables, indexed
+        as the batch's indices say.
       optimizer: of the dense parameters (`state['params']`).
       specs: the model's tables.
       row_optimizer: of the tables' rows; None when the tables are dense parameters under `params['tables']`.
       seed: of the keys for dropout, `fold_in(key(seed), step)`.
       clip_norm: the gradient, rows included, is scaled down to this norm.
       accumulate: microbatches a step; the batch's leading axis is a multiple of it.
-      ema_decay: keeps `state['ema']`, a moving average of the dense parameters.
+      ema_decay: keeps `state['ema']`, a moving average of the dense parameters; at step n the decay is at most (1 + n) / (10 + n).
 
     Returns:
       The step. Its metrics: 'loss', 'grad_norm' (before clipping), 'weight' (sum of weights), 'finite' (bool).
     """
 
-    def sums(trained: dict[str, Any], batch: Batch, key: jax.Array) -> tuple[jax.Array, jax.Array]:
+    def sums(trained: dict[str, Any], stats: Any, batch: Batch, key: jax.Array) -> tuple[jax.Array, Any]:
         rows = trained["rows"] if row_optimizer is not None else trained["params"]["tables"]
-        values, weights = loss(trained["params"]["model"], rows, batch, key)
-        return jnp.sum(values * weights), jnp.sum(weights)
+        values, weights, stats = loss(trained["params"]["model"], stats, rows, batch, key)
+        return jnp.sum(values * weights), (jnp.sum(weights), stats)
 
     def gradient_of(
-        trained: dict[str, Any], batch: Batch, key: jax.Array
-    ) -> tuple[jax.Array, jax.Array, dict[str, Any]]:
-        """(sum of losses, sum of weights, gradient of the sum)."""
+        trained: dict[str, Any], stats: Any, batch: Batch, key: jax.Array
+    ) -> tuple[jax.Array, jax.Array, Any, dict[str, Any]]:
+        """(sum of losses, sum of weights, new stats, gradient of the sum)."""
         if accumulate == 1:
-            (total, weight), gradient = jax.value_and_grad(sums, has_aux=True)(trained, batch, key)
-            return total, weight, gradient
+            (total, (weight, stats)), gradient = jax.value_and_grad(sums, has_aux=True)(trained, stats, batch, key)
+            return total, weight, stats, gradient
 
         def split(x: jax.Array) -> jax.Array:
             # Every device keeps its own examples: microbatch m takes every accumulate-th of them.
@@ -64,13 +65,15 @@ def make_step(
 
         def add(carry: Any, part: tuple[Batch, jax.Array]) -> tuple[Any, None]:
             micro, number = part
-            found = jax.value_and_grad(sums, has_aux=True)(trained, micro, jax.random.fold_in(key, number))
+            found = jax.value_and_grad(sums, has_aux=True)(trained, stats, micro, jax.random.fold_in(key, number))
             return jax.tree.map(jnp.add, carry, found), None
 
         parts = (jax.tree.map(split, batch), jnp.arange(accumulate))
-        zero = ((jnp.float32(0), jnp.float32(0)), jax.tree.map(jnp.zeros_like, trained))
-        ((total, weight), gradient), _ = jax.lax.scan(add, zero, parts)
-        return total, weight, gradient
+        nothing = jax.tree.map(jnp.zeros_like, (stats, trained))
+        zero = ((jnp.float32(0), (jnp.float32(0), nothing[0])), nothing[1])
+        ((total, (weight, stats_sum)), gradient), _ = jax.lax.scan(add, zero, parts)
+        # Each microbatch moved the same old statistics: their mean is what one batch of them all would give.
+        return total, weight, jax.tree.map(lambda x: x / accumulate, stats_sum), gradient
 
     def step(state: State, batch: Batch) -> tuple[State, dict[str, jax.Array]]:
         number = state["step"]
@@ -82,7 +85,7 @@ def make_step(
             "params": state["params"],
             "rows": {name: table["rows"] for name, table in gathered.items()},
         }
-        total, weight, gradient = gradient_of(trained, examples, key)
+        total, weight, stats, gradient = gradient_of(trained, state["stats"], examples, key)
         inverse = 1.0 / jnp.maximum(weight, 1e-12)  # no weight at all: no loss and no gradient
         gradient = jax.tree.map(lambda g: g * inverse, gradient)
         norm = optax.tree.norm(gradient)
@@ -99,9 +102,11 @@ def make_step(
             rows, slots = row_optimizer.update(table["rows"], gradient["rows"][name], slots, number)
             tables[name] = scatter(state["tables"][name], ids[specs[name].ids], {"rows": rows, **slots})
 
-        new = {"params": params, "opt": optimizer_state, "tables": tables, "step": number + 1}
+        new = {"params": params, "stats": stats, "opt": optimizer_state, "tables": tables, "step": number + 1}
         if ema_decay is not None:
-            new["ema"] = optax.incremental_update(params, state["ema"], 1.0 - ema_decay)
+            # The first steps average over those there were: the initial values are soon forgotten.
+            decay = jnp.minimum(ema_decay, (1.0 + number) / (10.0 + number))
+            new["ema"] = optax.incremental_update(params, state["ema"], 1.0 - decay)
         value = total * inverse
         finite = jnp.isfinite(value) & jnp.isfinite(norm)
         return new, {"loss": value, "grad_norm": norm, "weight": weight, "finite": finite}
