@@ -5,11 +5,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := pyproject.toml constraints.txt
 
-.PHONY: help quickstart test test-slow lint types clean
+.PHONY: help quickstart test test-slow results-audio lint types clean
 
 help:
 	@echo "make quickstart   install, simulate a music world, train, evaluate, recommend"
 	@echo "make test         the tests but the slow ones; make test-slow runs those"
+	@echo "make results-audio   every audio experiment, folds and seeds, into docs/results.md: hours, goes on where it stopped"
 	@echo "make lint types   ruff; pyright"
 	@echo "make clean        remove .venv, caches and what was built"
 
@@ -22,6 +23,10 @@ test: $(VENV)/.installed-test
 
 test-slow: $(VENV)/.installed-test
 	$(BIN)/python -m pytest -m slow
+
+# The data sets lie in MU_DATA; ONLY=esc10,emotify picks some.
+results-audio: $(VENV)/.installed
+	$(BIN)/python benchmarks/audio_results.py --data=$(or $(MU_DATA),../shared/data) $(if $(ONLY),--only=$(ONLY))
 
 lint: $(VENV)/.installed-test
 	$(BIN)/ruff check .

@@ -12,8 +12,10 @@ COMMANDS = {
         "mu.commands.import_log",
         "turn listening logs (CSV, Parquet, JSON lines, TFDS, ...) into a log folder",
     ),
+    "import-audio": ("mu.commands.import_audio", "scan a library of recordings into a table of clips"),
     "train": ("mu.commands.train", "train a model from a config, or go on training"),
     "evaluate": ("mu.commands.evaluate", "rank the whole catalogue again with a run's best weights, with intervals"),
+    "crossvalidate": ("mu.commands.crossvalidate", "one config over all folds and several seeds, pooled"),
     "compare": ("mu.commands.compare", "paired differences between two evaluated runs"),
     "recommend": ("mu.commands.recommend", "tracks for a listener or a history"),
     "world": ("mu.commands.world", "write the log of a simulated music world"),
@@ -30,7 +32,7 @@ def usage() -> str:
         "usage: mu COMMAND [--help] ...",
         "",
     ]
-    lines += [f"  {name:<11} {what}" for name, (_, what) in COMMANDS.items()]
+    lines += [f"  {name:<13} {what}" for name, (_, what) in COMMANDS.items()]
     return "\n".join([*lines, "", "Begin with `mu quickstart`; `mu COMMAND --help` says more."])
 
 

@@ -1,0 +1,54 @@
+"""Environmental sounds (ESC-10: 400 clips of 5 s, 10 classes, official 5 folds), from scratch.
+
+Source: github karoldvl/ESC-10, CC BY 3.0 (Piczak 2015). Published: random forest .727, people .957, ESResNet with pre-training .970.
+
+    mu import-audio esc10/meta.csv --root=esc10 --output=data/esc10 --store --store_rate_hz=32000
+    mu crossvalidate --config=experiments/esc10.py --folds=5 --seeds=0,1,2 --workdir=runs/esc10
+
+`task=contrastive` and `task=masked` learn without labels from the clips of the training folds; `--config.start_from=RUN` then begins
+from there.
+"""
+
+from ml_collections import ConfigDict
+
+from mu.config import base, parse_arg
+
+
+def get_config(arg: str | None = None) -> ConfigDict:
+    args = parse_arg(arg, smoke=False, fold=0, seed=0, refit=True, task="labels")
+    config = base()
+    config.seed = args.seed
+    config.data = {"name": "mu.data.clips:load", "path": "data/esc10", "sample_rate_hz": 32000, "classes": ("class",)}
+    config.split = {"name": "mu.data.clip_splits:by_column", "column_name": "fold", "fold": args.fold}
+    config.batches = {"name": "mu.data.clip_batches:ClipBatches", "clips_per_batch": 32, "crop_s": 5.0}
+    config.model = {
+        "name": "mu.models.audio_encoder:AudioEncoder",
+        "window_s": 0.032,
+        "hop_s": 0.02,
+        "n_mels": 64,
+        "fmin_hz": 40.0,
+        "normalisation": "none",
+    }
+    augment = {
+        "name": "mu.tasks.augmentations:Augmentations",
+        "shift_s": 2.5,
+    }
+    config.task = {"name": "mu.tasks.understanding:Understanding", "augment": augment, "mixup_alpha": 0.4}
+    config.best = {"metric": "valid/class/accuracy", "patience": None}
+    if args.task != "labels":
+        config.best.metric = "valid/negative_loss"
+    if args.task == "contrastive":
+        config.task = {"name": "mu.tasks.contrastive:Contrastive", "augment": augment}
+        config.batches.update(crops=2, crop_s=2.0)
+    if args.task == "masked":
+        config.task = {"name": "mu.tasks.masked:MaskedSpectrogram"}
+    config.optimizer = {"name": "mu.training.optim:adamw_cosine", "learning_rate": 2e-3, "weight_decay": 0.05}
+    config.clip_norm = 1.0
+    config.ema_decay = 0.99
+    config.evaluation = {"name": "mu.measuring.clips:ClipScores"}
+    config.baselines = {"mfcc_linear": {"name": "mu.baselines.mfcc:MFCCLinear"}}
+    config.refit = args.refit and not args.smoke
+    config.total_steps = 20 if args.smoke else 600
+    config.evaluate_every_steps = 10 if args.smoke else 150
+    config.log_every_steps = 50
+    return config

@@ -1,0 +1,57 @@
+"""Instruments from single notes (Philharmonia samples: 1,119 notes, 15 instruments), pitches of the test never heard.
+
+Source: github skratchdot/philharmonia-samples, CC BY-SA 3.0. Folds are pitch modulo 5, so an encoder must know a timbre and not a
+note; only the first second is heard, because clip length gives the instrument away.
+
+    mu import-audio philharmonia/meta.csv --root=philharmonia --output=data/philharmonia
+    mu crossvalidate --config=experiments/philharmonia.py --folds=5 --seeds=0,1,2 --workdir=runs/philharmonia
+"""
+
+from ml_collections import ConfigDict
+
+from mu.config import base, parse_arg
+
+
+def get_config(arg: str | None = None) -> ConfigDict:
+    args = parse_arg(arg, smoke=False, fold=0, seed=0, refit=True)
+    config = base()
+    config.seed = args.seed
+    config.data = {
+        "name": "mu.data.clips:load",
+        "path": "data/philharmonia",
+        "sample_rate_hz": 22050,
+        "classes": ("instrument",),
+        "first_s": 1.0,
+    }
+    config.split = {"name": "mu.data.clip_splits:by_column", "column_name": "fold", "fold": args.fold}
+    config.batches = {"name": "mu.data.clip_batches:ClipBatches", "clips_per_batch": 32, "crop_s": 1.0}
+    config.model = {
+        "name": "mu.models.audio_encoder:AudioEncoder",
+        "window_s": 0.046,
+        "hop_s": 0.01,
+        "n_mels": 96,
+        "fmin_hz": 40.0,
+    }
+    config.task = {
+        "name": "mu.tasks.understanding:Understanding",
+        "augment": {
+            "name": "mu.tasks.augmentations:Augmentations",
+            "equalize_db": (-2.0, 2.0),
+            "frequency_shift": 1.0,
+            "time_masks": 1,
+            "time_mask_share": 0.1,
+            "frequency_masks": 1,
+            "frequency_mask_share": 0.08,
+        },
+    }
+    config.optimizer = {"name": "mu.training.optim:adamw_cosine", "learning_rate": 2e-3, "weight_decay": 0.05}
+    config.clip_norm = 1.0
+    config.ema_decay = 0.99
+    config.evaluation = {"name": "mu.measuring.clips:ClipScores"}
+    config.best = {"metric": "valid/instrument/accuracy", "patience": None}
+    config.baselines = {"mfcc_linear": {"name": "mu.baselines.mfcc:MFCCLinear"}}
+    config.refit = args.refit and not args.smoke
+    config.total_steps = 20 if args.smoke else 800
+    config.evaluate_every_steps = 10 if args.smoke else 200
+    config.log_every_steps = 50
+    return config

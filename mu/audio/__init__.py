@@ -1,0 +1,1 @@
+"""Audio features: pure JAX functions of waveforms, and the decoding that feeds them."""

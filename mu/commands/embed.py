@@ -1,0 +1,146 @@
+"""`mu embed`: a trained encoder over a library; one vector a recording, kept by content hash."""
+
+import argparse
+import signal
+import sys
+import threading
+import time
+from typing import Any
+
+EPILOG = """\
+examples:
+  mu import-audio ~/Music --output=data/music
+  mu embed runs/encoder data/music --output=embeddings/music --licence="my own collection, CC BY 4.0"
+  mu embed runs/encoder data/music --output=embeddings/music --shard=0/4     and 1/4, 2/4, 3/4, in four processes
+  mu embed --merge embeddings/music                                          where the last one could not see the others
+
+Recordings are heard whole, in tiles of the length that the run was trained on. The same file gives the same bytes in
+any library, order or shard, on the same kind of machine with the same versions. The same command again goes on where it
+was killed, tries faulty files once more, and embeds only what is new.
+
+output:
+  embeddings.npy      float32 [n, D], to be memory-mapped; `mu.embedding.load(DIR)` opens it all
+  embeddings.parquet  row, content_hash, clip, duration_s
+  faults.jsonl        files that are gone, changed since they were imported, or cannot be decoded
+  card.json           the encoder and its hash, the library, the licence, versions
+  shards/             what is not finished yet
+"""
+
+
+def main(argv: list[str]) -> int:
+    """0 when done, 1 after an error that has been printed, 2 when it was called wrongly, 130 when interrupted."""
+    parser = _parser()
+    arguments = parser.parse_args(argv)
+    merging = arguments.merge is not None
+    if merging != (arguments.run is None) or (merging and arguments.output):
+        parser.error("it takes RUN, LIBRARY and --output=DIR; or --merge=DIR alone")
+    if not merging and not (arguments.library and arguments.output):
+        parser.error("LIBRARY and --output=DIR are needed: what to embed, and where to")
+    from mu.embedding.run import merge
+
+    main_thread = threading.current_thread() is threading.main_thread()
+    before = signal.signal(signal.SIGTERM, _stop) if main_thread else None
+    try:
+        if merging:
+            whole = merge(arguments.merge)
+            print(f"{len(whole):,} embeddings of {whole.card['dim']} numbers in {arguments.merge}")
+        else:
+            _embed(arguments, _shard(arguments.shard, parser))
+    except (ValueError, OSError) as error:
+        print(f"mu embed: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("mu embed: interrupted; the same command goes on from here", file=sys.stderr)
+        return 130
+    finally:
+        if before is not None:
+            signal.signal(signal.SIGTERM, before)
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="mu embed",
+        description="Embeds a library of recordings with the encoder of a run.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    add = parser.add_argument
+    add("run", metavar="RUN", nargs="?", help="a run of `mu train` on audio; its best weights are taken")
+    add("library", metavar="LIBRARY", nargs="?", help="the folder that `mu import-audio` wrote")
+    add("--output", metavar="DIR", help="the folder to make or to bring up to date")
+    add("--root", metavar="DIR", help="where the library's files lie, if they have moved since")
+    add("--licence", metavar="TEXT", help="the recordings' terms, for card.json")
+    add("--shard", default="0/1", metavar="I/N", help="only the I-th of N shares, from 0")
+    add("--merge", metavar="DIR", help="make the whole of shards that are finished")
+    add("--on_error", choices=("skip", "stop"), default="skip", help="stop: end at the first file with a fault")
+    return parser
+
+
+def _shard(text: str, parser: argparse.ArgumentParser) -> tuple[int, int]:
+    number, slash, of = text.partition("/")
+    if not (slash and number.isdecimal() and of.isdecimal() and int(number) < int(of)):
+        parser.error(f"--shard={text}; it takes I/N such as 0/4, counted from 0 to N - 1")
+    return int(number), int(of)
+
+
+def _embed(arguments: argparse.Namespace, shard: tuple[int, int]) -> None:
+    """Runs with a progress bar and says what was done."""
+    from mu.embedding.run import embed
+    from mu.embedding.shares import share_of
+
+    began = time.monotonic()
+    with _Bar() as bar:
+        report = embed(
+            arguments.run,
+            arguments.library,
+            arguments.output,
+            shard=shard,
+            root=arguments.root,
+            licence=arguments.licence,
+            on_error=arguments.on_error,
+            progress=bar,
+        )
+    seconds = time.monotonic() - began
+    known = f", {report.known:,} were there" if report.known else ""
+    print(f"{report.new:,} recordings embedded ({report.hours:.2f} h){known}, in {seconds:.1f} s")
+    for fault in report.faults[:10]:
+        print("  left out: {file}: {fault} ({reason})".format(**fault))
+    if len(report.faults) > 10:
+        print(f"  and {len(report.faults) - 10:,} more: see faults.jsonl")
+    if report.missing:
+        of = shard[1]
+        others = sorted({share_of(key, of) for key in report.missing})
+        print(
+            f"{len(report.missing):,} recordings belong to shards that are not finished "
+            f"({', '.join(f'{other}/{of}' for other in others)}); the last of them makes the whole"
+        )
+    else:
+        print(f"The whole is in {arguments.output}")
+
+
+class _Bar:
+    """The progress bar, once it is known how much there is."""
+
+    def __init__(self) -> None:
+        self._bar: Any = None
+
+    def __enter__(self) -> "_Bar":
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        if self._bar is not None:
+            self._bar.__exit__(*error)
+
+    def __call__(self, done: int, total: int, note: str) -> None:
+        from mu.progress import ProgressBar
+
+        if self._bar is None:
+            self._bar = ProgressBar("embedding", total, done).__enter__()
+        self._bar.update(done, note)
+
+
+def _stop(*_: object) -> None:
+    """SIGTERM ends like Ctrl-C: what is done so far is on disk."""
+    raise KeyboardInterrupt

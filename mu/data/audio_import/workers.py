@@ -1,0 +1,162 @@
+"""Work in parallel processes that may die: what killed one is known by name, and the rest goes on."""
+
+import collections
+import contextlib
+import multiprocessing
+import os
+import signal
+from collections.abc import Callable, Generator, Iterable, Iterator
+from multiprocessing.connection import Connection, wait
+from typing import Any, NamedTuple
+
+# One that is worked on and one that waits: a worker never stands still while its answer is on the way.
+_TASKS_AHEAD = 2
+_ATTEMPTS = 2  # a worker may die for another's sake (out of memory): the task gets a second chance
+
+
+class Failed(NamedTuple):
+    """A task that raised, or that killed its worker twice."""
+
+    reason: str
+
+
+def run(function: Callable[[Any], Any], tasks: Iterable[Any], workers: int) -> Generator[tuple[Any, Any]]:
+    """Yields (task, function(task)) as they are done, in any order; a task that could not be done gives `Failed`.
+
+    Processes are spawned, so `function` (and what it holds) and the tasks must be picklable, and a script that calls
+    this needs `if __name__ == "__main__":`. Closing the generator ends the processes.
+
+    Raises:
+      RuntimeError: a worker cannot even start.
+    """
+    pool: list[_Worker] = []
+    try:
+        for _ in range(workers):
+            pool.append(_Worker(function))
+        yield from _serve(pool, iter(tasks))
+    finally:
+        for worker in pool:
+            worker.stop()
+
+
+def available_processors() -> int:
+    """Processors that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _serve(pool: list["_Worker"], tasks: Iterator[Any]) -> Iterator[tuple[Any, Any]]:
+    again: collections.deque[tuple[Any, int]] = collections.deque()  # tasks of dead workers, with their attempts
+
+    def give(worker: _Worker) -> None:
+        while worker.ready and len(worker.given) < _TASKS_AHEAD:
+            if again:
+                worker.give(*again.popleft())
+            elif (task := next(tasks, _END)) is not _END:
+                worker.give(task, 0)
+            else:
+                return
+
+    while True:
+        for worker in pool:
+            give(worker)
+        busy = {worker.connection: worker for worker in pool if worker.given or not worker.ready}
+        if not any(worker.given for worker in pool) and not again and all(worker.ready for worker in pool):
+            return
+        for connection in wait(list(busy)):
+            worker = busy[connection]  # pyright: ignore[reportArgumentType]
+            try:
+                answer = worker.connection.recv()
+            except (EOFError, OSError):
+                dead = worker.given
+                reason = worker.restart()
+                if dead:
+                    task, attempts = dead.popleft()
+                    again.extend(dead)
+                    if attempts + 1 < _ATTEMPTS:
+                        again.append((task, attempts + 1))
+                    else:
+                        yield task, Failed(f"the decoder crashed ({reason})")
+                continue
+            if not worker.ready:
+                worker.ready = True
+            else:
+                task, _ = worker.given.popleft()
+                yield task, answer
+
+
+_END = object()
+
+
+class _Worker:
+    """A process, the line to it, and the tasks that it was given and has not answered."""
+
+    def __init__(self, function: Callable[[Any], Any]):
+        self._function = function
+        self._start()
+
+    def _start(self) -> None:
+        context = multiprocessing.get_context("spawn")
+        self.connection, other = context.Pipe()
+        self.given: collections.deque[tuple[Any, int]] = collections.deque()
+        self.ready = False
+        self._process = context.Process(target=_work, args=(other, self._function), daemon=True)
+        with _without_interrupts():
+            self._process.start()
+        other.close()  # so that the death of the process is seen here
+
+    def give(self, task: Any, attempts: int) -> None:
+        """Sends a task; a worker that has died meanwhile is found when its answer is waited for."""
+        self.given.append((task, attempts))
+        with contextlib.suppress(OSError):
+            self.connection.send(task)
+
+    def restart(self) -> str:
+        """Replaces the dead process; says how it died."""
+        self._process.join()
+        code = self._process.exitcode or 0
+        reason = signal.Signals(-code).name if code < 0 else f"exit status {code}"
+        if not self.ready:
+            raise RuntimeError(f"a worker process could not be started ({reason}); what it said is above")
+        self.connection.close()
+        self._start()
+        return reason
+
+    def stop(self) -> None:
+        """Ends the process, in whatever it is."""
+        self.connection.close()
+        self._process.terminate()
+        self._process.join()
+
+
+@contextlib.contextmanager
+def _without_interrupts() -> Iterator[None]:
+    """A process that is started meanwhile never sees Ctrl-C, which a terminal sends to all; this one sees it after."""
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _work(connection: Connection, function: Callable[[Any], Any]) -> None:
+    """The life of a worker; ends when the other end of the line is gone."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends its workers
+    # Decoders written in C print what they think of damaged files.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+    connection.send(None)
+    while True:
+        try:
+            task = connection.recv()
+        except (EOFError, OSError):
+            return
+        try:
+            answer = function(task)
+        except Exception as error:  # whatever it is, it is this task's
+            answer = Failed(f"{type(error).__name__}: {error}")
+        try:
+            connection.send(answer)
+        except OSError:
+            return

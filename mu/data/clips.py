@@ -1,0 +1,212 @@
+"""Clips: recordings with what is known of them, in the table that `mu import-audio` wrote."""
+
+import dataclasses
+import functools
+import hashlib
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import polars as pl
+
+from mu.audio import io
+from mu.data.audio_import.store import Store, open_store
+
+KINDS = ("class", "tags", "numbers")
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Target:
+    """What is to be told of a clip.
+
+    Attributes:
+      kind: 'class' (one of several), 'tags' (any of several) or 'numbers'.
+      names: of the classes, tags or numbers.
+      values: 'class' int32 [n], -1 where it is not known; else float32 [n, len(names)], NaN where it is not known.
+    """
+
+    kind: Literal["class", "tags", "numbers"]
+    names: tuple[str, ...]
+    values: np.ndarray
+
+    @property
+    def known(self) -> np.ndarray:
+        """bool [n]: clips of which it is known, all of it."""
+        return self.values >= 0 if self.kind == "class" else np.isfinite(self.values).all(axis=1)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Clips:
+    """Recordings in the order of their table.
+
+    Attributes:
+      table: a row a clip: 'clip', 'file', 'content_hash', 'duration_s', then what is known of it.
+      sample_rate_hz: at which the audio is given out, whatever its files have.
+      targets: name -> what is to be told; codes are those of the whole table, also in a part of it.
+      root: the folder that 'file' starts from.
+      store: the copy made by `mu import-audio --store`, which is read instead of the files; or None.
+      store_rows: int64 [n], each clip's row there.
+      first_s: seconds of each clip that there are; None for all.
+      card: what the import wrote of itself.
+    """
+
+    table: pl.DataFrame
+    sample_rate_hz: int
+    targets: dict[str, Target]
+    root: Path
+    store: Store | None
+    store_rows: np.ndarray
+    first_s: float | None = None
+    card: dict[str, Any] = dataclasses.field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.table)
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """No tables have rows for clips."""
+        return {}
+
+    @functools.cached_property
+    def lengths(self) -> np.ndarray:
+        """int64 [n]: samples of each clip at `sample_rate_hz`."""
+        duration_s = self.table["duration_s"].to_numpy()
+        if self.first_s is not None:
+            duration_s = np.minimum(duration_s, self.first_s)
+        return np.ceil(duration_s * self.sample_rate_hz - 1e-6).astype(np.int64)
+
+    def take(self, rows: np.ndarray) -> "Clips":
+        """The clips at these places, in this order."""
+        rows = np.asarray(rows, np.int64)
+        targets = {
+            name: dataclasses.replace(target, values=target.values[rows]) for name, target in self.targets.items()
+        }
+        return dataclasses.replace(self, table=self.table[rows], targets=targets, store_rows=self.store_rows[rows])
+
+    def merged(self, other: "Clips") -> "Clips":
+        """These clips and then the others (of the same table)."""
+        targets = {
+            name: dataclasses.replace(target, values=np.concatenate([target.values, other.targets[name].values]))
+            for name, target in self.targets.items()
+        }
+        return dataclasses.replace(
+            self,
+            table=pl.concat([self.table, other.table]),
+            targets=targets,
+            store_rows=np.concatenate([self.store_rows, other.store_rows]),
+        )
+
+    def waveform(self, clip: int, start: int = 0, length: int | None = None) -> np.ndarray:
+        """float32, mono: samples `start` to `start + length` of a clip at `sample_rate_hz`, or to its end.
+
+        Raises:
+          mu.audio.io.AudioError: the file is gone, or no longer what was imported; names it.
+        """
+        most = int(self.lengths[clip]) - start
+        length = most if length is None else min(length, most)
+        if self.store is not None:
+            return self.store.waveform(int(self.store_rows[clip]), start, length).astype(np.float32) / 32768
+        file = self.root / self.table["file"][clip]
+        found, _ = io.read(
+            file,
+            sample_rate_hz=self.sample_rate_hz,
+            start_s=start / self.sample_rate_hz,
+            duration_s=length / self.sample_rate_hz,
+        )
+        return found
+
+    def hash(self) -> str:
+        """sha256 over the recordings' contents, the rate and the targets: equal data have equal hashes."""
+        digest = hashlib.sha256(f"{self.sample_rate_hz} {self.first_s}".encode())
+        digest.update("\n".join(self.table["content_hash"]).encode())
+        for name, target in self.targets.items():
+            digest.update(json.dumps([name, target.kind, target.names]).encode())
+            digest.update(np.ascontiguousarray(target.values).data)
+        return digest.hexdigest()
+
+
+def load(
+    path: str | os.PathLike[str],
+    *,
+    sample_rate_hz: int,
+    classes: Sequence[str] = (),
+    tags: Sequence[str] = (),
+    numbers: Sequence[str] = (),
+    first_s: float | None = None,
+    root: str | None = None,
+) -> Clips:
+    """Opens the folder that `mu import-audio` wrote.
+
+    Args:
+      path: the folder.
+      sample_rate_hz: at which the audio is to be given out.
+      classes: columns that hold one of several names; each becomes a target.
+      tags: columns that hold lists of names, or names separated by ';'; each becomes a target.
+      numbers: columns of numbers; together they become the target 'numbers'.
+      first_s: hear so many seconds of each clip and no more; None for all.
+      root: where the audio lies, if it has moved since.
+
+    Raises:
+      FileNotFoundError: `path` is no such folder, or its audio is gone; says what to do.
+      ValueError: a column is missing, or does not hold what it should; names the column and the clip.
+    """
+    folder = Path(path)
+    if not (folder / "clips.parquet").is_file():
+        raise FileNotFoundError(f"no clips at {folder} (clips.parquet is missing); make them with `mu import-audio`")
+    table = pl.read_parquet(folder / "clips.parquet")
+    card = json.loads((folder / "card.json").read_text())
+    targets = {name: _classes(table, name) for name in classes} | {name: _tags(table, name) for name in tags}
+    if numbers:
+        targets["numbers"] = _numbers(table, numbers)
+    store = open_store(folder / "store") if (folder / "store").is_dir() else None
+    if store is not None and store.sample_rate_hz != sample_rate_hz:
+        store = None  # made for another rate: the files are decoded
+    place = Path(root or card["root"] or "")
+    if store is None and not place.is_dir():
+        raise FileNotFoundError(f"the audio of {folder} is no longer at {place}: say where with data.root=DIR")
+    return Clips(table, sample_rate_hz, targets, place, store, np.arange(len(table)), first_s, card)
+
+
+def column(table: pl.DataFrame, name: str) -> pl.Series:
+    """A column of the table; ValueError with those there are."""
+    if name not in table.columns:
+        raise ValueError(f"the clips have no column {name!r}; there is: {', '.join(table.columns)}")
+    return table[name]
+
+
+def _classes(table: pl.DataFrame, name: str) -> Target:
+    values = column(table, name)
+    ordered = values.drop_nulls().unique().sort()
+    names = [str(value) for value in ordered]
+    if len(names) < 2:
+        raise ValueError(f"column {name!r} holds {len(names)} classes; there is nothing to tell apart")
+    code = {value: number for number, value in enumerate(names)}
+    codes = [-1 if value is None else code[str(value)] for value in values]
+    return Target("class", tuple(names), np.array(codes, np.int32))
+
+
+def _tags(table: pl.DataFrame, name: str) -> Target:
+    values = column(table, name)
+    lists = values.to_list() if values.dtype == pl.List else [v and str(v).split(";") for v in values.to_list()]
+    sets = [None if tags is None else {str(tag).strip() for tag in tags} - {""} for tags in lists]
+    names = sorted(set().union(*(tags for tags in sets if tags)))
+    if not names:
+        raise ValueError(f"column {name!r} holds no tags")
+    found = np.zeros((len(table), len(names)), np.float32)
+    for row, tags in enumerate(sets):
+        found[row] = np.nan if tags is None else [tag in tags for tag in names]
+    return Target("tags", tuple(names), found)
+
+
+def _numbers(table: pl.DataFrame, names: Sequence[str]) -> Target:
+    found = []
+    for name in names:
+        values = column(table, name)
+        if not values.dtype.is_numeric():
+            wrong = next(value for value in values if value is not None)
+            raise ValueError(f"column {name!r} holds {values.dtype} such as {wrong!r}; numbers are needed")
+        found.append(values.cast(pl.Float32).fill_null(float("nan")).to_numpy())
+    return Target("numbers", tuple(names), np.stack(found, axis=1))

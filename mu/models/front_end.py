@@ -1,0 +1,97 @@
+"""What an audio encoder hears: log-mel spectrograms, and how they are brought to one scale."""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+
+from mu.audio.mel import log_mel
+
+NORMALISATIONS = ("clip", "band", "none")
+# Decibels that become one; spectrograms then have a spread of about one.
+SCALE_DB = 15.0
+# Where recordings lie on the scale of full scale 0 dB, when their levels are left as they are.
+MIDDLE_DB = -30.0
+
+
+@dataclasses.dataclass(frozen=True)
+class FrontEnd:
+    """Waveforms to log-mel spectrograms.
+
+    Attributes:
+      sample_rate_hz: of the waveforms.
+      window_s: length of a frame; the Fourier transform takes the next power of two.
+      hop_s: from frame to frame.
+      n_mels: M.
+      fmin_hz, fmax_hz: the mel filters' range; None is half the rate.
+      range_db: what is quieter than the loudest place of the clip by more than this is raised to it: the noise of a
+        recording chain tells the chain, and a model left with it learns that.
+      normalisation: 'clip' takes each clip's mean level away; 'band' takes each band's mean over time away, and with it
+        the recording chain's colour and the level; 'none' leaves the level as it is.
+    """
+
+    sample_rate_hz: int
+    window_s: float
+    hop_s: float
+    n_mels: int
+    fmin_hz: float
+    fmax_hz: float | None
+    range_db: float
+    normalisation: str
+
+    def __post_init__(self) -> None:
+        if self.normalisation not in NORMALISATIONS:
+            raise ValueError(f"normalisation={self.normalisation!r}; known: {', '.join(NORMALISATIONS)}")
+        if self.hop_samples < 1 or self.window_samples < self.hop_samples:
+            raise ValueError(
+                f"window_s={self.window_s} and hop_s={self.hop_s} at {self.sample_rate_hz} Hz: a window must be at least "
+                "a hop, and a hop at least a sample"
+            )
+
+    @property
+    def window_samples(self) -> int:
+        return round(self.window_s * self.sample_rate_hz)
+
+    @property
+    def hop_samples(self) -> int:
+        return round(self.hop_s * self.sample_rate_hz)
+
+    def spectrogram(self, audio: jax.Array, samples: jax.Array) -> tuple[jax.Array, jax.Array]:
+        """Log-mel spectrograms in dB, no more than `range_db` below their loudest place, and which frames hold the clip.
+
+        Args:
+          audio: float32 [B, N].
+          samples: int32 [B], how many of the N are the clip's; the rest is filling.
+
+        Returns:
+          (float32 [B, F, M], bool [B, F]), F = ceil(N / hop).
+        """
+        n_fft = 1 << (self.window_samples - 1).bit_length()
+        found = log_mel(
+            audio,
+            self.sample_rate_hz,
+            n_fft=n_fft,
+            window_samples=self.window_samples,
+            hop_samples=self.hop_samples,
+            n_mels=self.n_mels,
+            fmin_hz=self.fmin_hz,
+            fmax_hz=self.fmax_hz,
+        )
+        frames = -(-audio.shape[-1] // self.hop_samples)  # the last frame of centred ones is half beyond the end
+        held = -(-samples // self.hop_samples)
+        mask = jnp.arange(frames, dtype=jnp.int32) < jnp.maximum(held, 1)[:, None]
+        found = found[:, :frames]
+        loudest = jnp.max(jnp.where(mask[..., None], found, -jnp.inf), axis=(1, 2), keepdims=True)
+        return jnp.maximum(found, loudest - self.range_db), mask
+
+    def normalised(self, spectrogram: jax.Array, mask: jax.Array) -> jax.Array:
+        """[B, F, M] in dB -> the same shape, around 0 with a spread of about 1, and 0 outside the mask."""
+        inside = mask[..., None].astype(spectrogram.dtype)
+        count = jnp.sum(inside, axis=1, keepdims=True)
+        if self.normalisation == "none":
+            level = jnp.asarray(MIDDLE_DB, spectrogram.dtype)
+        else:
+            level = jnp.sum(spectrogram * inside, axis=1, keepdims=True) / count
+            if self.normalisation == "clip":
+                level = jnp.mean(level, axis=-1, keepdims=True)
+        return (spectrogram - level) * inside / SCALE_DB

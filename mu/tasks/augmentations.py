@@ -1,0 +1,94 @@
+"""Which augmentations a task applies to what it trains on: each off until it is given a range."""
+
+import jax
+
+from mu.audio import augment, augment_filters, augment_spectrogram, augment_time
+
+Range = tuple[float, float]
+# Made-up rooms a step.
+ROOMS = 8
+
+
+class Augmentations:
+    """Waveforms first, then spectrograms, in the order of the arguments; see `mu.audio.augment` and its neighbours.
+
+    Every example draws its own values from the key; what is given as None or 0 is not applied.
+
+    Args:
+      speed: range of rates at which the waveform is played: tempo and pitch together.
+      shift_s: the waveform is turned round in time by up to so many seconds.
+      equalize_db: range of the gains of three random bands.
+      reverb_t60_s: range of reverberation times of synthetic rooms, half of the examples.
+      noise_snr_db: range of signal-to-noise ratios, coloured noise.
+      gain_db: range of level changes.
+      polarity: half of the waveforms are turned over.
+      frequency_shift: the mel axis is moved by up to so many bins, either way.
+      frequency_warp: range of factors by which the mel axis is stretched.
+      time_masks, frequency_masks: how many.
+      time_mask_share, frequency_mask_share: each mask's widest, as a share of the axis.
+    """
+
+    def __init__(
+        self,
+        *,
+        speed: Range | None = None,
+        shift_s: float = 0.0,
+        equalize_db: Range | None = None,
+        reverb_t60_s: Range | None = None,
+        noise_snr_db: Range | None = None,
+        gain_db: Range | None = None,
+        polarity: bool = False,
+        frequency_shift: float = 0.0,
+        frequency_warp: Range | None = None,
+        time_masks: int = 0,
+        time_mask_share: float = 0.15,
+        frequency_masks: int = 0,
+        frequency_mask_share: float = 0.2,
+    ):
+        self.speed, self.shift_s, self.equalize_db, self.reverb_t60_s = speed, shift_s, equalize_db, reverb_t60_s
+        self.noise_snr_db, self.gain_db, self.polarity = noise_snr_db, gain_db, polarity
+        self.frequency_shift, self.frequency_warp = frequency_shift, frequency_warp
+        self.time_masks, self.time_mask_share = time_masks, time_mask_share
+        self.frequency_masks, self.frequency_mask_share = frequency_masks, frequency_mask_share
+
+    def waveform(self, key: jax.Array, audio: jax.Array, sample_rate_hz: int) -> jax.Array:
+        """float32 [B, N] -> [B, N]."""
+        keys = jax.random.split(key, 7)
+        if self.speed:
+            audio = augment_time.speed(keys[0], audio, rate=tuple(self.speed))
+        if self.shift_s:
+            audio = augment_time.shift(keys[1], audio, max_samples=round(self.shift_s * sample_rate_hz))
+        if self.equalize_db:
+            audio = augment_filters.equalize(keys[2], audio, sample_rate_hz, gain_db=tuple(self.equalize_db))
+        if self.reverb_t60_s:
+            room_key, reverb_key = jax.random.split(keys[3])
+            rooms = augment_filters.decaying_responses(room_key, ROOMS, sample_rate_hz, t60_s=tuple(self.reverb_t60_s))
+            audio = augment_filters.reverb(reverb_key, audio, rooms, p=0.5)
+        if self.noise_snr_db:
+            audio = augment.add_noise(keys[4], audio, snr_db=tuple(self.noise_snr_db), exponent=(0.0, 2.0))
+        if self.gain_db:
+            audio = augment.gain(keys[5], audio, gain_db=tuple(self.gain_db))
+        if self.polarity:
+            audio = augment.polarity(keys[6], audio)
+        return audio
+
+    def spectrogram(self, key: jax.Array, spectrogram: jax.Array) -> jax.Array:
+        """Normalised float32 [B, F, M] -> [B, F, M]; masks fill with 0, the mean."""
+        keys = jax.random.split(key, 4)
+        length, n_mels = spectrogram.shape[-2:]
+        if self.frequency_shift:
+            limits = (-self.frequency_shift, self.frequency_shift)
+            spectrogram = augment_spectrogram.frequency_shift(keys[0], spectrogram, bins=limits)
+        if self.frequency_warp:
+            spectrogram = augment_spectrogram.frequency_warp(keys[1], spectrogram, factor=tuple(self.frequency_warp))
+        if self.time_masks:
+            widest = int(self.time_mask_share * length)
+            spectrogram = augment_spectrogram.time_masks(
+                keys[2], spectrogram, count=self.time_masks, max_frames=widest, fill=0.0
+            )
+        if self.frequency_masks:
+            widest = int(self.frequency_mask_share * n_mels)
+            spectrogram = augment_spectrogram.frequency_masks(
+                keys[3], spectrogram, count=self.frequency_masks, max_bins=widest, fill=0.0
+            )
+        return spectrogram
