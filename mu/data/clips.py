@@ -164,7 +164,16 @@ def load(
     store = open_store(folder / "store") if (folder / "store").is_dir() else None
     if store is not None and store.sample_rate_hz != sample_rate_hz:
         store = None  # made for another rate: the files are decoded
-    place = Path(root or card["root"] or "")
+    if root is not None:
+        place = Path(root)
+    elif card.get("root") is None:  # of a data set without files: there is the store alone
+        place = folder / "store"
+        if store is None:
+            raise FileNotFoundError(
+                f"{folder} has no audio at {sample_rate_hz} Hz: import it again with --store_rate_hz={sample_rate_hz}"
+            )
+    else:
+        place = folder / card.get("root_from_here", card["root"])
     if store is None and not place.is_dir():
         raise FileNotFoundError(f"the audio of {folder} is no longer at {place}: say where with data.root=DIR")
     return Clips(table, sample_rate_hz, targets, place, store, np.arange(len(table)), first_s, card)
