@@ -2,9 +2,9 @@
 
     python benchmarks/audio_results.py --data=FOLDER [--only=NAME,...] [--seeds=0,1,2] [--workdir=runs/audio]
 
-FOLDER holds fsdd, esc10, philharmonia_notes and emotify, each with a table and an audio folder (the experiments' docstrings
-say where they come from). Each run goes on where it stopped and complete ones are not run again; docs/results.md and
-docs/results.json hold the experiments that are complete, with command, commit, machine and time.
+FOLDER holds fsdd, esc10, philharmonia_notes and emotify, each with a table and an audio folder (the experiments'
+docstrings say where they come from). Each run goes on where it stopped and complete ones are not run again;
+docs/results.md and docs/results.json hold the experiments that are complete, with command, commit, machine and time.
 """
 
 import argparse
@@ -32,7 +32,14 @@ EXPERIMENTS = {
     "philharmonia": ("philharmonia", "experiments/philharmonia.py", 5, "instrument/accuracy", 0.97, "pitch-disjoint"),
     "esc10": ("esc10", "experiments/esc10.py", 5, "class/accuracy", 0.90, "official folds"),
     "emotify": ("emotify", "experiments/emotify.py", 10, "genre/accuracy", 0.75, "folds by track"),
-    "emotify_emotion": ("emotify", "experiments/emotify.py:target=emotion", 10, "numbers/pearson", None, "folds by track"),
+    "emotify_emotion": (
+        "emotify",
+        "experiments/emotify.py:target=emotion",
+        10,
+        "numbers/pearson",
+        None,
+        "folds by track",
+    ),
 }
 
 
@@ -107,9 +114,10 @@ def record(name: str, row: dict) -> None:
     lines = [
         "# Audio experiments",
         "",
-        "Written by `make results-audio` (`benchmarks/audio_results.py`). Values are means over seeds of all folds' predictions",
-        "pooled; brackets are 95 % bootstrap intervals over recordings. Hyperparameters were chosen on validation parts; then the",
-        "encoder learnt once more from training and validation parts for the steps chosen. The baseline is 120 statistics of MFCCs and a linear model.",
+        "Written by `make results-audio` (`benchmarks/audio_results.py`). Values are means over seeds of all folds'",
+        "predictions pooled; brackets are 95 % bootstrap intervals over recordings. Hyperparameters were chosen on",
+        "validation parts; then the encoder learnt once more from training and validation parts for the steps chosen.",
+        "The baseline is 120 statistics of MFCCs and a linear model.",
         "",
         "| experiment | protocol | metric | mu | seeds | MFCC + linear | target | worst fold | time, all seeds |",
         "|---|---|---|---|---|---|---|---|---|",
@@ -123,7 +131,8 @@ def record(name: str, row: dict) -> None:
             f"| `{one['experiment']}` | {one['protocol']} | {one['metric']} | **{one['value']:.3f}** "
             f"[{one['low']:.3f}, {one['high']:.3f}] | {' '.join(f'{value:.3f}' for value in one['seeds'].values())} | "
             + (f"{base['value']:.3f} [{base['low']:.3f}, {base['high']:.3f}]" if base else "")
-            + f" | {'' if one['target'] is None else one['target']} | {min(one['folds']):.3f} | {one['seconds'] / 60:.0f} min |"
+            + f" | {'' if one['target'] is None else one['target']} | {min(one['folds']):.3f} "
+            f"| {one['seconds'] / 60:.0f} min |"
         )
     lines += ["", "| experiment | command | commit | machine |", "|---|---|---|---|"]
     for key in EXPERIMENTS:

@@ -1,7 +1,7 @@
 """Genre and induced emotion of 400 tracks (Emotify: 60 s each, 4 genres), 10 folds by track, from scratch.
 
-Source: Aljanaki, Wiering & Veltkamp, "Studying emotion induced by music through a crowdsourcing game", IP&M 2015. Published for
-genre on these folds' like (a student report): SVM .478, CNN on MFCCs .60, features of a pre-trained MusiCNN .83.
+Source: Aljanaki, Wiering & Veltkamp, "Studying emotion induced by music through a crowdsourcing game", IP&M 2015.
+Published for genre, 10 folds (a student report): SVM .478, CNN on MFCCs .60, features of a pre-trained MusiCNN .83.
 
     mu import-audio emotify/tracks.csv --root=emotify --output=data/emotify --store --store_rate_hz=16000
     mu crossvalidate --config=experiments/emotify.py --folds=10 --seeds=0,1,2 --workdir=runs/emotify

@@ -1,12 +1,13 @@
 """Environmental sounds (ESC-10: 400 clips of 5 s, 10 classes, official 5 folds), from scratch.
 
-Source: github karoldvl/ESC-10, CC BY 3.0 (Piczak 2015). Published: random forest .727, people .957, ESResNet with pre-training .970.
+Source: github karoldvl/ESC-10, CC BY 3.0 (Piczak 2015). Published: random forest .727, people .957, ESResNet with
+pre-training .970.
 
     mu import-audio esc10/meta.csv --root=esc10 --output=data/esc10 --store --store_rate_hz=32000
     mu crossvalidate --config=experiments/esc10.py --folds=5 --seeds=0,1,2 --workdir=runs/esc10
 
-`task=contrastive` and `task=masked` learn without labels from the clips of the training folds; `--config.start_from=RUN` then begins
-from there.
+`task=contrastive` and `task=masked` learn without labels from the clips of the training folds;
+`--config.start_from=RUN` then begins from there.
 """
 
 from ml_collections import ConfigDict
@@ -34,9 +35,8 @@ def get_config(arg: str | None = None) -> ConfigDict:
         "shift_s": 2.5,
     }
     config.task = {"name": "mu.tasks.understanding:Understanding", "augment": augment, "mixup_alpha": 0.4}
-    config.best = {"metric": "valid/class/accuracy", "patience": None}
-    if args.task != "labels":
-        config.best.metric = "valid/negative_loss"
+    metric = "valid/class/accuracy" if args.task == "labels" else "valid/negative_loss"
+    config.best = {"metric": metric, "patience": None}
     if args.task == "contrastive":
         config.task = {"name": "mu.tasks.contrastive:Contrastive", "augment": augment}
         config.batches.update(crops=2, crop_s=2.0)

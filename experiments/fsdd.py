@@ -1,8 +1,8 @@
 """Spoken digits (Free Spoken Digit Dataset: 3,000 clips, 6 speakers): an audio encoder from scratch.
 
-Source: github Jakobovski/free-spoken-digit-dataset, CC BY-SA 4.0. Speech, not music: a quick check that an encoder learns
-what is said and not who says it. The official split (takes 0 to 4 of each speaker and digit are tested) saturates; only
-leaving speakers out tells encoders apart.
+Source: github Jakobovski/free-spoken-digit-dataset, CC BY-SA 4.0. Speech, not music: a quick check that an encoder
+learns what is said and not who says it. The official split (takes 0 to 4 of each speaker and digit are tested)
+saturates; only leaving speakers out tells encoders apart.
 
     mu import-audio fsdd/meta.csv --root=fsdd --output=data/fsdd
     mu crossvalidate --config=experiments/fsdd.py:speakers --workdir=runs/fsdd_speakers --seeds=0,1,2

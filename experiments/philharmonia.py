@@ -1,7 +1,7 @@
 """Instruments from single notes (Philharmonia samples: 1,119 notes, 15 instruments), pitches of the test never heard.
 
-Source: github skratchdot/philharmonia-samples, CC BY-SA 3.0. Folds are pitch modulo 5, so an encoder must know a timbre and not a
-note; only the first second is heard, because clip length gives the instrument away.
+Source: github skratchdot/philharmonia-samples, CC BY-SA 3.0. Folds are pitch modulo 5, so an encoder must know a timbre
+and not a note; only the first second is heard, because clip length gives the instrument away.
 
     mu import-audio philharmonia/meta.csv --root=philharmonia --output=data/philharmonia
     mu crossvalidate --config=experiments/philharmonia.py --folds=5 --seeds=0,1,2 --workdir=runs/philharmonia

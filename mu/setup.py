@@ -154,7 +154,8 @@ def cache_folder() -> Path:
 
 
 def started_from(workdir: str, state: dict[str, Any]) -> dict[str, Any]:
-    """`state` with the model's weights and statistics of another run's best checkpoint, where name and shape are the same.
+    """`state` with the model's weights and statistics of another run's best checkpoint, where name and shape are the
+    same.
 
     The heads stay as they are: they told other things.
 
@@ -164,7 +165,9 @@ def started_from(workdir: str, state: dict[str, Any]) -> dict[str, Any]:
     """
     _, other, _ = restore(workdir)
     learnt = {"params": other.get("ema", other["params"])["model"], "stats": other["stats"]}
-    known = {path: value for path, value in jax.tree.leaves_with_path(learnt) if "heads" not in jax.tree_util.keystr(path)}
+    known = {
+        path: value for path, value in jax.tree.leaves_with_path(learnt) if "heads" not in jax.tree_util.keystr(path)
+    }
     taken = 0
 
     def take(path: Any, value: jax.Array) -> jax.Array:

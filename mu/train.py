@@ -6,6 +6,7 @@ The workdir holds config.json (all keys, resolved), run.json (versions, devices,
 metrics.jsonl, checkpoints/ and evaluation/. The same command again goes on where it stopped.
 """
 
+import datetime
 import json
 import os
 import signal
@@ -117,6 +118,7 @@ def train(config: Config, workdir: str | os.PathLike[str]) -> Mapping[str, Any]:
     write_json(
         folder / "run.json",
         provenance(setup.mesh)
+        | {"started": started_at(folder)}
         | {"data_card": setup.data.card, "data_hash": setup.data.hash(), "split": setup.split.hash},
     )
     writers: list[Any] = [JsonLines(folder, step_number)]
@@ -239,6 +241,13 @@ def refuse_other_config(saved: Mapping[str, Any], now: Mapping[str, Any], folder
         raise mu.config.ConfigError(
             f"{folder} holds a run with another config; choose another --workdir, or set:\n  " + "\n  ".join(found)
         )
+
+
+def started_at(folder: Path) -> str:
+    """When a run began, ISO 8601 in UTC: now, or what its run.json says."""
+    before = folder / "run.json"
+    known = json.loads(before.read_text()).get("started") if before.is_file() else None
+    return known or datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
 
 
 def check_finite(step: int, metrics: Mapping[str, jax.Array]) -> dict[str, float]:

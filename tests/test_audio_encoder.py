@@ -119,7 +119,9 @@ def test_gradients_are_finite_even_of_silence(trunk):
 def test_sizes_go_from_a_hundred_thousand_to_a_hundred_million(trunk, sizes):
     counts = []
     for size in sizes:
-        model = nnx.eval_shape(lambda size=size: build(trunk, nnx.Rngs(0), size=size, n_mels=64, outputs={"g": Head(10)}))
+        model = nnx.eval_shape(
+            lambda size=size: build(trunk, nnx.Rngs(0), size=size, n_mels=64, outputs={"g": Head(10)})
+        )
         counts.append(sum(leaf.size for leaf in jax.tree.leaves(nnx.split(model)[1])))
     assert counts == sorted(counts) and 0.9e5 < counts[0] < 1.5e5 and 8e7 < counts[-1] < 1.1e8
 

@@ -63,7 +63,9 @@ def test_a_run_learns_to_tell_pitches_and_stops_and_goes_on_bit_for_bit(tmp_path
 def test_tones_are_learnt_beside_the_baseline(tmp_path):
     """A known answer: three pitches, told apart by anything that hears; and the restored weights are those tested."""
     baselines = {"mfcc_linear": {"name": "mu.baselines.mfcc:MFCCLinear"}}
-    results = train(tiny_audio_config(data=ALL_TARGETS, total_steps=60, evaluate_every_steps=30, baselines=baselines), tmp_path)
+    results = train(
+        tiny_audio_config(data=ALL_TARGETS, total_steps=60, evaluate_every_steps=30, baselines=baselines), tmp_path
+    )
     for found in results.values():
         assert found.values()["pitch/accuracy"] == 1.0
         assert found.values()["numbers/pearson"] > 0.5
@@ -96,7 +98,11 @@ def test_predictions_do_not_depend_on_what_else_is_predicted(tmp_path):
 @pytest.mark.parametrize("trunk", ["cnn", "transformer"])
 def test_learning_without_labels_lowers_the_loss(tmp_path, task, trunk, capsys):
     config = tiny_audio_config(
-        task=task, batches__crops=2, model__trunk=trunk, total_steps=30, evaluate_every_steps=15,
+        task=task,
+        batches__crops=2,
+        model__trunk=trunk,
+        total_steps=30,
+        evaluate_every_steps=15,
         best__metric="valid/negative_loss",
     )
     assert train(config, tmp_path) == {}
@@ -113,14 +119,14 @@ def test_what_was_learnt_without_labels_is_where_another_run_starts(tmp_path):
     state = mu.setup.set_up(tiny_audio_config()).state
     started = mu.setup.started_from(str(tmp_path / "first"), state)
     for name in ("trunk", "pooling"):
-        jax.tree.map(
-            np.testing.assert_array_equal, started["params"]["model"][name], learnt["ema"]["model"][name]
-        )
+        jax.tree.map(np.testing.assert_array_equal, started["params"]["model"][name], learnt["ema"]["model"][name])
     jax.tree.map(np.testing.assert_array_equal, started["params"]["model"]["heads"], state["params"]["model"]["heads"])
     train(tiny_audio_config(start_from=str(tmp_path / "first")), tmp_path / "second")
     other = mu.setup.set_up(tiny_audio_config(model__n_mels=16, model__size="s")).state
     with pytest.raises(ConfigError, match="nothing of its model"):
-        mu.setup.started_from(str(tmp_path / "first"), {**other, "params": {**other["params"], "model": {}}, "stats": {}})
+        mu.setup.started_from(
+            str(tmp_path / "first"), {**other, "params": {**other["params"], "model": {}}, "stats": {}}
+        )
 
 
 def test_several_tasks_share_an_encoder(tmp_path):
@@ -142,8 +148,11 @@ def test_eight_devices_give_what_one_gives(accumulate):
         "contrast": {"name": "mu.tasks.contrastive:Contrastive", "projection": 8},
     }
     config = tiny_audio_config(
-        task={"name": "mu.tasks.several:Several", "tasks": tasks}, batches__crops=2, batches__clips_per_batch=16,
-        mesh__data=-1, accumulate=accumulate,
+        task={"name": "mu.tasks.several:Several", "tasks": tasks},
+        batches__crops=2,
+        batches__clips_per_batch=16,
+        mesh__data=-1,
+        accumulate=accumulate,
     )
     found = []
     for devices in (1, 8):
@@ -183,7 +192,10 @@ def test_crossvalidation_judges_every_clip_once_and_goes_on(tmp_path, capsys):
         ({"best__metric": "valid/genre/accuracy"}, "is not measured; did you mean 'valid/pitch/accuracy'"),
         ({"task__head_weights": {"pitsch": 1.0}}, "head_weights names 'pitsch'; the targets are pitch"),
         ({"data": {"name": "tests.audio_clips:load_tones", "targets": ()}}, "the clips have no targets"),
-        ({"task": {"name": "mu.tasks.contrastive:Contrastive"}, "best__metric": "valid/negative_loss"}, "batches.crops=2"),
+        (
+            {"task": {"name": "mu.tasks.contrastive:Contrastive"}, "best__metric": "valid/negative_loss"},
+            "batches.crops=2",
+        ),
     ],
 )
 def test_runs_that_cannot_be(tmp_path, changes, message):

@@ -97,7 +97,9 @@ def write_table(folder, **columns):
 
 
 def test_targets_of_a_table(tmp_path):
-    write_table(tmp_path, genre=["rock", "pop", None], mood=["calm;sad", "", None], joy=[1.0, None, 3.0], power=[1, 2, 3])
+    write_table(
+        tmp_path, genre=["rock", "pop", None], mood=["calm;sad", "", None], joy=[1.0, None, 3.0], power=[1, 2, 3]
+    )
     found = clips.load(
         tmp_path, sample_rate_hz=100, classes=("genre",), tags=("mood",), numbers=("joy", "power")
     ).targets

@@ -82,9 +82,7 @@ def test_a_constant_is_at_chance_and_a_constant_number_has_no_correlation():
     _, classes, labels, numbers = drawn()
     constant = np.full((N, C), 0.25)
     np.testing.assert_allclose(clip_metrics.roc_auc_per_class(constant, labels, ONES), 0.5)
-    np.testing.assert_allclose(
-        clip_metrics.average_precision_per_class(constant, labels, ONES)[0], labels.mean(axis=0)
-    )
+    np.testing.assert_allclose(clip_metrics.average_precision_per_class(constant, labels, ONES)[0], labels.mean(axis=0))
     assert clip_metrics.accuracy(constant, classes, ONES)[0] == pytest.approx((classes == 0).mean())
     assert np.isnan(clip_metrics.pearson_per_number(constant, numbers, ONES)).all()
 
@@ -112,7 +110,9 @@ def test_unknown_targets_are_notmeasured():
     whole = result()
     truth = whole.said["genre"].truth.copy()
     truth[:10] = -1
-    partly = ClipResult(whole.clips, whole.groups, {"genre": Said("class", tuple("abcd"), whole.said["genre"].scores, truth)})
+    partly = ClipResult(
+        whole.clips, whole.groups, {"genre": Said("class", tuple("abcd"), whole.said["genre"].scores, truth)}
+    )
     rest = ClipResult(
         whole.clips[10:],
         whole.groups[10:],
@@ -128,7 +128,10 @@ def test_intervals_hold_the_value_and_widen_with_groups():
     for name, value, low, high in result().summary(500):
         assert low <= value <= high, name
     # Three groups of twenty: far fewer independent things than sixty clips.
-    spread = {name: np.std(np.concatenate([grouped.measured([block])[name] for block in grouped.draws(200, 0)])) for name in alone}
+    spread = {
+        name: np.std(np.concatenate([grouped.measured([block])[name] for block in grouped.draws(200, 0)]))
+        for name in alone
+    }
     assert all(np.isfinite(value) for value in spread.values())
     assert len({tuple(row) for row in np.concatenate(list(grouped.draws(400, 0)))}) <= 10  # ways to draw 3 of 3
 
@@ -148,9 +151,7 @@ def test_folds_are_pooled_clip_by_clip():
     whole = result()
 
     def part(rows):
-        said = {
-            head: Said(s.kind, s.names, s.scores[rows], s.truth[rows]) for head, s in whole.said.items()
-        }
+        said = {head: Said(s.kind, s.names, s.scores[rows], s.truth[rows]) for head, s in whole.said.items()}
         return ClipResult(tuple(whole.clips[row] for row in rows), tuple(whole.groups[row] for row in rows), said)
 
     first, second = part(np.arange(20)), part(np.arange(20, N))
@@ -161,7 +162,16 @@ def test_folds_are_pooled_clip_by_clip():
 
 def test_the_mean_over_seeds_lies_between_them():
     one, other = result(0), result(0)
-    other = ClipResult(other.clips, other.groups, {**one.said, "genre": Said("class", tuple("abcd"), np.eye(C, dtype=np.float32)[one.said["genre"].truth], one.said["genre"].truth)})
+    other = ClipResult(
+        other.clips,
+        other.groups,
+        {
+            **one.said,
+            "genre": Said(
+                "class", tuple("abcd"), np.eye(C, dtype=np.float32)[one.said["genre"].truth], one.said["genre"].truth
+            ),
+        },
+    )
     found = {name: value for name, value, _, _ in mean_summary([one, other], 50)}
     for name in one.values():
         assert found[name] == pytest.approx((one.values()[name] + other.values()[name]) / 2)
@@ -174,13 +184,15 @@ def test_saved_and_read_again(tmp_path):
     save(tmp_path, {"model": found}, {"part": "test"}, samples=20, seed=0)
     again, about = load(tmp_path)
     assert again["model"].values() == found.values() and again["model"].clips == found.clips
-    assert about["n_clips"] == N and about["rows"]["model"]["genre/accuracy"]["value"] == found.values()["genre/accuracy"]
+    assert (
+        about["n_clips"] == N and about["rows"]["model"]["genre/accuracy"]["value"] == found.values()["genre/accuracy"]
+    )
     assert {row["name"] for row in about["per_class"]} == set("abcdwxyz")
     assert "genre/accuracy" in format_scores({"model": found}, samples=20)
     (tmp_path / "evaluation.json").write_text(json.dumps({"kind": "ranking"}))
     with pytest.raises(ValueError, match="no evaluation of clips"):
         load(tmp_path)
-    with pytest.raises(FileNotFoundError, match="evaluation.json"):
+    with pytest.raises(FileNotFoundError, match="has evaluation"):
         load(tmp_path / "nowhere")
 
 

@@ -53,9 +53,10 @@ ALLOWED = {
     # Where the parts meet: anything of mu, and what they speak to them in.
     "mu.recommender": {"mu", "mu_kernels", "jax", "flax", "numpy"},
     "mu.measuring": {"mu", "mu_kernels", "jax", "flax", "numpy", "polars"},
+    "mu.report": {"mu.audio", "mu.data", "mu.evals", "jax", "numpy", "soundfile"},
     "mu.setup": {"mu", "mu_kernels", "jax", "flax", "numpy", "ml_collections"},
     "mu.train": {"mu", "mu_kernels", "jax", "flax", "numpy", "ml_collections"},
-    "mu.commands": {"mu", "mu_kernels", "numpy", "polars", "rich", "jax"},
+    "mu.commands": {"mu", "mu_kernels", "numpy", "polars", "rich", "jax", "ml_collections"},
     "experiments": {"mu.config", "ml_collections"},
 }
 # A config is seen by these alone.

@@ -114,8 +114,8 @@ def _bins(design: Design) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     if ends_hz[-1] > design.sample_rate_hz / 2:
         raise ValueError(
             f"the highest of n_bins={design.n_bins} filters, at {frequencies_hz[-1]:.1f} Hz, reaches to "
-            f"{ends_hz[-1]:.1f} Hz, beyond half of sample_rate_hz={design.sample_rate_hz}: take fewer bins or a lower fmin_hz "
-            f"(now {design.fmin_hz:.1f})"
+            f"{ends_hz[-1]:.1f} Hz, beyond half of sample_rate_hz={design.sample_rate_hz}: take fewer bins or a lower "
+            f"fmin_hz (now {design.fmin_hz:.1f})"
         )
     return frequencies_hz, lengths, ends_hz
 

@@ -1,4 +1,4 @@
-"""Linear models on feature vectors: softmax and logistic regression, ridge regression; exact optima, no gradients by hand-set rates."""
+"""Linear models on feature vectors: softmax and logistic regression, ridge regression, each fitted to its optimum."""
 
 from collections.abc import Sequence
 
@@ -101,7 +101,7 @@ def chosen_penalty(
             if kind == "class":
                 total -= np.log(np.maximum(said[np.arange(len(said)), target[test]], 1e-12)).sum()
             elif kind == "tags":
-                p = np.clip(said, 1e-12, 1 - 1e-12)
+                p = np.clip(said.astype(np.float64), 1e-12, 1 - 1e-12)
                 total -= (target[test] * np.log(p) + (1 - target[test]) * np.log(1 - p)).sum()
             else:
                 total += np.square(said - target[test]).sum()

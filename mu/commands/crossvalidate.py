@@ -1,4 +1,4 @@
-"""`mu crossvalidate`: one config over all folds and several seeds, every clip judged by models that had not heard it."""
+"""`mu crossvalidate`: one config over all folds and several seeds; each clip is judged by models new to it."""
 
 import argparse
 import sys

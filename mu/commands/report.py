@@ -162,7 +162,7 @@ def _facts(
     data = Path(config["data"].get("path", "")).name
     step = f"{about['step']:,} of {config['total_steps']:,}" if "step" in about else f"{config['total_steps']:,}"
     found = [
-        ("Config", about.get("config") or made.get("config")),
+        ("Config", about.get("config")),
         ("Model", _words(config["model"])),
         ("Task", _words(config["task"])),
         ("Data", f"{data}, {about['n_clips']:,} clips of {about['part']}"),

@@ -77,8 +77,8 @@ class ClipBatches:
     def tiles(self, clips: Clips, per_batch: int = 64) -> Iterator[tuple[np.ndarray, Batch]]:
         """All of the clips' audio, once, in pieces of the crop's length laid out from the start.
 
-        The last piece of a clip that is longer than one reaches back, so that it is full; a shorter clip is filled up with
-        silence. The pieces are a function of the clip alone.
+        The last piece of a clip that is longer than one reaches back, so that it is full; a shorter clip is filled up
+        with silence. The pieces are a function of the clip alone.
 
         Args:
           clips: any, at the rate of those trained on.

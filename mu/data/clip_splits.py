@@ -1,4 +1,4 @@
-"""Clips cut into train, validation and test by folds, such that no group (artist, speaker, recording) is in two parts."""
+"""Clips cut into train, validation and test by folds: no group (artist, speaker, recording) is in two parts."""
 
 import dataclasses
 import hashlib
@@ -118,7 +118,8 @@ def _split(name: str, options: dict[str, Any], clips: Clips, part: np.ndarray, g
         for one, other in ((0, 1), (0, 2), (1, 2)):
             if both := seen[one] & seen[other]:
                 raise ValueError(
-                    f"{kept_together} {str(min(both))!r} is in two parts ({len(both)} such): what is learnt would be tested"
+                    f"{kept_together} {str(min(both))!r} is in two parts ({len(both)} such): what is "
+                    "learnt would be tested"
                 )
     train, valid, test = (clips.take(np.flatnonzero(part == code)) for code in range(3))
     digest = hashlib.sha256(json.dumps([name, options], sort_keys=True).encode())

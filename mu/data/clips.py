@@ -35,7 +35,7 @@ class Target:
     @property
     def known(self) -> np.ndarray:
         """bool [n]: clips of which it is known, all of it."""
-        return self.values >= 0 if self.kind == "class" else np.isfinite(self.values).all(axis=1)
+        return np.asarray(self.values >= 0 if self.kind == "class" else np.isfinite(self.values).all(axis=1))
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -1,7 +1,8 @@
-"""How right a model is of clips: accuracy, F1, ROC-AUC, average precision, correlation, each for many weightings at once.
+"""How right a model is of clips: accuracy, F1, ROC-AUC, average precision, correlation, each for many weightings at
+once.
 
-Every metric takes `weights` float64 [S, n]: S times how much each clip counts. Ones give the plain metric; the counts of a
-bootstrap, S resampled ones, without touching a clip twice. Larger is better, in all of them. A class that a
+Every metric takes `weights` float64 [S, n]: S times how much each clip counts. Ones give the plain metric; the counts
+of a bootstrap, S resampled ones, without touching a clip twice. Larger is better, in all of them. A class that a
 weighting leaves without positives (or negatives, where they matter) is left out of its mean over classes.
 
 Shapes: n clips, C classes, S weightings.
@@ -87,9 +88,7 @@ def _macro(per_class: Callable[..., np.ndarray]) -> Callable[..., np.ndarray]:
 
 
 def _of_classes(per_class: Callable[..., np.ndarray]) -> Callable[..., np.ndarray]:
-    return lambda scores, classes, weights: _mean(
-        per_class(scores, class_labels(classes, scores.shape[1]), weights)
-    )
+    return lambda scores, classes, weights: _mean(per_class(scores, class_labels(classes, scores.shape[1]), weights))
 
 
 # Kind of target -> name -> metric (scores [n, C], target, weights [S, n]) -> [S].

@@ -1,9 +1,10 @@
-"""What a model said of clips, beside what is so: metrics with bootstrap intervals over recordings, saved and read again."""
+"""What a model said of clips, beside what is so: metrics with bootstrap intervals over recordings, and files."""
 
 import dataclasses
 import io
 import json
 import os
+import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -37,7 +38,7 @@ class Said:
     @property
     def known(self) -> np.ndarray:
         """bool [n]."""
-        return self.truth >= 0 if self.kind == "class" else np.isfinite(self.truth).all(axis=1)
+        return np.asarray(self.truth >= 0 if self.kind == "class" else np.isfinite(self.truth).all(axis=1))
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -58,7 +59,9 @@ class ClipResult:
         """'genre/accuracy' and so on."""
         return {name: float(found[0]) for name, found in self.measured(None).items()}
 
-    def summary(self, samples: int = 1000, seed: int = 0, level: float = 0.95) -> Iterator[tuple[str, float, float, float]]:
+    def summary(
+        self, samples: int = 1000, seed: int = 0, level: float = 0.95
+    ) -> Iterator[tuple[str, float, float, float]]:
         """(name, value, low, high) of each metric: percentile bootstrap over groups."""
         drawn = self.measured(list(self.draws(samples, seed)))
         for name, value in self.values().items():
@@ -75,7 +78,9 @@ class ClipResult:
             scores, truth = said.scores[known], said.truth[known]
             plain = metric(scores, truth, np.ones((1, known.sum())))[0]
             drawn = np.concatenate([metric(scores, truth, weights[:, known]) for weights in draws])
-            low, high = np.nanquantile(drawn, [0.025, 0.975], axis=0)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", RuntimeWarning)  # a class that no drawn clip has: its interval is NaN
+                low, high = np.nanquantile(drawn, [0.025, 0.975], axis=0)
             for at, name in enumerate(said.names):
                 count = (truth == at).sum() if said.kind == "class" else (truth[:, at] > 0).sum()
                 rows.append((head, name, metric_name, int(count), float(plain[at]), float(low[at]), float(high[at])))
@@ -100,7 +105,9 @@ class ClipResult:
         for head, said in self.said.items():
             known = said.known
             if not known.any():
-                raise ValueError(f"of none of the {len(self.clips)} clips {head!r} is known; there is nothing to measure")
+                raise ValueError(
+                    f"of none of the {len(self.clips)} clips {head!r} is known; there is nothing to measure"
+                )
             scores, truth = said.scores[known].astype(np.float64), said.truth[known]
             weights = [np.ones((1, len(truth)))] if draws is None else [block[:, known] for block in draws]
             for name, metric in METRICS[said.kind].items():
@@ -138,7 +145,8 @@ def pooled(results: Iterable[ClipResult]) -> ClipResult:
 
 
 def mean_summary(results: Sequence[ClipResult], samples: int = 1000) -> Iterator[tuple[str, float, float, float]]:
-    """(name, mean over results, low, high): several models' answers on the same clips, which are drawn again for all alike.
+    """(name, mean over results, low, high): several models' answers on the same clips, which are drawn again for all
+    alike.
 
     Args:
       results: of models that differ by their seed.
@@ -159,7 +167,14 @@ def mean_summary(results: Sequence[ClipResult], samples: int = 1000) -> Iterator
         yield name, float(np.mean([one[name] for one in values])), float(low), float(high)
 
 
-def save(folder: str | os.PathLike[str], results: Mapping[str, ClipResult], about: Mapping[str, Any], *, samples: int, seed: int) -> None:
+def save(
+    folder: str | os.PathLike[str],
+    results: Mapping[str, ClipResult],
+    about: Mapping[str, Any],
+    *,
+    samples: int,
+    seed: int,
+) -> None:
     """Writes `evaluation.json` (values, intervals, per class, protocol) and `clips.npz` (every clip's scores).
 
     Args:
@@ -238,7 +253,9 @@ def format_scores(results: Mapping[str, ClipResult], samples: int = 1000, seed: 
     first = next(iter(results.values()))
     rows = [["", *first.values()]]
     for name, result in results.items():
-        rows.append([name, *(f"{value:.3f} [{low:.3f}, {high:.3f}]" for _, value, low, high in result.summary(samples, seed))])
+        rows.append(
+            [name, *(f"{value:.3f} [{low:.3f}, {high:.3f}]" for _, value, low, high in result.summary(samples, seed))]
+        )
     if len(align(rows).partition("\n")[0]) > 120:
         rows = [list(column) for column in zip(*rows, strict=True)]
     groups = len(set(first.groups))

@@ -72,7 +72,7 @@ class ClipScores:
         return ClipResult(tuple(clips.table["clip"]), tuple(str(group) for group in groups), heads)
 
     def means(self, state: Mapping[str, Any]) -> dict[str, float]:
-        """The validation part; 'negative_loss' is that of the task on it, augmented as in training under a fixed key."""
+        """The validation part; 'negative_loss' is the task's on it, augmented as in training under a fixed key."""
         clips = self._setup.split.valid
         found = {"negative_loss": self._negative_loss(state, clips)}
         if self.kinds:

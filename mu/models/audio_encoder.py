@@ -1,5 +1,6 @@
 """Audio encoders: log-mel spectrograms through a residual CNN or a patch transformer to frames and one clip vector."""
 
+import itertools
 from collections.abc import Mapping
 from typing import Any
 
@@ -38,13 +39,15 @@ TRANSFORMER_SIZES: dict[str, tuple[int, int, int]] = {
 
 
 class ShortChunkCNN(nnx.Module):
-    """Residual CNN on a spectrogram taken as a picture (after the short-chunk ResNet, Won et al. 2020, arXiv:2006.00751).
+    """Residual CNN on a spectrogram taken as a picture (after the short-chunk ResNet, Won et al. 2020,
+    arXiv:2006.00751).
 
     A 7 x 7 convolution with stride 4 and a bias a band, then stages of pre-activation blocks, each but the first
-    halving time and frequency; the mean over frequency gives the frames. Convolutions run at a quarter of the resolution and less,
-    with 64 channels and more, where a CPU does four times the arithmetic a second.
+    halving time and frequency; the mean over frequency gives the frames. Convolutions run at a quarter of the
+    resolution and less, with 64 channels and more, where a CPU does four times the arithmetic a second.
 
-    No norm follows the last block: an instance norm there would set every channel's mean over the clip to one value, and
+    No norm follows the last block: an instance norm there would set every channel's mean over the clip to one value,
+      and
     the mean is what is pooled.
 
     Args:
@@ -62,7 +65,7 @@ class ShortChunkCNN(nnx.Module):
         widths = [channels[0], *(width for width in channels for _ in range(blocks))]
         self.blocks = nnx.List(
             ResidualBlock(inputs, outputs, halve=at > 0 and at % blocks == 0, dtype=dtype, rngs=rngs)
-            for at, (inputs, outputs) in enumerate(zip(widths, widths[1:], strict=False))
+            for at, (inputs, outputs) in enumerate(itertools.pairwise(widths))
         )
 
     def __call__(self, x: jax.Array, mask: jax.Array, key: jax.Array | None) -> tuple[jax.Array, jax.Array]:
@@ -78,8 +81,8 @@ class ShortChunkCNN(nnx.Module):
 class PatchTransformer(nnx.Module):
     """Transformer over patches of 16 frames x 16 mels (AST, Gong et al. 2021, arXiv:2104.01778), layers scanned.
 
-    Time enters as rotary positions and frequency as a learned vector a band, so clips may have any length; a frame is the
-    mean of its bands' tokens.
+    Time enters as rotary positions and frequency as a learned vector a band, so clips may have any length; a frame is
+    the mean of its bands' tokens.
 
     Args:
       size: letter of `TRANSFORMER_SIZES`.
@@ -92,9 +95,7 @@ class PatchTransformer(nnx.Module):
     def __init__(self, size: str, n_mels: int, rate: float, *, dtype: jnp.dtype, rngs: nnx.Rngs):
         self.dim, layers, heads = _sized(TRANSFORMER_SIZES, size)
         self.patches = PatchEmbedding(self.stride_frames, 16, n_mels, self.dim, dtype=dtype, rngs=rngs)
-        self.stack = Stack(
-            layers, self.dim, heads, block="transformer", rotary=True, rate=rate, dtype=dtype, rngs=rngs
-        )
+        self.stack = Stack(layers, self.dim, heads, block="transformer", rotary=True, rate=rate, dtype=dtype, rngs=rngs)
         self.norm = Norm(self.dim, dtype=dtype, rngs=rngs)
 
     def __call__(self, x: jax.Array, mask: jax.Array, key: jax.Array | None) -> tuple[jax.Array, jax.Array]:
@@ -118,8 +119,6 @@ class AudioEncoder(nnx.Module):
       trunk: 'cnn' (`ShortChunkCNN`) or 'transformer' (`PatchTransformer`).
       size: a letter, from 'xs' (100 thousand parameters, for a CPU) to 'xxl' (85 to 96 million, for a TPU).
       window_s, hop_s, n_mels, fmin_hz, fmax_hz, range_db, normalisation: of `mu.models.front_end.FrontEnd`.
-      input_statistics: each band's mean, deviation and deviation of its changes join the clip vector: what a linear model would
-        need is there from the first step, and the trunk learns what it lacks.
       dropout: rate before the heads, and inside the transformer's blocks.
       dtype: of the computation, 'float32' or 'bfloat16'; parameters, spectrograms and heads' results are float32.
       sample_rate_hz: of the waveforms.
@@ -139,7 +138,6 @@ class AudioEncoder(nnx.Module):
         fmax_hz: float | None = None,
         range_db: float = 80.0,
         normalisation: str = "clip",
-        input_statistics: bool = False,
         dropout: float = 0.2,
         dtype: str = "float32",
         sample_rate_hz: int,
@@ -158,15 +156,13 @@ class AudioEncoder(nnx.Module):
         dim = self.trunk.dim
         self.pooling = AttentiveStatistics(dim, max(dim // 4, 16), dtype=kind, rngs=rngs)
         # Decisive for small sets from scratch: on held-out speakers .82 after 30 s of training, .41 with a layer norm.
-        self.input_statistics = input_statistics
-        clip_dim = 2 * dim + (3 * n_mels if input_statistics else 0)
-        self.clip_norm = BatchNorm(clip_dim, rngs=rngs)
+        self.clip_norm = BatchNorm(2 * dim, rngs=rngs)
         self.outputs = tuple(outputs.items())
         patch = self.trunk.stride_frames * n_mels
         self.heads = nnx.Dict(
             {
                 name: MLP(
-                    dim if head.of == "frames" else clip_dim,
+                    dim if head.of == "frames" else 2 * dim,
                     patch if head.size == "log_mel" else head.size,
                     head.hidden,
                     dtype=kind,
@@ -189,16 +185,12 @@ class AudioEncoder(nnx.Module):
           key: for dropout; None at inference, where the batch norm takes its running statistics.
 
         Returns:
-          'frames' [B, F', D] and 'mask' [B, F'], a frame standing for `trunk.stride_frames` of the spectrogram's; 'clip'
-          float32 [B, 2 D] (3 M more with input statistics); and each head's result under its name.
+          'frames' [B, F', D] and 'mask' [B, F'], a frame standing for `trunk.stride_frames` of the spectrogram's;
+          'clip' float32 [B, 2 D]; and each head's result under its name.
         """
         trunk_key, clip_key = (None, None) if key is None else jax.random.split(key)
-        spectrogram_mask = mask
         frames, mask = self.trunk(spectrogram, mask, trunk_key)
-        pooled = self.pooling(frames, mask)
-        if self.input_statistics:
-            pooled = jnp.concatenate([pooled, band_statistics(spectrogram, spectrogram_mask)], axis=-1)
-        clip = self.clip_norm(pooled, training=key is not None)
+        clip = self.clip_norm(self.pooling(frames, mask), training=key is not None)
         found = {"frames": frames, "mask": mask, "clip": clip}
         for name, head in self.outputs:
             source = frames if head.of == "frames" else dropout(clip, self.rate, clip_key)
@@ -212,25 +204,6 @@ class AudioEncoder(nnx.Module):
         del rows
         spectrogram, mask = self.front_end.spectrogram(batch["audio"], batch["samples"])
         return self.encode(self.front_end.normalised(spectrogram, mask), mask, key)
-
-
-def band_statistics(spectrogram: jax.Array, mask: jax.Array) -> jax.Array:
-    """Mean, deviation, and deviation of the change from frame to frame, of each band over the frames of the mask.
-
-    Args:
-      spectrogram: float32 [B, F, M].
-      mask: bool [B, F].
-
-    Returns:
-      float32 [B, 3 M].
-    """
-    inside = mask[..., None].astype(jnp.float32)
-    count = jnp.sum(inside, axis=1)
-    mean = jnp.sum(spectrogram * inside, axis=1) / count
-    variance = jnp.sum(jnp.square(spectrogram - mean[:, None]) * inside, axis=1) / count
-    both = inside[:, 1:] * inside[:, :-1]
-    change = jnp.sum(jnp.square(jnp.diff(spectrogram, axis=1)) * both, axis=1) / jnp.maximum(jnp.sum(both, axis=1), 1.0)
-    return jnp.concatenate([mean, jnp.sqrt(variance + 1e-4), jnp.sqrt(change + 1e-4)], axis=-1)
 
 
 def _sized(sizes: Mapping[str, Any], size: str) -> Any:

@@ -44,8 +44,8 @@ class FrontEnd:
             raise ValueError(f"normalisation={self.normalisation!r}; known: {', '.join(NORMALISATIONS)}")
         if self.hop_samples < 1 or self.window_samples < self.hop_samples:
             raise ValueError(
-                f"window_s={self.window_s} and hop_s={self.hop_s} at {self.sample_rate_hz} Hz: a window must be at least "
-                "a hop, and a hop at least a sample"
+                f"window_s={self.window_s} and hop_s={self.hop_s} at {self.sample_rate_hz} Hz: a window must be at "
+                "least a hop, and a hop at least a sample"
             )
 
     @property
@@ -57,7 +57,7 @@ class FrontEnd:
         return round(self.hop_s * self.sample_rate_hz)
 
     def spectrogram(self, audio: jax.Array, samples: jax.Array) -> tuple[jax.Array, jax.Array]:
-        """Log-mel spectrograms in dB, no more than `range_db` below their loudest place, and which frames hold the clip.
+        """Log-mel spectrograms in dB, at most `range_db` below their loudest place, and which frames hold the clip.
 
         Args:
           audio: float32 [B, N].

@@ -12,8 +12,9 @@ class BatchNorm(nnx.Module):
     """(x - mean) / sqrt(variance + eps), scaled and shifted (Ioffe & Szegedy 2015, arXiv:1502.03167).
 
     In training, mean and variance are those of the whole batch (under jit: over all devices), and the running ones move
-    towards them; at inference they are the running ones, so that a clip alone gives what it gives in a batch. The running
-    statistics are `nnx.BatchStat` variables: `mu.training` keeps them in `state['stats']`, outside the gradient.
+    towards them; at inference they are the running ones, so that a clip alone gives what it gives in a batch. The
+    running statistics are `nnx.BatchStat` variables: `mu.training` keeps them in `state['stats']`, outside the
+    gradient.
 
     Args:
       dim: D.

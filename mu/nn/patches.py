@@ -10,8 +10,8 @@ from mu.nn.linear import linear
 class PatchEmbedding(nnx.Module):
     """Cuts [B, F, M] into patches of `frames` x `mels`, maps each to `dim` and adds a vector for its band.
 
-    Time is left to rotary positions, so a model takes clips of any length. A spectrogram is filled up with zeros to whole
-    patches.
+    Time is left to rotary positions, so a model takes clips of any length. A spectrogram is filled up with zeros to
+    whole patches.
 
     Args:
       frames: of a patch.

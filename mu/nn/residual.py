@@ -10,7 +10,8 @@ def conv(
 ) -> nnx.Conv:
     """A convolution without bias, float32 parameters (He normal), computed in `dtype`.
 
-    Padded by half its size at either end, whatever the length ('SAME' would shift with it): ceil(length / stride) places.
+    Padded by half its size at either end, whatever the length ('SAME' would shift with it): ceil(length / stride)
+    places.
     """
     return nnx.Conv(
         inputs,

@@ -55,19 +55,19 @@ class Augmentations:
         """float32 [B, N] -> [B, N]."""
         keys = jax.random.split(key, 7)
         if self.speed:
-            audio = augment_time.speed(keys[0], audio, rate=tuple(self.speed))
+            audio = augment_time.speed(keys[0], audio, rate=self.speed)
         if self.shift_s:
             audio = augment_time.shift(keys[1], audio, max_samples=round(self.shift_s * sample_rate_hz))
         if self.equalize_db:
-            audio = augment_filters.equalize(keys[2], audio, sample_rate_hz, gain_db=tuple(self.equalize_db))
+            audio = augment_filters.equalize(keys[2], audio, sample_rate_hz, gain_db=self.equalize_db)
         if self.reverb_t60_s:
             room_key, reverb_key = jax.random.split(keys[3])
-            rooms = augment_filters.decaying_responses(room_key, ROOMS, sample_rate_hz, t60_s=tuple(self.reverb_t60_s))
+            rooms = augment_filters.decaying_responses(room_key, ROOMS, sample_rate_hz, t60_s=self.reverb_t60_s)
             audio = augment_filters.reverb(reverb_key, audio, rooms, p=0.5)
         if self.noise_snr_db:
-            audio = augment.add_noise(keys[4], audio, snr_db=tuple(self.noise_snr_db), exponent=(0.0, 2.0))
+            audio = augment.add_noise(keys[4], audio, snr_db=self.noise_snr_db, exponent=(0.0, 2.0))
         if self.gain_db:
-            audio = augment.gain(keys[5], audio, gain_db=tuple(self.gain_db))
+            audio = augment.gain(keys[5], audio, gain_db=self.gain_db)
         if self.polarity:
             audio = augment.polarity(keys[6], audio)
         return audio
@@ -80,7 +80,7 @@ class Augmentations:
             limits = (-self.frequency_shift, self.frequency_shift)
             spectrogram = augment_spectrogram.frequency_shift(keys[0], spectrogram, bins=limits)
         if self.frequency_warp:
-            spectrogram = augment_spectrogram.frequency_warp(keys[1], spectrogram, factor=tuple(self.frequency_warp))
+            spectrogram = augment_spectrogram.frequency_warp(keys[1], spectrogram, factor=self.frequency_warp)
         if self.time_masks:
             widest = int(self.time_mask_share * length)
             spectrogram = augment_spectrogram.time_masks(

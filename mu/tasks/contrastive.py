@@ -11,7 +11,8 @@ from mu.tasks.augmentations import Augmentations
 
 
 class Contrastive:
-    """NT-Xent between two augmented crops of each clip (SimCLR for music: Spijkervet & Burgoyne 2021, arXiv:2103.09410).
+    """NT-Xent between two augmented crops of each clip (SimCLR for music: Spijkervet & Burgoyne 2021,
+    arXiv:2103.09410).
 
     Negatives are the crops of the whole batch, over all devices of the mesh. The projection is thrown away afterwards.
 

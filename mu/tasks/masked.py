@@ -12,8 +12,9 @@ from mu.nn.heads import Head
 class MaskedSpectrogram:
     """Masked-spectrogram modelling (SSAST, Gong et al. 2022, arXiv:2110.09784; the reconstruction half).
 
-    Patches as long as one frame of the encoder and `mels` bands high are set to the mean (0); from each frame a linear head tells the
-    log-mel spectrogram that it stands for. The loss of a clip is the mean squared error over hidden places that hold the clip.
+    Patches as long as one frame of the encoder and `mels` bands high are set to the mean (0); from each frame a linear
+    head tells the log-mel spectrogram that it stands for. The loss of a clip is the mean squared error over hidden
+    places that hold the clip.
 
     Args:
       share: of the patches that are hidden.

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 
 
 class Several:
@@ -34,7 +35,8 @@ class Several:
         self, model: Any, rows: Mapping[str, jax.Array], batch: Mapping[str, Any], key: jax.Array
     ) -> tuple[jax.Array, jax.Array]:
         """(loss [B], weights [B])."""
-        total, size = 0.0, len(batch["weights"])
+        size = len(batch["weights"])
+        total = jnp.zeros(size, jnp.float32)
         for number, (name, task) in enumerate(self.tasks.items()):
             values, weights = task.loss(model, rows, batch, jax.random.fold_in(key, number))
             # A task with several crops of a clip counts their mean.

@@ -26,8 +26,8 @@ class Understanding:
     """Supervised learning of every target of the data: classification, multi-label tagging, regression, or several.
 
     The loss of a clip is the sum over heads of cross-entropy (classes), binary cross-entropy (tags) or squared error
-    (numbers, standardised by the training clips), each times its weight; a head counts for nothing where a clip's target
-    is not known. With mixup two clips' waveforms are added, and so are the losses towards either's targets.
+    (numbers, standardised by the training clips), each times its weight; a head counts for nothing where a clip's
+    target is not known. With mixup two clips' waveforms are added, and so are the losses towards either's targets.
 
     Args:
       data: the training clips.

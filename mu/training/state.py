@@ -2,7 +2,8 @@
 
 `{'params': {'model': ..., 'tables': ...}, 'stats': ..., 'opt': optax state, 'tables': {name: {'rows', slots}}, 'step':
 int32}` and, by option, `'ema'`, a moving average of `params`. Tables lie in `tables` when their rows train sparsely, in
-`params['tables']` when optax trains them whole. `stats` are the running statistics of batch norms: no gradient moves them.
+`params['tables']` when optax trains them whole. `stats` are the running statistics of batch norms: no gradient moves
+them.
 """
 
 from collections.abc import Callable, Mapping

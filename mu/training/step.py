@@ -40,7 +40,8 @@ def make_step(
       seed: of the keys for dropout, `fold_in(key(seed), step)`.
       clip_norm: the gradient, rows included, is scaled down to this norm.
       accumulate: microbatches a step; the batch's leading axis is a multiple of it.
-      ema_decay: keeps `state['ema']`, a moving average of the dense parameters; at step n the decay is at most (1 + n) / (10 + n).
+      ema_decay: keeps `state['ema']`, a moving average of the dense parameters; at step n the decay is at most (1 + n)
+        / (10 + n).
 
     Returns:
       The step. Its metrics: 'loss', 'grad_norm' (before clipping), 'weight' (sum of weights), 'finite' (bool).

@@ -1,0 +1,130 @@
+"""A run's encoder as a function of audio alone, and the hash that names it."""
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+from flax import nnx
+
+from mu.data.clips import Clips
+from mu.recommender import weights
+from mu.setup import restore
+
+# Tiles at once. Every call has this shape: another one would be another program, with other roundings.
+TILES = 32
+
+
+class Encoder:
+    """Tiles of audio to clip vectors; a tile's vector is a function of that tile alone, bit for bit.
+
+    A batch always has one shape, and XLA's programs for the CPU then give a row the same bits wherever it lies and
+    whatever lies beside it. That is their habit, not their promise, so it is tried once with noise; an encoder that
+    does not keep to it encodes its tiles one after the other inside the program (on a CPU up to 80 % slower).
+
+    Args:
+      graph, params: of a model that gives 'clip' [B, D] of 'audio' [B, N] and 'samples' [B].
+      sample_rate_hz: of the audio.
+      tile_samples: N.
+
+    Attributes:
+      dim: D.
+      probe: float32 [D], the vector of a tile of noise.
+      alone: whether tiles are encoded one after the other.
+    """
+
+    def __init__(self, graph: nnx.GraphDef, params: Any, *, sample_rate_hz: int, tile_samples: int):
+        self.sample_rate_hz, self.tile_samples = sample_rate_hz, tile_samples
+        self._params = jax.device_put(params)
+
+        def encode(params: Any, audio: jax.Array, samples: jax.Array) -> jax.Array:
+            found = nnx.merge(graph, params)({}, {"audio": audio, "samples": samples})
+            if "clip" not in found:
+                raise ValueError(f"the model gives {', '.join(found)}, and no 'clip' to keep of a recording")
+            return found["clip"].astype("float32")
+
+        def encode_alone(params: Any, audio: jax.Array, samples: jax.Array) -> jax.Array:
+            return jax.lax.map(lambda tile: encode(params, tile[0][None], tile[1][None])[0], (audio, samples))
+
+        self._encode = jax.jit(encode)
+        self.probe = self.vectors(*_noise(1, tile_samples))[0]
+        self.dim = len(self.probe)
+        self.alone = not self._keeps_rows_apart()
+        if self.alone:
+            self._encode = jax.jit(encode_alone)
+
+    def vectors(self, audio: np.ndarray, samples: np.ndarray) -> np.ndarray:
+        """float32 [n, D] of up to `TILES` tiles.
+
+        Args:
+          audio: float32 [n, N].
+          samples: int32 [n], how many of the N are sound; the rest is filling.
+        """
+        missing = TILES - len(audio)
+        audio, samples = np.pad(audio, ((0, missing), (0, 0))), np.pad(samples, (0, missing))
+        return np.asarray(self._encode(self._params, audio, samples))[: TILES - missing]
+
+    def _keeps_rows_apart(self) -> bool:
+        audio, samples = _noise(TILES, self.tile_samples)
+        together = self.vectors(audio, samples)
+        turned = self.vectors(audio[::-1], samples[::-1])[::-1]
+        few = self.vectors(audio[:3], samples[:3])
+        return bool((together == turned).all() and (together[:3] == few).all())
+
+
+def of_run(workdir: str | os.PathLike[str]) -> tuple[Encoder, dict[str, Any]]:
+    """The encoder of a run, with its best weights (of a moving average where it keeps one), and its card.
+
+    The card is what JSON can say: 'hash' (`encoder_hash`), 'probe' (first numbers of the vector of a tile of noise:
+    where they differ, the code does), 'run', 'step', 'commit' (that trained it), 'model', 'sample_rate_hz',
+    'tile_samples', 'tile_s'.
+
+    Raises:
+      FileNotFoundError: there is no run, or none with an evaluated checkpoint.
+      ValueError: it is not a run on audio; or its data have changed.
+    """
+    setup, state, step = restore(workdir)
+    if not isinstance(setup.data, Clips):
+        raise ValueError(
+            f"{workdir} is a run on {type(setup.data).__name__}, not on audio: it has nothing to embed with"
+        )
+    params, _ = weights(state)
+    params = jax.device_get(params)
+    rate, tile = setup.data.sample_rate_hz, setup.batches.crop_samples
+    encoder = Encoder(setup.model, params, sample_rate_hz=rate, tile_samples=tile)
+    model = json.loads(json.dumps(setup.config.model.to_dict()))
+    card = {
+        "hash": encoder_hash(model, rate, tile, params),
+        "probe": [round(float(number), 4) for number in encoder.probe[:8]],
+        "run": str(workdir),
+        "step": step,
+        "commit": json.loads((Path(workdir) / "run.json").read_text())["commit"],
+        "model": model,
+        "sample_rate_hz": rate,
+        "tile_samples": tile,
+        "tile_s": tile / rate,
+    }
+    return encoder, card
+
+
+def encoder_hash(model: Mapping[str, Any], sample_rate_hz: int, tile_samples: int, params: Any) -> str:
+    """sha256 over all that an embedding depends on: the model's options (the front end's are among them), the rate,
+    the tiles' length, and every weight with its name, shape and type."""
+    digest = hashlib.sha256(json.dumps([model, sample_rate_hz, tile_samples], sort_keys=True).encode())
+    for path, array in jax.tree.leaves_with_path(params):  # in order of names
+        array = np.asarray(array)
+        digest.update(f"{jax.tree_util.keystr(path)} {array.dtype} {array.shape}\n".encode())
+        digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()
+
+
+def _noise(n: int, tile_samples: int) -> tuple[np.ndarray, np.ndarray]:
+    """Tiles of different levels and lengths."""
+    random = np.random.default_rng(0)
+    level = 10.0 ** random.uniform(-3, 0, (n, 1))
+    audio = (random.standard_normal((n, tile_samples)) * level).astype(np.float32)
+    return audio, random.integers(tile_samples // 4 + 1, tile_samples + 1, n).astype(np.int32)

@@ -1,0 +1,164 @@
+"""The recordings of a library as tiles, read by threads ahead of the encoder; a bad file is an answer, no exception."""
+
+import collections
+import dataclasses
+import os
+from collections.abc import Callable, Generator, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import polars as pl
+
+from mu.audio import io
+from mu.data.audio_import.scan import hash_file
+from mu.data.audio_import.store import open_store
+from mu.data.clip_batches import tile_starts
+from mu.data.clips import Clips, load
+
+# A recording is read in pieces of so many seconds: memory does not depend on how long it is.
+PIECE_S = 300.0
+
+
+class Fault(NamedTuple):
+    """Why a recording has no embedding."""
+
+    fault: str
+    reason: str
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Piece:
+    """Neighbouring tiles of one clip.
+
+    Attributes:
+      clip: its row in the table.
+      n_tiles: of the whole clip.
+      audio: float32 [n, N].
+      samples: int32 [n], how many of the N are sound.
+    """
+
+    clip: int
+    n_tiles: int
+    audio: np.ndarray
+    samples: np.ndarray
+
+
+def open_library(path: str | os.PathLike[str], sample_rate_hz: int, root: str | None = None) -> Clips:
+    """The clips of an import, whose files are read even where there is a store.
+
+    A store holds 16 bits a sample: what is embedded would depend on whether there is one. Clips that never were
+    files (TFDS) are read from it.
+
+    Args:
+      path: the folder that `mu import-audio` wrote.
+      sample_rate_hz: at which the audio is wanted.
+      root: where the files lie, if they have moved since.
+
+    Raises:
+      FileNotFoundError: there is no import, or its audio is gone.
+      ValueError: it holds no clips.
+    """
+    # Where the audio lies is for this function to say: `load` is content with a store.
+    clips = load(path, sample_rate_hz=sample_rate_hz, root=os.fspath(path))
+    if not len(clips):
+        raise ValueError(f"{path} holds no clips; there is nothing to embed")
+    odd = clips.table.filter(~pl.col("content_hash").str.contains("^[0-9a-f]{64}$").fill_null(False))
+    if len(odd):
+        raise ValueError(
+            f"clip {odd['clip'][0]!r} of {path} has the content_hash {odd['content_hash'][0]!r}, which is no sha256: "
+            "import the library again"
+        )
+    if root is None and clips.card["root"] is None:
+        return dataclasses.replace(clips, store=open_store(Path(path) / "store"))
+    given = [clips.card["root"], Path(path) / clips.card.get("root_from_here", ".")] if root is None else [root]
+    places = [Path(place) for place in given if Path(place).is_dir()]
+    if not places:
+        raise FileNotFoundError(f"the audio of {path} is no longer at {given[0]}: say where with --root=DIR")
+    return dataclasses.replace(clips, root=places[0], store=None)
+
+
+def pieces(clips: Clips, rows: Iterable[int], tile_samples: int, threads: int) -> Generator[tuple[int, Piece | Fault]]:
+    """(row, tiles or what is wrong) of the clips at `rows`, in order; a clip of several pieces comes piece by piece.
+
+    Tiles lie as in `ClipBatches.tiles`: from the start, the last one reaching back.
+
+    Args:
+      clips: as `open_library` gives them.
+      rows: of its table.
+      tile_samples: N.
+      threads: that read; they change no result.
+    """
+    per_piece = max(int(PIECE_S * clips.sample_rate_hz / tile_samples), 1)
+
+    def tasks() -> Iterator[tuple[int, np.ndarray, int]]:
+        for row in rows:
+            _, starts = tile_starts(clips.lengths[row : row + 1], tile_samples)
+            for first in range(0, len(starts), per_piece):
+                yield row, starts[first : first + per_piece], len(starts)
+
+    for (row, _, _), answer in _ahead(lambda task: _read(clips, tile_samples, *task), tasks(), threads):
+        yield row, answer
+
+
+def _read(clips: Clips, tile_samples: int, row: int, starts: np.ndarray, n_tiles: int) -> Piece | Fault:
+    """Tiles that begin at `starts`."""
+    begin, end = int(starts[0]), int(starts[-1]) + tile_samples
+    try:
+        if clips.store is not None:
+            sound = _stored(clips, row)[begin:end]
+        else:
+            if begin == 0 and (fault := _changed(clips, row)):
+                return fault
+            sound = clips.waveform(row, begin, end - begin)
+    except io.AudioError as error:
+        return Fault("undecodable", error.reason)
+    audio = np.zeros((len(starts), tile_samples), np.float32)
+    samples = np.zeros(len(starts), np.int32)
+    for place, start in enumerate(starts - begin):
+        part = sound[start : start + tile_samples]
+        audio[place, : len(part)] = part
+        samples[place] = len(part)
+    if not samples.all():
+        held, expected = (begin + len(sound)) / clips.sample_rate_hz, clips.table["duration_s"][row]
+        return Fault("truncated", f"it ends at {held:.3f} s; when it was imported it held {expected:.3f} s")
+    return Piece(row, n_tiles, audio, samples)
+
+
+def _changed(clips: Clips, row: int) -> Fault | None:
+    """What is wrong with the file, if it is not the one that was imported."""
+    path = clips.root / clips.table["file"][row]
+    try:
+        found = hash_file(os.fspath(path))
+    except FileNotFoundError:
+        return Fault("missing", f"there is no file {path}")
+    except OSError as error:
+        return Fault("undecodable", f"it cannot be read ({error.strerror})")
+    if found != clips.table["content_hash"][row]:
+        return Fault("changed", "it holds other bytes than when it was imported: import the library again")
+    return None
+
+
+def _stored(clips: Clips, row: int) -> np.ndarray:
+    """A whole record, at the rate that is asked for."""
+    store: Any = clips.store
+    sound = store.waveform(int(clips.store_rows[row])).astype(np.float32) / 32768
+    return io.resample(sound, store.sample_rate_hz, clips.sample_rate_hz)
+
+
+def _ahead(function: Callable[[Any], Any], tasks: Iterable[Any], threads: int) -> Iterator[tuple[Any, Any]]:
+    """(task, function(task)) in order, a few of them done ahead by threads."""
+    waiting: collections.deque[tuple[Any, Future[Any]]] = collections.deque()
+    with ThreadPoolExecutor(threads, thread_name_prefix="embed") as pool:
+        try:
+            for task in tasks:
+                waiting.append((task, pool.submit(function, task)))
+                if len(waiting) > 2 * threads:
+                    done, answer = waiting.popleft()
+                    yield done, answer.result()
+            while waiting:
+                done, answer = waiting.popleft()
+                yield done, answer.result()
+        finally:
+            pool.shutdown(cancel_futures=True)

@@ -1,0 +1,73 @@
+"""Vectors as they are made, on disk: records are only ever added, so a killed process goes on where it was.
+
+A record is (content hash, vector, checksum of both), all of one length. What is read ends before the first record
+that is cut off or whose checksum is wrong.
+"""
+
+import os
+import time
+import zlib
+from pathlib import Path
+
+import numpy as np
+
+from mu.embedding.locks import lock
+
+FLUSH_EVERY_S = 1.0
+
+
+def record_type(dim: int) -> np.dtype:
+    """Of vectors of D numbers; a content hash is 64 hexadecimal digits."""
+    return np.dtype([("content_hash", "S64"), ("vector", "<f4", (dim,)), ("crc32", "<u4")])
+
+
+def read_records(path: Path, dim: int) -> np.ndarray:
+    """The good records of a file, memory-mapped; none where there is no file."""
+    kind = record_type(dim)
+    n = path.stat().st_size // kind.itemsize if path.is_file() else 0
+    if n == 0:
+        return np.empty(0, kind)
+    records = np.memmap(path, kind, "r", shape=(n,))
+    checked = kind.itemsize - 4
+    for place in range(n):
+        if zlib.crc32(records[place].tobytes()[:checked]) != records["crc32"][place]:
+            return records[:place]
+    return records
+
+
+class Records:
+    """A file of records that grows; only one process may have it open.
+
+    Args:
+      path: made if missing; what a kill left half-written at its end is cut off.
+      dim: D.
+
+    Raises:
+      FileExistsError: another process has it open.
+    """
+
+    def __init__(self, path: Path, dim: int):
+        self._kind = record_type(dim)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._file = open(path, "ab")  # noqa: SIM115
+        if not lock(self._file, wait=False):
+            self._file.close()
+            raise FileExistsError(f"{path.parent} is being written by another process")
+        os.truncate(path, len(read_records(path, dim)) * self._kind.itemsize)
+        self._flushed = time.monotonic()
+
+    def __enter__(self) -> "Records":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+    def append(self, content_hash: str, vector: np.ndarray) -> None:
+        """Adds a vector; it is on disk a second later."""
+        record = np.zeros((), self._kind)
+        record["content_hash"], record["vector"] = content_hash.encode(), vector
+        record["crc32"] = zlib.crc32(record.tobytes()[: self._kind.itemsize - 4])
+        self._file.write(record.tobytes())
+        if time.monotonic() - self._flushed > FLUSH_EVERY_S:
+            self._file.flush()
+            self._flushed = time.monotonic()

@@ -1,0 +1,164 @@
+"""The embedding of a library, read top to bottom."""
+
+import contextlib
+import dataclasses
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import jax
+import polars as pl
+import soundfile
+
+from mu import __version__
+from mu.data.audio_import.workers import available_processors
+from mu.embedding import shares
+from mu.embedding.encoder import of_run
+from mu.embedding.pieces import Fault, open_library, pieces
+from mu.embedding.pooling import clip_vectors
+from mu.embedding.records import Records
+from mu.embedding.table import LEDGER, SHARDS, Embeddings, ledger_text, load, write_text
+from mu.training.provenance import version
+
+TERMS = (
+    "The embeddings derive from the recordings named in embeddings.parquet and inherit their terms of use: "
+    "what may be done with a recording bounds what may be done with its vector."
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Report:
+    """What a call did.
+
+    Attributes:
+      new: recordings that it embedded.
+      known: recordings of its share that had been embedded before.
+      hours: of audio that it embedded.
+      faults: the ledger's entries of its share.
+      missing: content hashes that other shares still have to embed; none when the whole is made.
+    """
+
+    new: int
+    known: int
+    hours: float
+    faults: tuple[dict[str, str], ...]
+    missing: tuple[str, ...]
+
+
+def embed(
+    run: str | os.PathLike[str],
+    library: str | os.PathLike[str],
+    output: str | os.PathLike[str],
+    *,
+    shard: tuple[int, int] = (0, 1),
+    root: str | None = None,
+    licence: str | None = None,
+    on_error: str = "skip",
+    progress: Callable[[int, int, str], None] = lambda done, total, note: None,
+) -> Report:
+    """Embeds the clips of a library with the encoder of a run, into the folder `output` (see `table`).
+
+    A recording's vector depends on its bytes and the encoder alone: on one kind of machine with the same versions, the
+    same file gives the same bits in any library, order or share. What `output` holds already is not computed again. A
+    call that was killed goes on where it was; what is done of a share lies in `output/shards`, and whoever finishes the
+    last share makes the whole.
+
+    Args:
+      run: a run of `mu train` on audio.
+      library: the folder that `mu import-audio` wrote.
+      output: the folder to make, or to bring up to date.
+      shard: (i, n): the i-th of n shares, from 0; a recording's content hash says which share it belongs to.
+      root: where the library's files lie, if they have moved since.
+      licence: a note on the recordings' terms; None keeps the one that is there.
+      on_error: 'skip' enters bad files in the ledger; 'stop' ends at the first.
+      progress: is told how much of how much is done, and a note.
+
+    Raises:
+      FileNotFoundError: no such run or library, or its audio is gone.
+      FileExistsError: `output` holds something else, or another process works on this share.
+      ValueError: arguments that make no sense, no clip that could be embedded, or with 'stop' a bad file.
+    """
+    number, of = shard
+    if not 0 <= number < of:
+        raise ValueError(f"shard is {number}/{of}; shares are counted from 0 to one less than there are")
+    if on_error not in ("skip", "stop"):
+        raise ValueError(f"on_error is {on_error!r}; it must be 'skip' or 'stop'")
+    folder = Path(output)
+    shares.refuse_something_else(folder)
+    encoder, about = of_run(run)
+    clips = open_library(library, encoder.sample_rate_hz, root)
+    plan = {
+        "encoder": about,
+        "dim": encoder.dim,
+        "library": os.fspath(library),
+        "library_from_here": os.path.relpath(library, folder),
+        "licence": {"note": licence, "terms": TERMS},
+        "made_with": [made_with()],
+    }
+    with shares.claimed(folder):
+        shares.begin(folder, plan, clips.table)
+        known = shares.known(folder, encoder.dim)
+    share = clips.table.with_row_index("at").unique("content_hash", keep="first", maintain_order=True)
+    ours = [shares.share_of(key, of) == number for key in share["content_hash"]]
+    share = share.filter(pl.Series(ours, dtype=pl.Boolean))
+    todo = share.join(known.places, on="content_hash", how="anti", maintain_order="left")["at"].to_list()
+    n_known, new, seconds = len(share) - len(todo), 0, 0.0
+    faults: list[dict[str, str]] = []
+    progress(n_known, len(share), "")
+
+    work = folder / SHARDS / f"{number}-of-{of}"
+    with Records(work / shares.RECORDS, encoder.dim) as records:
+        (work / LEDGER).unlink(missing_ok=True)  # what was wrong is tried again
+        read = pieces(clips, todo, encoder.tile_samples, available_processors())
+        with contextlib.closing(read):
+            for row, answer in clip_vectors(encoder, read):
+                clip, content_hash = clips.table["clip"][row], clips.table["content_hash"][row]
+                if not isinstance(answer, Fault):
+                    records.append(content_hash, answer)
+                    new, seconds = new + 1, seconds + clips.table["duration_s"][row]
+                elif on_error == "stop":
+                    raise ValueError(
+                        f"{clip}: {answer.fault} ({answer.reason}). Mend it and import the library again, or embed "
+                        "without --on_error=stop: such files are then left out and named in the ledger"
+                    )
+                else:
+                    entry = {"file": clip, **answer._asdict(), "done": "left out", "content_hash": content_hash}
+                    faults.append(entry)
+                progress(n_known + new + len(faults), len(share), f"{len(faults):,} with faults" if faults else "")
+        if faults:
+            write_text(work / LEDGER, ledger_text(faults))
+    return Report(new, n_known, seconds / 3600, tuple(faults), shares.finish(folder, clips.table))
+
+
+def merge(output: str | os.PathLike[str]) -> Embeddings:
+    """Makes the whole of shares that are all finished, where the last of them did not see the others.
+
+    Raises:
+      FileNotFoundError: there is nothing to merge, or the library is gone.
+      ValueError: some recordings have not been embedded; says how many, and what to do.
+    """
+    folder = Path(output)
+    if not (folder / SHARDS / shares.PLAN).is_file():
+        return load(folder)
+    plan = json.loads((folder / SHARDS / shares.PLAN).read_text(encoding="utf-8"))
+    library = folder / plan["library_from_here"]
+    if not (library / "clips.parquet").is_file():
+        raise FileNotFoundError(f"the library is no longer at {library}, and it says which clips there must be")
+    if missing := shares.finish(folder, pl.read_parquet(library / "clips.parquet")):
+        raise ValueError(
+            f"{len(missing):,} recordings have not been embedded, the first has the content hash {missing[0]}: "
+            f"run the missing shards, or `mu embed {plan['encoder']['run']} {plan['library']} --output={folder}`"
+        )
+    return load(folder)
+
+
+def made_with() -> dict[str, Any]:
+    """Versions and device: other ones may round otherwise."""
+    return {
+        "mu": __version__,
+        **{name: version(name) for name in ("jax", "jaxlib", "numpy", "soxr")},
+        "libsndfile": soundfile.__libsndfile_version__,
+        "device": jax.devices()[0].device_kind,
+    }

@@ -1,0 +1,148 @@
+"""Embeddings on disk: `embeddings.npy`, `embeddings.parquet`, `faults.jsonl` and `card.json` in one folder."""
+
+import dataclasses
+import functools
+import json
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+FORMAT_VERSION = 1
+VECTORS, TABLE, LEDGER, CARD = "embeddings.npy", "embeddings.parquet", "faults.jsonl", "card.json"
+# What is not finished lies here.
+SHARDS = "shards"
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Embeddings:
+    """What `mu embed` wrote.
+
+    Attributes:
+      vectors: float32 [n, D], memory-mapped; one of each content.
+      table: row (of `vectors`), content_hash, clip, duration_s; a row for each clip of the library, in its order.
+        Clips with equal content share a vector.
+      faults: file, fault, reason, done, content_hash of the clips that have none.
+      card: encoder, library, licence, versions.
+    """
+
+    vectors: np.ndarray
+    table: pl.DataFrame
+    faults: tuple[dict[str, str], ...]
+    card: dict[str, Any]
+
+    def __len__(self) -> int:
+        return len(self.vectors)
+
+    @functools.cached_property
+    def _places(self) -> dict[str, int]:
+        return dict(zip(self.table["content_hash"], self.table["row"], strict=True))
+
+    def rows(self, content_hashes: Iterable[str]) -> np.ndarray:
+        """int64: where the vectors of these contents are; -1 for a content that has none."""
+        return np.array([self._places.get(key, -1) for key in content_hashes], np.int64)
+
+    def of(self, content_hashes: Sequence[str]) -> np.ndarray:
+        """float32 [n, D]: the vectors of these contents.
+
+        Raises:
+          ValueError: some have none; says how many, and which is the first.
+        """
+        rows = self.rows(content_hashes)
+        if (missing := np.flatnonzero(rows < 0)).size:
+            raise ValueError(
+                f"{len(missing):,} of {len(rows):,} recordings have no embedding; the content hash of the first is "
+                f"{content_hashes[missing[0]]}"
+            )
+        return np.asarray(self.vectors[rows])
+
+
+def load(folder: str | os.PathLike[str]) -> Embeddings:
+    """Opens a folder that `mu embed` has finished.
+
+    Raises:
+      FileNotFoundError: there is none, or it is not finished; says what to do.
+      ValueError: it is of another format, or its files do not belong together.
+    """
+    folder = Path(folder)
+    if not (folder / CARD).is_file():
+        if (folder / SHARDS).is_dir() or _part(folder, CARD).is_file():
+            raise FileNotFoundError(f"{folder} is not finished: give the same `mu embed` again, and it goes on")
+        raise FileNotFoundError(f"no embeddings at {folder} ({CARD} is missing); make them with `mu embed`")
+    card = json.loads((folder / CARD).read_text(encoding="utf-8"))
+    if card.get("format_version") != FORMAT_VERSION or "encoder" not in card:
+        raise ValueError(f"{folder / CARD} does not describe embeddings of format {FORMAT_VERSION}")
+    vectors, table = np.load(folder / VECTORS, mmap_mode="r"), pl.read_parquet(folder / TABLE)
+    if vectors.shape != (card["embeddings"], card["dim"]) or len(table) != card["clips"]:
+        raise ValueError(
+            f"{folder}: vectors {vectors.shape} and {len(table)} clips, but the card says "
+            f"{(card['embeddings'], card['dim'])} and {card['clips']}; make them again"
+        )
+    return Embeddings(vectors, table, read_ledger(folder / LEDGER), card)
+
+
+def read_ledger(path: Path) -> tuple[dict[str, str], ...]:
+    """The faults in a file; none where there is no file."""
+    if not path.is_file():
+        return ()
+    return tuple(json.loads(line) for line in path.read_text(encoding="utf-8").splitlines())
+
+
+def ledger_text(faults: Iterable[dict[str, str]]) -> str:
+    """A line a fault."""
+    return "".join(json.dumps(fault, ensure_ascii=False) + "\n" for fault in faults)
+
+
+def write(
+    folder: Path,
+    vectors: Iterable[np.ndarray],
+    shape: tuple[int, int],
+    table: pl.DataFrame,
+    faults: Sequence[dict[str, str]],
+    card: dict[str, Any],
+) -> None:
+    """Replaces what the folder holds, all of it or nothing, whenever the process is killed.
+
+    Everything is written under names of its own; the new card comes last, and with it `settle` can finish the work.
+
+    Args:
+      folder: is there.
+      vectors: float32 [k, D] each, [n, D] together.
+      shape: (n, D).
+      table, faults, card: see `Embeddings`.
+    """
+    mapped = np.lib.format.open_memmap(_part(folder, VECTORS), "w+", np.float32, shape)
+    start = 0
+    for block in vectors:
+        mapped[start : start + len(block)] = block
+        start += len(block)
+    mapped.flush()
+    del mapped
+    table.write_parquet(_part(folder, TABLE))
+    _part(folder, LEDGER).write_text(ledger_text(faults), encoding="utf-8")
+    text = json.dumps({"format_version": FORMAT_VERSION, **card}, indent=2, ensure_ascii=False) + "\n"
+    write_text(_part(folder, CARD), text)
+    settle(folder)
+
+
+def settle(folder: Path) -> None:
+    """Puts what `write` had ready, card and all, in its place; parts without a card are no loss."""
+    if _part(folder, CARD).is_file():
+        (folder / CARD).unlink(missing_ok=True)
+        for name in (VECTORS, TABLE, LEDGER, CARD):
+            if _part(folder, name).is_file():
+                os.replace(_part(folder, name), folder / name)
+
+
+def write_text(path: Path, text: str) -> None:
+    """The whole file, or none."""
+    half = path.with_name(f".{path.name}.half")
+    half.write_text(text, encoding="utf-8")
+    os.replace(half, path)
+
+
+def _part(folder: Path, name: str) -> Path:
+    return folder / f"{name}.part"

@@ -1,0 +1,124 @@
+"""What frozen features tell: small models on top of them, trained and tested on folds that share no group."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+
+from mu.evals.clip_scores import ClipResult, Said, pooled
+
+
+class Predictor(Protocol):
+    """A model that has learnt."""
+
+    def predict(self, features: np.ndarray) -> np.ndarray:
+        """float32 [n, C]: probabilities, or numbers."""
+        ...
+
+
+# How a probe learns: from the kind of the target ('class', 'tags', 'numbers'), features [n, D], the target's values,
+# its size C, and groups [n]. What it has to choose, it chooses within these.
+Learn = Callable[[str, np.ndarray, np.ndarray, int, np.ndarray], Predictor]
+
+
+def crossvalidated(
+    features: np.ndarray,
+    targets: Mapping[str, Any],
+    folds: np.ndarray,
+    groups: np.ndarray,
+    clips: Sequence[str],
+    learn: Learn,
+) -> ClipResult:
+    """What probes say of every clip, each trained on the other folds; pooled.
+
+    Args:
+      features: float [n, D].
+      targets: name -> `mu.data.clips.Target` of the n clips.
+      folds: [n], any values.
+      groups: [n], equal where clips belong together (artist, speaker): what is drawn again in the bootstrap.
+      clips: their ids.
+      learn: makes the probe.
+
+    Raises:
+      ValueError: a group is in two folds, there is one fold alone, or nothing to learn from.
+    """
+    names = _kept_apart(folds, groups)
+    results = []
+    for fold in names:
+        test = folds == fold
+        said = {}
+        for name, target in targets.items():
+            train = ~test & target.known
+            if not train.any():
+                raise ValueError(f"outside fold {fold} no clip has a known {name!r}; there is nothing to learn from")
+            probe = learn(target.kind, features[train], target.values[train], len(target.names), groups[train])
+            said[name] = Said(target.kind, target.names, probe.predict(features[test]), target.values[test])
+        ids = tuple(clips[row] for row in np.flatnonzero(test).tolist())
+        results.append(ClipResult(ids, tuple(str(group) for group in groups[test]), said))
+    return pooled(results)
+
+
+def few_shot(
+    features: np.ndarray,
+    target: Any,
+    folds: np.ndarray,
+    groups: np.ndarray,
+    *,
+    shots: Sequence[int],
+    trials: int,
+    seed: int,
+    learn: Learn,
+) -> np.ndarray:
+    """Accuracy of probes that learn from few examples; float64 [shots, trials].
+
+    Trial t tests on all clips of one fold (the folds take turns), having learnt from k clips of each class drawn from
+    the other folds. The draws of a trial are nested: its 2 examples are its 1 and another.
+
+    Args:
+      features, folds, groups: as of `crossvalidated`.
+      target: of classes.
+      shots: the numbers k of examples a class.
+      trials: how often is drawn.
+      seed: of the draws.
+      learn: makes the probe.
+
+    Raises:
+      ValueError: a group is in two folds, or a class has too few clips outside a fold; names both.
+    """
+    names = _kept_apart(folds, groups)
+    for argument, least in (("shots", min(shots)), ("trials", trials)):
+        if least < 1:
+            raise ValueError(f"{argument} is {least}; it must be at least 1")
+    size = len(target.names)
+    accuracy = np.empty((len(shots), trials))
+    for trial in range(trials):
+        fold = names[trial % len(names)]
+        test = (folds == fold) & target.known
+        if not test.any():
+            raise ValueError(f"fold {fold} has no clip whose class is known; there is nothing to test")
+        drawn = np.random.default_rng([seed, trial]).permutation(np.flatnonzero(folds != fold))
+        by_class = [drawn[target.values[drawn] == code] for code in range(size)]
+        fewest = min(range(size), key=lambda code: len(by_class[code]))
+        if len(by_class[fewest]) < max(shots):
+            raise ValueError(
+                f"class {target.names[fewest]!r} has {len(by_class[fewest])} clips outside fold {fold}: "
+                f"{max(shots)} shots are more than there are"
+            )
+        for row, k in enumerate(shots):
+            chosen = np.concatenate([members[:k] for members in by_class])
+            probe = learn("class", features[chosen], target.values[chosen], size, groups[chosen])
+            right = probe.predict(features[test]).argmax(axis=1) == target.values[test]
+            accuracy[row, trial] = right.mean()
+    return accuracy
+
+
+def _kept_apart(folds: np.ndarray, groups: np.ndarray) -> list[Any]:
+    """The folds, in order; ValueError where they share a group."""
+    names = sorted(set(folds.tolist()))
+    if len(names) < 2:
+        raise ValueError(f"all clips are in fold {names[0]}; there is nothing to test on")
+    first: dict[Any, Any] = {}
+    for group, fold in zip(groups.tolist(), folds.tolist(), strict=True):
+        if first.setdefault(group, fold) != fold:
+            raise ValueError(f"group {group!r} is in folds {first[group]} and {fold}: what is learnt would be tested")
+    return names

@@ -1,0 +1,141 @@
+"""Sound inside a page: pieces of clips as MP3 in `data:` addresses.
+
+MP3 is what Chromium, Firefox and Safari all play from such an address: older Safari refuses Ogg (Vorbis and Opus), and
+WAV takes eight times the room. At a variable rate libsndfile (1.1 and later) writes how much silence the encoder added,
+so a piece comes back at its exact length; at a low constant rate that note does not fit and is left out.
+"""
+
+import base64
+import dataclasses
+import io
+
+import numpy as np
+import soundfile
+
+from mu.audio.io import AudioError, resample
+from mu.data.clips import Clips
+from mu.report.markup import Html, tag
+
+# Rates of MPEG-1 and MPEG-2; those below 16 kHz are an extension that not every player knows.
+MP3_RATES_HZ = (16_000, 22_050, 24_000, 32_000, 44_100, 48_000)
+QUALITY = 0.5  # libsndfile's compression level at a variable rate: 35 to 70 kbit/s for music at 16 to 44.1 kHz
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Piece:
+    """A part of a clip.
+
+    Attributes:
+      audio: float32 [N].
+      sample_rate_hz: of it.
+      start_s: where it begins in the clip.
+      clip_s: how long the clip is.
+    """
+
+    audio: np.ndarray
+    sample_rate_hz: int
+    start_s: float
+    clip_s: float
+
+    @property
+    def duration_s(self) -> float:
+        return len(self.audio) / self.sample_rate_hz
+
+    @property
+    def words(self) -> str:
+        """'5.00 s', or which part of it this is."""
+        if self.duration_s > self.clip_s - 0.05:
+            return f"{self.clip_s:.2f} s"
+        return f"seconds {self.start_s:.1f} to {self.start_s + self.duration_s:.1f} of {self.clip_s:.1f}"
+
+
+class Sounds:
+    """Clips by their ids; notes which of them can no longer be read.
+
+    Args:
+      clips: all of the run's; None where they are gone altogether.
+
+    Attributes:
+      lost: id -> what is wrong.
+    """
+
+    def __init__(self, clips: Clips | None):
+        self._clips = clips
+        self._rows = {} if clips is None else {clip: row for row, clip in enumerate(clips.table["clip"])}
+        self.lost: dict[str, str] = {}
+
+    def __bool__(self) -> bool:
+        return self._clips is not None
+
+    def readable(self, clip: str) -> bool:
+        """Whether there is a file that can be decoded."""
+        return self._read(clip, 0, 1) is not None
+
+    def piece(self, clip: str, longest_s: float) -> Piece | None:
+        """The middle `longest_s` seconds of a clip, or all of it; None where it is lost."""
+        clips = self._clips
+        if clips is None or clip not in self._rows:
+            self._read(clip, 0, 1)
+            return None
+        length = int(clips.lengths[self._rows[clip]])
+        wanted = min(length, round(longest_s * clips.sample_rate_hz))
+        start = (length - wanted) // 2
+        audio = self._read(clip, start, wanted)
+        if audio is None:
+            return None
+        if len(audio) < wanted:  # the file ends before its table says
+            length = start + len(audio)
+        return Piece(audio, clips.sample_rate_hz, start / clips.sample_rate_hz, length / clips.sample_rate_hz)
+
+    def _read(self, clip: str, start: int, length: int) -> np.ndarray | None:
+        if self._clips is None or clip in self.lost:
+            return None
+        if clip not in self._rows:
+            self.lost[clip] = "it is no longer in the table of clips"
+            return None
+        try:
+            return self._clips.waveform(self._rows[clip], start, length)
+        except AudioError as error:
+            self.lost[clip] = str(error)
+            return None
+
+
+def mp3(audio: np.ndarray, sample_rate_hz: int) -> bytes:
+    """A mono MP3 at the next rate that MP3 has, as long as what was given.
+
+    Args:
+      audio: float32 [N]; scaled down where it goes beyond full scale.
+      sample_rate_hz: up to 48,000; what is above is brought there.
+    """
+    rate = next((rate for rate in MP3_RATES_HZ if rate >= sample_rate_hz), MP3_RATES_HZ[-1])
+    sound = resample(audio, sample_rate_hz, rate)
+    sound = sound / max(float(np.abs(sound).max(initial=0.0)), 1.0)
+    written = io.BytesIO()
+    with soundfile.SoundFile(
+        written,
+        "w",
+        rate,
+        1,
+        format="MP3",
+        subtype="MPEG_LAYER_III",
+        bitrate_mode="VARIABLE",
+        compression_level=QUALITY,
+    ) as file:
+        file.write(sound)
+    return written.getvalue()
+
+
+def player(piece: Piece, name: str) -> Html:
+    """The browser's own player."""
+    return tag(
+        "audio",
+        controls=True,
+        preload="metadata",
+        src=address("audio/mpeg", mp3(piece.audio, piece.sample_rate_hz)),
+        aria_label=f"{name}, {piece.words}",
+    )
+
+
+def address(kind: str, content: bytes) -> str:
+    """A `data:` address that holds the content."""
+    return f"data:{kind};base64,{base64.b64encode(content).decode()}"
