@@ -64,11 +64,18 @@ def test_tones_are_learnt_beside_the_baseline(tmp_path):
     """A known answer: three pitches, told apart by anything that hears; and the restored weights are those tested."""
     baselines = {"mfcc_linear": {"name": "mu.baselines.mfcc:MFCCLinear"}}
     results = train(
-        tiny_audio_config(data=ALL_TARGETS, total_steps=60, evaluate_every_steps=30, baselines=baselines), tmp_path
+        tiny_audio_config(
+            data=ALL_TARGETS,
+            model__normalisation="none",  # the level is to be told
+            total_steps=60,
+            evaluate_every_steps=30,
+            baselines=baselines,
+        ),
+        tmp_path,
     )
     for found in results.values():
-        assert found.values()["pitch/accuracy"] == 1.0
-        assert found.values()["numbers/pearson"] > 0.5
+        assert found.values()["pitch/accuracy"] == 1.0 and found.values()["tags/roc_auc"] > 0.9
+    assert results["model"].values()["numbers/pearson"] > 0.5
     setup, state, step = restore(tmp_path)
     test = setup.split.test
     said = setup.evaluation.predictions(state, test)
@@ -88,14 +95,13 @@ def test_predictions_do_not_depend_on_what_else_is_predicted(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "task",
+    "task, trunk",
     [
-        {"name": "mu.tasks.contrastive:Contrastive", "projection": 8, "augment": AUGMENT},
-        {"name": "mu.tasks.masked:MaskedSpectrogram"},
+        ({"name": "mu.tasks.contrastive:Contrastive", "projection": 8}, "cnn"),
+        ({"name": "mu.tasks.masked:MaskedSpectrogram"}, "transformer"),
     ],
     ids=["contrastive", "masked"],
 )
-@pytest.mark.parametrize("trunk", ["cnn", "transformer"])
 def test_learning_without_labels_lowers_the_loss(tmp_path, task, trunk, capsys):
     config = tiny_audio_config(
         task=task,
@@ -129,31 +135,14 @@ def test_what_was_learnt_without_labels_is_where_another_run_starts(tmp_path):
         )
 
 
-def test_several_tasks_share_an_encoder(tmp_path):
-    tasks = {
-        "understand": {"name": "mu.tasks.understanding:Understanding"},
-        "contrast": {"name": "mu.tasks.contrastive:Contrastive", "projection": 8},
-        "masked": {"name": "mu.tasks.masked:MaskedSpectrogram"},
-    }
-    task = {"name": "mu.tasks.several:Several", "tasks": tasks, "weights": {"contrast": 0.1, "masked": 0.1}}
-    results = train(tiny_audio_config(task=task, batches__crops=2, total_steps=60, evaluate_every_steps=30), tmp_path)
-    assert results["model"].values()["pitch/accuracy"] > 0.8
-
-
-@pytest.mark.parametrize("accumulate", [1, 2])
-def test_eight_devices_give_what_one_gives(accumulate):
+def test_several_tasks_give_on_eight_devices_what_they_give_on_one():
     """Batch statistics and contrasts included: both are taken over the whole batch, wherever it lies."""
     tasks = {
         "understand": {"name": "mu.tasks.understanding:Understanding"},
         "contrast": {"name": "mu.tasks.contrastive:Contrastive", "projection": 8},
     }
-    config = tiny_audio_config(
-        task={"name": "mu.tasks.several:Several", "tasks": tasks},
-        batches__crops=2,
-        batches__clips_per_batch=16,
-        mesh__data=-1,
-        accumulate=accumulate,
-    )
+    task = {"name": "mu.tasks.several:Several", "tasks": tasks, "weights": {"contrast": 0.5}}
+    config = tiny_audio_config(task=task, batches__crops=2, batches__clips_per_batch=16)
     found = []
     for devices in (1, 8):
         setup = mu.setup.set_up(config, make_mesh(devices=jax.devices()[:devices]))
@@ -173,17 +162,17 @@ def test_crossvalidation_judges_every_clip_once_and_goes_on(tmp_path, capsys):
         "from tests.audio_clips import tiny_audio_config\n\n\n"
         "def get_config(arg=None):\n"
         "    args = parse_arg(arg, fold=0, seed=0)\n"
-        "    return tiny_audio_config(seed=args.seed, split__fold=args.fold, total_steps=6)\n"
+        "    return tiny_audio_config(seed=args.seed, split__n_folds=3, split__fold=args.fold, total_steps=6)\n"
     )
-    found = crossvalidate(str(file), str(tmp_path / "runs"), 4, [0, 1], {})
+    found = crossvalidate(str(file), str(tmp_path / "runs"), 3, [0, 1], {})
     row = found["rows"]["model"]["pitch/accuracy"]
-    assert row["low"] <= row["value"] <= row["high"] and len(row["folds"]) == 4 and set(row["seeds"]) == {0, 1}
+    assert row["low"] <= row["value"] <= row["high"] and len(row["folds"]) == 3 and set(row["seeds"]) == {0, 1}
     pooled, _ = clip_scores.load(tmp_path / "runs" / "seed1")
     assert sorted(pooled["model"].clips) == [f"clip{at:03d}.wav" for at in range(48)]
     assert "worst fold" in capsys.readouterr().out
-    again = crossvalidate(str(file), str(tmp_path / "runs"), 4, [0, 1], {})
+    again = crossvalidate(str(file), str(tmp_path / "runs"), 3, [0, 1], {})
     assert again["rows"] == found["rows"] and "fold 0 of" not in capsys.readouterr().out
-    assert json.loads((tmp_path / "runs" / "crossvalidation.json").read_text())["folds"] == 4
+    assert json.loads((tmp_path / "runs" / "crossvalidation.json").read_text())["folds"] == 3
 
 
 @pytest.mark.parametrize(

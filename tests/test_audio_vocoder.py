@@ -59,7 +59,7 @@ def test_time_stretch_keeps_the_pitch_and_changes_the_duration(rate):
     np.testing.assert_allclose(np.sqrt(np.square(y[500 : int(7000 / rate)]).mean()), np.sqrt(0.5), rtol=0.12)
 
 
-@pytest.mark.parametrize("semitones", [-7, -2.5, 4, 12])
+@pytest.mark.parametrize("semitones", [4.5, pytest.param(-7, marks=pytest.mark.slow)])
 def test_pitch_shift_moves_a_tone(semitones):
     y = pitch_shift(jnp.asarray(tone(1000, 8000)), semitones, n_fft=512)
     assert y.shape == (8000,)
@@ -69,18 +69,22 @@ def test_pitch_shift_moves_a_tone(semitones):
 
 def test_each_example_at_a_rate_of_its_own():
     """Rates known inside jit alone give what they give as numbers; the length is static, cut or padded."""
-    x = jnp.stack([jnp.asarray(NOISE)] * 3)
-    rates = jnp.asarray([0.75, 1.0, 1.25])  # whose multiples are exact in float32
+    x = jnp.stack([jnp.asarray(NOISE)] * 2)
+    rates = jnp.asarray([0.75, 1.25])  # whose multiples are exact in float32
     stretch = functools.partial(time_stretch, n_fft=256, length_samples=6000)
     found = jax.jit(jax.vmap(stretch))(x, rates)
-    for row, rate in zip(found, [0.75, 1.0, 1.25], strict=True):
+    for row, rate in zip(found, [0.75, 1.25], strict=True):
         np.testing.assert_allclose(row, stretch(x[0], rate), atol=1e-4)
-    assert not np.any(found[2, round(6000 / 1.25) + 256 :])
-    semitones = jnp.asarray([-12.0, 0.0, 12.0])
+    assert not np.any(found[1, round(6000 / 1.25) + 256 :])
+
+
+@pytest.mark.slow
+def test_each_example_at_a_pitch_of_its_own():
+    x = jnp.stack([jnp.asarray(NOISE)] * 2)
     shift = functools.partial(pitch_shift, n_fft=256)
-    found = jax.jit(jax.vmap(functools.partial(shift, max_semitones=12.0)))(x, semitones)
-    for row, number in zip(found, [-12, 0, 12], strict=True):
-        np.testing.assert_allclose(row[:-300], shift(x[0], number)[:-300], atol=1e-4)
+    found = jax.jit(jax.vmap(functools.partial(shift, max_semitones=12.0)))(x, jnp.asarray([0.0, 12.0]))
+    np.testing.assert_allclose(found[0, :-300], x[0, :-300], atol=1e-5)
+    np.testing.assert_allclose(found[1, :-300], shift(x[0], 12)[:-300], atol=1e-4)
 
 
 def test_nothing_changes_at_rate_one():
@@ -94,17 +98,17 @@ def test_nothing_changes_at_rate_one():
 def test_leading_axes_and_silence():
     x = jnp.stack([jnp.asarray(NOISE), jnp.zeros(6000)])
     for apply in (functools.partial(time_stretch, rate=1.2, n_fft=256), functools.partial(change_speed, rate=1.2)):
-        y = apply(x)
-        np.testing.assert_allclose(y[0], apply(x[0]), atol=1e-6)
+        y, alone = jax.jit(lambda x, apply=apply: (apply(x), apply(x[0])))(x)
+        np.testing.assert_allclose(y[0], alone, atol=1e-6)
         assert y.shape == (2, 5000) and not np.any(y[1])
 
 
-@pytest.mark.parametrize("rate", [0.8, 1.0, 1.25])
+@pytest.mark.parametrize("rate", [0.8, 1.25])
 def test_change_speed_reads_a_sine_between_its_samples(rate):
     """To 0.2 % where the sine lies below 0.8 of both Nyquist frequencies."""
     for cycles in (0.01, 0.1, 0.3):  # a sample
         x = jnp.asarray(np.sin(2 * np.pi * cycles * np.arange(4000)), jnp.float32)
-        y = change_speed(x, rate)
+        y = jax.jit(change_speed, static_argnums=1)(x, rate)
         expected = np.sin(2 * np.pi * cycles * rate * np.arange(len(y)))
         assert y.shape == (round(4000 / rate),)
         np.testing.assert_allclose(y[20:-20], expected[20:-20], atol=2e-3)
@@ -112,29 +116,37 @@ def test_change_speed_reads_a_sine_between_its_samples(rate):
 
 def test_change_speed_leaves_out_what_would_alias():
     x = jnp.asarray(np.sin(2 * np.pi * 0.46 * np.arange(4000)), jnp.float32)
-    assert np.square(change_speed(x, 1.25)[20:-20]).mean() < 0.01 * 0.5
-    assert np.square(change_speed(x, 0.8)[20:-20]).mean() > 0.6 * 0.5
+    read = jax.jit(change_speed, static_argnums=1)
+    assert np.square(read(x, 1.25)[20:-20]).mean() < 0.01 * 0.5
+    assert np.square(read(x, 0.8)[20:-20]).mean() > 0.6 * 0.5
 
 
 def test_change_speed_keeps_a_constant():
-    y = change_speed(jnp.ones(1000), 1.1, zero_crossings=2)
+    y = jax.jit(lambda x: change_speed(x, 1.1, zero_crossings=2))(jnp.ones(1000))
     np.testing.assert_allclose(y[5:-5], 1.0, atol=1e-6)
 
 
 def test_positions_are_exact_in_long_signals():
-    """At sample 3,000,000 float32 would be off by an eighth of a sample."""
+    """At sample 2,000,000 float32 would be off by an eighth of a sample."""
     rate = float(np.float32(1.1))
-    n = 3_000_000
-    y = change_speed(jnp.asarray(np.sin(2 * np.pi * 0.2 * np.arange(n)), jnp.float32), rate, zero_crossings=4)
+    n = 2_000_000
+    x = jnp.asarray(np.sin(2 * np.pi * 0.2 * np.arange(n)), jnp.float32)
+    y = jax.jit(lambda x: change_speed(x, rate, zero_crossings=4))(x)
     last = np.arange(len(y) - 1000, len(y) - 100)
     np.testing.assert_allclose(y[last], np.sin(2 * np.pi * ((0.2 * rate * last) % 1.0)), atol=0.02)
 
 
+@pytest.mark.slow
 def test_gradient_is_the_transpose():
     """Speed is linear in x: <A x, y> = <x, A' y>."""
     x, y = jnp.asarray(NOISE), jax.random.normal(jax.random.key(0), (5000,))
-    value, pull = jax.vjp(lambda x: change_speed(x, 1.2), x)
-    np.testing.assert_allclose(jnp.vdot(value, y), jnp.vdot(x, pull(y)[0]), rtol=1e-3)
+
+    @jax.jit
+    def both(x, y):
+        value, pull = jax.vjp(lambda x: change_speed(x, 1.2), x)
+        return jnp.vdot(value, y), jnp.vdot(x, pull(y)[0])
+
+    np.testing.assert_allclose(*both(x, y), rtol=1e-3)
 
 
 @pytest.mark.parametrize(

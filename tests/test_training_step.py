@@ -26,12 +26,17 @@ def toy_loss(params, rows, batch, key):
     return jnp.square(scores - batch["y"]), batch["weights"]
 
 
+def stateless(loss):
+    """The loss as the step calls it, of a model that has no running statistics."""
+    return lambda params, stats, rows, batch, key: (*loss(params, rows, batch, key), stats)
+
+
 def start(optimizer, sparse, ema=False):
     keys = jax.random.split(jax.random.key(0))
     rows, w = jax.random.normal(keys[0], (V, D)), jax.random.normal(keys[1], (D,))
     params = {"model": {"w": w}, "tables": {} if sparse else {"items": rows}}
     tables = {"items": {"rows": rows}} if sparse else {}
-    state = {"params": params, "opt": optimizer.init(params), "tables": tables, "step": jnp.int32(0)}
+    state = {"params": params, "stats": {}, "opt": optimizer.init(params), "tables": tables, "step": jnp.int32(0)}
     return {**state, "ema": params} if ema else state
 
 
@@ -54,7 +59,7 @@ def train(sparse, n=4, optimizer=None, loss=toy_loss, **options):
     """(state, metrics of each step, state after each step) after `n` steps."""
     optimizer = optimizer or optax.sgd(RATE)
     state = start(optimizer, sparse, ema="ema_decay" in options)
-    step = jax.jit(make_step(loss, optimizer, SPECS, ROW_SGD if sparse else None, seed=1, **options))
+    step = jax.jit(make_step(stateless(loss), optimizer, SPECS, ROW_SGD if sparse else None, seed=1, **options))
     found, states = [], [state]
     for batch in batches(n, sparse):
         state, metrics = step(state, batch)
@@ -140,17 +145,37 @@ def test_accumulated_microbatches_equal_the_batch(sparse, parts):
         np.testing.assert_allclose([m[name] for m in found], [m[name] for m in metrics], rtol=1e-5)
 
 
-def test_the_moving_average_has_its_closed_form():
-    """decay^n p_0 + (1 - decay) sum_k decay^(n - k) p_k, over weights and dense tables alike."""
-    decay, n = 0.7, 5
+def test_the_moving_average_is_one_that_forgets_its_start():
+    """a_n = d_n a_{n-1} + (1 - d_n) p_n, d_n = min(decay, n / (9 + n)), over weights and dense tables alike."""
+    decay, n = 0.3, 7
     state, _, states = train(sparse=False, n=n, ema_decay=decay)
     for pick in (lambda p: p["model"]["w"], lambda p: p["tables"]["items"]):
         history = [np.asarray(pick(one["params"]), np.float64) for one in states]
-        expected = decay**n * history[0]
-        expected += (1 - decay) * sum(decay ** (n - k) * history[k] for k in range(1, n + 1))
+        expected = history[0]
+        for k in range(1, n + 1):
+            kept = min(decay, k / (9 + k))
+            expected = kept * expected + (1 - kept) * history[k]
         np.testing.assert_allclose(pick(state["ema"]), expected, rtol=1e-5)
     same, _, _ = plain(sparse=False, n=n)
     assert_same(state, same, rtol=0)  # watching does not change what is learnt
+
+
+@pytest.mark.parametrize("accumulate", [1, 2, 4])
+def test_running_statistics_move_once_a_step_whatever_the_microbatches(accumulate):
+    """r <- .9 r + .1 mean(y); the mean of the microbatches' is the whole batch's."""
+
+    def loss(params, stats, rows, batch, key):
+        values, weights = toy_loss(params, rows, batch, key)
+        return values, weights, {"mean": 0.9 * stats["mean"] + 0.1 * jnp.mean(batch["y"])}
+
+    optimizer = optax.sgd(RATE)
+    state = {**start(optimizer, sparse=False), "stats": {"mean": jnp.float32(1.0)}}
+    step = jax.jit(make_step(loss, optimizer, SPECS, None, seed=1, accumulate=accumulate))
+    expected = 1.0
+    for batch in batches(3, sparse=False):
+        state, _ = step(state, batch)
+        expected = 0.9 * expected + 0.1 * batch["y"].mean()
+    np.testing.assert_allclose(state["stats"]["mean"], expected, rtol=1e-5)
 
 
 @pytest.mark.parametrize("value", [jnp.nan, jnp.inf])
@@ -184,7 +209,7 @@ def test_the_key_is_a_function_of_seed_and_step():
     optimizer = optax.sgd(RATE)
     state = {**start(optimizer, sparse=True), "step": jnp.int32(2)}
     for seed, same in ((1, True), (2, False)):
-        step = jax.jit(make_step(random, optimizer, SPECS, ROW_SGD, seed=seed))
+        step = jax.jit(make_step(stateless(random), optimizer, SPECS, ROW_SGD, seed=seed))
         _, metrics = step(state, next(batches(1, sparse=True)))
         assert (float(metrics["loss"]) == losses[2]) == same
 
@@ -201,7 +226,7 @@ def test_several_tables_may_share_an_id_space():
     state = start(optimizer, sparse=True)
     state["tables"]["bias"] = {"rows": jnp.zeros((V, 1))}
     batch = next(batches(1, sparse=True))
-    after, _ = jax.jit(make_step(loss, optimizer, specs, ROW_SGD, seed=1))(state, batch)
+    after, _ = jax.jit(make_step(stateless(loss), optimizer, specs, ROW_SGD, seed=1))(state, batch)
     expected = np.zeros(V)
     np.add.at(expected, batch["ids"]["items"][batch["items"]], -RATE * batch["weights"] / batch["weights"].sum())
     np.testing.assert_allclose(after["tables"]["bias"]["rows"][:, 0], expected, rtol=1e-5, atol=1e-8)

@@ -7,15 +7,15 @@ decided by the platform (`jax.lax.platform_dependent`); results agree to roundin
 Where the time of a log-mel goes: 32 clips of 10 s at 16 kHz, n_fft 512, hop 160, 128 mels, float32, in milliseconds on
 one core of a 2.6 GHz AVX-512 server (XLA splits all of it over its threads):
 
-                    framing  window  transform  power  mel product  log, output  together
-    at once           59        7       39        15        17           5          131
-    in blocks          4+1      3       16         3         7           6           43
+                 padding  framing  window  transform  power  mel product  decibels, output  together
+    at once         10       49       5       35        7        20              5            131
+    in blocks        1        4       2       17        5         8              6             43
 
-Tried and left out, in the same milliseconds: frames by gather (5 more; and its gradient scatters), by updates in place
-or by sums of padded slices (1-2 fewer, a slower gradient or many predicates), padding by `jnp.pad` (8 more), blocks of
-a quarter of a clip (no faster), several loops side by side (XLA runs them one after the other), the transform as matrix
-products at XLA's 130 GFLOP/s (33 where folded twice by symmetry, 60 once; 16 x 32 points by Cooley & Tukey 35), the mel
-product whole (9 more) or of 32 filters each (no faster).
+librosa needs 127 for the same. Tried and left out, in the same milliseconds: frames by gather (5 more, and its gradient
+scatters); by updates in place or by sums of padded slices (1-2 fewer, for a slower gradient or code that depends on the
+overlap); padding by `jnp.pad` (8 more); blocks of a quarter of a clip (no fewer); several loops side by side (15 more);
+the transform as matrix products, at the 130 GFLOP/s of XLA's (33 where folded twice by symmetry, 60 once, 35 for the
+two products of 16 x 32 points alone); the mel product whole (9 more) or of 32 filters each (no fewer).
 """
 
 import math

@@ -57,7 +57,7 @@ def harmonic_percussive(
         _soft_mask(harmonic, percussive * jnp.float32(harmonic_margin), power, neither),
         _soft_mask(percussive, harmonic * jnp.float32(percussive_margin), power, neither),
     )
-    return masks if mask else (spectrum * masks[0], spectrum * masks[1])
+    return masks if mask else (spectrum * masks[0].astype(spectrum.dtype), spectrum * masks[1].astype(spectrum.dtype))
 
 
 def harmonic_percussive_waveforms(

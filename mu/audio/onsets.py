@@ -77,7 +77,7 @@ def _over_window(x: jax.Array, start: float, combine, before: int, after: int) -
     """`combine` of x[f - before .. f + after], as far as there are frames."""
     window, strides = (1,) * (x.ndim - 1) + (before + after + 1,), (1,) * x.ndim
     return jax.lax.reduce_window(
-        x, jnp.float32(start), combine, window, strides, [(0, 0)] * (x.ndim - 1) + [(before, after)]
+        x, np.float32(start), combine, window, strides, [(0, 0)] * (x.ndim - 1) + [(before, after)]
     )
 
 

@@ -57,7 +57,7 @@ def onset_strength(
     if max_size > 1:
         reach = [(0, 0)] * (decibels.ndim - 1) + [(max_size // 2, (max_size - 1) // 2)]
         window = (1,) * (decibels.ndim - 1) + (max_size,)
-        before = jax.lax.reduce_window(before, jnp.float32(-jnp.inf), jax.lax.max, window, (1,) * decibels.ndim, reach)
+        before = jax.lax.reduce_window(before, np.float32(-np.inf), jax.lax.max, window, (1,) * decibels.ndim, reach)
     rise = jnp.maximum(decibels[..., lag:, :] - before, jnp.float32(0))
     if aggregate not in ("mean", "median"):
         raise ValueError(f"aggregate={aggregate!r} is neither 'mean' nor 'median'")

@@ -95,6 +95,7 @@ def probe(arguments: argparse.Namespace) -> None:
     encoder = embeddings.card["encoder"]
     split = f"{len(set(folds.tolist()))} folds by {arguments.folds}, groups by {arguments.group}"
     print(f"{arguments.head} probe of {arguments.embeddings} ({encoder['run']}, step {encoder['step']}); {split}")
+    curves = _curves(arguments, features, clips.targets, folds, groups)
     ids = clips.table["clip"].to_list()
     results, done = [], itertools.count(1)
     with ProgressBar("probing", len(arguments.seeds) * len(set(folds.tolist())) * len(clips.targets)) as bar:
@@ -115,7 +116,8 @@ def probe(arguments: argparse.Namespace) -> None:
         print(clip_scores.format_scores({arguments.head: results[0]}, arguments.bootstrap_samples))
     else:
         print(_seeds_table(arguments.seeds, rows))
-    curves = _curves(arguments, features, clips.targets, folds, groups)
+    for name, curve in curves.items():
+        print(_curve_table(name, curve, arguments.trials))
     if arguments.output:
         about = {
             "embeddings": arguments.embeddings,
@@ -135,10 +137,9 @@ def probe(arguments: argparse.Namespace) -> None:
 
 
 def _curves(arguments: argparse.Namespace, features: Any, targets: Any, folds: Any, groups: Any) -> dict[str, Any]:
-    """{column of classes: a row for each number of shots}; printed too."""
+    """{column of classes: a row for each number of shots}."""
     from mu.evals.intervals import bootstrap
     from mu.evals.probes import few_shot
-    from mu.evals.table import align
     from mu.measuring.probes import linear_of_few
 
     shots, trials = arguments.shots, arguments.trials
@@ -151,10 +152,15 @@ def _curves(arguments: argparse.Namespace, features: Any, targets: Any, folds: A
             {"shots": k, "accuracy": float(mean), "low": float(low), "high": float(high)}
             for k, mean, low, high in zip(shots, accuracy.mean(axis=1), lows, highs, strict=True)
         ]
-        cells = [(str(row["shots"]), "{accuracy:.3f} [{low:.3f}, {high:.3f}]".format(**row)) for row in curves[name]]
-        print("\n" + align([["examples a class", f"{name}/accuracy"], *cells]))
-        print(f"Linear probes; brackets: 95 % bootstrap interval of the mean over {trials} draws.")
     return curves
+
+
+def _curve_table(name: str, curve: Sequence[dict[str, Any]], trials: int) -> str:
+    from mu.evals.table import align
+
+    lines = [["examples a class", f"{name}/accuracy"]]
+    lines += [[str(row["shots"]), "{accuracy:.3f} [{low:.3f}, {high:.3f}]".format(**row)] for row in curve]
+    return f"\n{align(lines)}\nLinear probes; brackets: 95 % bootstrap interval of the mean over {trials} draws."
 
 
 def _seeds_table(seeds: Sequence[int], rows: Sequence[dict[str, Any]]) -> str:

@@ -70,13 +70,17 @@ def open_library(path: str | os.PathLike[str], sample_rate_hz: int, root: str | 
             f"clip {odd['clip'][0]!r} of {path} has the content_hash {odd['content_hash'][0]!r}, which is no sha256: "
             "import the library again"
         )
-    if root is None and clips.card["root"] is None:
+    own: Any = clips.card.get("root")
+    if root is None and own is None:
         return dataclasses.replace(clips, store=open_store(Path(path) / "store"))
-    given = [clips.card["root"], Path(path) / clips.card.get("root_from_here", ".")] if root is None else [root]
-    places = [Path(place) for place in given if Path(place).is_dir()]
-    if not places:
-        raise FileNotFoundError(f"the audio of {path} is no longer at {given[0]}: say where with --root=DIR")
-    return dataclasses.replace(clips, root=places[0], store=None)
+    # Seen from the import (both may have moved together), or as it was given (the import alone may have).
+    places = [Path(root or own)]
+    if root is None and "root_from_here" in clips.card:
+        places.insert(0, Path(path) / clips.card["root_from_here"])
+    there = [place for place in places if place.is_dir()]
+    if not there:
+        raise FileNotFoundError(f"the audio of {path} is no longer at {places[-1]}: say where with --root=DIR")
+    return dataclasses.replace(clips, root=there[0], store=None)
 
 
 def pieces(clips: Clips, rows: Iterable[int], tile_samples: int, threads: int) -> Generator[tuple[int, Piece | Fault]]:

@@ -106,7 +106,8 @@ def make_step(
         new = {"params": params, "stats": stats, "opt": optimizer_state, "tables": tables, "step": number + 1}
         if ema_decay is not None:
             # The first steps average over those there were: the initial values are soon forgotten.
-            decay = jnp.minimum(ema_decay, (1.0 + number) / (10.0 + number))
+            steps = number.astype(jnp.float32)
+            decay = jnp.minimum(ema_decay, (1.0 + steps) / (10.0 + steps))
             new["ema"] = optax.incremental_update(params, state["ema"], 1.0 - decay)
         value = total * inverse
         finite = jnp.isfinite(value) & jnp.isfinite(norm)
