@@ -89,8 +89,8 @@ def test_hpss_is_librosas(data_dir, ours, theirs):
 def test_waveforms_are_librosas(data_dir):
     x = recording(data_dir, RECORDINGS[1], 12_000)
     expected = librosa.effects.hpss(x, kernel_size=9, margin=(1.0, 2.0))
-    found = harmonic_percussive_waveforms(x, kernel_frames=9, kernel_bins=9, margin=(1.0, 2.0))
-    for found, part in zip(found, expected, strict=True):
+    parts = harmonic_percussive_waveforms(x, kernel_frames=9, kernel_bins=9, margin=(1.0, 2.0))
+    for found, part in zip(parts, expected, strict=True):
         np.testing.assert_allclose(found, part, atol=1e-5)
 
 
@@ -100,9 +100,10 @@ def test_a_chord_and_clicks_come_apart():
     clicks = np.zeros_like(chord)
     clicks[::5000] = 1.0
     harmonic, percussive = harmonic_percussive_waveforms(chord + clicks, kernel_frames=15, kernel_bins=15)
-    for found, truth in ((harmonic, chord), (percussive, clicks)):
+    # The chord keeps nearly all of its energy, and each click what lies at frequencies where the chord is not.
+    for found, truth, lost in ((harmonic, chord, 0.02), (percussive, clicks, 0.3)):
         inside = slice(2500, -2500)  # at its ends a cut tone clicks
-        assert np.sum((found - truth)[inside] ** 2) < 0.1 * np.sum(truth[inside] ** 2)
+        assert np.sum((found - truth)[inside] ** 2) < lost * np.sum(truth[inside] ** 2)
     np.testing.assert_allclose(harmonic + percussive, chord + clicks, atol=1e-4)
 
 

@@ -123,8 +123,8 @@ def test_sample_by_sample(name):
     assert_equal(streamed(FEATURES[name][0], signal(333), range(333)), name, 333)
 
 
-@pytest.mark.parametrize("samples", [1, 20, 32, 33])
-@pytest.mark.parametrize("name", ["stft", "stft, hop 24, reflect", "stft, hop beyond the frame, symmetric", "rms"])
+@pytest.mark.parametrize("samples", [1, 32, 33])
+@pytest.mark.parametrize("name", ["stft, hop 24, reflect", "stft, hop beyond the frame, symmetric"])
 def test_signals_shorter_than_a_frame(name, samples):
     """Padding that reflects more than there is comes round again, as offline."""
     assert_equal(streamed(FEATURES[name][0], signal(samples), range(0, samples, 3)), name, samples)
@@ -149,7 +149,7 @@ def test_a_signal_never_heard_has_no_frames():
         assert frames.shape[:2] == streaming.finish(stream, state).shape[:2] == (2, 0)
 
 
-@pytest.mark.parametrize("name", ["pcen", "onset strength"])
+@pytest.mark.parametrize("name", ["onset strength", pytest.param("pcen", marks=pytest.mark.slow)])
 def test_several_signals_at_once(name):
     x = np.stack([signal(2500), signal(2500)[::-1]])
     found = streamed(FEATURES[name][0], x, [7, 7, 900, 901, 1500])

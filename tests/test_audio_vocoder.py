@@ -95,6 +95,7 @@ def test_nothing_changes_at_rate_one():
     np.testing.assert_allclose(change_speed(x, 1.0, zero_crossings=1), x, atol=1e-7)
 
 
+@pytest.mark.slow
 def test_leading_axes_and_silence():
     x = jnp.stack([jnp.asarray(NOISE), jnp.zeros(6000)])
     for apply in (functools.partial(time_stretch, rate=1.2, n_fft=256), functools.partial(change_speed, rate=1.2)):

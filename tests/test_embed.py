@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import types
+from concurrent.futures import ThreadPoolExecutor
 
 import jax
 import jax.numpy as jnp
@@ -334,7 +335,7 @@ def test_what_is_there_is_not_spoilt(run, library, original, tmp_path, monkeypat
         with pytest.raises(FileExistsError, match=r"half-finished embeddings of another encoder .*delete"):
             embed(run, library, output)
         other.clear()
-        other["probe"] = [100.0] * 8
+        other["noise_vector"] = [100.0] * 8
         with pytest.raises(FileExistsError, match="the code that computes them has changed"):
             embed(run, library, output)
     busy = records.Records(output / "shards" / "0-of-2" / "records.bin", 144)
@@ -375,6 +376,19 @@ def test_a_tile_knows_no_other_even_in_a_model_that_mixes_them():
     together = encoder.vectors(audio, samples)
     np.testing.assert_allclose(together, audio.mean(axis=1, keepdims=True) / 2, atol=1e-6)
     np.testing.assert_array_equal(encoder.vectors(audio[3:4], samples[3:4]), together[3:4])
+
+
+def test_weights_that_are_no_numbers_and_models_without_a_clip_vector_are_refused():
+    class Broken(nnx.Module):
+        def __init__(self, name):
+            self.name = name
+
+        def __call__(self, rows, batch):
+            return {self.name: jnp.log(jnp.zeros((len(batch["audio"]), 2)))}
+
+    for name, message in (("clip", "give infinities"), ("frames", "gives frames, and no 'clip'")):
+        with pytest.raises(ValueError, match=message):
+            encoders.Encoder(*nnx.split(Broken(name)), sample_rate_hz=4000, tile_samples=400)
 
 
 def test_an_encoder_of_a_run_needs_no_such_care(run):
@@ -440,6 +454,40 @@ def test_records_that_are_not_theirs_are_not_believed(tmp_path):
     with records.Records(path, 3) as file:
         file.append("f" * 64, vectors[0])
     assert records.read_records(path, 3)["content_hash"].tolist()[2] == b"f" * 64
+
+
+def test_shares_that_end_at_once_make_one_whole(tmp_path, monkeypatch):
+    """Sixteen workers that begin, add their vectors and finish, in whatever order the system runs them."""
+    n, of = 400, 16
+    keys = [hashlib.sha256(bytes([number % 256, number // 256])).hexdigest() for number in range(n)]
+    clips = pl.DataFrame({"clip": keys, "content_hash": keys, "duration_s": 1.0})
+    plan = {
+        "encoder": {"hash": "e" * 64, "noise_vector": [0.5], "run": "runs/x", "step": 1},
+        "dim": 3,
+        "library": "data/x",
+        "library_from_here": "../data/x",
+        "licence": {"note": None, "terms": "none"},
+        "made_with": [{"mu": "0"}],
+    }
+    written = []
+    real = shares.write
+    monkeypatch.setattr(shares, "write", lambda folder, *rest: (written.append(folder), real(folder, *rest)))
+
+    def work(number):
+        with shares.claimed(tmp_path):
+            shares.begin(tmp_path, dict(plan), clips)
+        with records.Records(tmp_path / "shards" / f"{number}-of-{of}" / shares.RECORDS, 3) as file:
+            for key in keys:
+                if shares.share_of(key, of) == number:
+                    file.append(key, np.full(3, keys.index(key), np.float32))
+        return shares.finish(tmp_path, clips)
+
+    with ThreadPoolExecutor(of) as pool:
+        missing = [*pool.map(work, range(of))]
+    assert len(written) == 1 and () in missing and not (tmp_path / "shards").exists()
+    found = mu.embedding.load(tmp_path)
+    np.testing.assert_array_equal(found.vectors[:, 0], np.arange(n))
+    assert found.table["content_hash"].to_list() == keys and found.card["made_with"] == [{"mu": "0"}]
 
 
 def test_looking_up_what_is_not_there(whole):

@@ -53,7 +53,7 @@ ALLOWED = {
     # Where the parts meet: anything of mu, and what they speak to them in.
     "mu.recommender": {"mu", "mu_kernels", "jax", "flax", "numpy"},
     "mu.measuring": {"mu", "mu_kernels", "jax", "flax", "numpy", "polars"},
-    "mu.embedding": {"mu", "jax", "flax", "numpy", "polars"},
+    "mu.embedding": {"mu", "jax", "flax", "numpy", "polars", "soundfile"},
     "mu.report": {"mu.audio", "mu.data", "mu.evals", "jax", "numpy", "soundfile"},
     "mu.setup": {"mu", "mu_kernels", "jax", "flax", "numpy", "ml_collections"},
     "mu.train": {"mu", "mu_kernels", "jax", "flax", "numpy", "ml_collections"},

@@ -3,6 +3,7 @@
 Shapes: any leading axes `...`, N samples, F frames, K frequency bins.
 """
 
+import functools
 import math
 from typing import Any
 
@@ -48,16 +49,24 @@ def harmonic_percussive(
     harmonic_margin, percussive_margin = margin if isinstance(margin, tuple) else (margin, margin)
     if min(harmonic_margin, percussive_margin) < 1 or power <= 0:
         raise ValueError(f"margin={margin} must be at least 1 and power={power} positive")
+    margins = (float(harmonic_margin), float(percussive_margin))
+    masks = _masks(spectrum, kernel_frames, kernel_bins, float(power), margins)
+    return masks if mask else (spectrum * masks[0].astype(spectrum.dtype), spectrum * masks[1].astype(spectrum.dtype))
+
+
+@functools.partial(jax.jit, static_argnums=(1, 2, 3, 4))
+def _masks(
+    spectrum: jax.Array, kernel_frames: int, kernel_bins: int, power: float, margins: tuple[float, float]
+) -> tuple[jax.Array, jax.Array]:
     magnitude = spectral.magnitude(spectrum) if spectrum.dtype == jnp.complex64 else spectrum
     harmonic = sliding_median(magnitude, kernel_frames, axis=-2)
     percussive = sliding_median(magnitude, kernel_bins, axis=-1)
     # Where there is neither, masks that add up to 1 share evenly.
-    neither = 0.5 if harmonic_margin == percussive_margin == 1 else 0.0
-    masks = (
-        _soft_mask(harmonic, percussive * jnp.float32(harmonic_margin), power, neither),
-        _soft_mask(percussive, harmonic * jnp.float32(percussive_margin), power, neither),
+    neither = 0.5 if margins == (1.0, 1.0) else 0.0
+    return (
+        _soft_mask(harmonic, percussive * jnp.float32(margins[0]), power, neither),
+        _soft_mask(percussive, harmonic * jnp.float32(margins[1]), power, neither),
     )
-    return masks if mask else (spectrum * masks[0].astype(spectrum.dtype), spectrum * masks[1].astype(spectrum.dtype))
 
 
 def harmonic_percussive_waveforms(

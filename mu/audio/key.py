@@ -66,13 +66,18 @@ def key(chroma: jax.Array, *, profile: str = "krumhansl-kessler") -> Key:
     keys = np.stack([np.roll(degrees, tonic) for degrees in PROFILES[profile] for tonic in range(12)], axis=1)
     keys = keys - keys.mean(0)
     keys = keys / np.linalg.norm(keys, axis=0)
+    return _correlate(chroma, jnp.asarray(keys, jnp.float32))
+
+
+@jax.jit
+def _correlate(chroma: jax.Array, keys: jax.Array) -> Key:
     classes = chroma.mean(-2)
     classes = classes - classes.mean(-1, keepdims=True)
     length = safe_sqrt(jnp.square(classes).sum(-1, keepdims=True))
     # What rounding leaves of a flat chroma is no evidence.
     flat = length <= jnp.float32(1e-6) * jnp.abs(chroma).max((-2, -1))[..., None]
     classes = jnp.where(flat, jnp.float32(0), classes / jnp.where(flat, jnp.float32(1), length))
-    correlations = jnp.matmul(classes, jnp.asarray(keys, jnp.float32), precision=jax.lax.Precision.HIGHEST)
+    correlations = jnp.matmul(classes, keys, precision=jax.lax.Precision.HIGHEST)
     best = jnp.argmax(correlations, axis=-1).astype(jnp.int32)
     return Key(best % 12, best // 12, correlations)
 

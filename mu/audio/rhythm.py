@@ -3,6 +3,7 @@
 Shapes: any leading axes `...`, N samples, F frames, M mels, L lags.
 """
 
+import functools
 import math
 from typing import Any
 
@@ -28,8 +29,7 @@ def onset_strength(
     center: bool = True,
     **options: Any,
 ) -> jax.Array:
-    """Spectral flux: mean_m max(0, S[f, m] - max_{m' near m} S[f - lag, m']), S the log-mel spectrogram in dB, 80 dB
-    deep.
+    """Spectral flux: mean_m max(0, S[f, m] - max_{m' near m} S[f - lag, m']), S the log-mel spectrogram, 80 dB deep.
 
     Superflux (Boeck & Widmer, DAFx 2013) with max_size and lag above 1, else the plain flux of log-mel
     (`librosa.onset.onset_strength`).
@@ -50,21 +50,24 @@ def onset_strength(
     if lag < 1 or max_size < 1:
         raise ValueError(f"lag={lag} frames and max_size={max_size} mels must be at least 1")
     decibels = mel.log_mel(x, sample_rate_hz, n_fft=n_fft, hop_samples=hop_samples, top_db=80.0, **options)
-    frames = decibels.shape[-2]
-    if frames <= lag:
-        raise ValueError(f"x has {frames} frames, too few for lag={lag}: it needs more than that")
+    if decibels.shape[-2] <= lag:
+        raise ValueError(f"x has {decibels.shape[-2]} frames, too few for lag={lag}: it needs more than that")
+    if aggregate not in ("mean", "median"):
+        raise ValueError(f"aggregate={aggregate!r} is neither 'mean' nor 'median'")
+    return _flux(decibels, lag, max_size, aggregate, detrend, lag + (n_fft // (2 * hop_samples) if center else 0))
+
+
+@functools.partial(jax.jit, static_argnums=(1, 2, 3, 4, 5))
+def _flux(decibels: jax.Array, lag: int, max_size: int, aggregate: str, detrend: bool, late: int) -> jax.Array:
     before = decibels[..., :-lag, :]
     if max_size > 1:
         reach = [(0, 0)] * (decibels.ndim - 1) + [(max_size // 2, (max_size - 1) // 2)]
         window = (1,) * (decibels.ndim - 1) + (max_size,)
         before = jax.lax.reduce_window(before, np.float32(-np.inf), jax.lax.max, window, (1,) * decibels.ndim, reach)
     rise = jnp.maximum(decibels[..., lag:, :] - before, jnp.float32(0))
-    if aggregate not in ("mean", "median"):
-        raise ValueError(f"aggregate={aggregate!r} is neither 'mean' nor 'median'")
     envelope = rise.mean(-1) if aggregate == "mean" else medians.median(rise)
-    late = lag + (n_fft // (2 * hop_samples) if center else 0)
     envelope = jnp.pad(envelope, [(0, 0)] * (envelope.ndim - 1) + [(late, 0)])
-    return (_without_trend(envelope) if detrend else envelope)[..., :frames]
+    return (_without_trend(envelope) if detrend else envelope)[..., : decibels.shape[-2]]
 
 
 def tempogram(
@@ -90,9 +93,13 @@ def tempogram(
     """
     if norm not in (None, math.inf):
         raise ValueError(f"norm={norm} must be inf or None")
-    envelope = checked(envelope)
-    frames = envelope.shape[-1]
     weights = jnp.asarray(spectral.window(window, window_frames), jnp.float32)
+    return _tempogram(checked(envelope), weights, center, norm)
+
+
+@functools.partial(jax.jit, static_argnums=(2, 3))
+def _tempogram(envelope: jax.Array, weights: jax.Array, center: bool, norm: float | None) -> jax.Array:
+    window_frames, frames = len(weights), envelope.shape[-1]
     if center:
         envelope = _ramped(envelope, window_frames // 2)
     pieces = spectral.frame(envelope, window_frames, 1)[..., :frames, :] * weights
@@ -152,9 +159,14 @@ def tempo(
     strength = tempogram(jax.lax.stop_gradient(envelope), window_frames=lags)
     if not per_frame:
         strength = strength.mean(-2)
+    return _likeliest(strength, jnp.asarray(prior, jnp.float32), jnp.asarray(bpm, jnp.float32))
+
+
+@jax.jit
+def _likeliest(strength: jax.Array, prior: jax.Array, bpm: jax.Array) -> jax.Array:
     # Rounding leaves values just below 0, of which a million times is no small number.
-    score = jnp.log1p(jnp.float32(1e6) * jnp.maximum(strength, jnp.float32(0))) + jnp.asarray(prior, jnp.float32)
-    return jnp.asarray(bpm, jnp.float32)[jnp.argmax(score, axis=-1)]
+    score = jnp.log1p(jnp.float32(1e6) * jnp.maximum(strength, jnp.float32(0))) + prior
+    return bpm[jnp.argmax(score, axis=-1)]
 
 
 def tempo_lags(sample_rate_hz: float, *, hop_samples: int = 512, window_s: float = 8.0) -> int:

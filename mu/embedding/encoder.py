@@ -31,9 +31,12 @@ class Encoder:
       sample_rate_hz: of the audio.
       tile_samples: N.
 
+    Raises:
+      ValueError: the model gives no 'clip', or no finite one.
+
     Attributes:
       dim: D.
-      probe: float32 [D], the vector of a tile of noise.
+      noise_vector: float32 [D], the vector of a tile of noise.
       alone: whether tiles are encoded one after the other.
     """
 
@@ -51,8 +54,10 @@ class Encoder:
             return jax.lax.map(lambda tile: encode(params, tile[0][None], tile[1][None])[0], (audio, samples))
 
         self._encode = jax.jit(encode)
-        self.probe = self.vectors(*_noise(1, tile_samples))[0]
-        self.dim = len(self.probe)
+        self.noise_vector = self.vectors(*_noise(1, tile_samples))[0]
+        if not np.isfinite(self.noise_vector).all():
+            raise ValueError("the encoder's weights give infinities or no numbers: nothing can be embedded with them")
+        self.dim = len(self.noise_vector)
         self.alone = not self._keeps_rows_apart()
         if self.alone:
             self._encode = jax.jit(encode_alone)
@@ -79,8 +84,8 @@ class Encoder:
 def of_run(workdir: str | os.PathLike[str]) -> tuple[Encoder, dict[str, Any]]:
     """The encoder of a run, with its best weights (of a moving average where it keeps one), and its card.
 
-    The card is what JSON can say: 'hash' (`encoder_hash`), 'probe' (first numbers of the vector of a tile of noise:
-    where they differ, the code does), 'run', 'step', 'commit' (that trained it), 'model', 'sample_rate_hz',
+    The card is what JSON can say: 'hash' (`encoder_hash`), 'noise_vector' (first numbers of the vector of a tile of
+    noise: where they differ, the code does), 'run', 'step', 'commit' (that trained it), 'model', 'sample_rate_hz',
     'tile_samples', 'tile_s'.
 
     Raises:
@@ -99,7 +104,7 @@ def of_run(workdir: str | os.PathLike[str]) -> tuple[Encoder, dict[str, Any]]:
     model = json.loads(json.dumps(setup.config.model.to_dict()))
     card = {
         "hash": encoder_hash(model, rate, tile, params),
-        "probe": [round(float(number), 4) for number in encoder.probe[:8]],
+        "noise_vector": [round(float(number), 4) for number in encoder.noise_vector[:8]],
         "run": str(workdir),
         "step": step,
         "commit": json.loads((Path(workdir) / "run.json").read_text())["commit"],

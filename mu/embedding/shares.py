@@ -75,7 +75,7 @@ def begin(folder: Path, plan: dict[str, Any], clips: pl.DataFrame) -> None:
                 f"{folder} holds {what} of another encoder ({other['run']}, step {other['step']}, "
                 f"hash {other['hash'][:12]}; this one has {this['hash'][:12]}): {remedy}"
             )
-        if not np.allclose(other["probe"], this["probe"], rtol=0.01, atol=0.01):
+        if not np.allclose(other["noise_vector"], this["noise_vector"], rtol=0.01, atol=0.01):
             raise FileExistsError(
                 f"{folder} holds {what} of the same weights, but noise has another vector now: the code that computes "
                 f"them has changed ({there['made_with'][-1]}): {remedy}"
