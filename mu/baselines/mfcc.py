@@ -10,7 +10,6 @@ import numpy as np
 from mu.audio.mel import mfcc
 from mu.baselines.linear import Linear, chosen_penalty
 
-INVERSE_PENALTIES = (1e-3, 1e-2, 1e-1, 1.0, 10.0)
 # Clips are padded to a multiple of so many seconds, so that few lengths are compiled for.
 BLOCK_S = 2.0
 
@@ -48,7 +47,7 @@ class MFCCLinear:
         for name, target in clips.targets.items():
             known = target.known
             given = (target.kind, features[known], target.values[known], len(target.names))
-            penalty = chosen_penalty(*given, groups[known], INVERSE_PENALTIES)
+            penalty = chosen_penalty(*given, groups[known])
             self._models[name] = Linear(target.kind, penalty).fit(*given[1:])
         return self
 

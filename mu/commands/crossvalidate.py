@@ -75,6 +75,7 @@ def crossvalidate(
     import mu.config
     from mu.evals import clip_scores
     from mu.train import train, write_json
+    from mu.training.provenance import commit
 
     folder = Path(workdir)
     by_seed: dict[int, list[dict[str, clip_scores.ClipResult]]] = {}
@@ -109,17 +110,10 @@ def crossvalidate(
         together = {name: clip_scores.pooled(fold[name] for fold in by_seed[seed]) for name in names}
         about = {**protocol, "part": "test", "seed": seed}
         clip_scores.save(folder / f"seed{seed}" / "evaluation", together, about, samples=samples, seed=0)
-    found = {**protocol, "seeds": list(seeds), "rows": rows, "commit": mu_commit()}
+    found = {**protocol, "seeds": list(seeds), "rows": rows, "commit": commit()}
     write_json(folder / "crossvalidation.json", found)
     show(found)
     return found
-
-
-def mu_commit() -> str | None:
-    """The commit that ran."""
-    from mu.training.provenance import commit
-
-    return commit()
 
 
 def show(found: Mapping[str, Any]) -> None:

@@ -16,7 +16,6 @@ from mu.data.clips import Clips
 from mu.embedding import Embeddings
 from mu.evals.probes import Learn
 
-INVERSE_PENALTIES = (1e-3, 1e-2, 1e-1, 1.0, 10.0)
 # How many clips without an embedding are named.
 NAMED = 3
 
@@ -98,7 +97,7 @@ def columns_of(library: str | os.PathLike[str]) -> list[str]:
 
 def linear(kind: str, features: np.ndarray, target: np.ndarray, size: int, groups: np.ndarray) -> Linear:
     """`Linear` with the penalty that is best within these clips."""
-    penalty = chosen_penalty(kind, features, target, size, groups, INVERSE_PENALTIES)
+    penalty = chosen_penalty(kind, features, target, size, groups)
     return Linear(kind, penalty).fit(features, target, size)
 
 

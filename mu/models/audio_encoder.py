@@ -47,8 +47,7 @@ class ShortChunkCNN(nnx.Module):
     resolution and less, with 64 channels and more, where a CPU does four times the arithmetic a second.
 
     No norm follows the last block: an instance norm there would set every channel's mean over the clip to one value,
-      and
-    the mean is what is pooled.
+    and the mean is what is pooled.
 
     Args:
       size: letter of `CNN_SIZES`.
@@ -118,7 +117,8 @@ class AudioEncoder(nnx.Module):
     Args:
       trunk: 'cnn' (`ShortChunkCNN`) or 'transformer' (`PatchTransformer`).
       size: a letter, from 'xs' (100 thousand parameters, for a CPU) to 'xxl' (85 to 96 million, for a TPU).
-      window_s, hop_s, n_mels, fmin_hz, fmax_hz, range_db, normalisation: of `mu.models.front_end.FrontEnd`.
+      window_s, hop_s, n_mels, fmin_hz, fmax_hz, range_db, normalisation, hear_filling: of
+        `mu.models.front_end.FrontEnd`.
       dropout: rate before the heads, and inside the transformer's blocks.
       dtype: of the computation, 'float32' or 'bfloat16'; parameters, spectrograms and heads' results are float32.
       sample_rate_hz: of the waveforms.
@@ -138,6 +138,7 @@ class AudioEncoder(nnx.Module):
         fmax_hz: float | None = None,
         range_db: float = 80.0,
         normalisation: str = "clip",
+        hear_filling: bool = False,
         dropout: float = 0.2,
         dtype: str = "float32",
         sample_rate_hz: int,
@@ -146,7 +147,9 @@ class AudioEncoder(nnx.Module):
     ):
         if trunk not in TRUNKS:
             raise ValueError(f"trunk={trunk!r}; known: {', '.join(TRUNKS)}")
-        self.front_end = FrontEnd(sample_rate_hz, window_s, hop_s, n_mels, fmin_hz, fmax_hz, range_db, normalisation)
+        self.front_end = FrontEnd(
+            sample_rate_hz, window_s, hop_s, n_mels, fmin_hz, fmax_hz, range_db, normalisation, hear_filling
+        )
         self.rate = dropout
         kind = jnp.dtype(dtype)
         if trunk == "cnn":

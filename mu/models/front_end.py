@@ -28,6 +28,8 @@ class FrontEnd:
         recording chain tells the chain, and a model left with it learns that.
       normalisation: 'clip' takes each clip's mean level away; 'band' takes each band's mean over time away, and with it
         the recording chain's colour and the level; 'none' leaves the level as it is.
+      hear_filling: short clips are heard with the silence that fills them up, as if it were theirs. Without it, 'band'
+        takes away what a word of one vowel is known by: its bands differ from each other, not from moment to moment.
     """
 
     sample_rate_hz: int
@@ -38,6 +40,7 @@ class FrontEnd:
     fmax_hz: float | None
     range_db: float
     normalisation: str
+    hear_filling: bool
 
     def __post_init__(self) -> None:
         if self.normalisation not in NORMALISATIONS:
@@ -79,6 +82,8 @@ class FrontEnd:
         )
         frames = -(-audio.shape[-1] // self.hop_samples)  # the last frame of centred ones is half beyond the end
         held = -(-samples // self.hop_samples)
+        if self.hear_filling:
+            held = jnp.full_like(held, frames)
         mask = jnp.arange(frames, dtype=jnp.int32) < jnp.maximum(held, 1)[:, None]
         found = found[:, :frames]
         loudest = jnp.max(jnp.where(mask[..., None], found, -jnp.inf), axis=(1, 2), keepdims=True)

@@ -8,6 +8,7 @@ import jax
 from mu import losses
 from mu.nn.heads import Head
 from mu.tasks.augmentations import Augmentations
+from mu.tasks.embedding import clip_vectors
 
 
 class Contrastive:
@@ -51,8 +52,4 @@ class Contrastive:
         views = views.reshape(len(batch["audio"]), 2, -1)
         return losses.nt_xent(views[:, 0], views[:, 1], self._temperature), batch["weights"]
 
-    def predict(
-        self, model: Any, rows: Mapping[str, jax.Array], batch: Mapping[str, jax.Array]
-    ) -> dict[str, jax.Array]:
-        """{'clip': [B, D]} of 'audio' [B, 1, N]."""
-        return {"clip": model(rows, {"audio": batch["audio"][:, 0], "samples": batch["samples"][:, 0]})["clip"]}
+    predict = staticmethod(clip_vectors)

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from mu.nn.heads import Head
+from mu.tasks.embedding import clip_vectors
 
 
 class MaskedSpectrogram:
@@ -51,8 +52,4 @@ class MaskedSpectrogram:
         error = jnp.sum(jnp.square(told - spectrogram) * counted, axis=(1, 2))
         return error / jnp.maximum(jnp.sum(counted, axis=(1, 2)), 1.0), jnp.repeat(batch["weights"], crops)
 
-    def predict(
-        self, model: Any, rows: Mapping[str, jax.Array], batch: Mapping[str, jax.Array]
-    ) -> dict[str, jax.Array]:
-        """{'clip': [B, D]} of 'audio' [B, 1, N]."""
-        return {"clip": model(rows, {"audio": batch["audio"][:, 0], "samples": batch["samples"][:, 0]})["clip"]}
+    predict = staticmethod(clip_vectors)
