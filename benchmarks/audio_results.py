@@ -15,7 +15,7 @@ from pathlib import Path
 from mu.commands.crossvalidate import crossvalidate
 from mu.commands.import_audio import main as import_audio
 from mu.training.memory import keep_freed_memory
-from mu.training.provenance import commit, processor
+from mu.training.provenance import processor
 
 ROOT = Path(__file__).resolve().parents[1]
 # Name -> folder of the data, its table, rate of the stored copy (None reads the files).
@@ -93,7 +93,7 @@ def main() -> None:
                 "all": {key: one["value"] for key, one in found["rows"]["model"].items()},
                 "command": f"mu crossvalidate --config={config} --folds={folds} --seeds={arguments.seeds}",
                 "seconds": json.loads((arguments.workdir / name / "seconds.json").read_text()),
-                "commit": commit(),
+                "commits": found["commits"],
                 "machine": processor(),
             },
         )
@@ -138,7 +138,8 @@ def record(name: str, row: dict) -> None:
     for key in EXPERIMENTS:
         if key in rows:
             one = rows[key]
-            lines.append(f"| {key} | `{one['command']}` | {(one['commit'] or '?')[:12]} | {one['machine']} |")
+            commits = " ".join(commit[:12] for commit in one["commits"])
+            lines.append(f"| {key} | `{one['command']}` | {commits} | {one['machine']} |")
     (ROOT / "docs" / "results.md").write_text("\n".join(lines) + "\n")
 
 

@@ -7,8 +7,8 @@ others, gave .81 (two seeds: .81, .84) after 400 steps, .85 after 1,000 and .86 
 left out of what is heard cost a tenth and more.
 
     mu import-audio fsdd/meta.csv --root=fsdd --output=data/fsdd
-    mu crossvalidate --config=experiments/fsdd.py:speakers --workdir=runs/fsdd_speakers --seeds=0,1,2
-    mu train --config=experiments/fsdd.py --workdir=runs/fsdd
+    mu crossvalidate --config=experiments/fsdd.py:speakers --folds=6 --seeds=0,1,2 --workdir=runs/fsdd_speakers
+    mu crossvalidate --config=experiments/fsdd.py --folds=1 --seeds=0,1,2 --workdir=runs/fsdd
 """
 
 from ml_collections import ConfigDict

@@ -1,6 +1,8 @@
 """`mu crossvalidate`: one config over all folds and several seeds; each clip is judged by models new to it."""
 
 import argparse
+import json
+import math
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,11 +12,15 @@ EPILOG = """\
 examples:
   mu crossvalidate --config=experiments/esc10.py --folds=5 --workdir=runs/esc10
   mu crossvalidate --config=experiments/fsdd.py:speakers --folds=6 --seeds=0,1,2 --workdir=runs/fsdd_speakers
+  mu crossvalidate --config=experiments/esc10.py:task=masked --folds=5 --workdir=runs/masked
+  mu crossvalidate --config=experiments/esc10.py --folds=5 --workdir=runs/esc10_from_masked \\
+     --config.start_from=runs/masked/seed{seed}/fold{fold}
 
-The config must take the arguments fold and seed. Each run is one of `mu train` in WORKDIR/seed0/fold0 and so on; those
-that are complete are not run again, one that was cut off goes on. Predictions of a seed's folds are pooled into
-WORKDIR/seed0/evaluation; the table and WORKDIR/crossvalidation.json give the mean over seeds with a 95 % bootstrap
-interval over recordings (or over what config.evaluation.group names), each seed's value and each fold's.
+The config must take the arguments fold and seed; {fold} and {seed} in an override stand for a run's own. Each run is
+one of `mu train` in WORKDIR/seed0/fold0 and so on; those that are complete are not run again, one that was cut off goes
+on. Predictions of a seed's folds are pooled into WORKDIR/seed0/evaluation; the table and WORKDIR/crossvalidation.json
+give the mean over seeds with a 95 % bootstrap interval over recordings (or over what config.evaluation.group names),
+each seed's value and each fold's. A task without targets leaves runs to start from, and nothing to pool.
 """
 
 
@@ -43,6 +49,8 @@ def main(argv: list[str]) -> int:
         seeds = [int(seed) for seed in arguments.seeds.split(",")]
     except ValueError:
         parser.error(f"--seeds={arguments.seeds!r}; it takes numbers such as 0,1,2")
+    if len(set(seeds)) < len(seeds) or min(seeds) < 0:
+        parser.error(f"--seeds={arguments.seeds}; each must be given once, from 0 on")
     keep_freed_memory()
     try:
         crossvalidate(arguments.config, arguments.workdir, arguments.folds, seeds, overrides(rest, parser))
@@ -65,33 +73,40 @@ def crossvalidate(
       workdir: of all runs.
       folds: 0 to folds - 1 are run.
       seeds: each over all folds.
-      changes: overrides, {'model.size': 'm'}.
+      changes: overrides, {'model.size': 'm'}; '{fold}' and '{seed}' in a value are replaced.
 
     Returns:
-      What crossvalidation.json holds.
+      What crossvalidation.json holds; of a task without targets, {}.
+
+    Raises:
+      mu.config.ConfigError: the folds do not test every clip once, or a run that is complete had another config.
     """
     import jax
 
-    import mu.config
     from mu.evals import clip_scores
-    from mu.train import train, write_json
-    from mu.training.provenance import commit
+    from mu.train import refuse_other_config, train, write_json
 
+    runs = {(seed, fold): resolved(config, changes, seed, fold) for seed in seeds for fold in range(folds)}
+    refuse_other_folds([runs[seeds[0], fold] for fold in range(folds)])
     folder = Path(workdir)
-    by_seed: dict[int, list[dict[str, clip_scores.ClipResult]]] = {}
-    for seed in seeds:
-        by_seed[seed] = []
-        for fold in range(folds):
-            place = folder / f"seed{seed}" / f"fold{fold}"
-            separator = "," if ":" in config else ":"
-            resolved = mu.config.load(f"{config}{separator}fold={fold},seed={seed}", changes)
-            if not (place / "evaluation" / "evaluation.json").is_file():
-                print(f"Seed {seed}, fold {fold} of {folds}: {place}", flush=True)
-                train(resolved, place)
-                jax.clear_caches()
-            by_seed[seed].append(clip_scores.load(place)[0])
+    by_seed: dict[int, list[dict[str, clip_scores.ClipResult]]] = {seed: [] for seed in seeds}
+    commits: set[str] = set()
+    for (seed, fold), one in runs.items():
+        place = folder / f"seed{seed}" / f"fold{fold}"
+        if (place / "evaluation" / "evaluation.json").is_file():
+            refuse_other_config(json.loads((place / "config.json").read_text()), json.loads(one.to_json()), place)
+        else:
+            print(f"Seed {seed}, fold {fold} of {folds}: {place}", flush=True)
+            if not train(one, place):
+                continue
+            jax.clear_caches()
+        commits.add(str(json.loads((place / "run.json").read_text())["commit"]))
+        by_seed[seed].append(clip_scores.load(place)[0])
+    if not any(by_seed.values()):
+        print(f"The runs in {folder} tell nothing of the clips: there is nothing to pool, but to start from.")
+        return {}
     protocol = {"config": config, "changes": dict(changes), "folds": folds, "split": "pooled", "split_hash": ""}
-    samples = resolved.evaluation.bootstrap_samples
+    samples = runs[seeds[0], 0].evaluation.bootstrap_samples
     names = list(by_seed[seeds[0]][0])
     rows: dict[str, Any] = {}
     for name in names:
@@ -110,10 +125,36 @@ def crossvalidate(
         together = {name: clip_scores.pooled(fold[name] for fold in by_seed[seed]) for name in names}
         about = {**protocol, "part": "test", "seed": seed}
         clip_scores.save(folder / f"seed{seed}" / "evaluation", together, about, samples=samples, seed=0)
-    found = {**protocol, "seeds": list(seeds), "rows": rows, "commit": commit()}
+    found = {**protocol, "seeds": list(seeds), "rows": rows, "commits": sorted(commits)}
     write_json(folder / "crossvalidation.json", found)
     show(found)
     return found
+
+
+def resolved(config: str, changes: Mapping[str, str], seed: int, fold: int) -> Any:
+    """The config of one run."""
+    import mu.config
+
+    own = {key: value.replace("{fold}", str(fold)).replace("{seed}", str(seed)) for key, value in changes.items()}
+    separator = "," if ":" in config else ":"
+    return mu.config.load(f"{config}{separator}fold={fold},seed={seed}", own)
+
+
+def refuse_other_folds(configs: Sequence[Any]) -> None:
+    """Raises ConfigError, before anything is trained, unless several folds test every clip once."""
+    import mu.config
+
+    tested: dict[str, int] = {}
+    for fold, one in enumerate(configs):
+        data = mu.config.build(one.data)
+        for clip in mu.config.build(one.split, data).test.table["clip"]:
+            if clip in tested:
+                raise mu.config.ConfigError(f"folds {tested[clip]} and {fold} both test clip {clip!r}")
+            tested[clip] = fold
+    if len(configs) > 1 and len(tested) < len(data):
+        raise mu.config.ConfigError(
+            f"--folds={len(configs)} test {len(tested):,} of {len(data):,} clips: {one.split.name} makes more folds"
+        )
 
 
 def show(found: Mapping[str, Any]) -> None:
@@ -124,14 +165,15 @@ def show(found: Mapping[str, Any]) -> None:
     for name, metrics in found["rows"].items():
         rows = [[name, "mean over seeds", *(f"seed {seed}" for seed in seeds), "folds", "worst fold"]]
         for metric, row in metrics.items():
-            worst = min(range(len(row["folds"])), key=row["folds"].__getitem__)
+            known = [fold for fold, value in enumerate(row["folds"]) if not math.isnan(value)]
+            worst = min(known, key=row["folds"].__getitem__, default=None)
             rows.append(
                 [
                     metric,
                     f"{row['value']:.3f} [{row['low']:.3f}, {row['high']:.3f}]",
                     *(f"{value:.3f}" for value in row["seeds"].values()),
                     " ".join(f"{value:.3f}" for value in row["folds"]),
-                    f"{row['folds'][worst]:.3f} (fold {worst})",
+                    "" if worst is None else f"{row['folds'][worst]:.3f} (fold {worst})",
                 ]
             )
         print(align(rows) + "\n")
