@@ -26,7 +26,8 @@ test-slow: $(VENV)/.installed-test
 
 # The data sets lie in MU_DATA; ONLY=esc10,emotify picks some.
 results-audio: $(VENV)/.installed
-	$(BIN)/python benchmarks/audio_results.py --data=$(or $(MU_DATA),../shared/data) $(if $(ONLY),--only=$(ONLY))
+	$(if $(MU_DATA),,$(error say where the data sets lie: make results-audio MU_DATA=FOLDER))
+	$(BIN)/python benchmarks/audio_results.py --data=$(MU_DATA) $(if $(ONLY),--only=$(ONLY))
 
 lint: $(VENV)/.installed-test
 	$(BIN)/ruff check .

@@ -26,7 +26,7 @@ EMOTIONS = (
 
 
 def get_config(arg: str | None = None) -> ConfigDict:
-    args = parse_arg(arg, smoke=False, fold=0, seed=0, refit=True, target="genre")
+    args = parse_arg(arg, smoke=False, fold=0, seed=0, refit=True, target=("genre", "emotion"))
     config = base()
     config.seed = args.seed
     config.data = {"name": "mu.data.clips:load", "path": "data/emotify", "sample_rate_hz": 16000}

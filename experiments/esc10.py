@@ -6,8 +6,8 @@ pre-training .970.
     mu import-audio esc10/meta.csv --root=esc10 --output=data/esc10 --store --store_rate_hz=32000
     mu crossvalidate --config=experiments/esc10.py --folds=5 --seeds=0,1,2 --workdir=runs/esc10
 
-`task=contrastive` and `task=masked` learn without labels from the clips of the training folds;
-`--config.start_from=RUN` then begins from there.
+`task=contrastive` and `task=masked` learn without labels from the clips of the training folds; then
+`--config.start_from=runs/masked/seed{seed}/fold{fold}` begins from there (`mu crossvalidate --help`).
 """
 
 from ml_collections import ConfigDict
@@ -16,7 +16,7 @@ from mu.config import base, parse_arg
 
 
 def get_config(arg: str | None = None) -> ConfigDict:
-    args = parse_arg(arg, smoke=False, fold=0, seed=0, refit=True, task="labels")
+    args = parse_arg(arg, smoke=False, fold=0, seed=0, refit=True, task=("labels", "contrastive", "masked"))
     config = base()
     config.seed = args.seed
     config.data = {"name": "mu.data.clips:load", "path": "data/esc10", "sample_rate_hz": 32000, "classes": ("class",)}

@@ -1,9 +1,11 @@
 """Instruments from single notes (Philharmonia samples: 1,119 notes, 15 instruments), pitches of the test never heard.
 
 Source: github skratchdot/philharmonia-samples, CC BY-SA 3.0. Folds are pitch modulo 5, so an encoder must know a timbre
-and not a note; only the first second is heard, because clip length gives the instrument away.
+and not a note; only the first second is heard, because clip length gives the instrument away. On the validation folds,
+three others trained on, one seed: .960, .970, .972 after 200, 400 and 600 steps.
 
-    mu import-audio philharmonia/meta.csv --root=philharmonia --output=data/philharmonia
+    mu import-audio philharmonia_notes/meta.csv --root=philharmonia_notes --output=data/philharmonia \
+       --store --store_rate_hz=22050
     mu crossvalidate --config=experiments/philharmonia.py --folds=5 --seeds=0,1,2 --workdir=runs/philharmonia
 """
 
@@ -51,7 +53,7 @@ def get_config(arg: str | None = None) -> ConfigDict:
     config.best = {"metric": "valid/instrument/accuracy", "patience": None}
     config.baselines = {"mfcc_linear": {"name": "mu.baselines.mfcc:MFCCLinear"}}
     config.refit = args.refit and not args.smoke
-    config.total_steps = 20 if args.smoke else 800
+    config.total_steps = 20 if args.smoke else 600
     config.evaluate_every_steps = 10 if args.smoke else 200
     config.log_every_steps = 50
     return config

@@ -105,19 +105,23 @@ def parse_arg(arg: str | None, **defaults: Any) -> Config:
 
     Args:
       arg: comma-separated `key=value`, or a bare key for True; None or '' for the defaults.
-      **defaults: every key there is; bool, int, float or str.
+      **defaults: every key there is; bool, int, float, str, or a tuple of the words to choose from, the first of which
+        is the default.
 
     Raises:
-      ConfigError: an unknown key (names the nearest) or a value of another type.
+      ConfigError: an unknown key or word (names the nearest) or a value of another type.
     """
-    found = dict(defaults)
+    choices = {key: default for key, default in defaults.items() if isinstance(default, tuple)}
+    found = defaults | {key: words[0] for key, words in choices.items()}
     for part in filter(None, (arg or "").split(",")):
         key, equals, text = part.partition("=")
         if key not in defaults:
             raise ConfigError(f"the config takes no argument {key!r}{nearest(key, defaults)}")
         if not equals and not isinstance(defaults[key], bool):
             raise ConfigError(f"config argument {key} needs a value: {key}=...")
-        found[key] = typed(text, defaults[key], f"config argument {key}") if equals else True
+        if key in choices and text not in choices[key]:
+            raise ConfigError(f"config argument {key}={text!r} is not known{nearest(text, choices[key])}")
+        found[key] = typed(text, found[key], f"config argument {key}") if equals else True
     return ConfigDict(found)
 
 

@@ -122,15 +122,17 @@ def squared_error(predicted: jax.Array, targets: jax.Array) -> jax.Array:
     return jnp.mean(jnp.square(predicted - targets), axis=-1)
 
 
-def nt_xent(first: jax.Array, second: jax.Array, temperature: float) -> jax.Array:
+def nt_xent(first: jax.Array, second: jax.Array, ids: jax.Array, temperature: float) -> jax.Array:
     """Normalised temperature-scaled cross-entropy of two views of each example (SimCLR, Chen et al. 2020).
 
-    With z the 2N views at unit length, each view i must find its twin j among the 2N - 1 others:
-    -log( e^{z_i . z_j / t} / sum_{k != i} e^{z_i . z_k / t} ), averaged over an example's two views. Under jit the
-    N examples are those of the whole batch, whatever devices they lie on.
+    With z the 2N views at unit length, each view i must find its twin j among the views of other examples:
+    -log( e^{z_i . z_j / t} / (e^{z_i . z_j / t} + sum_k e^{z_i . z_k / t}) ), k over the views with another id,
+    averaged over an example's two views. Under jit the N examples are those of the whole batch, whatever devices they
+    lie on.
 
     Args:
       first, second: float32 [N, D].
+      ids: int [N]; an example that is in the batch twice must not be told from itself.
       temperature: t.
 
     Returns:
@@ -139,7 +141,9 @@ def nt_xent(first: jax.Array, second: jax.Array, temperature: float) -> jax.Arra
     n = len(first)
     z = jnp.concatenate([first, second])
     z = z * jax.lax.rsqrt(jnp.sum(jnp.square(z), axis=-1, keepdims=True) + 1e-12)
-    scores = jnp.where(jnp.eye(2 * n, dtype=bool), -jnp.inf, z @ z.T / temperature)
     twins = jnp.roll(jnp.arange(2 * n), n)
+    ids = jnp.concatenate([ids, ids])
+    compared = (ids[:, None] != ids) | (twins[:, None] == jnp.arange(2 * n))
+    scores = jnp.where(compared, z @ z.T / temperature, -jnp.inf)
     each = jax.nn.logsumexp(scores, axis=-1) - jnp.take_along_axis(scores, twins[:, None], axis=-1)[:, 0]
     return (each[:n] + each[n:]) / 2

@@ -10,7 +10,7 @@ from flax import nnx
 from mu.data.batches import Batches
 from mu.data.interactions import Interactions
 from mu.tasks.retrieval import Retrieval
-from mu.training.state import values
+from mu.training.state import weights
 
 # Listeners encoded at once; every call has this shape, so the encoder compiles once.
 BLOCK = 256
@@ -73,10 +73,3 @@ class TrainedRecommender:
         """float32 [B, V]: larger is likelier to be played next."""
         scores = self.queries(users, histories) @ self.vectors.T
         return scores if self.bias is None else scores + self.bias
-
-
-def weights(state: Mapping[str, Any]) -> tuple[Any, dict[str, jax.Array]]:
-    """(values of the module, whole tables) of a state; the moving average where the run keeps one."""
-    params = state.get("ema", state["params"])
-    rows = dict(params["tables"]) | {name: table["rows"] for name, table in state["tables"].items()}
-    return values(params["model"], state["stats"]), rows

@@ -14,7 +14,8 @@ from flax import nnx
 from ml_collections import ConfigDict
 
 import mu.config
-from mu.training.checkpoint import Checkpoints
+from mu.data.clips import Clips
+from mu.training.checkpoint import Checkpoints, differences
 from mu.training.sharding import make_mesh
 from mu.training.state import init_state, values
 from mu.training.step import make_step
@@ -92,6 +93,11 @@ def set_up(config: Config, mesh: jax.sharding.Mesh | None = None) -> Setup:
     train = split.train.merged(split.valid) if config.refit else split.train
     batches = mu.config.build(config.batches, train, sparse=sparse, seed=config.seed)
     task = mu.config.build(config.task, data=train, **data.sizes)
+    if config.accumulate > 1 and getattr(task, "whole_batch", False):
+        raise mu.config.ConfigError(
+            f"accumulate={config.accumulate}: {config.task.name} compares the examples of a batch with each other, and "
+            "would compare those of a microbatch only; set accumulate=1 and, for larger batches, more devices"
+        )
     if getattr(task, "whole_catalogue", False) and sparse:
         raise mu.config.ConfigError(
             f"task.loss={config.task.loss!r} needs every item's row at every step: set tables.name='dense'"
@@ -126,6 +132,12 @@ def set_up(config: Config, mesh: jax.sharding.Mesh | None = None) -> Setup:
         ema=config.ema_decay is not None,
     )
 
+    if config.accumulate > 1 and jax.tree.leaves(state["stats"]):
+        raise mu.config.ConfigError(
+            f"accumulate={config.accumulate}: the model has a batch norm, whose statistics would be those of a "
+            "microbatch; set accumulate=1 and, for larger batches, more devices"
+        )
+
     def loss(params: Any, stats: Any, rows: Any, batch: Any, key: jax.Array) -> tuple[jax.Array, jax.Array, Any]:
         module = nnx.merge(model, values(params, stats))
         found, weights = task.loss(module, rows, batch, key)
@@ -153,40 +165,51 @@ def cache_folder() -> Path:
     return Path(os.environ.get("MU_CACHE", default))
 
 
-def started_from(workdir: str, state: dict[str, Any]) -> dict[str, Any]:
-    """`state` with the model's weights and statistics of another run's best checkpoint, where name and shape are the
-    same.
+def started_from(workdir: str, setup: Setup) -> dict[str, Any]:
+    """The state of `setup` with the model's weights and statistics of another run's best checkpoint.
 
     The heads stay as they are: they told other things.
 
     Raises:
-      mu.config.ConfigError: nothing of the other model fits.
+      mu.config.ConfigError: the other model is not this one, or it has learnt from what this run is tested on.
       FileNotFoundError: there is no such run.
     """
-    _, other, _ = restore(workdir)
-    learnt = {"params": other.get("ema", other["params"])["model"], "stats": other["stats"]}
-    known = {
-        path: value for path, value in jax.tree.leaves_with_path(learnt) if "heads" not in jax.tree_util.keystr(path)
-    }
-    taken = 0
+    before, other, _ = restore(workdir)
+    was, now = (_hearing(one) for one in (before, setup))
+    if found := differences(was, now):
+        raise mu.config.ConfigError(
+            f"config.start_from={workdir!r} has another model; set these alike:\n  " + "\n  ".join(found)
+        )
+    if isinstance(before.train, Clips) and isinstance(setup.split.test, Clips):
+        heard, tested = set(before.train.table["content_hash"]), setup.split.test.table
+        leaked = [row for row, key in enumerate(tested["content_hash"]) if key in heard]
+        if leaked:
+            raise mu.config.ConfigError(
+                f"config.start_from={workdir!r} has learnt from {len(leaked):,} of the clips that this run is tested "
+                f"on, {tested['clip'][leaked[0]]!r} among them: start from a run on the same fold"
+            )
 
-    def take(path: Any, value: jax.Array) -> jax.Array:
-        nonlocal taken
-        found = known.get(path)
-        if found is None or found.shape != value.shape:
-            return value
-        taken += value.size
-        return jax.device_put(np.asarray(found), value.sharding)
+    def take(path: Any, ours: jax.Array, theirs: jax.Array) -> jax.Array:
+        return ours if "heads" in jax.tree_util.keystr(path) else jax.device_put(np.asarray(theirs), ours.sharding)
 
-    ours = {"params": state["params"]["model"], "stats": state["stats"]}
-    started = jax.tree.map_with_path(take, ours)
-    if not taken:
-        raise mu.config.ConfigError(f"config.start_from={workdir!r}: nothing of its model fits this one")
-    share = taken / sum(value.size for value in jax.tree.leaves(ours))
-    print(f"Starting from {workdir}: {share:.0%} of the weights.", flush=True)
-    params = {**state["params"], "model": started["params"]}
+    state = setup.state
+    learnt = {"model": other.get("ema", other["params"])["model"], "stats": other["stats"]}
+    heads = {"heads": state["params"]["model"]["heads"]} if "heads" in state["params"]["model"] else {}
+    started = jax.tree.map_with_path(
+        take,
+        {"model": state["params"]["model"], "stats": state["stats"]},
+        {"model": {**learnt["model"], **heads}, "stats": learnt["stats"]},
+    )
+    params = {**state["params"], "model": started["model"]}
     found = {**state, "params": params, "stats": started["stats"]}
     return found | {"ema": jax.tree.map(jnp.copy, params)} if "ema" in state else found
+
+
+def _hearing(setup: Setup) -> dict[str, Any]:
+    """What must be the same of two models for one to start from the other's weights."""
+    model = json.loads(setup.config.to_json())["model"]
+    kept = {key: value for key, value in model.items() if key not in ("dropout", "dtype")}
+    return {"model": kept, "sample_rate_hz": getattr(setup.data, "sample_rate_hz", None)}
 
 
 def restore(workdir: str | os.PathLike[str]) -> tuple[Setup, dict[str, Any], int]:

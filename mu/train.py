@@ -114,7 +114,7 @@ def train(config: Config, workdir: str | os.PathLike[str]) -> Mapping[str, Any]:
         progress = note["progress"]
         print(f"Going on from step {step_number:,} of {folder}.", flush=True)
     elif config.start_from is not None:
-        state = setup.state = started_from(config.start_from, state)
+        state = setup.state = started_from(config.start_from, setup)
     write_json(
         folder / "run.json",
         provenance(setup.mesh)

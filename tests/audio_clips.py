@@ -42,6 +42,7 @@ def make_clips(n=48, seed=0, shortest_s=0.3, longest_s=1.2):
                 "file": f"clip{number:03d}.wav",
                 "content_hash": f"{number:064d}",
                 "duration_s": samples / RATE_HZ,
+                "sample_rate_hz": RATE_HZ,
                 "pitch": pitch,
                 "speaker": f"speaker{number // 3 % 4}",
                 "fold": number % 4,

@@ -124,16 +124,33 @@ def test_what_was_learnt_without_labels_is_where_another_run_starts(tmp_path):
     train(tiny_audio_config(task=task, best__metric="valid/negative_loss"), tmp_path / "first")
     _, learnt, _ = restore(tmp_path / "first")
     state = mu.setup.set_up(tiny_audio_config()).state
-    started = mu.setup.started_from(str(tmp_path / "first"), state)
+    started = mu.setup.started_from(str(tmp_path / "first"), mu.setup.set_up(tiny_audio_config()))
     for name in ("trunk", "pooling"):
         jax.tree.map(np.testing.assert_array_equal, started["params"]["model"][name], learnt["ema"]["model"][name])
     jax.tree.map(np.testing.assert_array_equal, started["params"]["model"]["heads"], state["params"]["model"]["heads"])
     train(tiny_audio_config(start_from=str(tmp_path / "first")), tmp_path / "second")
-    other = mu.setup.set_up(tiny_audio_config(model__n_mels=16, model__size="s")).state
-    with pytest.raises(ConfigError, match="nothing of its model"):
-        mu.setup.started_from(
-            str(tmp_path / "first"), {**other, "params": {**other["params"], "model": {}}, "stats": {}}
-        )
+    for changes, message in (
+        ({"model__n_mels": 16, "model__size": "s"}, r"another model.*\n.*n_mels"),
+        ({"model__hop_s": 0.01}, r"another model.*\n.*hop_s"),
+        ({"split__fold": 2}, r"has learnt from \d+ of the clips that this run is tested on"),
+    ):
+        with pytest.raises(ConfigError, match=message):
+            train(tiny_audio_config(start_from=str(tmp_path / "first"), **changes), tmp_path / "other")
+
+
+def test_what_looks_across_a_batch_cannot_be_accumulated(tmp_path):
+    with pytest.raises(ConfigError, match=r"accumulate=2: the model has a batch norm"):
+        train(tiny_audio_config(accumulate=2), tmp_path)
+    contrastive = {"name": "mu.tasks.contrastive:Contrastive"}
+    with pytest.raises(ConfigError, match=r"accumulate=2: mu\.tasks\.contrastive"):
+        train(tiny_audio_config(accumulate=2, task=contrastive, best__metric="valid/negative_loss"), tmp_path)
+
+
+def test_masked_modelling_leaves_the_clip_vectors_statistics_alone():
+    task = {"name": "mu.tasks.masked:MaskedSpectrogram"}
+    setup = mu.setup.set_up(tiny_audio_config(task=task, best__metric="valid/negative_loss"))
+    state, _ = setup.step(setup.state, put_batch(next(loader(setup.batches, 0)), setup.mesh))
+    assert float(state["stats"]["clip_norm"]["count"]) == 0
 
 
 def test_several_tasks_give_on_eight_devices_what_they_give_on_one():

@@ -84,7 +84,8 @@ def crossvalidate(
     import jax
 
     from mu.evals import clip_scores
-    from mu.train import refuse_other_config, train, write_json
+    from mu.evals.saving import write_whole
+    from mu.train import refuse_other_config, train
 
     runs = {(seed, fold): resolved(config, changes, seed, fold) for seed in seeds for fold in range(folds)}
     refuse_other_folds([runs[seeds[0], fold] for fold in range(folds)])
@@ -126,7 +127,7 @@ def crossvalidate(
         about = {**protocol, "part": "test", "seed": seed}
         clip_scores.save(folder / f"seed{seed}" / "evaluation", together, about, samples=samples, seed=0)
     found = {**protocol, "seeds": list(seeds), "rows": rows, "commits": sorted(commits)}
-    write_json(folder / "crossvalidation.json", found)
+    write_whole(folder / "crossvalidation.json", (clip_scores.json_text(found) + "\n").encode())
     show(found)
     return found
 
@@ -177,4 +178,7 @@ def show(found: Mapping[str, Any]) -> None:
                 ]
             )
         print(align(rows) + "\n")
-    print("Brackets: 95 % bootstrap interval of the mean over seeds, recordings drawn again; folds: means over seeds.")
+    print(
+        "Brackets: 95 % bootstrap interval of the mean over seeds, recordings drawn again; folds: means over seeds.\n"
+        "roc_auc, average_precision and pearson of pooled folds compare scores of models that are not calibrated alike."
+    )

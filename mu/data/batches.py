@@ -42,7 +42,7 @@ def loader(batches: Batches, seed: int, prefetch: int = 4) -> grain.DatasetItera
     """
     if batches.n_examples < batches.batch_size:
         raise ValueError(
-            f"the training log makes {batches.n_examples} examples, fewer than one batch of "
+            f"the training data make {batches.n_examples} examples, fewer than one batch of "
             f"{batches.batch_size}: set a smaller batch"
         )
     dataset = (

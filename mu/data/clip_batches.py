@@ -60,7 +60,7 @@ class ClipBatches:
 
         Returns:
           'audio' float32 [B, C, N]; 'samples' int32 [B, C], how many of them are the clip's own; 'weights' float32
-          [B], ones; and each target under its name.
+          [B], ones; 'rows' int32 [B], which clips they are; and each target under its name.
         """
         rows = np.asarray(examples) % len(self.clips)
         draws = np.random.default_rng([self._seed, step]).random((len(rows), self.crops))
@@ -71,6 +71,7 @@ class ClipBatches:
             "audio": audio.reshape(len(rows), self.crops, -1),
             "samples": samples.reshape(len(rows), self.crops),
             "weights": np.ones(len(rows), np.float32),
+            "rows": rows.astype(np.int32),
             **{name: target.values[rows] for name, target in self.clips.targets.items()},
         }
 

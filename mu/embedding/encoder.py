@@ -12,8 +12,8 @@ import numpy as np
 from flax import nnx
 
 from mu.data.clips import Clips
-from mu.recommender import weights
 from mu.setup import restore
+from mu.training.state import weights
 
 # Tiles at once. Every call has this shape: another one would be another program, with other roundings.
 TILES = 32

@@ -8,10 +8,10 @@ import jax
 import numpy as np
 from flax import nnx
 
-from mu.data.clips import Clips, column
+from mu.data.clips import Clips, whole_column
 from mu.evals.clip_scores import ClipResult, Said, format_scores, metric_names, save
-from mu.recommender import weights
 from mu.setup import Setup
+from mu.training.state import weights
 
 
 class ClipScores:
@@ -63,7 +63,7 @@ class ClipScores:
 
     def result(self, said: Mapping[str, np.ndarray], clips: Clips) -> ClipResult:
         """Answers beside the truth."""
-        groups = clips.table["content_hash"] if self._group is None else column(clips.table, self._group)
+        groups = whole_column(clips.table, self._group or "content_hash")
         heads = {
             name: Said(target.kind, target.names, said[name], target.values)
             for name, target in clips.targets.items()
@@ -110,8 +110,10 @@ class ClipScores:
         held_out = self._setup.batches.on(clips)
         total = count = 0.0
         for start in range(0, len(clips), held_out.batch_size):
-            # Every batch has one shape: the last is filled up with clips from the start.
-            rows = np.arange(start, start + held_out.batch_size) % len(clips)
-            value, weight = self._loss(params, held_out.batch(rows, 0))
+            # Every batch has one shape: the last is filled up with clips from the start, which count nothing there.
+            rows = np.arange(start, start + held_out.batch_size)
+            batch = held_out.batch(rows % len(clips), 0)
+            batch["weights"] = batch["weights"] * (rows < len(clips))
+            value, weight = self._loss(params, batch)
             total, count = total + float(value), count + float(weight)
         return -total / count

@@ -1,4 +1,4 @@
-"""Causal self-attention over packed rows: several histories share a row and never see each other."""
+"""Self-attention under a mask; packed rows: several histories share a row and never see each other."""
 
 import jax
 import jax.numpy as jnp
@@ -36,7 +36,7 @@ def rotate(x: jax.Array, positions: jax.Array, base: float = 10_000.0) -> jax.Ar
 
 
 class SelfAttention(nnx.Module):
-    """Multi-head causal self-attention (Vaswani et al. 2017), [B, T, D] -> [B, T, D].
+    """Multi-head self-attention under a mask (Vaswani et al. 2017), [B, T, D] -> [B, T, D].
 
     Attributes:
       rotary: queries and keys are rotated by their positions.

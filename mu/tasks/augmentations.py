@@ -1,8 +1,12 @@
 """Which augmentations a task applies to what it trains on: each off until it is given a range."""
 
-import jax
+import functools
 
-from mu.audio import augment, augment_filters, augment_spectrogram, augment_time
+import jax
+import jax.numpy as jnp
+
+from mu.audio import augment, augment_filters, augment_spectrogram
+from mu.audio.interpolation import change_speed
 
 Range = tuple[float, float]
 # Made-up rooms a step.
@@ -51,13 +55,19 @@ class Augmentations:
         self.time_masks, self.time_mask_share = time_masks, time_mask_share
         self.frequency_masks, self.frequency_mask_share = frequency_masks, frequency_mask_share
 
-    def waveform(self, key: jax.Array, audio: jax.Array, sample_rate_hz: int) -> jax.Array:
-        """float32 [B, N] -> [B, N]."""
+    def waveform(
+        self, key: jax.Array, audio: jax.Array, samples: jax.Array, sample_rate_hz: int
+    ) -> tuple[jax.Array, jax.Array]:
+        """float32 [B, N] and int32 [B], how many of the N are the clip's -> both afterwards.
+
+        Clips stay where they are counted: turned round within their own length, and longer or shorter at another
+        speed. A room's echo beyond a clip's end is not counted.
+        """
         keys = jax.random.split(key, 7)
         if self.speed:
-            audio = augment_time.speed(keys[0], audio, rate=self.speed)
+            audio, samples = _at_random_speed(keys[0], audio, samples, self.speed)
         if self.shift_s:
-            audio = augment_time.shift(keys[1], audio, max_samples=round(self.shift_s * sample_rate_hz))
+            audio = _turned_round(keys[1], audio, samples, round(self.shift_s * sample_rate_hz))
         if self.equalize_db:
             audio = augment_filters.equalize(keys[2], audio, sample_rate_hz, gain_db=self.equalize_db)
         if self.reverb_t60_s:
@@ -70,7 +80,7 @@ class Augmentations:
             audio = augment.gain(keys[5], audio, gain_db=self.gain_db)
         if self.polarity:
             audio = augment.polarity(keys[6], audio)
-        return audio
+        return audio, samples
 
     def spectrogram(self, key: jax.Array, spectrogram: jax.Array) -> jax.Array:
         """Normalised float32 [B, F, M] -> [B, F, M]; masks fill with 0, the mean."""
@@ -92,3 +102,21 @@ class Augmentations:
                 keys[3], spectrogram, count=self.frequency_masks, max_bins=widest, fill=0.0
             )
         return spectrogram
+
+
+def _at_random_speed(key: jax.Array, audio: jax.Array, samples: jax.Array, rate: Range) -> tuple[jax.Array, jax.Array]:
+    """`mu.audio.augment_time.speed`, with the length that comes of it."""
+    low, high = rate
+    rates = jnp.exp(jax.random.uniform(key, (len(audio),), jnp.float32, jnp.log(low), jnp.log(high)))
+    length = audio.shape[-1]
+    played = jax.vmap(functools.partial(change_speed, length_samples=length))(audio, rates)
+    return played, jnp.minimum(jnp.ceil(samples.astype(jnp.float32) / rates).astype(samples.dtype), length)
+
+
+def _turned_round(key: jax.Array, audio: jax.Array, samples: jax.Array, max_samples: int) -> jax.Array:
+    """Each clip moved by up to `max_samples` either way; what leaves it at one end enters at the other."""
+    later = jax.random.randint(key, (len(audio), 1), -max_samples, max_samples + 1)
+    places = jnp.arange(audio.shape[-1], dtype=jnp.int32)
+    own = jnp.maximum(samples, 1)[:, None]
+    source = jnp.where(places < own, (places - later) % own, places)
+    return jnp.take_along_axis(audio, source, axis=-1)

@@ -16,6 +16,7 @@ class Several:
 
     Attributes:
       outputs: all of the tasks' heads; two of one name are refused.
+      whole_batch: whether one of them compares the examples of a batch with each other.
     """
 
     def __init__(self, *, tasks: Mapping[str, Any], weights: Mapping[str, float] | None = None):
@@ -25,6 +26,7 @@ class Several:
         self._weights = {name: float((weights or {}).get(name, 1.0)) for name in self.tasks}
         if unknown := set(weights or {}) - set(self.tasks):
             raise ValueError(f"weights names {min(unknown)!r}; the tasks are {', '.join(self.tasks)}")
+        self.whole_batch = any(getattr(task, "whole_batch", False) for task in self.tasks.values())
         self.outputs: dict[str, Any] = {}
         for name, task in self.tasks.items():
             if shared := set(task.outputs) & set(self.outputs):
@@ -39,8 +41,9 @@ class Several:
         total = jnp.zeros(size, jnp.float32)
         for number, (name, task) in enumerate(self.tasks.items()):
             values, weights = task.loss(model, rows, batch, jax.random.fold_in(key, number))
-            # A task with several crops of a clip counts their mean.
-            per_clip = (values * weights).reshape(size, -1).mean(axis=1)
+            # A task with several crops of a clip counts their mean; the step weighs the clips.
+            values, weights = values.reshape(size, -1), weights.reshape(size, -1)
+            per_clip = jnp.sum(values * weights, axis=1) / jnp.maximum(jnp.sum(weights, axis=1), 1e-12)
             total = total + self._weights[name] * per_clip
         return total, batch["weights"]
 

@@ -51,6 +51,10 @@ class Understanding:
     ):
         if not data.targets:
             raise ValueError("the clips have no targets: name their columns in data.classes, data.tags or data.numbers")
+        if mixup_alpha < 0:
+            raise ValueError(f"mixup_alpha={mixup_alpha}; it must not be negative")
+        if not 0 <= label_smoothing < 1:
+            raise ValueError(f"label_smoothing={label_smoothing}; it must be at least 0 and below 1")
         weights = dict(head_weights or {})
         unknown = set(weights) - set(data.targets)
         if unknown:
@@ -79,7 +83,7 @@ class Understanding:
         samples = batch["samples"].reshape(-1)
         targets = {name: jnp.repeat(batch[name], crops, axis=0) for name in self.kinds}
         if self._augment is not None:
-            audio = self._augment.waveform(waveform_key, audio, model.front_end.sample_rate_hz)
+            audio, samples = self._augment.waveform(waveform_key, audio, samples, model.front_end.sample_rate_hz)
         partner, share = None, jnp.ones(len(audio), jnp.float32)
         if self._mixup_alpha:
             audio, partner, share = mixup(mixup_key, audio, alpha=self._mixup_alpha)

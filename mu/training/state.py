@@ -112,3 +112,10 @@ def values(params: Mapping[str, Any], stats: Mapping[str, Any]) -> dict[str, Any
     for name, inside in stats.items():
         merged[name] = values(merged.get(name, {}), inside) if isinstance(inside, Mapping) else inside
     return merged
+
+
+def weights(state: Mapping[str, Any]) -> tuple[Any, dict[str, jax.Array]]:
+    """(values of the module, whole tables) of a state; the moving average where the run keeps one."""
+    params = state.get("ema", state["params"])
+    rows = dict(params["tables"]) | {name: table["rows"] for name, table in state["tables"].items()}
+    return values(params["model"], state["stats"]), rows

@@ -39,7 +39,8 @@ def make_step(
       row_optimizer: of the tables' rows; None when the tables are dense parameters under `params['tables']`.
       seed: of the keys for dropout, `fold_in(key(seed), step)`.
       clip_norm: the gradient, rows included, is scaled down to this norm.
-      accumulate: microbatches a step; the batch's leading axis is a multiple of it.
+      accumulate: microbatches a step; the batch's leading axis is a multiple of it. Running statistics are those of
+        one batch: with more than one microbatch there may be none.
       ema_decay: keeps `state['ema']`, a moving average of the dense parameters; at step n the decay is at most (1 + n)
         / (10 + n).
 
@@ -69,12 +70,11 @@ def make_step(
             found = jax.value_and_grad(sums, has_aux=True)(trained, stats, micro, jax.random.fold_in(key, number))
             return jax.tree.map(jnp.add, carry, found), None
 
+        assert not jax.tree.leaves(stats), "the caller refuses running statistics of microbatches"
         parts = (jax.tree.map(split, batch), jnp.arange(accumulate))
-        nothing = jax.tree.map(jnp.zeros_like, (stats, trained))
-        zero = ((jnp.float32(0), (jnp.float32(0), nothing[0])), nothing[1])
-        ((total, (weight, stats_sum)), gradient), _ = jax.lax.scan(add, zero, parts)
-        # Each microbatch moved the same old statistics: their mean is what one batch of them all would give.
-        return total, weight, jax.tree.map(lambda x: x / accumulate, stats_sum), gradient
+        zero = ((jnp.float32(0), (jnp.float32(0), stats)), jax.tree.map(jnp.zeros_like, trained))
+        ((total, (weight, _)), gradient), _ = jax.lax.scan(add, zero, parts)
+        return total, weight, stats, gradient
 
     def step(state: State, batch: Batch) -> tuple[State, dict[str, jax.Array]]:
         number = state["step"]
