@@ -14,7 +14,7 @@ COMMANDS = {
     ),
     "import-audio": ("mu.commands.import_audio", "scan a library of recordings into a table of clips"),
     "train": ("mu.commands.train", "train a model from a config, or go on training"),
-    "evaluate": ("mu.commands.evaluate", "rank the whole catalogue again with a run's best weights, with intervals"),
+    "evaluate": ("mu.commands.evaluate", "a run's best weights on test again, beside its baselines, with intervals"),
     "crossvalidate": ("mu.commands.crossvalidate", "one config over all folds and several seeds, pooled"),
     "compare": ("mu.commands.compare", "paired differences between two evaluated runs"),
     "recommend": ("mu.commands.recommend", "tracks for a listener or a history"),

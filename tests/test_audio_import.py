@@ -1,5 +1,6 @@
 """Importing a library: what is measured, what is wrong with which file, and that nothing stops or changes it."""
 
+import contextlib
 import functools
 import json
 import operator
@@ -17,7 +18,8 @@ import pytest
 import soundfile
 
 from mu.audio import io
-from mu.data.audio_import import run, scan, sources, workers
+from mu.data import clips
+from mu.data.audio_import import folder_source, run, scan, sources, workers
 from mu.data.audio_import.faults import FAULTS, faults_of
 from mu.data.audio_import.loudness import Loudness, k_weighting
 from mu.data.audio_import.options import Options
@@ -33,7 +35,7 @@ OWN = ["clip", "file", "content_hash", "duration_s", "sample_rate_hz", "channels
 @pytest.fixture
 def here(monkeypatch):
     """The work of the workers in this process: the same calls, without a second's wait for each to start."""
-    monkeypatch.setattr(workers, "run", lambda function, tasks, n: ((task, function(task)) for task in tasks))
+    monkeypatch.setattr(workers, "run", lambda function, tasks, n, **_: ((task, function(task)) for task in tasks))
 
 
 def ledger_of(folder):
@@ -237,6 +239,7 @@ def test_a_table_of_files(tmp_path, here):
         ("file\na.wav\n", {"root": "nowhere"}, "--root=nowhere: there is no such folder"),
         ("file\na.wav\n", {"data_dir": "x"}, "--data_dir means nothing for .*meta.csv, a table"),
         ("file\na.wav,1,2\nb", {}, "meta.csv cannot be read"),
+        ("file,x, x\na.wav,1,2\n", {}, "has columns 'x' and ' x', which differ by blanks only; rename one"),
     ],
 )
 def test_tables_that_make_no_sense(tmp_path, rows, options, message, here):
@@ -276,9 +279,11 @@ def test_sources_and_outputs_that_make_no_sense(tmp_path, here):
     with pytest.raises(FileExistsError, match=r"import of another source \(folder .*root\); choose another --output"):
         import_audio(str(tmp_path / "other"), tmp_path / "out")
     (tmp_path / "mine").mkdir()
-    (tmp_path / "mine" / "scan.jsonl").write_text("my own notes\n")
-    with pytest.raises(FileExistsError, match=r"scan.jsonl is no journal of an import"):
-        import_audio(str(root), tmp_path / "mine")
+    for mine in ("my own notes\n", "without an end", '{"notes": 1}\n', "[1]\n", "{}\n"):
+        (tmp_path / "mine" / "scan.jsonl").write_text(mine)
+        with pytest.raises(FileExistsError, match=r"scan.jsonl is no journal of an import"):
+            import_audio(str(root), tmp_path / "mine")
+        assert (tmp_path / "mine" / "scan.jsonl").read_text() == mine
     with (
         run.Journal(tmp_path / "out", f"folder {root}", {}),
         pytest.raises(FileExistsError, match="is being written by another import"),
@@ -334,6 +339,7 @@ def test_names_that_no_table_can_hold(tmp_path, here):
     write(root / "é 音.wav", sound(0.1, 8000), 8000)
     os.symlink(root / "nowhere.wav", root / "link.wav")
     os.symlink(root, root / "again")  # a folder that holds itself
+    os.symlink("loop.wav", root / "loop.wav")
     try:
         os.rename(write(root / "x.wav", sound(0.1, 8000), 8000), os.fsencode(root) + b"/\xff.wav")
     except OSError:
@@ -343,7 +349,27 @@ def test_names_that_no_table_can_hold(tmp_path, here):
     assert [(entry["file"], entry["fault"]) for entry in ledger_of(tmp_path / "out")] == [
         ("\\xff.wav", "undecodable"),
         ("link.wav", "missing"),
+        ("loop.wav", "undecodable"),
     ]
+
+
+@pytest.mark.parametrize("backwards", [False, True])
+def test_a_folder_has_its_real_name_in_whatever_order_it_is_listed(tmp_path, monkeypatch, backwards):
+    root = tmp_path / "root"
+    write(root / "real" / "deep" / "a.wav", sound(0.1, 8000), 8000)
+    write(tmp_path / "outside" / "b.wav", sound(0.1, 8000), 8000)
+    for link, target in (("a link", "real"), ("0", "real/deep"), ("x", "../outside"), ("w", "../outside")):
+        os.symlink(target, root / link)
+    scandir = os.scandir
+
+    @contextlib.contextmanager
+    def listed(folder):
+        with scandir(folder) as entries:
+            yield sorted(entries, key=lambda entry: entry.name, reverse=backwards)
+
+    monkeypatch.setattr(folder_source.os, "scandir", listed)
+    found = folder_source.find(str(root)).attributes
+    assert found.rows() == [("real/deep/a.wav", "real"), ("w/b.wav", "w")]
 
 
 def test_a_crash_of_the_decoder_is_put_down_to_its_file(tmp_path, monkeypatch):
@@ -360,6 +386,73 @@ def test_a_crash_of_the_decoder_is_put_down_to_its_file(tmp_path, monkeypatch):
         ("3 dies.wav", "the decoder crashed (SIGABRT)"),
         ("5 raises.wav", "ZeroDivisionError: a decoder with another bug"),
     ]
+
+
+def test_what_the_machine_failed_at_is_tried_again(tmp_path, monkeypatch, here):
+    """Want of memory, a disk's error, a permission: of a good file, in spite of all, nothing is known for ever."""
+    root, out = tmp_path / "root", tmp_path / "out"
+    for name in "abcd":
+        write(root / f"{name}.wav", sound(0.1, 8000, seed=ord(name)), 8000)
+    hash_file = scan.hash_file
+
+    def failing(path):
+        if path.endswith("a.wav"):
+            raise PermissionError(13, "Permission denied")
+        return hash_file(path)
+
+    def flaky(function, tasks, n):
+        for task in tasks:
+            reason = {"b.wav": "MemoryError: ", "c.wav": "a bug"}.get(task[0])
+            yield task, workers.Failed(reason, task[0] == "b.wav") if reason else function(task)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(scan, "hash_file", failing)
+        patch.setattr(workers, "run", flaky)
+        import_audio(str(root), out, ONE)
+    assert [(entry["file"], entry["reason"]) for entry in ledger_of(out)] == [
+        ("a.wav", "it cannot be read (Permission denied)"),
+        ("b.wav", "MemoryError: "),
+        ("c.wav", "a bug"),
+    ]
+    seen = []
+    card = import_audio(str(root), out, ONE, progress=lambda *args: seen.append(args[1:3]))
+    assert seen == [(2, 4), (3, 4), (4, 4)] and card["clips"] == 3
+    assert [entry["file"] for entry in ledger_of(out)] == ["c.wav"]
+
+
+def test_a_worker_says_whether_the_machine_may_have_failed(tmp_path):
+    tasks = [functools.partial(open, tmp_path / "nothing"), functools.partial(divmod, 1, 0)]
+    tasks += [functools.partial(signal.raise_signal, number) for number in (signal.SIGKILL, signal.SIGABRT)]
+    found = {answer.reason.split(":")[0]: answer.transient for _, answer in workers.run(operator.call, tasks, 1)}
+    assert found == {
+        "FileNotFoundError": True,
+        "ZeroDivisionError": False,
+        "the decoder crashed (SIGKILL)": True,
+        "the decoder crashed (SIGABRT)": False,
+    }
+
+
+def test_journals_of_before_there_were_transient_errors_are_read(tmp_path, here):
+    write(tmp_path / "root" / "a.wav", sound(0.1, 8000), 8000)
+    import_audio(str(tmp_path / "root"), tmp_path / "out", ONE)
+    journal = tmp_path / "out" / "scan.jsonl"
+    lines = [json.loads(line) for line in journal.read_text().splitlines()]
+    for line in lines:
+        line.pop("transient", None)
+    journal.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    seen = []
+    import_audio(str(tmp_path / "root"), tmp_path / "out", ONE, progress=lambda *args: seen.append(args[1]))
+    assert seen == [1]
+
+
+def test_the_audio_is_found_through_links(tmp_path, here):
+    write(tmp_path / "root" / "a.wav", sound(0.1, 8000), 8000)
+    (tmp_path / "deep" / "deeper").mkdir(parents=True)
+    os.symlink(tmp_path / "deep" / "deeper", tmp_path / "link")
+    import_audio(str(tmp_path / "root"), tmp_path / "link" / "out", ONE)
+    card = json.loads((tmp_path / "link" / "out" / "card.json").read_text())
+    assert card["root_from_here"] == "../../../root"
+    assert len(clips.load(tmp_path / "link" / "out", sample_rate_hz=8000).waveform(0)) == 800
 
 
 def test_workers_that_die_once_get_another_chance(tmp_path):

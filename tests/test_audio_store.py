@@ -20,7 +20,7 @@ from tests.processes import run_python
 @pytest.fixture
 def here(monkeypatch):
     """The work of the workers in this process."""
-    monkeypatch.setattr(workers, "run", lambda function, tasks, n: ((task, function(task)) for task in tasks))
+    monkeypatch.setattr(workers, "run", lambda function, tasks, n, **_: ((task, function(task)) for task in tasks))
 
 
 @pytest.fixture(scope="module")
@@ -167,6 +167,35 @@ def test_what_a_record_cannot_hold(tmp_path, here):
         with pytest.raises(ValueError, match=message):
             import_audio(str(tmp_path / "meta.parquet"), tmp_path / column, Options(store=True))
         import_audio(str(tmp_path / "meta.parquet"), tmp_path / column)  # the table holds them
+
+
+def test_what_is_no_number_is_silence_in_the_store(tmp_path, here):
+    x = sound(0.1, 8000)
+    x[5:8, 0] = np.nan, np.inf, -np.inf
+    write(tmp_path / "root" / "a.wav", x, 8000, subtype="FLOAT")
+    options = Options(store=True, store_rate_hz=8000, keep=("not_finite",))
+    import_audio(str(tmp_path / "root"), tmp_path / "out", options)
+    found = open_store(tmp_path / "out" / "store").waveform(0)
+    assert found[5:8].tolist() == [0, 32767, -32768]
+    np.testing.assert_array_equal(found[8:], int16(x[8:, 0]))
+
+
+def test_a_worker_of_the_store_is_given_one_shard_at_a_time(table, tmp_path, monkeypatch):
+    """Rows of a shard are megabytes: a second task would wait in the line, and the sender with it."""
+    given = {}
+
+    def run(function, tasks, n, *, ahead=2):
+        given[type(function).__name__] = ahead
+        return ((task, function(task)) for task in tasks)
+
+    monkeypatch.setattr(workers, "run", run)
+    import_audio(str(table / "meta.parquet"), tmp_path / "out", Options(store=True, store_rate_hz=8000))
+    assert given == {"partial": 2, "ShardWriter": 1}
+
+
+def test_a_source_without_clips(tmp_path):
+    with pytest.raises(ValueError, match="nothing holds no clips"):
+        results.write(tmp_path, "nothing", None, pl.DataFrame(), [], Options(), 1, None)
 
 
 def test_a_file_that_changes_behind_the_scan(tmp_path, monkeypatch, here):

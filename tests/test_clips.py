@@ -1,14 +1,26 @@
 """Clips, their folds and their batches: what is in a part, and what a batch holds, is a function of little."""
 
+import dataclasses
+import functools
+import json
+import os
+import shutil
+import types
+
 import numpy as np
 import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mu.audio import io
 from mu.data import clip_splits, clips
+from mu.data.audio_import import store_writer
+from mu.data.audio_import.scan import Files
 from mu.data.clip_batches import ClipBatches, tile_starts
+from mu.measuring.clips import ClipScores
 from tests.audio_clips import RATE_HZ, load_tones, make_clips
+from tests.audio_files import sound, write
 
 
 def ids(part):
@@ -42,9 +54,8 @@ def test_hashed_folds_cover_every_clip_once_and_keep_groups_and_strata():
 def test_folds_do_not_depend_on_the_order_of_the_table():
     whole = make_clips()
     turned = whole.take(np.arange(len(whole))[::-1])
-    for one, other in zip(
-        (clip_splits.by_hash(whole, n_folds=3, fold=1),), (clip_splits.by_hash(turned, n_folds=3, fold=1),), strict=True
-    ):
+    for fold in range(3):
+        one, other = (clip_splits.by_hash(part, n_folds=3, fold=fold) for part in (whole, turned))
         assert ids(one.test) == ids(other.test) and ids(one.valid) == ids(other.valid)
 
 
@@ -63,6 +74,24 @@ def test_given_parts_are_kept_and_validation_is_taken_from_training():
     whole = clips.Clips(table, RATE_HZ, whole.targets, whole.root, whole.store, whole.store_rows)
     split = clip_splits.given(whole, valid_share=0.25)
     assert len(split.test) == 12 and len(split.valid) == 9 and set(split.valid.table["split"]) == {"train"}
+
+
+@pytest.mark.parametrize("missing", [None, float("nan")])
+def test_clips_without_a_group_are_no_group_of_their_own(missing):
+    """'None' is no artist: in folds of artists such clips would stay together, in the bootstrap they would be one."""
+    whole = make_clips()
+    values = [float(at % 8) for at in range(len(whole))]
+    values[5] = missing
+    whole = dataclasses.replace(whole, table=whole.table.with_columns(pl.Series("artist", values, strict=False)))
+    for make in (
+        functools.partial(clip_splits.by_hash, n_folds=3, fold=0, group="artist"),
+        functools.partial(clip_splits.by_hash, n_folds=3, fold=0, stratify="artist"),
+        functools.partial(clip_splits.by_column, column_name="artist", fold=0),
+        functools.partial(clip_splits.by_column, column_name="fold", fold=0, group="artist"),
+        functools.partial(clip_splits.given, column_name="artist"),
+    ):
+        with pytest.raises(ValueError, match=r"clip 'clip005.wav' has no 'artist' \(1 of 48 have none\): fill"):
+            make(whole)
 
 
 def test_folds_that_leak_or_are_none_are_refused():
@@ -116,11 +145,15 @@ def test_targets_of_a_table(tmp_path):
         ({"classes": ("one",)}, "holds 1 classes"),
         ({"numbers": ("genre",)}, "column 'genre' holds String such as 'rock'"),
         ({"tags": ("empty",)}, "holds no tags"),
+        ({"numbers": ("null",)}, "column 'null' holds no numbers: it is empty"),
+        ({"classes": ("numbers",), "numbers": ("duration_s",)}, "there would be two targets 'numbers'"),
+        ({"classes": ("genre",), "tags": ("genre",)}, "there would be two targets 'genre'"),
         ({"root": "/no/such/place"}, "no longer at /no/such/place: say where with data.root"),
     ],
 )
 def test_tables_that_cannot_be_used(tmp_path, arguments, message):
-    write_table(tmp_path, genre=["rock", "pop", "pop"], one=["x"] * 3, empty=[""] * 3)
+    columns = {"genre": ["rock", "pop", "pop"], "one": ["x"] * 3, "empty": [""] * 3, "numbers": ["x", "y", "y"]}
+    write_table(tmp_path, **columns, null=pl.Series([None] * 3, dtype=pl.String))
     with pytest.raises((ValueError, FileNotFoundError), match=message):
         clips.load(tmp_path, sample_rate_hz=100, **arguments)
 
@@ -128,6 +161,51 @@ def test_tables_that_cannot_be_used(tmp_path, arguments, message):
 def test_a_folder_without_clips(tmp_path):
     with pytest.raises(FileNotFoundError, match="mu import-audio"):
         clips.load(tmp_path, sample_rate_hz=100)
+    write_table(tmp_path)
+    (tmp_path / "card.json").unlink()
+    with pytest.raises(FileNotFoundError, match=r"was interrupted: give the same `mu import-audio` again"):
+        clips.load(tmp_path, sample_rate_hz=100)
+
+
+def test_the_audio_is_found_from_the_import_or_else_where_it_was(tmp_path):
+    """Both may have moved together, through links too, or the import alone; and who hears nothing needs no audio."""
+    (tmp_path / "one" / "audio").mkdir(parents=True)
+    (tmp_path / "one" / "import").mkdir()
+    write_table(tmp_path / "one" / "import")
+    card = {"root": str(tmp_path / "one" / "audio"), "root_from_here": "../audio"}
+    (tmp_path / "one" / "import" / "card.json").write_text(json.dumps(card))
+
+    def found(folder):
+        return clips.load(folder, sample_rate_hz=100).root.resolve()
+
+    assert found(tmp_path / "one" / "import") == tmp_path / "one" / "audio"
+    (tmp_path / "alone" / "deeper").mkdir(parents=True)
+    shutil.copytree(tmp_path / "one" / "import", tmp_path / "alone" / "deeper" / "import")
+    assert found(tmp_path / "alone" / "deeper" / "import") == tmp_path / "one" / "audio"
+    os.rename(tmp_path / "one", tmp_path / "two")
+    os.symlink(tmp_path / "two" / "import", tmp_path / "link")
+    assert found(tmp_path / "link") == tmp_path / "two" / "audio"
+    with pytest.raises(FileNotFoundError, match=r"no longer at .*deeper/import/../audio: say where with data.root=DIR"):
+        found(tmp_path / "alone" / "deeper" / "import")
+    assert len(clips.load(tmp_path / "alone" / "deeper" / "import", sample_rate_hz=100, audio=False)) == 3
+
+
+@pytest.mark.parametrize("rate_hz", [8000, 16000, 22050])
+def test_clips_are_as_long_as_the_resampler_makes_them(tmp_path, rate_hz):
+    """Of any length, resampled from a file or read from a store, to the sample."""
+    lengths = [4410, 4411, 4412, 5003, 44100]
+    for number, length in enumerate(lengths):
+        write(tmp_path / f"{number}.wav", sound(length / 44100, 44100, seed=number), 44100)
+    frames = np.array([io.read(tmp_path / f"{number}.wav", sample_rate_hz=rate_hz)[0].size for number in range(5)])
+    table = pl.DataFrame({"clip": [f"{number}.wav" for number in range(5)], "duration_s": np.array(lengths) / 44100})
+    table = table.with_columns(file="clip", sample_rate_hz=44100)
+    whole = clips.Clips(table, rate_hz, {}, tmp_path, None, np.arange(5))
+    np.testing.assert_array_equal(whole.lengths, frames)
+    plan = store_writer.plan_store(table, [], "x", rate_hz, Files(str(tmp_path)))
+    np.testing.assert_array_equal(plan.clips["store_frames"], frames)
+    assert [len(whole.waveform(number)) for number in range(5)] == frames.tolist()
+    part = dataclasses.replace(whole, first_s=0.105)
+    np.testing.assert_array_equal(part.lengths, np.minimum(frames, round(0.105 * rate_hz)))
 
 
 # ---- batches
@@ -195,3 +273,13 @@ def test_tiles_of_a_clip_do_not_depend_on_the_others():
 def test_batches_of_nothing_are_refused(option):
     with pytest.raises(ValueError, match=next(iter(option))):
         ClipBatches(load_tones(), seed=0, **option)
+
+
+def test_clips_that_fill_up_a_batch_count_nothing_in_the_loss(monkeypatch):
+    """13 clips in batches of 8: each counts once, though every batch has the same shape."""
+    whole = load_tones(13)
+    scores = object.__new__(ClipScores)
+    scores._setup = types.SimpleNamespace(batches=ClipBatches(whole, clips_per_batch=8, crop_s=0.2, seed=0))
+    scores._loss = lambda params, batch: ((batch["pitch"] * batch["weights"]).sum(), batch["weights"].sum())
+    monkeypatch.setattr("mu.measuring.clips.weights", lambda state: (None, None))
+    assert scores._negative_loss({}, whole) == pytest.approx(-whole.targets["pitch"].values.mean())

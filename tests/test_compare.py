@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 
 from mu.commands.compare import main
+from mu.evals import clip_scores
+from mu.evals.clip_scores import ClipResult, Said
 from mu.evals.ranking import RankingResult
 from mu.evals.saving import save_evaluation
 
@@ -94,3 +96,73 @@ def test_refusals_say_why(runs, capsys):
     assert "one of model, popularity" in refused(capsys, f"{folder / 'a'}:knn", folder / "b")
     assert "'mrr@5' is not in both" in refused(capsys, folder / "a", folder / "b", "--metrics=mrr@5")
     assert "samples is 0" in refused(capsys, folder / "a", folder / "b", "--samples=0")
+
+
+# ---- runs on audio
+
+
+def audio(right, *, groups=None, clips=None, truth=None, head="genre"):
+    """A result on 60 clips of two classes, of which those are told right."""
+    clips = clips or tuple(f"clip{number:02d}" for number in range(60))
+    truth = np.arange(60, dtype=np.int32) % 2 if truth is None else truth
+    scores = np.eye(2, dtype=np.float32)[np.where(right, truth, 1 - truth)]
+    return ClipResult(clips, groups or clips, {head: Said("class", ("a", "b"), scores, truth)})
+
+
+@pytest.fixture
+def audio_runs(tmp_path):
+    """Folders a and b: 40 clips right, and 10 more of the others."""
+    right = np.arange(60) < 40
+    both = {"model": audio(right), "mfcc": audio(np.arange(60) < 20)}
+    clip_scores.save(tmp_path / "a" / "evaluation", both, {}, samples=5, seed=0)
+    turned = audio(np.arange(60) < 50)  # in another order
+    said = turned.said["genre"]
+    turned = ClipResult(
+        turned.clips[::-1],
+        turned.groups[::-1],
+        {"genre": dataclasses.replace(said, scores=said.scores[::-1], truth=said.truth[::-1])},
+    )
+    clip_scores.save(tmp_path / "b", {"model": turned}, {}, samples=5, seed=0)
+    return tmp_path
+
+
+def test_runs_on_audio_are_paired_clip_by_clip(audio_runs, capsys):
+    assert main([str(audio_runs / "a"), str(audio_runs / "b"), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["n_clips"], found["n_groups"], found["a"]) == (60, 60, f"{audio_runs / 'a'}:model")
+    row = found["metrics"]["genre/accuracy"]
+    assert (row["a"], row["b"]) == pytest.approx((40 / 60, 50 / 60)) and row["difference"] == pytest.approx(10 / 60)
+    # Ten of sixty differ: the interval is that of their share, far narrower than the two models' own.
+    assert row["high"] - row["low"] == pytest.approx(2 * 1.96 * np.sqrt(1 / 6 * 5 / 6 / 60), rel=0.15)
+    assert set(found["metrics"]) == {"genre/accuracy", "genre/f1", "genre/roc_auc", "genre/average_precision"}
+    assert main([f"{audio_runs / 'a'}:mfcc", str(audio_runs / "a"), "--metrics=genre/f1", "--samples=20"]) == 0
+    printed = capsys.readouterr().out
+    assert "60 clips in 60 groups, the same in both" in printed and printed.count("genre/") == 1
+    assert main([str(audio_runs / "a"), str(audio_runs / "a"), "--samples=20", "--json"]) == 0
+    same = json.loads(capsys.readouterr().out)["metrics"].values()
+    assert all(row["difference"] == row["low"] == row["high"] == 0 for row in same)
+
+
+@pytest.mark.parametrize(
+    ("other", "message"),
+    [
+        ({"clips": tuple(f"clip{number:02d}" for number in range(5, 65))}, "5 only in A, 5 only in B, 55 in both"),
+        ({"groups": ("x",) * 60}, "'clip00' is of 'clip00' in A and of 'x' in B"),
+        ({"truth": np.ones(60, np.int32)}, "the truth of 'genre' differs for 30 clips, of which the first is 'clip00'"),
+        ({"head": "mood"}, "A tells genre and B mood: no target in common"),
+    ],
+)
+def test_runs_on_audio_that_are_no_pair(audio_runs, capsys, other, message):
+    clip_scores.save(audio_runs / "c", {"model": audio(np.ones(60, bool), **other)}, {}, samples=5, seed=0)
+    assert message in refused(capsys, audio_runs / "a", audio_runs / "c")
+
+
+def test_runs_on_audio_and_on_logs_are_no_pair(audio_runs, capsys):
+    save_evaluation(audio_runs / "log", {"model": result(np.ones(20))}, "split", {}, samples=5)
+    assert "one was measured on clips and the other on listeners" in refused(
+        capsys, audio_runs / "a", audio_runs / "log"
+    )
+    assert "no evaluation at" in refused(capsys, audio_runs / "a", audio_runs / "nowhere")
+    assert "one of model, mfcc" in refused(capsys, f"{audio_runs / 'a'}:knn", audio_runs / "b")
+    assert "'genre/r2' is not in both" in refused(capsys, audio_runs / "a", audio_runs / "b", "--metrics=genre/r2")
+    assert "samples is 0" in refused(capsys, audio_runs / "a", audio_runs / "b", "--samples=0")

@@ -490,6 +490,79 @@ def test_shares_that_end_at_once_make_one_whole(tmp_path, monkeypatch):
     assert found.table["content_hash"].to_list() == keys and found.card["made_with"] == [{"mu": "0"}]
 
 
+def test_a_mended_recording_that_is_being_embedded_is_waited_for(tmp_path):
+    """Its old fault is no answer while another process tries it again: the whole would be made without it."""
+    keys = [f"{number:015x}" + "0" * 49 for number in range(4)]
+    clips = pl.DataFrame({"clip": list("abcd"), "content_hash": keys, "duration_s": 1.0})
+    plan = {
+        "encoder": {"hash": "e" * 64, "noise_vector": [0.5], "run": "runs/x", "step": 1},
+        "dim": 3,
+        "library": "data/x",
+        "library_from_here": "../data/x",
+        "licence": {"note": None, "terms": "none"},
+        "made_with": [{"mu": "0"}],
+    }
+
+    @contextlib.contextmanager
+    def at_work(number, of):
+        with shares.claimed(tmp_path):
+            shares.begin(tmp_path, dict(plan), clips)
+            file = records.Records(tmp_path / "shards" / f"{number}-of-{of}" / shares.RECORDS, 3)
+        with file:
+            yield file
+
+    with at_work(0, 1) as file:
+        for key in keys[:3]:
+            file.append(key, np.ones(3))
+    fault = {"file": "d", "fault": "missing", "reason": "x", "done": "left out", "content_hash": keys[3]}
+    table.write_text(tmp_path / "shards" / "0-of-1" / table.LEDGER, table.ledger_text([fault]))
+    assert shares.finish(tmp_path, clips) == () and len(mu.embedding.load(tmp_path)) == 3
+    with at_work(1, 2) as file:  # d is there again, and its share has begun
+        with at_work(0, 2):
+            pass
+        assert shares.finish(tmp_path, clips) == (keys[3],)
+        file.append(keys[3], np.ones(3))
+    assert shares.finish(tmp_path, clips) == ()
+    found = mu.embedding.load(tmp_path)
+    assert len(found) == 4 and found.faults == () and not (tmp_path / "shards").exists()
+
+
+def test_a_share_is_taken_before_anybody_can_finish_without_it(run, original, tmp_path, monkeypatch):
+    """From the moment that it is known what is there, others see this process at work."""
+    seen = []
+    known = shares.known
+
+    def looked(folder, dim):
+        seen.append(shares._shares_at_work(folder))
+        return known(folder, dim)
+
+    monkeypatch.setattr(shares, "known", looked)
+    embed(run, original, tmp_path / "embeddings", shard=(1, 3))
+    assert seen[0] == [(1, 3)] and seen[1] == []  # at the beginning, and in `finish`
+
+
+def test_what_waits_for_the_encoder_is_bounded_by_bytes(monkeypatch):
+    """Tasks of 10 bytes, of which 35 may wait: with the one that is about to be given four have been begun."""
+    monkeypatch.setattr(pieces, "WAITING_BYTES", 35)
+    begun = []
+    for threads, most in ((8, 3), (1, 3)):
+        begun.clear()
+        answers = pieces._ahead(begun.append, range(20), lambda task: 10, threads)
+        for done, _ in answers:
+            assert len(begun) <= done + most
+    assert [task for task, _ in pieces._ahead(str, range(5), lambda task: 1000, 4)] == [*range(5)]
+
+
+def test_a_library_and_an_output_behind_links(run, library, tmp_path, monkeypatch):
+    """'..' leads from where a folder is, not from the link to it."""
+    (tmp_path / "far" / "away").mkdir(parents=True)
+    os.symlink(tmp_path / "far" / "away", tmp_path / "link")
+    with monkeypatch.context() as patch:
+        patch.setattr(shares, "finish", lambda *given: ("unseen",))
+        embed(run, library, tmp_path / "link" / "embeddings")
+    assert len(merge(tmp_path / "link" / "embeddings")) == 7
+
+
 def test_looking_up_what_is_not_there(whole):
     found = mu.embedding.load(whole)
     keys = found.table["content_hash"].to_list()
@@ -524,6 +597,10 @@ def test_the_command(run, library, tmp_path, capsys):
         ("{run} --output={new}", 2, "LIBRARY"),
         ("{run} {library} --merge={new}", 2, "--merge=DIR alone"),
         ("--merge={nowhere} --output={new}", 2, "--merge=DIR alone"),
+        ("--merge={nowhere} --shard=0/2", 2, "--shard says how to embed, and --merge=DIR alone"),
+        ("--merge={nowhere} --licence=CC0", 2, "--licence says how to embed"),
+        ("--merge={nowhere} --root={new}", 2, "--root says how to embed"),
+        ("--merge={nowhere} --on_error=skip", 2, "--on_error says how to embed"),
         ("{run} {library} --output={new} --shard=2/2", 2, "counted from 0 to N - 1"),
         ("{run} {library} --output={new} --shard=half", 2, "it takes I/N"),
     ],

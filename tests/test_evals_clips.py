@@ -87,6 +87,29 @@ def test_a_constant_is_at_chance_and_a_constant_number_has_no_correlation():
     assert np.isnan(clip_metrics.pearson_per_number(constant, numbers, ONES)).all()
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_numbers_far_from_zero_are_told_by_their_differences(dtype):
+    """Years, whose squares are 1e7 times their variance; and one year alone, of which there is nothing to explain."""
+    _, _, _, numbers = drawn()
+    years = (1980.1 + 0.1 * numbers).astype(dtype)
+    said = years + 0.05 * np.random.default_rng(3).standard_normal((N, C)).astype(dtype)
+    np.testing.assert_allclose(
+        clip_metrics.r2_per_number(said, years, ONES)[0],
+        oracle.r2_score(years.astype(np.float64), said.astype(np.float64), multioutput="raw_values"),
+    )
+    expected = [np.corrcoef(said[:, c].astype(np.float64), years[:, c].astype(np.float64))[0, 1] for c in range(C)]
+    np.testing.assert_allclose(clip_metrics.pearson_per_number(said, years, ONES)[0], expected)
+    few = np.zeros((1, N))
+    few[0, :3] = [3, 0, 2]
+    for weights in (ONES, few):
+        constant = np.full((N, C), 1980.1, dtype)
+        assert np.isnan(clip_metrics.r2_per_number(said, constant, weights)).all()
+        assert np.isnan(clip_metrics.pearson_per_number(said, constant, weights)).all()
+    alone = np.zeros((1, N))
+    alone[0, 4] = 2  # one clip, twice: constant under these weights only
+    assert np.isnan(clip_metrics.r2_per_number(said, years, alone)).all()
+
+
 def test_a_class_without_clips_is_left_out_of_the_mean():
     scores, classes, _, _ = drawn()
     without = (classes != 3).astype(float)[None]
@@ -106,7 +129,7 @@ def result(seed=0, groups=None):
     return ClipResult(clips, groups or clips, said)
 
 
-def test_unknown_targets_are_notmeasured():
+def test_targets_that_are_not_known_are_not_measured():
     whole = result()
     truth = whole.said["genre"].truth.copy()
     truth[:10] = -1
@@ -121,19 +144,50 @@ def test_unknown_targets_are_notmeasured():
     assert partly.values() == rest.values()
 
 
-def test_intervals_hold_the_value_and_widen_with_groups():
-    alone = {name: high - low for name, _, low, high in result().summary(500)}
-    grouped = result(groups=tuple(f"group{at // 20}" for at in range(N)))
-    assert list(grouped.values()) == list(alone)
+def test_intervals_hold_the_value():
     for name, value, low, high in result().summary(500):
         assert low <= value <= high, name
-    # Three groups of twenty: far fewer independent things than sixty clips.
-    spread = {
-        name: np.std(np.concatenate([grouped.measured([block])[name] for block in grouped.draws(200, 0)]))
-        for name in alone
+
+
+def test_intervals_widen_where_clips_of_a_group_are_alike():
+    """240 clips in groups of 20 that are right or wrong together: 12 independent things, sqrt(20) times the width."""
+    right = np.repeat(np.random.default_rng(0).permutation(12) < 7, 20)
+    said = Said("class", ("x", "y"), np.stack([right, ~right], axis=1).astype(np.float32), np.zeros(240, np.int32))
+    clips = tuple(map(str, range(240)))
+    width = {}
+    for name, groups in {"alone": clips, "grouped": tuple(f"group{at // 20}" for at in range(240))}.items():
+        found = {metric: high - low for metric, _, low, high in ClipResult(clips, groups, {"a": said}).summary(1000)}
+        width[name] = found["a/accuracy"]
+    assert width["grouped"] == pytest.approx(np.sqrt(20) * width["alone"], rel=0.15)
+
+
+def test_classes_are_counted_as_clips_and_numbers_as_what_is_known():
+    """A level in dB is negative, and known all the same."""
+    found = result()
+    found.said["numbers"].truth[:, 0] = -20.0 + found.said["numbers"].truth[:, 0]
+    found.said["numbers"].truth[7, 2] = np.nan
+    rows = found.per_class("numbers", 20)
+    assert [(row.name, row.metric) for row in rows[:3]] == [("w", "pearson"), ("w", "r2"), ("x", "pearson")]
+    assert {row.clips for row in rows} == {N - 1}
+    counts = {row.name: row.clips for row in found.per_class("genre", 20)}
+    assert list(counts.values()) == np.bincount(found.said["genre"].truth).tolist()
+
+
+def test_what_is_not_defined_is_null_on_disk_and_no_warning(tmp_path):
+    """Classes without clips, a constant number, and draws in which no clip is known."""
+    said = {
+        "genre": Said("class", ("a", "b"), np.eye(2, dtype=np.float32)[[0, 1, 0, 1]], np.array([0, 0, -1, -1])),
+        "numbers": Said("numbers", ("x",), np.ones((4, 1), np.float32), np.full((4, 1), 1980.1, np.float32)),
     }
-    assert all(np.isfinite(value) for value in spread.values())
-    assert len({tuple(row) for row in np.concatenate(list(grouped.draws(400, 0)))}) <= 10  # ways to draw 3 of 3
+    save(tmp_path, {"model": ClipResult(tuple("abcd"), tuple("gghh"), said)}, {}, samples=50, seed=0)
+    text = (tmp_path / "evaluation.json").read_text()
+    json.loads(text, parse_constant=pytest.fail)
+    _, about = load(tmp_path)
+    assert json.loads(text)["rows"]["model"]["genre/roc_auc"] == {"value": None, "low": None, "high": None}
+    assert all(np.isnan(value) for value in about["rows"]["model"]["numbers/r2"].values())
+    assert about["rows"]["model"]["genre/accuracy"] == {"value": 0.5, "low": 0.5, "high": 0.5}
+    recall = next(row for row in about["per_class"] if row["name"] == "b" and row["metric"] == "recall")
+    assert recall["clips"] == 0 and np.isnan([recall["value"], recall["low"], recall["high"]]).all()
 
 
 def test_the_interval_of_accuracy_is_the_binomial_one():
@@ -189,6 +243,15 @@ def test_saved_and_read_again(tmp_path):
     )
     assert {row["name"] for row in about["per_class"]} == set("abcdwxyz")
     assert "genre/accuracy" in format_scores({"model": found}, samples=20)
+    written = (tmp_path / "evaluation.json").read_text()
+    (tmp_path / "evaluation.json").write_text(json.dumps(json.loads(written) | {"format_version": 2}))
+    with pytest.raises(ValueError, match="format_version 2; this version of mu reads 1"):
+        load(tmp_path)
+    (tmp_path / "evaluation.json").write_text(written)
+    save(tmp_path / "other", {"model": result(1)}, {"part": "test"}, samples=20, seed=0)
+    (tmp_path / "clips.npz").write_bytes((tmp_path / "other" / "clips.npz").read_bytes())
+    with pytest.raises(ValueError, match=r"clips.npz is not the file that"):
+        load(tmp_path)
     (tmp_path / "evaluation.json").write_text(json.dumps({"kind": "ranking"}))
     with pytest.raises(ValueError, match="no evaluation of clips"):
         load(tmp_path)

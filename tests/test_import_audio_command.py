@@ -21,7 +21,7 @@ from tests.processes import environment
 @pytest.fixture
 def here(monkeypatch):
     """The work of the workers in this process."""
-    monkeypatch.setattr(workers, "run", lambda function, tasks, n: ((task, function(task)) for task in tasks))
+    monkeypatch.setattr(workers, "run", lambda function, tasks, n, **_: ((task, function(task)) for task in tasks))
 
 
 @pytest.fixture

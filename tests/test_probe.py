@@ -6,13 +6,13 @@ import numpy as np
 import polars as pl
 import pytest
 
-from mu.baselines.linear import Linear
+from mu.baselines.linear import Linear, chosen_penalty
 from mu.baselines.mlp import MLP
 from mu.commands.probe import main
 from mu.data.clips import Target
 from mu.embedding import table
 from mu.evals import clip_scores
-from mu.evals.probes import crossvalidated, few_shot
+from mu.evals.probes import crossvalidated, few_shot, few_shot_accuracy
 from mu.measuring.probes import linear, linear_of_few, mlp
 
 N, GROUPS, FOLDS = 240, 24, 4
@@ -103,7 +103,7 @@ def test_the_mlp_is_a_function_of_its_seed_and_refuses_what_it_cannot_learn_from
     )
     np.testing.assert_array_equal(first, again)
     assert np.abs(first - other).max() > 1e-3 and first.dtype == np.float32
-    with pytest.raises(ValueError, match="one group alone"):
+    with pytest.raises(ValueError, match=r"all 240 clips are of one group alone: some groups .* at least 2"):
         MLP("class").fit(features, told, 3, np.zeros(N))
     with pytest.raises(ValueError, match="all finite"):
         MLP("class").fit(np.full((4, 2), np.nan), told[:4], 3, GROUP[:4])
@@ -111,18 +111,56 @@ def test_the_mlp_is_a_function_of_its_seed_and_refuses_what_it_cannot_learn_from
         MLP("colour")
 
 
+def test_the_penalty_heeds_every_number_whatever_its_unit():
+    """Noise in thousands beside what can be learnt: the noise alone would choose the strongest penalty."""
+    generator = np.random.default_rng(0)
+    features = generator.standard_normal((120, 60))
+    told = features @ generator.standard_normal((60, 1))
+    noise, groups = generator.standard_normal((120, 1)), np.arange(120)
+    alone = chosen_penalty("numbers", features, noise.astype(np.float32), 1, groups)
+    both = [
+        chosen_penalty("numbers", features, np.hstack([scale * noise, told]).astype(np.float32), 2, groups)
+        for scale in (1.0, 1000.0)
+    ]
+    assert both[0] == both[1] > alone
+    with pytest.raises(ValueError, match=r"all 120 clips are of one group alone: the penalty .* takes at least 2"):
+        chosen_penalty("class", features, np.zeros(120, int), 2, np.zeros(120))
+    with pytest.raises(ValueError, match="no clips to learn from: the target is known of none"):
+        chosen_penalty("class", features[:0], np.zeros(0, int), 2, groups[:0])
+
+
+def test_few_shot_intervals_are_of_recordings_and_not_of_draws():
+    """Every trial tells the same clips right: the draws do not differ at all, the recordings do."""
+    right = np.random.default_rng(0).random(4000) < 0.7
+    folds = np.arange(4000) % 4
+    tested = folds == np.arange(20)[:, None] % 4
+    told = np.where(tested, right, -1).astype(np.int8)[None].repeat(2, axis=0)
+    one, again = few_shot_accuracy(told, np.arange(4000))
+    assert one == again and one[0] == pytest.approx(right.mean(), abs=1e-3)
+    assert one[2] - one[1] == pytest.approx(2 * 1.96 * np.sqrt(0.21 / 4000), rel=0.1)
+    value, low, high = few_shot_accuracy(told, np.arange(4000) // 4 % 10)[0]
+    assert value == one[0] and low < value < high
+    few = np.array([[[1, -1, -1, -1]]], np.int8)  # draws without the one clip that was tested
+    assert few_shot_accuracy(few, np.arange(4), 50) == [(1.0, 1.0, 1.0)]
+
+
 def test_few_examples_do_less_than_many_and_as_many_as_needed_do_all():
     features, told = blobs(0.05)
     given = {"shots": (1, 2), "trials": 6, "seed": 0, "learn": linear_of_few}
-    assert (few_shot(features, classes(told), FOLD, GROUP, **given) == 1.0).all()
+    right = few_shot(features, classes(told), FOLD, GROUP, **given)
+    np.testing.assert_array_equal(right[0] >= 0, np.arange(6)[:, None] % FOLDS == FOLD)
+    assert set(right[right >= 0].tolist()) == {1}
     features, told = blobs(3.0)
     given |= {"shots": (1, 4, 16), "trials": 20}
-    accuracy = few_shot(features, classes(told), FOLD, GROUP, **given)
-    one, four, sixteen = accuracy.mean(axis=1)
-    assert accuracy.shape == (3, 20) and 1 / 3 < one < four - 0.05 < sixteen - 0.1
-    np.testing.assert_array_equal(few_shot(features, classes(told), FOLD, GROUP, **given), accuracy)
+    right = few_shot(features, classes(told), FOLD, GROUP, **given)
+    found = few_shot_accuracy(right, GROUP, 100)
+    one, four, sixteen = (value for value, _, _ in found)
+    assert right.shape == (3, 20, N) and 1 / 3 < one < four - 0.05 < sixteen - 0.1
+    assert all(low < value < high for value, low, high in found)
+    assert one == pytest.approx(np.mean([trial[trial >= 0].mean() for trial in right[0]]))
+    np.testing.assert_array_equal(few_shot(features, classes(told), FOLD, GROUP, **given), right)
     np.testing.assert_array_equal(  # draws are nested, and do not depend on what else is asked for
-        few_shot(features, classes(told), FOLD, GROUP, **given | {"shots": (4,), "trials": 7}), accuracy[1:2, :7]
+        few_shot(features, classes(told), FOLD, GROUP, **given | {"shots": (4,), "trials": 7}), right[1:2, :7]
     )
 
 
@@ -188,6 +226,7 @@ def library(tmp_path):
         "heat": told.astype(np.float64),
         "artist": [f"artist{number:02d}" for number in GROUP],
         "fold": FOLD,
+        "album": [None if number == 4 else str(number) for number in range(N)],
     }
     for folder in ("library", "embeddings"):
         (tmp_path / folder).mkdir()
@@ -232,7 +271,8 @@ def test_the_command_measures_all_it_is_told_and_saves_it(library, tmp_path, cap
     results, about = clip_scores.load(tmp_path / "out" / "seed0")
     assert results["model"].values() == pytest.approx(values) and about["encoder"]["hash"] == "e" * 64
     assert set(results["model"].groups) == {f"artist{number:02d}" for number in range(GROUPS)}
-    assert "/accuracy" in printed and "examples a class" in printed
+    assert "/accuracy" in printed and "examples a class" in printed and "over 24 groups of tested clips" in printed
+    assert "calibrated fold by fold" in printed
 
 
 def test_the_command_deals_folds_and_takes_several_seeds(library, tmp_path, capsys):
@@ -274,6 +314,8 @@ def test_embeddings_of_other_clips_are_refused(library, tmp_path, capsys):
         ("--classes=colour --shots=2,2", "fold", 2, "different whole numbers"),
         ("--classes=colour --seeds=0,1", "fold", 2, "one seed is enough"),
         ("--classes=colour --trials=0", "fold", 2, "must be at least 1"),
+        ("--classes=colour --seeds=a", "fold", 2, "a: it takes different whole numbers, such as 1,2,4"),
+        ("--classes=colour --group=album", "fold", 1, "clip 'clip4' has no 'album' (1 of 239 have none): fill it in"),
     ],
 )
 def test_wrong_calls(library, capsys, flags, folds, status, message):

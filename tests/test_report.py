@@ -66,6 +66,7 @@ def library(tmp_path_factory):
                 "file": name,
                 "content_hash": hashlib.sha256(file.read_bytes()).hexdigest(),
                 "duration_s": len(t) / RATE_HZ,
+                "sample_rate_hz": RATE_HZ,
                 "kind": (BELLS, "drum", "flute")[clip % 3],
                 "mood": ["calm"] if clip % 2 else ["calm", "odd"] if clip % 4 else [],
                 "pitch_hz": pitch_hz + clip,

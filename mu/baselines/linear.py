@@ -81,14 +81,26 @@ class Linear:
 def chosen_penalty(kind: str, features: np.ndarray, target: np.ndarray, size: int, groups: np.ndarray) -> float:
     """The one of `INVERSE_PENALTIES` with the least loss in 5-fold cross-validation, groups kept together.
 
+    The loss is cross-entropy, or of numbers the squared error in units of each one's variance: none outweighs another
+    for being counted in smaller units.
+
     Args:
       kind, features, target, size: as in `Linear.fit`.
       groups: [n], equal where clips belong together.
+
+    Raises:
+      ValueError: no clips, or all of one group.
     """
+    if not len(features):
+        raise ValueError("there are no clips to learn from: the target is known of none of them")
     _, group = np.unique(groups, return_inverse=True)
     n_groups = int(group.max()) + 1
     if n_groups < 2:
-        raise ValueError("one group alone cannot be cross-validated")
+        raise ValueError(
+            f"all {len(features)} clips are of one group alone: the penalty is chosen by groups that are held out, "
+            "which takes at least 2; take clips of more groups, or a column with more values as the group"
+        )
+    variance = np.maximum(np.var(target, axis=0, dtype=np.float64), 1e-18)
     fold = np.random.default_rng(0).permutation(n_groups)[group] % min(5, n_groups)
     totals = []
     for option in INVERSE_PENALTIES:
@@ -102,7 +114,7 @@ def chosen_penalty(kind: str, features: np.ndarray, target: np.ndarray, size: in
                 p = np.clip(said.astype(np.float64), 1e-12, 1 - 1e-12)
                 total -= (target[test] * np.log(p) + (1 - target[test]) * np.log(1 - p)).sum()
             else:
-                total += np.square(said - target[test]).sum()
+                total += (np.square(said - target[test].astype(np.float64)) / variance).sum()
         totals.append(total)
     return INVERSE_PENALTIES[int(np.argmin(totals))]
 

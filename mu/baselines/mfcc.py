@@ -42,6 +42,8 @@ class MFCCLinear:
     def fit(self, clips: LabelledAudio) -> Self:
         """Learns every target of the clips; returns itself."""
         features = statistics(clips)
+        if self._group is not None and (missing := clips.table[self._group].null_count()):
+            raise ValueError(f"{missing:,} clips have no {self._group!r}; take another column as the baseline's group")
         groups = np.arange(len(clips)) if self._group is None else clips.table[self._group].to_numpy()
         self._models = {}
         for name, target in clips.targets.items():

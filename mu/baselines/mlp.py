@@ -44,7 +44,10 @@ class MLP:
         _, group = np.unique(groups, return_inverse=True)
         n_groups = int(group.max()) + 1
         if n_groups < 2:
-            raise ValueError("one group alone cannot be held out to stop by")
+            raise ValueError(
+                f"all {len(features)} clips are of one group alone: some groups are held out to stop by, which takes "
+                "at least 2; take clips of more groups, or a column with more values as the group"
+            )
         random = np.random.default_rng(self._seed)
         held = (random.permutation(n_groups) < max(round(HELD_OUT_SHARE * n_groups), 1))[group]
         self._mean, self._deviation = _scale(features[~held])

@@ -1,8 +1,9 @@
-"""`mu compare`: two evaluations, listener by listener."""
+"""`mu compare`: two evaluations, listener by listener or clip by clip."""
 
 import argparse
 import json
 import sys
+from pathlib import Path
 from typing import Any
 
 EPILOG = """\
@@ -10,13 +11,16 @@ examples:
   mu compare runs/a runs/b                          the models of two runs
   mu compare runs/a:popularity runs/a:model         a baseline and the model of one run
   mu compare runs/a runs/b --metrics=ndcg@10 --json
+  mu compare runs/esc10/seed0:mfcc runs/esc10/seed0 runs on audio, all folds of a seed
 
-A and B are folders with evaluation.json, or work folders of runs; ':NAME' picks a recommender of the table, the
-model where nothing is said. Only evaluations of the same split, listeners, targets and masks are compared.
+A and B are folders with evaluation.json, or work folders of runs; ':NAME' picks a recommender or baseline of the
+table, the model where nothing is said. Only evaluations of the same split, listeners, targets and masks are compared;
+on audio, of the same clips, truth and groups.
 
 The difference is B less A, of each listener, then averaged. The interval is a 95 % bootstrap over listeners; p is
-that of a two-sided permutation test that swaps A and B at random for each listener. It speaks of these two
-trained models: how much another seed would change them, only runs with other seeds can say.
+that of a two-sided permutation test that swaps A and B at random for each listener. On audio the difference is that of
+the metrics over all clips, and the interval a bootstrap over groups of clips. It speaks of these two trained models:
+how much another seed would change them, only runs with other seeds can say.
 """
 
 
@@ -33,7 +37,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument("b", metavar="B", help="FOLDER or FOLDER:NAME")
     parser.add_argument("--metrics", help="such as recall@10,ndcg@10 (default: all that both have)")
     parser.add_argument(
-        "--samples", type=int, default=10_000, help="of bootstrap and permutations (default: %(default)s)"
+        "--samples", type=int, help="of bootstrap and permutations (default: 10000; on audio 1000, which take longer)"
     )
     parser.add_argument("--seed", type=int, default=0, help="of both (default: %(default)s)")
     parser.add_argument("--json", action="store_true", help="JSON instead of a table")
@@ -45,28 +49,67 @@ def main(argv: list[str]) -> int:
         print(f"mu compare: {error}", file=sys.stderr)
         return 1
     if arguments.json:
-        print(json.dumps(found, indent=2))
+        from mu.evals.clip_scores import json_text
+
+        print(json_text(found))
     else:
         _show(found)
     return 0
 
 
-def compare(a: str, b: str, metrics: list[str] | None = None, samples: int = 10_000, seed: int = 0) -> dict[str, Any]:
+def compare(
+    a: str, b: str, metrics: list[str] | None = None, samples: int | None = None, seed: int = 0
+) -> dict[str, Any]:
     """The paired differences B - A.
 
     Args:
       a, b: 'FOLDER' or 'FOLDER:NAME'.
       metrics: names such as 'ndcg@10'; None for all that both evaluations hold.
-      samples, seed: of the bootstrap and of the permutations.
+      samples, seed: of the bootstrap and of the permutations; None for 10,000, on audio 1,000.
 
     Returns:
       {'a', 'b', 'n_users', 'split_hash', 'metrics': {name: {'a', 'b', 'difference', 'low', 'high', 'p',
-      'b_better', 'a_better'}}}; the last two count listeners.
+      'b_better', 'a_better'}}}; the last two count listeners. On audio {'a', 'b', 'n_clips', 'n_groups', 'metrics':
+      {name: {'a', 'b', 'difference', 'low', 'high'}}}.
 
     Raises:
       FileNotFoundError: a folder holds no evaluation.
-      ValueError: they were not measured on the same split, listeners, targets and masks; names what differs.
+      ValueError: they were not measured on the same split, listeners, targets and masks, or the same clips, truth and
+        groups; names what differs.
     """
+    kinds = {_kind(_place(place)[0]) for place in (a, b)}
+    if kinds == {"clips", "listeners"}:
+        raise ValueError(f"of {a} and {b} one was measured on clips and the other on listeners: there are no pairs")
+    if "clips" in kinds:
+        return _compare_clips(a, b, metrics, 1000 if samples is None else samples, seed)
+    return _compare_listeners(a, b, metrics, 10_000 if samples is None else samples, seed)
+
+
+def _compare_clips(a: str, b: str, metrics: list[str] | None, samples: int, seed: int) -> dict[str, Any]:
+    from mu.evals.clip_pairs import differences
+    from mu.evals.clip_scores import load
+
+    found, names = [], []
+    for place in (a, b):
+        folder, name = _place(place)
+        results, _ = load(folder)
+        name = _chosen(name, list(results), folder)
+        found.append(results[name])
+        names.append(f"{folder}:{name}")
+    try:
+        measured = differences(found[0], found[1], metrics, samples, seed)
+    except ValueError as error:
+        raise ValueError(f"{a} and {b} cannot be compared: {error}") from error
+    return {
+        "a": names[0],
+        "b": names[1],
+        "n_clips": len(found[0].clips),
+        "n_groups": len(set(found[0].groups)),
+        "metrics": measured,
+    }
+
+
+def _compare_listeners(a: str, b: str, metrics: list[str] | None, samples: int, seed: int) -> dict[str, Any]:
     import numpy as np
 
     from mu.evals.intervals import bootstrap, sign_flip_test
@@ -115,22 +158,37 @@ def compare(a: str, b: str, metrics: list[str] | None = None, samples: int = 10_
     }
 
 
-def _open(place: str) -> tuple[Any, str]:
-    """The evaluation and the recommender that FOLDER or FOLDER:NAME means."""
-    from pathlib import Path
-
-    from mu.evals.saving import load_evaluation
-
-    folder, name = place, ""
+def _place(place: str) -> tuple[str, str]:
+    """FOLDER or FOLDER:NAME as (folder, name or '')."""
     if not Path(place).exists() and ":" in place:
         folder, name = place.rsplit(":", 1)
+        return folder, name
+    return place, ""
+
+
+def _kind(folder: str) -> str | None:
+    """'clips' or 'listeners'; None where there is no evaluation."""
+    for place in (Path(folder), Path(folder) / "evaluation"):
+        if (place / "evaluation.json").is_file():
+            return json.loads((place / "evaluation.json").read_text()).get("kind", "listeners")
+    return None
+
+
+def _open(place: str) -> tuple[Any, str]:
+    """The evaluation and the recommender that FOLDER or FOLDER:NAME means."""
+    from mu.evals.saving import load_evaluation
+
+    folder, name = _place(place)
     evaluation = load_evaluation(folder)
-    rows = list(evaluation.results)
+    return evaluation, _chosen(name, list(evaluation.results), folder)
+
+
+def _chosen(name: str, rows: list[str], folder: str) -> str:
     if not name:
         name = rows[0] if len(rows) == 1 else "model"
     if name not in rows:
         raise ValueError(f"{folder} holds no recommender {name!r}; say {folder}:NAME, NAME one of {', '.join(rows)}")
-    return evaluation, name
+    return name
 
 
 def _refuse(a: str, b: str, what: str, hash_a: str, hash_b: str) -> None:
@@ -148,7 +206,7 @@ def _show(found: dict[str, Any]) -> None:
 
     from mu.evals.table import align
 
-    header = ["metric", "A", "B", "B - A", "95 % interval", "p", "B better", "A better"]
+    header = ["metric", "A", "B", "B - A", "95 % interval"]
     rows = [
         [
             name,
@@ -156,13 +214,17 @@ def _show(found: dict[str, Any]) -> None:
             f"{row['b']:.4f}",
             f"{row['difference']:+.4f}",
             f"[{row['low']:+.4f}, {row['high']:+.4f}]",
-            f"{row['p']:.4f}",
-            f"{row['b_better']:,}",
-            f"{row['a_better']:,}",
         ]
         for name, row in found["metrics"].items()
     ]
-    print(f"A {found['a']}\nB {found['b']}\n{found['n_users']:,} listeners, the same in both", flush=True)
+    if "n_users" in found:
+        over = f"{found['n_users']:,} listeners"
+        header += ["p", "B better", "A better"]
+        for cells, row in zip(rows, found["metrics"].values(), strict=True):
+            cells += [f"{row['p']:.4f}", f"{row['b_better']:,}", f"{row['a_better']:,}"]
+    else:
+        over = f"{found['n_clips']:,} clips in {found['n_groups']:,} groups"
+    print(f"A {found['a']}\nB {found['b']}\n{over}, the same in both", flush=True)
     if not sys.stdout.isatty():
         print(align([header, *rows]))
         return

@@ -34,6 +34,9 @@ def main(argv: list[str]) -> int:
     merging = arguments.merge is not None
     if merging != (arguments.run is None) or (merging and arguments.output):
         parser.error("it takes RUN, LIBRARY and --output=DIR; or --merge=DIR alone")
+    for name in ("root", "licence", "shard", "on_error"):
+        if merging and getattr(arguments, name) is not None:
+            parser.error(f"--{name} says how to embed, and --merge=DIR alone only puts together what is embedded")
     if not merging and not (arguments.library and arguments.output):
         parser.error("LIBRARY and --output=DIR are needed: what to embed, and where to")
     from mu.embedding.run import merge
@@ -45,7 +48,7 @@ def main(argv: list[str]) -> int:
             whole = merge(arguments.merge)
             print(f"{len(whole):,} embeddings of {whole.card['dim']} numbers in {arguments.merge}")
         else:
-            _embed(arguments, _shard(arguments.shard, parser))
+            _embed(arguments, _shard(arguments.shard or "0/1", parser))
     except (ValueError, OSError) as error:
         print(f"mu embed: {error}", file=sys.stderr)
         return 1
@@ -72,9 +75,9 @@ def _parser() -> argparse.ArgumentParser:
     add("--output", metavar="DIR", help="the folder to make or to bring up to date")
     add("--root", metavar="DIR", help="where the library's files lie, if they have moved since")
     add("--licence", metavar="TEXT", help="the recordings' terms, for card.json")
-    add("--shard", default="0/1", metavar="I/N", help="only the I-th of N shares, from 0")
+    add("--shard", metavar="I/N", help="only the I-th of N shares, from 0")
     add("--merge", metavar="DIR", help="make the whole of shards that are finished")
-    add("--on_error", choices=("skip", "stop"), default="skip", help="stop: end at the first file with a fault")
+    add("--on_error", choices=("skip", "stop"), help="stop: end at the first file with a fault (default: skip)")
     return parser
 
 
@@ -99,7 +102,7 @@ def _embed(arguments: argparse.Namespace, shard: tuple[int, int]) -> None:
             shard=shard,
             root=arguments.root,
             licence=arguments.licence,
-            on_error=arguments.on_error,
+            on_error=arguments.on_error or "skip",
             progress=bar,
         )
     seconds = time.monotonic() - began

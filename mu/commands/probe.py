@@ -2,7 +2,6 @@
 
 import argparse
 import itertools
-import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,7 +17,9 @@ examples:
 Every clip is judged by a probe that saw no clip of its group: --folds is a column that says which clips are tested
 together, or a number of folds that groups are dealt to by a hash (`mu.data.clip_splits:by_hash`). The linear probe
 chooses its penalty, and the MLP when to stop, within the training folds, groups kept together there too. All this is
-honest only where the encoder itself has not learnt these labels from these clips.
+honest only where the encoder itself has not learnt these labels from these clips. ROC-AUC, average precision and
+correlation put the clips of all folds in one order, though each fold's probe is calibrated on its own: they may
+be lower than within a fold.
 
 --shots learns from so many examples of each class instead, drawn --trials times, and tests on a fold that they are not
 from. OUTPUT gets evaluation.json and clips.npz in a folder for each seed, and probe.json.
@@ -72,6 +73,7 @@ def probe(arguments: argparse.Namespace) -> None:
     import numpy as np
 
     from mu.config import nearest
+    from mu.data.clips import whole_column
     from mu.embedding import load
     from mu.evals import clip_scores
     from mu.evals.probes import crossvalidated
@@ -90,7 +92,7 @@ def probe(arguments: argparse.Namespace) -> None:
         print(f"{without:,} clips are left out: they could not be embedded (see {arguments.embeddings}/faults.jsonl)")
     features = embeddings.of(clips.table["content_hash"].to_list())
     folds = probes.folds_of(clips, arguments.folds, group=arguments.group, stratify=next(iter(arguments.classes), None))
-    groups = np.array([str(value) for value in clips.table[arguments.group]])
+    groups = np.array([str(value) for value in whole_column(clips.table, arguments.group)])
 
     encoder = embeddings.card["encoder"]
     split = f"{len(set(folds.tolist()))} folds by {arguments.folds}, groups by {arguments.group}"
@@ -116,8 +118,9 @@ def probe(arguments: argparse.Namespace) -> None:
         print(clip_scores.format_scores({arguments.head: results[0]}, arguments.bootstrap_samples))
     else:
         print(_seeds_table(arguments.seeds, rows))
+    print("Clips of all folds are measured together; their probes' scores are calibrated fold by fold.")
     for name, curve in curves.items():
-        print(_curve_table(name, curve, arguments.trials))
+        print(_curve_table(name, curve, arguments.trials, len(set(groups.tolist()))))
     if arguments.output:
         about = {
             "embeddings": arguments.embeddings,
@@ -132,35 +135,37 @@ def probe(arguments: argparse.Namespace) -> None:
         for seed, result in zip(arguments.seeds, results, strict=True):
             clip_scores.save(folder / f"seed{seed}", {"model": result}, about | {"seed": seed}, samples=samples, seed=0)
         document = {**about, "seeds": arguments.seeds, "rows": rows, "trials": arguments.trials, "few_shot": curves}
-        (folder / "probe.json").write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+        (folder / "probe.json").write_text(clip_scores.json_text(document) + "\n", encoding="utf-8")
         print(f"Written to {folder}.")
 
 
 def _curves(arguments: argparse.Namespace, features: Any, targets: Any, folds: Any, groups: Any) -> dict[str, Any]:
     """{column of classes: a row for each number of shots}."""
-    from mu.evals.intervals import bootstrap
-    from mu.evals.probes import few_shot
+    from mu.evals.probes import few_shot, few_shot_accuracy
     from mu.measuring.probes import linear_of_few
 
     shots, trials = arguments.shots, arguments.trials
     curves = {}
     for name in arguments.classes if shots else ():
         given = (features, targets[name], folds, groups)
-        accuracy = few_shot(*given, shots=shots, trials=trials, seed=arguments.seeds[0], learn=linear_of_few)
-        lows, highs = bootstrap(accuracy.T, arguments.bootstrap_samples)
+        right = few_shot(*given, shots=shots, trials=trials, seed=arguments.seeds[0], learn=linear_of_few)
+        measured = few_shot_accuracy(right, groups, arguments.bootstrap_samples)
         curves[name] = [
-            {"shots": k, "accuracy": float(mean), "low": float(low), "high": float(high)}
-            for k, mean, low, high in zip(shots, accuracy.mean(axis=1), lows, highs, strict=True)
+            {"shots": k, "accuracy": accuracy, "low": low, "high": high}
+            for k, (accuracy, low, high) in zip(shots, measured, strict=True)
         ]
     return curves
 
 
-def _curve_table(name: str, curve: Sequence[dict[str, Any]], trials: int) -> str:
+def _curve_table(name: str, curve: Sequence[dict[str, Any]], trials: int, groups: int) -> str:
     from mu.evals.table import align
 
     lines = [["examples a class", f"{name}/accuracy"]]
     lines += [[str(row["shots"]), "{accuracy:.3f} [{low:.3f}, {high:.3f}]".format(**row)] for row in curve]
-    return f"\n{align(lines)}\nLinear probes; brackets: 95 % bootstrap interval of the mean over {trials} draws."
+    return (
+        f"\n{align(lines)}\nLinear probes, the mean over {trials} draws of examples; brackets: 95 % bootstrap interval "
+        f"over {groups:,} groups of tested clips."
+    )
 
 
 def _seeds_table(seeds: Sequence[int], rows: Sequence[dict[str, Any]]) -> str:
@@ -178,7 +183,8 @@ def _names(text: str) -> tuple[str, ...]:
 
 
 def _numbers(text: str) -> tuple[int, ...]:
-    numbers = tuple(int(part) for part in text.split(","))
-    if len(set(numbers)) != len(numbers) or min(numbers) < 0:
+    parts = text.split(",")
+    numbers = tuple(int(part) for part in parts if part.isdecimal())
+    if len(set(numbers)) != len(parts):
         raise argparse.ArgumentTypeError(f"{text}: it takes different whole numbers, such as 1,2,4")
     return numbers

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from mu.data.clips import Clips, column
+from mu.data.clips import Clips, whole_column
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,10 +38,7 @@ def by_column(clips: Clips, *, column_name: str, fold: int, group: str | None = 
       fold: from 0; after the last value comes the first.
       group: a column whose values must not be in two parts; None checks nothing beyond equal recordings.
     """
-    values = column(clips.table, column_name)
-    if values.null_count():
-        row = int(values.is_null().arg_max() or 0)
-        raise ValueError(f"clip {clips.table['clip'][row]!r} has no {column_name!r}: no fold to put it in")
+    values = whole_column(clips.table, column_name)
     names = values.unique().sort().to_list()
     _check_fold(fold, len(names), 3)
     test, valid = names[fold], names[(fold + 1) % len(names)]
@@ -64,8 +61,8 @@ def by_hash(
       seed: another seed deals otherwise.
     """
     _check_fold(fold, n_folds, 3)
-    groups = [str(value) for value in column(clips.table, group)]
-    strata = [""] * len(groups) if stratify is None else [str(value) for value in column(clips.table, stratify)]
+    groups = _words(clips, group)
+    strata = [""] * len(groups) if stratify is None else _words(clips, stratify)
     stratum_of = dict(zip(reversed(groups), reversed(strata), strict=True))
     if len(stratum_of) < n_folds:
         raise ValueError(f"{len(stratum_of)} values of {group!r} cannot fill {n_folds} folds")
@@ -91,7 +88,7 @@ def given(
       valid_share: of the training groups, where the column names no validation part.
       seed: of the hash.
     """
-    names = [str(value) for value in column(clips.table, column_name)]
+    names = _words(clips, column_name)
     code = {"train": 0, "valid": 1, "test": 2}
     for row, name in enumerate(names):
         if name not in code:
@@ -102,7 +99,7 @@ def given(
     if not (part == 1).any():
         if not 0 < valid_share < 1:
             raise ValueError(f"valid_share={valid_share}; it must lie between 0 and 1")
-        groups = np.array([str(value) for value in column(clips.table, group or "content_hash")])
+        groups = np.array(_words(clips, group or "content_hash"))
         trained = sorted(set(groups[part == 0]), key=lambda name: _digest(seed, name))
         part[np.isin(groups, trained[: max(round(valid_share * len(trained)), 1)]) & (part == 0)] = 1
     return _split("given", {"column": column_name, "valid_share": valid_share, "seed": seed}, clips, part, group)
@@ -113,7 +110,7 @@ def _split(name: str, options: dict[str, Any], clips: Clips, part: np.ndarray, g
     if not counts.all():
         raise ValueError(f"{('train', 'valid', 'test')[int(np.argmin(counts))]} has no clips under {name} {options}")
     for kept_together in {"content_hash", group or "content_hash"}:
-        values = np.array([str(value) for value in column(clips.table, kept_together)])
+        values = np.array(_words(clips, kept_together))
         seen = [set(values[part == code]) for code in range(3)]
         for one, other in ((0, 1), (0, 2), (1, 2)):
             if both := seen[one] & seen[other]:
@@ -126,6 +123,11 @@ def _split(name: str, options: dict[str, Any], clips: Clips, part: np.ndarray, g
     for one in (train, valid, test):
         digest.update(one.hash().encode())
     return ClipSplit(name, train, valid, test, digest.hexdigest())
+
+
+def _words(clips: Clips, name: str) -> list[str]:
+    """A column's values, each clip having one: equal words are one group."""
+    return [str(value) for value in whole_column(clips.table, name)]
 
 
 def _check_fold(fold: int, n_folds: int, least: int) -> None:

@@ -5,7 +5,7 @@ import functools
 import hashlib
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -43,7 +43,8 @@ class Clips:
     """Recordings in the order of their table.
 
     Attributes:
-      table: a row a clip: 'clip', 'file', 'content_hash', 'duration_s', then what is known of it.
+      table: a row a clip: 'clip', 'file', 'content_hash', 'duration_s', 'sample_rate_hz' (of the file), then what is
+        known of it.
       sample_rate_hz: at which the audio is given out, whatever its files have.
       targets: name -> what is to be told; codes are those of the whole table, also in a part of it.
       root: the folder that 'file' starts from.
@@ -73,10 +74,10 @@ class Clips:
     @functools.cached_property
     def lengths(self) -> np.ndarray:
         """int64 [n]: samples of each clip at `sample_rate_hz`."""
-        duration_s = self.table["duration_s"].to_numpy()
-        if self.first_s is not None:
-            duration_s = np.minimum(duration_s, self.first_s)
-        return np.ceil(duration_s * self.sample_rate_hz - 1e-6).astype(np.int64)
+        own_hz = self.table["sample_rate_hz"].to_numpy().astype(np.int64)
+        frames = np.rint(self.table["duration_s"].to_numpy() * own_hz).astype(np.int64)
+        samples = io.resampled_samples(frames, own_hz, self.sample_rate_hz)
+        return samples if self.first_s is None else np.minimum(samples, round(self.first_s * self.sample_rate_hz))
 
     def take(self, rows: np.ndarray) -> "Clips":
         """The clips at these places, in this order."""
@@ -137,6 +138,7 @@ def load(
     numbers: Sequence[str] = (),
     first_s: float | None = None,
     root: str | None = None,
+    audio: bool = True,
 ) -> Clips:
     """Opens the folder that `mu import-audio` wrote.
 
@@ -148,6 +150,7 @@ def load(
       numbers: columns of numbers; together they become the target 'numbers'.
       first_s: hear so many seconds of each clip and no more; None for all.
       root: where the audio lies, if it has moved since.
+      audio: False where none will be heard: it may be gone.
 
     Raises:
       FileNotFoundError: `path` is no such folder, or its audio is gone; says what to do.
@@ -156,27 +159,55 @@ def load(
     folder = Path(path)
     if not (folder / "clips.parquet").is_file():
         raise FileNotFoundError(f"no clips at {folder} (clips.parquet is missing); make them with `mu import-audio`")
+    if not (folder / "card.json").is_file():
+        raise FileNotFoundError(f"the import to {folder} was interrupted: give the same `mu import-audio` again")
     table = pl.read_parquet(folder / "clips.parquet")
     card = json.loads((folder / "card.json").read_text())
+    named = [*classes, *tags, *(["numbers"] if numbers else [])]
+    if twice := [name for name in named if named.count(name) > 1]:
+        raise ValueError(
+            f"there would be two targets {twice[0]!r}: a column is either of classes or of tags, and 'numbers' is the "
+            "target that the columns of numbers make"
+        )
     targets = {name: _classes(table, name) for name in classes} | {name: _tags(table, name) for name in tags}
     if numbers:
         targets["numbers"] = _numbers(table, numbers)
-    store = open_store(folder / "store") if (folder / "store").is_dir() else None
+    store = open_store(folder / "store") if audio and (folder / "store").is_dir() else None
     if store is not None and store.sample_rate_hz != sample_rate_hz:
         store = None  # made for another rate: the files are decoded
-    if root is not None:
-        place = Path(root)
-    elif card.get("root") is None:  # of a data set without files: there is the store alone
-        place = folder / "store"
-        if store is None:
-            raise FileNotFoundError(
-                f"{folder} has no audio at {sample_rate_hz} Hz: import it again with --store_rate_hz={sample_rate_hz}"
-            )
-    else:
-        place = folder / card.get("root_from_here", card["root"])
-    if store is None and not place.is_dir():
-        raise FileNotFoundError(f"the audio of {folder} is no longer at {place}: say where with data.root=DIR")
+    place = audio_root(folder, card, root) if audio and store is None else folder
+    if place is None:
+        raise FileNotFoundError(
+            f"{folder} has no audio at {sample_rate_hz} Hz: import it again with --store_rate_hz={sample_rate_hz}"
+        )
     return Clips(table, sample_rate_hz, targets, place, store, np.arange(len(table)), first_s, card)
+
+
+def audio_root(folder: Path, card: Mapping[str, Any], root: str | None = None) -> Path | None:
+    """The folder that the files of an import lie below; None for clips that never were files.
+
+    It is looked for from the import, since both may have moved together, and then as it was given to the import,
+    which alone may have moved.
+
+    Args:
+      folder: of the import.
+      card: its card.
+      root: where it is said to be; then it is nowhere else.
+
+    Raises:
+      FileNotFoundError: it is gone; says how to say where it is.
+    """
+    if root is None and card.get("root") is None:
+        return None
+    places = [Path(root or card["root"])]
+    if root is None and "root_from_here" in card:
+        places.insert(0, folder / card["root_from_here"])
+    for place in places:
+        if place.is_dir():
+            return place
+    raise FileNotFoundError(
+        f"the audio of {folder} is no longer at {places[0]}: say where with data.root=DIR (of mu embed, --root=DIR)"
+    )
 
 
 def column(table: pl.DataFrame, name: str) -> pl.Series:
@@ -184,6 +215,18 @@ def column(table: pl.DataFrame, name: str) -> pl.Series:
     if name not in table.columns:
         raise ValueError(f"the clips have no column {name!r}; there is: {', '.join(table.columns)}")
     return table[name]
+
+
+def whole_column(table: pl.DataFrame, name: str) -> pl.Series:
+    """A column that has a value for every clip; ValueError names the first that has none."""
+    values = column(table, name)
+    missing = values.is_null() | values.is_nan() if values.dtype.is_float() else values.is_null()
+    if missing.any():
+        raise ValueError(
+            f"clip {table['clip'][int(missing.arg_max() or 0)]!r} has no {name!r} ({int(missing.sum()):,} of "
+            f"{len(table):,} have none): fill it in or leave such clips out of the import, or name another column"
+        )
+    return values
 
 
 def _classes(table: pl.DataFrame, name: str) -> Target:
@@ -214,6 +257,8 @@ def _numbers(table: pl.DataFrame, names: Sequence[str]) -> Target:
     found = []
     for name in names:
         values = column(table, name)
+        if values.null_count() == len(values):
+            raise ValueError(f"column {name!r} holds no numbers: it is empty")
         if not values.dtype.is_numeric():
             wrong = next(value for value in values if value is not None)
             raise ValueError(f"column {name!r} holds {values.dtype} such as {wrong!r}; numbers are needed")

@@ -15,10 +15,13 @@ from mu.audio import io
 from mu.data.audio_import.scan import hash_file
 from mu.data.audio_import.store import open_store
 from mu.data.clip_batches import tile_starts
-from mu.data.clips import Clips, load
+from mu.data.clips import Clips, audio_root, load
 
 # A recording is read in pieces of so many seconds: memory does not depend on how long it is.
 PIECE_S = 300.0
+# Tiles that wait for the encoder, at most (and one piece): as many pieces of long recordings as there are processors
+# would fill the memory.
+WAITING_BYTES = 1 << 29
 
 
 class Fault(NamedTuple):
@@ -60,8 +63,7 @@ def open_library(path: str | os.PathLike[str], sample_rate_hz: int, root: str | 
       FileNotFoundError: there is no import, or its audio is gone.
       ValueError: it holds no clips.
     """
-    # Where the audio lies is for this function to say: `load` is content with a store.
-    clips = load(path, sample_rate_hz=sample_rate_hz, root=os.fspath(path))
+    clips = load(path, sample_rate_hz=sample_rate_hz, audio=False)
     if not len(clips):
         raise ValueError(f"{path} holds no clips; there is nothing to embed")
     odd = clips.table.filter(~pl.col("content_hash").str.contains("^[0-9a-f]{64}$").fill_null(False))
@@ -70,17 +72,10 @@ def open_library(path: str | os.PathLike[str], sample_rate_hz: int, root: str | 
             f"clip {odd['clip'][0]!r} of {path} has the content_hash {odd['content_hash'][0]!r}, which is no sha256: "
             "import the library again"
         )
-    own: Any = clips.card.get("root")
-    if root is None and own is None:
+    place = audio_root(Path(path), clips.card, root)
+    if place is None:
         return dataclasses.replace(clips, store=open_store(Path(path) / "store"))
-    # Seen from the import (both may have moved together), or as it was given (the import alone may have).
-    places = [Path(root or own)]
-    if root is None and "root_from_here" in clips.card:
-        places.insert(0, Path(path) / clips.card["root_from_here"])
-    there = [place for place in places if place.is_dir()]
-    if not there:
-        raise FileNotFoundError(f"the audio of {path} is no longer at {places[-1]}: say where with --root=DIR")
-    return dataclasses.replace(clips, root=there[0], store=None)
+    return dataclasses.replace(clips, root=place)
 
 
 def pieces(clips: Clips, rows: Iterable[int], tile_samples: int, threads: int) -> Generator[tuple[int, Piece | Fault]]:
@@ -102,7 +97,10 @@ def pieces(clips: Clips, rows: Iterable[int], tile_samples: int, threads: int) -
             for first in range(0, len(starts), per_piece):
                 yield row, starts[first : first + per_piece], len(starts)
 
-    for (row, _, _), answer in _ahead(lambda task: _read(clips, tile_samples, *task), tasks(), threads):
+    def size(task: tuple[int, np.ndarray, int]) -> int:
+        return len(task[1]) * tile_samples * 4
+
+    for (row, _, _), answer in _ahead(lambda task: _read(clips, tile_samples, *task), tasks(), size, threads):
         yield row, answer
 
 
@@ -151,16 +149,21 @@ def _stored(clips: Clips, row: int) -> np.ndarray:
     return io.resample(sound, store.sample_rate_hz, clips.sample_rate_hz)
 
 
-def _ahead(function: Callable[[Any], Any], tasks: Iterable[Any], threads: int) -> Iterator[tuple[Any, Any]]:
-    """(task, function(task)) in order, a few of them done ahead by threads."""
+def _ahead(
+    function: Callable[[Any], Any], tasks: Iterable[Any], size: Callable[[Any], int], threads: int
+) -> Iterator[tuple[Any, Any]]:
+    """(task, function(task)) in order, a few of them done ahead by threads: fewer where their answers' sizes add up."""
     waiting: collections.deque[tuple[Any, Future[Any]]] = collections.deque()
+    held = 0
     with ThreadPoolExecutor(threads, thread_name_prefix="embed") as pool:
         try:
             for task in tasks:
-                waiting.append((task, pool.submit(function, task)))
-                if len(waiting) > 2 * threads:
+                while waiting and (len(waiting) > 2 * threads or held + size(task) > WAITING_BYTES):
                     done, answer = waiting.popleft()
                     yield done, answer.result()
+                    held -= size(done)
+                waiting.append((task, pool.submit(function, task)))
+                held += size(task)
             while waiting:
                 done, answer = waiting.popleft()
                 yield done, answer.result()

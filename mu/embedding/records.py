@@ -63,7 +63,8 @@ class Records:
         self._file.close()
 
     def append(self, content_hash: str, vector: np.ndarray) -> None:
-        """Adds a vector; it is on disk a second later."""
+        """Adds a vector. It goes to the operating system, which a kill cannot undo (a power cut can), with the first
+        one that comes after a second."""
         record = np.zeros((), self._kind)
         record["content_hash"], record["vector"] = content_hash.encode(), vector
         record["crc32"] = zlib.crc32(record.tobytes()[: self._kind.itemsize - 4])

@@ -93,24 +93,27 @@ def embed(
         "encoder": about,
         "dim": encoder.dim,
         "library": os.fspath(library),
-        "library_from_here": os.path.relpath(library, folder),
+        # Links are followed first: '..' leads from the folder that is meant, not from the link to it.
+        "library_from_here": os.path.relpath(os.path.realpath(library), os.path.realpath(folder)),
         "licence": {"note": licence, "terms": TERMS},
         "made_with": [made_with()],
     }
-    with shares.claimed(folder):
-        shares.begin(folder, plan, clips.table)
-        known = shares.known(folder, encoder.dim)
-    share = clips.table.with_row_index("at").unique("content_hash", keep="first", maintain_order=True)
-    ours = [shares.share_of(key, of) == number for key in share["content_hash"]]
-    share = share.filter(pl.Series(ours, dtype=pl.Boolean))
-    todo = share.join(known.places, on="content_hash", how="anti", maintain_order="left")["at"].to_list()
-    n_known, new, seconds = len(share) - len(todo), 0, 0.0
-    faults: list[dict[str, str]] = []
-    progress(n_known, len(share), "")
-
     work = folder / SHARDS / f"{number}-of-{of}"
-    with Records(work / shares.RECORDS, encoder.dim) as records:
+    with contextlib.ExitStack() as stack:
+        with shares.claimed(folder):
+            shares.begin(folder, plan, clips.table)
+            # Open from here on: a process that finishes meanwhile sees that this share is at work.
+            records = stack.enter_context(Records(work / shares.RECORDS, encoder.dim))
+            known = shares.known(folder, encoder.dim)
         (work / LEDGER).unlink(missing_ok=True)  # what was wrong is tried again
+        share = clips.table.with_row_index("at").unique("content_hash", keep="first", maintain_order=True)
+        ours = [shares.share_of(key, of) == number for key in share["content_hash"]]
+        share = share.filter(pl.Series(ours, dtype=pl.Boolean))
+        todo = share.join(known.places, on="content_hash", how="anti", maintain_order="left")["at"].to_list()
+        n_known, new, seconds = len(share) - len(todo), 0, 0.0
+        faults: list[dict[str, str]] = []
+        progress(n_known, len(share), "")
+
         read = pieces(clips, todo, encoder.tile_samples, available_processors())
         with contextlib.closing(read):
             for row, answer in clip_vectors(encoder, read):

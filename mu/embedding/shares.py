@@ -126,6 +126,8 @@ def known(folder: Path, dim: int) -> Known:
 def finish(folder: Path, clips: pl.DataFrame) -> tuple[str, ...]:
     """Makes the whole, if every clip has been embedded or is known to be faulty; else says what is missing.
 
+    What another process is at work on is missing, unless its vector is known.
+
     Args:
       folder: not claimed.
       clips: the library's table; the whole has its order.
@@ -144,6 +146,9 @@ def finish(folder: Path, clips: pl.DataFrame) -> tuple[str, ...]:
         found = known(folder, plan["dim"])
         ledgers = [folder / LEDGER, *sorted((folder / SHARDS).glob(f"*/{LEDGER}"))]
         faults = {entry["content_hash"]: entry for path in ledgers for entry in read_ledger(path)}
+        # What was faulty once may be mended, and a process at work on its share is trying it again.
+        busy = _shares_at_work(folder)
+        faults = {key: entry for key, entry in faults.items() if not any(share_of(key, of) == at for at, of in busy)}
         contents = clips.select("content_hash").unique(maintain_order=True)
         without = contents.join(found.places, on="content_hash", how="anti", maintain_order="left")["content_hash"]
         if missing := tuple(key for key in without if key not in faults):
@@ -161,6 +166,17 @@ def finish(folder: Path, clips: pl.DataFrame) -> tuple[str, ...]:
             write(folder, _blocks(found.arrays, held), (len(held), plan["dim"]), table, left_out, card)
         shutil.rmtree(folder / SHARDS)
     return ()
+
+
+def _shares_at_work(folder: Path) -> list[tuple[int, int]]:
+    """(i, n) of the shares that some process has open."""
+    found = []
+    for path in (folder / SHARDS).glob(f"*-of-*/{RECORDS}"):
+        with open(path, "ab") as file:
+            if not lock(file, wait=False):
+                number, _, of = path.parent.name.partition("-of-")
+                found.append((int(number), int(of)))
+    return found
 
 
 def _is_whole(folder: Path, card: dict[str, Any], table: pl.DataFrame, faults: tuple[dict[str, str], ...]) -> bool:

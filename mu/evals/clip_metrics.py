@@ -2,13 +2,13 @@
 once.
 
 Every metric takes `weights` float64 [S, n]: S times how much each clip counts. Ones give the plain metric; the counts
-of a bootstrap, S resampled ones, without touching a clip twice. Larger is better, in all of them. A class that a
-weighting leaves without positives (or negatives, where they matter) is left out of its mean over classes.
+of a bootstrap, S resampled ones, without touching a clip twice. Larger is better, in all of them. Where a weighting
+leaves a class without positives (or negatives, where they matter), or a number constant, that is left out of the mean
+over classes; of F1, a class that is neither there nor told. Where nothing is left the metric is NaN.
 
 Shapes: n clips, C classes, S weightings.
 """
 
-import warnings
 from collections.abc import Callable
 
 import numpy as np
@@ -17,7 +17,7 @@ import numpy as np
 def accuracy(scores: np.ndarray, classes: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Share of clips whose highest score is their class's; of equal scores the first counts. [S]."""
     right = (scores.argmax(axis=1) == classes).astype(np.float64)
-    return weights @ right / weights.sum(axis=1)
+    return _ratio(weights @ right, weights.sum(axis=1))
 
 
 def recalls(scores: np.ndarray, classes: np.ndarray, weights: np.ndarray) -> np.ndarray:
@@ -42,9 +42,8 @@ def confusions(scores: np.ndarray, classes: np.ndarray, weights: np.ndarray) -> 
     """Weight of the clips of each class (rows) that are told as each class (columns). [S, C, C]."""
     n_classes = scores.shape[1]
     cell = classes * n_classes + scores.argmax(axis=1)
-    table = np.zeros((len(cell), n_classes**2))
-    table[np.arange(len(cell)), cell] = 1.0
-    return (weights @ table).reshape(len(weights), n_classes, n_classes)
+    found = np.stack([np.bincount(cell, counts, n_classes**2) for counts in weights])
+    return found.reshape(-1, n_classes, n_classes)
 
 
 def roc_auc_per_class(scores: np.ndarray, labels: np.ndarray, weights: np.ndarray) -> np.ndarray:
@@ -59,23 +58,16 @@ def average_precision_per_class(scores: np.ndarray, labels: np.ndarray, weights:
 
 def pearson_per_number(predicted: np.ndarray, values: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Correlation of each column with its true values; NaN where either is constant. [n, C] -> [S, C]."""
-    total = weights.sum(axis=1, keepdims=True)
-    x_mean, y_mean = weights @ predicted / total, weights @ values / total
-    covariance = weights @ (predicted * values) / total - x_mean * y_mean
-    x_variance = weights @ predicted**2 / total - x_mean**2
-    y_variance = weights @ values**2 / total - y_mean**2
-    # Rounding leaves some 1e-16 of the mean square where a column is constant.
-    small = 1e-12 * (weights @ (predicted**2) / total + weights @ (values**2) / total)
-    varies = (x_variance > small) & (y_variance > small)
-    return np.where(varies, covariance / np.sqrt(np.where(varies, x_variance * y_variance, 1.0)), np.nan)
+    x, y = _centred(predicted), _centred(values)
+    (x_mean, x_variance), (y_mean, y_variance) = _moments(x, predicted, weights), _moments(y, values, weights)
+    covariance = _averages(x * y, weights) - x_mean * y_mean
+    return _ratio(covariance, np.sqrt(x_variance * y_variance))
 
 
 def r2_per_number(predicted: np.ndarray, values: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """1 - sum (p - v)^2 / sum (v - mean v)^2 of each column. [n, C] -> [S, C]."""
-    total = weights.sum(axis=1, keepdims=True)
-    error = weights @ (predicted - values) ** 2 / total
-    variance = weights @ values**2 / total - (weights @ values / total) ** 2
-    return np.where(variance > 1e-12, 1.0 - error / np.where(variance > 1e-12, variance, 1.0), np.nan)
+    """1 - sum (p - v)^2 / sum (v - mean v)^2 of each column; NaN where v is constant. [n, C] -> [S, C]."""
+    error = _averages(np.square(np.asarray(predicted, np.float64) - values), weights)
+    return 1.0 - _ratio(error, _moments(_centred(values), values, weights)[1])
 
 
 def class_labels(classes: np.ndarray, n_classes: int) -> np.ndarray:
@@ -108,11 +100,11 @@ METRICS: dict[str, dict[str, Callable[..., np.ndarray]]] = {
         "r2": _macro(r2_per_number),
     },
 }
-# Kind -> (name, metric of each class, tag or number -> [S, C]).
-PER_CLASS: dict[str, tuple[str, Callable[..., np.ndarray]]] = {
-    "class": ("recall", recalls),
-    "tags": ("roc_auc", roc_auc_per_class),
-    "numbers": ("pearson", pearson_per_number),
+# Kind -> name -> metric of each class, tag or number -> [S, C].
+PER_CLASS: dict[str, dict[str, Callable[..., np.ndarray]]] = {
+    "class": {"recall": recalls, "f1": f1_per_class},
+    "tags": {"roc_auc": roc_auc_per_class, "average_precision": average_precision_per_class},
+    "numbers": {"pearson": pearson_per_number, "r2": r2_per_number},
 }
 
 
@@ -143,11 +135,31 @@ def _by_score(scores: np.ndarray, labels: np.ndarray, weights: np.ndarray) -> tu
     )
 
 
+def _centred(values: np.ndarray) -> np.ndarray:
+    """float64, each column less its mean: no difference of large squares eats up a small variance."""
+    values = np.asarray(values, np.float64)
+    return values - values.mean(axis=0)
+
+
+def _averages(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """[n, C] -> [S, C]; NaN under weights that are all zero."""
+    return _ratio(weights @ values, weights.sum(axis=1, keepdims=True))
+
+
+def _moments(centred: np.ndarray, values: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(means, variances) of centred columns [S, C]; the variance of what is constant is 0, not what rounding left."""
+    mean, mean_square = _averages(centred, weights), _averages(centred**2, weights)
+    variance = mean_square - mean**2
+    rounding = 1e-12 * mean_square + (1e-12 * np.abs(values).max(axis=0, initial=0.0)) ** 2
+    return mean, np.where(variance > rounding, variance, 0.0)
+
+
 def _ratio(above: np.ndarray, below: np.ndarray) -> np.ndarray:
-    return np.divide(above, below, out=np.full(np.shape(above), np.nan), where=below > 0)
+    """above / below, NaN where `below` is not above zero."""
+    shape = np.broadcast_shapes(np.shape(above), np.shape(below))
+    return np.divide(above, below, out=np.full(shape, np.nan), where=below > 0)
 
 
 def _mean(per_class: np.ndarray) -> np.ndarray:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # a row of NaN alone has the mean NaN
-        return np.nanmean(per_class, axis=1)
+    defined = np.isfinite(per_class)
+    return _ratio(np.where(defined, per_class, 0.0).sum(axis=1), defined.sum(axis=1))

@@ -1,13 +1,14 @@
 """What a model said of clips, beside what is so: metrics with bootstrap intervals over recordings, and files."""
 
 import dataclasses
+import hashlib
 import io
 import json
+import math
 import os
-import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -15,8 +16,21 @@ from mu.evals.clip_metrics import METRICS, PER_CLASS
 from mu.evals.saving import write_whole
 from mu.evals.table import align
 
+FORMAT_VERSION = 1
 # Weightings at once: each is a row of as many numbers as there are clips.
 BLOCK = 50
+
+
+class Row(NamedTuple):
+    """One metric of one class, tag or number, with its interval; `clips` are those that it is told of."""
+
+    head: str
+    name: str
+    metric: str
+    clips: int
+    value: float
+    low: float
+    high: float
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -57,62 +71,94 @@ class ClipResult:
 
     def values(self) -> dict[str, float]:
         """'genre/accuracy' and so on."""
-        return {name: float(found[0]) for name, found in self.measured(None).items()}
+        return {name: float(found[0]) for name, found in self.measured([self._plain()]).items()}
 
     def summary(
         self, samples: int = 1000, seed: int = 0, level: float = 0.95
     ) -> Iterator[tuple[str, float, float, float]]:
         """(name, value, low, high) of each metric: percentile bootstrap over groups."""
-        drawn = self.measured(list(self.draws(samples, seed)))
+        drawn = self.measured(self.draws(samples, seed))
         for name, value in self.values().items():
-            low, high = np.nanquantile(drawn[name], [(1 - level) / 2, (1 + level) / 2])
+            low, high = interval(drawn[name], level)
             yield name, value, float(low), float(high)
 
-    def per_class(self, samples: int = 1000, seed: int = 0) -> list[tuple[str, str, str, int, float, float, float]]:
-        """(head, class, metric, clips, value, low, high) of every class, tag and number."""
-        rows = []
-        draws = list(self.draws(samples, seed))
-        for head, said in self.said.items():
-            metric_name, metric = PER_CLASS[said.kind]
-            known = said.known
-            scores, truth = said.scores[known], said.truth[known]
-            plain = metric(scores, truth, np.ones((1, known.sum())))[0]
-            drawn = np.concatenate([metric(scores, truth, weights[:, known]) for weights in draws])
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", RuntimeWarning)  # a class that no drawn clip has: its interval is NaN
-                low, high = np.nanquantile(drawn, [0.025, 0.975], axis=0)
-            for at, name in enumerate(said.names):
-                count = (truth == at).sum() if said.kind == "class" else (truth[:, at] > 0).sum()
-                rows.append((head, name, metric_name, int(count), float(plain[at]), float(low[at]), float(high[at])))
-        return rows
+    def per_class(self, head: str, samples: int = 1000, seed: int = 0) -> list[Row]:
+        """Every metric of every class, tag or number of a head, those of one after those of another."""
+        kind, names = self.said[head].kind, self.said[head].names
+        known, scores, truth = self._known(head)
+        drawn: dict[str, list[np.ndarray]] = {metric: [] for metric in PER_CLASS[kind]}
+        for block in self.draws(samples, seed):
+            for metric, measure in PER_CLASS[kind].items():
+                drawn[metric].append(measure(scores, truth, block[:, known]))
+        found = {
+            metric: (measure(scores, truth, self._plain()[:, known])[0], *interval(np.concatenate(drawn[metric])))
+            for metric, measure in PER_CLASS[kind].items()
+        }
+        return [
+            Row(head, name, metric, _clips_of(kind, truth, at), *(float(column[at]) for column in columns))
+            for at, name in enumerate(names)
+            for metric, columns in found.items()
+        ]
 
     def draws(self, samples: int, seed: int) -> Iterator[np.ndarray]:
         """Weightings, float64 [up to BLOCK, n] each: how often each clip's group is drawn."""
-        if samples < 1:
-            raise ValueError(f"samples is {samples}; it must be at least 1")
-        _, group = np.unique(np.array(self.groups), return_inverse=True)
-        n_groups = int(group.max()) + 1
-        random = np.random.default_rng(seed)
-        for start in range(0, samples, BLOCK):
-            block = min(BLOCK, samples - start)
-            drawn = random.integers(n_groups, size=(block, n_groups))
-            counts = np.stack([np.bincount(row, minlength=n_groups) for row in drawn])
-            yield counts[:, group].astype(np.float64)
+        return group_draws(self.groups, samples, seed)
 
-    def measured(self, draws: Sequence[np.ndarray] | None) -> dict[str, np.ndarray]:
-        """Every metric under every weighting; None for the plain one alone."""
-        found = {}
-        for head, said in self.said.items():
-            known = said.known
-            if not known.any():
-                raise ValueError(
-                    f"of none of the {len(self.clips)} clips {head!r} is known; there is nothing to measure"
-                )
-            scores, truth = said.scores[known].astype(np.float64), said.truth[known]
-            weights = [np.ones((1, len(truth)))] if draws is None else [block[:, known] for block in draws]
-            for name, metric in METRICS[said.kind].items():
-                found[f"{head}/{name}"] = np.concatenate([metric(scores, truth, block) for block in weights])
-        return found
+    def measured(self, draws: Iterable[np.ndarray]) -> dict[str, np.ndarray]:
+        """Every metric under every weighting [n] of all blocks of them.
+
+        Raises:
+          ValueError: a head of which nothing is known.
+        """
+        parts: dict[str, list[np.ndarray]] = {}
+        told = {head: self._known(head) for head in self.said}
+        for block in draws:
+            for head, (known, scores, truth) in told.items():
+                for name, metric in METRICS[self.said[head].kind].items():
+                    parts.setdefault(f"{head}/{name}", []).append(metric(scores, truth, block[:, known]))
+        return {name: np.concatenate(found) for name, found in parts.items()}
+
+    def _known(self, head: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """(which clips are known, their scores, their truth)."""
+        said = self.said[head]
+        known = said.known
+        if not known.any():
+            raise ValueError(f"of none of the {len(self.clips)} clips {head!r} is known; there is nothing to measure")
+        return known, said.scores[known].astype(np.float64), said.truth[known]
+
+    def _plain(self) -> np.ndarray:
+        """The weighting under which every clip counts once."""
+        return np.ones((1, len(self.clips)))
+
+
+def group_draws(groups: Sequence[str], samples: int, seed: int) -> Iterator[np.ndarray]:
+    """Weightings of the bootstrap over groups, float64 [up to BLOCK, n] each: how often each clip's group is drawn."""
+    if samples < 1:
+        raise ValueError(f"samples is {samples}; it must be at least 1")
+    _, group = np.unique(np.array(groups), return_inverse=True)
+    n_groups = int(group.max()) + 1
+    random = np.random.default_rng(seed)
+    for start in range(0, samples, BLOCK):
+        block = min(BLOCK, samples - start)
+        drawn = random.integers(n_groups, size=(block, n_groups))
+        counts = np.stack([np.bincount(row, minlength=n_groups) for row in drawn])
+        yield counts[:, group].astype(np.float64)
+
+
+def interval(drawn: np.ndarray, level: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
+    """(low, high) of [samples, ...]: percentiles over the samples in which it is defined, NaN where in none."""
+    bounds = np.full((2, *drawn.shape[1:]), np.nan)
+    defined = np.isfinite(drawn).any(axis=0)
+    # np.nanquantile warns of what is NaN alone.
+    bounds[:, defined] = np.nanquantile(drawn[:, defined], [(1 - level) / 2, (1 + level) / 2], axis=0)
+    return bounds[0], bounds[1]
+
+
+def _clips_of(kind: str, truth: np.ndarray, at: int) -> int:
+    """The clips of a class, those with a tag, or those of which a number is known."""
+    if kind == "numbers":
+        return len(truth)
+    return int(np.sum(truth == at if kind == "class" else truth[:, at] > 0))
 
 
 def metric_names(kinds: Mapping[str, str]) -> list[str]:
@@ -122,6 +168,9 @@ def metric_names(kinds: Mapping[str, str]) -> list[str]:
 
 def pooled(results: Iterable[ClipResult]) -> ClipResult:
     """The results of several folds as one: every clip was judged by a model that had not heard it.
+
+    Metrics that put all clips in one order (ROC-AUC, average precision, correlation) then compare scores of models
+    that are calibrated differently, and may be lower than the mean of the folds' own.
 
     Raises:
       ValueError: a clip is in two of them, or their heads differ.
@@ -159,11 +208,10 @@ def mean_summary(results: Sequence[ClipResult], samples: int = 1000) -> Iterator
     for other in results:
         if other.clips != first.clips:
             raise ValueError("the results are not of the same clips in the same order")
-    draws = list(first.draws(samples, 0))
     values = [result.values() for result in results]
-    drawn = [result.measured(draws) for result in results]
+    drawn = [result.measured(first.draws(samples, 0)) for result in results]
     for name in values[0]:
-        low, high = np.nanquantile(np.mean([one[name] for one in drawn], axis=0), [0.025, 0.975])
+        low, high = interval(np.mean([one[name] for one in drawn], axis=0))
         yield name, float(np.mean([one[name] for one in values])), float(low), float(high)
 
 
@@ -176,6 +224,9 @@ def save(
     seed: int,
 ) -> None:
     """Writes `evaluation.json` (values, intervals, per class, protocol) and `clips.npz` (every clip's scores).
+
+    The JSON file comes last and names the sha256 of the other: a save that was cut off is noticed on loading. What is
+    not defined, such as the recall of a class without clips, is null in it.
 
     Args:
       folder: made if need be; an evaluation in it is replaced.
@@ -195,6 +246,7 @@ def save(
     np.savez_compressed(buffer, **arrays)  # pyright: ignore[reportArgumentType]
     document = {
         "kind": "clips",
+        "format_version": FORMAT_VERSION,
         **about,
         "n_clips": len(first.clips),
         "n_groups": len(set(first.groups)),
@@ -207,30 +259,58 @@ def save(
             }
             for name, result in results.items()
         },
-        "per_class": [
-            dict(zip(("head", "name", "metric", "clips", "value", "low", "high"), row, strict=True))
-            for row in results["model"].per_class(samples, seed)
-        ],
+        "per_class": [row._asdict() for head in first.said for row in results["model"].per_class(head, samples, seed)],
+        "clips_sha256": hashlib.sha256(buffer.getvalue()).hexdigest(),
     }
     write_whole(folder / "clips.npz", buffer.getvalue())
-    write_whole(folder / "evaluation.json", (json.dumps(document, indent=2) + "\n").encode())
+    write_whole(folder / "evaluation.json", (json_text(document) + "\n").encode())
+
+
+def json_text(document: Any) -> str:
+    """As JSON, in which numbers that are not finite are null."""
+
+    def spelt(value: Any) -> Any:
+        if isinstance(value, Mapping):
+            return {key: spelt(one) for key, one in value.items()}
+        if isinstance(value, list | tuple):
+            return [spelt(one) for one in value]
+        return None if isinstance(value, float) and not math.isfinite(value) else value
+
+    return json.dumps(spelt(document), indent=2, allow_nan=False)
 
 
 def load(folder: str | os.PathLike[str]) -> tuple[dict[str, ClipResult], dict[str, Any]]:
     """(results, evaluation.json) of a folder that `save` wrote, or of a run that has `evaluation/`.
 
+    Values and intervals that are null in the file are NaN.
+
     Raises:
       FileNotFoundError: there is none.
-      ValueError: it is an evaluation of another kind.
+      ValueError: it is an evaluation of another kind or format, or its two files do not belong together.
     """
     given = Path(folder)
     places = [place for place in (given, given / "evaluation") if (place / "evaluation.json").is_file()]
     if not places:
         raise FileNotFoundError(f"no evaluation at {given}: neither it nor its folder 'evaluation' has evaluation.json")
-    about = json.loads((places[0] / "evaluation.json").read_text())
+    place = places[0]
+    about = json.loads((place / "evaluation.json").read_text())
     if about.get("kind") != "clips":
-        raise ValueError(f"{places[0]} holds no evaluation of clips")
-    with np.load(places[0] / "clips.npz") as arrays:
+        raise ValueError(f"{place} holds no evaluation of clips")
+    # Evaluations from before 24 November 2026 have neither format nor checksum.
+    if about.get("format_version", FORMAT_VERSION) != FORMAT_VERSION:
+        raise ValueError(
+            f"{place / 'evaluation.json'} has format_version {about['format_version']!r}; this version of mu reads "
+            f"{FORMAT_VERSION}"
+        )
+    content = (place / "clips.npz").read_bytes()
+    if "clips_sha256" in about and hashlib.sha256(content).hexdigest() != about["clips_sha256"]:
+        raise ValueError(
+            f"{place / 'clips.npz'} is not the file that evaluation.json describes "
+            "(a save was cut off, or a file was changed); evaluate again"
+        )
+    for row in [*(row for rows in about["rows"].values() for row in rows.values()), *about["per_class"]]:
+        row |= {name: math.nan for name in ("value", "low", "high") if row[name] is None}
+    with np.load(io.BytesIO(content)) as arrays:
         clips, groups = tuple(arrays["clips"].tolist()), tuple(arrays["groups"].tolist())
         results = {
             name: ClipResult(

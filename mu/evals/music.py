@@ -1,13 +1,20 @@
 """Scores of musical estimates, one number a recording: the weighted score of keys, the F-measure of beats and onsets.
 
-As MIREX defines them and mir_eval computes them (Raffel et al., ISMIR 2014). Means, intervals and comparisons over
-recordings are those of `mu.evals.intervals`.
+As MIREX defines them and mir_eval computes them (Raffel et al., ISMIR 2014). `summary` is their mean with an interval;
+for comparisons, `mu.evals.intervals.sign_flip_test` takes differences recording by recording.
+
+    keys = [key_name(*key(chroma_stft(x, rate))[:2]) for x in recordings]       # mu.audio.key, mu.audio.chroma
+    mean, low, high = summary(key_scores(annotated_keys, keys))
+    f = [beat_f_measure(known, beat_times(x, rate)) for known, x in zip(annotated_beats_s, recordings)]
+    mean, low, high = summary(f)                                                # mu.audio.beats
 """
 
 import re
 from collections.abc import Sequence
 
 import numpy as np
+
+from mu.evals.intervals import bootstrap
 
 UNKNOWN_KEY = "X"
 _SEMITONES = {"c": 0, "d": 2, "e": 4, "f": 5, "g": 7, "a": 9, "b": 11}
@@ -97,6 +104,26 @@ def beat_f_measure(
     """
     reference, estimated = _events(reference_s, "reference_s"), _events(estimated_s, "estimated_s")
     return event_scores(reference[reference >= skip_s], estimated[estimated >= skip_s], window_s=window_s)[2]
+
+
+def summary(
+    scores: Sequence[float] | np.ndarray, *, samples: int = 1000, seed: int = 0, level: float = 0.95
+) -> tuple[float, float, float]:
+    """(mean, low, high) of one score a recording, recordings drawn again (`intervals.bootstrap`).
+
+    Args:
+      scores: float [recordings], of `key_scores`, `beat_f_measure` or `event_scores`. Where several are of one
+        recording, give their mean: what is drawn should be independent.
+      samples, seed, level: of the percentile bootstrap.
+
+    Raises:
+      ValueError: no scores, not one axis of them, or one that is not finite.
+    """
+    scores = np.asarray(scores, np.float64)
+    if scores.ndim != 1 or not len(scores):
+        raise ValueError(f"scores have shape {scores.shape}: give one of each recording, and at least one")
+    low, high = bootstrap(scores[:, None], samples, seed, level)
+    return float(scores.mean()), float(low[0]), float(high[0])
 
 
 def _events(times: np.ndarray, name: str) -> np.ndarray:

@@ -5,7 +5,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from mu.evals.clip_scores import ClipResult, Said, pooled
+from mu.evals.clip_scores import ClipResult, Said, group_draws, interval, pooled
 
 
 class Predictor(Protocol):
@@ -69,10 +69,11 @@ def few_shot(
     seed: int,
     learn: Learn,
 ) -> np.ndarray:
-    """Accuracy of probes that learn from few examples; float64 [shots, trials].
+    """Which clips probes tell right that learn from few examples; int8 [shots, trials, n].
 
-    Trial t tests on all clips of one fold (the folds take turns), having learnt from k clips of each class drawn from
-    the other folds. The draws of a trial are nested: its 2 examples are its 1 and another.
+    1 is right, 0 wrong, -1 was not tested. Trial t tests on all clips of one fold (the folds take turns), having learnt
+    from k clips of each class drawn from the other folds. The draws of a trial are nested: its 2 examples are its 1 and
+    another.
 
     Args:
       features, folds, groups: as of `crossvalidated`.
@@ -90,7 +91,7 @@ def few_shot(
         if least < 1:
             raise ValueError(f"{argument} is {least}; it must be at least 1")
     size = len(target.names)
-    accuracy = np.empty((len(shots), trials))
+    right = np.full((len(shots), trials, len(folds)), -1, np.int8)
     for trial in range(trials):
         fold = names[trial % len(names)]
         test = (folds == fold) & target.known
@@ -107,9 +108,35 @@ def few_shot(
         for row, k in enumerate(shots):
             chosen = np.concatenate([members[:k] for members in by_class])
             probe = learn("class", features[chosen], target.values[chosen], size, groups[chosen])
-            right = probe.predict(features[test]).argmax(axis=1) == target.values[test]
-            accuracy[row, trial] = right.mean()
-    return accuracy
+            right[row, trial, test] = probe.predict(features[test]).argmax(axis=1) == target.values[test]
+    return right
+
+
+def few_shot_accuracy(
+    right: np.ndarray, groups: np.ndarray, samples: int = 1000, seed: int = 0
+) -> list[tuple[float, float, float]]:
+    """(mean over trials of the accuracy, low, high) for each number of shots: 95 % bootstrap over groups of clips.
+
+    The clips that are tested are drawn again; the trials' examples stay as they were drawn.
+
+    Args:
+      right: of `few_shot`.
+      groups: [n].
+      samples, seed: of the bootstrap.
+    """
+    tested = (right[0] >= 0).astype(np.float64).T  # [n, trials]; the same for all shots
+    hits = (right > 0).astype(np.float64).transpose(2, 0, 1)  # [n, shots, trials]
+
+    def accuracy(weights: np.ndarray) -> np.ndarray:
+        """[S, shots]: the mean over the trials of which a clip is drawn."""
+        counts, told = (weights @ tested)[:, None], np.tensordot(weights, hits, 1)
+        share = np.divide(told, counts, out=np.zeros_like(told), where=counts > 0)
+        trials = (counts > 0).sum(axis=2)
+        return np.divide(share.sum(axis=2), trials, out=np.full(share.shape[:2], np.nan), where=trials > 0)
+
+    values = accuracy(np.ones((1, len(groups))))[0]
+    lows, highs = interval(np.concatenate([accuracy(block) for block in group_draws(groups.tolist(), samples, seed)]))
+    return list(zip(values.tolist(), lows.tolist(), highs.tolist(), strict=True))
 
 
 def _kept_apart(folds: np.ndarray, groups: np.ndarray) -> list[Any]:

@@ -45,7 +45,7 @@ def labelled(
         classes=classes,
         tags=tags,
         numbers=numbers,
-        root=os.fspath(library),  # nothing is heard: the audio may be anywhere
+        audio=False,
     )
     hashes = clips.table["content_hash"].to_list()
     has = embeddings.rows(hashes) >= 0
@@ -69,16 +69,16 @@ def folds_of(clips: Clips, folds: str, *, group: str, stratify: str | None) -> n
       clips: of one table.
       folds: a column, or a number of folds, which `mu.data.clip_splits.by_hash` deals.
       group: column whose equal values stay together where folds are dealt.
-      stratify: column whose values are spread evenly where folds are dealt.
+      stratify: column whose values are spread evenly where folds are dealt; one that some clips have no value in
+        is not heeded.
 
     Raises:
       ValueError: a clip has no value in that column, or there are too few groups or folds.
     """
     if not folds.isdecimal():
-        values = clip_tables.column(clips.table, folds)
-        if values.null_count():
-            raise ValueError(f"clip {clips.table['clip'][int(values.is_null().arg_max() or 0)]!r} has no {folds!r}")
-        return values.to_numpy()
+        return clip_tables.whole_column(clips.table, folds).to_numpy()
+    if stratify is not None and clips.table[stratify].null_count():
+        stratify = None
     numbered = dataclasses.replace(clips, table=clips.table.with_row_index("number"))
     found = np.empty(len(clips), np.int64)
     for fold in range(int(folds)):

@@ -63,15 +63,16 @@ def _top(run: AudioRun) -> Html:
 def _result(run: AudioRun) -> Html:
     about = run.about
     over = "clips" if about["n_groups"] == about["n_clips"] else f"{about['n_groups']:,} groups of clips"
-    return join(
-        metrics_table(about),
-        tag(
-            "p",
-            f"{about['n_clips']:,} test clips. Brackets and bars: 95 % bootstrap interval over {over}. Larger is "
-            "better; bars go from 0 to 1, of correlation and R² from -1 to 1.",
-            class_="soft small",
-        ),
+    words = (
+        f"{about['n_clips']:,} test clips. Brackets and bars: 95 % bootstrap interval over {over}. Larger is "
+        "better; bars go from 0 to 1, of correlation and R² from -1 to 1."
     )
+    if about["split"] == "pooled":
+        words += (
+            " ROC-AUC, average precision and correlation put the clips of all folds in one order, though each fold's "
+            "model is calibrated on its own: they may be lower than within a fold."
+        )
+    return join(metrics_table(about), tag("p", words, class_="soft small"))
 
 
 def _head(
@@ -85,7 +86,7 @@ def _head(
         correlations = {
             row["name"]: f"r = {row['value']:.2f} [{row['low']:.2f}, {row['high']:.2f}]"
             for row in run.about["per_class"]
-            if row["head"] == head
+            if row["head"] == head and row["metric"] == "pearson"
         }
         parts.append(join(tag("h3", "Predicted and true"), scatters(said, correlations)))
     word = {"class": "Each class", "tags": "Each tag", "numbers": "Each number"}[said.kind]

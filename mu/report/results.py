@@ -1,19 +1,11 @@
 """The numbers of a run as tables and charts: metrics, confusions, each class, each number."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from mu.evals.clip_metrics import (
-    average_precision_per_class,
-    confusions,
-    f1_per_class,
-    pearson_per_number,
-    r2_per_number,
-    recalls,
-    roc_auc_per_class,
-)
+from mu.evals.clip_metrics import PER_CLASS, confusions
 from mu.evals.clip_scores import ClipResult, Said
 from mu.report.charts import Axes, interval_bar, scatter
 from mu.report.markup import Html, join, tag
@@ -23,10 +15,12 @@ from mu.report.page import figure, scrolling, table
 MOST_CLASSES = 40
 CONFUSIONS_LISTED = 30
 SCATTER_POINTS = 800
-PER_CLASS: dict[str, dict[str, Callable[..., np.ndarray]]] = {
-    "class": {"recall": recalls, "F1": f1_per_class},
-    "tags": {"ROC-AUC": roc_auc_per_class, "average precision": average_precision_per_class},
-    "numbers": {"Pearson r": pearson_per_number, "R²": r2_per_number},
+WORDS = {
+    "f1": "F1",
+    "roc_auc": "ROC-AUC",
+    "average_precision": "average precision",
+    "pearson": "Pearson r",
+    "r2": "R²",
 }
 
 
@@ -39,7 +33,7 @@ def metrics_table(about: Mapping[str, Any]) -> Html:
 
 def _least(metric: str) -> float:
     """The lower end of a metric's scale; all end at 1."""
-    return -1.0 if metric.rpartition("/")[2] in ("pearson", "r2", "Pearson r", "R²") else 0.0
+    return -1.0 if metric.rpartition("/")[2] in ("pearson", "r2") else 0.0
 
 
 def _measured(metric: str, value: float, low: float, high: float) -> Html:
@@ -62,31 +56,15 @@ def per_class(result: ClipResult, head: str, interval: Mapping[str, Any]) -> Htm
       interval: of the evaluation: samples and seed of the bootstrap.
     """
     said = result.said[head]
-    scores, truth = said.scores[said.known].astype(np.float64), said.truth[said.known]
-    draws = [block[:, said.known] for block in result.draws(interval["samples"], interval["seed"])]
-    columns = []
-    for metric in PER_CLASS[said.kind].values():
-        plain = metric(scores, truth, np.ones((1, len(truth))))[0]
-        drawn = np.concatenate([metric(scores, truth, weights) for weights in draws])
-        low, high = np.full((2, len(plain)), np.nan)
-        measured = np.isfinite(drawn).any(axis=0)
-        low[measured], high[measured] = np.nanquantile(drawn[:, measured], [0.025, 0.975], axis=0)
-        columns.append((plain, low, high))
+    rows = result.per_class(head, interval["samples"], interval["seed"])
+    metrics = len(PER_CLASS[said.kind])
     lines = []
-    for at, name in enumerate(said.names):
-        cells = [
-            _measured(metric, plain[at], low[at], high[at])
-            for metric, (plain, low, high) in zip(PER_CLASS[said.kind], columns, strict=True)
-        ]
-        lines.append([name, _count(said, truth, at), *cells])
+    for first in range(0, len(rows), metrics):
+        cells = [_measured(row.metric, row.value, row.low, row.high) for row in rows[first : first + metrics]]
+        lines.append([rows[first].name, f"{rows[first].clips:,}", *cells])
     word = {"class": "class", "tags": "tag", "numbers": "number"}[said.kind]
-    return table(f"Each {word} of {head}", [word, "clips", *PER_CLASS[said.kind]], lines)
-
-
-def _count(said: Said, truth: np.ndarray, at: int) -> str:
-    if said.kind == "numbers":
-        return f"{len(truth):,}"
-    return f"{int((truth == at).sum() if said.kind == 'class' else (truth[:, at] > 0).sum()):,}"
+    titles = [WORDS.get(metric, metric) for metric in PER_CLASS[said.kind]]
+    return table(f"Each {word} of {head}", [word, "clips", *titles], lines)
 
 
 def confusion(said: Said, head: str) -> Html:

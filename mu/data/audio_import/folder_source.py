@@ -1,6 +1,7 @@
 """A folder of audio files; the first folder below it is a clip's label."""
 
 import collections
+import operator
 import os
 from collections.abc import Iterator
 
@@ -45,11 +46,15 @@ def find(name: str) -> Source:
 
 
 def _walk(root: str, unreadable: list[tuple[str, Fault]]) -> Iterator[tuple[str, os.stat_result | None]]:
-    """Every file below `root`, its path from there (None: a link to nothing); each folder once, hidden ones never."""
+    """Every file below `root`, its path from there (None: a link to nothing); each folder once, hidden ones never.
+
+    A folder's path is the real one, or where it lies outside `root` that of one link to it: the same one, whatever
+    order the system lists them in.
+    """
     seen: set[tuple[int, int]] = set()
-    folders = [""]
-    while folders:
-        prefix = folders.pop()
+    folders, links = [""], collections.deque[str]()
+    while folders or links:
+        prefix = folders.pop() if folders else links.popleft()
         folder = os.path.join(root, prefix)
         try:
             status = os.stat(folder)
@@ -57,20 +62,25 @@ def _walk(root: str, unreadable: list[tuple[str, Fault]]) -> Iterator[tuple[str,
                 continue
             seen.add((status.st_dev, status.st_ino))
             with os.scandir(folder) as listing:
-                entries = list(listing)
+                entries = sorted(listing, key=operator.attrgetter("name"))
         except OSError as error:
             if not prefix:
                 raise
             unreadable.append((_shown(prefix), Fault("undecodable", f"the folder cannot be read ({error.strerror})")))
             continue
         for entry in entries:
-            if entry.is_dir():
+            path = prefix + entry.name
+            try:
+                if entry.is_dir():
+                    if not entry.name.startswith("."):
+                        (links if entry.is_symlink() else folders).append(f"{path}/")
+                elif entry.is_file():
+                    yield path, entry.stat()
+                elif entry.is_symlink():
+                    yield path, None
+            except OSError as error:  # such as a link to itself; it might be a folder, whatever its name ends in
                 if not entry.name.startswith("."):
-                    folders.append(f"{prefix}{entry.name}/")
-            elif entry.is_file():
-                yield prefix + entry.name, entry.stat()
-            elif entry.is_symlink():
-                yield prefix + entry.name, None
+                    unreadable.append((_shown(path), Fault("undecodable", f"it cannot be read ({error.strerror})")))
 
 
 def _is_text(name: str) -> bool:

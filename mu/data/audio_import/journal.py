@@ -24,6 +24,8 @@ _TYPES: dict[Any, Any] = {str: pl.String, int: pl.Int64, bool: pl.Boolean, float
 _KEY = {"clip": pl.String, "size": pl.Int64, "mtime_ns": pl.Int64}
 _SCHEMA = {field.name: _TYPES[field.type] for field in dataclasses.fields(Facts)} | _KEY
 _BLOCK_BYTES = 1 << 13
+# A journal's first bytes.
+_BEGINS = b'{"source": '
 
 
 class Journal:
@@ -58,9 +60,13 @@ class Journal:
         self._file.seek(0)
         first = self._file.readline()
         try:
+            # A line without an end was being written when the process was killed.
             head = json.loads(first) if first.endswith(b"\n") else {}
         except ValueError:
-            raise FileExistsError(f"{self.path} is no journal of an import; choose another --output") from None
+            head = None
+        ours = isinstance(head, dict) and set(head) in (set(), set(self._head))
+        if not ours or (not head and not first.startswith(_BEGINS[: len(first)])):
+            raise FileExistsError(f"{self.path} is no journal of an import; choose another --output")
         if head and head["source"] != self._head["source"]:
             raise FileExistsError(
                 f"{folder} holds the import of another source ({head['source']}); "
@@ -92,7 +98,8 @@ class Journal:
         self._file.close()
 
     def append(self, facts: Facts, size: int, mtime_ns: int) -> None:
-        """Adds what was found of a clip; it is on disk a second later."""
+        """Adds what was found of a clip. It goes to the operating system, which a kill cannot undo (a power cut can),
+        with one of the next clips: when a second has passed, or with `FLUSH_EVERY` of them."""
         line = facts.as_dict() | {"size": size, "mtime_ns": mtime_ns}
         self._file.write(json.dumps(line).encode() + b"\n")
         self._waiting += 1
@@ -109,4 +116,6 @@ class Journal:
         self.flush()
         lines = pl.scan_ndjson(self.path, schema=_SCHEMA).filter(pl.col("clip").is_not_null())  # the head has no clip
         known = lines.unique(list(_KEY), keep="last", maintain_order=True).collect()
+        # Lines from before there was such a thing do not say whether an error was transient.
+        known = known.with_columns(pl.col("transient").fill_null(False))
         return clips.join(known, on=list(_KEY), how="inner", maintain_order="left")

@@ -98,6 +98,8 @@ def write(
       ValueError: no clip is good; an old store does not belong to these clips.
     """
     if len(clips) == 0:
+        if not ledger:
+            raise ValueError(f"{name} holds no clips")
         first = "{file}: {fault} ({reason})".format(**ledger[0])
         counts = ", ".join(f"{sum(counted.values()):,} {fault}" for fault, counted in count(ledger).items())
         raise ValueError(f"no clip of {name} is good: {counts}. The first: {first}")
@@ -122,9 +124,9 @@ def write(
     card = {
         "format_version": FORMAT_VERSION,
         "source": name,
-        # As it was given; and from the folder of this card, wherever a command runs.
+        # As it was given; and from the folder of this card, wherever a command runs and whatever links lead there.
         "root": source.root,
-        "root_from_here": None if source.root is None else os.path.relpath(source.root, folder),
+        "root_from_here": source.root and os.path.relpath(os.path.realpath(source.root), os.path.realpath(folder)),
         "clips": len(clips),
         "hours": round(math.fsum(clips["duration_s"]) / 3600, 4),
         "listed": len(source.clips) + len(source.unnamed),

@@ -33,7 +33,7 @@ def import_audio(
     The folder holds `clips.parquet` (a row for each good clip, in order of ids), `faults.jsonl` (what is wrong with
     which file, and what was done about it), `card.json`, by option `store` (see `store`), and `scan.jsonl`, the
     journal: a call that was interrupted goes on where it was, and a later call scans only files that are new or have
-    changed. The number of workers does not show in the result.
+    changed, or that the machine failed to read. The number of workers does not show in the result.
 
     Args:
       name: a folder, a table, `tfds:NAME` or `mirdata:NAME` (see `sources.open_source`).
@@ -95,7 +95,7 @@ def _scan(
     there = source.clips.filter(pl.col("size") != MISSING)
     for clip, fault in [*source.unnamed, *((clip, MISSING_FILE) for clip in source.missing())]:
         _stop(clip, [fault], costly)
-    known = log.facts(there)
+    known = log.facts(there).filter(pl.col("transient").not_())
     for facts in results.each(known):
         _stop(facts.clip, faults_of(facts, options.silent_dbfs), costly)
     todo = there.join(known, on="clip", how="anti", maintain_order="left")
@@ -108,7 +108,7 @@ def _scan(
         try:
             for (clip, size, mtime_ns), facts in answers:
                 if isinstance(facts, workers.Failed):
-                    facts = Facts(clip, facts.reason)
+                    facts = Facts(clip, facts.reason, transient=facts.transient)
                 log.append(facts, size, mtime_ns)
                 found = faults_of(facts, options.silent_dbfs)
                 _stop(clip, found, costly)

@@ -35,6 +35,8 @@ class Facts:
       full_scale_share: share of the samples that are as large as the format goes.
       loudness_lufs: None where it is not defined.
       attributes: what a record says beside its sound, as JSON; '' for files.
+      transient: the error may have been the machine's (no memory, a failing disk, a permission): the next scan tries
+        the clip again.
     """
 
     clip: str
@@ -54,6 +56,7 @@ class Facts:
     full_scale_share: float = 0.0
     loudness_lufs: float | None = None
     attributes: str = ""
+    transient: bool = False
 
     def as_dict(self) -> dict[str, Any]:
         return dataclasses.asdict(self)
@@ -103,8 +106,9 @@ def scan_file(root: str, clip: str) -> Facts:
     except io.AudioError as error:
         # Where some was decoded the file is cut; otherwise there is nothing.
         facts.stopped, facts.error = (error.reason, "") if facts.frames else ("", error.reason)
+        facts.transient = isinstance(error.__cause__, OSError)
     except OSError as error:
-        facts.error = f"it cannot be read ({error.strerror})"
+        facts.error, facts.transient = f"it cannot be read ({error.strerror})", True
     return facts
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from mu.audio import io
 from mu.data.audio_import import workers
 from mu.data.audio_import.scan import Reader
 from mu.data.audio_import.store import CARD, NAME, ROWS, SPLIT, VERSION
@@ -56,12 +57,10 @@ def plan_store(
     Raises:
       ValueError: an attribute that a record cannot hold.
     """
-    own = pl.col("sample_rate_hz")
-    frames = (pl.col("duration_s") * own).round().cast(pl.Int64)
-    # As many as the resampler gives: see mu.audio.io.resample.
-    resampled = (frames * sample_rate_hz / own + 0.5).floor().cast(pl.Int64)
-    store_frames = pl.when(own == sample_rate_hz).then(frames).otherwise(resampled)
-    clips = table.select("clip", frames=frames, store_frames=store_frames)
+    own_hz = table["sample_rate_hz"]
+    frames = (table["duration_s"] * own_hz).round().cast(pl.Int64)
+    store_frames = io.resampled_samples(frames.to_numpy(), own_hz.to_numpy(), sample_rate_hz)
+    clips = pl.DataFrame({"clip": table["clip"], "frames": frames, "store_frames": store_frames})
     columns = []
     for name in attributes:
         if name in OWN_FEATURES:
@@ -103,7 +102,8 @@ def write_store(plan: Plan, folder: Path, n_workers: int, progress: Callable[[in
     progress(done)
     lengths = {name: end - start for name, start, end in shards}
     filled = ((name, _rows(plan, start, end)) for name, start, end in tasks)
-    with contextlib.closing(workers.run(write, filled, min(n_workers, len(tasks)))) as answers:
+    # A task is megabytes of rows: one that waited would keep its sender waiting too, and every other worker.
+    with contextlib.closing(workers.run(write, filled, min(n_workers, len(tasks)), ahead=1)) as answers:
         for (name, _), answer in answers:
             if isinstance(answer, workers.Failed):
                 raise ValueError(f"the store cannot be written: {answer.reason}")
@@ -208,8 +208,9 @@ class ShardWriter:
 
 
 def _to_int16(x: np.ndarray) -> np.ndarray:
-    """Samples of 16-bit files come out as they were; what overshoots is clipped."""
-    return np.clip(np.rint(x * np.float32(1 << 15)), -(1 << 15), (1 << 15) - 1).astype(np.int16)
+    """Samples of 16-bit files come out as they were; what overshoots is clipped, and what is no number is silence."""
+    x = np.nan_to_num(x * np.float32(1 << 15), nan=0.0)
+    return np.clip(np.rint(x), -(1 << 15), (1 << 15) - 1).astype(np.int16)
 
 
 def _kind(column: pl.Series) -> str:

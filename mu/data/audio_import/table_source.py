@@ -82,6 +82,10 @@ def _read(name: str) -> pl.DataFrame:
             raise ValueError(f"{name}: a table ends in {', '.join((*_SEPARATORS, *_PARQUET))}")
     except pl.exceptions.PolarsError as error:
         raise ValueError(f"{name} cannot be read: {error}") from error
+    names: dict[str, str] = {}
+    for column in table.columns:
+        if (other := names.setdefault(column.strip(), column)) != column:
+            raise ValueError(f"{name} has columns {other!r} and {column!r}, which differ by blanks only; rename one")
     return table.rename(str.strip)
 
 

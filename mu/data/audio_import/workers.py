@@ -9,22 +9,36 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from multiprocessing.connection import Connection, wait
 from typing import Any, NamedTuple
 
-# One that is worked on and one that waits: a worker never stands still while its answer is on the way.
-_TASKS_AHEAD = 2
 _ATTEMPTS = 2  # a worker may die for another's sake (out of memory): the task gets a second chance
 
 
 class Failed(NamedTuple):
-    """A task that raised, or that killed its worker twice."""
+    """A task that raised, or that killed its worker twice.
+
+    Attributes:
+      reason: what happened.
+      transient: whether it may have been the machine (no memory, a process killed from outside, a failing disk or
+        permission) rather than the task.
+    """
 
     reason: str
+    transient: bool
 
 
-def run(function: Callable[[Any], Any], tasks: Iterable[Any], workers: int) -> Generator[tuple[Any, Any]]:
+def run(
+    function: Callable[[Any], Any], tasks: Iterable[Any], workers: int, *, ahead: int = 2
+) -> Generator[tuple[Any, Any]]:
     """Yields (task, function(task)) as they are done, in any order; a task that could not be done gives `Failed`.
 
     Processes are spawned, so `function` (and what it holds) and the tasks must be picklable, and a script that calls
     this needs `if __name__ == "__main__":`. Closing the generator ends the processes.
+
+    Args:
+      function: of a task.
+      tasks: any number, taken as workers get free.
+      workers: processes.
+      ahead: tasks that a worker is given at once. With 2 it never stands still while its answer is on the way; with 1
+        its next task never waits in the line between the processes, which large tasks fill.
 
     Raises:
       RuntimeError: a worker cannot even start.
@@ -33,7 +47,7 @@ def run(function: Callable[[Any], Any], tasks: Iterable[Any], workers: int) -> G
     try:
         for _ in range(workers):
             pool.append(_Worker(function))
-        yield from _serve(pool, iter(tasks))
+        yield from _serve(pool, iter(tasks), ahead)
     finally:
         for worker in pool:
             worker.stop()
@@ -44,11 +58,11 @@ def available_processors() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _serve(pool: list["_Worker"], tasks: Iterator[Any]) -> Iterator[tuple[Any, Any]]:
+def _serve(pool: list["_Worker"], tasks: Iterator[Any], ahead: int) -> Iterator[tuple[Any, Any]]:
     again: collections.deque[tuple[Any, int]] = collections.deque()  # tasks of dead workers, with their attempts
 
     def give(worker: _Worker) -> None:
-        while worker.ready and len(worker.given) < _TASKS_AHEAD:
+        while worker.ready and len(worker.given) < ahead:
             if again:
                 worker.give(*again.popleft())
             elif (task := next(tasks, _END)) is not _END:
@@ -68,14 +82,14 @@ def _serve(pool: list["_Worker"], tasks: Iterator[Any]) -> Iterator[tuple[Any, A
                 answer = worker.connection.recv()
             except (EOFError, OSError):
                 dead = worker.given
-                reason = worker.restart()
+                reason, transient = worker.restart()
                 if dead:
                     task, attempts = dead.popleft()
                     again.extend(dead)
                     if attempts + 1 < _ATTEMPTS:
                         again.append((task, attempts + 1))
                     else:
-                        yield task, Failed(f"the decoder crashed ({reason})")
+                        yield task, Failed(f"the decoder crashed ({reason})", transient)
                 continue
             if not worker.ready:
                 worker.ready = True
@@ -110,8 +124,8 @@ class _Worker:
         with contextlib.suppress(OSError):
             self.connection.send(task)
 
-    def restart(self) -> str:
-        """Replaces the dead process; says how it died."""
+    def restart(self) -> tuple[str, bool]:
+        """Replaces the dead process; says how it died, and whether another process killed it."""
         self._process.join()
         code = self._process.exitcode or 0
         reason = signal.Signals(-code).name if code < 0 else f"exit status {code}"
@@ -119,7 +133,7 @@ class _Worker:
             raise RuntimeError(f"a worker process could not be started ({reason}); what it said is above")
         self.connection.close()
         self._start()
-        return reason
+        return reason, reason in ("SIGKILL", "SIGTERM")
 
     def stop(self) -> None:
         """Ends the process, in whatever it is."""
@@ -155,7 +169,7 @@ def _work(connection: Connection, function: Callable[[Any], Any]) -> None:
         try:
             answer = function(task)
         except Exception as error:  # whatever it is, it is this task's
-            answer = Failed(f"{type(error).__name__}: {error}")
+            answer = Failed(f"{type(error).__name__}: {error}", isinstance(error, MemoryError | OSError))
         try:
             connection.send(answer)
         except OSError:
