@@ -3,11 +3,12 @@
     python benchmarks/features.py [--only=log-mel] [--clips=32] [--rounds=5] [--json=FILE]
 
 White noise, clips of 10 s at 16 kHz, float32, a batch of them a call; a 512-point window and transform with hop 160
-unless the row says otherwise ("2048": librosa's default, 2048 with hop 512). Descriptors, PCEN and what follows from an
-onset strength start from spectra or envelopes already there, in either library. librosa gets the whole batch where its
+unless the row says otherwise ("2048": librosa's default, 2048 with hop 512). Descriptors, PCEN, decibels, the key and
+what follows from an onset strength start from spectra, chroma or envelopes already there, in either library. librosa,
+which has no key, is given the same correlations in NumPy (`keys_by_hand`). It gets the whole batch where its
 function takes one, else the clips one by one. Everybody may use every CPU.
 
-    nnAudio      features.MelSpectrogram, STFT or MFCC: the transform as a convolution, PyTorch on CPU
+    nnAudio      features.MelSpectrogram or STFT: the transform as a convolution, PyTorch on CPU
     torchaudio   transforms.MelSpectrogram + AmplitudeToDB, PyTorch on CPU
     torch.stft   the same with torch.stft and a matrix product, by hand
 
@@ -33,7 +34,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "kernels" / "benchmarks"))
 from _report import alternating, machine, ratio, table
 
-from mu.audio import beats, chroma, cqt, descriptors, hpss, mel, pitch, rhythm, spectral, vocoder
+from mu.audio import beats, chroma, cqt, descriptors, hpss, key, mel, onsets, pitch, rhythm, spectral, vocoder
 
 RATE_HZ, CLIP_S = 16_000, 10
 SHORT = {"n_fft": 512, "hop_samples": 160}
@@ -69,6 +70,8 @@ GIVEN: dict[str, Run] = {
     "spectra": lambda x: spectral.stft(x, **SHORT),
     "magnitudes": lambda x: spectral.magnitude(spectral.stft(x, **SHORT)),
     "magnitudes, 2048": lambda x: spectral.magnitude(spectral.stft(x)),
+    "power": lambda x: spectral.power(spectral.stft(x, **SHORT)),
+    "chroma": lambda x: chroma.chroma_stft(x, RATE_HZ, tuning=0.0),
     "mel": lambda x: mel.mel_spectrogram(x, RATE_HZ, power=1.0, **SHORT) * 2.0**31,
     "onset strength": lambda x: rhythm.onset_strength(x, RATE_HZ),
 }
@@ -101,6 +104,12 @@ def rows(modules: dict[str, Any]) -> list[Row]:
         ),
         Row("log-mel 128, 2048", lambda x: mel.log_mel(x, RATE_HZ), log_mel),
         Row(
+            "mel spectrogram 128",
+            lambda x: mel.mel_spectrogram(x, RATE_HZ, **SHORT),
+            lambda x: of.melspectrogram(y=x, **sr, **LIBROSA_SHORT),
+        ),
+        Row("power to decibels", spectral.power_to_db, each(librosa.power_to_db), "power"),
+        Row(
             "stft",
             lambda x: spectral.stft(x, **SHORT),
             lambda x: librosa.stft(x, **LIBROSA_SHORT),
@@ -129,6 +138,7 @@ def rows(modules: dict[str, Any]) -> list[Row]:
         Row("zero crossings, 2048", d.zero_crossing_rate, of.zero_crossing_rate),
         Row("rms, 2048", d.rms, lambda x: of.rms(y=x)),
         Row("cqt 84, hop 512", lambda x: cqt.cqt(x, RATE_HZ), lambda x: librosa.cqt(x, **sr), share=0.25),
+        Row("vqt 84, hop 512", lambda x: cqt.vqt(x, RATE_HZ), lambda x: librosa.vqt(x, **sr), share=0.25),
         Row(
             "chroma of stft, 2048",
             lambda x: chroma.chroma_stft(x, RATE_HZ, tuning=0.0),
@@ -141,6 +151,7 @@ def rows(modules: dict[str, Any]) -> list[Row]:
             lambda x: of.chroma_cqt(y=x, tuning=0.0, **sr),
             share=0.25,
         ),
+        Row("key", key.key, keys_by_hand, "chroma", share=0.25),
         Row(
             "tuning, 2048",
             lambda x: pitch.estimate_tuning(x, RATE_HZ),
@@ -152,6 +163,12 @@ def rows(modules: dict[str, Any]) -> list[Row]:
             hpss.harmonic_percussive,
             librosa.decompose.hpss,
             "magnitudes, 2048",
+            share=0.125,
+        ),
+        Row(
+            "harmonic-percussive waveforms, 2048",
+            hpss.harmonic_percussive_waveforms,
+            librosa.effects.hpss,
             share=0.125,
         ),
         Row(
@@ -177,12 +194,33 @@ def rows(modules: dict[str, Any]) -> list[Row]:
             share=0.25,
         ),
         Row(
+            "onset detection",
+            lambda o: onsets.detect(o, RATE_HZ),
+            each(lambda o: librosa.onset.onset_detect(onset_envelope=o, **sr)),
+            "onset strength",
+            share=0.25,
+        ),
+        Row(
             "time stretch, 2048",
             lambda x: vocoder.time_stretch(x, 1.1),
             lambda x: librosa.effects.time_stretch(x, rate=1.1),
             share=0.125,
         ),
+        Row(
+            "pitch shift, 2048",
+            lambda x: vocoder.pitch_shift(x, 2.0),
+            lambda x: librosa.effects.pitch_shift(x, n_steps=2.0, **sr),
+            share=0.125,
+        ),
     ]
+
+
+def keys_by_hand(chroma: np.ndarray) -> np.ndarray:
+    """The keys of chroma [B, 12, F], whose profiles' correlations with the mean are largest: int [B]."""
+    profiles = key.PROFILES["krumhansl-kessler"]
+    rotated = np.stack([np.roll(degrees, tonic) for degrees in profiles for tonic in range(12)])
+    mean = chroma.mean(-1)
+    return np.corrcoef(mean, rotated)[: len(mean), len(mean) :].argmax(-1)
 
 
 def torch_log_mels(peers: dict[str, Any], n_mels: int) -> dict[str, Run]:

@@ -12,7 +12,7 @@ def recording(data_dir, name, samples=12_000):
     return np.ascontiguousarray(x[:, 0])
 
 
-# Speech, drums and hum, a bowed string, a dog, music: FLAC, Ogg Vorbis and MP3 at 8, 22.05 and 44.1 kHz.
+# Speech, drums, a bowed string, two pieces of music: FLAC, Ogg Vorbis and MP3 at 8, 22.05 and 44.1 kHz.
 RECORDINGS = [
     "fsdd/audio/0_george_0.flac",
     "sonicpi_cc0/audio/loop_amen.flac",

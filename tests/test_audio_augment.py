@@ -9,6 +9,7 @@ import pytest
 from scipy import stats
 
 from mu.audio import augment, augment_filters, augment_spectrogram, augment_time
+from mu.audio.framing import fast_length
 
 RATE_HZ = 16_000
 KEY = jax.random.key(7)
@@ -346,7 +347,7 @@ def test_warped_bins_go_where_two_lines_lead(factor):
 
 @pytest.mark.parametrize("samples", [2, 5, 7, 8, 999, 4097, 160_000, 163_841, 441_001])
 def test_fast_lengths_have_small_factors(samples):
-    length = augment.fast_length(samples)
+    length = fast_length(samples)
     assert samples <= length <= 1.15 * samples + 2 and length % 2 == 0
     for factor in (2, 3, 5):
         while length % factor == 0:
@@ -378,6 +379,28 @@ def test_a_single_waveform_is_refused():
         augment.gain(KEY, WAVES[0])
     with pytest.raises(TypeError, match="int16"):
         augment.gain(KEY, WAVES.astype(jnp.int16))
+    with pytest.raises(TypeError, match="int16"):
+        augment.mixup(KEY, WAVES.astype(jnp.int16))
+
+
+def test_float64_of_numpy_is_converted():
+    for apply in (augment.gain, lambda key, x: augment.mixup(key, x)[0]):
+        found = apply(KEY, np.asarray(WAVES, np.float64))
+        assert found.dtype == np.float32
+        np.testing.assert_array_equal(found, apply(KEY, WAVES))
+
+
+def test_double_precision_elsewhere_changes_no_type():
+    """Under jax_enable_x64 all is float32 still; nothing is computed to see that."""
+    with jax.enable_x64(True):
+        key = jax.eval_shape(lambda: jax.random.key(0))
+        for name, (apply, _) in ALL.items():
+            x = jax.ShapeDtypeStruct(waves_or_mels(name).shape, np.float32)
+            assert jax.eval_shape(functools.partial(apply, p=0.5), key, x).dtype == np.float32, name
+        mixed, partner, weight = jax.eval_shape(augment.mixup, key, jax.ShapeDtypeStruct((4, 9), np.float32))
+        assert (mixed.dtype, partner.dtype, weight.dtype) == (np.float32, np.int32, np.float32)
+        rooms = jax.eval_shape(lambda key: augment_filters.decaying_responses(key, 3, RATE_HZ), key)
+        assert rooms.dtype == np.float32
 
 
 @pytest.mark.slow

@@ -122,7 +122,7 @@ def test_options_of_the_cqt_are_librosas(data_dir, rate_hz, ours, theirs, tolera
 @pytest.mark.parametrize("gamma_hz", [None, 20.0])
 def test_vqt_is_its_definition_and_librosas(data_dir, gamma_hz):
     """Low octaves' windows are some 15 samples long at their rate, and what librosa's spectra leave out is larger."""
-    x = recording(data_dir, RECORDINGS[2], SAMPLES)
+    x = recording(data_dir, RECORDINGS[2 if gamma_hz else 3], SAMPLES)
     found = np.asarray(cqt.vqt(x, RATE_HZ, gamma_hz=gamma_hz))
     truth = evaluate(x, RATE_HZ, gamma_hz=gamma_hz)
     assert distance(found, truth, truth) < 2e-3
@@ -158,6 +158,11 @@ def test_tuning_as_an_array_is_one_for_each_clip():
     np.testing.assert_allclose(cqt.cqt(x[1], RATE_HZ, tuning=jnp.float32(0.3), **options), both[1], atol=1e-5)
     fixed = np.asarray(cqt.cqt(x[0], RATE_HZ, tuning=-0.4, **options))
     assert distance(both[0], fixed, fixed) < 2e-2  # the windows' lengths stay those of tuning 0
+    # A number of NumPy's is a number, in hops as well.
+    same = cqt.cqt(x[0], RATE_HZ, tuning=np.float64(-0.4), hop_samples=np.int64(512), **options)
+    np.testing.assert_array_equal(same, fixed)
+    close = np.asarray(cqt.cqt(x[0], RATE_HZ, tuning=np.float32(-0.4), **options))
+    assert distance(close, fixed, fixed) < 1e-5
 
 
 def test_laws():
@@ -176,11 +181,10 @@ def test_laws():
         ({"n_bins": 110}, "beyond half of sample_rate_hz"),
         ({"hop_samples": 0}, "hop_samples"),
         ({"filter_scale": 0.0}, "filter_scale"),
+        ({"gamma_hz": -1.0}, "gamma_hz"),
         ({"tuning": np.zeros(3, np.float32)}, "tuning has shape"),
     ],
 )
 def test_refuses(options, message):
     with pytest.raises(ValueError, match=message):
-        cqt.cqt(noise(2, 5000), RATE_HZ, **options)
-    with pytest.raises(ValueError, match="gamma_hz"):
-        cqt.vqt(noise(5000), RATE_HZ, gamma_hz=-1.0)
+        cqt.vqt(noise(2, 5000), RATE_HZ, **options)

@@ -1,5 +1,6 @@
 """Descriptors: against librosa on noise, recordings and silence, known answers, and laws."""
 
+import jax
 import jax.numpy as jnp
 import librosa
 import numpy as np
@@ -113,10 +114,21 @@ FEATURES = {
 
 @pytest.mark.parametrize("name", FEATURES)
 def test_laws(name):
-    s = np.abs(noise(4, 12, 129))
+    s = noise(4, 12, 129)  # of which the waveform's features take a column as samples
+    s = s if name in ("zero crossings", "rms") else np.abs(s)
+    assert np.any(FEATURES[name](s))
     check_laws(FEATURES[name], s, rtol=1e-4, atol=1e-4)
     if name not in ("rolloff", "zero crossings"):  # steps: their gradient is 0
         check_gradients(FEATURES[name], s)
+
+
+def test_flatness_of_a_root_has_a_slope_at_silence():
+    s = np.abs(noise(3, 65))
+    s[:, ::2] = 0.0
+    both = jax.jit(jax.value_and_grad(lambda s: descriptors.flatness(s, power=0.1).sum()))
+    value, gradient = both(s)
+    assert np.all(np.isfinite(gradient)) and np.any(gradient != 0)
+    np.testing.assert_allclose(value, of.spectral_flatness(S=s.T, power=0.1).sum(), rtol=1e-4)
 
 
 S, X = np.ones((4, 65), np.float32), np.ones(3000, np.float32)

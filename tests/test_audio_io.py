@@ -131,7 +131,12 @@ def test_ends_of_files(files):
         for start_s in (3.0, 100.0):
             with pytest.raises(io.AudioError, match=r"a.flac: start_s is .*, and the file ends at"):
                 io.read(files["flac"], start_s=start_s, duration_s=1.0, sample_rate_hz=target)
-    for arguments in ({"start_s": -1.0}, {"duration_s": 0.0}, {"sample_rate_hz": 0}, {"start_s": float("nan")}):
+    for arguments in (
+        {"start_s": -1.0},
+        {"duration_s": 0.0},
+        {"sample_rate_hz": 0},
+        *({name: value} for name in ("start_s", "duration_s") for value in (float("nan"), float("inf"))),
+    ):
         with pytest.raises(ValueError, match=next(iter(arguments))):
             io.read(files["flac"], **arguments)
 

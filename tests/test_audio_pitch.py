@@ -8,6 +8,7 @@ import pytest
 
 from mu.audio import spectral
 from mu.audio.chroma import chroma_cqt, chroma_filters, chroma_stft
+from mu.audio.cqt import C1_HZ
 from mu.audio.key import MODES, PROFILES, TONICS, key, key_name
 from mu.audio.pitch import estimate_tuning, spectral_peaks
 from tests.audio_laws import RECORDINGS, check_gradients, check_laws, noise, recording
@@ -49,6 +50,30 @@ def test_peaks_and_tuning_are_librosas(data_dir, name):
     np.testing.assert_allclose(estimate_tuning(x, RATE_HZ, power=2.0, resolution=0.02), expected, atol=1e-6)
 
 
+def test_peaks_tuning_and_chroma_of_odd_frames_are_librosas(data_dir):
+    """Whose last bin lies below half the rate."""
+    x, odd = recording(data_dir, MUSIC[1], SAMPLES), {"n_fft": 1025}
+    magnitude = np.asarray(spectral.magnitude(spectral.stft(x, hop_samples=512, **odd)))
+    pitch, _ = librosa.piptrack(S=magnitude.T, sr=RATE_HZ, **odd)
+    np.testing.assert_allclose(spectral_peaks(magnitude, RATE_HZ, **odd)[0], pitch.T, atol=2e-3)
+    expected = librosa.estimate_tuning(S=magnitude.T, sr=RATE_HZ, **odd)
+    np.testing.assert_allclose(estimate_tuning(x, RATE_HZ, hop_samples=512, **odd), expected, atol=1e-6)
+    expected = librosa.feature.chroma_stft(y=x, sr=RATE_HZ, tuning=0.1, **odd).T
+    np.testing.assert_allclose(chroma_stft(x, RATE_HZ, tuning=0.1, hop_samples=512, **odd), expected, atol=1e-5)
+
+
+def test_a_band_beyond_the_bins_holds_no_peak():
+    magnitude = np.abs(noise(5, 33))
+    for rate_hz in (100, 250, 310):
+        found = spectral_peaks(magnitude, rate_hz)
+        assert found[0].shape == found[1].shape == (5, 33)
+        assert not np.any(found) or rate_hz == 310
+        assert estimate_tuning(noise(2, 4000), rate_hz, n_fft=64).shape == (2,)
+    assert not np.any(estimate_tuning(noise(2, 4000), 100))
+    with pytest.raises(ValueError, match="n_fft=63 has 32 bins"):
+        spectral_peaks(magnitude, 8000, n_fft=63)
+
+
 def test_tuning_of_detuned_notes():
     """Each clip has its own. A step of the histogram is 0.01 semitones; interpolated peaks are biased by as much."""
     cents = np.array([-40, -25, 0, 10, 33])
@@ -60,8 +85,14 @@ def test_tuning_of_detuned_notes():
 @pytest.mark.parametrize("name", MUSIC)
 def test_chroma_is_librosas(data_dir, name):
     x = recording(data_dir, name, SAMPLES)
-    for options in ({}, {"tuning": -0.3, "n_chroma": 24, "norm": 2}, {"tuning": 0.2, "norm": None}):
-        expected = librosa.feature.chroma_stft(y=x, sr=RATE_HZ, **options).T
+    for options in (
+        {},
+        {"tuning": -0.3, "n_chroma": 24, "norm": 2},
+        {"tuning": 0.2, "norm": None},
+        {"tuning": 0.0, "n_fft": 4096, "hop_samples": 512},  # librosa's hop, whatever n_fft
+    ):
+        theirs = {name: value for name, value in options.items() if name != "hop_samples"}
+        expected = librosa.feature.chroma_stft(y=x, sr=RATE_HZ, **theirs).T
         found = np.asarray(chroma_stft(x, RATE_HZ, **options))
         assert found.dtype == np.float32
         np.testing.assert_allclose(found, expected, atol=1e-5 * expected.max())
@@ -77,17 +108,17 @@ def test_chroma_filters_are_librosas(n_fft, n_chroma):
 
 @pytest.mark.filterwarnings("ignore:n_fft=")  # of librosa, of its lowest octave
 @pytest.mark.parametrize(
-    "options",
+    ("name", "options"),
     [
-        {"tuning": 0.0},
-        {"tuning": 0.2, "n_chroma": 36},
-        {"tuning": 0.0, "bins_per_octave": 12, "n_octaves": 5, "fmin_hz": 55.0, "norm": 2},
+        (MUSIC[1], {"tuning": 0.0}),
+        (MUSIC[1], {"tuning": 0.2, "n_chroma": 36}),
+        *((name, {"tuning": 0.0, "bins_per_octave": 12, "n_octaves": 5, "fmin_hz": 55.0, "norm": 2}) for name in MUSIC),
     ],
 )
-def test_chroma_cqt_is_librosas_of_the_dense_cqt(data_dir, options):
+def test_chroma_cqt_is_librosas_of_the_dense_cqt(data_dir, name, options):
     """librosa's own CQT drops 1 % of its filters' spectra; frames that are nearly silent are divided by next to
     nothing, so frames count by what sounds in them."""
-    x = recording(data_dir, RECORDINGS[3], SAMPLES)
+    x = recording(data_dir, name, SAMPLES)
     options = {"bins_per_octave": 36, "n_octaves": 7, "fmin_hz": librosa.note_to_hz("C1"), "norm": np.inf} | options
     bins, fmin = options["bins_per_octave"], options["fmin_hz"]
     tuning, n_bins = options["tuning"], bins * options["n_octaves"]
@@ -99,20 +130,23 @@ def test_chroma_cqt_is_librosas_of_the_dense_cqt(data_dir, options):
     np.testing.assert_allclose(found[inside], expected[inside], atol=2e-3)
 
 
+MIDDLE = {"fmin_hz": 4 * C1_HZ, "n_octaves": 3, "bins_per_octave": 24}  # what the notes of these tests need
+
+
 def test_a_tone_has_its_chroma():
     classes = np.array([0, 3, 7, 10])
     x = np.stack([notes(60 + c, seconds=1.0, harmonics=1) for c in classes])
-    for chroma in (chroma_stft(x, RATE_HZ), chroma_cqt(x, RATE_HZ, n_octaves=6)):
+    for chroma in (chroma_stft(x, RATE_HZ), chroma_cqt(x, RATE_HZ, **MIDDLE)):
         np.testing.assert_array_equal(np.asarray(chroma)[:, 20].argmax(-1), classes)
     assert not np.any(chroma_stft(np.zeros(5000, np.float32), RATE_HZ))
-    assert not np.any(chroma_cqt(np.zeros(5000, np.float32), RATE_HZ, n_octaves=4))
+    assert not np.any(chroma_cqt(np.zeros(5000, np.float32), RATE_HZ, **MIDDLE))
 
 
 def test_estimated_tuning_corrects_chroma():
     """40 cents flat, a C major chord still lies in C, E and G by the estimate alone."""
     x = notes((60, 64, 67), seconds=1.5, cents=-40.0)
-    for chroma in (chroma_stft, chroma_cqt):
-        found = np.asarray(chroma(x, RATE_HZ)).mean(0)
+    for chroma in (chroma_stft(x, RATE_HZ), chroma_cqt(x, RATE_HZ, **MIDDLE)):
+        found = np.asarray(chroma).mean(0)
         assert set(np.argsort(found)[-3:].tolist()) == {0, 4, 7}
         assert found[[0, 4, 7]].min() > 1.5 * np.sort(found)[-4]
 
@@ -162,11 +196,11 @@ def test_laws():
         return chroma_stft(x, 8000, n_fft=512)
 
     def cqt_chroma(x):
-        return chroma_cqt(x, 8000, tuning=0.1, bins_per_octave=12, n_octaves=2, fmin_hz=200.0, hop_samples=64)
+        return chroma_cqt(x, 8000, tuning=0.1, bins_per_octave=12, n_octaves=1, fmin_hz=200.0, hop_samples=64)
 
-    check_laws(stft_chroma, noise(4, 3000))
+    check_laws(stft_chroma, noise(2, 3000))
     check_gradients(lambda x: key(stft_chroma(x)).correlations, noise(3000))
-    check_gradients(cqt_chroma, noise(3000))
+    check_gradients(cqt_chroma, noise(1500))
 
 
 def test_refuses():

@@ -12,7 +12,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jax.test_util import check_grads
 
-from mu.audio import blocks, framing, spectral
+from mu.audio import (
+    augment_filters,
+    augment_spectrogram,
+    blocks,
+    chroma,
+    cqt,
+    descriptors,
+    framing,
+    hpss,
+    key,
+    mel,
+    rhythm,
+    spectral,
+    vocoder,
+)
 from tests.audio_laws import RECORDINGS, check_gradients, check_laws, noise, recording
 
 NAMES = ["hann", "hamming", "blackman", "nuttall", "blackmanharris", "flattop", "boxcar", "bartlett", "cosine"]
@@ -197,6 +211,47 @@ def test_only_cpus_work_in_blocks():
     assert loops == {"cpu": True, "tpu": False}
 
 
+# Of a waveform x, a magnitude spectrogram s and a key of random numbers; small, they are only lowered.
+PRODUCTS = {
+    "istft": lambda x, s, seed: spectral.istft(spectral.stft(x, n_fft=128)),
+    "mfcc": lambda x, s, seed: mel.mfcc(x, 8000, n_mels=20, n_fft=256),
+    "pcen": lambda x, s, seed: mel.pcen(s, 8000),
+    "centroid": lambda x, s, seed: descriptors.centroid(s, 8000),
+    "bandwidth": lambda x, s, seed: descriptors.bandwidth(s, 8000),
+    "rolloff": lambda x, s, seed: descriptors.rolloff(s, 8000),
+    "flatness": lambda x, s, seed: descriptors.flatness(s),
+    "contrast": lambda x, s, seed: descriptors.contrast(s, 8000, n_bands=3),
+    "zero crossings": lambda x, s, seed: descriptors.zero_crossing_rate(x),
+    "rms": lambda x, s, seed: descriptors.rms(x),
+    "cqt": lambda x, s, seed: cqt.cqt(x, 8000, n_bins=12, fmin_hz=200.0),
+    "cqt, tuned": lambda x, s, seed: cqt.cqt(x, 8000, n_bins=12, fmin_hz=200.0, tuning=x[0]),
+    "chroma of stft": lambda x, s, seed: chroma.chroma_stft(x, 8000, n_fft=256),
+    "chroma of cqt": lambda x, s, seed: chroma.chroma_cqt(x, 8000, n_octaves=1, fmin_hz=200.0),
+    "key": lambda x, s, seed: key.key(s[..., :12]),
+    "hpss": lambda x, s, seed: hpss.harmonic_percussive(s, kernel_frames=3, kernel_bins=3),
+    "onset strength": lambda x, s, seed: rhythm.onset_strength(x, 8000, n_fft=256, n_mels=20, detrend=True),
+    "tempogram": lambda x, s, seed: rhythm.tempogram(x[:99], window_frames=16),
+    "pitch shift": lambda x, s, seed: vocoder.pitch_shift(x, 2.0, n_fft=128),
+    "equalize": lambda x, s, seed: augment_filters.equalize(seed, x[None], 8000),
+    "reverb": lambda x, s, seed: augment_filters.reverb(seed, x[None], s),
+    "frequency shift": lambda x, s, seed: augment_spectrogram.frequency_shift(seed, s[None]),
+    "frequency warp": lambda x, s, seed: augment_spectrogram.frequency_warp(seed, s[None]),
+}
+WITHOUT_PRODUCTS = ["flatness", "contrast", "zero crossings", "rms", "hpss", "tempogram", "pitch shift", "reverb"]
+
+
+@pytest.mark.filterwarnings("ignore:.*mel filters hold no bin")
+@pytest.mark.parametrize("name", PRODUCTS)
+def test_products_keep_single_precision_on_tpus(name):
+    """Whose default for float32 is bfloat16: three digits."""
+    x, s = jax.ShapeDtypeStruct((3000,), jnp.float32), jax.ShapeDtypeStruct((30, 129), jnp.float32)
+    traced = jax.jit(PRODUCTS[name]).trace(x, s, jax.eval_shape(lambda: jax.random.key(0)))
+    lowered = traced.lower(lowering_platforms=("tpu",)).as_text()
+    products = [line for line in lowered.splitlines() if "dot_general" in line or "stablehlo.convolution" in line]
+    assert all("HIGHEST" in line and "DEFAULT" not in line for line in products)
+    assert bool(products) == (name not in WITHOUT_PRODUCTS)
+
+
 @pytest.mark.parametrize("axes", ["Auto", "Explicit"])
 @pytest.mark.parametrize("samples", [20_000, 150_000])
 def test_a_sharded_batch_gives_the_same(axes, samples):
@@ -205,6 +260,15 @@ def test_a_sharded_batch_gives_the_same(axes, samples):
     sharded = jax.device_put(x, jax.NamedSharding(mesh, jax.P("batch")))
     feature = jax.jit(lambda x: spectral.stft(x, n_fft=256))
     assert_close(np.asarray(feature(sharded)), np.asarray(feature(x)), 1e-6)
+
+
+def test_windows_may_be_arrays_of_any_kind():
+    x, weights = noise(2000), np.hanning(512)
+    expected = spectral.stft(x, n_fft=512, window=weights)
+    for window in (jnp.asarray(weights, jnp.float32), weights.tolist(), tuple(weights)):
+        assert_close(np.asarray(spectral.stft(x, n_fft=512, window=window)), np.asarray(expected))
+    with pytest.raises(ValueError, match="one axis"):
+        spectral.stft(x, n_fft=512, window=weights[None])
 
 
 X, S = np.zeros(3000, np.float32), np.zeros((4, 65), np.complex64)

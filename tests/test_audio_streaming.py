@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mu.audio import descriptors, mel, rhythm, spectral, streaming
+from mu.audio import chroma, descriptors, mel, rhythm, spectral, streaming
 from mu.audio import streaming_features as streams
 
 RATE_HZ = 8000
@@ -18,6 +18,13 @@ MELS = {"n_fft": 64, "n_mels": 8, "fmax_hz": 3000.0}
 
 def pcen(x, **options):
     return mel.pcen(mel.mel_spectrogram(x, RATE_HZ, power=1.0, **MELS, **options), RATE_HZ, hop_samples=16)
+
+
+def descriptions(magnitude):
+    """Four descriptors of a frame at once: Hz, Hz, Hz, and thousandths."""
+    of_rate = (descriptors.centroid, descriptors.bandwidth, descriptors.rolloff)
+    parts = [of(magnitude, RATE_HZ) for of in of_rate] + [1000 * descriptors.flatness(magnitude)]
+    return jnp.stack(parts, axis=-1)
 
 
 def pair(stream, feature, tolerance, **options):
@@ -69,6 +76,19 @@ FEATURES = {
         lag=3,
         **MELS,
     ),
+    "descriptors of magnitudes": pair(
+        streams.of_magnitudes(descriptions, n_fft=64),
+        lambda x: descriptions(spectral.magnitude(spectral.stft(x, n_fft=64))),
+        1e-2,
+    ),
+    "chroma": pair(
+        streams.chroma_stft(RATE_HZ, tuning=0.2, n_fft=64),
+        chroma.chroma_stft,
+        1e-6,
+        sample_rate_hz=RATE_HZ,
+        tuning=0.2,
+        n_fft=64,
+    ),
     "zero crossings": pair(
         streams.zero_crossing_rate(frame_samples=50, hop_samples=20),
         descriptors.zero_crossing_rate,
@@ -116,6 +136,20 @@ def test_any_chunks_give_the_whole(name, samples, cuts, singles):
     at = cuts[0] if cuts else 0
     cuts += range(at, min(at + singles, samples))
     assert_equal(streamed(FEATURES[name][0], signal(samples), cuts), name, samples)
+
+
+def test_onset_strength_differs_where_the_clip_lies_80_db_below_its_loudest():
+    """The clip's floor, which a stream does not know, makes rises out of silence smaller; all others are the same."""
+    x = np.concatenate([signal(1500), np.zeros(1000, np.float32), signal(1500)])
+    stream, feature, tolerance = FEATURES["onset strength"]
+    found, expected = streamed(stream, x, [700, 2100]), np.asarray(feature(x))
+    decibels = np.asarray(mel.log_mel(x, RATE_HZ, hop_samples=24, **MELS))
+    deep = (decibels < decibels.max() - 80).any(-1)
+    # A frame is compared with that 3 before, and stands where it is centred: one later.
+    touched = np.pad(deep[3:] | deep[:-3], (4, 0))[: len(x) // 24 + 1]
+    np.testing.assert_allclose(found[~touched], expected[~touched], atol=tolerance)
+    assert np.all(found >= expected - tolerance) and np.max(found - expected) > 1
+    assert 0 < touched.sum() < len(found) / 2
 
 
 @pytest.mark.parametrize("name", FEATURES)
@@ -206,17 +240,25 @@ def test_a_step_can_be_scanned_inside_jit():
     np.testing.assert_allclose(found, mel.log_mel(x, RATE_HZ, center=False, hop_samples=16, **MELS), atol=1e-4)
 
 
+def test_float64_of_numpy_is_converted_offline_and_in_streams():
+    x = signal(2500)
+    for found in (streamed(FEATURES["rms"][0], x.astype(np.float64), [999]), FEATURES["rms"][1](x.astype(np.float64))):
+        np.testing.assert_array_equal(found, streamed(FEATURES["rms"][0], x, [999]))
+
+
 def test_mistakes_are_named():
     stream = streams.rms()
     state = streaming.start(stream, (2,))
-    with pytest.raises(TypeError, match=r"float32 \[2, S\].*float64 \(2, 5\)"):
-        streaming.push(stream, state, np.zeros((2, 5)))
+    with pytest.raises(TypeError, match=r"float32 \[2, S\].*int16 \(2, 5\)"):
+        streaming.push(stream, state, np.zeros((2, 5), np.int16))
     with pytest.raises(TypeError, match=r"got float32 \(5,\)"):
         streaming.push(stream, state, np.zeros(5, np.float32))
     with pytest.raises(ValueError, match="pad_mode='wrap'"):
         streams.rms(pad_mode="wrap")
     with pytest.raises(ValueError, match="lag=0"):
         streams.onset_strength(streams.log_mel(RATE_HZ), lag=0)
+    with pytest.raises(ValueError, match="centred"):
+        streams.onset_strength(streams.log_mel(RATE_HZ, center=False))
     with pytest.raises(ValueError, match=r"top_db=80\.0"):
         streams.mfcc(RATE_HZ, top_db=80.0)
     centred = streaming.framewise(lambda x: descriptors.rms(x, frame_samples=64, hop_samples=16), 64, 16)

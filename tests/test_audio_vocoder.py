@@ -47,6 +47,14 @@ def test_time_stretch_of_music_equals_librosa(data_dir):
     assert np.linalg.norm(error) < 2e-3 * np.linalg.norm(expected)
 
 
+def test_a_decaying_tail_leaves_the_level_as_it_is():
+    """Where the squares of a spectrum underflow its phase is no unit number, and all later phases are its multiples."""
+    for tau in (80, 160):  # samples
+        fade = np.exp(-np.arange(12_000) / tau)
+        x = np.concatenate([np.tile(NOISE, 2) * fade, NOISE]).astype(np.float32)
+        np.testing.assert_allclose(time_stretch(jnp.asarray(x), 1.0, n_fft=512), x, atol=1e-6)
+
+
 @pytest.mark.parametrize("rate", [0.75, 1.5])
 def test_time_stretch_keeps_the_pitch_and_changes_the_duration(rate):
     x = np.concatenate([tone(1000, 8000), np.zeros(4000, np.float32)])
@@ -65,6 +73,18 @@ def test_pitch_shift_moves_a_tone(semitones):
     assert y.shape == (8000,)
     assert abs(12 * np.log2(tone_hz(y[300:7000]) / 1000) - semitones) < 0.02
     np.testing.assert_allclose(np.sqrt(np.square(y[500:7000]).mean()), np.sqrt(0.5), rtol=0.15)
+
+
+@pytest.mark.parametrize("semitones", [-3, 4.5])
+def test_pitch_shift_equals_librosa_where_resampling_filters_do(semitones):
+    """Of the peak, away from the ends: a tone to 2e-4, noise below 2 kHz to 3e-4, white noise to 20 %."""
+    white = np.tile(NOISE, 2).astype(np.float64)
+    spectrum = np.fft.rfft(white)
+    spectrum[np.fft.rfftfreq(len(white), 1 / RATE_HZ) > 2000] = 0
+    for x, tolerance in ((tone(440, 12_000), 2e-4), (np.fft.irfft(spectrum), 3e-4), (white, 0.2)):
+        expected = librosa.effects.pitch_shift(x.astype(np.float64), sr=RATE_HZ, n_steps=semitones, n_fft=512)
+        error = (np.asarray(pitch_shift(x.astype(np.float32), semitones, n_fft=512)) - expected)[512:-1024]
+        assert np.abs(error).max() < tolerance * np.abs(expected).max()
 
 
 def test_each_example_at_a_rate_of_its_own():

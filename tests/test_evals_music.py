@@ -6,7 +6,10 @@ import mir_eval
 import numpy as np
 import pytest
 
-from mu.evals.music import beat_f_measure, event_scores, key_scores, parse_key
+from mu.audio.beats import beat_times
+from mu.audio.chroma import chroma_stft
+from mu.audio.key import key, key_name
+from mu.evals.music import beat_f_measure, event_scores, key_scores, parse_key, summary
 
 KEYS = [
     f"{tonic} {mode}"
@@ -57,6 +60,61 @@ def test_beat_f_measure_is_mir_evals(data_dir):
     reference, estimated = reference + 4.0, estimated + 4.0
     trimmed = mir_eval.beat.trim_beats(reference), mir_eval.beat.trim_beats(estimated)
     np.testing.assert_allclose(beat_f_measure(reference, estimated), mir_eval.beat.f_measure(*trimmed))
+
+
+RATE_HZ = 11_025
+
+
+def triads(tonic, degrees=(0, 5, 7, 0)):
+    """float32: major triads on degrees of a scale, a quarter of a second each."""
+    time = np.arange(RATE_HZ // 4) / RATE_HZ
+    notes = [[tonic + degree + step for step in (0, 4, 7)] for degree in degrees]
+    chords = [sum(np.sin(2 * np.pi * 440 * 2 ** ((n - 9) / 12) * time) for n in chord) for chord in notes]
+    return np.concatenate([0.1 * chord * np.hanning(len(time)) for chord in chords]).astype(np.float32)
+
+
+def test_keys_that_mu_audio_hears_score_as_with_mir_eval():
+    """Cadences in their key, and one of chords that lead to another: summed up over recordings."""
+    annotated = ["C major", "Eb major", "A minor", "G major", "D major"]
+    recordings = [triads(0), triads(3), triads(0), triads(0), triads(2, (0, 7, 2, 7))]
+    heard = key(chroma_stft(np.stack(recordings), RATE_HZ, tuning=0.0))
+    estimated = [key_name(*pair) for pair in zip(heard.tonic, heard.mode, strict=True)]
+    expected = [mir_eval.key.weighted_score(*pair) for pair in zip(annotated, estimated, strict=True)]
+    assert expected[:3] == [1.0, 1.0, 0.3] and expected[3] < 1
+    mean, low, high = summary(key_scores(annotated, estimated))
+    assert mean == np.mean(expected) and min(expected) <= low < mean < high <= max(expected)
+
+
+def test_beats_that_mu_audio_hears_score_as_with_mir_eval():
+    """Clicks at four tempi, of which two annotations are shifted beyond the window at times."""
+    scores, expected = [], []
+    for number, bpm in enumerate((90.0, 100.0, 120.0, 150.0)):
+        truth = np.arange(0.3, 11.8, 60 / bpm)
+        x = np.zeros(12 * RATE_HZ, np.float32)
+        x[(truth * RATE_HZ).astype(int)[:, None] + np.arange(100)] = 0.5
+        annotated = truth + np.where(np.arange(len(truth)) % 4 < number, 0.0, 0.2)
+        found = beat_times(x, RATE_HZ, hop_samples=256)
+        scores.append(beat_f_measure(annotated, found))
+        trimmed = mir_eval.beat.trim_beats(annotated), mir_eval.beat.trim_beats(found)
+        expected.append(mir_eval.beat.f_measure(*trimmed))
+    np.testing.assert_allclose(scores, expected, atol=1e-12)
+    assert max(scores) > 0.6 and min(scores) < 0.2
+    mean, low, high = summary(scores)
+    np.testing.assert_allclose(mean, np.mean(expected))
+    assert low < mean < high and summary(scores) == (mean, low, high) != summary(scores, seed=1)
+
+
+def test_a_summary_holds_its_mean():
+    assert summary([0.5]) == (0.5, 0.5, 0.5)
+    scores = np.random.default_rng(0).random(400)
+    mean, low, high = summary(scores)
+    error = scores.std(ddof=1) / 20
+    np.testing.assert_allclose([mean, low, high], scores.mean() + error * np.array([0, -1.96, 1.96]), atol=0.2 * error)
+    for wrong in ([], [[1.0]], 0.5):
+        with pytest.raises(ValueError, match="scores have shape"):
+            summary(wrong)
+    with pytest.raises(ValueError, match="not finite"):
+        summary([0.5, np.nan])
 
 
 def test_nothing_scores_nothing():

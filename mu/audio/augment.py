@@ -17,6 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from mu.audio import spectral
+from mu.audio.framing import fast_length
 
 Range = tuple[float, float]
 
@@ -28,9 +29,7 @@ def each(f: Callable[[jax.Array, jax.Array], jax.Array], key: jax.Array, x: jax.
     """
     if not 0 <= p <= 1:
         raise ValueError(f"p={p} is a probability: give a number in [0, 1]")
-    x = jnp.asarray(x)
-    if x.ndim < 2 or x.dtype != jnp.float32:
-        raise TypeError(f"x is a float32 batch [B, ...] of at least two axes; got {x.dtype} {x.shape}")
+    x = checked_batch(x)
 
     def one(row: jax.Array, example: jax.Array) -> jax.Array:
         coin, draw = jax.random.split(jax.random.fold_in(key, row))
@@ -38,6 +37,19 @@ def each(f: Callable[[jax.Array, jax.Array], jax.Array], key: jax.Array, x: jax.
         return changed if p == 1 else jnp.where(jax.random.bernoulli(coin, p), changed, example)
 
     return jax.vmap(one)(jnp.arange(len(x), dtype=jnp.uint32), x)
+
+
+def checked_batch(x: jax.Array | np.ndarray) -> jax.Array:
+    """x as an array, or an error that says what a batch is."""
+    x = spectral.as_array(x)
+    if x.ndim < 2 or x.dtype != jnp.float32:
+        raise TypeError(f"x is a float32 batch [B, ...] of at least two axes; got {x.dtype} {x.shape}")
+    return x
+
+
+def uniform(key: jax.Array, shape: tuple[int, ...] = ()) -> jax.Array:
+    """float32 in [0, 1), with jax_enable_x64 too: the same draws."""
+    return jax.random.uniform(key, shape, jnp.float32)
 
 
 def between(u: jax.Array, limits: Range, name: str, *, logarithmic: bool = False) -> jax.Array:
@@ -54,7 +66,7 @@ def gain(key: jax.Array, x: jax.Array, *, gain_db: Range = (-12.0, 6.0), p: floa
     """x 10^(g / 20), g uniform in `gain_db`. float32 [B, ..., N] -> the same shape. Nothing is clipped."""
 
     def one(key: jax.Array, x: jax.Array) -> jax.Array:
-        return x * from_db(between(jax.random.uniform(key), gain_db, "gain_db") / 2)
+        return x * from_db(between(uniform(key), gain_db, "gain_db") / 2)
 
     return each(one, key, x, p)
 
@@ -79,7 +91,7 @@ def add_noise(
 
     def one(key: jax.Array, x: jax.Array) -> jax.Array:
         values, draw = jax.random.split(key)
-        color, level = jax.random.uniform(values, (2,))
+        color, level = uniform(values, (2,))
         noise = colored_noise(draw, x.shape, between(color, exponent, "exponent"))
         ratio = energy(x) / energy(noise) * from_db(-between(level, snr_db, "snr_db"))
         return x + noise * spectral.safe_sqrt(ratio)
@@ -124,11 +136,16 @@ def mixup(
     """
     if alpha <= 0:
         raise ValueError(f"alpha={alpha} must be positive")
+    x = checked_batch(x)
     turn, draw = jax.random.split(key)
     batch = len(x)
-    weight = each(lambda key, one: jax.random.beta(key, alpha, alpha, one.shape), draw, jnp.ones((batch, 1)), p)[:, 0]
-    step = jax.random.randint(turn, (), min(1, batch - 1), max(batch, 1))
-    partner = (jnp.arange(batch) + step) % batch
+
+    def beta(key: jax.Array, one: jax.Array) -> jax.Array:
+        return jax.random.beta(key, alpha, alpha, one.shape, jnp.float32)
+
+    weight = each(beta, draw, jnp.ones((batch, 1), jnp.float32), p)[:, 0]
+    step = jax.random.randint(turn, (), min(1, batch - 1), max(batch, 1), jnp.int32)
+    partner = (jnp.arange(batch, dtype=jnp.int32) + step) % batch
     share = weight.reshape(-1, *[1] * (x.ndim - 1))
     return share * x + (1 - share) * x[partner], partner, weight
 
@@ -141,9 +158,3 @@ def energy(x: jax.Array) -> jax.Array:
 def from_db(db: jax.Array) -> jax.Array:
     """10^(db / 10), a ratio of powers."""
     return jnp.exp(db * jnp.float32(math.log(10) / 10))
-
-
-def fast_length(samples: int) -> int:
-    """The least even 2^a 3^b 5^c not below `samples`: a length whose FFT is fast."""
-    odd = [3**b * 5**c for b in range(12) for c in range(8)]
-    return min(2 ** max((-(-samples // m) - 1).bit_length(), 1) * m for m in odd)

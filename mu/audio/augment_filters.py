@@ -11,7 +11,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from mu.audio import spectral
-from mu.audio.augment import Range, between, each, energy, fast_length, from_db
+from mu.audio.augment import Range, between, each, energy, from_db, uniform
+from mu.audio.framing import fast_length
 
 # Silence appended before a filter without phase is applied, so that its response (a few periods of the lowest
 # frequency it changes) does not come round from the end of the clip to its beginning.
@@ -44,14 +45,15 @@ def equalize(
     """
 
     def one(key: jax.Array, x: jax.Array) -> jax.Array:
-        gain, center, width = jax.random.uniform(key, (3, bands))
+        gain, center, width = uniform(key, (3, bands))
         gains_db = between(gain, gain_db, "gain_db")
         centers_hz = between(center, center_hz, "center_hz", logarithmic=True)
         widths = between(width, width_octaves, "width_octaves", logarithmic=True)
 
         def response(octave: jax.Array) -> jax.Array:
             away = 2 * (octave[:, None] - jnp.log2(centers_hz)) / widths
-            return from_db(jnp.exp2(-jnp.square(away)) @ gains_db / 2)
+            bells = jnp.exp2(-jnp.square(away))
+            return from_db(jnp.matmul(bells, gains_db, precision=jax.lax.Precision.HIGHEST) / 2)
 
         return _filter(x, sample_rate_hz, lambda hz: response(jnp.asarray(np.log2(np.maximum(hz, 1.0)), jnp.float32)))
 
@@ -81,7 +83,7 @@ def band_limit(
     """
 
     def one(key: jax.Array, x: jax.Array) -> jax.Array:
-        upper, lower = jax.random.uniform(key, (2,))
+        upper, lower = uniform(key, (2,))
         upper_hz = between(upper, low_pass_hz, "low_pass_hz", logarithmic=True)
 
         def response(hz: np.ndarray) -> jax.Array:
@@ -115,7 +117,7 @@ def reverb(key: jax.Array, x: jax.Array, responses: jax.Array, *, p: float = 1.0
     n = fast_length(x.shape[-1] + responses.shape[-1])
 
     def one(key: jax.Array, x: jax.Array) -> jax.Array:
-        room = (jax.random.uniform(key) * len(responses)).astype(jnp.int32)
+        room = (uniform(key) * len(responses)).astype(jnp.int32)
         y = jnp.fft.irfft(jnp.fft.rfft(x, n) * jnp.fft.rfft(responses[room], n), n)[..., : x.shape[-1]]
         heard = energy(y)
         return y * spectral.safe_sqrt(energy(x) / jnp.where(heard > 0, heard, jnp.ones_like(heard)))
@@ -159,11 +161,11 @@ def decaying_responses(
 
     def one(row: jax.Array) -> jax.Array:
         values, draw = jax.random.split(jax.random.fold_in(key, row))
-        length, level = jax.random.uniform(values, (2,))
+        length, level = uniform(values, (2,))
         t60 = between(length, t60_s, "t60_s", logarithmic=True)
-        tail = jax.random.normal(draw, time_s.shape) * from_db(-30.0 * time_s / t60)
+        tail = jax.random.normal(draw, time_s.shape, jnp.float32) * from_db(-30.0 * time_s / t60)
         scale = spectral.safe_sqrt(from_db(-between(level, direct_db, "direct_db")) / energy(tail))
-        return jnp.concatenate([jnp.ones(1), tail * scale])
+        return jnp.concatenate([jnp.ones(1, jnp.float32), tail * scale])
 
     return jax.vmap(one)(jnp.arange(count, dtype=jnp.uint32))
 

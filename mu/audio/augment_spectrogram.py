@@ -7,7 +7,7 @@ channels (which share their example's draws). No gathers: masks are comparisons,
 import jax
 import jax.numpy as jnp
 
-from mu.audio.augment import Range, between, each
+from mu.audio.augment import Range, between, each, uniform
 
 
 def time_masks(
@@ -35,8 +35,9 @@ def frequency_masks(
 def frequency_shift(key: jax.Array, x: jax.Array, *, bins: Range = (-2.0, 2.0), p: float = 1.0) -> jax.Array:
     """x moved up by a real number of mel bins, uniform in `bins`: a cheap transposition.
 
-    Between bins it is interpolated linearly; the outermost bins are repeated where nothing moves in. Above 1 kHz a
-    bin is a fixed ratio of frequencies, so the whole spectrum is transposed alike.
+    Between bins it is interpolated linearly; the outermost bins are repeated where nothing moves in. Of mels on
+    Slaney's scale a bin above 1 kHz is a fixed ratio of frequencies, so that all of it is transposed alike; on the HTK
+    scale that is approached far above 700 Hz.
 
     Args:
       x: float32 [B, ..., F, M].
@@ -46,9 +47,7 @@ def frequency_shift(key: jax.Array, x: jax.Array, *, bins: Range = (-2.0, 2.0), 
     """
 
     def one(key: jax.Array, x: jax.Array) -> jax.Array:
-        return _take_bins(
-            x, jnp.arange(x.shape[-1], dtype=jnp.float32) - between(jax.random.uniform(key), bins, "bins")
-        )
+        return _take_bins(x, jnp.arange(x.shape[-1], dtype=jnp.float32) - between(uniform(key), bins, "bins"))
 
     return each(one, key, x, p)
 
@@ -73,7 +72,7 @@ def frequency_warp(
         raise ValueError(f"knee={knee} must lie in (0, 1) and factor={factor} be positive")
 
     def one(key: jax.Array, x: jax.Array) -> jax.Array:
-        stretch = between(jax.random.uniform(key), factor, "factor")
+        stretch = between(uniform(key), factor, "factor")
         last = x.shape[-1] - 1
         corner = knee * last * jnp.minimum(stretch, 1.0)  # where the break comes to; it was at corner / stretch
         to = jnp.arange(x.shape[-1], dtype=jnp.float32)
@@ -89,10 +88,10 @@ def _mask(
     length = x.shape[axis]
     if count < 0 or not 0 <= max_width <= length:
         raise ValueError(f"count={count} must not be negative, {name}={max_width} lie in 0..{length} (x is {x.shape})")
-    wide, early = jax.random.uniform(key, (2, count, 1))
+    wide, early = uniform(key, (2, count, 1))
     width = (wide * (max_width + 1)).astype(jnp.int32)
     start = (early * (length - width + 1).astype(jnp.float32)).astype(jnp.int32)
-    at = jnp.arange(length)
+    at = jnp.arange(length, dtype=jnp.int32)
     masked = ((at >= start) & (at < start + width)).any(0)
     blot = x.mean() if fill is None else jnp.float32(fill)
     return jnp.where(masked[:, None] if axis == -2 else masked, blot, x)

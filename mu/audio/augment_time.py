@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from mu.audio import vocoder
-from mu.audio.augment import Range, between, each
+from mu.audio.augment import Range, between, each, uniform
 from mu.audio.interpolation import change_speed
 
 
@@ -27,8 +27,8 @@ def shift(key: jax.Array, x: jax.Array, *, max_samples: int, circular: bool = Tr
         raise ValueError(f"max_samples={max_samples} must lie in 0..{length} (x is {x.shape})")
 
     def one(key: jax.Array, x: jax.Array) -> jax.Array:
-        later = (jax.random.uniform(key) * (2 * max_samples + 1)).astype(jnp.int32) - max_samples
-        source = jnp.arange(length) - later
+        later = (uniform(key) * (2 * max_samples + 1)).astype(jnp.int32) - max_samples
+        source = jnp.arange(length, dtype=jnp.int32) - later
         moved = jnp.take(x, source % length, axis=-1, mode="clip")
         return moved if circular else jnp.where((source >= 0) & (source < length), moved, jnp.float32(0))
 
@@ -50,7 +50,7 @@ def speed(
     """
 
     def one(key: jax.Array, x: jax.Array) -> jax.Array:
-        drawn = between(jax.random.uniform(key), rate, "rate", logarithmic=True)
+        drawn = between(uniform(key), rate, "rate", logarithmic=True)
         return change_speed(x, drawn, length_samples=x.shape[-1], zero_crossings=zero_crossings)
 
     return each(one, key, x, p)
@@ -71,7 +71,7 @@ def time_stretch(
     """
 
     def one(key: jax.Array, x: jax.Array) -> jax.Array:
-        drawn = between(jax.random.uniform(key), rate, "rate", logarithmic=True)
+        drawn = between(uniform(key), rate, "rate", logarithmic=True)
         return vocoder.time_stretch(x, drawn, n_fft=n_fft, length_samples=x.shape[-1])
 
     return each(one, key, x, p)
@@ -91,7 +91,7 @@ def pitch_shift(
     """
 
     def one(key: jax.Array, x: jax.Array) -> jax.Array:
-        drawn = between(jax.random.uniform(key), semitones, "semitones")
+        drawn = between(uniform(key), semitones, "semitones")
         return vocoder.pitch_shift(x, drawn, n_fft=n_fft, max_semitones=semitones[1])
 
     return each(one, key, x, p)

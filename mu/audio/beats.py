@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from mu.audio import medians, rhythm
+from mu.audio import framing, medians, rhythm
 
 
 class Beats(NamedTuple):
@@ -27,22 +27,32 @@ class Beats(NamedTuple):
 
 
 def beat_times(
-    x: np.ndarray | jax.Array, sample_rate_hz: float, *, hop_samples: int = 512, **options: Any
+    x: np.ndarray | jax.Array,
+    sample_rate_hz: float,
+    *,
+    hop_samples: int = 512,
+    tempo_bpm: float | jax.Array | None = None,
+    **options: Any,
 ) -> np.ndarray:
     """The beats of one recording in seconds, from its onset strength (median over mels, as `librosa.beat.beat_track`).
 
-    For use outside jit; `track` has fixed shapes and any leading axes.
+    For use outside jit; `track` has fixed shapes and any leading axes. Each new length of x is compiled once, in about
+    2 s. Where lengths differ from recording to recording, cut x or pad it with silence to one of a few; of a piece
+    without a clear beat, either may change the estimated tempo.
 
     Args:
       x: float32 [N].
-      options: of `track`.
+      tempo_bpm: see `track`; another tempo is not compiled anew.
+      options: of `track`, Python numbers.
 
     Returns:
       float64 [beats], NumPy, ascending.
     """
     if np.ndim(x) != 1:
         raise ValueError(f"x is one recording, [N]; got shape {np.shape(x)}: of several, use `track` and its mask")
-    beats = _beats_of_waveform(x, sample_rate_hz, hop_samples, tuple(sorted(options.items())))
+    tempo_bpm = None if tempo_bpm is None else _checked_tempo(tempo_bpm)
+    x = framing.as_array(x)
+    beats = _beats_of_waveform(x, tempo_bpm, sample_rate_hz, hop_samples, tuple(sorted(options.items())))
     return np.flatnonzero(np.asarray(beats.is_beat)) * (hop_samples / sample_rate_hz)
 
 
@@ -78,15 +88,20 @@ def track(
     envelope = rhythm.checked(envelope)
     if tightness <= 0:
         raise ValueError(f"tightness={tightness} must be positive")
-    if isinstance(tempo_bpm, int | float) and tempo_bpm <= 0:
-        raise ValueError(f"tempo_bpm={tempo_bpm} must be positive")
     if tempo_bpm is None:
         tempo_bpm = rhythm.tempo(
             envelope, sample_rate_hz, hop_samples=hop_samples, start_bpm=start_bpm, window_s=window_s
         )
-    tempo_bpm = jnp.broadcast_to(jnp.asarray(tempo_bpm, jnp.float32), envelope.shape[:-1])
+    tempo_bpm = jnp.broadcast_to(_checked_tempo(tempo_bpm), envelope.shape[:-1])
     longest = rhythm.tempo_lags(sample_rate_hz, hop_samples=hop_samples, window_s=window_s)
     return _track(envelope, tempo_bpm, 60.0 * sample_rate_hz / hop_samples, longest, tightness, trim)
+
+
+def _checked_tempo(tempo_bpm: float | np.ndarray | jax.Array) -> jax.Array:
+    """As float32; numbers that the host knows must be positive."""
+    if not isinstance(tempo_bpm, jax.Array) and not np.all(np.asarray(tempo_bpm) > 0):
+        raise ValueError(f"tempo_bpm={tempo_bpm} must be positive")
+    return jnp.asarray(tempo_bpm, jnp.float32)
 
 
 @functools.partial(jax.jit, static_argnums=(2, 3, 4, 5))
@@ -109,7 +124,8 @@ def _track_one(
     frames = envelope.shape[-1]
     period = jnp.clip(jnp.round(jnp.float32(frames_per_minute) / tempo_bpm), 1, longest)
     deviation = jnp.std(envelope, ddof=1) if frames > 1 else jnp.float32(0)
-    onsets = _smoothed(envelope / (deviation + jnp.float32(np.finfo(np.float32).tiny)), period, longest)
+    deviation = jnp.where(deviation > jnp.float32(framing.TINY), deviation, jnp.float32(1))
+    onsets = _smoothed(envelope / deviation, period, longest)
     before, score = _best_predecessors(onsets, period, longest, tightness)
 
     # Where the last beat is: the last peak of the score that is at least half the median peak.
@@ -188,7 +204,9 @@ def _best_predecessors(
     return jax.lax.scan(step, start, at)[1]
 
 
-@functools.partial(jax.jit, static_argnums=(1, 2, 3))
-def _beats_of_waveform(x: jax.Array, sample_rate_hz: float, hop_samples: int, options: tuple) -> Beats:
+@functools.partial(jax.jit, static_argnums=(2, 3, 4))
+def _beats_of_waveform(
+    x: jax.Array, tempo_bpm: jax.Array | None, sample_rate_hz: float, hop_samples: int, options: tuple
+) -> Beats:
     envelope = rhythm.onset_strength(x, sample_rate_hz, hop_samples=hop_samples, aggregate="median")
-    return track(envelope, sample_rate_hz, hop_samples=hop_samples, **dict(options))
+    return track(envelope, sample_rate_hz, hop_samples=hop_samples, tempo_bpm=tempo_bpm, **dict(options))

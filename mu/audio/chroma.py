@@ -15,8 +15,6 @@ from mu.audio import spectral
 from mu.audio.cqt import C1_HZ, check_tuning, cqt
 from mu.audio.pitch import A0_HZ, estimate_tuning
 
-_TINY = float(np.finfo(np.float32).tiny)
-
 
 def chroma_stft(
     x: jax.Array,
@@ -34,10 +32,11 @@ def chroma_stft(
       tuning: in bins of 1 / n_chroma octave, a number or one for each clip [...]; None estimates each clip's own,
         `estimate_tuning` of its power.
       norm: each frame's is 1: inf the largest entry, 1 their sum, 2 the Euclidean; None leaves the power.
-      options: of `spectral.stft`.
+      options: of `spectral.stft`. The hop is a quarter of the window by default, as there; librosa's is 512 whatever
+        n_fft.
 
     Returns:
-      float32 [..., F, C], class 0 is C.
+      float32 [..., F, C]; class 0 is C where n_chroma is a multiple of 12, see `chroma_filters`.
     """
     x = spectral.waveform(x)
     if tuning is None:
@@ -106,14 +105,15 @@ def chroma_filters(
     """Each FFT bin's share of each pitch class (`librosa.filters.chroma`, transposed; Ellis 2007).
 
     w[k, c] = exp(-(2 d / width_k)^2 / 2) with d the distance in bins of 1 / n_chroma octave from bin k to the nearest
-    c and width_k that to the next FFT bin, at least 1; the rows then have norm 1 times exp(-((octave_k - 5) / 2)^2 /
-    2).
+    c and width_k that to the next FFT bin, at least 1. Each row is then scaled to the Euclidean norm
+    exp(-((octave_k - 5) / 2)^2 / 2).
 
     Args:
       tuning: [...] in bins.
 
     Returns:
-      float32 [..., K, C].
+      float32 [..., K, C]. Class 0 lies 3 (n_chroma // 12) classes above A, as in librosa: it is C where n_chroma is a
+      multiple of 12, and A below 12.
     """
     position, width, from_class = _chroma_grid(float(sample_rate_hz), n_fft, n_chroma)
     shift = jnp.asarray(tuning, jnp.float32)[..., None, None]
@@ -150,4 +150,4 @@ def _normalized(chroma: jax.Array, norm: float | None) -> jax.Array:
         length = chroma.sum(-1, keepdims=True)
     else:
         raise ValueError(f"norm={norm} must be inf, 2, 1 or None")
-    return chroma / jnp.where(length < jnp.float32(_TINY), jnp.float32(1), length)
+    return chroma / jnp.where(length < jnp.float32(spectral.TINY), jnp.float32(1), length)

@@ -23,6 +23,7 @@ import numpy as np
 from mu.audio import spectral
 from mu.audio.blocks import map_clips
 from mu.audio.cqt_filters import C1_HZ, Design, Octave, cqt_frequencies, plan_octaves
+from mu.audio.framing import check_positive
 
 __all__ = ["C1_HZ", "cqt", "cqt_frequencies", "vqt"]
 
@@ -53,9 +54,9 @@ def vqt(
       x: float32 [..., N].
       hop_samples: between frames. Each factor of 2 allows one halving of the rate: an odd hop is right, and slow.
       fmin_hz: the lowest bin, C1.
-      tuning: deviation from `fmin_hz` in bins. A Python number makes the filters when traced; an array, of one tuning
-        or one for each clip [...], makes them in the program, their lengths those of tuning 0 (Q is then off by up to
-        half a bin: 1 % at 36 bins an octave).
+      tuning: deviation from `fmin_hz` in bins. A Python or NumPy number makes the filters when traced; an array, of
+        one tuning or one for each clip [...], makes them in the program, their lengths those of tuning 0 (Q is then off
+        by up to half a bin: 1 % at 36 bins an octave).
       gamma_hz: added bandwidth, which shortens the filters of low bins; None for that of the ear's critical bands,
         alpha 24.7 / 0.108, and 0 for constant Q.
       filter_scale: below 1 shorter filters, better in time.
@@ -66,13 +67,14 @@ def vqt(
     Returns:
       complex64 [..., F, K], F = 1 + N // hop_samples; frame f is centred on sample f * hop_samples.
     """
-    fixed = isinstance(tuning, int | float)
+    check_positive(hop_samples=hop_samples, n_bins=n_bins, bins_per_octave=bins_per_octave)
+    fixed = isinstance(tuning, int | float | np.number)
     design = Design(
         float(sample_rate_hz),
-        hop_samples,
+        int(hop_samples),
         float(fmin_hz),
-        n_bins,
-        bins_per_octave,
+        int(n_bins),
+        int(bins_per_octave),
         float(tuning) if fixed else 0.0,
         gamma_hz,
         float(filter_scale),

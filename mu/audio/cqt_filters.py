@@ -10,7 +10,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mu.audio.framing import check_positive
 from mu.audio.windows import window as named_window
 
 C1_HZ = 440.0 * 2.0 ** (-45 / 12)
@@ -93,8 +92,6 @@ def plan_octaves(design: Design) -> Plan:
 
 def _bins(design: Design) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Each bin's frequency, the length of its window in samples at full rate, and where its band ends. float64 [K]."""
-    for name in ("hop_samples", "n_bins", "bins_per_octave"):
-        check_positive(**{name: getattr(design, name)})
     for name in ("sample_rate_hz", "fmin_hz", "filter_scale"):
         if getattr(design, name) <= 0:
             raise ValueError(f"{name}={getattr(design, name)} must be positive")

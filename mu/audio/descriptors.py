@@ -1,8 +1,11 @@
 """What a spectrum looks like in a few numbers: librosa's spectral descriptors, zero crossings and RMS, in JAX.
 
-Shapes: any leading axes `...`, N samples, F frames, K = n_fft // 2 + 1 bins of an even n_fft. The spectral descriptors
-take magnitudes (`spectral.magnitude(spectral.stft(x))`), so that all of them share one transform, and all but the
-decibels of `contrast` treat frames one by one. A frame of silence gives 0, but for flatness: 1.
+Shapes: any leading axes `...`, N samples, F frames, K = n_fft // 2 + 1 bins. The spectral descriptors take magnitudes
+(`spectral.magnitude(spectral.stft(x))`), so that all of them share one transform, and all but the decibels of
+`contrast` treat frames one by one. A frame of silence gives 0, but for flatness: 1.
+
+Bin k is taken for k sample_rate_hz / (2 (K - 1)), as librosa does with magnitudes: n_fft must be even. Of an odd one
+all frequencies come out too high by n_fft / (n_fft - 1).
 """
 
 import functools
@@ -13,7 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from mu.audio import spectral
-from mu.audio.framing import frame_sums, pad_last
+from mu.audio.framing import TINY, frame_sums, pad_last
 
 # Bins that `rolloff` sums in one product.
 _BLOCK_BINS = 32
@@ -29,7 +32,8 @@ def centroid(magnitude: jax.Array, sample_rate_hz: float) -> jax.Array:
     Returns:
       float32 [..., F], Hz.
     """
-    return _shares(magnitude) @ _frequencies_hz(magnitude, sample_rate_hz).astype(np.float32)
+    frequencies_hz = jnp.asarray(_frequencies_hz(magnitude, sample_rate_hz), jnp.float32)
+    return jnp.matmul(_shares(magnitude), frequencies_hz, precision=jax.lax.Precision.HIGHEST)
 
 
 @functools.partial(jax.jit, static_argnames=("sample_rate_hz", "p"))
@@ -75,9 +79,14 @@ def flatness(magnitude: jax.Array, *, amin: float = 1e-10, power: float = 2.0) -
 
     1 for white noise, near 0 for a tone. [..., F, K] -> [..., F].
     """
-    if amin <= 0:
-        raise ValueError(f"amin={amin} must be positive")
-    energy = jnp.square(magnitude) if power == 2 else magnitude ** jnp.float32(power)
+    if amin <= 0 or power <= 0:
+        raise ValueError(f"amin={amin} and power={power} must be positive")
+    if power == 2:
+        energy = jnp.square(magnitude)
+    else:  # a power below 1 has no slope at 0
+        positive = magnitude > 0
+        energy = jnp.where(positive, magnitude, jnp.ones_like(magnitude)) ** jnp.float32(power)
+        energy = jnp.where(positive, energy, jnp.zeros_like(energy))
     energy = jnp.maximum(energy, jnp.float32(amin))
     return jnp.exp(jnp.log(energy).mean(-1)) / energy.mean(-1)
 
@@ -177,7 +186,7 @@ def _frequencies_hz(magnitude: jax.Array, sample_rate_hz: float) -> np.ndarray:
 def _shares(magnitude: jax.Array) -> jax.Array:
     """Magnitudes that sum to 1, or 0 where a frame is silent (sum below the smallest normal float32)."""
     total = magnitude.sum(-1, keepdims=True)
-    return magnitude / jnp.where(total < jnp.float32(np.finfo(np.float32).tiny), jnp.ones_like(total), total)
+    return magnitude / jnp.where(total < jnp.float32(TINY), jnp.ones_like(total), total)
 
 
 def _ones_above(n: int, offset: int) -> jax.Array:

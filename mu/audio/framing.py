@@ -9,14 +9,21 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+# The least normal float32: a divisor below it is taken for 0, as in librosa.
+TINY = float(np.finfo(np.float32).tiny)
 _PAD_MODES = ("constant", "edge", "reflect", "symmetric")
 # Slices put side by side in one go; more are put together in stages.
 _PIECES = 16
 
 
-def waveform(x: jax.Array) -> jax.Array:
-    """x as an array, or an error that says what a waveform is."""
-    x = jnp.asarray(x)
+def as_array(x: jax.Array | np.ndarray) -> jax.Array:
+    """x as a JAX array. NumPy's float64 becomes float32, with jax_enable_x64 too; all else keeps its type."""
+    return jnp.asarray(x, jnp.float32 if isinstance(x, np.ndarray) and x.dtype == np.float64 else None)
+
+
+def waveform(x: jax.Array | np.ndarray) -> jax.Array:
+    """x as an array (see `as_array`), or an error that says what a waveform is."""
+    x = as_array(x)
     if x.dtype != jnp.float32:
         raise TypeError(f"a waveform is float32 in [-1, 1]; got {x.dtype} {x.shape}: convert it (int16 / 32768)")
     if x.ndim == 0 or x.shape[-1] == 0:
@@ -139,6 +146,12 @@ def _stages(frame_samples: int, hop_samples: int) -> list[tuple[int, int]]:
         stages.append((joined, pieces))
         joined *= pieces
     return stages
+
+
+def fast_length(samples: int) -> int:
+    """The least even 2^a 3^b 5^c not below `samples`: a length whose FFT is fast."""
+    odd = [3**b * 5**c for b in range(12) for c in range(8)]
+    return min(2 ** max((-(-samples // m) - 1).bit_length(), 1) * m for m in odd)
 
 
 def check_positive(**lengths: int) -> None:

@@ -9,12 +9,9 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from mu.audio import spectral
 from mu.audio.medians import sliding_median
-
-_TINY = float(np.finfo(np.float32).tiny)
 
 
 def harmonic_percussive(
@@ -101,7 +98,7 @@ def _soft_mask(x: jax.Array, other: jax.Array, power: float, neither: float) -> 
     if power == math.inf:
         return (x > other).astype(jnp.float32)
     larger = jnp.maximum(x, other)
-    nothing = larger < jnp.float32(_TINY)
+    nothing = larger < jnp.float32(spectral.TINY)
     larger = jnp.where(nothing, jnp.float32(1), larger)
     # Of the ratios one is 1, so that no power of them overflows or leaves 0 / 0.
     a, b = _power(x / larger, power), _power(other / larger, power)

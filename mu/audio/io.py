@@ -113,10 +113,10 @@ def read(
       AudioError: the file cannot be decoded, or ends before `start_s`.
       ValueError: a time or rate that makes no sense.
     """
-    if not start_s >= 0:
-        raise ValueError(f"start_s is {start_s}; it must be 0 or more")
-    if duration_s is not None and not duration_s > 0:
-        raise ValueError(f"duration_s is {duration_s}; it must be more than 0, or None for all")
+    if not 0 <= start_s < math.inf:
+        raise ValueError(f"start_s is {start_s}; it must be 0 or more, and finite")
+    if duration_s is not None and not 0 < duration_s < math.inf:
+        raise ValueError(f"duration_s is {duration_s}; it must be more than 0 and finite, or None for all")
     with _open(file) as stream:
         rate = stream.samplerate
         target = _checked_rate(sample_rate_hz, rate)
@@ -174,6 +174,11 @@ def resample(x: np.ndarray, from_hz: int, to_hz: int) -> np.ndarray:
     _checked_rate(to_hz, _checked_rate(from_hz, to_hz))
     x = np.asarray(x, np.float32)
     return x if from_hz == to_hz else np.ascontiguousarray(soxr.resample(x.T, from_hz, to_hz, quality=RESAMPLER).T)
+
+
+def resampled_samples(samples: Any, from_hz: Any, to_hz: int) -> Any:
+    """How many samples `resample` makes of so many, whole numbers or arrays of them: floor(N to / from + 1/2)."""
+    return (2 * samples * to_hz + from_hz) // (2 * from_hz)
 
 
 class _Stream(soundfile.SoundFile):

@@ -7,6 +7,7 @@ import functools
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 
 def sliding_median(x: jax.Array, width: int, axis: int) -> jax.Array:
@@ -22,8 +23,9 @@ def sliding_median(x: jax.Array, width: int, axis: int) -> jax.Array:
     Returns:
       float32, the shape of x.
     """
-    if not isinstance(width, int) or width < 1 or width % 2 == 0:
+    if not isinstance(width, int | np.integer) or width < 1 or width % 2 == 0:
         raise ValueError(f"width={width!r} must be an odd whole number: a window has a middle")
+    width = int(width)
     x = jnp.moveaxis(jnp.asarray(x), axis, 0)
     padded = jnp.pad(x, [(width // 2, width // 2)] + [(0, 0)] * (x.ndim - 1), mode="symmetric")
     return jnp.moveaxis(_medians(padded, width), 0, axis)
@@ -101,6 +103,8 @@ def median(x: jax.Array, where: jax.Array | None = None) -> jax.Array:
       float32 [...].
     """
     x = jnp.asarray(x)
+    if not x.shape[-1]:
+        return jnp.zeros(x.shape[:-1], x.dtype)
     bits = jax.lax.bitcast_convert_type(jax.lax.stop_gradient(x), jnp.uint32)
     sign = jnp.uint32(1 << 31)
     order = jnp.where(bits >= sign, ~bits, bits | sign)  # of the same order as the floats

@@ -17,7 +17,6 @@ from mu.audio.mel_filters import hz_to_mel, mel_filters, mel_to_hz
 from mu.audio.pcen import pcen, pcen_chunk
 
 __all__ = [
-    "Filters",
     "hz_to_mel",
     "log_mel",
     "mel_filters",

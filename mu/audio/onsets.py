@@ -4,15 +4,12 @@ Shapes: any leading axes `...`, N samples, F frames.
 """
 
 import functools
-import math
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from mu.audio import rhythm
-
-_TINY = float(np.finfo(np.float32).tiny)
+from mu.audio import framing, rhythm
 
 
 def onset_times(
@@ -20,7 +17,8 @@ def onset_times(
 ) -> np.ndarray:
     """The onsets of one recording in seconds (`librosa.onset.onset_detect`).
 
-    For use outside jit; `detect` has fixed shapes and any leading axes.
+    For use outside jit; `detect` has fixed shapes and any leading axes. Each new length of x is compiled once: where
+    lengths differ, pad x with silence to one of a few.
 
     Args:
       x: float32 [N].
@@ -31,7 +29,8 @@ def onset_times(
     """
     if np.ndim(x) != 1:
         raise ValueError(f"x is one recording, [N]; got shape {np.shape(x)}: of several, use `detect` and its mask")
-    is_onset = _onsets_of_waveform(x, sample_rate_hz, hop_samples, delta)
+    envelope = rhythm.onset_strength(framing.as_array(x), sample_rate_hz, hop_samples=hop_samples)
+    is_onset = detect(envelope, sample_rate_hz, hop_samples=hop_samples, delta=delta)
     return np.flatnonzero(np.asarray(is_onset)) * (hop_samples / sample_rate_hz)
 
 
@@ -49,20 +48,21 @@ def detect(envelope: jax.Array, sample_rate_hz: float, *, hop_samples: int = 512
     """
     if delta < 0:
         raise ValueError(f"delta={delta} must not be negative")
-    return _detect(rhythm.checked(envelope), sample_rate_hz / hop_samples, delta)
+    # librosa's settings, found by a large search: whole frames, rounded down, and one more after the frame itself. Its
+    # very division, for 5 frames may come out as 4.999.
+    near, far = (int(seconds * sample_rate_hz // hop_samples) for seconds in (0.03, 0.10))
+    return _detect(rhythm.checked(envelope), jnp.asarray(delta, jnp.float32), near, far)
 
 
-@functools.partial(jax.jit, static_argnums=(1, 2))
-def _detect(envelope: jax.Array, frame_rate_hz: float, delta: float) -> jax.Array:
+@functools.partial(jax.jit, static_argnums=(2, 3))
+def _detect(envelope: jax.Array, delta: jax.Array, near: int, far: int) -> jax.Array:
     envelope = jax.lax.stop_gradient(envelope)
     envelope = envelope - envelope.min(-1, keepdims=True)
-    envelope = envelope / (envelope.max(-1, keepdims=True) + jnp.float32(_TINY))
-    # librosa's settings, found by a large search: whole frames, rounded down, and one more after the frame itself.
-    near, far = math.floor(0.03 * frame_rate_hz), math.floor(0.10 * frame_rate_hz)
+    envelope = envelope / (envelope.max(-1, keepdims=True) + jnp.float32(framing.TINY))
     loudest = _over_window(envelope, -jnp.inf, jax.lax.max, near, 0)
     total = _over_window(envelope, 0.0, jax.lax.add, far, far)
     count = _over_window(jnp.ones_like(envelope), 0.0, jax.lax.add, far, far)
-    candidate = (envelope == loudest) & (envelope >= total / count + jnp.float32(delta))
+    candidate = (envelope == loudest) & (envelope >= total / count + delta)
     candidate = candidate & (envelope.max(-1, keepdims=True) > 0)
 
     def pick(since: jax.Array, candidate: jax.Array) -> tuple[jax.Array, jax.Array]:
@@ -79,9 +79,3 @@ def _over_window(x: jax.Array, start: float, combine, before: int, after: int) -
     return jax.lax.reduce_window(
         x, np.float32(start), combine, window, strides, [(0, 0)] * (x.ndim - 1) + [(before, after)]
     )
-
-
-@functools.partial(jax.jit, static_argnums=(1, 2, 3))
-def _onsets_of_waveform(x: jax.Array, sample_rate_hz: float, hop_samples: int, delta: float) -> jax.Array:
-    envelope = rhythm.onset_strength(x, sample_rate_hz, hop_samples=hop_samples)
-    return detect(envelope, sample_rate_hz, hop_samples=hop_samples, delta=delta)

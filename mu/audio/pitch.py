@@ -1,7 +1,6 @@
 """Spectral peaks, and the tuning that they tell, after librosa.
 
-Shapes: any leading axes `...`, N samples, F frames, K = n_fft // 2 + 1 frequency bins of an even n_fft, C pitch
-classes.
+Shapes: any leading axes `...`, N samples, F frames, K = n_fft // 2 + 1 frequency bins.
 """
 
 import functools
@@ -23,6 +22,7 @@ def spectral_peaks(
     fmin_hz: float = 150.0,
     fmax_hz: float = 4000.0,
     threshold: float = 0.1,
+    n_fft: int | None = None,
 ) -> tuple[jax.Array, jax.Array]:
     """Local maxima of each frame above `threshold` times its largest bin, by parabolic interpolation
     (`librosa.piptrack`).
@@ -33,13 +33,17 @@ def spectral_peaks(
     Args:
       magnitude: float32 [..., F, K].
       fmin_hz, fmax_hz: peaks whose bin lies in [fmin_hz, fmax_hz).
+      n_fft: samples of a frame, 2 (K - 1) unless it was odd.
 
     Returns:
       (pitch_hz, peak magnitude), float32 [..., F, K] each, 0 where there is no peak.
     """
-    bins = _bins_between(magnitude.shape[-1], sample_rate_hz, fmin_hz, fmax_hz)
+    n_fft = 2 * (magnitude.shape[-1] - 1) if n_fft is None else n_fft
+    if n_fft // 2 + 1 != magnitude.shape[-1]:
+        raise ValueError(f"n_fft={n_fft} has {n_fft // 2 + 1} bins, the magnitudes have shape {magnitude.shape}")
+    bins = _bins_between(n_fft, sample_rate_hz, fmin_hz, fmax_hz)
     sides = [(0, 0)] * (magnitude.ndim - 1) + [(bins.start, magnitude.shape[-1] - bins.stop)]
-    pitch_hz, height = _peaks(magnitude, sample_rate_hz, bins, threshold)
+    pitch_hz, height = _peaks(magnitude, sample_rate_hz / n_fft, bins, threshold)
     return jnp.pad(pitch_hz, sides), jnp.pad(height, sides)
 
 
@@ -79,12 +83,12 @@ def estimate_tuning(
 def _tuning(
     x: jax.Array, frames: spectral.Frames, sample_rate_hz: float, bins_per_octave: int, steps: int, power: float
 ) -> jax.Array:
-    bins = _bins_between(frames.n_fft // 2 + 1, sample_rate_hz, 150.0, 4000.0)
+    bins = _bins_between(frames.n_fft, sample_rate_hz, 150.0, 4000.0)
 
     def peaks(spectrum: jax.Array) -> jax.Array:
         energy = spectral.power(spectrum)
         energy = energy if power == 2 else spectral.safe_sqrt(energy)
-        return jnp.concatenate(_peaks(energy, sample_rate_hz, bins, 0.1), axis=-1)
+        return jnp.concatenate(_peaks(energy, sample_rate_hz / frames.n_fft, bins, 0.1), axis=-1)
 
     clips = x.shape[:-1]
     pitch_hz, height = (
@@ -95,15 +99,15 @@ def _tuning(
     position = bins_per_octave * jnp.log2(jnp.where(is_peak, pitch_hz, jnp.float32(A0_HZ)) / jnp.float32(A0_HZ))
     # Steps from -0.5: a deviation of 0.95 is one of -0.05.
     step = jnp.floor(jnp.mod(position + jnp.float32(0.5), jnp.float32(1)) * steps).astype(jnp.int32)
-    step = jnp.where(counted, jnp.minimum(step, steps - 1), steps).reshape(-1, pitch_hz.shape[-1])
+    step = jnp.where(counted, jnp.minimum(step, steps - 1), steps).reshape(math.prod(clips), -1)
     votes = jnp.zeros((len(step), steps + 1), jnp.int32).at[jnp.arange(len(step))[:, None], step].add(1)
     votes = votes[:, :steps].reshape(*clips, steps)
     fullest = jnp.argmax(votes, axis=-1).astype(jnp.float32) / jnp.float32(steps) - jnp.float32(0.5)
     return jnp.where((votes > 0).any(-1), fullest, jnp.float32(0))
 
 
-def _peaks(magnitude: jax.Array, sample_rate_hz: float, bins: slice, threshold: float) -> tuple[jax.Array, jax.Array]:
-    """`spectral_peaks` of the bins of a slice, which leaves out the first and the last bin."""
+def _peaks(magnitude: jax.Array, step_hz: float, bins: slice, threshold: float) -> tuple[jax.Array, jax.Array]:
+    """`spectral_peaks` of a slice of the bins, which are `step_hz` apart; the first and the last bin are not in it."""
     floor = jnp.float32(threshold) * magnitude.max(-1, keepdims=True)
     below, at, above = (magnitude[..., bins.start + side : bins.stop + side] for side in (-1, 0, 1))
     curvature, slope = above + below - 2 * at, (above - below) / 2
@@ -112,15 +116,18 @@ def _peaks(magnitude: jax.Array, sample_rate_hz: float, bins: slice, threshold: 
     # A neighbour at or below the floor counts as 0, and so does the bin itself.
     is_peak = (at > floor) & ((at > below) | (below <= floor)) & ((at >= above) | (above <= floor))
     first = jnp.arange(bins.start, bins.stop, dtype=jnp.float32)
-    pitch_hz = (first + shift) * jnp.float32(sample_rate_hz / (2 * (magnitude.shape[-1] - 1)))
+    pitch_hz = (first + shift) * jnp.float32(step_hz)
     height = at + jnp.float32(0.5) * slope * shift
     return jnp.where(is_peak, pitch_hz, jnp.float32(0)), jnp.where(is_peak, height, jnp.float32(0))
 
 
-def _bins_between(n_bins: int, sample_rate_hz: float, fmin_hz: float, fmax_hz: float) -> slice:
+def _bins_between(n_fft: int, sample_rate_hz: float, fmin_hz: float, fmax_hz: float) -> slice:
+    """The bins in [fmin_hz, fmax_hz) that have two neighbours; none where the band lies beyond them."""
+    n_bins = n_fft // 2 + 1
     if n_bins < 3 or not 0 <= fmin_hz < fmax_hz:
         raise ValueError(
             f"peaks need 3 bins or more and 0 <= fmin_hz < fmax_hz; got {n_bins} bins, {fmin_hz=}, {fmax_hz=}"
         )
-    step_hz = sample_rate_hz / (2 * (n_bins - 1))
-    return slice(max(math.ceil(fmin_hz / step_hz), 1), min(math.ceil(fmax_hz / step_hz), n_bins - 1))
+    step_hz = sample_rate_hz / n_fft
+    start, stop = (min(max(math.ceil(edge_hz / step_hz), 1), n_bins - 1) for edge_hz in (fmin_hz, fmax_hz))
+    return slice(start, stop)

@@ -11,9 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from mu.audio import medians, mel, spectral
-
-_TINY = float(np.finfo(np.float32).tiny)
+from mu.audio import framing, medians, mel, spectral
 
 
 def onset_strength(
@@ -42,16 +40,14 @@ def onset_strength(
       detrend: takes out the slow trend: y[f] = e[f] - e[f-1] + 0.99 y[f-1].
       center: moves the envelope n_fft // (2 hop_samples) frames later, so that a rise, which a frame sees as soon as it
         reaches it, stands where the frame is centred on it.
-      options: of `mel.mel_spectrogram`.
+      options: of `mel.mel_spectrogram`, all but its `center`: frames are centred, whatever the envelope is.
 
     Returns:
-      float32 [..., F], F that of the mel spectrogram.
+      float32 [..., F], F that of the mel spectrogram; zeros where there are no more frames than `lag`.
     """
     if lag < 1 or max_size < 1:
         raise ValueError(f"lag={lag} frames and max_size={max_size} mels must be at least 1")
     decibels = mel.log_mel(x, sample_rate_hz, n_fft=n_fft, hop_samples=hop_samples, top_db=80.0, **options)
-    if decibels.shape[-2] <= lag:
-        raise ValueError(f"x has {decibels.shape[-2]} frames, too few for lag={lag}: it needs more than that")
     if aggregate not in ("mean", "median"):
         raise ValueError(f"aggregate={aggregate!r} is neither 'mean' nor 'median'")
     return _flux(decibels, lag, max_size, aggregate, detrend, lag + (n_fft // (2 * hop_samples) if center else 0))
@@ -59,6 +55,8 @@ def onset_strength(
 
 @functools.partial(jax.jit, static_argnums=(1, 2, 3, 4, 5))
 def _flux(decibels: jax.Array, lag: int, max_size: int, aggregate: str, detrend: bool, late: int) -> jax.Array:
+    if decibels.shape[-2] <= lag:
+        return jnp.zeros_like(decibels[..., 0])
     before = decibels[..., :-lag, :]
     if max_size > 1:
         reach = [(0, 0)] * (decibels.ndim - 1) + [(max_size // 2, (max_size - 1) // 2)]
@@ -104,14 +102,14 @@ def _tempogram(envelope: jax.Array, weights: jax.Array, center: bool, norm: floa
         envelope = _ramped(envelope, window_frames // 2)
     pieces = spectral.frame(envelope, window_frames, 1)[..., :frames, :] * weights
     # Twice the length: the circular correlation of the transform is then the plain one.
-    length = _fast_length(2 * window_frames - 1)
+    length = framing.fast_length(2 * window_frames - 1)
     spectrum = jnp.fft.rfft(pieces, n=length, axis=-1)
     energy = jnp.square(spectrum.real) + jnp.square(spectrum.imag)
     out = jnp.fft.irfft(energy, n=length, axis=-1)[..., :window_frames]
     if norm is None:
         return out
     largest = jnp.abs(out).max(-1, keepdims=True)
-    return out / jnp.where(largest < jnp.float32(_TINY), jnp.float32(1), largest)
+    return out / jnp.where(largest < jnp.float32(framing.TINY), jnp.float32(1), largest)
 
 
 def tempo_frequencies(n_lags: int, sample_rate_hz: float, *, hop_samples: int = 512) -> np.ndarray:
@@ -179,7 +177,7 @@ def tempo_lags(sample_rate_hz: float, *, hop_samples: int = 512, window_s: float
 
 def checked(envelope: jax.Array) -> jax.Array:
     """envelope as an array, or an error that says what an onset strength is."""
-    envelope = jnp.asarray(envelope)
+    envelope = framing.as_array(envelope)
     if envelope.dtype != jnp.float32 or envelope.ndim == 0 or envelope.shape[-1] == 0:
         raise TypeError(
             f"an onset strength is float32 [..., F], F > 0; got {envelope.dtype} {envelope.shape} (`onset_strength`)"
@@ -202,16 +200,3 @@ def _without_trend(envelope: jax.Array) -> jax.Array:
         return a[0] * b[0], a[1] * b[0] + b[1]
 
     return jax.lax.associative_scan(join, (jnp.full_like(rise, 0.99), rise), axis=-1)[1]
-
-
-def _fast_length(least: int) -> int:
-    """The smallest number of at least `least` whose only prime factors are 2, 3 and 5: the quick Fourier transforms."""
-    length = least
-    while True:
-        rest = length
-        for factor in (2, 3, 5):
-            while rest % factor == 0:
-                rest //= factor
-        if rest == 1:
-            return length
-        length += 1

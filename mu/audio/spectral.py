@@ -1,7 +1,8 @@
 """Short-time Fourier transform and its inverse, power and decibels: librosa's definitions and defaults, in JAX.
 
-Shapes: any leading axes `...`, N samples, F frames, K = n_fft // 2 + 1 frequency bins. Waveforms are float32, spectra
-complex64, and time comes before frequency: [..., F, K] (librosa has [..., K, F]).
+Shapes: any leading axes `...`, N samples, F frames, K = n_fft // 2 + 1 frequency bins. Waveforms are float32 (NumPy's
+float64 is converted, here and wherever `mu.audio` takes a waveform, in streams too), spectra complex64, and time comes
+before frequency: [..., F, K] (librosa has [..., K, F]).
 """
 
 import functools
@@ -14,13 +15,15 @@ import numpy as np
 
 from mu.audio.blocks import in_blocks, map_clips
 from mu.audio.decibels import amplitude_to_db, db_to_power, floor_db, power_to_db
-from mu.audio.framing import check_positive, frame, overlap_add, pad_centered, pad_last, waveform
+from mu.audio.framing import TINY, as_array, check_positive, frame, overlap_add, pad_centered, pad_last, waveform
 from mu.audio.windows import Window, centered_window, window
 
 __all__ = [
+    "TINY",
     "Frames",
     "Window",
     "amplitude_to_db",
+    "as_array",
     "db_to_power",
     "floor_db",
     "frame",
@@ -37,9 +40,6 @@ __all__ = [
     "waveform",
     "window",
 ]
-
-# librosa divides by the summed squared window where it exceeds this, the smallest normal float32.
-_TINY = float(np.finfo(np.float32).tiny)
 
 
 class Frames(NamedTuple):
@@ -74,8 +74,18 @@ def frames(
     check_positive(hop_samples=hop_samples)
     if window_samples > n_fft:
         raise ValueError(f"window_samples={window_samples} does not fit in n_fft={n_fft}")
-    hashable = window if isinstance(window, str) else tuple(window)
-    return Frames(int(n_fft), int(hop_samples), int(window_samples), hashable, center, pad_mode)
+    return Frames(int(n_fft), int(hop_samples), int(window_samples), _hashable(window), center, pad_mode)
+
+
+def _hashable(window: Window) -> str | tuple[str | float, ...]:
+    if isinstance(window, str):
+        return window
+    if isinstance(window[0], str):
+        return tuple(window)
+    weights = np.asarray(window, np.float64)
+    if weights.ndim != 1:
+        raise ValueError(f"window weights have shape {weights.shape}: give one axis")
+    return tuple(weights.tolist())
 
 
 def stft(
@@ -180,7 +190,7 @@ def _istft(spectrum: jax.Array, options: Frames, length_samples: int | None) -> 
     inside = ((frame_of >= 0) & (frame_of < count)).astype(jnp.float32)
     cover = jnp.matmul(inside, squares, precision=jax.lax.Precision.HIGHEST).reshape(-1)
     cover = cover[: (count - 1) * hop + n_fft]
-    gain = 1.0 / jnp.where(cover > _TINY, cover, jnp.ones_like(cover))
+    gain = 1.0 / jnp.where(cover > TINY, cover, jnp.ones_like(cover))
 
     start = n_fft // 2 if options.center else 0
     length = len(gain) - 2 * start if length_samples is None else length_samples

@@ -132,13 +132,14 @@ def push(stream: Stream, state: State, chunk: np.ndarray | jax.Array) -> tuple[S
     """Hears the next samples.
 
     Args:
-      chunk: float32 [..., S], S >= 0.
+      chunk: float32 [..., S], S >= 0; NumPy's float64 is converted, as by the offline functions.
 
     Returns:
       The state after them, and the frames [..., F, ...], F >= 0, that they complete (NumPy, as chunks come and go on
       the host).
     """
     chunk = np.asarray(chunk)
+    chunk = chunk.astype(np.float32) if chunk.dtype == np.float64 else chunk
     if chunk.dtype != np.float32 or chunk.shape[:-1] != state.samples.shape[:-1] or chunk.ndim == 0:
         expected = f"float32 [{', '.join([*map(str, state.samples.shape[:-1]), 'S'])}]"
         raise TypeError(f"the chunk must be {expected} as the stream was started; got {chunk.dtype} {chunk.shape}")

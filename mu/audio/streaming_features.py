@@ -1,8 +1,19 @@
 """The features of `mu.audio` as streams, for `streaming.start`, `push` and `finish`: same names, options and frames.
 
-Shapes: `...` leading axes, F frames, K bins, M mels, C coefficients.
+What is not here needs more of the signal than a stream has:
+
+- decibels with `top_db`, and so `descriptors.contrast` but for `linear=True`: their floor is set by the loudest frame.
+- tuning, and chroma that estimates it: a histogram of the whole clip. Given a tuning, chroma is a stream.
+- CQT, VQT and chroma from them: the lowest filters are 0.7 s long, and halving the rate needs its own memory.
+- tempogram, tempo and beats: windows of 8 s about a frame, the mean of all, and a last beat to start from.
+- harmonic-percussive separation: the median over time needs 15 frames that are still to come.
+- onset times: scaled by the least and the largest of the envelope.
+
+Shapes: `...` leading axes, F frames, K bins, M mels, C coefficients or pitch classes.
 """
 
+import math
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -10,7 +21,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from mu.audio import descriptors, mel, spectral
+from mu.audio import chroma, descriptors, mel, spectral
 from mu.audio.streaming import Stream, framewise, then
 
 
@@ -19,6 +30,46 @@ def stft(*, center: bool = True, pad_mode: str = "constant", **options) -> Strea
     return framewise(
         partial(spectral.stft, center=False, **options), *_lengths(options), center=center, pad_mode=pad_mode
     )
+
+
+def of_magnitudes(
+    function: Callable[[jax.Array], jax.Array], *, center: bool = True, pad_mode: str = "constant", **options
+) -> Stream:
+    """Frames of a descriptor of spectra: `function(spectral.magnitude(spectral.stft(x, ...)))`.
+
+    Args:
+      function: float32 [..., F, K] -> [..., F, ...], frame by frame: `descriptors.centroid`, `bandwidth`, `rolloff` and
+        `flatness`, say `partial(descriptors.centroid, sample_rate_hz=16_000)`, or several of them stacked.
+      options: of `spectral.stft`.
+    """
+
+    def feature(x: jax.Array) -> jax.Array:
+        return function(spectral.magnitude(spectral.stft(x, center=False, **options)))
+
+    return framewise(feature, *_lengths(options), center, pad_mode)
+
+
+def chroma_stft(
+    sample_rate_hz: float,
+    *,
+    tuning: float | jax.Array,
+    n_chroma: int = 12,
+    norm: float | None = math.inf,
+    center: bool = True,
+    pad_mode: str = "constant",
+    **options,
+) -> Stream:
+    """Frames of `chroma.chroma_stft` of a tuning that is given, other options as there. float32 [..., F, C]."""
+    feature = partial(
+        chroma.chroma_stft,
+        sample_rate_hz=sample_rate_hz,
+        tuning=tuning,
+        n_chroma=n_chroma,
+        norm=norm,
+        center=False,
+        **options,
+    )
+    return framewise(feature, *_lengths(options), center, pad_mode)
 
 
 def mel_spectrogram(sample_rate_hz: float, *, center: bool = True, pad_mode: str = "constant", **options) -> Stream:
@@ -55,11 +106,16 @@ def onset_strength(decibels: Stream, *, lag: int = 1) -> Stream:
     """`rhythm.onset_strength`, the plain flux, of a stream of `log_mel`; carries `lag` frames and centring's delay.
 
     The offline function cuts log-mels off 80 dB below the loudest of the clip, which a stream cannot know: the two are
-    equal where no frame lies below that. float32 [..., F].
+    equal where no frame lies below that, and elsewhere the stream's rises are the larger ones. float32 [..., F].
+
+    Args:
+      decibels: centred, as the frames of the offline function are.
     """
     if lag < 1:
         raise ValueError(f"lag={lag} frames must be at least 1")
-    delay = 0 if decibels.pad_mode is None else decibels.frame_samples // (2 * decibels.hop_samples)
+    if decibels.pad_mode is None:
+        raise ValueError("onset strength is of centred frames: give log_mel(..., center=True)")
+    delay = decibels.frame_samples // (2 * decibels.hop_samples)
 
     def step(carry: tuple[jax.Array, jax.Array], frames: jax.Array) -> tuple[tuple[jax.Array, jax.Array], jax.Array]:
         earlier, late = carry

@@ -97,7 +97,11 @@ def pitch_shift(
     max_semitones: float | None = None,
     zero_crossings: int = 8,
 ) -> jax.Array:
-    """x transposed at the same tempo: stretched by 2^(semitones / 12), then read so much faster (`librosa.effects`).
+    """x transposed at the same tempo: stretched by 2^(semitones / 12), then read so much faster.
+
+    `librosa.effects.pitch_shift` resamples with a longer filter. Away from the ends of the clip the two are within 3e-4
+    of the peak for sounds below an eighth of the sample rate, and within 1e-3 below a quarter; white noise differs by
+    15 %, nearly all of it close to half the sample rate.
 
     Args:
       x: float32 [..., N].
@@ -123,8 +127,12 @@ def pitch_shift(
 
 
 def _polar(spectrum: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """Magnitude and unit phase; the phase of 0 is 1, its gradient 0."""
+    """Magnitude and unit phase; the phase of 0 is 1, its gradient 0.
+
+    Parts below 1e-19 have squares that flush to 0, so that a spectrum near there, divided by its magnitude, is no unit
+    number; `time_stretch` multiplies all phases of a clip, and one of them would change the level of all that follows.
+    """
     size = spectral.magnitude(spectrum)
-    silent = size == 0
+    silent = size < jnp.float32(1e-15)
     divisor = jnp.where(silent, jnp.float32(1), size).astype(jnp.complex64)
     return size, jnp.where(silent, jnp.complex64(1), spectrum / divisor)

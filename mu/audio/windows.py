@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 
+import jax
 import numpy as np
 
 # A window by name, by name and parameter (('kaiser', beta)), or as its weights.
-Window = str | tuple[str, float] | Sequence[float] | np.ndarray
+Window = str | tuple[str, float] | Sequence[float] | np.ndarray | jax.Array
 
 # sum_j (-1)^j a_j cos(2 pi j t), t in [0, 1): the windows of the cosine family.
 _COSINE_SUMS = {
