@@ -1,6 +1,7 @@
 """Every test runs stricter than use: several fake devices, strict dtypes, warnings as errors."""
 
 import os
+import signal
 from pathlib import Path
 
 # Before JAX starts: eight devices on any machine, so that sharded programs are tested everywhere.
@@ -9,6 +10,9 @@ os.environ.setdefault("JAX_PLATFORMS", "cpu")
 
 import jax
 import pytest
+
+# What a shell starts in the background is deaf to Ctrl-C, and so are the commands that tests start and interrupt.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 jax.config.update("jax_numpy_dtype_promotion", "strict")
 jax.config.update("jax_numpy_rank_promotion", "allow")

@@ -18,7 +18,7 @@ from mu.nn.pooling import AttentiveStatistics
 from mu.nn.residual import ResidualBlock, conv
 
 STEM_STRIDE = 4
-# Letter -> channels of the stages, blocks a stage. With 64 mels: .13, .32, 1.2, 6.3, 27 and 94 million parameters.
+# Letter -> channels of the stages, blocks a stage. With 64 mels: .13, .32, 1.25, 6.3, 27 and 94 million parameters.
 CNN_SIZES: dict[str, tuple[tuple[int, ...], int]] = {
     "xs": ((24, 48, 72), 1),
     "s": ((32, 64, 128), 1),
