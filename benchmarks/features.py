@@ -198,7 +198,6 @@ def rows(modules: dict[str, Any]) -> list[Row]:
             lambda o: onsets.detect(o, RATE_HZ),
             each(lambda o: librosa.onset.onset_detect(onset_envelope=o, **sr)),
             "onset strength",
-            share=0.25,
         ),
         Row(
             "time stretch, 2048",

@@ -13,7 +13,7 @@ from mu.audio import framing, rhythm
 
 
 def onset_times(
-    x: np.ndarray | jax.Array, sample_rate_hz: float, *, hop_samples: int = 512, delta: float = 0.07
+    x: np.ndarray | jax.Array, sample_rate_hz: float, *, hop_samples: int = 512, delta: float | jax.Array = 0.07
 ) -> np.ndarray:
     """The onsets of one recording in seconds (`librosa.onset.onset_detect`).
 
@@ -34,7 +34,9 @@ def onset_times(
     return np.flatnonzero(np.asarray(is_onset)) * (hop_samples / sample_rate_hz)
 
 
-def detect(envelope: jax.Array, sample_rate_hz: float, *, hop_samples: int = 512, delta: float = 0.07) -> jax.Array:
+def detect(
+    envelope: jax.Array, sample_rate_hz: float, *, hop_samples: int = 512, delta: float | jax.Array = 0.07
+) -> jax.Array:
     """Frames that are the largest of 30 ms before, and `delta` above the mean of 100 ms on both sides.
 
     After an onset there is none for 30 ms. The envelope is first scaled to [0, 1], clip by clip.
@@ -46,7 +48,7 @@ def detect(envelope: jax.Array, sample_rate_hz: float, *, hop_samples: int = 512
     Returns:
       bool [..., F].
     """
-    if delta < 0:
+    if not isinstance(delta, jax.Array) and delta < 0:
         raise ValueError(f"delta={delta} must not be negative")
     # librosa's settings, found by a large search: whole frames, rounded down, and one more after the frame itself. Its
     # very division, for 5 frames may come out as 4.999.

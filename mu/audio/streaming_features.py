@@ -4,7 +4,8 @@ What is not here needs more of the signal than a stream has:
 
 - decibels with `top_db`, and so `descriptors.contrast` but for `linear=True`: their floor is set by the loudest frame.
 - tuning, and chroma that estimates it: a histogram of the whole clip. Given a tuning, chroma is a stream.
-- CQT, VQT and chroma from them: the lowest filters are 0.7 s long, and halving the rate needs its own memory.
+- CQT, VQT and chroma from them: the lowest filters are 0.5 s long, 1.6 s at 36 bins an octave, and halvings of the rate
+  need a memory of their own.
 - tempogram, tempo and beats: windows of 8 s about a frame, the mean of all, and a last beat to start from.
 - harmonic-percussive separation: the median over time needs 15 frames that are still to come.
 - onset times: scaled by the least and the largest of the envelope.
