@@ -28,7 +28,7 @@ def find(name: str, data_dir: str | None = None, file_column: str = "audio_path"
       FileNotFoundError: the data set has not been downloaded.
     """
     try:
-        import mirdata
+        import mirdata  # pyright: ignore[reportMissingImports]  (an extra)
     except ImportError as error:
         raise ValueError(f"{name} needs mirdata ({error}): pip install 'mu-music[mirdata]'") from error
     short = name.removeprefix("mirdata:")
