@@ -106,6 +106,7 @@ class _Worker:
 
     def __init__(self, function: Callable[[Any], Any]):
         self._function = function
+        self._failed_starts = 0  # one after another
         self._start()
 
     def _start(self) -> None:
@@ -129,11 +130,13 @@ class _Worker:
         self._process.join()
         code = self._process.exitcode or 0
         reason = signal.Signals(-code).name if code < 0 else f"exit status {code}"
-        if not self.ready:
+        killed = reason in ("SIGKILL", "SIGTERM")
+        self._failed_starts = 0 if self.ready else self._failed_starts + 1
+        if self._failed_starts and (not killed or self._failed_starts == _ATTEMPTS):
             raise RuntimeError(f"a worker process could not be started ({reason}); what it said is above")
         self.connection.close()
         self._start()
-        return reason, reason in ("SIGKILL", "SIGTERM")
+        return reason, killed
 
     def stop(self) -> None:
         """Ends the process, in whatever it is."""
