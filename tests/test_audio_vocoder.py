@@ -142,6 +142,17 @@ def test_change_speed_leaves_out_what_would_alias():
     assert np.square(read(x, 0.8)[20:-20]).mean() > 0.6 * 0.5
 
 
+def test_change_speed_reads_each_row_at_its_own_rate():
+    x = jnp.asarray(np.random.default_rng(0).standard_normal((3, 2, 40_000)), jnp.float32)
+    rates = jnp.asarray([[0.7, 1.0], [1.3, 2.5], [0.999, 1.001]], jnp.float32)
+    y = jax.jit(functools.partial(change_speed, length_samples=50_000))(x, rates)
+    for place in np.ndindex(3, 2):
+        alone = change_speed(x[place], rates[place], length_samples=50_000)
+        np.testing.assert_allclose(y[place], alone, atol=2e-6)
+    # However long the output, its samples are the same.
+    np.testing.assert_allclose(change_speed(x, rates, length_samples=1000), y[..., :1000], atol=2e-6)
+
+
 def test_change_speed_keeps_a_constant():
     y = jax.jit(lambda x: change_speed(x, 1.1, zero_crossings=2))(jnp.ones(1000))
     np.testing.assert_allclose(y[5:-5], 1.0, atol=1e-6)
@@ -175,6 +186,7 @@ def test_gradient_is_the_transpose():
     [
         (lambda x: time_stretch(x, 0.0), "rate=0.0 must be positive"),
         (lambda x: change_speed(x, -1), "rate=-1 must be positive"),
+        (lambda x: change_speed(x, jnp.ones(7), length_samples=9), r"rate has shape \(7,\)"),
         (lambda x: time_stretch(x, jnp.float32(1.0)), "say length_samples"),
         (lambda x: pitch_shift(x, jnp.float32(1.0)), "say max_semitones"),
         (lambda x: time_stretch(x, 1.1, n_fft=511), "n_fft=511"),

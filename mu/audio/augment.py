@@ -147,7 +147,9 @@ def mixup(
     step = jax.random.randint(turn, (), min(1, batch - 1), max(batch, 1), jnp.int32)
     partner = (jnp.arange(batch, dtype=jnp.int32) + step) % batch
     share = weight.reshape(-1, *[1] * (x.ndim - 1))
-    return share * x + (1 - share) * x[partner], partner, weight
+    # Not x[partner]: XLA would compute what x is made of once for either, sample by sample; a concatenation it keeps.
+    others = jax.lax.dynamic_slice_in_dim(jnp.concatenate([x, x]), step, batch)
+    return share * x + (1 - share) * others, partner, weight
 
 
 def energy(x: jax.Array) -> jax.Array:

@@ -8,6 +8,9 @@ import numpy as np
 
 from mu.audio import framing, spectral
 
+# Of the output, computed at a time.
+BLOCK_SAMPLES = 16384
+
 
 def change_speed(
     x: jax.Array, rate: float | jax.Array, *, length_samples: int | None = None, zero_crossings: int = 8
@@ -20,7 +23,7 @@ def change_speed(
 
     Args:
       x: float32 [..., N]; before and after it is silence.
-      rate: > 0, of all of x; a float32 scalar inside jit (`jax.vmap` for one each).
+      rate: > 0, of all of x, or float32 [...], one each; inside jit it may be traced.
       length_samples: of y; default round(N / rate), which needs a rate that is a number.
       zero_crossings: half the samples that enter one of y. 1 is little more than linear and four times faster.
 
@@ -32,26 +35,43 @@ def change_speed(
     if zero_crossings < 1:
         raise ValueError(f"zero_crossings={zero_crossings} must be at least 1")
     rate = jnp.asarray(rate, jnp.float32)
-    # The nearest sample is tap 0, so that only there the sinc's denominator comes near zero.
-    nearest, away = _positions(rate, length)
-    cutoff = jnp.minimum(1.0, 1.0 / rate)
-    # Sine and window of (away - tap) by the addition theorems: two evaluations a sample instead of two a tap.
-    sinc, sine, cosine = _sinc_sine_cosine(jnp.pi * cutoff * away)
-    turn = math.pi / (zero_crossings + 0.5)
-    _, window_sine, window_cosine = _sinc_sine_cosine(turn * away)
+    if rate.shape not in ((), x.shape[:-1]):
+        raise ValueError(f"rate has shape {rate.shape}; it is a number or has one for each of {x.shape[:-1]}")
+    cutoff = jnp.minimum(1.0, 1.0 / rate[..., None])
     padded = framing.pad_last(x, zero_crossings, zero_crossings + 1)
     last = x.shape[-1] + zero_crossings
-    y = total = jnp.float32(0.0)
-    for tap in range(-zero_crossings, zero_crossings + 1):
-        if tap == 0:
-            weight = cutoff * sinc
-        else:
-            angle = jnp.pi * cutoff * tap
-            weight = (sine * jnp.cos(angle) - cosine * jnp.sin(angle)) / (jnp.pi * (away - tap))
-        weight *= 0.5 + 0.5 * (window_cosine * math.cos(turn * tap) + window_sine * math.sin(turn * tap))
-        y += weight * jnp.take(padded, jnp.clip(nearest + (tap + zero_crossings), 0, last), axis=-1, mode="clip")
-        total += weight
-    return y / total
+    # All rows as one, so that a gather has one index a sample: XLA makes arrays of index pairs otherwise, 17 of them.
+    row = 0
+    if rate.ndim:
+        row = jnp.arange(rate.size, dtype=jnp.int32).reshape(*rate.shape, 1) * padded.shape[-1]
+        padded = padded.reshape(-1)
+    turn = math.pi / (zero_crossings + 0.5)
+
+    def read(n: jax.Array) -> jax.Array:
+        # The nearest sample is tap 0, so that only there the sinc's denominator comes near zero.
+        nearest, away = _positions(rate[..., None], n)
+        # Sine and window of (away - tap) by the addition theorems: two evaluations a sample instead of two a tap.
+        sinc, sine, cosine = _sinc_sine_cosine(jnp.pi * cutoff * away)
+        _, window_sine, window_cosine = _sinc_sine_cosine(turn * away)
+        y = total = jnp.float32(0.0)
+        for tap in range(-zero_crossings, zero_crossings + 1):
+            if tap == 0:
+                weight = cutoff * sinc
+            else:
+                angle = jnp.pi * cutoff * tap
+                weight = (sine * jnp.cos(angle) - cosine * jnp.sin(angle)) / (jnp.pi * (away - tap))
+            weight *= 0.5 + 0.5 * (window_cosine * math.cos(turn * tap) + window_sine * math.sin(turn * tap))
+            place = row + jnp.clip(nearest + (tap + zero_crossings), 0, last)
+            y += weight * jnp.take(padded, place, axis=-1, mode="clip")
+            total += weight
+        return y / total
+
+    # By blocks, in a loop: XLA would fuse all this into whatever reads y next, and compute it as often as that reads.
+    blocks = max(1, -(-length // BLOCK_SAMPLES))
+    size = -(-length // blocks)
+    n = jnp.arange(blocks * size, dtype=jnp.uint32).reshape(blocks, size)
+    y = jnp.moveaxis(jax.lax.map(read, n), 0, -2)
+    return y.reshape(*x.shape[:-1], blocks * size)[..., :length]
 
 
 def output_length(samples: int, rate: float | jax.Array, length_samples: int | None) -> int:
@@ -65,15 +85,14 @@ def output_length(samples: int, rate: float | jax.Array, length_samples: int | N
     return length_samples
 
 
-def _positions(rate: jax.Array, length: int) -> tuple[jax.Array, jax.Array]:
-    """n rate for n < length: the nearest sample, int32, and how far beyond it, float32 in [-0.5, 0.5].
+def _positions(rate: jax.Array, n: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """n rate, n uint32: the nearest sample, int32, and how far beyond it, float32 in [-0.5, 0.5].
 
     float32 alone would place sample 160,000 to 1/64: audible noise. The rate's fraction as a 32-bit integer q is exact;
     the fraction of n q is what a 32-bit product keeps, its carry the upper word, found by halves.
     """
     step = jnp.floor(rate)
     q = ((rate - step) * jnp.float32(2**32)).astype(jnp.uint32)
-    n = jnp.arange(length, dtype=jnp.uint32)
     low, half = jnp.uint32(0xFFFF), jnp.uint32(16)
     middle = (n >> half) * (q & low) + ((n & low) * (q & low) >> half)
     other = (n & low) * (q >> half) + (middle & low)
