@@ -38,6 +38,10 @@ def get_config(arg: str | None = None) -> ConfigDict:
     metric = "valid/class/accuracy" if args.task == "labels" else "valid/negative_loss"
     config.best = {"metric": metric, "patience": None}
     if args.task == "contrastive":
+        # What two crops must be told to be one clip's in spite of.
+        augment.update(
+            speed=(0.8, 1.25), equalize_db=(-9.0, 9.0), gain_db=(-12.0, 0.0), time_masks=1, frequency_masks=1
+        )
         config.task = {"name": "mu.tasks.contrastive:Contrastive", "augment": augment}
         config.batches.update(crops=2, crop_s=2.0)
     if args.task == "masked":

@@ -11,7 +11,7 @@ examples:
   mu compare runs/a runs/b                          the models of two runs
   mu compare runs/a:popularity runs/a:model         a baseline and the model of one run
   mu compare runs/a runs/b --metrics=ndcg@10 --json
-  mu compare runs/esc10/seed0:mfcc runs/esc10/seed0 runs on audio, all folds of a seed
+  mu compare runs/esc10/seed0:mfcc_linear runs/esc10/seed0   on audio, all folds
 
 A and B are folders with evaluation.json, or work folders of runs; ':NAME' picks a recommender or baseline of the
 table, the model where nothing is said. Only evaluations of the same split, listeners, targets and masks are compared;
