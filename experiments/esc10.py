@@ -52,7 +52,7 @@ def get_config(arg: str | None = None) -> ConfigDict:
     config.evaluation = {"name": "mu.measuring.clips:ClipScores"}
     config.baselines = {"mfcc_linear": {"name": "mu.baselines.mfcc:MFCCLinear"}}
     config.refit = args.refit and not args.smoke
-    config.total_steps = 20 if args.smoke else 600
-    config.evaluate_every_steps = 10 if args.smoke else 150
+    config.total_steps = 20 if args.smoke else 800
+    config.evaluate_every_steps = 10 if args.smoke else 200
     config.log_every_steps = 50
     return config
