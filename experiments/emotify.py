@@ -51,7 +51,7 @@ def get_config(arg: str | None = None) -> ConfigDict:
     config.best = {"metric": f"valid/{metric}", "patience": None}
     config.baselines = {"mfcc_linear": {"name": "mu.baselines.mfcc:MFCCLinear"}}
     config.refit = args.refit and not args.smoke
-    config.total_steps = 20 if args.smoke else 300
+    config.total_steps = 20 if args.smoke else 400
     config.evaluate_every_steps = 10 if args.smoke else 100
     config.log_every_steps = 50
     return config
