@@ -19,7 +19,7 @@ quickstart: $(VENV)/.installed
 	$(BIN)/mu quickstart
 
 test: $(VENV)/.installed-test
-	$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile
+	$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile --no-loadscope-reorder
 
 test-slow: $(VENV)/.installed-test
 	$(BIN)/python -m pytest -m slow

@@ -1,15 +1,12 @@
 """Audio runs from config to report: they learn, stop and go on bit for bit, and give the same on any mesh."""
 
 import functools
-import json
 
 import jax
 import numpy as np
 import pytest
 
 import mu.setup
-from mu.commands.crossvalidate import crossvalidate
-from mu.commands.crossvalidate import main as crossvalidate_main
 from mu.config import ConfigError
 from mu.data.batches import loader
 from mu.evals import clip_scores
@@ -171,77 +168,6 @@ def test_several_tasks_give_on_eight_devices_what_they_give_on_one():
         found.append((losses, jax.device_get(state["stats"])))
     np.testing.assert_allclose(found[0][0], found[1][0], rtol=2e-3)
     jax.tree.map(functools.partial(np.testing.assert_allclose, rtol=1e-2, atol=1e-4), found[0][1], found[1][1])
-
-
-def test_crossvalidation_judges_every_clip_once_and_goes_on(tmp_path, capsys):
-    file = tmp_path / "config.py"
-    file.write_text(
-        "from mu.config import parse_arg\n"
-        "from tests.audio_clips import tiny_audio_config\n\n\n"
-        "def get_config(arg=None):\n"
-        "    args = parse_arg(arg, fold=0, seed=0)\n"
-        "    return tiny_audio_config(seed=args.seed, split__n_folds=3, split__fold=args.fold, total_steps=6)\n"
-    )
-    found = crossvalidate(str(file), str(tmp_path / "runs"), 3, [0, 1], {})
-    row = found["rows"]["model"]["pitch/accuracy"]
-    assert row["low"] <= row["value"] <= row["high"] and len(row["folds"]) == 3 and set(row["seeds"]) == {0, 1}
-    pooled, _ = clip_scores.load(tmp_path / "runs" / "seed1")
-    assert sorted(pooled["model"].clips) == [f"clip{at:03d}.wav" for at in range(48)]
-    assert "worst fold" in capsys.readouterr().out
-    again = crossvalidate(str(file), str(tmp_path / "runs"), 3, [0, 1], {})
-    assert again["rows"] == found["rows"] and "fold 0 of" not in capsys.readouterr().out
-    assert json.loads((tmp_path / "runs" / "crossvalidation.json").read_text())["folds"] == 3
-    with pytest.raises(ConfigError, match=r"another config.*\n.*clip_norm"):
-        crossvalidate(str(file), str(tmp_path / "runs"), 3, [0, 1], {"clip_norm": "0.5"})
-
-
-def test_folds_are_checked_before_anything_is_trained(tmp_path, capsys):
-    file = tmp_path / "config.py"
-    file.write_text(
-        "from mu.config import parse_arg\n"
-        "from tests.audio_clips import tiny_audio_config\n\n\n"
-        "def get_config(arg=None):\n"
-        "    args = parse_arg(arg, fold=0, seed=0)\n"
-        "    return tiny_audio_config(seed=args.seed, split__n_folds=4, split__fold=args.fold)\n"
-    )
-    call = [f"--config={file}", f"--workdir={tmp_path / 'runs'}"]
-    assert crossvalidate_main([*call, "--folds=3"]) == 2
-    assert "--folds=3 test 36 of 48 clips" in capsys.readouterr().err
-    assert crossvalidate_main([*call, "--folds=5"]) == 1
-    assert "fold=4; there are 4, counted from 0" in capsys.readouterr().err
-    for wrong, message in (
-        (["--folds=4", "--seeds=0,0"], "each must be given once"),
-        (["--folds=4", "--seeds=a"], "it takes numbers"),
-        (["--folds=0"], "there must be at least 1"),
-    ):
-        with pytest.raises(SystemExit) as stopped:
-            crossvalidate_main([*call, *wrong])
-        assert stopped.value.code == 2 and message in capsys.readouterr().err
-    assert not (tmp_path / "runs").exists()
-
-
-def test_pretraining_hears_only_its_own_folds(tmp_path, capsys):
-    """{fold} and {seed} in an override are the run's: what a fold tests was not heard by what it starts from."""
-    file = tmp_path / "config.py"
-    file.write_text(
-        "from mu.config import parse_arg\n"
-        "from tests.audio_clips import tiny_audio_config\n\n\n"
-        "def get_config(arg=None):\n"
-        "    args = parse_arg(arg, fold=0, seed=0, masked=False)\n"
-        "    masked = {'task': {'name': 'mu.tasks.masked:MaskedSpectrogram'}, 'best__metric': 'valid/negative_loss'}\n"
-        "    changes = masked if args.masked else {}\n"
-        "    return tiny_audio_config(\n"
-        "        seed=args.seed, split__n_folds=3, split__fold=args.fold, total_steps=2, **changes\n"
-        "    )\n"
-    )
-    assert crossvalidate(f"{file}:masked", str(tmp_path / "masked"), 3, [0], {}) == {}
-    assert "there is nothing to pool" in capsys.readouterr().out
-    changes = {"start_from": f"{tmp_path}/masked/seed{{seed}}/fold{{fold}}"}
-    found = crossvalidate(str(file), str(tmp_path / "labels"), 3, [0], changes)
-    assert len(found["rows"]["model"]["pitch/accuracy"]["folds"]) == 3
-    for fold in range(3):
-        resolved = json.loads((tmp_path / "labels" / "seed0" / f"fold{fold}" / "config.json").read_text())
-        assert resolved["start_from"] == f"{tmp_path}/masked/seed0/fold{fold}"
 
 
 @pytest.mark.parametrize(
