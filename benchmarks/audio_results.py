@@ -10,6 +10,7 @@ docs/results.md and docs/results.json hold the experiments that are complete, wi
 import argparse
 import json
 import os
+import statistics
 import time
 from pathlib import Path
 from typing import NamedTuple
@@ -37,9 +38,11 @@ folds' predictions pooled; brackets are 95 % bootstrap intervals over recordings
 validation parts; a fold's validation clips are another fold's test clips, so the choice has seen every clip once. Then
 the encoder learnt from training and validation parts for a number of steps set beforehand, and was tested once. The
 baseline is 120 statistics of MFCCs and a linear model. CPU time is that of all seeds and folds, baseline included.
+"Pace" is the median of clips a second in training, which reads and decodes them too, and the share of the time that the
+step waits for them.
 
-| experiment | protocol | metric | mu | seeds | MFCC + linear | target | folds | CPU time |
-|---|---|---|---|---|---|---|---|---|
+| experiment | protocol | metric | mu | seeds | MFCC + linear | target | folds | CPU time | pace |
+|---|---|---|---|---|---|---|---|---|---|
 """
 
 
@@ -144,7 +147,8 @@ def main() -> None:
                 "command": command,
                 "seconds": json.loads((workdir / "seconds.json").read_text()),
                 "commits": found["commits"],
-                "machine": f"{os.cpu_count()} cores of {processor()}",
+                **pace(workdir),
+                "machine": f"{cores()} of {os.cpu_count()} cores of {processor()}",
             },
         )
 
@@ -158,6 +162,21 @@ def note(file: Path, seconds: float) -> None:
     """Adds to the time that an experiment has taken so far: it may have been stopped and taken up."""
     before = json.loads(file.read_text()) if file.is_file() else 0.0
     file.write_text(json.dumps(before + seconds))
+
+
+def cores() -> int:
+    """That this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def pace(workdir: Path) -> dict[str, float]:
+    """Medians over all runs of what their logs say of the training's speed."""
+    lines = [json.loads(line) for file in workdir.glob("seed*/fold*/metrics.jsonl") for line in file.open()]
+    timed = [line for line in lines if "data_wait_share" in line]
+    return {
+        "clips_per_s": statistics.median(line["examples_per_s"] for line in timed),
+        "data_wait_share": statistics.median(line["data_wait_share"] for line in timed),
+    }
 
 
 def record(name: str, row: dict) -> None:
@@ -178,7 +197,7 @@ def record(name: str, row: dict) -> None:
             f"[{one['low']:.3f}, {one['high']:.3f}] | {' '.join(f'{value:.3f}' for value in one['seeds'].values())} | "
             f"{base['value']:.3f} [{base['low']:.3f}, {base['high']:.3f}] | "
             f"{'' if one['target'] is None else one['target']} | {' '.join(f'{fold:.2f}' for fold in one['folds'])} "
-            f"| {one['seconds'] / 60:.0f} min |"
+            f"| {one['seconds'] / 60:.0f} min | {one['clips_per_s']:.0f}/s, {one['data_wait_share']:.1%} |"
         )
     lines += ["", "| row | command | commit | machine |", "|---|---|---|---|"]
     for key in EXPERIMENTS:
