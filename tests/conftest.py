@@ -27,3 +27,12 @@ def data_dir() -> Path:
     if not folder.is_dir():
         pytest.skip(f"needs the real data: no folder {folder} (set MU_DATA)")
     return folder
+
+
+@pytest.fixture
+def on_one_device():
+    """What whole runs are tested on, which compile faster so."""
+    from tests.tiny_runs import one_device
+
+    with one_device():
+        yield

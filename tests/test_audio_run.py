@@ -34,12 +34,7 @@ AUGMENT = {
 ALL_TARGETS = {"name": "tests.audio_clips:load_tones", "targets": ("pitch", "tags", "numbers")}
 
 
-@pytest.fixture(autouse=True)
-def one_device(monkeypatch):
-    """Runs are those of one device, whatever number the tests pretend to; optax relies on standard promotion."""
-    monkeypatch.setattr(mu.setup, "make_mesh", functools.partial(make_mesh, devices=jax.devices()[:1]))
-    with jax.numpy_dtype_promotion("standard"):
-        yield
+pytestmark = pytest.mark.usefixtures("on_one_device")
 
 
 def test_a_run_learns_to_tell_pitches_and_stops_and_goes_on_bit_for_bit(tmp_path, monkeypatch):

@@ -1,17 +1,13 @@
 """Folds and seeds of an audio experiment: every clip judged once, gone on with, checked beforehand."""
 
-import functools
 import json
 
-import jax
 import pytest
 
-import mu.setup
 from mu.commands.crossvalidate import crossvalidate
 from mu.commands.crossvalidate import main as crossvalidate_main
 from mu.config import ConfigError
 from mu.evals import clip_scores
-from mu.training.sharding import make_mesh
 
 CONFIG = """
 from mu.config import parse_arg
@@ -27,12 +23,7 @@ def get_config(arg=None):
 """
 
 
-@pytest.fixture(autouse=True)
-def one_device(monkeypatch):
-    """Runs are those of one device, whatever number the tests pretend to; optax relies on standard promotion."""
-    monkeypatch.setattr(mu.setup, "make_mesh", functools.partial(make_mesh, devices=jax.devices()[:1]))
-    with jax.numpy_dtype_promotion("standard"):
-        yield
+pytestmark = pytest.mark.usefixtures("on_one_device")
 
 
 @pytest.fixture(scope="module")

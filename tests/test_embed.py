@@ -12,7 +12,6 @@ import sys
 import types
 from concurrent.futures import ThreadPoolExecutor
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 import polars as pl
@@ -31,22 +30,23 @@ from mu.embedding.pooling import clip_vectors
 from mu.embedding.run import embed, merge
 from mu.setup import restore
 from mu.train import train
-from mu.training.sharding import make_mesh
 from tests.audio_clips import tiny_audio_config
 from tests.audio_files import sound, write
 from tests.processes import environment
+from tests.tiny_runs import one_device
 
 RATE_HZ = 8000  # the run hears 4,000
 SECONDS = {"a": 0.3, "b": 1.7, "c": 0.5, "d": 2.26, "e": 0.9, "f": 0.41, "g": 1.0}
+# Of embeddings of three dimensions that no run made.
+PLAN = {
+    "encoder": {"hash": "e" * 64, "noise_vector": [0.5], "run": "runs/x", "step": 1},
+    "dim": 3,
+    "library": "data/x",
+    "library_from_here": "../data/x",
+    "licence": {"note": None, "terms": "none"},
+    "made_with": [{"mu": "0"}],
+}
 FILES = ("embeddings.npy", "embeddings.parquet", "faults.jsonl", "card.json")
-
-
-@contextlib.contextmanager
-def one_device():
-    """Runs are those of one device, whatever number the tests pretend to; optax relies on standard promotion."""
-    with pytest.MonkeyPatch.context() as patch, jax.numpy_dtype_promotion("standard"):
-        patch.setattr(mu.setup, "make_mesh", functools.partial(make_mesh, devices=jax.devices()[:1]))
-        yield
 
 
 @functools.cache
@@ -461,21 +461,13 @@ def test_shares_that_end_at_once_make_one_whole(tmp_path, monkeypatch):
     n, of = 400, 16
     keys = [hashlib.sha256(bytes([number % 256, number // 256])).hexdigest() for number in range(n)]
     clips = pl.DataFrame({"clip": keys, "content_hash": keys, "duration_s": 1.0})
-    plan = {
-        "encoder": {"hash": "e" * 64, "noise_vector": [0.5], "run": "runs/x", "step": 1},
-        "dim": 3,
-        "library": "data/x",
-        "library_from_here": "../data/x",
-        "licence": {"note": None, "terms": "none"},
-        "made_with": [{"mu": "0"}],
-    }
     written = []
     real = shares.write
     monkeypatch.setattr(shares, "write", lambda folder, *rest: (written.append(folder), real(folder, *rest)))
 
     def work(number):
         with shares.claimed(tmp_path):
-            shares.begin(tmp_path, dict(plan), clips)
+            shares.begin(tmp_path, dict(PLAN), clips)
         with records.Records(tmp_path / "shards" / f"{number}-of-{of}" / shares.RECORDS, 3) as file:
             for key in keys:
                 if shares.share_of(key, of) == number:
@@ -494,19 +486,11 @@ def test_a_mended_recording_that_is_being_embedded_is_waited_for(tmp_path):
     """Its old fault is no answer while another process tries it again: the whole would be made without it."""
     keys = [f"{number:015x}" + "0" * 49 for number in range(4)]
     clips = pl.DataFrame({"clip": list("abcd"), "content_hash": keys, "duration_s": 1.0})
-    plan = {
-        "encoder": {"hash": "e" * 64, "noise_vector": [0.5], "run": "runs/x", "step": 1},
-        "dim": 3,
-        "library": "data/x",
-        "library_from_here": "../data/x",
-        "licence": {"note": None, "terms": "none"},
-        "made_with": [{"mu": "0"}],
-    }
 
     @contextlib.contextmanager
     def at_work(number, of):
         with shares.claimed(tmp_path):
-            shares.begin(tmp_path, dict(plan), clips)
+            shares.begin(tmp_path, dict(PLAN), clips)
             file = records.Records(tmp_path / "shards" / f"{number}-of-{of}" / shares.RECORDS, 3)
         with file:
             yield file

@@ -1,6 +1,5 @@
 """Whole runs in this process: stopped anywhere they go on as if they had not been; what must not go on is refused."""
 
-import functools
 import json
 import os
 import shutil
@@ -18,7 +17,7 @@ from mu.measuring.ranking import Ranking
 from mu.setup import restore
 from mu.train import NotFinite, all_finite, train
 from mu.training.sharding import make_mesh
-from tests.tiny_runs import Breaking, assert_same_run, logged, tiny_config, weights_of, write_log
+from tests.tiny_runs import Breaking, assert_same_run, logged, one_device, tiny_config, weights_of, write_log
 
 BREAKING = ("tests.tiny_runs:Breaking",)
 # Dropout and early stopping are on: both must be found again where they were.
@@ -30,20 +29,14 @@ def log(tmp_path_factory):
     return write_log(tmp_path_factory.mktemp("log"))
 
 
-@pytest.fixture(autouse=True)
-def one_device(monkeypatch):
-    """Compiles faster than eight; and optax relies on the standard promotion."""
-    monkeypatch.setattr(mu.setup, "make_mesh", functools.partial(make_mesh, devices=jax.devices()[:1]))
-    with jax.numpy_dtype_promotion("standard"):
-        yield
+pytestmark = pytest.mark.usefixtures("on_one_device")
 
 
 @pytest.fixture(scope="module")
 def unbroken(log, tmp_path_factory):
     """(folder, results) of a run that was left in peace."""
     folder = tmp_path_factory.mktemp("unbroken")
-    with pytest.MonkeyPatch.context() as patch, jax.numpy_dtype_promotion("standard"):
-        patch.setattr(mu.setup, "make_mesh", functools.partial(make_mesh, devices=jax.devices()[:1]))
+    with one_device():
         return folder, train(tiny_config(log, **OPTIONS), folder)
 
 

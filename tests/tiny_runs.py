@@ -1,5 +1,7 @@
 """A log and a config so small that a whole run takes seconds; what tests of runs share."""
 
+import contextlib
+import functools
 import json
 import warnings
 from collections.abc import Callable
@@ -9,13 +11,24 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import orbax.checkpoint.experimental.v1 as ocp
+import pytest
 
 import mu.config
+import mu.setup
 from mu.data.histories import HistoryBatches
 from mu.data.importing import Options, import_log
 from mu.data.interactions import Interactions
+from mu.training.sharding import make_mesh
 
 N_USERS, N_TRACKS = 48, 40
+
+
+@contextlib.contextmanager
+def one_device():
+    """Runs are those of one device, whatever number the tests pretend to; optax relies on standard promotion."""
+    with pytest.MonkeyPatch.context() as patch, jax.numpy_dtype_promotion("standard"):
+        patch.setattr(mu.setup, "make_mesh", functools.partial(make_mesh, devices=jax.devices()[:1]))
+        yield
 
 
 def make_log(n_users=N_USERS, n_tracks=N_TRACKS, longest=20, seed=0):
