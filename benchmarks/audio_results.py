@@ -19,6 +19,7 @@ from mu.commands.crossvalidate import crossvalidate
 from mu.commands.import_audio import main as import_audio
 from mu.training.memory import keep_freed_memory
 from mu.training.provenance import processor
+from mu_kernels._threads import available_cpus
 
 ROOT = Path(__file__).resolve().parents[1]
 # Name -> folder of the data, its table, rate of the stored copy (None reads the files).
@@ -148,7 +149,7 @@ def main() -> None:
                 "seconds": json.loads((workdir / "seconds.json").read_text()),
                 "commits": found["commits"],
                 **pace(workdir),
-                "machine": f"{cores()} of {os.cpu_count()} cores of {processor()}",
+                "machine": f"{available_cpus()} of {os.cpu_count()} cores of {processor()}",
             },
         )
 
@@ -162,11 +163,6 @@ def note(file: Path, seconds: float) -> None:
     """Adds to the time that an experiment has taken so far: it may have been stopped and taken up."""
     before = json.loads(file.read_text()) if file.is_file() else 0.0
     file.write_text(json.dumps(before + seconds))
-
-
-def cores() -> int:
-    """That this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def pace(workdir: Path) -> dict[str, float]:

@@ -8,6 +8,8 @@ what follows from an onset strength start from spectra, chroma or envelopes alre
 which has no key, is given the same correlations in NumPy (`keys_by_hand`). It gets the whole batch where its
 function takes one, else the clips one by one. Everybody may use every CPU.
 
+"of log-mel" are its steps, each alone, its whole input and output through memory.
+
     nnAudio      features.MelSpectrogram or STFT: the transform as a convolution, PyTorch on CPU
     torchaudio   transforms.MelSpectrogram + AmplitudeToDB, PyTorch on CPU
     torch.stft   the same with torch.stft and a matrix product, by hand
@@ -29,6 +31,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "kernels" / "benchmarks"))
@@ -40,6 +43,9 @@ RATE_HZ, CLIP_S = 16_000, 10
 SHORT = {"n_fft": 512, "hop_samples": 160}
 LIBROSA_SHORT = {"n_fft": 512, "hop_length": 160}
 PACKAGES = ("jax", "jaxlib", "librosa", "numpy", "scipy", "soxr", "torch", "torchaudio", "nnAudio")
+
+WINDOW = spectral.window("hann", 512).astype(np.float32)
+FILTERS = mel.mel_filters(RATE_HZ, n_fft=512)
 
 Run = Callable[[Any], Any]
 
@@ -68,6 +74,7 @@ class Row(NamedTuple):
 GIVEN: dict[str, Run] = {
     "waveforms": lambda x: x,
     "spectra": lambda x: spectral.stft(x, **SHORT),
+    "frames": lambda x: spectral.frame(spectral.pad_centered(x, 512), 512, 160),
     "magnitudes": lambda x: spectral.magnitude(spectral.stft(x, **SHORT)),
     "magnitudes, 2048": lambda x: spectral.magnitude(spectral.stft(x)),
     "power": lambda x: spectral.power(spectral.stft(x, **SHORT)),
@@ -85,6 +92,9 @@ def rows(modules: dict[str, Any]) -> list[Row]:
     def log_mel(x: Any, **options: Any) -> Any:
         return librosa.power_to_db(of.melspectrogram(y=x, **sr, **options), top_db=None)
 
+    def pad(x: np.ndarray) -> np.ndarray:
+        return np.pad(x, [(0, 0), (256, 256)])
+
     def each(function: Run) -> Run:
         """Clip by clip, where librosa takes no batch."""
         return lambda x: [function(one) for one in x]
@@ -101,6 +111,18 @@ def rows(modules: dict[str, Any]) -> list[Row]:
             lambda x: mel.log_mel(x, RATE_HZ, **SHORT),
             lambda x: log_mel(x, **LIBROSA_SHORT),
             peers=torch_log_mels(modules, 128),
+        ),
+        Row(
+            "of log-mel: frames times window",
+            lambda x: spectral.frame(spectral.pad_centered(x, 512), 512, 160) * WINDOW,
+            lambda x: librosa.util.frame(pad(x), frame_length=512, hop_length=160) * WINDOW[:, None],
+        ),
+        Row("of log-mel: transform of frames", jnp.fft.rfft, lambda f: np.fft.rfft(f, axis=-2), "frames"),
+        Row(
+            "of log-mel: mel product",
+            lambda p: jnp.matmul(p, FILTERS, precision=jax.lax.Precision.HIGHEST),
+            lambda p: FILTERS.T @ p,
+            "power",
         ),
         Row("log-mel 128, 2048", lambda x: mel.log_mel(x, RATE_HZ), log_mel),
         Row(
@@ -355,6 +377,9 @@ def main() -> None:
             ]
         )
     table("Clips of 10 s at 16 kHz", header, lines)
+    features = [one["ratios"]["librosa"] for one in found if not one["feature"].startswith("of log-mel")]
+    if features:
+        print(f"median of the ratios to librosa of {len(features)} features: {statistics.median(features):.1f}")
     if flags.json:
         flags.json.write_text(json.dumps({"machine": described, "rows": found}, indent=2) + "\n", encoding="utf-8")
 

@@ -296,14 +296,13 @@ def load(folder: str | os.PathLike[str]) -> tuple[dict[str, ClipResult], dict[st
     about = json.loads((place / "evaluation.json").read_text())
     if about.get("kind") != "clips":
         raise ValueError(f"{place} holds no evaluation of clips")
-    # Evaluations from before 24 November 2026 have neither format nor checksum.
-    if about.get("format_version", FORMAT_VERSION) != FORMAT_VERSION:
+    if about.get("format_version") != FORMAT_VERSION:
         raise ValueError(
-            f"{place / 'evaluation.json'} has format_version {about['format_version']!r}; this version of mu reads "
-            f"{FORMAT_VERSION}"
+            f"{place / 'evaluation.json'} has format_version {about.get('format_version')!r}; this version of mu reads "
+            f"{FORMAT_VERSION}: evaluate again"
         )
     content = (place / "clips.npz").read_bytes()
-    if "clips_sha256" in about and hashlib.sha256(content).hexdigest() != about["clips_sha256"]:
+    if hashlib.sha256(content).hexdigest() != about["clips_sha256"]:
         raise ValueError(
             f"{place / 'clips.npz'} is not the file that evaluation.json describes "
             "(a save was cut off, or a file was changed); evaluate again"

@@ -104,8 +104,7 @@ class Augmentations:
 
 def _at_random_speed(key: jax.Array, audio: jax.Array, samples: jax.Array, rate: Range) -> tuple[jax.Array, jax.Array]:
     """`mu.audio.augment_time.speed`, with the length that comes of it."""
-    low, high = rate
-    rates = jnp.exp(jax.random.uniform(key, (len(audio),), jnp.float32, jnp.log(low), jnp.log(high)))
+    rates = augment.between(augment.uniform(key, (len(audio),)), rate, "speed", logarithmic=True)
     length = audio.shape[-1]
     # Half the taps of clean sound, at half the time: nothing is learnt from what aliases so far down.
     played = change_speed(audio, rates, length_samples=length, zero_crossings=4)
