@@ -4,8 +4,10 @@ import os
 import signal
 from pathlib import Path
 
+from tests.processes import COMPILER_FLAGS
+
 # Before JAX starts: eight devices on any machine, so that sharded programs are tested everywhere.
-os.environ["XLA_FLAGS"] = os.environ.get("XLA_FLAGS", "") + " --xla_force_host_platform_device_count=8"
+os.environ["XLA_FLAGS"] = f"{COMPILER_FLAGS} --xla_force_host_platform_device_count=8"
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 
 import jax

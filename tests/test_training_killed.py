@@ -9,6 +9,7 @@ import time
 import numpy as np
 import pytest
 
+from tests.processes import environment
 from tests.tiny_runs import assert_same_run, logged, write_log
 
 EXPERIMENT = """
@@ -40,16 +41,10 @@ class Runs:
         self._unbroken = {}
 
     def start(self, workdir, arg=""):
-        environment = {
-            **os.environ,
-            "MU_CACHE": str(self.folder / "cache"),
-            "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
-        }
-        del environment["XLA_FLAGS"]  # one device
         config = f"--config={self.folder / 'experiment.py'}:{arg}"
         return subprocess.Popen(
             [sys.executable, "-m", "mu", "train", config, f"--workdir={workdir}"],
-            env=environment,
+            env=environment() | {"MU_CACHE": str(self.folder / "cache")},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

@@ -13,6 +13,7 @@ import numpy as np
 
 from mu.audio import spectral
 from mu.audio.cqt import C1_HZ, check_tuning, cqt
+from mu.audio.largest import largest
 from mu.audio.pitch import A0_HZ, estimate_tuning
 
 
@@ -143,7 +144,7 @@ def _normalized(chroma: jax.Array, norm: float | None) -> jax.Array:
     if norm is None:
         return chroma
     if norm == math.inf:
-        length = chroma.max(-1, keepdims=True)
+        length = largest(chroma)
     elif norm == 2:
         length = spectral.safe_sqrt(jnp.square(chroma).sum(-1, keepdims=True))
     elif norm == 1:

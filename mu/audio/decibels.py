@@ -5,6 +5,8 @@ import math
 import jax
 import jax.numpy as jnp
 
+from mu.audio.largest import largest
+
 
 def power_to_db(
     power: jax.Array, *, ref: float | str = 1.0, amin: float = 1e-10, top_db: float | None = 80.0
@@ -28,7 +30,7 @@ def power_to_db(
     power = jnp.asarray(power)
     db = jnp.log(jnp.maximum(power, jnp.float32(amin))) * jnp.float32(10 / math.log(10))
     if isinstance(ref, str):
-        db = db - db.max(_clip_axes(db), keepdims=True)
+        db = db - largest(db, min(db.ndim, 2))
     else:
         db = db - jnp.float32(10 * math.log10(max(amin, abs(ref))))
     return floor_db(db, top_db)
@@ -40,7 +42,7 @@ def floor_db(db: jax.Array, top_db: float | None) -> jax.Array:
         return db
     if top_db < 0:
         raise ValueError(f"top_db={top_db} must not be negative")
-    return jnp.maximum(db, db.max(_clip_axes(db), keepdims=True) - jnp.float32(top_db))
+    return jnp.maximum(db, largest(db, min(db.ndim, 2)) - jnp.float32(top_db))
 
 
 def amplitude_to_db(
@@ -54,7 +56,3 @@ def amplitude_to_db(
 def db_to_power(db: jax.Array, *, ref: float = 1.0) -> jax.Array:
     """ref 10^(db / 10): the inverse of `power_to_db` above its floor (`librosa.db_to_power`)."""
     return jnp.float32(ref) * jnp.exp(jnp.asarray(db) * jnp.float32(math.log(10) / 10))
-
-
-def _clip_axes(x: jax.Array) -> tuple[int, ...]:
-    return tuple(range(max(x.ndim - 2, 0), x.ndim))

@@ -17,6 +17,7 @@ import numpy as np
 
 from mu.audio import spectral
 from mu.audio.framing import TINY, frame_sums, pad_last
+from mu.audio.largest import largest
 
 # Bins that `rolloff` sums in one product.
 _BLOCK_BINS = 32
@@ -196,4 +197,4 @@ def _ones_above(n: int, offset: int) -> jax.Array:
 
 def _mean_of_largest(x: jax.Array, count: int) -> jax.Array:
     """Mean of the `count` largest of the last axis. As many passes of a maximum take longer than `top_k`, but for 1."""
-    return x.max(-1) if count == 1 else jax.lax.top_k(x, count)[0].mean(-1)
+    return largest(x)[..., 0] if count == 1 else jax.lax.top_k(x, count)[0].mean(-1)

@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from mu.audio import framing, medians, mel, spectral
+from mu.audio.largest import largest
 
 
 def onset_strength(
@@ -108,8 +109,8 @@ def _tempogram(envelope: jax.Array, weights: jax.Array, center: bool, norm: floa
     out = jnp.fft.irfft(energy, n=length, axis=-1)[..., :window_frames]
     if norm is None:
         return out
-    largest = jnp.abs(out).max(-1, keepdims=True)
-    return out / jnp.where(largest < jnp.float32(framing.TINY), jnp.float32(1), largest)
+    peak = largest(jnp.abs(out))
+    return out / jnp.where(peak < jnp.float32(framing.TINY), jnp.float32(1), peak)
 
 
 def tempo_frequencies(n_lags: int, sample_rate_hz: float, *, hop_samples: int = 512) -> np.ndarray:

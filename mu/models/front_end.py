@@ -5,6 +5,7 @@ import dataclasses
 import jax
 import jax.numpy as jnp
 
+from mu.audio.largest import largest
 from mu.audio.mel import log_mel
 
 NORMALISATIONS = ("clip", "band", "none")
@@ -86,7 +87,7 @@ class FrontEnd:
             held = jnp.full_like(held, frames)
         mask = jnp.arange(frames, dtype=jnp.int32) < jnp.maximum(held, 1)[:, None]
         found = found[:, :frames]
-        loudest = jnp.max(jnp.where(mask[..., None], found, -jnp.inf), axis=(1, 2), keepdims=True)
+        loudest = largest(jnp.where(mask[..., None], found, -jnp.inf), 2)
         return jnp.maximum(found, loudest - self.range_db), mask
 
     def normalised(self, spectrogram: jax.Array, mask: jax.Array) -> jax.Array:
