@@ -11,7 +11,6 @@ import argparse
 import json
 import os
 import statistics
-import time
 from pathlib import Path
 from typing import NamedTuple
 
@@ -38,11 +37,11 @@ Written by `make results-audio MU_DATA=FOLDER` (`benchmarks/audio_results.py`). 
 folds' predictions pooled; brackets are 95 % bootstrap intervals over recordings. Hyperparameters were chosen on
 validation parts; a fold's validation clips are another fold's test clips, so the choice has seen every clip once. Then
 the encoder learnt from training and validation parts for a number of steps set beforehand, and was tested once. The
-baseline is 120 statistics of MFCCs and a linear model. CPU time is that of all seeds and folds, baseline included.
-"Pace" is the median of clips a second in training, which reads and decodes them too, and the share of the time that the
-step waits for them.
+baseline is 120 statistics of MFCCs and a linear model. "Training" is the time of all steps of all seeds and folds, by
+their logs, without compiling and testing; "pace" is the median of clips a second in it, reading and decoding included,
+and the share of the time that the step waits for them.
 
-| experiment | protocol | metric | mu | seeds | MFCC + linear | target | folds | CPU time | pace |
+| experiment | protocol | metric | mu | seeds | MFCC + linear | target | folds | training | pace |
 |---|---|---|---|---|---|---|---|---|---|
 """
 
@@ -116,7 +115,6 @@ def main() -> None:
     for name in names:
         experiment = EXPERIMENTS[name]
         clips = library(experiment.library, arguments.data, arguments.workdir)
-        began = time.process_time()
         workdir, before = arguments.workdir / name, arguments.workdir / f"{name}_before"
         changes, command = {"data.path": str(clips)}, ""
         if experiment.starts_from:
@@ -127,7 +125,6 @@ def main() -> None:
         command += typed(experiment.config, experiment, arguments.seeds, name)
         if experiment.starts_from:
             command += f" --config.start_from=runs/{name}_before/seed{{seed}}/fold{{fold}}"
-        note(workdir / "seconds.json", time.process_time() - began)
         row = found["rows"]["model"][experiment.metric]
         baseline = found["rows"]["mfcc_linear"][experiment.metric]
         record(
@@ -146,7 +143,6 @@ def main() -> None:
                 "mfcc_linear": {key: baseline[key] for key in ("value", "low", "high")},
                 "all": {key: one["value"] for key, one in found["rows"]["model"].items()},
                 "command": command,
-                "seconds": json.loads((workdir / "seconds.json").read_text()),
                 "commits": found["commits"],
                 **pace(workdir),
                 "machine": f"{available_cpus()} of {os.cpu_count()} cores of {processor()}",
@@ -159,17 +155,16 @@ def typed(config: str, experiment: Experiment, seeds: str, name: str) -> str:
     return f"mu crossvalidate --config={config} --folds={experiment.folds} --seeds={seeds} --workdir=runs/{name}"
 
 
-def note(file: Path, seconds: float) -> None:
-    """Adds to the time that an experiment has taken so far: it may have been stopped and taken up."""
-    before = json.loads(file.read_text()) if file.is_file() else 0.0
-    file.write_text(json.dumps(before + seconds))
-
-
 def pace(workdir: Path) -> dict[str, float]:
-    """Medians over all runs of what their logs say of the training's speed."""
-    lines = [json.loads(line) for file in workdir.glob("seed*/fold*/metrics.jsonl") for line in file.open()]
-    timed = [line for line in lines if "data_wait_share" in line]
+    """What the logs of all runs say of the training's speed: its time, and medians."""
+    timed, training_s = [], 0.0
+    for file in sorted(workdir.glob("seed*/fold*/metrics.jsonl")):
+        lines = [json.loads(line) for line in file.open()]
+        of_run = [line for line in lines if "data_wait_share" in line]
+        training_s += lines[-1]["step"] * statistics.median(line["step_ms"] for line in of_run) / 1000
+        timed += of_run
     return {
+        "training_s": training_s,
         "clips_per_s": statistics.median(line["examples_per_s"] for line in timed),
         "data_wait_share": statistics.median(line["data_wait_share"] for line in timed),
     }
@@ -193,7 +188,7 @@ def record(name: str, row: dict) -> None:
             f"[{one['low']:.3f}, {one['high']:.3f}] | {' '.join(f'{value:.3f}' for value in one['seeds'].values())} | "
             f"{base['value']:.3f} [{base['low']:.3f}, {base['high']:.3f}] | "
             f"{'' if one['target'] is None else one['target']} | {' '.join(f'{fold:.2f}' for fold in one['folds'])} "
-            f"| {one['seconds'] / 60:.0f} min | {one['clips_per_s']:.0f}/s, {one['data_wait_share']:.1%} |"
+            f"| {one['training_s'] / 60:.0f} min | {one['clips_per_s']:.0f}/s, {one['data_wait_share']:.1%} |"
         )
     lines += ["", "| row | command | commit | machine |", "|---|---|---|---|"]
     for key in EXPERIMENTS:
