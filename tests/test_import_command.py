@@ -69,15 +69,15 @@ def test_help(capsys):
 WAITS_AFTER_WRITING = """
 import sys, time
 from mu.commands.import_log import main
-from mu.data.importing import run
+from mu.data.importing.reading import Reading
 
-write = run._spill
+write = Reading._spill
 
 def write_and_wait(*arguments):
     write(*arguments)
     time.sleep(600)
 
-run._spill = write_and_wait
+Reading._spill = write_and_wait
 sys.exit(main(sys.argv[1:]))
 """
 

@@ -9,7 +9,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 
 from mu.data.interactions import Interactions
-from mu.data.splits import Split, given, global_temporal, leave_one_out, random_by_ratio
+from mu.data.splits import Split, given, global_temporal, leave_one_out, random_by_ratio, released_since
 
 
 def make_log(lengths, seed=0, span=50, unit="ms"):
@@ -123,6 +123,46 @@ def test_temporal_by_date_and_ties():
         global_temporal(log, valid_from="May", test_from="June")
     with pytest.raises(ValueError, match="has no times, only an order"):
         global_temporal(make_log([5], unit="order"), valid_share=0.2, test_share=0.2)
+
+
+@settings(max_examples=40, deadline=None)
+@generated(lengths, st.integers(0, 99))
+def test_a_temporal_test_is_all_plays_from_a_day_on_after_all_before(lengths, seed):
+    log = make_log(lengths, seed)
+    try:
+        split = global_temporal(log, valid_share=0.2, test_share=0.2)
+    except ValueError:
+        return
+    assert split.valid_from_ms is not None and split.test_from_ms is not None
+    later = log.times >= split.test_from_ms
+    assert split.test.weights.tolist() == log.weights[later].tolist()
+    before = split.train.merged(split.valid)
+    assert before.weights.tolist() == log.weights[~later].tolist()
+    assert before.indptr.tolist() == log.where(~later).indptr.tolist()
+    assert split.valid.weights.tolist() == log.weights[(log.times >= split.valid_from_ms) & ~later].tolist()
+    by_dates = global_temporal(log, valid_from=split.valid_from_ms, test_from=split.test_from_ms)
+    assert by_dates.test.hash() == split.test.hash()
+
+
+def test_tracks_released_since_by_hand():
+    log = make_log([4, 4])
+    log = dataclasses.replace(log, times=np.array([0, 1000, 1000, 3000, 0, 2000, 2000, 5000]))
+    split = global_temporal(log, valid_from=1000, test_from=2000)
+    released = np.array([0, 999, 1000, 1999, 2000, 9000, -1, -5, 2001])
+    assert released_since(split, released, "valid").tolist() == [0, 0, 1, 1, 1, 1, 0, 0, 1]
+    assert np.flatnonzero(released_since(split, released)).tolist() == [4, 5, 8]
+    with pytest.raises(ValueError, match="the split leave_one_out cuts each history at a time of its own"):
+        released_since(leave_one_out(log), released)
+    with pytest.raises(ValueError, match=r"released_ms has shape \(8,\); the catalogue needs \(9,\)"):
+        released_since(split, released[1:])
+    with pytest.raises(ValueError, match="part is 'train'; it must be 'valid' or 'test'"):
+        released_since(split, released, "train")
+
+
+def test_tracks_without_a_date_are_never_new():
+    log = dataclasses.replace(make_log([3]), times=np.array([-9000, -8000, -7000]))
+    split = global_temporal(log, valid_from=-8000, test_from=-7000)
+    assert not released_since(split, np.full(9, -1)).any()
 
 
 def test_hashes_name_the_outcome():

@@ -11,6 +11,8 @@ examples:
   mu import plays.csv --output=data/mine
   mu import 'endsong_0.jsonl' --user=username --track=spotify_track_uri --time=ts --duration=ms_played \\
       --min_play_s=30 --title=master_metadata_track_name --output=data/spotify
+  mu import plays.csv --finished=finished --context=device --track_table=tracks.csv --catalogue=all \\
+      --unknown_tracks=error --output=data/joint                                      (outcomes, new releases)
   mu import user_artists.dat.gz --track_table=artists.dat.gz --output=data/lastfm     (HetRec 2011 Last.fm)
   mu import Beauty.txt.gz --format=lists --output=data/beauty                         (user item item ...)
   mu import --format=lists --train train.txt --valid valid.txt --test test.txt --output=data/gowalla
@@ -27,9 +29,8 @@ formats (by extension, .gz or not, or by --format):
   recbole  atomic files; .item and .user beside an .inter file are joined
   tfds     tfds:NAME or tfds:NAME#SPLIT, read as ArrayRecord
 
-output: indptr, items, times, weights (and parts) as .npy, users.parquet, tracks.parquet, card.json;
-  rejected.csv
-where rows were skipped. Open it with mu.data.interactions.load(DIR).
+output: indptr, items, times, weights (and parts, outcomes, contexts) as .npy, users.parquet, tracks.parquet,
+card.json; rejected.csv where rows were skipped. Open it with mu.data.interactions.load(DIR).
 """
 
 
@@ -97,7 +98,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--track", metavar="NAME")
     add("--time", metavar="NAME", help="without times, plays keep the order of the input")
     add("--weight", metavar="NAME", help="count, rating, ... of a play; 1 without")
-    add("--duration", metavar="NAME", help="time played, for --min_play_s")
+    add("--duration", metavar="NAME", help="time played, for --min_play_s, --skip_below_s, --skip_below_share")
     add("--title", metavar="NAME", help="name of the track, in the log or the track table")
     add("--columns", metavar="A,B,...", help="names for the columns of files without a header")
     add(
@@ -115,6 +116,37 @@ def _parser() -> argparse.ArgumentParser:
     add("--encoding", default="utf-8", help="of text files, e.g. latin-1 (default: utf-8)")
     add("--data_dir", metavar="DIR", help="folder of TFDS data sets")
 
+    add = parser.add_argument_group("how plays ended, and in what situation (default: not read)").add_argument
+    add(
+        "--finished",
+        metavar="NAME",
+        help="1, true or yes where a play was finished, 0, false or no where it was skipped, empty where nobody knows",
+    )
+    add("--skipped", metavar="NAME", help="the same the other way round: 1 where it was skipped")
+    add(
+        "--context",
+        metavar="NAME",
+        help="in what situation a play was, in a word (device, playlist, morning); up to 255 different ones, empty "
+        "included",
+    )
+    add(
+        "--skip_below_s",
+        type=float,
+        default=0.0,
+        metavar="S",
+        help="where no column tells: a play of fewer than S seconds was skipped (30 is usual), others were finished",
+    )
+    add(
+        "--skip_below_share",
+        type=float,
+        default=0.0,
+        metavar="F",
+        help="the same for less than the share F of the track (.5 is usual); both may be given; unknown where the "
+        "track's length is",
+    )
+    add("--length", metavar="NAME", help="length of the track, in the log or the track table, for --skip_below_share")
+    add("--length_unit", choices=("auto", "s", "ms"), default="auto", help="as --duration_unit")
+
     add = parser.add_argument_group("attributes of tracks and users").add_argument
     add("--track_attributes", metavar="A,B,...", help="columns of the log to keep in tracks.parquet")
     add("--user_attributes", metavar="A,B,...", help="columns of the log to keep in users.parquet")
@@ -126,6 +158,20 @@ def _parser() -> argparse.ArgumentParser:
     add("--user_table", metavar="FILE", help="the same for users")
     add("--track_key", metavar="NAME", help="column of the track table that holds the id")
     add("--user_key", metavar="NAME", help="column of the user table that holds the id")
+    add(
+        "--catalogue",
+        choices=("played", "all"),
+        default="played",
+        help="all: tracks of the track table that nobody played stay too, with ids after those of the others, and so "
+        "do tracks whose plays a rule drops: candidates to recommend on their first day",
+    )
+    add(
+        "--unknown_tracks",
+        choices=("keep", "skip", "error"),
+        default="keep",
+        help="plays of tracks that the track table does not know stay, without attributes; or go (after --min_play_s); "
+        "or stop the import",
+    )
 
     add = parser.add_argument_group("rules, in the order in which they apply").add_argument
     add(
@@ -218,6 +264,12 @@ def _summary(card: dict[str, Any], output: str, seconds: float) -> None:
         print(f"bad rows are in {output}/rejected.csv")
     if card["time_unit"] == "ms":
         print(f"times were read as {card['time_unit_read']}")
+    if "outcomes" in card:
+        print("outcomes: " + ", ".join(f"{name} {n:,}" for name, n in card["outcomes"].items()))
+    if "contexts" in card:
+        print(f"contexts: {len(card['contexts'])}")
+    if card["tracks_without_plays"]:
+        print(f"tracks without plays: {card['tracks_without_plays']:,}")
     quantiles = card["history_length_quantiles"]
     print(
         f"plays a user: median {quantiles['0.5']:g}, 90 % have up to {quantiles['0.9']:g}, "

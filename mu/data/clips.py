@@ -13,6 +13,7 @@ import numpy as np
 import polars as pl
 
 from mu.audio import io
+from mu.data.attributes import categorical, column_of, multi_label
 from mu.data.audio_import.store import Store, open_store
 
 KINDS = ("class", "tags", "numbers")
@@ -210,16 +211,9 @@ def audio_root(folder: Path, card: Mapping[str, Any], root: str | None = None) -
     )
 
 
-def column(table: pl.DataFrame, name: str) -> pl.Series:
-    """A column of the table; ValueError with those there are."""
-    if name not in table.columns:
-        raise ValueError(f"the clips have no column {name!r}; there is: {', '.join(table.columns)}")
-    return table[name]
-
-
 def whole_column(table: pl.DataFrame, name: str) -> pl.Series:
     """A column that has a value for every clip; ValueError names the first that has none."""
-    values = column(table, name)
+    values = column_of(table, name)
     missing = values.is_null() | values.is_nan() if values.dtype.is_float() else values.is_null()
     if missing.any():
         raise ValueError(
@@ -230,33 +224,26 @@ def whole_column(table: pl.DataFrame, name: str) -> pl.Series:
 
 
 def _classes(table: pl.DataFrame, name: str) -> Target:
-    values = column(table, name)
-    ordered = values.drop_nulls().unique().sort()
-    names = [str(value) for value in ordered]
+    codes, names = categorical(table, name)
     if len(names) < 2:
         raise ValueError(f"column {name!r} holds {len(names)} classes; there is nothing to tell apart")
-    code = {value: number for number, value in enumerate(names)}
-    codes = [-1 if value is None else code[str(value)] for value in values]
-    return Target("class", tuple(names), np.array(codes, np.int32))
+    return Target("class", names, codes)
 
 
 def _tags(table: pl.DataFrame, name: str) -> Target:
-    values = column(table, name)
-    lists = values.to_list() if values.dtype == pl.List else [v and str(v).split(";") for v in values.to_list()]
-    sets = [None if tags is None else {str(tag).strip() for tag in tags} - {""} for tags in lists]
-    names = sorted(set().union(*(tags for tags in sets if tags)))
+    indptr, codes, names = multi_label(table, name, sep=";")
     if not names:
         raise ValueError(f"column {name!r} holds no tags")
     found = np.zeros((len(table), len(names)), np.float32)
-    for row, tags in enumerate(sets):
-        found[row] = np.nan if tags is None else [tag in tags for tag in names]
-    return Target("tags", tuple(names), found)
+    found[np.repeat(np.arange(len(table)), np.diff(indptr)), codes] = 1
+    found[table[name].is_null().to_numpy()] = np.nan
+    return Target("tags", names, found)
 
 
 def _numbers(table: pl.DataFrame, names: Sequence[str]) -> Target:
     found = []
     for name in names:
-        values = column(table, name)
+        values = column_of(table, name)
         if values.null_count() == len(values):
             raise ValueError(f"column {name!r} holds no numbers: it is empty")
         if not values.dtype.is_numeric():

@@ -1,7 +1,8 @@
 """A log of plays as CSR arrays: who played what, when, how much; in memory or memory-mapped from a folder.
 
-A folder holds `indptr.npy` (int64), `items.npy` (int32), `times.npy` (int64), `weights.npy` (float32), by option
-`parts.npy` (uint8), the tables `users.parquet` and `tracks.parquet`, and `card.json`.
+A folder holds `indptr.npy` (int64), `items.npy` (int32), `times.npy` (int64), `weights.npy` (float32), where the log
+told them `parts.npy`, `outcomes.npy` and `contexts.npy` (uint8), the tables `users.parquet` and `tracks.parquet`, and
+`card.json`.
 """
 
 import dataclasses
@@ -18,7 +19,12 @@ import polars as pl
 from mu_kernels import CSR
 
 ARRAYS = {"indptr": np.int64, "items": np.int32, "times": np.int64, "weights": np.float32}
+EVENTS = ("items", "times", "weights")
+# One entry a play, in logs that have them.
+OPTIONAL = {"parts": np.uint8, "outcomes": np.uint8, "contexts": np.uint8}
 PARTS = ("train", "valid", "test")
+OUTCOMES = ("unknown", "finished", "skipped")
+UNKNOWN, FINISHED, SKIPPED = range(3)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -32,7 +38,11 @@ class Interactions:
       weights: float32 [E], what the log says of a play (count, rating, seconds); 1 where it says nothing.
       n_items: size V of the catalogue.
       parts: uint8 [E] or None: 0 train, 1 valid, 2 test, where the log came with a split.
-      folder: where the arrays lie, or None for arrays in memory.
+      outcomes: uint8 [E] or None: 0 unknown, 1 finished, 2 skipped, where the log tells.
+      contexts: uint8 [E] or None: index into the words `card['contexts']`, where the log tells in what situation
+        a play was ('' stands for plays of which it does not).
+      folder: of the import, where `users` and `tracks` are told of; None for logs made in memory.
+      user_rows: int64 [U] or None: the rows of users.parquet that these users are; None for all, in order.
       card: what is known of the log (see `mu import`).
     """
 
@@ -42,7 +52,10 @@ class Interactions:
     weights: np.ndarray
     n_items: int
     parts: np.ndarray | None = None
+    outcomes: np.ndarray | None = None
+    contexts: np.ndarray | None = None
     folder: Path | None = None
+    user_rows: np.ndarray | None = None
     card: dict[str, Any] = dataclasses.field(default_factory=dict)
 
     @property
@@ -64,24 +77,21 @@ class Interactions:
     def take(self, users: np.ndarray) -> "Interactions":
         """The rows of `users` (any order, repeats allowed) as a log of `len(users)` rows; arrays are copied."""
         users = np.asarray(users)
+        user_rows = users.astype(np.int64) if self.user_rows is None else self.user_rows[users]
         starts, lengths = self.indptr[users], self.lengths[users]
         indptr = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
         index = np.repeat(starts - indptr[:-1], lengths) + np.arange(indptr[-1])
-        return dataclasses.replace(self, indptr=indptr, folder=None, **self._events(index))
+        return dataclasses.replace(self, indptr=indptr, user_rows=user_rows, **self._events(index))
 
     def where(self, keep: np.ndarray) -> "Interactions":
         """The plays where `keep` (bool [E]) is true; users and catalogue stay as they are."""
         indptr = np.concatenate([[0], np.cumsum(keep)])[self.indptr].astype(np.int64)
-        return dataclasses.replace(self, indptr=indptr, folder=None, **self._events(np.flatnonzero(keep)))
+        return dataclasses.replace(self, indptr=indptr, **self._events(np.flatnonzero(keep)))
 
     def _events(self, index: np.ndarray) -> dict[str, Any]:
-        parts = None if self.parts is None else self.parts[index]
-        return {
-            "items": self.items[index],
-            "times": self.times[index],
-            "weights": self.weights[index],
-            "parts": parts,
-        }
+        """What is known of the plays `index`, under the names of the attributes."""
+        arrays = {name: getattr(self, name) for name in (*EVENTS, *OPTIONAL)}
+        return {name: None if array is None else array[index] for name, array in arrays.items()}
 
     @property
     def sizes(self) -> dict[str, int]:
@@ -89,19 +99,28 @@ class Interactions:
         return {"n_users": self.n_users, "n_items": self.n_items}
 
     def merged(self, other: "Interactions") -> "Interactions":
-        """The plays of both (same users and catalogue), each listener's in order of time, ours before ties."""
+        """The plays of both (same users and catalogue), each listener's in order of time, ours before ties.
+
+        Raises:
+          ValueError: outcomes or contexts are told by one of the two alone, or the words of the contexts differ.
+        """
+        names: list[str] = [*EVENTS]
+        for name in ("outcomes", "contexts"):
+            mine, others = getattr(self, name), getattr(other, name)
+            if (mine is None) != (others is None):
+                raise ValueError(f"one of the two logs tells {name}, the other does not; import both alike")
+            if mine is not None:
+                names.append(name)
+        words = [log.card.get("contexts") for log in (self, other)]
+        if "contexts" in names and words[0] != words[1]:
+            raise ValueError(
+                f"the two logs number contexts of their own, {words[0]} and {words[1]}; import both at once"
+            )
         users = np.concatenate([np.repeat(np.arange(log.n_users), log.lengths) for log in (self, other)])
         times = np.concatenate([self.times, other.times])
         order = np.lexsort((np.arange(len(users)), times, users))
-        return dataclasses.replace(
-            self,
-            indptr=self.indptr + other.indptr,
-            items=np.concatenate([self.items, other.items])[order],
-            times=times[order],
-            weights=np.concatenate([self.weights, other.weights])[order],
-            parts=None,
-            folder=None,
-        )
+        arrays = {name: np.concatenate([getattr(self, name), getattr(other, name)])[order] for name in names}
+        return dataclasses.replace(self, indptr=self.indptr + other.indptr, parts=None, **arrays)
 
     def seen(self) -> CSR:
         """Which tracks each user has played, rows sorted and unique."""
@@ -115,27 +134,42 @@ class Interactions:
     @functools.cached_property
     def users(self) -> pl.DataFrame:
         """The table of users (column `user`: the id in the log; then attributes), row = dense id."""
-        return self._table("users", "user", self.n_users)
+        if self.folder is None:
+            return pl.DataFrame({"user": np.arange(self.n_users) if self.user_rows is None else self.user_rows})
+        if self.user_rows is None:
+            return _read_table(self.folder / "users.parquet", self.n_users)
+        return pl.read_parquet(self.folder / "users.parquet")[self.user_rows]
 
     @functools.cached_property
     def tracks(self) -> pl.DataFrame:
         """The table of tracks (column `track`: the id in the log; then attributes), row = dense id."""
-        return self._table("tracks", "track", self.n_items)
-
-    def _table(self, name: str, key: str, rows: int) -> pl.DataFrame:
         if self.folder is None:
-            return pl.DataFrame({key: np.arange(rows)})
-        table = pl.read_parquet(self.folder / f"{name}.parquet")
-        if len(table) != rows:
-            raise ValueError(f"{self.folder / name}.parquet has {len(table)} rows; the arrays need {rows}")
-        return table
+            return pl.DataFrame({"track": np.arange(self.n_items)})
+        return _read_table(self.folder / "tracks.parquet", self.n_items)
 
     def hash(self) -> str:
-        """sha256 over the arrays: equal logs have equal hashes, wherever they lie."""
+        """sha256 over the arrays: equal logs have equal hashes, wherever they lie.
+
+        Outcomes and contexts (with their words) count where a log has them; parts never do: what a split makes of
+        a log says more (`mu.data.splits.Split.hash`).
+        """
         digest = hashlib.sha256(f"{self.n_items}".encode())
         for name in ARRAYS:
             digest.update(np.ascontiguousarray(getattr(self, name)).data)
+        if self.outcomes is not None:
+            digest.update(b"outcomes")
+            digest.update(np.ascontiguousarray(self.outcomes).data)
+        if self.contexts is not None:
+            digest.update(b"contexts" + json.dumps(self.card.get("contexts")).encode())
+            digest.update(np.ascontiguousarray(self.contexts).data)
         return digest.hexdigest()
+
+
+def _read_table(path: Path, rows: int) -> pl.DataFrame:
+    table = pl.read_parquet(path)
+    if len(table) != rows:
+        raise ValueError(f"{path} has {len(table)} rows; the arrays need {rows}")
+    return table
 
 
 def load(path: str | os.PathLike[str]) -> Interactions:
@@ -150,15 +184,19 @@ def load(path: str | os.PathLike[str]) -> Interactions:
         raise FileNotFoundError(f"no log at {folder} (card.json is missing); make one with `mu import`")
     card = json.loads((folder / "card.json").read_text())
     arrays: dict[str, Any] = {}
-    for name, dtype in ARRAYS.items():
-        arrays[name] = np.load(folder / f"{name}.npy", mmap_mode="r")
+    for name, dtype in (ARRAYS | OPTIONAL).items():
+        path = folder / f"{name}.npy"
+        if name in OPTIONAL and not path.exists():
+            continue
+        arrays[name] = np.load(path, mmap_mode="r")
         if arrays[name].dtype != dtype:
-            raise ValueError(f"{folder / name}.npy is {arrays[name].dtype}; it must be {np.dtype(dtype)}")
-    parts = folder / "parts.npy"
-    if parts.exists():
-        arrays["parts"] = np.load(parts, mmap_mode="r")
+            raise ValueError(f"{path} is {arrays[name].dtype}; it must be {np.dtype(dtype)}")
     n_events = int(arrays["indptr"][-1])
-    for name in ("items", "times", "weights", "parts"):
+    for name in (*EVENTS, *OPTIONAL):
         if name in arrays and len(arrays[name]) != n_events:
             raise ValueError(f"{folder / name}.npy has {len(arrays[name])} entries; indptr.npy says {n_events}")
+    if "contexts" in arrays and "contexts" not in card:
+        raise ValueError(
+            f"{folder / 'card.json'} lacks the words 'contexts' that contexts.npy numbers; import it again"
+        )
     return Interactions(**arrays, n_items=int(card["tracks"]), folder=folder, card=card)

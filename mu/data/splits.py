@@ -27,6 +27,8 @@ class Split:
       name: the rule that made it.
       train, valid, test: the parts; `n_users` and `n_items` as in the whole log.
       hash: sha256 over the rule, its options and the contents of the parts.
+      valid_from_ms, test_from_ms: where one date cuts all histories: the first moments of the parts, in unix
+        milliseconds; else None.
     """
 
     name: str
@@ -34,6 +36,8 @@ class Split:
     valid: Interactions
     test: Interactions
     hash: str
+    valid_from_ms: int | None = None
+    test_from_ms: int | None = None
 
 
 def given(log: Interactions) -> Split:
@@ -103,6 +107,10 @@ def global_temporal(
 ) -> Split:
     """One date for all: training strictly before validation, validation strictly before test.
 
+    So a test is what it is in use: all plays from a day on, each listener with the history that they have by then
+    (`split.train.merged(split.valid)`, empty for who comes later), among tracks of which some are new
+    (`released_since`).
+
     Give the shares of plays (the dates are then the times of the plays at those places in time; plays at the
     very date all go to the later part, so a share is a lower bound where times tie), or the dates themselves.
 
@@ -152,7 +160,28 @@ def global_temporal(
     earliest = (int(split.valid.times.min()), int(split.test.times.min()))
     if not (latest[0] < earliest[0] and latest[1] < earliest[1]):
         raise AssertionError(f"parts overlap in time: they end at {latest} and the next begin at {earliest}")
-    return split
+    return dataclasses.replace(split, valid_from_ms=valid_start, test_from_ms=test_start)
+
+
+def released_since(split: Split, released_ms: np.ndarray, part: str = "test") -> np.ndarray:
+    """bool [V]: the tracks that came out in the time of `part` or later, so that nobody can have played them before.
+
+    Args:
+      split: made by `global_temporal`, of a log imported with `--catalogue=all` where tracks without plays count.
+      released_ms: int64 [V], unix milliseconds (see `mu.data.attributes.released_ms`); -1 is not new.
+      part: 'valid' or 'test'.
+
+    Raises:
+      ValueError: the split has no dates, or the dates of release are not one a track.
+    """
+    if part not in ("valid", "test"):
+        raise ValueError(f"part is {part!r}; it must be 'valid' or 'test'")
+    start = split.valid_from_ms if part == "valid" else split.test_from_ms
+    if start is None:
+        raise ValueError(f"the split {split.name} cuts each history at a time of its own; take global_temporal")
+    if released_ms.shape != (split.train.n_items,):
+        raise ValueError(f"released_ms has shape {released_ms.shape}; the catalogue needs ({split.train.n_items},)")
+    return (released_ms >= start) & (released_ms != -1)
 
 
 def _split(name: str, options: dict[str, Any], log: Interactions, part: np.ndarray) -> Split:

@@ -1,5 +1,7 @@
 """What is known of users and tracks beside their plays: columns of the log, and tables joined by id."""
 
+from collections.abc import Iterable
+
 import numpy as np
 import polars as pl
 
@@ -19,23 +21,34 @@ class Entities:
     def __len__(self) -> int:
         return len(self.ids)
 
-    def number(self, ids: pl.Series, plays: Plays) -> np.ndarray:
-        """int32 [n] dense ids; remembers the attributes of those that are new."""
+    def number(self, ids: pl.Series, plays: Plays) -> tuple[np.ndarray, np.ndarray]:
+        """int32 [n] dense ids, and int64: where in `ids` the new ones are; remembers the attributes of these."""
         dense, first = self.ids.number(ids)
         if self._attributes and len(first):
             new = plays.frame[first]
             self._frames.append(
                 new.select(text_of(new[source]).alias(name) for source, name in self._attributes.items())
             )
-        return dense
+        return dense, first
+
+    def add(self, ids: pl.Series) -> np.ndarray:
+        """Numbers those of `ids` that have no plays, without attributes; int64: where in `ids` these are."""
+        _, new = self.ids.number(ids)
+        if self._attributes:
+            self._frames.append(_text_frame(self._attributes.values(), len(new)))
+        return new
 
     def table(self) -> pl.DataFrame:
         """Column `key`, then the attributes; row = dense id."""
         table = pl.DataFrame([self.ids.values().alias(self.key)])
         if self._attributes:
-            frames = self._frames or [pl.DataFrame(schema=dict.fromkeys(self._attributes.values(), pl.String))]
+            frames = self._frames or [_text_frame(self._attributes.values(), 0)]
             table = table.hstack([tidy(column) for column in pl.concat(frames)])
         return table
+
+
+def _text_frame(names: Iterable[str], rows: int) -> pl.DataFrame:
+    return pl.DataFrame({name: pl.Series([None] * rows, dtype=pl.String) for name in names})
 
 
 def tidy(column: pl.Series) -> pl.Series:

@@ -51,6 +51,10 @@ USUAL = {
         *("artistname", "movie_title", "item_name"),
     ),
 }
+# Looked for where a rule asks for it; that a log has one changes nothing.
+USUAL_LENGTH = ("duration_s", "duration_ms", "duration", "length_s", "length_ms", "length", "track_length")
+# Columns that are read where they are named alone: an import without them stays what it is.
+NAMED = ("length", "finished", "skipped", "context")
 NONE = "none"
 
 
@@ -61,10 +65,10 @@ def nearest(name: str, names: Sequence[str]) -> str:
     return f" (did you mean {lower[close[0]]!r}?)" if close else ""
 
 
-def usual_column(role: str, names: Sequence[str]) -> str | None:
-    """The column of `names` that commonly plays `role`: the earliest in `USUAL`, case and `_`, `-` aside."""
+def usual_column(usual_names: Sequence[str], names: Sequence[str]) -> str | None:
+    """The column of `names` that has the earliest of the usual names, case and `_`, `-` aside."""
     plain = {re.sub(r"[^a-z0-9]", "", name.lower()): name for name in reversed(names)}
-    for usual in USUAL[role]:
+    for usual in usual_names:
         if usual.replace("_", "") in plain:
             return plain[usual.replace("_", "")]
     return None
@@ -89,31 +93,31 @@ def choose_roles(
     flags: dict[str, str | None],
     track_attributes: Sequence[str],
     user_attributes: Sequence[str],
-    needs_duration: bool,
+    needs_duration: str | None,
     say: Callable[[str], None],
 ) -> Roles:
     """The roles of the columns `names` of the file `where`.
 
     Args:
-      flags: 'user', 'track', 'time', 'weight', 'duration', 'title' -> a column; 'none' for no column; None
-        to look for a usual name.
-      needs_duration: whether a rule asks for time played; otherwise it is not read.
+      flags: 'user', 'track', 'time', 'weight', 'duration', 'title', or of `NAMED` -> a column; 'none' for no
+        column; None to look for a usual name, but for those of `NAMED`.
+      needs_duration: the option that asks for time played; otherwise it is not read.
 
     Raises:
       ValueError: a named column is not there, or there is none for user or track.
     """
     chosen: dict[str, str | None] = {}
-    for role in USUAL:
+    for role in (*USUAL, *NAMED):
         flag = flags.get(role)
         if flag == NONE:
             chosen[role] = None
         elif flag is not None:
             chosen[role] = must_have(flag, names, role, where)
-        elif role == "duration" and not needs_duration:
+        elif role in NAMED or (role == "duration" and not needs_duration):
             chosen[role] = None
         else:
             free = [name for name in names if name not in flags.values() and name not in chosen.values()]
-            chosen[role] = usual_column(role, free)
+            chosen[role] = usual_column(USUAL[role], free)
             if chosen[role] and chosen[role] != role:
                 say(
                     f"{where}: column {chosen[role]!r} is taken for the {role} "
@@ -123,7 +127,9 @@ def choose_roles(
         if chosen[role] is None:
             raise ValueError(f"{where}: which column is the {role}? Say --{role}=NAME; it has: {', '.join(names)}")
     if needs_duration and chosen["duration"] is None:
-        raise ValueError(f"--min_play_s needs the time played: say --duration=NAME; {where} has: {', '.join(names)}")
+        raise ValueError(
+            f"--{needs_duration} needs the time played: say --duration=NAME; {where} has: {', '.join(names)}"
+        )
     if chosen["time"] is None:
         say(f"{where}: no column of times; plays keep the order of the input")
     of_track = {must_have(name, names, "track_attributes", where): name for name in track_attributes}
@@ -133,12 +139,5 @@ def choose_roles(
         of_track[title] = "title"
     if clash := (set(of_track.values()) & {"track"}) | (set(of_user.values()) & {"user"}):
         raise ValueError(f"the attribute {clash.pop()!r} would hide the column of ids; rename it in the file")
-    return Roles(
-        str(chosen["user"]),
-        str(chosen["track"]),
-        chosen["time"],
-        chosen["weight"],
-        chosen["duration"],
-        of_track,
-        of_user,
-    )
+    user, track = str(chosen.pop("user")), str(chosen.pop("track"))
+    return Roles(user, track, **chosen, track_attributes=of_track, user_attributes=of_user)

@@ -66,6 +66,24 @@ def take_slots(users, cursor, out):
 
 
 @kernel
+def count_backwards(users, times, last):
+    """Plays earlier than the one before of the same user, whose time is in `last`, which moves on.
+
+    Returns:
+      (how many, position of the first or -1).
+    """
+    n, first = 0, -1
+    for at in range(len(users)):
+        user = users[at]
+        if times[at] < last[user]:
+            n += 1
+            if first < 0:
+                first = at
+        last[user] = times[at]
+    return n, first
+
+
+@kernel
 def scatter(values, slots, shift, out):
     """`out[slot + shift[slot]] = value`; an empty `shift` stands for zeros."""
     if len(shift) == 0:

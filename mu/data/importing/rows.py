@@ -6,14 +6,17 @@ import numpy as np
 import polars as pl
 
 from mu.data.importing.clock import MISSING, Clock
+from mu.data.importing.outcomes import outcomes_of
 from mu.data.importing.sources import BadRow, Batch, shown
+from mu.data.interactions import FINISHED, SKIPPED
 
 
 @dataclasses.dataclass(frozen=True)
 class Roles:
     """Which column of the files is what; None where there is none.
 
-    `track_attributes` and `user_attributes` map columns of the files to columns of the tables.
+    `finished` and `skipped` tell the outcome, one by its yes, the other by its no. `length` is the track's whole
+    duration. `track_attributes` and `user_attributes` map columns of the files to columns of the tables.
     """
 
     user: str
@@ -21,13 +24,18 @@ class Roles:
     time: str | None = None
     weight: str | None = None
     duration: str | None = None
+    length: str | None = None
+    finished: str | None = None
+    skipped: str | None = None
+    context: str | None = None
     track_attributes: dict[str, str] = dataclasses.field(default_factory=dict)
     user_attributes: dict[str, str] = dataclasses.field(default_factory=dict)
 
     def wanted(self) -> list[str]:
         """Each column once, those of plays first."""
-        plays = [self.user, self.track, self.time, self.weight, self.duration]
-        names = [name for name in plays if name] + [*self.track_attributes, *self.user_attributes]
+        plays = [self.user, self.track, self.time, self.weight, self.duration, self.length]
+        told = [self.finished, self.skipped, self.context]
+        names = [name for name in plays + told if name] + [*self.track_attributes, *self.user_attributes]
         return list(dict.fromkeys(names))
 
 
@@ -40,6 +48,10 @@ class Plays:
       times: int64 [n] unix milliseconds, or None.
       weights: float32 [n], finite and not negative, or None.
       played: float64 [n]: time played, in the unit of the file, or None.
+      length: float64 [n]: the whole length of the track, in the unit of the file, NaN where not known; or None.
+      outcomes: uint8 [n] (see `mu.data.interactions`), or None.
+      contexts: words, '' where missing; or None.
+      lines: int64 [n]: where each row stands in the source, from 1.
       frame: the rows of the batch with all columns.
     """
 
@@ -48,7 +60,24 @@ class Plays:
     times: np.ndarray | None
     weights: np.ndarray | None
     played: np.ndarray | None
+    length: np.ndarray | None
+    outcomes: np.ndarray | None
+    contexts: pl.Series | None
+    lines: np.ndarray
     frame: pl.DataFrame
+
+    def where(self, keep: np.ndarray) -> "Plays":
+        """The rows where `keep` (bool [n]) is true."""
+        if keep.all():
+            return self
+        mask, kept = pl.Series(keep), {}
+        for field in dataclasses.fields(self):
+            values = getattr(self, field.name)
+            if isinstance(values, np.ndarray):
+                kept[field.name] = values[keep]
+            else:
+                kept[field.name] = None if values is None else values.filter(mask)
+        return dataclasses.replace(self, **kept)
 
 
 def check(batch: Batch, roles: Roles, clock: Clock, label: str) -> tuple[Plays, list[BadRow]]:
@@ -68,7 +97,7 @@ def check(batch: Batch, roles: Roles, clock: Clock, label: str) -> tuple[Plays, 
         else:
             missing = column.is_null().to_numpy()
         faults.append((name, missing, "missing field"))
-    times = weights = played = None
+    times = weights = played = length = outcomes = contexts = None
     if roles.time:
         times = clock.read(frame[roles.time])
         faults.append((roles.time, _empty(frame[roles.time]), "missing field"))
@@ -79,6 +108,15 @@ def check(batch: Batch, roles: Roles, clock: Clock, label: str) -> tuple[Plays, 
     if roles.duration:
         played, played_faults = _amounts(frame[roles.duration], "time played")
         faults += played_faults
+    if roles.length:
+        length, length_faults = _amounts(frame[roles.length], "length")
+        faults += [(name, mask & ~_empty(frame[roles.length]), why) for name, mask, why in length_faults]
+    for name, yes in ((roles.finished, FINISHED), (roles.skipped, SKIPPED)):
+        if name:
+            outcomes, unreadable = outcomes_of(frame[name], yes)
+            faults.append((name, unreadable, "unreadable outcome, should be 0 or 1, true or false, or empty"))
+    if roles.context:
+        contexts = frame[roles.context].cast(pl.String).fill_null("")
     bad_mask = np.zeros(len(frame), bool)
     bad = list(batch.bad)
     for name, mask, reason in faults:
@@ -90,14 +128,12 @@ def check(batch: Batch, roles: Roles, clock: Clock, label: str) -> tuple[Plays, 
             value = frame[name][int(at)]
             bad.append(BadRow(label, int(batch.lines[at]), name, "" if value is None else shown(str(value)), reason))
     users, tracks = ids
-    if bad_mask.any():
-        good = ~bad_mask
-        mask = pl.Series(good)
-        users, tracks, frame = users.filter(mask), tracks.filter(mask), frame.filter(mask)
-        times, weights, played = (None if a is None else a[good] for a in (times, weights, played))
-    if weights is not None:
-        weights = weights.astype(np.float32)
-    return Plays(users, tracks, times, weights, played, frame), sorted(bad, key=lambda row: row.line)
+    plays = Plays(users, tracks, times, weights, played, length, outcomes, contexts, batch.lines, frame).where(
+        ~bad_mask
+    )
+    if plays.weights is not None:
+        plays = dataclasses.replace(plays, weights=plays.weights.astype(np.float32))
+    return plays, sorted(bad, key=lambda row: row.line)
 
 
 def _ids(column: pl.Series, role: str) -> pl.Series:

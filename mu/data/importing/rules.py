@@ -10,7 +10,7 @@ CHUNK = 1 << 20
 
 
 def apply_rules(
-    folder: Path, n_items: int, drop_repeats: bool, k_core: int, min_history: int
+    folder: Path, n_items: int, catalogue: np.ndarray, drop_repeats: bool, k_core: int, min_history: int
 ) -> tuple[np.ndarray, np.ndarray, dict[str, int]]:
     """Rewrites the arrays of `folder` without the plays that the rules drop, users and tracks numbered anew.
 
@@ -18,11 +18,14 @@ def apply_rules(
       tracks with
     fewer than `k_core` plays go, until none is left), minimum history (the same for users with fewer than
     `min_history` plays; tracks keep to `k_core`). Users and tracks without plays go; the others keep their
-    order.
+    order. A rule is about plays: a track of the `catalogue` whose plays all go stays, after those with plays.
+
+    Args:
+      catalogue: int64, dense ids of tracks that stay without plays, in their order.
 
     Returns:
-      The users and the tracks that stay (int64, old dense ids, ascending), and the number of plays each rule
-      dropped.
+      The users and the tracks that stay (int64, old dense ids in their new order), and the number of plays each
+      rule dropped.
     """
     indptr = np.load(folder / "indptr.npy")
     items = np.asarray(np.load(folder / "items.npy", mmap_mode="r"))
@@ -45,12 +48,15 @@ def apply_rules(
     tracks = np.flatnonzero(track_count)
     renumber = np.full(n_items, -1, np.int32)
     renumber[tracks] = np.arange(len(tracks), dtype=np.int32)
+    tracks = np.concatenate([tracks, catalogue[track_count[catalogue] == 0]])
     del items
     if not keep.all():
         for path in sorted(folder.glob("*.npy")):
             if path.stem != "indptr":
                 _compact(path, keep, renumber if path.stem == "items" else None)
         np.save(folder / "indptr.npy", np.concatenate([[0], np.cumsum(counts[users])]).astype(np.int64))
+    elif len(tracks) < n_items:  # tracks were numbered whose plays were left out then
+        _compact(folder / "items.npy", keep, renumber)
     return users, tracks, dropped
 
 

@@ -12,10 +12,11 @@ from pathlib import Path
 import numpy as np
 
 from mu.data.importing import kernels
+from mu.data.interactions import OPTIONAL
 from mu_kernels._threads import run_rows
 
 CHUNK = 1 << 20
-FIELDS = {"times": np.int64, "weights": np.float32, "parts": np.uint8}
+FIELDS = {"times": np.int64, "weights": np.float32} | OPTIONAL
 
 
 class Spill:
@@ -48,7 +49,7 @@ class Spill:
         self.n += len(arrays["users"])
 
     def place(self, folder: Path, n_users: int, progress: Callable[[float], None]) -> np.ndarray:
-        """Writes indptr, items, times, weights (and parts) into `folder`; once.
+        """Writes indptr, items, times, weights (and what else there is) into `folder`; once.
 
         Rows are in order of time, equal times in input order. A log without times gets its input order for
         times, one without weights gets ones.
@@ -65,7 +66,7 @@ class Spill:
         self._place_users(indptr, slot_type)
         shift = self._place_times(folder, indptr, slot_type)
         progress(0.6)
-        for name in ("items", "weights", "parts"):
+        for name in ("items", "weights", *OPTIONAL):
             dtype = np.int32 if name == "items" else FIELDS[name]
             if name == "items" or name in self.fields:
                 self._place_field(folder / f"{name}.npy", name, dtype, slot_type, shift)
