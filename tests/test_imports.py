@@ -46,6 +46,7 @@ ALLOWED = {
         "mirdata",
     },
     "mu.world": {"mu.data", "mu_kernels", "numpy", "numba", "polars"},
+    "mu.world.recordings": {"mu.world", "mu_kernels", "numpy", "soundfile"},
     "mu.tasks": {"jax", "flax", "numpy", "mu.losses", "mu.audio", "mu.nn.heads", "mu_kernels.xla"},
     "mu.evals": {"mu_kernels", "numpy", "scipy"},
     "mu.training": {"jax", "flax", "optax", "orbax", "numpy", "tensorboardX"},

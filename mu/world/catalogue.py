@@ -5,10 +5,11 @@ import dataclasses
 import numpy as np
 
 from mu.world import names
+from mu.world.score import BELL, FLUTE, GUITAR, PAD, PIANO, SYNTHESISER
 from mu.world.settings import START_MS, WEEK_MS, Settings
 
 AUDIBLE = ("tempo", "energy", "brightness", "acousticness", "danceability", "valence")
-"""The first coordinates of a track's vector; they set the attributes, from which sound is made later."""
+"""The first coordinates of a track's vector; they set the attributes, from which sound is made."""
 N_SCENE_COORDINATES = 4
 """The other coordinates: what listeners like about an artist and nobody can hear (scene, image, language)."""
 N_COORDINATES = len(AUDIBLE) + N_SCENE_COORDINATES
@@ -32,6 +33,8 @@ class Catalogue:
       duration_ms: int64 [V].
       tempo_bpm: float64 [V]. key: int32 [V], 0 = C ... 11 = B. major: bool [V].
       shares: float64 [V, 5] in (0, 1): energy, brightness, acousticness, danceability, valence.
+      metre: int32 [V], quarter notes a bar, 3 or 4. chords, lead: int32 [V], the voices (`score.VOICES`) that play
+        them.
       successor: int32 [V], the next track of the release; -1 after its last.
       flow: int32 [V, K], tracks that go well after this one, best first; -1 where there are fewer.
       artist_names, release_titles, titles: lists of A, of the number of releases, of V.
@@ -51,6 +54,9 @@ class Catalogue:
     key: np.ndarray
     major: np.ndarray
     shares: np.ndarray
+    metre: np.ndarray
+    chords: np.ndarray
+    lead: np.ndarray
     successor: np.ndarray
     flow: np.ndarray
     artist_names: list[str]
@@ -127,6 +133,22 @@ def _sigmoid(values: np.ndarray) -> np.ndarray:
     return 1 / (1 + np.exp(-values))
 
 
+def _arrangement(seed: int, artist: np.ndarray, acousticness: np.ndarray) -> dict[str, np.ndarray]:
+    """Metre and voices: three in four times the artist's habit; acoustic voices where the music is.
+
+    From a generator of their own: what else is drawn for a world does not depend on them.
+    """
+    rng = np.random.default_rng([seed, 4])
+    habit, mood = rng.random((4, artist.max() + 1)), rng.random((4, len(artist)))
+    metre, chords, lead, colour = np.where(rng.random((4, len(artist))) < 0.75, habit[:, artist], mood)
+    electric = np.where(lead < 0.8, SYNTHESISER, BELL)
+    return {
+        "metre": np.where(metre < 0.25, 3, 4).astype(np.int32),
+        "chords": np.where(chords < acousticness, GUITAR, np.where(colour < 0.5, PAD, PIANO)).astype(np.int32),
+        "lead": np.where(lead < 0.8 * acousticness, np.where(colour < 0.5, GUITAR, FLUTE), electric).astype(np.int32),
+    }
+
+
 def make_catalogue(settings: Settings, seed: int) -> Catalogue:
     """Draws a catalogue; equal settings and seed give equal catalogues."""
     rng = np.random.default_rng([seed, 1])
@@ -149,6 +171,7 @@ def make_catalogue(settings: Settings, seed: int) -> Catalogue:
     vectors = style[artist] + own
     scene = scene_of_artist[artist]
 
+    shares = _sigmoid(1.3 * vectors[:, 1 : len(AUDIBLE)])
     home_key = rng.integers(12, size=n_artists)
     valence = vectors[:, AUDIBLE.index("valence")]
     successor = np.arange(1, n_tracks + 1)
@@ -166,7 +189,8 @@ def make_catalogue(settings: Settings, seed: int) -> Catalogue:
         tempo_bpm=np.clip(np.rint(120 * 2 ** (0.22 * vectors[:, 0])), 50, 220),
         key=((home_key[artist] + 7 * rng.integers(-1, 3, size=n_tracks)) % 12).astype(np.int32),
         major=valence + rng.normal(scale=0.5, size=n_tracks) > 0,
-        shares=_sigmoid(1.3 * vectors[:, 1 : len(AUDIBLE)]),
+        shares=shares,
+        **_arrangement(seed, artist, shares[:, AUDIBLE.index("acousticness") - 1]),
         successor=successor.astype(np.int32),
         flow=_flow(vectors, scene, artist, settings.flow_tracks),
         artist_names=names.artist_names(rng, n_artists),

@@ -4,6 +4,7 @@ import dataclasses
 import json
 import os
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ from mu.world import names
 from mu.world.catalogue import AUDIBLE
 from mu.world.listeners import Listeners
 from mu.world.plays import Plays
+from mu.world.score import VOICES
 
 if TYPE_CHECKING:
     from mu.world.world import World
@@ -76,10 +78,13 @@ def tracks_table(world: "World") -> pl.DataFrame:
             "release_date": np.datetime_as_string(released).tolist(),
             "genre": [names.GENRES[genre] for genre in catalogue.genre],
             "tags": tags,
-            "duration_s": catalogue.duration_ms / 1000,
+            "length_s": catalogue.duration_ms / 1000,
             "tempo_bpm": catalogue.tempo_bpm,
             "key": [names.KEYS[key] for key in catalogue.key],
             "mode": np.where(catalogue.major, "major", "minor").tolist(),
+            "metre": catalogue.metre,
+            "chords": [VOICES[voice] for voice in catalogue.chords],
+            "lead": [VOICES[voice] for voice in catalogue.lead],
             **shares,
         }
     )
@@ -110,11 +115,23 @@ def check_output(folder: str | os.PathLike[str]) -> Path:
     return folder
 
 
-def write(world: "World", folder: str | os.PathLike[str], plays_as: str = "csv") -> list[Path]:
+def write(
+    world: "World",
+    folder: str | os.PathLike[str],
+    plays_as: str = "csv",
+    *,
+    sound: bool = False,
+    threads: int | None = None,
+    stored: Callable[[int], None] | None = None,
+) -> list[Path]:
     """Writes the world's files and returns their paths; the folder appears only once all of them are
     complete.
 
     `plays.csv` has times as ISO 8601 in UTC to the millisecond, `plays.parquet` as int64 unix milliseconds.
+
+    Args:
+      sound: stores every track in `sound/`, and `tracks.csv` has their paths in a column `file`.
+      threads, stored: see `recordings.write_sound`.
 
     Raises:
       ValueError: `plays_as` is neither 'csv' nor 'parquet'.
@@ -134,7 +151,13 @@ def write(world: "World", folder: str | os.PathLike[str], plays_as: str = "csv")
             plays.with_columns(time).write_csv(partial / "plays.csv")
         else:
             plays.write_parquet(partial / "plays.parquet")
-        tracks_table(world).write_csv(partial / "tracks.csv")
+        tracks, made = tracks_table(world), ["tracks.csv", "listeners.csv", "world.json"]
+        if sound:
+            from mu.world.recordings import write_sound  # soundfile is needed here only
+
+            files = write_sound(world, partial, tracks["track"].to_list(), threads, stored)
+            tracks, made = tracks.with_columns(pl.Series("file", files)), [*made, "sound"]
+        tracks.write_csv(partial / "tracks.csv")
         listeners_table(world.listeners).write_csv(partial / "listeners.csv")
         card = {
             "settings": dataclasses.asdict(world.settings),
@@ -143,4 +166,4 @@ def write(world: "World", folder: str | os.PathLike[str], plays_as: str = "csv")
         }
         (partial / "world.json").write_text(json.dumps(card, indent=2) + "\n")
         os.replace(partial, folder)  # an empty folder there is replaced
-    return [folder / name for name in (f"plays.{plays_as}", "tracks.csv", "listeners.csv", "world.json")]
+    return [folder / name for name in (f"plays.{plays_as}", *made)]

@@ -99,6 +99,12 @@ class World:
         users, times_ms = self._checked(listeners, times_ms)
         return draw_by_taste(users, times_ms, self.listeners.tastes, self.tables, self.settings, seed, threads=threads)
 
+    def sound(self, tracks: np.ndarray, threads: int | None = None) -> np.ndarray:
+        """float32 [B, 128000]: what tracks, int [B], sound like: 8 s, 16 kHz, mono, rendered now; see sound.py."""
+        from mu.world.sound import sound  # who asks for no sound compiles none
+
+        return sound(self.catalogue, tracks, self.seed, threads)
+
     def log(self) -> Interactions:
         """The plays as a log in memory: users and items are the rows of this world, weights 1."""
         plays = self.plays
