@@ -10,10 +10,10 @@ import pytest
 from scipy import stats
 
 from mu.commands.world import main
-from mu.data.interactions import Interactions
 from mu.world import SIZES, Oracle, Settings, World, load, simulate
 from mu.world.settings import DAY_MS, SESSION_GAP_MS, START_MS, WEEK_MS
 from mu_kernels import CSR, rank_scores
+from tests.world_plays import assert_calibrated, before_each_play, opens_session, rows_of
 
 TINY = SIZES["tiny"]
 
@@ -23,32 +23,17 @@ def world() -> World:
     return simulate("tiny", seed=3)
 
 
-def rows_of(world: World) -> np.ndarray:
-    """The listener of each play."""
-    return np.repeat(np.arange(len(world.listeners)), np.diff(world.plays.indptr))
-
-
-def before_each_play(world: World) -> tuple[np.ndarray, Interactions]:
-    """Listeners and, for each play, the plays before it (the last 50, which is as far as the law looks)."""
-    plays, rows = world.plays, rows_of(world)
-    stop = np.arange(len(plays))
-    start = np.maximum(plays.indptr[rows], stop - TINY.repeat_span)
-    indptr = np.concatenate([[0], np.cumsum(stop - start)])
-    index = np.repeat(start - indptr[:-1], stop - start) + np.arange(indptr[-1])
-    items, times = plays.tracks[index], plays.times_ms[index]
-    return rows, Interactions(indptr, items, times, np.ones(len(index), np.float32), len(world.catalogue))
-
-
 # Determinism
 
 
 def test_the_seed_alone_makes_the_world(world: World) -> None:
     again = simulate("tiny", seed=3, threads=1)
     threads = simulate("tiny", seed=3, threads=3)
-    for name in ("indptr", "tracks", "times_ms", "played_ms", "finished", "origins"):
-        expected = getattr(world.plays, name).tobytes()
-        assert getattr(again.plays, name).tobytes() == expected
-        assert getattr(threads.plays, name).tobytes() == expected
+    for part in ("plays", "exposures", "charts"):
+        for field in dataclasses.fields(getattr(world, part)):
+            expected = getattr(getattr(world, part), field.name).tobytes()
+            assert getattr(getattr(again, part), field.name).tobytes() == expected
+            assert getattr(getattr(threads, part), field.name).tobytes() == expected
     assert simulate("tiny", seed=4).log().hash() != world.log().hash()
     assert again.catalogue.titles == world.catalogue.titles
 
@@ -136,19 +121,23 @@ def test_preference_is_a_distribution_over_released_tracks(world: World) -> None
 
 
 def test_without_taste_and_novelty_preference_is_popularity() -> None:
-    settings = dataclasses.replace(TINY, taste_scale=0.0, drift=0.0, novelty=0.0, released_before=1.0)
+    settings = dataclasses.replace(
+        TINY, taste_scale=0.0, drift=0.0, context=0.0, novelty=0.0, feedback=0.0, released_before=1.0
+    )
     plain = simulate(settings, seed=1)
     expected = plain.catalogue.popularity / plain.catalogue.popularity.sum()
     preference = plain.preference(np.array([0, 50]), np.array([START_MS, settings.end_ms]))
     np.testing.assert_allclose(preference, np.stack([expected, expected]), rtol=1e-5)
 
 
-@pytest.mark.parametrize(("listener", "week"), [(0, 0), (17, 30), (99, 51)])
-def test_samples_follow_the_preference(world: World, listener: int, week: int) -> None:
+@pytest.mark.parametrize(("listener", "week", "context"), [(0, 0, None), (17, 30, 2), (99, 51, None)])
+def test_samples_follow_the_preference(world: World, listener: int, week: int, context: int | None) -> None:
     n = 100_000
-    listeners, times = np.full(n, listener), np.full(n, START_MS + week * WEEK_MS + 3 * DAY_MS + 5)
-    counts = np.bincount(world.sample(listeners, times, seed=9), minlength=TINY.tracks)
-    expected = n * world.preference(listeners[:1], times[:1])[0].astype(np.float64)
+    listeners, times = np.full(n, listener), np.full(n, START_MS + week * WEEK_MS + 3 * DAY_MS + 7 * 3_600_000)
+    contexts = None if context is None else np.full(n, context)
+    counts = np.bincount(world.sample(listeners, times, seed=9, contexts=contexts), minlength=TINY.tracks)
+    one = None if contexts is None else contexts[:1]
+    expected = n * world.preference(listeners[:1], times[:1], one)[0].astype(np.float64)
     assert np.all(counts[expected == 0] == 0)
     often = expected >= 10
     observed = np.append(counts[often], counts[~often].sum())
@@ -156,29 +145,26 @@ def test_samples_follow_the_preference(world: World, listener: int, week: int) -
     assert stats.chisquare(observed, expected * observed.sum() / expected.sum()).pvalue > 1e-3
 
 
-def test_next_play_probability_is_the_law_of_the_plays(world: World) -> None:
+@pytest.mark.parametrize("known", [False, True])
+def test_next_play_probability_is_the_law_of_the_plays(world: World, known: bool) -> None:
     rows, histories = before_each_play(world)
-    probability = world.next_play_probability(rows, world.plays.times_ms, histories).astype(np.float64)
-    np.testing.assert_allclose(probability.sum(1), 1, atol=1e-5)
-    chosen = probability[np.arange(len(rows)), world.plays.tracks]
-    assert chosen.min() > 0
-    # The log-probabilities of what was played have the mean and the variance that the law itself predicts.
-    logs = np.log(np.maximum(probability, 1e-300))
-    mean = (probability * logs).sum(1)
-    variance = (probability * logs**2).sum(1) - mean**2
-    assert abs((np.log(chosen) - mean).sum() / np.sqrt(variance.sum())) < 4
-    # Calibration: among cells of about equal probability, as many are played as the law says.
-    edges = np.array([0, 1e-4, 1e-3, 3e-3, 1e-2, 3e-2, 0.1, 0.3, 1.01])
-    cell = np.digitize(probability, edges)
-    for one in np.unique(cell):
-        inside = cell == one
-        hits = inside[np.arange(len(rows)), world.plays.tracks].sum()
-        here = probability[inside]
-        assert abs(hits - here.sum()) < 4 * np.sqrt((here * (1 - here)).sum()) + 1e-9
-    # And no track is played more or less often than it should be.
-    counts = np.bincount(world.plays.tracks, minlength=TINY.tracks)
-    z = (counts - probability.sum(0)) / np.sqrt(np.maximum((probability * (1 - probability)).sum(0), 1e-9))
-    assert stats.chi2.sf((z**2).sum(), TINY.tracks) > 1e-3
+    contexts = world.plays.contexts if known else None
+    everything = world.next_play_probability(rows, world.plays.times_ms, histories, contexts=contexts)
+    np.testing.assert_allclose(everything.sum(1), 1, atol=1e-5)
+    for some in (opens_session(world), ~opens_session(world)):
+        probability, tracks = everything[some].astype(np.float64), world.plays.tracks[some]
+        chosen = probability[np.arange(len(tracks)), tracks]
+        assert chosen.min() > 0
+        # The log-probabilities of what was played have the mean and the variance that the law itself predicts.
+        logs = np.log(np.maximum(probability, 1e-300))
+        mean = (probability * logs).sum(1)
+        variance = (probability * logs**2).sum(1) - mean**2
+        assert abs((np.log(chosen) - mean).sum() / np.sqrt(variance.sum())) < 4
+        assert_calibrated(np.arange(TINY.tracks) == tracks[:, None], probability)
+        # And no track is played more or less often than it should be.
+        counts = np.bincount(tracks, minlength=TINY.tracks)
+        z = (counts - probability.sum(0)) / np.sqrt(np.maximum((probability * (1 - probability)).sum(0), 1e-9))
+        assert stats.chi2.sf((z**2).sum(), TINY.tracks) > 1e-3
 
 
 def test_an_uncertain_session_is_the_mixture_of_both(world: World) -> None:
@@ -192,17 +178,15 @@ def test_an_uncertain_session_is_the_mixture_of_both(world: World) -> None:
 
 
 def test_finished_plays_follow_their_probability(world: World) -> None:
-    rows = rows_of(world)
-    probability = world.finish_probability(rows, world.plays.times_ms, world.plays.tracks)
-    for low, high in ((0, 0.5), (0.5, 0.8), (0.8, 0.9), (0.9, 1)):
-        inside = (probability >= low) & (probability < high)
-        here = probability[inside].astype(np.float64)
-        assert abs(world.plays.finished[inside].sum() - here.sum()) < 4 * np.sqrt((here * (1 - here)).sum()) + 1e-9
+    plays = world.plays
+    assert_calibrated(
+        plays.finished, world.finish_probability(rows_of(world), plays.times_ms, plays.tracks, plays.contexts)
+    )
 
 
 def test_an_old_taste_predicts_worse_than_the_present_one() -> None:
     # Weights that do not change leave taste alone to differ between two times.
-    settings = dataclasses.replace(TINY, novelty=0.0, released_before=1.0)
+    settings = dataclasses.replace(TINY, novelty=0.0, feedback=0.0, released_before=1.0)
     drifting = simulate(settings, seed=2)
     rows = rows_of(drifting)
     by_taste = (drifting.plays.origins == 3) & (drifting.plays.times_ms > START_MS + 30 * WEEK_MS)
@@ -275,7 +259,7 @@ def test_the_command_writes_what_was_simulated(tmp_path, capsys) -> None:
     world = simulate("tiny", seed=3)
     table = pl.read_csv(tmp_path / "csv" / "plays.csv", try_parse_dates=True)
     columnar = pl.read_parquet(tmp_path / "parquet" / "plays.parquet")
-    assert table.columns == columnar.columns == ["user", "track", "time", "played_s", "finished"]
+    assert table.columns == columnar.columns == ["user", "track", "time", "played_s", "finished", "context"]
     assert np.all(np.diff(columnar["time"].to_numpy()) >= 0)
     assert table["time"].dt.epoch("ms").to_list() == columnar["time"].to_list()
     by_user = columnar.with_row_index().sort("user", "index")
@@ -299,6 +283,10 @@ def test_the_command_writes_what_was_simulated(tmp_path, capsys) -> None:
         ({"tracks": 0}, "tracks=0"),
         ({"drift": -1.0}, "drift=-1"),
         ({"repeat_decay": 1.0}, "repeat_decay=1"),
+        ({"feedback": 1.0}, "feedback=1"),
+        ({"policy_uniform": 0.0}, "policy_uniform=0"),
+        ({"slate_tracks": 0}, "slate_tracks=0"),
+        ({"taste_scale": 200.0}, "taste_scale=200"),
     ],
 )
 def test_impossible_settings_are_refused(settings: dict, message: str) -> None:
@@ -307,12 +295,16 @@ def test_impossible_settings_are_refused(settings: dict, message: str) -> None:
 
 
 def test_wrong_arguments_are_refused(world: World) -> None:
-    with pytest.raises(ValueError, match="choose one of tiny, small, large"):
+    with pytest.raises(ValueError, match="choose one of tiny, small, medium"):
         simulate("huge")
     with pytest.raises(ValueError, match="listeners holds 100"):
         world.preference(np.array([3, 100]), np.array([START_MS, START_MS]))
     with pytest.raises(ValueError, match="two equal"):
         world.preference(np.array([3]), np.array([START_MS, START_MS]))
+    with pytest.raises(ValueError, match="contexts holds 5"):
+        world.preference(np.array([3]), np.array([START_MS]), np.array([5]))
+    with pytest.raises(ValueError, match=r"contexts \(1,\)"):
+        world.acceptance(np.array([3, 4]), np.array([START_MS, START_MS]), np.array([0]))
 
 
 @pytest.mark.parametrize(

@@ -17,8 +17,8 @@ def _parser() -> argparse.ArgumentParser:
         "  mu import-audio runs/world/tracks.csv --output=runs/clips       (the stored sound as a table of clips)\n",
         formatter_class=argparse.RawDescriptionHelpFormatter,
         description="Simulates listeners, artists and tracks with a known truth, and writes what a listening service\n"
-        "would log: the plays, tracks.csv and listeners.csv; beside them world.json, from which mu.world.load\n"
-        "makes the world again.",
+        "would log: the plays, the exposures (what was shown, with which propensity), tracks.csv and\n"
+        "listeners.csv; beside them world.json, from which mu.world.load makes the world again.",
     )
     sizes = "; ".join(
         f"{name}: {one.tracks:,} tracks, {one.listeners:,} listeners, {one.plays:,} plays"
@@ -27,7 +27,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--size", default="small", choices=tuple(SIZES), help=f"{sizes} (default: small)")
     parser.add_argument("--output", required=True, metavar="DIR", help="a folder that does not exist yet or is empty")
     parser.add_argument("--seed", type=int, default=0, help="0 or more; one seed, one world (default: 0)")
-    parser.add_argument("--plays_as", default="csv", choices=("csv", "parquet"), help="format of the plays")
+    parser.add_argument("--plays_as", default="csv", choices=("csv", "parquet"), help="format of plays and exposures")
     parser.add_argument("--threads", type=int, default=None, help="default: one for each CPU; changes no number")
     parser.add_argument(
         "--sound",
@@ -68,7 +68,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     settings, plays = world.settings, world.plays
     print(
         f"{len(plays):,} plays of {settings.tracks:,} tracks by {settings.listeners:,} listeners"
-        f" in {settings.weeks} weeks, {plays.finished.mean():.0%} finished;"
+        f" in {settings.weeks} weeks, {plays.finished.mean():.0%} finished, {len(world.exposures):,} slates shown;"
         f" {time.perf_counter() - started:.1f} s"
     )
     for path in paths:

@@ -6,6 +6,7 @@ import numpy as np
 
 from mu.world import names
 from mu.world.catalogue import Catalogue
+from mu.world.groups import AGE_SHARES, COUNTRY_SHARES, leaning
 from mu.world.settings import DAY_MS, START_MS, Settings
 
 
@@ -21,6 +22,7 @@ class Listeners:
       joined_ms: int64 [U], midnight of the first day on which they may play.
       phase_min: float64 [U], how many minutes later than the average their day runs.
       country, age_group: int32 [U], indices into `names.COUNTRIES` and `names.AGE_GROUPS`.
+      susceptibility: float64 [U], how far a context moves their taste; 1 on average.
     """
 
     tastes: np.ndarray
@@ -30,12 +32,19 @@ class Listeners:
     phase_min: np.ndarray
     country: np.ndarray
     age_group: np.ndarray
+    susceptibility: np.ndarray
 
     def __len__(self) -> int:
         return len(self.n_plays)
 
+    @property
+    def segment(self) -> np.ndarray:
+        """int32 [U]: country and age group as one number, which is all the service knows about a listener."""
+        return self.country * len(names.AGE_GROUPS) + self.age_group
+
     def taste(self, listeners: np.ndarray, times_ms: np.ndarray) -> np.ndarray:
-        """float64 [B, D]: the taste vector on the day of each time (UTC); outside the weeks, the nearest."""
+        """float64 [B, D]: the taste vector on the day of each time (UTC), context aside; outside the weeks, the
+        nearest."""
         n_days = 7 * (len(self.tastes) - 1)
         day = np.clip((np.asarray(times_ms, dtype=np.int64) - START_MS) // DAY_MS, 0, n_days - 1)
         week, part = day // 7, ((day % 7) / 7)[:, None]
@@ -65,8 +74,8 @@ def make_listeners(settings: Settings, catalogue: Catalogue, seed: int) -> Liste
     """Draws the listeners; equal settings and seed give equal listeners."""
     rng = np.random.default_rng([seed, 2])
     n_users = settings.listeners
-    country = rng.choice(len(names.COUNTRIES), size=n_users, p=_falling(len(names.COUNTRIES)))
-    age_group = rng.choice(len(names.AGE_GROUPS), size=n_users, p=(0.08, 0.24, 0.28, 0.18, 0.13, 0.09))
+    country = rng.choice(len(COUNTRY_SHARES), size=n_users, p=COUNTRY_SHARES)
+    age_group = rng.choice(len(AGE_SHARES), size=n_users, p=AGE_SHARES)
 
     # Home: two scenes that a listener comes from, leanings of country and age, something of their own.
     centres = catalogue.scene_centres
@@ -74,8 +83,7 @@ def make_listeners(settings: Settings, catalogue: Catalogue, seed: int) -> Liste
     scenes = rng.integers(len(centres), size=(n_users, 2))
     weight = rng.uniform(0.5, 1.0, size=n_users)[:, None]
     home = weight * centres[scenes[:, 0]] + (1 - weight) * centres[scenes[:, 1]]
-    home += rng.normal(scale=0.4, size=(len(names.COUNTRIES), n_coordinates))[country]
-    home += rng.normal(scale=0.3, size=(len(names.AGE_GROUPS), n_coordinates))[age_group]
+    home = leaning(rng, home, country, age_group, centres)
     home += rng.normal(scale=0.3, size=(n_users, n_coordinates))
     home *= settings.taste_scale / np.linalg.norm(home, axis=1, keepdims=True)
 
@@ -92,10 +100,5 @@ def make_listeners(settings: Settings, catalogue: Catalogue, seed: int) -> Liste
         phase_min=np.clip(rng.normal(scale=90.0, size=n_users), -360, 360),
         country=country.astype(np.int32),
         age_group=age_group.astype(np.int32),
+        susceptibility=rng.gamma(4.0, 0.25, size=n_users),
     )
-
-
-def _falling(n: int) -> np.ndarray:
-    """Shares that fall like 1 / (k + 1): a few large groups and known small ones."""
-    weights = 1 / np.arange(2, n + 2)
-    return weights / weights.sum()

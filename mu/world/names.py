@@ -7,7 +7,7 @@ GENRES = (
     "hip hop", "indie", "jazz", "metal", "pop", "soul",
 )  # fmt: skip
 KEYS = ("C", "C#", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")
-COUNTRIES = ("BR", "DE", "FR", "GB", "IN", "JP", "MX", "NG", "SE", "US")
+COUNTRIES = ("US", "BR", "IN", "DE", "GB", "MX", "FR", "JP", "NG", "SE")
 AGE_GROUPS = ("under 18", "18-24", "25-34", "35-44", "45-54", "55 and over")
 
 _ADJECTIVES = (

@@ -36,7 +36,8 @@ class Oracle:
 
     With `session=True` the score is the probability of the very next play given the whole history. Its time
     is unknown to recommenders, so it is taken to be just after the last play, with the session going on with
-    its true probability; `next_times_ms` gives the times instead, which is more than any recommender knows.
+    its true probability and in the context it has; one that opens may have any. `next_times_ms` gives the
+    times instead, which is more than any recommender knows.
     With `session=False` the score is the listener's taste at that time: the best order for plays that lie
     further ahead.
 

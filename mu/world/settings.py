@@ -26,6 +26,9 @@ class Settings:
       taste_scale: length of a listener's long-term taste vector; 0 makes everybody like the charts.
       drift: standard deviation of the drifting part of each coordinate of a taste; 0 keeps tastes still.
       drift_weeks: correlation time of that drift.
+      context: how far contexts move tastes; 0 makes every session an everyday one.
+      feedback: share of a week's popularity that is what was played before, in [0, 1); 0 is no feedback.
+      feedback_weeks: a play counts `exp(-age / feedback_weeks)` there, and in the charts that the service reads.
       session_plays: mean number of plays of a session.
       album, flow, repeat: mean share of plays inside a session that follow the album, go on to a
         track that goes well after the last (flow), and go back to a recent one; what is left is drawn by taste.
@@ -34,6 +37,13 @@ class Settings:
         `repeat_decay ** L`.
       flow_tracks, flow_decay: how many tracks go well after a track; the k-th has weight
         `flow_decay ** k`.
+      slate_tracks: how many tracks the service shows when a session opens; at most 100.
+      policy_uniform: share of uniform draws in the service's policy, in (0, 1].
+      policy_popularity, policy_taste: the rest draws a track with weight `(recent plays + 1) **
+        policy_popularity * exp(policy_taste * segment's profile . track)`.
+      examine_decay: of the slate's places one is looked at, the j-th with weight `j ** -examine_decay`.
+      accept_bias, accept_slope: what is seen there is played with probability
+        `sigmoid(bias + slope * cos(taste, track))`.
     """
 
     tracks: int
@@ -49,6 +59,9 @@ class Settings:
     taste_scale: float = 1.8
     drift: float = 0.5
     drift_weeks: float = 12.0
+    context: float = 1.0
+    feedback: float = 0.15
+    feedback_weeks: float = 4.0
     session_plays: float = 8.0
     album: float = 0.12
     flow: float = 0.3
@@ -58,6 +71,13 @@ class Settings:
     repeat_decay: float = 0.95
     flow_tracks: int = 12
     flow_decay: float = 0.8
+    slate_tracks: int = 10
+    policy_uniform: float = 0.2
+    policy_popularity: float = 0.7
+    policy_taste: float = 1.5
+    examine_decay: float = 0.8
+    accept_bias: float = -1.0
+    accept_slope: float = 3.0
 
     def __post_init__(self) -> None:
         for name in ("tracks", "listeners", "weeks", "min_plays"):
@@ -80,14 +100,24 @@ class Settings:
         for name, least in (("session_plays", 1), ("repeat_span", 2), ("flow_tracks", 1)):
             if getattr(self, name) < least:
                 raise ValueError(f"{name}={getattr(self, name)}: it must be at least {least}")
-        for name in ("drift", "taste_scale", "novelty", "zipf_exponent", "zipf_shift"):
+        if not 1 <= self.slate_tracks <= 100:
+            raise ValueError(f"slate_tracks={self.slate_tracks}: it must lie between 1 and 100")
+        for name in ("drift", "taste_scale", "context", "novelty", "zipf_exponent", "zipf_shift", "examine_decay"):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name}={getattr(self, name)}: it must not be negative")
-        for name in ("drift_weeks", "novelty_weeks", "habit_concentration"):
+        for name in ("drift", "taste_scale", "context"):
+            if getattr(self, name) > 50:
+                raise ValueError(f"{name}={getattr(self, name)}: at most 50, or exp(taste . track) leaves float64")
+        for name in ("drift_weeks", "novelty_weeks", "feedback_weeks", "habit_concentration"):
             if getattr(self, name) <= 0:
                 raise ValueError(f"{name}={getattr(self, name)}: it must be above 0")
-        if not 0 < self.released_before <= 1:
-            raise ValueError(f"released_before={self.released_before}: it must lie in (0, 1]")
+        for name in ("released_before", "policy_uniform"):
+            if not 0 < getattr(self, name) <= 1:
+                raise ValueError(f"{name}={getattr(self, name)}: it must lie in (0, 1]")
+        if not 0 <= self.feedback < 1:
+            raise ValueError(
+                f"feedback={self.feedback}: it must lie in [0, 1), because what nobody played stays likely"
+            )
 
     @property
     def end_ms(self) -> int:
@@ -98,7 +128,7 @@ class Settings:
 SIZES = {
     "tiny": Settings(tracks=300, listeners=100, plays=5_000),
     "small": Settings(tracks=3_000, listeners=2_000, plays=100_000),
-    "large": Settings(tracks=20_000, listeners=5_000, plays=1_000_000),
+    "medium": Settings(tracks=100_000, listeners=50_000, plays=10_000_000),
 }
 
 

@@ -13,9 +13,11 @@ import polars as pl
 
 from mu.world import names
 from mu.world.catalogue import AUDIBLE
+from mu.world.contexts import CONTEXTS
 from mu.world.listeners import Listeners
 from mu.world.plays import Plays
 from mu.world.score import VOICES
+from mu.world.slates import Exposures
 
 if TYPE_CHECKING:
     from mu.world.world import World
@@ -32,7 +34,7 @@ def listener_ids(n: int) -> list[str]:
 
 
 def plays_table(plays: Plays, n_tracks: int) -> pl.DataFrame:
-    """Columns user, track, time (unix ms), played_s, finished (0 or 1); in order of time."""
+    """Columns user, track, time (unix ms), played_s, finished (0 or 1), context (a word); in order of time."""
     rows = np.repeat(np.arange(len(plays.indptr) - 1), np.diff(plays.indptr))
     order = np.lexsort((rows, plays.times_ms))
     users = pl.Series("user", listener_ids(len(plays.indptr) - 1))
@@ -44,6 +46,27 @@ def plays_table(plays: Plays, n_tracks: int) -> pl.DataFrame:
             pl.Series("time", plays.times_ms[order]),
             pl.Series("played_s", plays.played_ms[order] / 1000),
             pl.Series("finished", plays.finished[order].astype(np.int8)),
+            pl.Series("context", CONTEXTS).gather(plays.contexts[order]),
+        ]
+    )
+
+
+def exposures_table(exposures: Exposures, n_listeners: int, n_tracks: int) -> pl.DataFrame:
+    """One row for each track shown: slate (from 0), user, time (unix ms), context, track, position (from 1),
+    propensity, played (0 or 1); slates in order of time. An empty place has no row."""
+    order = np.lexsort((exposures.listeners, exposures.times_ms))
+    slate, place = np.nonzero(exposures.tracks[order] >= 0)
+    row = order[slate]
+    return pl.DataFrame(
+        [
+            pl.Series("slate", slate),
+            pl.Series("user", listener_ids(n_listeners)).gather(exposures.listeners[row]),
+            pl.Series("time", exposures.times_ms[row]),
+            pl.Series("context", CONTEXTS).gather(exposures.contexts[row]),
+            pl.Series("track", track_ids(n_tracks)).gather(exposures.tracks[row, place]),
+            pl.Series("position", (place + 1).astype(np.int8)),
+            pl.Series("propensity", exposures.propensities[row, place]),
+            pl.Series("played", (place == exposures.accepted[row]).astype(np.int8)),
         ]
     )
 
@@ -127,7 +150,8 @@ def write(
     """Writes the world's files and returns their paths; the folder appears only once all of them are
     complete.
 
-    `plays.csv` has times as ISO 8601 in UTC to the millisecond, `plays.parquet` as int64 unix milliseconds.
+    `plays.csv` and `exposures.csv` have times as ISO 8601 in UTC to the millisecond, the Parquet files as int64 unix
+    milliseconds.
 
     Args:
       sound: stores every track in `sound/`, and `tracks.csv` has their paths in a column `file`.
@@ -145,12 +169,16 @@ def write(
         # A folder inside the private temporary one has the usual permissions.
         partial = Path(held) / folder.name
         partial.mkdir()
-        plays = plays_table(world.plays, len(world.catalogue))
-        if plays_as == "csv":
-            time = pl.from_epoch("time", time_unit="ms").dt.strftime("%Y-%m-%dT%H:%M:%S%.3fZ")
-            plays.with_columns(time).write_csv(partial / "plays.csv")
-        else:
-            plays.write_parquet(partial / "plays.parquet")
+        logs = {
+            "plays": lambda: plays_table(world.plays, len(world.catalogue)),
+            "exposures": lambda: exposures_table(world.exposures, len(world.listeners), len(world.catalogue)),
+        }
+        for name, table in logs.items():  # one after the other: each is large
+            if plays_as == "csv":
+                time = pl.from_epoch("time", time_unit="ms").dt.strftime("%Y-%m-%dT%H:%M:%S%.3fZ")
+                table().with_columns(time).write_csv(partial / f"{name}.csv")
+            else:
+                table().write_parquet(partial / f"{name}.parquet")
         tracks, made = tracks_table(world), ["tracks.csv", "listeners.csv", "world.json"]
         if sound:
             from mu.world.recordings import write_sound  # soundfile is needed here only
@@ -163,7 +191,8 @@ def write(
             "settings": dataclasses.asdict(world.settings),
             "seed": world.seed,
             "log_hash": world.log().hash(),
+            "exposures_hash": world.exposures.hash(),
         }
         (partial / "world.json").write_text(json.dumps(card, indent=2) + "\n")
         os.replace(partial, folder)  # an empty folder there is replaced
-    return [folder / name for name in (f"plays.{plays_as}", *made)]
+    return [folder / name for name in (*(f"{name}.{plays_as}" for name in logs), *made)]

@@ -10,50 +10,58 @@ import numpy as np
 from mu.data.interactions import Interactions
 from mu.world import truth
 from mu.world.catalogue import Catalogue, make_catalogue
+from mu.world.charts import Charts
+from mu.world.contexts import CONTEXTS, context_shares
+from mu.world.groups import Group, groups_of
 from mu.world.listeners import Listeners, make_listeners
-from mu.world.plays import (
-    FINISH_BIAS,
-    FINISH_SLOPE,
-    Plays,
-    TasteTables,
-    draw_by_taste,
-    simulate_plays,
-    taste_tables,
-)
-from mu.world.settings import Settings, settings_of
+from mu.world.listening import TasteTables
+from mu.world.plays import Plays, draw_by_taste, simulate_plays
+from mu.world.settings import Settings, settings_of, week_of
+from mu.world.slates import Exposures, examination
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class World:
-    """Artists, tracks, listeners, their plays, and the truth behind them.
+    """Artists, tracks, listeners, their plays, what they were shown, and the truth behind it.
 
     Listeners and tracks are known by their row here; `write` names them `listener-00012` and `track-000345`.
-    Times are unix milliseconds.
+    Times are unix milliseconds. `contexts`, where a method takes it, is int [B]: a place in
+    `mu.world.contexts.CONTEXTS`, or -1 where the context is not known; None where it is known of no row. What is
+    not known is the mean over P(context | hour of the day), exactly.
     """
 
     settings: Settings
     seed: int
     catalogue: Catalogue
     listeners: Listeners
-    tables: TasteTables
     plays: Plays
+    exposures: Exposures
+    charts: Charts
+    tables: TasteTables
 
-    def taste(self, listeners: np.ndarray, times_ms: np.ndarray) -> np.ndarray:
-        """float64 [B, D]: the taste vector of each listener at each time."""
-        return self.listeners.taste(*self._checked(listeners, times_ms))
+    def context_probability(self, times_ms: np.ndarray) -> np.ndarray:
+        """float64 [B, C]: the probability of each context for a session that opens at that time."""
+        return context_shares(np.asarray(times_ms), None)
 
-    def preference(self, listeners: np.ndarray, times_ms: np.ndarray) -> np.ndarray:
+    def taste(self, listeners: np.ndarray, times_ms: np.ndarray, contexts: np.ndarray | None = None) -> np.ndarray:
+        """float64 [B, D]: the taste vector of each listener at each time, in a context."""
+        return truth.taste(self, *self._checked(listeners, times_ms, contexts))
+
+    def popularity(self, times_ms: np.ndarray) -> np.ndarray:
+        """float64 [B, V]: the law without taste, `w_v` of that week: fame, novelty and what was played before."""
+        return self.charts.weights(self.catalogue, week_of(times_ms, self.settings), self.settings)
+
+    def preference(self, listeners: np.ndarray, times_ms: np.ndarray, contexts: np.ndarray | None = None) -> np.ndarray:
         """The probability that a listener who chooses by taste alone, at that time, plays each track.
 
         Args:
-          listeners: int [B]. times_ms: int [B], unix milliseconds.
+          listeners: int [B]. times_ms: int [B], unix milliseconds. contexts: see the class.
 
         Returns:
-          float32 [B, V]; rows sum to 1 (to rounding); 0 for tracks that are not out. Needs 8 B V bytes
+          float32 [B, V]; rows sum to 1 (to rounding); 0 for tracks that are not out. Needs 24 B V bytes
           beside it.
         """
-        checked = self._checked(listeners, times_ms)
-        return truth.taste_probability(self.catalogue, self.listeners, self.settings, *checked).astype(np.float32)
+        return truth.preference(self, *self._checked(listeners, times_ms, contexts)).astype(np.float32)
 
     def next_play_probability(
         self,
@@ -61,6 +69,7 @@ class World:
         times_ms: np.ndarray,
         histories: truth.Histories,
         continuing: np.ndarray | None = None,
+        contexts: np.ndarray | None = None,
     ) -> np.ndarray:
         """The probability of each track to be the listener's next play, given the time and all earlier plays.
 
@@ -71,33 +80,60 @@ class World:
           continuing: float [B] in [0, 1], the probability that the play belongs to the session of the last
             one; None reads it from the gap between the last play and `times_ms`, which decides it with
             certainty.
+          contexts: the context of the play, see the class. None: a session that goes on has the context that it
+            has in this world, one that opens has any.
 
         Returns:
           float32 [B, V]; rows sum to 1 (to rounding). Where the history is complete and `continuing` is
           None, this is exactly the law that the simulator drew the play from.
         """
-        users, times_ms = self._checked(listeners, times_ms)
+        users, times_ms, contexts = self._checked(listeners, times_ms, contexts)
         if len(histories.indptr) != len(users) + 1:
             raise ValueError(
                 f"histories has {len(histories.indptr) - 1} rows for {len(users)} listeners; it needs as many"
             )
-        arguments = (self.catalogue, self.listeners, self.settings, users, times_ms, histories, continuing)
-        return truth.next_play_probability(*arguments).astype(np.float32)
+        return truth.next_play_probability(self, users, times_ms, histories, continuing, contexts).astype(np.float32)
 
-    def finish_probability(self, listeners: np.ndarray, times_ms: np.ndarray, tracks: np.ndarray) -> np.ndarray:
+    def finish_probability(
+        self, listeners: np.ndarray, times_ms: np.ndarray, tracks: np.ndarray, contexts: np.ndarray | None = None
+    ) -> np.ndarray:
         """float32 [B]: the probability that the listener, playing the track at that time, finishes it."""
-        taste = self.taste(listeners, times_ms)
-        vectors = self.catalogue.vectors[tracks]
-        norms = np.linalg.norm(taste, axis=1) * np.linalg.norm(vectors, axis=1)
-        cosine = np.einsum("bd,bd->b", taste, vectors) / np.maximum(norms, 1e-150)
-        return (1 / (1 + np.exp(-FINISH_BIAS - FINISH_SLOPE * cosine))).astype(np.float32)
+        users, times_ms, contexts = self._checked(listeners, times_ms, contexts)
+        return truth.finish_probability(self, users, times_ms, np.asarray(tracks), contexts).astype(np.float32)
+
+    def exposure_probability(self, listeners: np.ndarray, times_ms: np.ndarray) -> np.ndarray:
+        """float64 [B, V]: the probability that the service puts each track into a slate for that listener.
+
+        Rows sum to the places that are filled, `slate_tracks` in a catalogue that has so many. These are the
+        propensities of `exposures`; the place of a track is uniform and independent of all else.
+        """
+        users, times_ms, _ = self._checked(listeners, times_ms, None)
+        return truth.exposure_probability(self, users, times_ms)
+
+    def acceptance(self, listeners: np.ndarray, times_ms: np.ndarray, contexts: np.ndarray | None = None) -> np.ndarray:
+        """float32 [B, V]: the probability that a listener who looks at a place of a slate plays the track there."""
+        return truth.acceptance(self, *self._checked(listeners, times_ms, contexts)).astype(np.float32)
+
+    def examination(self) -> np.ndarray:
+        """float64 [K]: the probability that a listener looks at each place of a slate; they look at exactly one."""
+        return examination(self.settings)
 
     def sample(
-        self, listeners: np.ndarray, times_ms: np.ndarray, seed: int = 0, threads: int | None = None
+        self,
+        listeners: np.ndarray,
+        times_ms: np.ndarray,
+        seed: int = 0,
+        threads: int | None = None,
+        contexts: np.ndarray | None = None,
     ) -> np.ndarray:
         """int32 [B]: a track for each row, drawn from `preference` of that row; equal for any `threads`."""
-        users, times_ms = self._checked(listeners, times_ms)
-        return draw_by_taste(users, times_ms, self.listeners.tastes, self.tables, self.settings, seed, threads=threads)
+        users, times_ms, contexts = self._checked(listeners, times_ms, contexts)
+        contexts = np.full(len(users), -1) if contexts is None else contexts
+        return draw_by_taste(users, times_ms, contexts, self.listeners, self.tables, self.settings, seed, threads)
+
+    def groups(self) -> list[Group]:
+        """Countries and age groups: who belongs to each, how large it is, whether it is a minority."""
+        return groups_of(self.listeners.country, self.listeners.age_group)
 
     def sound(self, tracks: np.ndarray, threads: int | None = None) -> np.ndarray:
         """float32 [B, 128000]: what tracks, int [B], sound like: 8 s, 16 kHz, mono, rendered now; see sound.py."""
@@ -119,27 +155,37 @@ class World:
         )
 
     def write(self, folder: str | os.PathLike[str], plays_as: str = "csv") -> list[Path]:
-        """Writes `plays.csv` or `.parquet`, `tracks.csv`, `listeners.csv`, `world.json`; see tables.py."""
+        """Writes `plays` and `exposures` as `.csv` or `.parquet`, `tracks.csv`, `listeners.csv` and `world.json`;
+        see tables.py."""
         from mu.world.tables import write  # polars is needed here only
 
         return write(self, folder, plays_as)
 
-    def _checked(self, listeners: np.ndarray, times_ms: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def _checked(
+        self, listeners: np.ndarray, times_ms: np.ndarray, contexts: np.ndarray | None
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
         listeners, times_ms = np.asarray(listeners), np.asarray(times_ms)
         if listeners.ndim != 1 or listeners.shape != times_ms.shape:
             raise ValueError(f"listeners {listeners.shape} and times_ms {times_ms.shape} must be two equal [B]")
         if len(listeners) and not (listeners.min() >= 0 and listeners.max() < len(self.listeners)):
             bad = listeners[(listeners < 0) | (listeners >= len(self.listeners))][0]
             raise ValueError(f"listeners holds {bad}; this world has listeners 0 to {len(self.listeners) - 1}")
-        return listeners.astype(np.int64), times_ms.astype(np.int64)
+        if contexts is not None:
+            contexts = np.asarray(contexts).astype(np.int64)
+            if contexts.shape != listeners.shape:
+                raise ValueError(f"contexts {contexts.shape} and listeners {listeners.shape} must be equal [B]")
+            if len(contexts) and not (contexts.min() >= -1 and contexts.max() < len(CONTEXTS)):
+                bad = contexts[(contexts < -1) | (contexts >= len(CONTEXTS))][0]
+                raise ValueError(f"contexts holds {bad}; it must be -1 (not known) or 0 to {len(CONTEXTS) - 1}")
+        return listeners.astype(np.int64), times_ms.astype(np.int64), contexts
 
 
 def simulate(size: str | Settings = "small", seed: int = 0, threads: int | None = None) -> World:
-    """Makes a world: catalogue, listeners and all their plays.
+    """Makes a world: catalogue, listeners, all that they were shown and all that they played.
 
     Args:
-      size: 'tiny' (300 tracks, 100 listeners, 5,000 plays), 'small' (3,000, 2,000, 100,000), 'large'
-        (20,000, 5,000, 1,000,000), or `Settings` of your own.
+      size: 'tiny' (300 tracks, 100 listeners, 5,000 plays), 'small' (3,000, 2,000, 100,000), 'medium'
+        (100,000, 50,000, 10,000,000), or `Settings` of your own.
       seed: everything is a function of size and seed, bit for bit, whatever `threads` is.
       threads: how many threads simulate; None is one for each CPU.
 
@@ -151,9 +197,8 @@ def simulate(size: str | Settings = "small", seed: int = 0, threads: int | None 
         raise ValueError(f"seed={seed}: it must be 0 or more")
     catalogue = make_catalogue(settings, seed)
     listeners = make_listeners(settings, catalogue, seed)
-    tables = taste_tables(catalogue, settings)
-    plays = simulate_plays(catalogue, listeners, tables, settings, seed, threads)
-    return World(settings, seed, catalogue, listeners, tables, plays)
+    happened = simulate_plays(catalogue, listeners, settings, seed, threads)
+    return World(settings, seed, catalogue, listeners, *happened)
 
 
 def load(folder: str | os.PathLike[str], threads: int | None = None) -> World:
@@ -168,9 +213,9 @@ def load(folder: str | os.PathLike[str], threads: int | None = None) -> World:
         raise FileNotFoundError(f"no world at {folder} (world.json is missing); make one with `mu world`")
     card = json.loads(path.read_text())
     world = simulate(Settings(**card["settings"]), card["seed"], threads)
-    if world.log().hash() != card["log_hash"]:
+    if (world.log().hash(), world.exposures.hash()) != (card["log_hash"], card.get("exposures_hash")):
         raise ValueError(
-            f"{path}: the plays made from its settings and seed differ from those written, so another version"
-            " of mu or NumPy made them; simulate the world again with `mu world`"
+            f"{path}: what was played and shown, made from its settings and seed, differs from what was written, so"
+            " another version of mu or NumPy made that; simulate the world again with `mu world`"
         )
     return world
