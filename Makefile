@@ -19,7 +19,7 @@ quickstart: $(VENV)/.installed
 	$(BIN)/mu quickstart
 
 test: $(VENV)/.installed-test
-	$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile --no-loadscope-reorder --max-worker-restart=0
 
 test-slow: $(VENV)/.installed-test
 	$(BIN)/python -m pytest -m slow

@@ -22,6 +22,17 @@ jax.config.update("jax_numpy_rank_promotion", "allow")
 ROOT = Path(__file__).resolve().parents[1]
 
 
+def pytest_configure(config):
+    """Before workers start, compiles librosa's gufuncs, which Numba caches in its folder.
+
+    Two workers that compile them at the same time mix their cache files, and the first call ends in a segmentation
+    fault (numba issue 10128).
+    """
+    if getattr(config.option, "numprocesses", None) and not hasattr(config, "workerinput"):
+        import librosa.beat
+        import librosa.core.pitch  # and librosa.util with it
+
+
 @pytest.fixture(scope="session")
 def data_dir() -> Path:
     """The real data: MU_DATA, default ../shared/data beside the repository."""
