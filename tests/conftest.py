@@ -1,5 +1,6 @@
 """Every test runs stricter than use: several fake devices, strict dtypes, warnings as errors."""
 
+import importlib
 import os
 import signal
 from pathlib import Path
@@ -29,8 +30,8 @@ def pytest_configure(config):
     fault (numba issue 10128).
     """
     if getattr(config.option, "numprocesses", None) and not hasattr(config, "workerinput"):
-        import librosa.beat
-        import librosa.core.pitch  # and librosa.util with it
+        for name in ("librosa.beat", "librosa.core.pitch"):  # and librosa.util and librosa.core.audio with them
+            importlib.import_module(name)
 
 
 @pytest.fixture(scope="session")
