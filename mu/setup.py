@@ -15,6 +15,7 @@ from ml_collections import ConfigDict
 
 import mu.config
 from mu.data.clips import Clips
+from mu.nn.table import Kept, Table
 from mu.training.checkpoint import Checkpoints, differences
 from mu.training.sharding import make_mesh
 from mu.training.state import init_state, values
@@ -56,7 +57,7 @@ class Setup:
       batches: `train` cut into batches.
       task: where a batch meets the model.
       model: the graph of the module; its values are in the state.
-      model_tables: the tables of the model.
+      model_tables: the tables of the model, and those that the data give.
       mesh: the devices.
       state: at step 0, or as loaded.
       step: the jitted train step.
@@ -112,6 +113,9 @@ def set_up(config: Config, mesh: jax.sharding.Mesh | None = None) -> Setup:
         raise mu.config.ConfigError(
             f"mesh.data={mesh.shape['data']} does not divide the (micro)batch of {share} examples"
         )
+    clips = getattr(batches, "n_clips", 0)
+    if clips % mesh.shape["data"]:
+        raise mu.config.ConfigError(f"mesh.data={mesh.shape['data']} does not divide batches.clips={clips}")
     optimizer = mu.config.build(config.optimizer, total_steps=config.total_steps)
     row_optimizer = mu.config.build(config.tables) if sparse else None
 
@@ -119,7 +123,13 @@ def set_up(config: Config, mesh: jax.sharding.Mesh | None = None) -> Setup:
         offered = {"outputs": getattr(task, "outputs", None), "sample_rate_hz": getattr(data, "sample_rate_hz", None)}
         return mu.config.build(config.model, rngs=rngs, **offered)
 
+    given = train.track_rows() if hasattr(train, "track_rows") else {}
     specs = nnx.eval_shape(lambda: build_model(nnx.Rngs(0))).tables()
+    if twice := set(specs) & set(given):
+        raise mu.config.ConfigError(
+            f"model and data both have a table {min(twice)!r}: the model's must have another name"
+        )
+    specs |= {name: Table(ids="items", dim=rows.shape[1], scale=0.0, learnt=False) for name, rows in given.items()}
     model, state, shardings = init_state(
         build_model,
         specs,
@@ -130,18 +140,20 @@ def set_up(config: Config, mesh: jax.sharding.Mesh | None = None) -> Setup:
         mesh=mesh,
         rules=config.sharding.to_dict(),
         ema=config.ema_decay is not None,
+        given=given,
     )
 
-    if config.accumulate > 1 and jax.tree.leaves(state["stats"]):
+    if config.accumulate > 1 and (jax.tree.leaves(state["stats"]) or "kept" in state):
         raise mu.config.ConfigError(
-            f"accumulate={config.accumulate}: the model has a batch norm, whose statistics would be those of a "
-            "microbatch; set accumulate=1 and, for larger batches, more devices"
+            f"accumulate={config.accumulate}: the model has a batch norm or keeps rows, which would be those "
+            "of a microbatch; set accumulate=1 and, for larger batches, more devices"
         )
 
-    def loss(params: Any, stats: Any, rows: Any, batch: Any, key: jax.Array) -> tuple[jax.Array, jax.Array, Any]:
+    def loss(params: Any, stats: Any, rows: Any, batch: Any, key: jax.Array) -> tuple[jax.Array, jax.Array, Any, Any]:
         module = nnx.merge(model, values(params, stats))
         found, weights = task.loss(module, rows, batch, key)
-        return found, weights, nnx.to_pure_dict(nnx.state(module, nnx.BatchStat))
+        kept = nnx.to_pure_dict(nnx.state(module, Kept)).get("kept", {})
+        return found, weights, nnx.to_pure_dict(nnx.state(module, nnx.BatchStat)), kept
 
     step = make_step(
         loss,

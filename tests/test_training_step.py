@@ -28,7 +28,7 @@ def toy_loss(params, rows, batch, key):
 
 def stateless(loss):
     """The loss as the step calls it, of a model that has no running statistics."""
-    return lambda params, stats, rows, batch, key: (*loss(params, rows, batch, key), stats)
+    return lambda params, stats, rows, batch, key: (*loss(params, rows, batch, key), stats, {})
 
 
 def start(optimizer, sparse, ema=False):
@@ -165,7 +165,7 @@ def test_running_statistics_move_once_a_step():
 
     def loss(params, stats, rows, batch, key):
         values, weights = toy_loss(params, rows, batch, key)
-        return values, weights, {"mean": 0.9 * stats["mean"] + 0.1 * jnp.mean(batch["y"])}
+        return values, weights, {"mean": 0.9 * stats["mean"] + 0.1 * jnp.mean(batch["y"])}, {}
 
     optimizer = optax.sgd(RATE)
     state = {**start(optimizer, sparse=False), "stats": {"mean": jnp.float32(1.0)}}

@@ -11,8 +11,8 @@ from mu.training.tables import RowOptimizer, TableSpec, gather, scatter
 
 State = dict[str, Any]
 Batch = Mapping[str, Any]
-# (params, stats, rows, batch, key) -> (loss, weights) of each example, and the stats after it
-LossFunction = Callable[[Any, Any, Mapping[str, jax.Array], Batch, jax.Array], tuple[jax.Array, jax.Array, Any]]
+# (params, stats, rows, batch, key) -> (loss, weights) of each example, the stats after it, and rows that were computed
+LossFunction = Callable[[Any, Any, Mapping[str, jax.Array], Batch, jax.Array], tuple[jax.Array, jax.Array, Any, Any]]
 
 
 def make_step(
@@ -32,15 +32,15 @@ def make_step(
     devices nor `accumulate` changes it.
 
     Args:
-      loss: per-example loss and weights, and the running statistics afterwards; sees the rows of all tables, indexed
-        as the batch's indices say.
+      loss: per-example loss and weights, the running statistics afterwards, and new values of rows of `state['kept']`,
+        {name: rows}; sees the rows of all tables, indexed as the batch's indices say.
       optimizer: of the dense parameters (`state['params']`).
       specs: the model's tables.
       row_optimizer: of the tables' rows; None when the tables are dense parameters under `params['tables']`.
       seed: of the keys for dropout, `fold_in(key(seed), step)`.
       clip_norm: the gradient, rows included, is scaled down to this norm.
-      accumulate: microbatches a step; the batch's leading axis is a multiple of it. Running statistics are those of
-        one batch: with more than one microbatch there may be none.
+      accumulate: microbatches a step; the batch's leading axis is a multiple of it. Running statistics and kept rows
+        are those of one batch: with more than one microbatch there may be none.
       ema_decay: keeps `state['ema']`, a moving average of the dense parameters; at step n the decay is at most (1 + n)
         / (10 + n).
 
@@ -48,18 +48,19 @@ def make_step(
       The step. Its metrics: 'loss', 'grad_norm' (before clipping), 'weight' (sum of weights), 'finite' (bool).
     """
 
-    def sums(trained: dict[str, Any], stats: Any, batch: Batch, key: jax.Array) -> tuple[jax.Array, Any]:
+    def sums(trained: dict[str, Any], stats: Any, kept: Any, batch: Batch, key: jax.Array) -> tuple[jax.Array, Any]:
         rows = trained["rows"] if row_optimizer is not None else trained["params"]["tables"]
-        values, weights, stats = loss(trained["params"]["model"], stats, rows, batch, key)
-        return jnp.sum(values * weights), (jnp.sum(weights), stats)
+        values, weights, stats, kept = loss(trained["params"]["model"], stats, {**rows, **kept}, batch, key)
+        return jnp.sum(values * weights), (jnp.sum(weights), stats, kept)
 
     def gradient_of(
-        trained: dict[str, Any], stats: Any, batch: Batch, key: jax.Array
-    ) -> tuple[jax.Array, jax.Array, Any, dict[str, Any]]:
-        """(sum of losses, sum of weights, new stats, gradient of the sum)."""
+        trained: dict[str, Any], stats: Any, kept: Any, batch: Batch, key: jax.Array
+    ) -> tuple[jax.Array, jax.Array, Any, Any, dict[str, Any]]:
+        """(sum of losses, sum of weights, new stats, rows computed anew, gradient of the sum)."""
+        derivative = jax.value_and_grad(sums, has_aux=True)
         if accumulate == 1:
-            (total, (weight, stats)), gradient = jax.value_and_grad(sums, has_aux=True)(trained, stats, batch, key)
-            return total, weight, stats, gradient
+            (total, (weight, stats, kept)), gradient = derivative(trained, stats, kept, batch, key)
+            return total, weight, stats, kept, gradient
 
         def split(x: jax.Array) -> jax.Array:
             # Every device keeps its own examples: microbatch m takes every accumulate-th of them.
@@ -67,14 +68,14 @@ def make_step(
 
         def add(carry: Any, part: tuple[Batch, jax.Array]) -> tuple[Any, None]:
             micro, number = part
-            found = jax.value_and_grad(sums, has_aux=True)(trained, stats, micro, jax.random.fold_in(key, number))
+            found = derivative(trained, stats, kept, micro, jax.random.fold_in(key, number))
             return jax.tree.map(jnp.add, carry, found), None
 
-        assert not jax.tree.leaves(stats), "the caller refuses running statistics of microbatches"
+        assert not jax.tree.leaves((stats, kept)), "the caller refuses statistics and kept rows of microbatches"
         parts = (jax.tree.map(split, batch), jnp.arange(accumulate))
-        zero = ((jnp.float32(0), (jnp.float32(0), stats)), jax.tree.map(jnp.zeros_like, trained))
-        ((total, (weight, _)), gradient), _ = jax.lax.scan(add, zero, parts)
-        return total, weight, stats, gradient
+        zero = ((jnp.float32(0), (jnp.float32(0), stats, kept)), jax.tree.map(jnp.zeros_like, trained))
+        ((total, (weight, _, _)), gradient), _ = jax.lax.scan(add, zero, parts)
+        return total, weight, stats, kept, gradient
 
     def step(state: State, batch: Batch) -> tuple[State, dict[str, jax.Array]]:
         number = state["step"]
@@ -86,7 +87,10 @@ def make_step(
             "params": state["params"],
             "rows": {name: table["rows"] for name, table in gathered.items()},
         }
-        total, weight, stats, gradient = gradient_of(trained, state["stats"], examples, key)
+        kept = dict(state.get("kept", {}))
+        if row_optimizer is not None:
+            kept = {name: gather({"rows": rows}, ids[specs[name].ids])["rows"] for name, rows in kept.items()}
+        total, weight, stats, computed, gradient = gradient_of(trained, state["stats"], kept, examples, key)
         inverse = 1.0 / jnp.maximum(weight, 1e-12)  # no weight at all: no loss and no gradient
         gradient = jax.tree.map(lambda g: g * inverse, gradient)
         norm = optax.tree.norm(gradient)
@@ -104,6 +108,14 @@ def make_step(
             tables[name] = scatter(state["tables"][name], ids[specs[name].ids], {"rows": rows, **slots})
 
         new = {"params": params, "stats": stats, "opt": optimizer_state, "tables": tables, "step": number + 1}
+        if "kept" in state:
+            new["kept"] = dict(state["kept"])
+            for name, rows in computed.items():
+                new["kept"][name] = rows
+                if row_optimizer is not None:
+                    new["kept"][name] = scatter({"rows": state["kept"][name]}, ids[specs[name].ids], {"rows": rows})[
+                        "rows"
+                    ]
         if ema_decay is not None:
             # The first steps average over those there were: the initial values are soon forgotten.
             steps = number.astype(jnp.float32)
