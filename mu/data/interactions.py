@@ -11,7 +11,7 @@ import hashlib
 import json
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import polars as pl
@@ -74,7 +74,7 @@ class Interactions:
         """int32: the tracks that `user` played, in order."""
         return self.items[self.indptr[user] : self.indptr[user + 1]]
 
-    def take(self, users: np.ndarray) -> "Interactions":
+    def take(self, users: np.ndarray) -> Self:
         """The rows of `users` (any order, repeats allowed) as a log of `len(users)` rows; arrays are copied."""
         users = np.asarray(users)
         user_rows = users.astype(np.int64) if self.user_rows is None else self.user_rows[users]
@@ -83,7 +83,7 @@ class Interactions:
         index = np.repeat(starts - indptr[:-1], lengths) + np.arange(indptr[-1])
         return dataclasses.replace(self, indptr=indptr, user_rows=user_rows, **self._events(index))
 
-    def where(self, keep: np.ndarray) -> "Interactions":
+    def where(self, keep: np.ndarray) -> Self:
         """The plays where `keep` (bool [E]) is true; users and catalogue stay as they are."""
         indptr = np.concatenate([[0], np.cumsum(keep)])[self.indptr].astype(np.int64)
         return dataclasses.replace(self, indptr=indptr, **self._events(np.flatnonzero(keep)))

@@ -1,0 +1,53 @@
+"""Columns of a table as words in buckets: what a model is told of tracks and listeners."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import polars as pl
+
+from mu.data import attributes
+
+
+def words(table: pl.DataFrame, columns: Sequence[str], buckets: int) -> np.ndarray:
+    """int32 [n, P]: for each row the buckets of its words, of all columns; -1 fills up.
+
+    A column of text may hold several words, separated by '|', or lists; a number counts as it is written. Words are
+    hashed together with their column's name, so a value met after training has a bucket too.
+
+    Args:
+      table: of n rows.
+      columns: of it.
+      buckets: how many there are.
+
+    Raises:
+      ValueError: there is no such column; it holds neither text nor numbers nor lists.
+    """
+    if not 1 <= buckets < 2**31:
+        raise ValueError(f"buckets is {buckets}; it must lie in [1, 2**31)")
+    parts = []
+    for column in columns:
+        values = attributes.column_of(table, column)
+        as_text = values if values.dtype == pl.List else values.cast(pl.String)
+        labels = attributes.multi_label(as_text.alias(column).to_frame(), column)
+        names = pl.Series([f"{column}={name}" for name in labels.names], dtype=pl.String)
+        of_name = attributes.hashed(names, buckets)
+        counts = np.diff(labels.indptr)
+        found = np.full((len(table), int(counts.max(initial=0))), -1, np.int32)
+        place = np.arange(len(labels.codes)) - np.repeat(labels.indptr[:-1], counts)
+        found[np.repeat(np.arange(len(table)), counts), place] = of_name[labels.codes]
+        parts.append(found)
+    return np.concatenate(parts, axis=1) if parts else np.zeros((len(table), 0), np.int32)
+
+
+def multi_hot(table: pl.DataFrame, column: str) -> tuple[np.ndarray, tuple[str, ...]]:
+    """(float32 [n, C], names): 1 where a row has a word of the column.
+
+    Raises:
+      ValueError: there is no such column, or it holds no words.
+    """
+    labels = attributes.multi_label(table, column)
+    if not labels.names:
+        raise ValueError(f"column {column!r} holds no words")
+    found = np.zeros((len(table), len(labels.names)), np.float32)
+    found[np.repeat(np.arange(len(table)), np.diff(labels.indptr)), labels.codes] = 1.0
+    return found, labels.names
