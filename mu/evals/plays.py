@@ -1,0 +1,215 @@
+"""Each test play ranked among the tracks that were out when it happened, by how new the track was."""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+
+from mu.evals.intervals import clustered_bootstrap
+from mu.evals.metrics import check_names, expected_metrics
+
+# Scores of so many bytes at once.
+BLOCK_BYTES = 64 << 20
+DAY_MS = 24 * 3600 * 1000
+# Name -> days since release, first and one past the last, of plays of tracks that came out after training ended.
+AGES = {"day 0": (0, 1), "days 1-6": (1, 7), "weeks 1-3": (7, 28), "weeks 4-": (28, 1 << 30)}
+
+
+class TimedRecommender(Protocol):
+    """A recommender that knows what time it is."""
+
+    def scores_at(self, users: np.ndarray, histories: Any, times_ms: np.ndarray) -> np.ndarray:
+        """float32 [B, V]: for users int64 [B], whose plays so far are the B rows of `histories`, at these times."""
+        ...
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Plays:
+    """Test plays. E plays.
+
+    Attributes:
+      users: int64 [E]. tracks: int32 [E]. times_ms: int64 [E].
+    """
+
+    users: np.ndarray
+    tracks: np.ndarray
+    times_ms: np.ndarray
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Section:
+    """Some of the plays and how well they were found.
+
+    Attributes:
+      plays: int64 [n], which they are.
+      values: 'recall@20' and so on -> float64 [n].
+    """
+
+    plays: np.ndarray
+    values: dict[str, np.ndarray]
+
+
+class PlayEvaluator:
+    """Ranks the track of each play among the tracks that were out then.
+
+    What a listener played before the test is shown to recommenders. Sections:
+
+      discovery            tracks that training knows and this listener has not played; among all not played
+      discovery, light     of listeners with fewer plays than the median; 'discovery, heavy' of the others
+      repeat               tracks that the listener has played; among those
+      day 0, days 1-6, ... tracks that came out after training ended, by their age; among all not played
+      new: day 0, ...      the same plays; among the tracks that came out after training ended
+
+    A listener's second play of a track in the test is left out.
+
+    Args:
+      plays: of the test, in any order.
+      histories: log of the same users, what they played before.
+      released_ms: int64 [V], -1 where it is not known: such a track is always out.
+      trained_until_ms: tracks out later than this are new.
+      known: bool [V], tracks that training has seen.
+      ks, metrics: as of `mu.evals.ranking`.
+    """
+
+    def __init__(
+        self,
+        plays: Plays,
+        histories: Any,
+        released_ms: np.ndarray,
+        trained_until_ms: int,
+        known: np.ndarray,
+        ks: Sequence[int] = (20,),
+        metrics: Sequence[str] = ("recall", "ndcg"),
+    ):
+        check_names(ks, metrics)
+        order = np.lexsort((plays.times_ms, plays.users))
+        pair = plays.users[order].astype(np.int64) * len(released_ms) + plays.tracks[order]
+        _, first = np.unique(pair, return_index=True)
+        kept = order[np.sort(first)]
+        kept = kept[released_ms[plays.tracks[kept]] <= plays.times_ms[kept]]
+        self.plays = Plays(plays.users[kept], plays.tracks[kept], plays.times_ms[kept])
+        self._histories, self._released_ms = histories, released_ms
+        self._new = (released_ms > trained_until_ms) & ~known
+        self._options = {"ks": tuple(int(k) for k in ks), "metrics": tuple(metrics)}
+        self._masks = self._sections(known)
+
+    @property
+    def names(self) -> list[str]:
+        """The sections that have any plays."""
+        return list(self._masks)
+
+    def _sections(self, known: np.ndarray) -> dict[str, np.ndarray]:
+        users, tracks = self.plays.users, self.plays.tracks
+        seen = self._histories.seen()
+        played = np.zeros(len(users), bool)
+        for place, (user, track) in enumerate(zip(users.tolist(), tracks.tolist(), strict=True)):
+            row = seen.indices[seen.indptr[user] : seen.indptr[user + 1]]
+            at = np.searchsorted(row, track)
+            played[place] = at < len(row) and row[at] == track
+        lengths = np.diff(self._histories.indptr)
+        light = lengths[users] < np.median(lengths[np.unique(users)])
+        discovery = known[tracks] & ~played
+        masks = {
+            "discovery": discovery,
+            "discovery, light": discovery & light,
+            "discovery, heavy": discovery & ~light,
+            "repeat": played,
+        }
+        age_days = (self.plays.times_ms - self._released_ms[tracks]) // DAY_MS
+        for name, (low, high) in AGES.items():
+            masks[name] = self._new[tracks] & ~played & (age_days >= low) & (age_days < high)
+            masks[f"new: {name}"] = masks[name]
+        return {name: np.flatnonzero(mask) for name, mask in masks.items() if mask.any()}
+
+    def run(self, recommender: Any) -> dict[str, Section]:
+        """Scores all plays, in blocks, and measures; a recommender without `scores_at` is asked for `scores`.
+
+        Raises:
+          ValueError: the scores are not float32 [B, V] or hold a NaN.
+        """
+        n, n_items = len(self.plays.users), len(self._released_ms)
+        counts = {rule: np.zeros((2, n), np.int64) for rule in ("unplayed", "played", "new")}
+        block = max(BLOCK_BYTES // (4 * n_items), 1)
+        for start in range(0, n, block):
+            part = slice(start, min(start + block, n))
+            users, tracks, times_ms = self.plays.users[part], self.plays.tracks[part], self.plays.times_ms[part]
+            shown = self._histories.take(users)
+            if hasattr(recommender, "scores_at"):
+                scores = recommender.scores_at(users, shown, times_ms)
+            else:
+                scores = recommender.scores(users, shown)
+            if scores.shape != (len(users), n_items) or scores.dtype != np.float32 or np.isnan(scores).any():
+                raise ValueError(
+                    f"{type(recommender).__name__} gave {scores.dtype} {scores.shape} for {len(users)} plays, or NaN; "
+                    f"it must give float32 {(len(users), n_items)}"
+                )
+            own = scores[np.arange(len(users)), tracks][:, None]
+            out = self._released_ms[None] <= times_ms[:, None]
+            played = np.zeros(out.shape, bool)
+            played[np.repeat(np.arange(len(users)), np.diff(shown.indptr)), shown.items] = True
+            candidates = {"unplayed": out & ~played, "played": played, "new": out & self._new}
+            above, tied = scores > own, scores == own
+            for rule, among in candidates.items():
+                counts[rule][0, part] = (above & among).sum(axis=1)
+                counts[rule][1, part] = np.maximum((tied & among).sum(axis=1), 1)
+        found = {}
+        for name, plays in self._masks.items():
+            rule = "new" if name.startswith("new: ") else "played" if name == "repeat" else "unplayed"
+            greater, equal = counts[rule][:, plays]
+            values = expected_metrics(greater, equal, np.arange(len(plays) + 1), **self._options)
+            found[name] = Section(plays, values)
+        return found
+
+    def interval(self, section: Section, metric: str, samples: int = 1000, seed: int = 0) -> tuple[float, float, float]:
+        """(mean, low, high) over the plays of a section; listeners are drawn."""
+        values = section.values[metric]
+        users = self.plays.users[section.plays]
+        low, high = clustered_bootstrap(values[:, None], users, samples, seed)
+        return float(values.mean()), float(low[0]), float(high[0])
+
+    def difference(
+        self, ours: Section, theirs: Section, metric: str, samples: int = 1000, seed: int = 0
+    ) -> tuple[float, float, float]:
+        """(mean, low, high) of ours - theirs, play by play; listeners are drawn."""
+        values = ours.values[metric] - theirs.values[metric]
+        low, high = clustered_bootstrap(values[:, None], self.plays.users[ours.plays], samples, seed)
+        return float(values.mean()), float(low[0]), float(high[0])
+
+
+def format_sections(
+    evaluator: PlayEvaluator,
+    results: Mapping[str, Mapping[str, Section]],
+    metric: str,
+    samples: int,
+    seed: int,
+    every: bool = False,
+) -> str:
+    """A table: a row a recommender, a column a section, each mean with its interval, without the leading zeros.
+
+    Args:
+      evaluator: of the results.
+      results: name of the recommender -> its sections.
+      metric: 'recall@20' and so on.
+      samples, seed: of the bootstrap.
+      every: all sections, or those that together hold each play once.
+    """
+    names = [name for name in evaluator.names if every or not name.startswith(("discovery,", "new: "))]
+    first = next(iter(results.values()))
+    head = [f"{metric}, plays", *(f"{name}, {len(first[name].plays):,}" for name in names)]
+    lines = []
+    for row, sections in results.items():
+        cells = []
+        for name in names:
+            mean, low, high = (
+                f"{value:.3f}".removeprefix("0") for value in evaluator.interval(sections[name], metric, samples, seed)
+            )
+            cells.append(f"{mean} [{low} {high}]")
+        lines.append([row, *cells])
+    widths = [max(len(line[column]) for line in (head, *lines)) for column in range(len(head))]
+
+    def joined(line: Sequence[str]) -> str:
+        cells = [f"{cell:>{width}}" for cell, width in zip(line[1:], widths[1:], strict=True)]
+        return "  ".join([f"{line[0]:{widths[0]}}", *cells])
+
+    return "\n".join([joined(head), "-" * len(joined(head)), *map(joined, lines)])
