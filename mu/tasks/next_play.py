@@ -1,0 +1,197 @@
+"""The next play out of all tracks that are out, and beside it what an audio encoder can learn from the same tracks."""
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from mu import losses
+from mu.nn.heads import Head
+from mu.tasks.augmentations import Augmentations
+
+SKIPPED = 2
+
+
+class DescribedTracks(Protocol):
+    """What the task asks of the data; `mu.data.listening.Listening` is one."""
+
+    @property
+    def buckets(self) -> int: ...
+    @property
+    def tag_names(self) -> tuple[str, ...]: ...
+    @property
+    def sample_rate_hz(self) -> int | None: ...
+    @property
+    def card(self) -> Mapping[str, Any]: ...
+    def counts(self) -> np.ndarray: ...
+
+
+class NextPlay:
+    """Sampled softmax over the tracks that are out, with exact log-probabilities of the draws.
+
+    With s_v = q . v + b(age of v) the score of a track, the sum over all tracks but the target is estimated from the
+    K uniform draws of a row and from the N plays of the batch's other rows (in-batch negatives): Z is the sum over all
+    these candidates c of e^{s_c} / d_c, where d_c = K / V + N share(c) is how many of them are expected to be that
+    track and share(c) its part of the training plays (the balance heuristic, Veach & Guibas 1995). The loss of a play
+    is softplus(log Z - s), its -log-probability among target and all else. A skipped play is an explicit negative:
+    softplus(s - log Z).
+
+    Args:
+      data: the training plays.
+      in_batch: the batch's plays are negatives too.
+      skipped: weight of skipped plays as negatives; a skipped play counts 1 - `skipped` as a play. 0 makes no
+        difference between plays.
+      cold: weight of the same loss for the listeners' words alone, on the first position of each row.
+      tags: weight of telling a track's tags from its sound.
+      contrastive: weight of telling two crops of a track from others' (NT-Xent).
+      temperature: of that.
+      augment: what is done to the audio; None for nothing.
+
+    Attributes:
+      outputs: the heads that the audio encoder must have.
+      whole_batch: examples are compared with each other.
+    """
+
+    whole_batch = True
+
+    def __init__(
+        self,
+        *,
+        data: DescribedTracks,
+        in_batch: bool = True,
+        skipped: float = 0.0,
+        cold: float = 0.1,
+        tags: float = 0.0,
+        contrastive: float = 0.0,
+        temperature: float = 0.1,
+        augment: Augmentations | None = None,
+    ):
+        for name, value in (("cold", cold), ("tags", tags), ("contrastive", contrastive)):
+            if value < 0:
+                raise ValueError(f"{name}={value}; it must not be negative")
+        if not 0 <= skipped <= 1:
+            raise ValueError(f"skipped={skipped}; it must lie in [0, 1]")
+        if temperature <= 0:
+            raise ValueError(f"temperature={temperature}; it must be positive")
+        if (tags or contrastive) and data.sample_rate_hz is None:
+            raise ValueError(
+                f"tags={tags}, contrastive={contrastive} are learnt from sound, and no track has any: set both 0"
+            )
+        if tags and not data.tag_names:
+            raise ValueError(
+                "tags are to be told, and the data have none: name their column as data.tags, or set tags=0"
+            )
+        self._in_batch, self._skipped, self._cold, self._augment = in_batch, skipped, cold, augment
+        self._tags, self._contrastive, self._temperature = tags, contrastive, temperature
+        self._buckets, self._plays = data.buckets, int(data.counts().sum())
+        self._contexts = len(data.card.get("contexts", ()))
+        self.outputs: dict[str, Head] = {}
+        if tags:
+            self.outputs["tags"] = Head(len(data.tag_names))
+        if contrastive:
+            self.outputs["projection"] = Head(64, hidden=128)
+
+    def loss(
+        self, model: Any, rows: Mapping[str, jax.Array], batch: Mapping[str, Any], key: jax.Array
+    ) -> tuple[jax.Array, jax.Array]:
+        """(loss [B, T], weights [B, T]) of every play; the losses of the audio are added to each."""
+        if model.buckets != self._buckets:
+            raise ValueError(f"model.buckets={model.buckets}, but data.buckets={self._buckets}: set them alike")
+        if model.contexts < self._contexts:
+            raise ValueError(f"model.contexts={model.contexts}, but the log has {self._contexts}: set as many")
+        audio_key, model_key = jax.random.split(key)
+        beside, clips = jnp.float32(0), None
+        if "audio" in batch and model.audio is not None:
+            beside, clips = self._hear(model.audio, batch, audio_key)
+        found = model(rows, batch, model_key, clips)
+        values = self._next(model, rows, batch, found["tracks"], found["queries"], slice(None))
+        if self._cold:
+            first = slice(0, 1)
+            cold = self._next(model, rows, batch, found["tracks"], found["cold"][:, first], first)
+            weights = batch["weights"][:, first]
+            beside = beside + self._cold * jnp.sum(cold * weights) / jnp.maximum(jnp.sum(weights), 1.0)
+        return values + beside, batch["weights"]
+
+    def _next(
+        self,
+        model: Any,
+        rows: Mapping[str, jax.Array],
+        batch: Mapping[str, Any],
+        tracks: jax.Array,
+        queries: jax.Array,
+        columns: slice,
+    ) -> jax.Array:
+        """[B, T']: the loss of the plays in these columns."""
+        targets, days = batch["targets"][:, columns], batch["days"][:, columns]
+
+        def age(ids: jax.Array) -> jax.Array:
+            return rows["age_days"][ids, 0]
+
+        own = jnp.sum(queries * tracks[targets], axis=-1) + model.age_bias(age(targets) + days)
+
+        def scored(ids: jax.Array, density: jax.Array, counted: jax.Array) -> jax.Array:
+            """[B, T', n]: s - log density of candidates `ids` [B or 1, n], -inf where they are none of a play's."""
+            scores = jnp.einsum(
+                "btd,bnd->btn", queries, jnp.broadcast_to(tracks[ids], (rows_here, *tracks[ids].shape[1:]))
+            )
+            ages = age(ids)[:, None] + days[..., None]
+            held = counted[:, None] & (ids[:, None] != targets[..., None]) & (ages >= 0)
+            return jnp.where(held, scores + model.age_bias(ages) - jnp.log(density)[:, None], -jnp.inf)
+
+        rows_here, shares = len(queries), rows["plays"][:, 0] / self._plays
+        draws, log_q = batch["negatives"][:, 0], batch["log_q"][:, 0]
+        n_draws = draws.shape[1]
+        if self._in_batch:
+            plays = batch["targets"].reshape(1, -1)
+            # A row's own plays are no draws from the others': they come with it.
+            others = jnp.repeat(~jnp.eye(rows_here, dtype=bool), batch["targets"].shape[1], axis=1)
+            others = others & (batch["weights"].reshape(1, -1) > 0)
+            n_plays = jnp.sum(others, axis=1, keepdims=True).astype(jnp.float32)
+            uniform = n_draws * jnp.exp(log_q[:, :1])
+            candidates = [
+                scored(draws, n_draws * jnp.exp(log_q) + n_plays * shares[draws], jnp.ones(draws.shape, bool)),
+                scored(plays, uniform + n_plays * shares[plays], others),
+            ]
+        else:
+            candidates = [scored(draws, n_draws * jnp.exp(log_q), jnp.ones(draws.shape, bool))]
+        total = jax.nn.logsumexp(jnp.concatenate(candidates, axis=-1), axis=-1)
+        # No other track was out: nothing to tell the target from.
+        log_z = jnp.where(jnp.isfinite(total), total, -1e9)
+        played = jax.nn.softplus(log_z - own)
+        if not self._skipped:
+            return played
+        skipped = self._skipped * (batch["next_outcomes"][:, columns] == SKIPPED)
+        return (1.0 - skipped) * played + skipped * jax.nn.softplus(own - log_z)
+
+    def _hear(self, encoder: Any, batch: Mapping[str, Any], key: jax.Array) -> tuple[jax.Array, jax.Array]:
+        """(the losses of the audio, clip vectors [M, A] of the first crops)."""
+        waveform_key, spectrogram_key, model_key = jax.random.split(key, 3)
+        clips, crops, length = batch["audio"].shape
+        audio, samples = batch["audio"].reshape(-1, length), batch["samples"].reshape(-1)
+        if self._augment is not None:
+            audio, samples = self._augment.waveform(waveform_key, audio, samples, encoder.front_end.sample_rate_hz)
+        spectrogram, mask = encoder.front_end.spectrogram(audio, samples)
+        spectrogram = encoder.front_end.normalised(spectrogram, mask)
+        if self._augment is not None:
+            spectrogram = self._augment.spectrogram(spectrogram_key, spectrogram)
+        found = encoder.encode(spectrogram, mask, model_key)
+        total = jnp.float32(0)
+        if self._tags:
+            told = found["tags"].reshape(clips, crops, -1)
+            total = total + self._tags * losses.binary_cross_entropy(told, batch["tags"][:, None]).mean()
+        if self._contrastive:
+            views = found["projection"].reshape(clips, crops, -1)
+            if crops != 2:
+                raise ValueError(f"contrastive learning needs batches.crops=2; the batch has {crops}")
+            ids = jnp.arange(clips, dtype=jnp.int32)
+            total = total + self._contrastive * losses.nt_xent(views[:, 0], views[:, 1], ids, self._temperature).mean()
+        return total, found["clip"].reshape(clips, crops, -1)[:, 0]
+
+    def predict(self, model: Any, rows: Mapping[str, jax.Array], batch: Mapping[str, Any]) -> jax.Array:
+        """float32 [B, D]: one query a listener, after the last play; from their words where there is none."""
+        found = model(rows, batch)
+        last = batch["last"][:, None, None]
+        after = jnp.take_along_axis(found["queries"], jnp.maximum(last, 0), axis=1)[:, 0]
+        return jnp.where(last[:, 0] >= 0, after, found["cold"][:, 0])
