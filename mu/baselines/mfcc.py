@@ -62,10 +62,11 @@ class MFCCLinear:
 def statistics(clips: LabelledAudio) -> np.ndarray:
     """float64 [n, 120]: see `MFCCLinear`."""
     rate = clips.sample_rate_hz
-    return np.stack([_statistics(clips.waveform(clip), rate) for clip in range(len(clips))])
+    return np.stack([clip_statistics(clips.waveform(clip), rate) for clip in range(len(clips))])
 
 
-def _statistics(audio: np.ndarray, rate: int) -> np.ndarray:
+def clip_statistics(audio: np.ndarray, rate: int) -> np.ndarray:
+    """float64 [120] of float32 [N] at `rate` Hz: see `MFCCLinear`."""
     hop = rate // 100
     block = round(BLOCK_S * rate)
     padded = np.pad(audio, (0, -len(audio) % block))

@@ -20,7 +20,7 @@ class _History:
     times: np.ndarray
 
 
-def _rows_of(ids: list[object], prefix: str, n: int, what: str) -> np.ndarray:
+def rows_of(ids: list[object], prefix: str, n: int, what: str) -> np.ndarray:
     """int64: the world's rows behind the ids of a log: 'track-000123' or 123 is row 123."""
     rows = np.empty(len(ids), dtype=np.int64)
     for place, one in enumerate(ids):
@@ -61,8 +61,8 @@ class Oracle:
         if log is None:
             self._tracks, self._listeners = np.arange(n_tracks), np.arange(n_listeners)
         else:
-            self._tracks = _rows_of(log.tracks["track"].to_list(), "track-", n_tracks, "track")
-            self._listeners = _rows_of(log.users["user"].to_list(), "listener-", n_listeners, "user")
+            self._tracks = rows_of(log.tracks["track"].to_list(), "track-", n_tracks, "track")
+            self._listeners = rows_of(log.users["user"].to_list(), "listener-", n_listeners, "user")
 
     def fit(self, log: Any) -> Self:
         """Returns itself: a baseline that has nothing to learn."""
@@ -89,6 +89,11 @@ class Oracle:
         continuing = np.full(len(users), goes_on) if self.next_times_ms is None else None
         history = _History(indptr, self._tracks[histories.items], np.asarray(histories.times))
         return self.world.next_play_probability(listeners, times_ms, history, continuing)[:, self._tracks]
+
+    def scores_at(self, users: np.ndarray, histories: Histories, times_ms: np.ndarray) -> np.ndarray:
+        """float32 [B, n_items]: the listeners' preference at these times, whatever they have played; see `World`."""
+        del histories
+        return self.world.preference(self._listeners[np.asarray(users)], times_ms)[:, self._tracks]
 
 
 def oracle_of(world: str, log: str) -> Oracle:

@@ -1,0 +1,56 @@
+"""Tracks that sound like what a listener has played: content alone, and nothing learnt of listeners."""
+
+from typing import Any, Self
+
+import numpy as np
+
+from mu.baselines.mfcc import clip_statistics
+from mu.baselines.protocol import Log, fitted
+
+
+class ContentNeighbours:
+    """Scores an item by the cosine of its vector with the mean of those that the listener has played.
+
+    Vectors are standardised by the tracks that training has seen. An item without sound scores 0.
+
+    Args:
+      vectors: float [V, A], of every track, zeros for one without sound; None takes statistics of MFCCs (120 numbers a
+        track, `mu.baselines.mfcc`) of the log's own sound.
+    """
+
+    def __init__(self, vectors: np.ndarray | None = None):
+        self._given = vectors
+        self._vectors: np.ndarray | None = None
+
+    def fit(self, log: Any) -> Self:
+        """Learns what the vectors are like."""
+        given = mfcc_statistics(log.sound) if self._given is None else np.asarray(self._given, np.float64)
+        if len(given) != log.n_items:
+            raise ValueError(f"there are {len(given):,} vectors for {log.n_items:,} tracks")
+        heard = np.any(given != 0, axis=1)
+        known = given[heard & (log.counts() > 0)]
+        standard = (given - known.mean(axis=0)) / np.maximum(known.std(axis=0), 1e-9)
+        length = np.linalg.norm(standard, axis=1, keepdims=True)
+        self._vectors = np.where(heard[:, None], standard / np.maximum(length, 1e-9), 0.0)
+        return self
+
+    def scores(self, users: np.ndarray, histories: Log) -> np.ndarray:
+        """float32 [B, V]; see `mu.baselines.protocol`."""
+        del users
+        vectors = fitted(self._vectors, "ContentNeighbours")
+        lengths = np.diff(histories.indptr)
+        total = np.zeros((len(lengths), vectors.shape[1]))
+        np.add.at(total, np.repeat(np.arange(len(lengths)), lengths), vectors[histories.items])
+        total /= np.maximum(np.linalg.norm(total, axis=1, keepdims=True), 1e-9)
+        return (total @ vectors.T).astype(np.float32)
+
+
+def mfcc_statistics(sound: Any) -> np.ndarray:
+    """float64 [V, 120] of every track of a `mu.data.listening.Sound`; zeros for one without."""
+    if sound is None:
+        raise ValueError("the log has no sound to take MFCCs of; leave this baseline out")
+    found = np.zeros((len(sound.lengths), 120))
+    for track in np.flatnonzero(sound.lengths):
+        audio = sound.waveform(int(track), 0, int(sound.lengths[track]))
+        found[track] = clip_statistics(audio, sound.sample_rate_hz)
+    return found

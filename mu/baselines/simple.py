@@ -1,0 +1,58 @@
+"""Recommenders that know next to nothing: chance, and how popular a track's artist is."""
+
+from collections.abc import Sequence
+from typing import Any, Self
+
+import numpy as np
+
+from mu.baselines.protocol import Log, fitted
+
+
+class Random:
+    """Uniform scores, a function of (seed, user, item) block by block: where chance lies."""
+
+    def __init__(self, seed: int = 0):
+        self._seed = seed
+
+    def fit(self, log: Log) -> Self:
+        """Learns how many items there are."""
+        self._n_items = log.n_items
+        return self
+
+    def scores(self, users: np.ndarray, histories: Log) -> np.ndarray:
+        """float32 [B, V]; see `mu.baselines.protocol`."""
+        del histories
+        rows = [np.random.default_rng([self._seed, int(user)]).random(self._n_items, np.float32) for user in users]
+        return np.stack(rows)
+
+
+class GroupPopularity:
+    """Scores an item by the mean plays of the items of its group (its artist): new ones are as popular as the old.
+
+    Items are compared with those of their group that training has seen; of a group without any, by nothing.
+
+    Args:
+      column: of the tracks' table that names the groups.
+    """
+
+    def __init__(self, column: str = "artist"):
+        self._column = column
+        self._scores: np.ndarray | None = None
+
+    def fit(self, log: Any) -> Self:
+        """Counts the plays of each group."""
+        if self._column not in log.tracks.columns:
+            raise ValueError(f"the tracks have no column {self._column!r}; they have {', '.join(log.tracks.columns)}")
+        names: Sequence[Any] = log.tracks[self._column].to_list()
+        codes = {name: code for code, name in enumerate(dict.fromkeys(names))}
+        group = np.array([codes[name] for name in names])
+        counts = log.counts()
+        plays = np.bincount(group, weights=counts, minlength=len(codes))
+        heard = np.bincount(group, weights=counts > 0, minlength=len(codes))
+        self._scores = (plays / np.maximum(heard, 1))[group].astype(np.float32)
+        return self
+
+    def scores(self, users: np.ndarray, histories: Log) -> np.ndarray:
+        """float32 [B, V]; see `mu.baselines.protocol`."""
+        del histories
+        return np.tile(fitted(self._scores, "GroupPopularity"), (len(users), 1))

@@ -1,0 +1,136 @@
+"""What a trained model hears of every track of a log: clip vectors of whole tracks, computed anew."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import numpy as np
+from flax import nnx
+
+from mu.data.clip_batches import tile_starts
+from mu.data.listening_batches import ListeningBatches
+
+# Tiles heard at once; every call has this shape, so the encoder compiles once.
+TILES = 64
+
+
+class Hearing:
+    """The jitted part: audio in, clip vectors out; one for a run, whatever its parameters.
+
+    Args:
+      graph: of a `mu.models.audio_user.AudioUser`.
+      batches: read the audio.
+    """
+
+    def __init__(self, graph: nnx.GraphDef, batches: ListeningBatches):
+        self._batches = batches
+
+        def vectors(params: Any, audio: jax.Array, samples: jax.Array) -> jax.Array:
+            return nnx.merge(graph, params).audio({}, {"audio": audio, "samples": samples})["clip"]
+
+        self._vectors = jax.jit(vectors)
+
+    def content(self, params: Any, dim: int) -> np.ndarray:
+        """float32 [V, dim]: the mean of a track's tiles, each weighed by how much of it is sound; 0 without audio.
+
+        Tiles have the length of the crops in training and cover the track; the last reaches back (`tile_starts`).
+        """
+        sound = self._batches.listening.sound
+        assert sound is not None
+        total = np.zeros((len(sound.lengths), dim), np.float64)
+        heard = np.zeros(len(sound.lengths))
+        audible = np.flatnonzero(sound.lengths > 0)
+        owners, starts = tile_starts(sound.lengths[audible], self._batches.crop_samples)
+        owners = audible[owners]
+        for first in range(0, len(owners), TILES):
+            part = slice(first, first + TILES)
+            audio, samples = self._batches.waveforms(owners[part], starts[part])
+            missing = TILES - len(audio)
+            padded = np.pad(audio, ((0, missing), (0, 0))), np.pad(samples, (0, missing))
+            found = np.asarray(self._vectors(params, *padded))[: len(audio)]
+            np.add.at(total, owners[part], found * samples[:, None].astype(np.float64))
+            np.add.at(heard, owners[part], samples)
+        return (total / np.maximum(heard, 1)[:, None]).astype(np.float32)
+
+
+class TimedScores:
+    """A listening model's recommender that knows what time it is: `scores_at` beside `mu.recommender`'s protocol.
+
+    Args:
+      encoder: `mu.recommender.Encoder` of the run.
+      graph: of the model.
+      params, rows: of `mu.training.state.weights`, with what was heard of the tracks in 'content'.
+      days: from unix milliseconds to days after the training log's end (`Listening.days`).
+
+    Attributes:
+      vectors: float32 [V, D]. bias: float32 [V], as of the end of the training log.
+    """
+
+    def __init__(self, encoder: Any, graph: nnx.GraphDef, params: Any, rows: Mapping[str, Any], days: Any):
+        self._encoder, self._graph, self._days = encoder, graph, days
+        self.params, self.rows = params, rows
+        self.vectors, self.bias = encoder.vectors(params, rows)
+        age_days = rows["age_days"][:, 0]
+        self._bias_at = jax.jit(lambda params, days: nnx.merge(graph, params).age_bias(age_days[None] + days[:, None]))
+
+    def parts(self, columns: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """What the vectors of tracks are the sum of, the words told apart by where they stand.
+
+        Args:
+          columns: name -> int32 [V, P], words that together are all that the tracks have.
+
+        Returns:
+          'own', 'sound' where it is heard, and each column's, float32 [V, D].
+        """
+        model = nnx.merge(self._graph, self.params)
+        parts = {name: np.asarray(part) for name, part in model.track_parts(self.rows).items() if name != "words"}
+        count = sum((words >= 0).sum(axis=1, keepdims=True) for words in columns.values())
+        for name, words in columns.items():
+            own = (words >= 0).sum(axis=1, keepdims=True)
+            parts[name] = np.asarray(model.words(words)) * np.sqrt(own / np.maximum(count, 1)).astype(np.float32)
+        return parts
+
+    def newcomers(self, content: np.ndarray, words: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Tracks that training never saw, as of the day of their release.
+
+        Args:
+          content: float32 [n, A], their clip vectors (`mu embed`). words: int32 [n, P], -1 for none.
+
+        Returns:
+          (vectors float32 [n, D], bias float32 [n]).
+        """
+        n = len(content)
+        rows = {
+            "items": np.zeros((n, self.vectors.shape[1]), np.float32),
+            "plays": np.zeros((n, 1), np.float32),
+            "age_days": np.zeros((n, 1), np.float32),
+            "words": words,
+            "content": content,
+        }
+        vectors, bias = nnx.merge(self._graph, self.params).item_vectors(rows)
+        return np.asarray(vectors), np.asarray(bias)
+
+    def log_share(self, queries: np.ndarray, vectors: np.ndarray, bias: np.ndarray) -> np.ndarray:
+        """float32 [B, n]: log of how large a share of their plays each listener would give these tracks, beside the
+        whole catalogue: s_v - log sum_w e^{s_w}. It compares listeners; for one listener it orders tracks as scores do.
+
+        Args:
+          queries: float32 [B, D]. vectors: float32 [n, D]. bias: float32 [n].
+        """
+        whole = queries @ self.vectors.T + self.bias
+        top = whole.max(axis=1, keepdims=True)
+        log_z = top + np.log(np.exp(whole - top).sum(axis=1, keepdims=True))
+        return queries @ vectors.T + bias - log_z
+
+    def queries(self, users: np.ndarray, histories: Any) -> np.ndarray:
+        """float32 [B, D]: what the track vectors are multiplied with."""
+        return self._encoder.queries(self.params, self.rows, users, histories)
+
+    def scores(self, users: np.ndarray, histories: Any) -> np.ndarray:
+        """float32 [B, V], as of the end of the training log."""
+        return self.queries(users, histories) @ self.vectors.T + self.bias
+
+    def scores_at(self, users: np.ndarray, histories: Any, times_ms: np.ndarray) -> np.ndarray:
+        """float32 [B, V], at these times: tracks are as old then as they are."""
+        bias = np.asarray(self._bias_at(self.params, self._days(times_ms)))
+        return self.queries(users, histories) @ self.vectors.T + bias
