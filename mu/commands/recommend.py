@@ -1,4 +1,4 @@
-"""`mu recommend`: a listener or a history in, titles out."""
+"""`mu recommend`: a listener or a history in, titles out; a new recording in, listeners out."""
 
 import argparse
 import difflib
@@ -13,6 +13,10 @@ examples:
   mu recommend runs/beauty --user=123                       a listener of the log, by the log's own id
   mu recommend runs/beauty --history="track-17,track-4"     any history, oldest first, by id or title
   mu recommend runs/beauty --user=123 --k=50 --repeats      tracks already played may come again
+  mu recommend quickstart/run --audio=new.wav               who would like a recording that nobody has heard
+  mu recommend quickstart/run --audio=new.wav --about="artist=Nova;tags=calm|dark"    and is known so much of
+  mu recommend quickstart/run --user=listener-00007 --embeddings=new     which of the recordings that
+                                                            `mu embed quickstart/run LIBRARY --output=new` heard
 """
 
 SHOWN_HISTORY = 8
@@ -22,7 +26,7 @@ def main(argv: list[str]) -> int:
     """0 when done, 1 when the run, listener or track is not there."""
     parser = argparse.ArgumentParser(
         prog="mu recommend",
-        description="Recommend tracks to a listener, or after a history, with a trained run.",
+        description="Recommend tracks to a listener, or after a history, or a new recording to listeners.",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
@@ -31,11 +35,18 @@ def main(argv: list[str]) -> int:
     who = parser.add_mutually_exclusive_group(required=True)
     who.add_argument("--user", help="a listener's id in the log")
     who.add_argument("--history", help="track ids or titles, oldest first, separated by commas")
+    who.add_argument("--audio", metavar="FILE", help="a recording: who would like it?")
+    parser.add_argument("--about", default="", help="what is known of the recording: column=word|word;column=word")
+    parser.add_argument("--embeddings", metavar="DIR", help="recommend from these recordings, embedded with this run")
     parser.add_argument("--k", type=int, default=10, help="how many (default 10)")
     parser.add_argument("--repeats", action="store_true", help="let tracks of the history come again")
     arguments = parser.parse_args(argv)
     if arguments.k < 1:
         parser.error(f"--k={arguments.k}; it must be at least 1")
+    if arguments.about and arguments.audio is None:
+        parser.error("--about says what is known of a recording: give --audio too")
+    if arguments.embeddings and arguments.user is None:
+        parser.error("--embeddings holds recordings for a listener: give --user too")
 
     from mu.config import ConfigError
     from mu.data.interactions import Interactions
@@ -45,6 +56,9 @@ def main(argv: list[str]) -> int:
         setup, state, _ = restore(arguments.workdir)
         if not isinstance(setup.data, Interactions):
             raise ValueError(f"{arguments.workdir} is a run on {type(setup.data).__name__}, not on a log of plays")
+        if arguments.audio is not None or arguments.embeddings is not None:
+            show_new(arguments, setup, state)
+            return 0
         if arguments.user is not None:
             user = listener(setup.data.users, arguments.user)
             history = setup.data.row(user)
@@ -52,11 +66,27 @@ def main(argv: list[str]) -> int:
             if "users" in setup.model_tables:
                 raise ValueError(f"{setup.config.model.name} knows listeners by name, not by history; give --user")
             user, history = 0, tracks(setup.data.tracks, arguments.history)
-    except (ConfigError, FileNotFoundError, ValueError) as error:
+    except (ConfigError, OSError, ValueError) as error:
         print(f"mu recommend: {error}", file=sys.stderr)
         return 1
     show(setup, state, user, history, arguments.k, arguments.repeats)
     return 0
+
+
+def show_new(arguments: argparse.Namespace, setup: Any, state: Any) -> None:
+    """Prints who would like a recording, or which of many suit a listener."""
+    from mu.commands.recommend_new import listeners_of, recordings_for
+
+    run, k = arguments.workdir, arguments.k
+    if arguments.audio is not None:
+        print(f"{arguments.audio} would be played most by (x the mean listener)")
+        for user, share in listeners_of(run, setup, state, arguments.audio, arguments.about, k):
+            print(f"  {share:7.2f} {setup.data.users['user'][user]}")
+        return
+    user = listener(setup.data.users, arguments.user)
+    print(f"of {arguments.embeddings}, {arguments.user} would like")
+    for clip, score in recordings_for(run, setup, state, user, arguments.embeddings, k):
+        print(f"  {score:7.2f} {clip}")
 
 
 def show(setup: Any, state: Any, user: int, history: np.ndarray, k: int, repeats: bool = False) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 from flax import nnx
 
 from mu.data.clips import Clips
-from mu.setup import restore
+from mu.setup import Setup, restore
 from mu.training.state import weights
 
 # Tiles at once. Every call has this shape: another one would be another program, with other roundings.
@@ -93,14 +93,13 @@ def of_run(workdir: str | os.PathLike[str]) -> tuple[Encoder, dict[str, Any]]:
       ValueError: it is not a run on audio; or its data have changed.
     """
     setup, state, step = restore(workdir)
-    if not isinstance(setup.data, Clips):
+    graph, params = _hearing(setup, jax.device_get(weights(state)[0]))
+    if graph is None:
         raise ValueError(
-            f"{workdir} is a run on {type(setup.data).__name__}, not on audio: it has nothing to embed with"
+            f"{workdir} is a run on {type(setup.data).__name__} that hears nothing: it has nothing to embed with"
         )
-    params, _ = weights(state)
-    params = jax.device_get(params)
     rate, tile = setup.data.sample_rate_hz, setup.batches.crop_samples
-    encoder = Encoder(setup.model, params, sample_rate_hz=rate, tile_samples=tile)
+    encoder = Encoder(graph, params, sample_rate_hz=rate, tile_samples=tile)
     model = json.loads(json.dumps(setup.config.model.to_dict()))
     card = {
         "hash": encoder_hash(model, rate, tile, params),
@@ -114,6 +113,17 @@ def of_run(workdir: str | os.PathLike[str]) -> tuple[Encoder, dict[str, Any]]:
         "tile_s": tile / rate,
     }
     return encoder, card
+
+
+def _hearing(setup: Setup, params: Any) -> tuple[nnx.GraphDef | None, Any]:
+    """(graph, params) of what hears: the model of a run on clips, the audio encoder of one on plays; None without."""
+    if isinstance(setup.data, Clips):
+        return setup.model, params
+    encoder = getattr(nnx.merge(setup.model, params), "audio", None)
+    if encoder is None:
+        return None, {}
+    graph, state = nnx.split(encoder)
+    return graph, nnx.to_pure_dict(state)
 
 
 def encoder_hash(model: Mapping[str, Any], sample_rate_hz: int, tile_samples: int, params: Any) -> str:
