@@ -1,4 +1,4 @@
-"""`mu report`: one page of a run on audio, to read, to look at and to listen to."""
+"""`mu report`: one page of a run on audio or on listening, to read, to look at and to listen to."""
 
 import argparse
 import json
@@ -12,10 +12,12 @@ EPILOG = """\
 examples:
   mu report runs/esc10/seed0/fold0               a run: runs/esc10/seed0/fold0/report.html
   mu report runs/esc10/seed0 --output=esc10.html all folds of a seed, as `mu crossvalidate` pooled them
+  mu report quickstart/run                       a run on plays and the sound of their tracks
 
 The page is one file, without scripts, and opens from disk: what was run, metrics with intervals beside the baselines,
-training curves, confusions, the hardest clips with spectrogram and player, nearest neighbours, a map of the test clips.
-Clips that can no longer be read are named in it and on stderr, and the rest of the page is made.
+training curves; of clips the confusions, the hardest of them with spectrogram and player, nearest neighbours and a
+map; of plays one listener's story, a new track and who should hear it, and a map of the tracks. What can no longer be
+read is named in it and on stderr, and the rest of the page is made.
 """
 # Clips whose neighbours are looked for, and points of the map.
 MOST_EMBEDDED = 2000
@@ -25,7 +27,7 @@ def main(argv: list[str]) -> int:
     """0 when the page is written, 1 when there is nothing to write it of."""
     parser = argparse.ArgumentParser(
         prog="mu report",
-        description="Write one HTML page of a run on audio: results, failures and their sound.",
+        description="Write one HTML page of a run: results, and what they sound like.",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
@@ -34,22 +36,47 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--output", metavar="FILE", help="the page (default: RUN/report.html)")
     arguments = parser.parse_args(argv)
 
-    from mu.evals.saving import write_whole
-    from mu.report.clips import page
-
     output = Path(arguments.output or Path(arguments.run) / "report.html")
     try:
-        run = read(arguments.run)
-        content = page(run).encode()
-        output.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(output, content)
+        problems, size = write(arguments.run, output)
     except (OSError, ValueError) as error:
         print(f"mu report: {error}", file=sys.stderr)
         return 1
-    for problem in (*run.problems, *(f"{clip}: {reason}" for clip, reason in run.sounds.lost.items())):
+    for problem in problems:
         print(f"mu report: {problem}", file=sys.stderr)
-    print(f"Written to {output} ({len(content) / 1e6:.1f} MB).")
+    print(f"Written to {output} ({size / 1e6:.1f} MB).")
     return 0
+
+
+def write(place: str | os.PathLike[str], output: Path) -> tuple[list[str], int]:
+    """Writes the page of a run; (why something is missing from it, its bytes).
+
+    Raises:
+      FileNotFoundError: no such run, or it has no evaluation. ValueError: nothing to make a page of.
+    """
+    from mu.evals.saving import write_whole
+
+    if _kind(Path(place)) == "plays":
+        from mu.commands.report_listening import read_listening
+        from mu.report.listening import page as page_of_listening
+
+        listening = read_listening(place)
+        content, problems = page_of_listening(listening).encode(), list(listening.problems)
+    else:
+        from mu.report.clips import page
+
+        run = read(place)
+        content = page(run).encode()
+        problems = [*run.problems, *(f"{clip}: {reason}" for clip, reason in run.sounds.lost.items())]
+    output.parent.mkdir(parents=True, exist_ok=True)
+    write_whole(output, content)
+    return problems, len(content)
+
+
+def _kind(folder: Path) -> str | None:
+    """What a run's evaluation is of: 'clips', 'plays', or None where there is none yet, or one of another kind."""
+    file = folder / "evaluation" / "evaluation.json"
+    return json.loads(file.read_text()).get("kind") if file.is_file() else None
 
 
 def read(place: str | os.PathLike[str]) -> Any:
@@ -111,7 +138,8 @@ def _runs(folder: Path) -> dict[str, Path]:
         )
     if json.loads(file.read_text()).get("kind") != "clips":
         raise ValueError(
-            f"{folder} is a run on a log; mu report makes pages of audio, `mu evaluate` prints a table of this"
+            f"{folder} is a run on a log without audio; mu report makes pages of runs on audio or on both, "
+            "`mu evaluate` prints a table of this"
         )
     return runs
 

@@ -1,0 +1,150 @@
+"""One listener, one new track and a map, computed from a trained run on listening."""
+
+from typing import Any
+
+import numpy as np
+
+from mu.data.listening import Listening
+from mu.data.words import words as words_in
+from mu.report.audio import Piece
+from mu.report.listening_run import Newcomer, Shown, Story
+
+HISTORY, RECOMMENDED, LISTENERS, REASONS = 6, 8, 8, 3
+OUTCOMES = ("", "finished", "skipped")
+LONGEST_S = 8.0
+
+
+class Narrator:
+    """Tells of a run: its listeners, its new tracks.
+
+    Args:
+      setup: of the run (`mu.setup.restore`).
+      recommender: `setup.evaluation.recommender(state)`.
+      titles: of the log's tracks.
+    """
+
+    def __init__(self, setup: Any, recommender: Any, titles: list[str]):
+        self._setup, self._recommender, self._titles = setup, recommender, titles
+        self.data: Listening = setup.data
+        self._histories = setup.split.train.merged(setup.split.valid)
+        self._test = setup.split.test
+        columns = setup.config.data.get("track_words", ())
+        self._parts = recommender.parts(
+            {name: words_in(self.data.tracks, (name,), self.data.buckets) for name in columns}
+        )
+
+    def _reasons(self, query: np.ndarray, tracks: np.ndarray) -> list[list[tuple[str, float]]]:
+        """For each track the parts of its score beyond the mean track's, largest first."""
+        names, values = [], []
+        for name, part in self._parts.items():
+            score = part @ query
+            names.append({"own": "who else plays it", "sound": "its sound"}.get(name, name))
+            values.append(score[tracks] - score.mean())
+        values.append(self._recommender.bias[tracks] - self._recommender.bias.mean())
+        names.append("its age")
+        found = []
+        for place, track in enumerate(tracks):
+            parts = sorted(
+                ((float(v[place]), self._named(name, int(track))) for name, v in zip(names, values, strict=True)),
+                reverse=True,
+            )
+            found.append([(name, value) for value, name in parts[:REASONS] if value > 0.05])
+        return found
+
+    def _named(self, column: str, track: int) -> str:
+        """'artist Nova': a column with what it says of the track; other parts as they are."""
+        if column not in self.data.tracks.columns:
+            return column
+        return f"{column} {self.data.tracks[column][track]}".replace("|", ", ")
+
+    def story(self) -> Story | None:
+        """The listener most of whose recommended tracks were played in the test; of several the first."""
+        users = np.flatnonzero((self._test.lengths > 0) & (self._histories.lengths >= HISTORY))
+        if not len(users):
+            return None
+        shown = self._histories.take(users)
+        scores = self._recommender.scores(users, shown)
+        rows = np.repeat(np.arange(len(users)), shown.lengths)
+        scores[rows, shown.items] = -np.inf
+        scores[:, self.data.released_ms > self._histories.times.max()] = -np.inf
+        best = np.argsort(-scores, axis=1, kind="stable")[:, :RECOMMENDED]
+        hits = np.array([np.isin(best[row], self._test.row(int(user))).sum() for row, user in enumerate(users)])
+        row = int(np.argmax(hits))
+        user = int(users[row])
+        query = self._recommender.queries(users[row : row + 1], self._histories.take(users[row : row + 1]))[0]
+        played = self._test.row(user)
+        reasons = self._reasons(query, best[row])
+        recommended = [
+            Shown(int(track), self._titles[track], self._about_track(int(track)), why, bool(np.isin(track, played)))
+            for track, why in zip(best[row], reasons, strict=True)
+        ]
+        low, high = self._histories.indptr[user : user + 2]
+        history = [self._played(event) for event in range(max(low, high - HISTORY), high)]
+        return Story(str(self.data.users["user"][user]), self._about_user(user), int(high - low), history, recommended)
+
+    def _played(self, event: int) -> Shown:
+        log = self._histories
+        track = int(log.items[event])
+        when = str(np.datetime64(int(log.times[event]), "ms").astype("datetime64[m]")).replace("T", " ")
+        words = [when]
+        if log.outcomes is not None:
+            words.append(OUTCOMES[log.outcomes[event]])
+        if log.contexts is not None:
+            words.append(self.data.card["contexts"][log.contexts[event]])
+        return Shown(track, self._titles[track], ", ".join(word for word in words if word))
+
+    def _about_track(self, track: int) -> str:
+        table, words = self.data.tracks, []
+        for column in ("genre", "tempo_bpm", "key", "mode", "release_date"):
+            if column in table.columns and table[column][track] is not None:
+                value = table[column][track]
+                words.append(f"{float(value):.0f} bpm" if column == "tempo_bpm" else str(value))
+        return ", ".join(words)
+
+    def _about_user(self, user: int) -> str:
+        columns = self._setup.config.data.get("user_words", ())
+        return ", ".join(str(self.data.users[column][user]) for column in columns)
+
+    def newcomer(self) -> Newcomer | None:
+        """The new track that was played most in the test, and the listeners whom it fits best."""
+        new = (self.data.released_ms > self._setup.train.end_ms) & (self._setup.train.counts() == 0)
+        counts = np.where(new, self._test.counts(), 0)
+        track = int(np.argmax(counts))
+        if not counts[track]:
+            return None
+        users = np.flatnonzero(self._histories.lengths > 0)
+        queries = self._recommender.queries(users, self._histories.take(users))
+        one = slice(track, track + 1)
+        scores = self._recommender.log_share(queries, self._recommender.vectors[one], self._recommender.bias[one])[:, 0]
+        order = np.argsort(-scores, kind="stable")
+        players = np.flatnonzero([bool(np.isin(track, self._test.row(int(user)))) for user in users])
+        place = np.empty(len(users))
+        place[order] = np.arange(len(users)) / len(users)
+        listeners = []
+        for row in order[:LISTENERS]:
+            user = int(users[row])
+            last = "; ".join(self._titles[item] for item in self._histories.row(user)[-2:])
+            listeners.append(
+                (str(self.data.users["user"][user]), self._about_user(user), last, bool(np.isin(row, players)))
+            )
+        shown = Shown(track, self._titles[track], f"{self._about_track(track)}; {counts[track]:,} plays in the test")
+        return Newcomer(shown, listeners, float(np.median(place[players])) if len(players) else None)
+
+    def pieces(self, tracks: set[int]) -> dict[int, Piece]:
+        """The beginnings of these tracks, of those that have sound."""
+        sound, found = self.data.sound, {}
+        for track in sorted(tracks):
+            if sound is None or not sound.lengths[track]:
+                continue
+            rate = sound.sample_rate_hz
+            audio = sound.waveform(track, 0, round(LONGEST_S * rate))
+            found[track] = Piece(audio, rate, 0.0, float(sound.lengths[track]) / rate)
+        return found
+
+
+def coloured_by(tracks: Any) -> str:
+    """The column that tells the points of the map apart: the genre, or the first of few values."""
+    for column in ("genre", *tracks.columns):
+        if column in tracks.columns and 1 < tracks[column].n_unique() <= 30:
+            return column
+    return "track"
