@@ -6,6 +6,7 @@ import os
 import select
 import shutil
 import subprocess
+import sys
 import time
 
 BROWSER = next(
@@ -77,20 +78,29 @@ class Page:
                 self.said.append(message["params"])
 
 
+# A browser reads from descriptor 3 and writes to 4. A process of its own sets them: JAX warns of forks that run Python.
+CONNECT = """
+import os, sys
+reads, writes = (os.dup(int(word)) for word in sys.argv[1:3])
+while min(reads, writes) < 5:
+    reads, writes = os.dup(reads), os.dup(writes)
+os.dup2(reads, 3)
+os.dup2(writes, 4)
+os.execv(sys.argv[3], sys.argv[3:])
+"""
+
+
 @contextlib.contextmanager
 def browser(profile):
     """A `Page` of a browser that keeps its profile in this folder."""
     assert BROWSER is not None
     to_browser, from_browser = os.pipe(), os.pipe()
 
-    def connect():  # the browser reads from descriptor 3 and writes to 4
-        reads, writes = os.dup(to_browser[0]), os.dup(from_browser[1])
-        os.dup2(reads, 3)
-        os.dup2(writes, 4)
-
     argv = [BROWSER, "--headless=new", "--no-sandbox", "--disable-gpu", "--remote-debugging-pipe", "--mute-audio"]
     argv += [f"--user-data-dir={profile}", "--no-first-run", "--autoplay-policy=no-user-gesture-required"]
-    process = subprocess.Popen(argv, preexec_fn=connect, close_fds=False, stderr=subprocess.DEVNULL)
+    pair = to_browser[0], from_browser[1]
+    start = [sys.executable, "-c", CONNECT, *map(str, pair), *argv]
+    process = subprocess.Popen(start, pass_fds=pair, stderr=subprocess.DEVNULL)
     os.close(to_browser[0])
     os.close(from_browser[1])
     try:

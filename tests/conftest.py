@@ -7,8 +7,11 @@ from pathlib import Path
 
 from tests.processes import COMPILER_FLAGS
 
-# Before JAX starts: eight devices on any machine, so that sharded programs are tested everywhere.
-os.environ["XLA_FLAGS"] = f"{COMPILER_FLAGS} --xla_force_host_platform_device_count=8"
+# Before JAX starts: eight devices on any machine, so that sharded programs are tested everywhere. On a busy one some
+# reach a collective long after the others, and XLA would abort the process after 40 seconds.
+os.environ["XLA_FLAGS"] = (
+    f"{COMPILER_FLAGS} --xla_force_host_platform_device_count=8 --xla_cpu_collective_call_terminate_timeout_seconds=600"
+)
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 
 import jax
