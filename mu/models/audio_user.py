@@ -19,6 +19,8 @@ from mu.nn.words import Words
 
 AGES_DAYS = (1.0, 7.0, 14.0, 28.0, 56.0, 112.0, 224.0, 448.0)
 """Where one age of a track ends and the next begins."""
+AGE_STEP = 10.0
+"""The ages are few numbers, each seen in few plays: their steps are so many times those of other parameters."""
 GAPS, OUTCOMES = 24, 3
 """Pauses before a play by powers of two of a second; a play's outcome is unknown, finished or skipped."""
 
@@ -133,8 +135,10 @@ class AudioUser(nnx.Module):
 
     def age_bias(self, age_days: jax.Array) -> jax.Array:
         """What the age of a track adds to its score; float32 [...] days -> [...]."""
-        place = sum((age_days >= edge).astype(jnp.int32) for edge in AGES_DAYS)
-        return self.age[place]
+        # Sums of comparisons: to look ages up would cost more than the scores that they are added to.
+        steps = jnp.diff(self.age[...])
+        found = sum((step * (age_days >= edge) for edge, step in zip(AGES_DAYS, steps, strict=True)), self.age[0])
+        return AGE_STEP * found
 
     def __call__(
         self,

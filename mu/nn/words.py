@@ -21,8 +21,6 @@ class Words(nnx.Module):
 
     def __call__(self, words: jax.Array) -> jax.Array:
         """int32 [..., P] in [0, buckets), -1 for none -> float32 [..., D]; 0 where nothing is known."""
-        if not words.shape[-1]:
-            return jnp.zeros((*words.shape[:-1], self.vectors.shape[-1]), jnp.float32)
         known = words >= 0
         found = jnp.where(known[..., None], self.vectors[jnp.maximum(words, 0)], 0.0)
         return found.sum(axis=-2) * jax.lax.rsqrt(jnp.maximum(known.sum(axis=-1, keepdims=True), 1).astype(jnp.float32))

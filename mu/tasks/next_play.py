@@ -40,7 +40,7 @@ class NextPlay:
 
     Args:
       data: the training plays.
-      in_batch: the batch's plays are negatives too.
+      in_batch: at most so many of the batch's plays, evenly spaced, are negatives of the others; 0 for none.
       skipped: weight of skipped plays as negatives; a skipped play counts 1 - `skipped` as a play. 0 makes no
         difference between plays.
       cold: weight of the same loss for the listeners' words alone, on the first position of each row.
@@ -60,7 +60,7 @@ class NextPlay:
         self,
         *,
         data: DescribedTracks,
-        in_batch: bool = True,
+        in_batch: int = 512,
         skipped: float = 0.0,
         cold: float = 0.1,
         tags: float = 0.0,
@@ -68,7 +68,7 @@ class NextPlay:
         temperature: float = 0.1,
         augment: Augmentations | None = None,
     ):
-        for name, value in (("cold", cold), ("tags", tags), ("contrastive", contrastive)):
+        for name, value in (("in_batch", in_batch), ("cold", cold), ("tags", tags), ("contrastive", contrastive)):
             if value < 0:
                 raise ValueError(f"{name}={value}; it must not be negative")
         if not 0 <= skipped <= 1:
@@ -133,9 +133,9 @@ class NextPlay:
 
         def scored(ids: jax.Array, density: jax.Array, counted: jax.Array) -> jax.Array:
             """[B, T', n]: s - log density of candidates `ids` [B or 1, n], -inf where they are none of a play's."""
-            scores = jnp.einsum(
-                "btd,bnd->btn", queries, jnp.broadcast_to(tracks[ids], (rows_here, *tracks[ids].shape[1:]))
-            )
+            # Candidates of all rows are one matrix product, not one for each row.
+            shared = len(ids) == 1 < rows_here
+            scores = queries @ tracks[ids[0]].T if shared else jnp.einsum("btd,bnd->btn", queries, tracks[ids])
             ages = age(ids)[:, None] + days[..., None]
             held = counted[:, None] & (ids[:, None] != targets[..., None]) & (ages >= 0)
             return jnp.where(held, scores + model.age_bias(ages) - jnp.log(density)[:, None], -jnp.inf)
@@ -144,10 +144,12 @@ class NextPlay:
         draws, log_q = batch["negatives"][:, 0], batch["log_q"][:, 0]
         n_draws = draws.shape[1]
         if self._in_batch:
-            plays = batch["targets"].reshape(1, -1)
+            width = batch["targets"].shape[1]
+            spaced = slice(None, None, -(-rows_here * width // self._in_batch))
+            plays = batch["targets"].reshape(1, -1)[:, spaced]
             # A row's own plays are no draws from the others': they come with it.
-            others = jnp.repeat(~jnp.eye(rows_here, dtype=bool), batch["targets"].shape[1], axis=1)
-            others = others & (batch["weights"].reshape(1, -1) > 0)
+            others = jnp.repeat(~jnp.eye(rows_here, dtype=bool), width, axis=1)[:, spaced]
+            others = others & (batch["weights"].reshape(1, -1)[:, spaced] > 0)
             n_plays = jnp.sum(others, axis=1, keepdims=True).astype(jnp.float32)
             uniform = n_draws * jnp.exp(log_q[:, :1])
             candidates = [
