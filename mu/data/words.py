@@ -9,7 +9,7 @@ from mu.data import attributes
 
 
 def words(table: pl.DataFrame, columns: Sequence[str], buckets: int) -> np.ndarray:
-    """int32 [n, P]: for each row the buckets of its words, of all columns; -1 fills up.
+    """int32 [n, P]: for each row the buckets of its words, of all columns; -1 fills up, P is at least 1.
 
     A column of text may hold several words, separated by '|', or lists; a number counts as it is written. Words are
     hashed together with their column's name, so a value met after training has a bucket too.
@@ -36,7 +36,9 @@ def words(table: pl.DataFrame, columns: Sequence[str], buckets: int) -> np.ndarr
         place = np.arange(len(labels.codes)) - np.repeat(labels.indptr[:-1], counts)
         found[np.repeat(np.arange(len(table)), counts), place] = of_name[labels.codes]
         parts.append(found)
-    return np.concatenate(parts, axis=1) if parts else np.zeros((len(table), 0), np.int32)
+    joined = np.concatenate([np.full((len(table), 0), -1, np.int32), *parts], axis=1)
+    # Without any word there is a column of none: checkpoints hold no empty arrays.
+    return joined if joined.shape[1] else np.full((len(table), 1), -1, np.int32)
 
 
 def multi_hot(table: pl.DataFrame, column: str) -> tuple[np.ndarray, tuple[str, ...]]:
