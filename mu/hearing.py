@@ -1,17 +1,23 @@
 """What a trained model hears of every track of a log: clip vectors of whole tracks, computed anew."""
 
+import copy
 from collections.abc import Mapping
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
+import scipy.special
 from flax import nnx
 
 from mu.data.clip_batches import tile_starts
 from mu.data.listening_batches import ListeningBatches
+from mu.recommender import BLOCK
 
 # Tiles heard at once; every call has this shape, so the encoder compiles once.
 TILES = 64
+FRESH_DAYS = 7.0
+"""A track is fresh for so long: see `TimedScores`."""
 
 
 class Hearing:
@@ -30,27 +36,32 @@ class Hearing:
 
         self._vectors = jax.jit(vectors)
 
-    def content(self, params: Any, dim: int) -> np.ndarray:
-        """float32 [V, dim]: the mean of a track's tiles, each weighed by how much of it is sound; 0 without audio.
+    def content(self, params: Any, known: np.ndarray, tracks: np.ndarray | None = None) -> np.ndarray:
+        """float32 [V, A]: the mean of a track's tiles, each weighed by how much of it is sound.
 
         Tiles have the length of the crops in training and cover the track; the last reaches back (`tile_starts`).
+
+        Args:
+          params: of the model.
+          known: float32 [V, A], kept for tracks that are not heard now.
+          tracks: bool [V], to be heard; None for all that have audio.
         """
         sound = self._batches.listening.sound
         assert sound is not None
-        total = np.zeros((len(sound.lengths), dim), np.float64)
-        heard = np.zeros(len(sound.lengths))
-        audible = np.flatnonzero(sound.lengths > 0)
-        owners, starts = tile_starts(sound.lengths[audible], self._batches.crop_samples)
-        owners = audible[owners]
+        wanted = np.flatnonzero((sound.lengths > 0) & (True if tracks is None else tracks))
+        owners, starts = tile_starts(sound.lengths[wanted], self._batches.crop_samples)
+        total, weight = np.zeros((len(wanted), known.shape[1])), np.zeros((len(wanted), 1))
         for first in range(0, len(owners), TILES):
             part = slice(first, first + TILES)
-            audio, samples = self._batches.waveforms(owners[part], starts[part])
+            audio, samples = self._batches.waveforms(wanted[owners[part]], starts[part])
             missing = TILES - len(audio)
             padded = np.pad(audio, ((0, missing), (0, 0))), np.pad(samples, (0, missing))
             found = np.asarray(self._vectors(params, *padded))[: len(audio)]
             np.add.at(total, owners[part], found * samples[:, None].astype(np.float64))
-            np.add.at(heard, owners[part], samples)
-        return (total / np.maximum(heard, 1)[:, None]).astype(np.float32)
+            np.add.at(weight, owners[part], samples[:, None])
+        content = np.array(known, np.float32)
+        content[wanted] = total / np.maximum(weight, 1)
+        return content
 
 
 class TimedScores:
@@ -61,17 +72,43 @@ class TimedScores:
       graph: of the model.
       params, rows: of `mu.training.state.weights`, with what was heard of the tracks in 'content'.
       days: from unix milliseconds to days after the training log's end (`Listening.days`).
+      boost: added to the scores of tracks in their first `FRESH_DAYS`. Of a track that nobody has played, less is known
+        than of others, so a likely guess of it rarely stands among the first; the boost is what showing new releases is
+        worth to who runs the service.
 
     Attributes:
       vectors: float32 [V, D]. bias: float32 [V], as of the end of the training log.
     """
 
-    def __init__(self, encoder: Any, graph: nnx.GraphDef, params: Any, rows: Mapping[str, Any], days: Any):
+    def __init__(
+        self, encoder: Any, graph: nnx.GraphDef, params: Any, rows: Mapping[str, Any], days: Any, boost: float = 0.0
+    ):
         self._encoder, self._graph, self._days = encoder, graph, days
         self.params, self.rows = params, rows
-        self.vectors, self.bias = encoder.vectors(params, rows)
-        age_days = rows["age_days"][:, 0]
-        self._bias_at = jax.jit(lambda params, days: nnx.merge(graph, params).age_bias(age_days[None] + days[:, None]))
+        age_days = jnp.asarray(rows["age_days"])[:, 0]
+
+        def bias(params: Any, days: jax.Array, boost: jax.Array) -> jax.Array:
+            ages = age_days[None] + days[:, None]
+            return nnx.merge(graph, params).age_bias(ages) + boost * ((ages >= 0) & (ages < FRESH_DAYS))
+
+        self._bias = jax.jit(bias)
+        self.vectors, _ = encoder.vectors(params, rows)
+        self.boost = boost
+
+    def boosted(self, boost: float) -> "TimedScores":
+        """The same with another boost."""
+        other = copy.copy(self)
+        other.boost = boost
+        return other
+
+    @property
+    def bias(self) -> np.ndarray:
+        """float32 [V]: see the class."""
+        return np.asarray(self._bias(self.params, jnp.zeros(1), jnp.float32(self.boost)))[0]
+
+    def bias_at(self, times_ms: np.ndarray) -> np.ndarray:
+        """float32 [B, V]: what the age of each track, and the boost, add to its score at these times."""
+        return np.asarray(self._bias(self.params, jnp.asarray(self._days(times_ms)), jnp.float32(self.boost)))
 
     def parts(self, columns: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """What the vectors of tracks are the sum of, the words told apart by where they stand.
@@ -117,10 +154,14 @@ class TimedScores:
         Args:
           queries: float32 [B, D]. vectors: float32 [n, D]. bias: float32 [n].
         """
-        whole = queries @ self.vectors.T + self.bias
-        top = whole.max(axis=1, keepdims=True)
-        log_z = top + np.log(np.exp(whole - top).sum(axis=1, keepdims=True))
-        return queries @ vectors.T + bias - log_z
+        own = self.bias
+        log_z = np.concatenate(
+            [
+                scipy.special.logsumexp(queries[start : start + BLOCK] @ self.vectors.T + own, axis=1, keepdims=True)
+                for start in range(0, len(queries), BLOCK)
+            ]
+        )
+        return (queries @ vectors.T + bias - log_z).astype(np.float32)
 
     def queries(self, users: np.ndarray, histories: Any) -> np.ndarray:
         """float32 [B, D]: what the track vectors are multiplied with."""
@@ -132,5 +173,4 @@ class TimedScores:
 
     def scores_at(self, users: np.ndarray, histories: Any, times_ms: np.ndarray) -> np.ndarray:
         """float32 [B, V], at these times: tracks are as old then as they are."""
-        bias = np.asarray(self._bias_at(self.params, self._days(times_ms)))
-        return self.queries(users, histories) @ self.vectors.T + bias
+        return self.queries(users, histories) @ self.vectors.T + self.bias_at(times_ms)

@@ -7,24 +7,32 @@ from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
+from flax import nnx
 
 from mu.baselines.content import ContentNeighbours
 from mu.data.interactions import Interactions
 from mu.evals.plays import PlayEvaluator, Plays, Section, format_sections
 from mu.evals.saving import write_whole
 from mu.hearing import Hearing, TimedScores
-from mu.recommender import Encoder
+from mu.recommender import Encoder, TrainedRecommender
 from mu.setup import Setup, restore
 from mu.training.state import weights
+
+BOOST_STEP, MOST_BOOST = 0.25, 8.0
 
 
 class PlayScores:
     """Measures on a global temporal split: histories end where the part begins.
 
-    During training the tracks count with what was last heard of them; the report hears all of them anew.
+    During training the tracks count with what was last heard of them, and those that were never heard are heard then;
+    the report hears all of them anew. Models without audio, or that do not know the time, are measured alike.
+
+    A model that knows the time is shown with a boost of fresh tracks (`mu.hearing.TimedScores`), the largest that costs
+    the plays of known tracks at most `fresh_cost` on the validation part, and without it as 'model_unboosted'.
 
     Args:
       setup: of a run on `mu.data.listening`.
+      fresh_cost: share of the first metric's mean over 'discovery' that the boost may cost; 0 for no boost.
       metrics, ks: as of `mu.evals.plays.PlayEvaluator`.
       bootstrap_samples: of the intervals.
 
@@ -38,11 +46,14 @@ class PlayScores:
         *,
         metrics: tuple[str, ...] = ("recall", "ndcg"),
         ks: tuple[int, ...] = (20,),
+        fresh_cost: float = 0.05,
         bootstrap_samples: int = 1000,
     ):
         if bootstrap_samples < 1:
             raise ValueError(f"bootstrap_samples={bootstrap_samples}; it must be at least 1")
-        self._setup, self._samples = setup, bootstrap_samples
+        if not 0 <= fresh_cost < 1:
+            raise ValueError(f"fresh_cost={fresh_cost}; it must lie in [0, 1)")
+        self._setup, self._samples, self._fresh_cost = setup, bootstrap_samples, fresh_cost
         split, data = setup.split, setup.data
         options: dict[str, Any] = {
             "released_ms": data.released_ms,
@@ -59,23 +70,44 @@ class PlayScores:
         self.names = [f"{name}/{metric}" for name in self.evaluators["valid"].names for metric in self.metrics]
         self.encoder = Encoder(setup.model, setup.task, setup.batches)
         self._hearing = Hearing(setup.model, setup.batches) if "content" in setup.model_tables else None
+        self._timed = hasattr(nnx.merge(setup.model, weights(setup.state)[0]), "age_bias")
 
-    def recommender(self, state: Mapping[str, Any], hear: bool = True) -> TimedScores:
-        """The model with the weights of `state`; `hear` all tracks anew, or take what was last heard of them."""
+    def recommender(
+        self, state: Mapping[str, Any], boost: float = 0.0, unheard_only: bool = False
+    ) -> TimedScores | TrainedRecommender:
+        """The model with the weights of `state`, which hears all tracks anew, or those that it has never heard."""
         params, rows = weights(state)
-        if hear and self._hearing is not None:
-            content = self._hearing.content(params, self._setup.model_tables["content"].dim)
-            rows = {**rows, "content": content}
-        return TimedScores(self.encoder, self._setup.model, params, rows, self._setup.train.days)
+        if self._hearing is not None:
+            known = np.asarray(rows["content"])
+            tracks = np.all(known == 0, axis=1) if unheard_only else None
+            rows = {**rows, "content": self._hearing.content(params, known, tracks)}
+        if self._timed:
+            return TimedScores(self.encoder, self._setup.model, params, rows, self._setup.train.days, boost)
+        return TrainedRecommender(self.encoder, state)
 
     def means(self, state: Mapping[str, Any]) -> dict[str, float]:
-        """The means over the plays of each section of the validation part."""
-        found = self.evaluators["valid"].run(self.recommender(state, hear=False))
+        """The means over the plays of each section of the validation part, without a boost."""
+        found = self.evaluators["valid"].run(self.recommender(state, unheard_only=True))
         return {
             f"{name}/{metric}": float(section.values[metric].mean())
             for name, section in found.items()
             for metric in self.metrics
         }
+
+    def boost(self, recommender: TimedScores) -> float:
+        """The largest of 0, 1/4, 1/2, ... that costs no more than `fresh_cost` says."""
+        evaluator, metric = self.evaluators["valid"], self.metrics[0]
+        if "discovery" not in evaluator.names:
+            return 0.0
+
+        def mean(boost: float) -> float:
+            return float(evaluator.run(recommender.boosted(boost))["discovery"].values[metric].mean())
+
+        least, low, high = (1.0 - self._fresh_cost) * mean(0.0), 0, round(MOST_BOOST / BOOST_STEP)
+        while low < high:  # the larger the boost, the less room is left for other tracks
+            middle = (low + high + 1) // 2
+            low, high = (middle, high) if mean(middle * BOOST_STEP) >= least else (low, middle - 1)
+        return low * BOOST_STEP
 
     def report(self, part: str, state: Mapping[str, Any], output: Path, step: int) -> dict[str, dict[str, Section]]:
         """Measures on `part`, writes evaluation.json, plays.npz and table.txt to `output`, prints the table.
@@ -84,9 +116,16 @@ class PlayScores:
           {'model': {section: ...}, baseline: ...}.
         """
         setup, evaluator = self._setup, self.evaluators[part]
-        recommender = self.recommender(state)
-        results = {"model": evaluator.run(recommender)}
-        if self._hearing is not None:
+        recommender, boost = self.recommender(state), 0.0
+        if isinstance(recommender, TimedScores) and self._fresh_cost:
+            boost = self.boost(recommender)
+            results = {
+                "model": evaluator.run(recommender.boosted(boost)),
+                "model_unboosted": evaluator.run(recommender),
+            }
+        else:
+            results = {"model": evaluator.run(recommender)}
+        if isinstance(recommender, TimedScores) and self._hearing is not None:
             alone = ContentNeighbours(np.asarray(recommender.rows["content"])).fit(setup.train)
             results["content_of_model"] = evaluator.run(alone)
         for name, baseline in setup.baselines().items():
@@ -112,6 +151,7 @@ class PlayScores:
             "part": part,
             "step": step,
             "seed": seed,
+            "fresh_boost": boost,
             "sections": {name: len(section.plays) for name, section in results["model"].items()},
             "interval": {"kind": "percentile bootstrap over listeners", "level": 0.95, "samples": self._samples},
             "rows": rows,
@@ -162,7 +202,9 @@ class TrainedRun:
 
     def scores_at(self, users: np.ndarray, histories: Interactions, times_ms: np.ndarray) -> np.ndarray:
         """float32 [B, V]; see `mu.evals.plays.TimedRecommender`."""
-        return self._recommender.scores_at(users, histories, times_ms)
+        if isinstance(self._recommender, TimedScores):
+            return self._recommender.scores_at(users, histories, times_ms)
+        return self._recommender.scores(users, histories)
 
 
 def plays_of(log: Interactions) -> Plays:
