@@ -9,52 +9,26 @@ oracle is a reference.
   mu train --config=quickstart/config.py:folder=quickstart,parts=id --workdir=quickstart/id
 """
 
-from mu.config import base, parse_arg
+from mu.config import Config, base, parse_arg
 
 
 def get_config(arg: str | None = None):
     """Arguments: `folder` holds world/ and log/; `size` is the world's: tiny is a smoke test; `seed` of the run;
-    `parts`: what tracks are known by, 'all' or 'id' (their own rows alone, as a user model without audio has them)."""
+    `parts`: what tracks are known by, 'all', or 'id': their own rows alone, which is SASRec."""
     args = parse_arg(arg, folder="quickstart", size="small", seed=0, parts=("all", "id"))
     tiny = args.size == "tiny"
-    hears = args.parts == "all"
     config = base()
     config.seed = args.seed
-    config.data = {
-        "name": "mu.world.dataset:load",
-        "path": f"{args.folder}/log",
-        "world": f"{args.folder}/world",
-        "sound": hears,
-    }
-    if not hears:
-        config.data.update(track_words=(), tags=None)
+    config.data = {"name": "mu.world.dataset:load", "path": f"{args.folder}/log", "world": f"{args.folder}/world"}
     config.split = {"name": "mu.data.splits:global_temporal", "valid_share": 0.1, "test_share": 0.15}
-    config.batches = {
-        "name": "mu.data.listening_batches:ListeningBatches",
-        "window": 50,
-        "rows": 8 if tiny else 32,
-        "negatives": 64 if tiny else 256,
-        "horizon": 10,
-        "clips": 8 if tiny else 32,
-        "clips_every": 4,
-        "crop_s": 4.0,
-    }
-    config.model = {
-        "name": "mu.models.audio_user:AudioUser",
-        "audio": {"size": "xs", "n_mels": 64, "window_s": 0.032, "hop_s": 0.02, "normalisation": "none"}
-        if hears
-        else None,
-        "drop_id": 0.5 if hears else 0.0,
-    }
-    config.task = {"name": "mu.tasks.next_play:NextPlay", "tags": 0.5 if hears else 0.0}
-    config.total_steps = 20 if tiny else 800
-    for part, rate in (("optimizer", 2e-3), ("tables", 4e-3)):
-        schedule = {"name": "optax:cosine_decay_schedule", "init_value": rate, "decay_steps": config.total_steps}
-        config[part] = {"name": config[part].name, "learning_rate": schedule}
+    if args.parts == "all":
+        hybrid(config, tiny)
+    else:
+        sasrec(config, tiny)
     config.clip_norm = 1.0
     config.evaluation = {"name": "mu.measuring.plays:PlayScores"}
     config.best = {"metric": "valid/discovery/recall@20", "patience": None}
-    config.evaluate_every_steps = config.checkpoint_every_steps = 10 if tiny else 200
+    config.evaluate_every_steps = config.checkpoint_every_steps = config.total_steps // (2 if tiny else 4)
     config.log_every_steps = 10 if tiny else 50
     config.baselines = {
         "random": {"name": "mu.baselines.simple:Random"},
@@ -68,3 +42,42 @@ def get_config(arg: str | None = None):
         },
     }
     return config
+
+
+def hybrid(config: Config, tiny: bool) -> None:
+    """Tracks by their own rows, their sound and their words, listeners by their plays; both towers are trained."""
+    config.batches = {
+        "name": "mu.data.listening_batches:ListeningBatches",
+        "window": 50,
+        "rows": 8 if tiny else 32,
+        "negatives": 64 if tiny else 256,
+        "horizon": 10,
+        "clips": 8 if tiny else 32,
+        "clips_every": 4,
+        "crop_s": 4.0,
+    }
+    config.model = {
+        "name": "mu.models.audio_user:AudioUser",
+        "audio": {"size": "xs", "n_mels": 64, "window_s": 0.032, "hop_s": 0.02, "normalisation": "none"},
+        "drop_id": 0.5,
+        "scale": 0.3,
+    }
+    config.task = {"name": "mu.tasks.next_play:NextPlay", "tags": 0.5}
+    config.total_steps = 20 if tiny else 800
+    learning_rates(config, 2e-3, 4e-3)
+
+
+def sasrec(config: Config, tiny: bool) -> None:
+    """Tracks by their own rows alone, and plays by their order alone."""
+    config.data.update(sound=False, track_words=(), user_words=(), tags=None)
+    config.batches.update(window=50, rows=8 if tiny else 32, negatives=64 if tiny else 256, negatives_per="row")
+    config.model.update(dim=64, layers=1, heads=1, window=50, dropout=0.2, scale=0.3)
+    config.total_steps = 20 if tiny else 1000
+    learning_rates(config, 3e-3, 6e-3)
+
+
+def learning_rates(config: Config, dense: float, tables: float) -> None:
+    """Both fall to 0 as a cosine."""
+    for part, rate in (("optimizer", dense), ("tables", tables)):
+        schedule = {"name": "optax:cosine_decay_schedule", "init_value": rate, "decay_steps": config.total_steps}
+        config[part] = {"name": config[part].name, "learning_rate": schedule}
