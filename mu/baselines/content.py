@@ -11,7 +11,8 @@ from mu.baselines.protocol import Log, fitted
 class ContentNeighbours:
     """Scores an item by the cosine of its vector with the mean of those that the listener has played.
 
-    Vectors are standardised by the tracks that training has seen. An item without sound scores 0.
+    Vectors are standardised by the tracks that training has seen. An item without sound scores 0, and all do where no
+    track with sound was played in training.
 
     Args:
       vectors: float [V, A], of every track, zeros for one without sound; None takes statistics of MFCCs (120 numbers a
@@ -29,9 +30,10 @@ class ContentNeighbours:
             raise ValueError(f"there are {len(given):,} vectors for {log.n_items:,} tracks")
         heard = np.any(given != 0, axis=1)
         known = given[heard & (log.counts() > 0)]
-        standard = (given - known.mean(axis=0)) / np.maximum(known.std(axis=0), 1e-9)
-        length = np.linalg.norm(standard, axis=1, keepdims=True)
-        self._vectors = np.where(heard[:, None], standard / np.maximum(length, 1e-9), 0.0)
+        self._vectors = np.zeros(given.shape)
+        if len(known):
+            standard = (given[heard] - known.mean(axis=0)) / np.maximum(known.std(axis=0), 1e-9)
+            self._vectors[heard] = standard / np.maximum(np.linalg.norm(standard, axis=1, keepdims=True), 1e-9)
         return self
 
     def scores(self, users: np.ndarray, histories: Log) -> np.ndarray:

@@ -1,6 +1,5 @@
 """Recommenders that know next to nothing: chance, and how popular a track's artist is."""
 
-from collections.abc import Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -22,14 +21,17 @@ class Random:
     def scores(self, users: np.ndarray, histories: Log) -> np.ndarray:
         """float32 [B, V]; see `mu.baselines.protocol`."""
         del histories
-        rows = [np.random.default_rng([self._seed, int(user)]).random(self._n_items, np.float32) for user in users]
-        return np.stack(rows)
+        scores = np.empty((len(users), self._n_items), np.float32)
+        for row, user in enumerate(users):
+            np.random.default_rng([self._seed, int(user)]).random(out=scores[row], dtype=np.float32)
+        return scores
 
 
 class GroupPopularity:
     """Scores an item by the mean plays of the items of its group (its artist): new ones are as popular as the old.
 
-    Items are compared with those of their group that training has seen; of a group without any, by nothing.
+    Items are compared with those of their group that training has seen; of a group without any, by nothing. An item
+    whose group is not known (null) stands alone.
 
     Args:
       column: of the tracks' table that names the groups.
@@ -43,9 +45,10 @@ class GroupPopularity:
         """Counts the plays of each group."""
         if self._column not in log.tracks.columns:
             raise ValueError(f"the tracks have no column {self._column!r}; they have {', '.join(log.tracks.columns)}")
-        names: Sequence[Any] = log.tracks[self._column].to_list()
-        codes = {name: code for code, name in enumerate(dict.fromkeys(names))}
-        group = np.array([codes[name] for name in names])
+        names = enumerate(log.tracks[self._column].to_list())
+        keys = [("alone", place) if name is None else ("of", name) for place, name in names]
+        codes = {key: code for code, key in enumerate(dict.fromkeys(keys))}
+        group = np.array([codes[key] for key in keys])
         counts = log.counts()
         plays = np.bincount(group, weights=counts, minlength=len(codes))
         heard = np.bincount(group, weights=counts > 0, minlength=len(codes))
