@@ -28,16 +28,16 @@ class RenderedSound:
         self._world, self._rows = world, rows
         self.lengths = np.full(len(rows), SAMPLES, np.int64)
         self._held: list[np.ndarray | None] = [None] * len(rows)
-        self._lock = threading.Lock()
+        # One a track: two threads that want the same one render it once, others go on.
+        self._locks = [threading.Lock() for _ in rows]
 
     def waveform(self, track: int, start: int, length: int) -> np.ndarray:
         """float32 [n]: see `mu.data.listening.Sound`."""
-        held = self._held[track]
-        if held is None:
-            sound = self._world.sound(self._rows[track : track + 1], threads=1)[0]
-            held = np.rint(sound * 32767).astype(np.int16)
-            with self._lock:
-                self._held[track] = held
+        with self._locks[track]:
+            held = self._held[track]
+            if held is None:
+                sound = self._world.sound(self._rows[track : track + 1], threads=1)[0]
+                held = self._held[track] = np.rint(sound * 32767).astype(np.int16)
         return held[start : start + length].astype(np.float32) / 32767
 
     def hash(self) -> str:
