@@ -81,6 +81,18 @@ def test_other_tracks_are_heard_at_the_stated_rates():
     assert never_played & set(range(15, 20))
 
 
+def test_tracks_beside_those_played_are_drawn_evenly():
+    """All 19 that are out and have audio, when six of a batch's clips are any tracks."""
+    batches = make_batches(clips=6, clips_of_plays=0.0)
+    heard = np.concatenate([batches.batch(np.arange(4), step)["heard"] for step in range(400)])
+    counts = np.bincount(heard, minlength=20)
+    out = np.arange(20) != 3
+    out[15:] = (make_listening().released_ms <= make_listening().end_ms)[15:]
+    assert not counts[~out].any()
+    expected = 400 * 6 / out.sum()
+    assert np.abs(counts[out] - expected).max() < 5 * np.sqrt(expected)
+
+
 def test_draws_are_a_function_of_seed_and_step():
     first, again, other, seed = (
         make_batches(seed=s, horizon=5, threads=threads).batch(np.arange(4), step)

@@ -78,11 +78,12 @@ class ListeningBatches(HistoryBatches):
         self._share, self._every, self._crops = clips_of_plays, clips_every, crops
         if log.sound is not None:
             # What comes out later is not there to be heard.
-            self._audible = np.flatnonzero((log.sound.lengths > 0) & (log.released_ms <= log.end_ms))
+            self._is_audible = (log.sound.lengths > 0) & (log.released_ms <= log.end_ms)
+            self._audible = np.flatnonzero(self._is_audible)
             self.crop_samples = round(crop_s * log.sound.sample_rate_hz)
             if clips > len(self._audible):
                 raise ValueError(f"clips={clips}, but {len(self._audible)} tracks that are out have audio: set fewer")
-        self._pool = ThreadPoolExecutor(threads or 2, thread_name_prefix="sound")
+        self._readers = threads or 2
 
     def batch(self, examples: np.ndarray, step: int) -> Batch:
         """Rows `examples` of the packing.
@@ -133,11 +134,15 @@ class ListeningBatches(HistoryBatches):
         log = self.listening
         assert log.sound is not None
         random = np.random.default_rng([_CROPS, self._seed, step])
-        here = np.intersect1d(played, self._audible)
+        here = np.unique(played)
+        here = here[self._is_audible[here]]
         wanted = min(round(self._share * self.n_clips), len(here))
-        first = random.choice(here, wanted, replace=False)
-        others = random.choice(np.setdiff1d(self._audible, first), self.n_clips - wanted, replace=False)
-        tracks = np.concatenate([first, others]).astype(np.int32)
+        tracks = random.choice(here, wanted, replace=False)
+        if wanted < self.n_clips:
+            # So many that enough are left without those above: no array as long as the catalogue.
+            drawn = self._audible[random.choice(len(self._audible), self.n_clips, replace=False)]
+            tracks = np.concatenate([tracks, drawn[~np.isin(drawn, tracks)][: self.n_clips - wanted]])
+        tracks = tracks.astype(np.int32)
         spare = np.maximum(log.sound.lengths[tracks] - self.crop_samples, 0)[:, None]
         starts = np.floor(random.random((self.n_clips, self._crops)) * (spare + 1)).astype(np.int64)
         audio, samples = self.waveforms(np.repeat(tracks, self._crops), starts.reshape(-1))
@@ -161,7 +166,8 @@ class ListeningBatches(HistoryBatches):
             audio[place, : len(found)] = found
             samples[place] = len(found)
 
-        list(self._pool.map(read, range(len(tracks))))
+        with ThreadPoolExecutor(self._readers, thread_name_prefix="sound") as pool:
+            list(pool.map(read, range(len(tracks))))
         return audio, samples
 
     def inputs(self, users: np.ndarray, histories: Interactions) -> Batch:
