@@ -1,0 +1,63 @@
+"""What is known of tracks and listeners as words in buckets."""
+
+import numpy as np
+import polars as pl
+import pytest
+
+from mu.data.words import multi_hot, words
+
+TABLE = pl.DataFrame(
+    {
+        "artist": ["Nova", "Rigel", None, "Nova"],
+        "tags": ["calm|dark", "", "dark", None],
+        "lists": [["calm"], [], None, ["dark", "calm"]],
+        "year": [1999, None, 2001, 1999],
+    }
+)
+
+
+def held(row):
+    return set(row[row >= 0].tolist())
+
+
+def test_words_are_those_of_the_row_and_their_column():
+    found = words(TABLE, ["artist", "tags"], buckets=1 << 20)
+    assert found.shape == (4, 1 + 2) and found.dtype == np.int32
+    assert [len(held(row)) for row in found] == [3, 1, 1, 1]
+    assert held(found[3]) < held(found[0]) and held(found[2]) < held(found[0])
+    assert held(found[0]).isdisjoint(held(found[1]))
+    # The same word in another column is another word.
+    assert held(words(TABLE, ["lists"], 1 << 20)[0]).isdisjoint(held(found[0]))
+
+
+def test_a_bucket_is_a_function_of_the_word_alone():
+    new = pl.DataFrame({"artist": ["Vega", "Nova"]})
+    before, after = (words(table, ["artist"], 64) for table in (TABLE, new))
+    assert after[1, 0] == before[0, 0] and 0 <= after[0, 0] < 64
+    numbers = pl.DataFrame({"year": ["1999", "2001"]})
+    np.testing.assert_array_equal(words(numbers, ["year"], 64)[:, 0], words(TABLE, ["year"], 64)[[0, 2], 0])
+
+
+def test_nothing_known_is_no_word():
+    assert words(TABLE, [], 64).shape == (4, 0)
+    empty = pl.DataFrame({"artist": [None, None]}, schema={"artist": pl.String})
+    assert words(empty, ["artist"], 64).shape == (2, 0)
+
+
+def test_tags_are_ones_where_they_are():
+    found, names = multi_hot(TABLE, "tags")
+    assert names == ("calm", "dark") and found.dtype == np.float32
+    assert found.tolist() == [[1, 1], [0, 0], [0, 1], [0, 0]]
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: words(TABLE, ["artists"], 64), "no column 'artists'.*artist"),
+        (lambda: words(TABLE, ["artist"], 0), "buckets is 0"),
+        (lambda: multi_hot(pl.DataFrame({"tags": ["", None]}), "tags"), "column 'tags' holds no words"),
+    ],
+)
+def test_refuses(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()
