@@ -166,3 +166,82 @@ def test_runs_on_audio_and_on_logs_are_no_pair(audio_runs, capsys):
     assert "one of model, mfcc" in refused(capsys, f"{audio_runs / 'a'}:knn", audio_runs / "b")
     assert "'genre/r2' is not in both" in refused(capsys, audio_runs / "a", audio_runs / "b", "--metrics=genre/r2")
     assert "samples is 0" in refused(capsys, audio_runs / "a", audio_runs / "b", "--samples=0")
+
+
+# ---- runs on plays
+
+
+def save_plays(folder, values, task_hash="asked", part="test", metric="recall@20"):
+    """An evaluation of 200 plays of 40 listeners: 150 of known tracks, the others of new ones."""
+    plays = {"discovery, light": np.arange(150), "day 0": np.arange(150, 200)}
+    arrays = {"users": np.arange(200) % 40, "tracks": np.zeros(200, np.int32), "times_ms": np.arange(200)}
+    rows = {}
+    for name, value in {"model": values, "popularity": 0 * values}.items():
+        rows[name] = {section: {metric: {}} for section in plays}
+        for section, places in plays.items():
+            arrays |= {f"{section}/plays": places, f"{name}/{section}/{metric}": value[places]}
+    folder.mkdir(parents=True)
+    np.savez(folder / "plays.npz", **arrays)
+    about = {"kind": "plays", "part": part, "task_hash": task_hash, "rows": rows}
+    (folder / "evaluation.json").write_text(json.dumps(about))
+
+
+@pytest.fixture
+def runs_on_plays(tmp_path):
+    rng = np.random.default_rng(0)
+    a = rng.random(200)
+    b = a + rng.normal(0.1, 0.3, 200)
+    save_plays(tmp_path / "a" / "evaluation", a)
+    save_plays(tmp_path / "b" / "evaluation", b)
+    return tmp_path, a, b
+
+
+def test_runs_on_plays_are_paired_play_by_play_in_each_section(runs_on_plays, capsys):
+    folder, a, b = runs_on_plays
+    assert main([str(folder / "a"), str(folder / "b"), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["n_plays"], found["n_users"], found["part"]) == (200, 40, "test")
+    assert list(found["metrics"]) == ["discovery, light/recall@20", "day 0/recall@20"]
+    row, difference = found["metrics"]["discovery, light/recall@20"], (b - a)[:150]
+    assert row["n_plays"] == 150 and row["difference"] == pytest.approx(difference.mean())
+    assert row["low"] < row["difference"] < row["high"] and row["p"] < 0.05
+    better = np.bincount(np.arange(150) % 40, weights=difference) > 0
+    assert row["b_better"] == better.sum() and row["a_better"] == 40 - better.sum()
+    assert main([f"{folder / 'a'}:popularity", str(folder / "a"), "--samples=50"]) == 0
+    out = capsys.readouterr().out
+    assert "200 plays of 40 listeners, the same in both" in out
+    (line,) = (line for line in out.splitlines() if line.startswith("day 0/recall@20 "))
+    assert line.split()[2:5] == ["0.0000", f"{a[150:].mean():.4f}", f"+{a[150:].mean():.4f}"]
+
+
+@pytest.mark.parametrize(
+    ("metrics", "names"),
+    [
+        ("recall@20", ["discovery, light/recall@20", "day 0/recall@20"]),
+        ("discovery, light/recall@20", ["discovery, light/recall@20"]),
+        ("discovery, light/recall@20,day 0/recall@20", ["discovery, light/recall@20", "day 0/recall@20"]),
+    ],
+)
+def test_metrics_of_plays_are_those_of_all_sections_or_of_one(runs_on_plays, capsys, metrics, names):
+    folder, _, _ = runs_on_plays
+    assert main([str(folder / "a"), str(folder / "b"), "--json", "--samples=20", f"--metrics={metrics}"]) == 0
+    assert list(json.loads(capsys.readouterr().out)["metrics"]) == names
+
+
+def test_runs_on_plays_that_are_no_pair(runs_on_plays, capsys):
+    folder, a, _ = runs_on_plays
+    save_plays(folder / "valid", a, part="valid")
+    assert "was measured on test and" in refused(capsys, folder / "a", folder / "valid")
+    save_plays(folder / "other", a, task_hash="something else")
+    text = refused(capsys, folder / "a", folder / "other")
+    assert "different plays, histories or candidates" in text and "something else" in text
+    save_plays(folder / "mrr", a, metric="mrr@5")
+    assert "no metric in common" in refused(capsys, folder / "a", folder / "mrr")
+    assert "'mrr@5' is not in both" in refused(capsys, folder / "a", folder / "b", "--metrics=mrr@5")
+    assert "one of model, popularity" in refused(capsys, f"{folder / 'a'}:knn", folder / "b")
+    save_evaluation(folder / "log", {"model": result(np.ones(20))}, "split", {}, samples=5)
+    message = "one was measured on listeners and the other on plays"
+    assert message in refused(capsys, folder / "a", folder / "log")
+    assert "no evaluation at" in refused(capsys, folder / "a", folder / "nowhere")
+    (folder / "a" / "evaluation" / "evaluation.json").write_text('{"kind": "plays", "rows": {}}')
+    assert "evaluate again" in refused(capsys, folder / "a", folder / "b")

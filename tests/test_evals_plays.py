@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from mu.evals.intervals import bootstrap, clustered_bootstrap
-from mu.evals.plays import DAY_MS, PlayEvaluator, Plays
+from mu.evals.plays import DAY_MS, PlayEvaluator, Plays, Section, differences
 from tests.tiny_runs import make_log
 
 V, U, CUT = 40, 48, 100 * DAY_MS
@@ -129,6 +129,29 @@ def test_intervals_draw_listeners():
 def test_a_difference_is_that_of_the_means():
     evaluation = evaluator()
     ours, theirs = (evaluation.run(Fixed(np.random.default_rng(seed).random((U, V))))["discovery"] for seed in (1, 2))
-    mean, low, high = evaluation.difference(ours, theirs, "recall@5")
-    assert low <= mean <= high
-    assert mean == pytest.approx(ours.values["recall@5"].mean() - theirs.values["recall@5"].mean())
+    found = differences(evaluation.plays.users, ours, theirs, ["recall@5", "ndcg@5"], samples=500)
+    for metric, row in found.items():
+        assert row["low"] <= row["difference"] <= row["high"]
+        assert row["difference"] == pytest.approx(ours.values[metric].mean() - theirs.values[metric].mean())
+    itself = differences(evaluation.plays.users, ours, ours, ["ndcg@5"], samples=50)["ndcg@5"]
+    assert set(itself.values()) == {0.0, 1.0} and itself["p"] == 1.0
+
+
+def test_copies_of_plays_make_no_difference_surer():
+    random = np.random.default_rng(0)
+    users, values = np.arange(40), random.normal(0.1, 0.5, 40)
+    once = Section(np.arange(40), {"x": values}), Section(np.arange(40), {"x": np.zeros(40)})
+    copied = tuple(Section(np.arange(200), {"x": np.repeat(one.values["x"], 5)}) for one in once)
+    found = differences(users, *once, ["x"], samples=300)["x"]
+    again = differences(np.repeat(users, 5), *copied, ["x"], samples=300)["x"]
+    assert again == pytest.approx(found) and 0.001 < found["p"] < 1
+    assert found["ours_better"] == (values > 0).sum() and found["theirs_better"] == (values < 0).sum()
+
+
+def test_what_is_asked_has_a_hash():
+    plays = make_plays()
+    same, other = make_plays(), make_plays(seed=1)
+    assert evaluator(plays).hash() == evaluator(same).hash() != evaluator(other).hash()
+    later = PlayEvaluator(plays, make_log(), RELEASED + 1, CUT, np.arange(V) < 26)
+    shown = PlayEvaluator(plays, make_log(seed=1), RELEASED, CUT, np.arange(V) < 26)
+    assert len({later.hash(), shown.hash(), evaluator(plays).hash()}) == 3

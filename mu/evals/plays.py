@@ -1,12 +1,16 @@
 """Each test play ranked among the tracks that were out when it happened, by how new the track was."""
 
 import dataclasses
+import hashlib
+import json
+import os
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 
-from mu.evals.intervals import clustered_bootstrap
+from mu.evals.intervals import clustered_bootstrap, sign_flip_test
 from mu.evals.metrics import check_names, expected_metrics
 
 # Scores of so many bytes at once.
@@ -168,13 +172,95 @@ class PlayEvaluator:
         low, high = clustered_bootstrap(values[:, None], users, samples, seed)
         return float(values.mean()), float(low[0]), float(high[0])
 
-    def difference(
-        self, ours: Section, theirs: Section, metric: str, samples: int = 1000, seed: int = 0
-    ) -> tuple[float, float, float]:
-        """(mean, low, high) of ours - theirs, play by play; listeners are drawn."""
-        values = ours.values[metric] - theirs.values[metric]
-        low, high = clustered_bootstrap(values[:, None], self.plays.users[ours.plays], samples, seed)
-        return float(values.mean()), float(low[0]), float(high[0])
+    def hash(self) -> str:
+        """sha256 over what is asked: the plays, what recommenders are shown, and among what each is ranked."""
+        digest = hashlib.sha256()
+        shown = self._histories.indptr, self._histories.items, self._released_ms, self._new
+        parts = (value for pair in self._masks.items() for value in pair)
+        for value in (self.plays.users, self.plays.tracks, self.plays.times_ms, *shown, *parts):
+            digest.update(value.encode() if isinstance(value, str) else np.ascontiguousarray(value).data)
+        return digest.hexdigest()
+
+
+def differences(
+    users: np.ndarray, ours: Section, theirs: Section, metrics: Sequence[str], samples: int = 1000, seed: int = 0
+) -> dict[str, dict[str, float]]:
+    """Ours less theirs, play by play; listeners are drawn, and swapped for the p-value.
+
+    Args:
+      users: int64 [E], of all plays of the evaluator.
+      ours, theirs: values of the same plays.
+      metrics: that both have.
+      samples, seed: of the bootstrap and of the permutations.
+
+    Returns:
+      {metric: {'difference', 'low', 'high', 'p', 'ours_better', 'theirs_better'}}; the last two count listeners.
+    """
+    listeners = users[ours.plays]
+    values = np.stack([ours.values[metric] - theirs.values[metric] for metric in metrics], axis=1)
+    low, high = clustered_bootstrap(values, listeners, samples, seed)
+    _, place = np.unique(listeners, return_inverse=True)
+    sums = np.stack([np.bincount(place, weights=column) for column in values.T], axis=1)
+    p = sign_flip_test(sums, samples, seed)
+    return {
+        metric: {
+            "difference": float(values[:, at].mean()),
+            "low": float(low[at]),
+            "high": float(high[at]),
+            "p": float(p[at]),
+            "ours_better": int((sums[:, at] > 0).sum()),
+            "theirs_better": int((sums[:, at] < 0).sum()),
+        }
+        for at, metric in enumerate(metrics)
+    }
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class PlayEvaluation:
+    """What `mu.measuring.plays.PlayScores` wrote.
+
+    Attributes:
+      folder: where it lies.
+      about: evaluation.json.
+      plays: that were ranked.
+      results: name of the recommender -> section -> its values.
+    """
+
+    folder: Path
+    about: dict[str, Any]
+    plays: Plays
+    results: dict[str, dict[str, Section]]
+
+
+def load(folder: str | os.PathLike[str]) -> PlayEvaluation:
+    """The evaluation in a folder, or of a run that has `evaluation/`.
+
+    Raises:
+      FileNotFoundError: there is none.
+      ValueError: it is of another kind, or an older version of mu wrote it.
+    """
+    given = Path(folder)
+    places = [place for place in (given, given / "evaluation") if (place / "evaluation.json").is_file()]
+    if not places:
+        raise FileNotFoundError(f"no evaluation at {given}: neither it nor its folder 'evaluation' has evaluation.json")
+    place = places[0]
+    about = json.loads((place / "evaluation.json").read_text())
+    if about.get("kind") != "plays":
+        raise ValueError(f"{place} holds no evaluation of plays")
+    if "task_hash" not in about:
+        raise ValueError(f"{place} was written by an older version of mu: evaluate again (`mu evaluate RUN`)")
+    with np.load(place / "plays.npz") as arrays:
+        plays = Plays(arrays["users"], arrays["tracks"], arrays["times_ms"])
+        results = {
+            name: {
+                section: Section(
+                    arrays[f"{section}/plays"], {metric: arrays[f"{name}/{section}/{metric}"] for metric in metrics}
+                )
+                for section, metrics in sections.items()
+            }
+            for name, sections in about["rows"].items()
+        }
+    return PlayEvaluation(place, about, plays, results)
 
 
 def format_sections(

@@ -148,6 +148,7 @@ class PlayScores:
         about = {
             "kind": "plays",
             "split_hash": setup.split.hash,
+            "task_hash": evaluator.hash(),
             "part": part,
             "step": step,
             "seed": seed,
