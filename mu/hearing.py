@@ -1,7 +1,7 @@
 """What a trained model hears of every track of a log: clip vectors of whole tracks, computed anew."""
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import jax
@@ -12,10 +12,11 @@ from flax import nnx
 
 from mu.data.clip_batches import tile_starts
 from mu.data.listening_batches import ListeningBatches
+from mu.embedding.encoder import TILES
+from mu.embedding.pieces import Fault, Piece
+from mu.embedding.pooling import clip_vectors
 from mu.recommender import BLOCK
 
-# Tiles heard at once; every call has this shape, so the encoder compiles once.
-TILES = 64
 FRESH_DAYS = 7.0
 """A track is fresh for so long: see `TimedScores`."""
 
@@ -37,7 +38,7 @@ class Hearing:
         self._vectors = jax.jit(vectors)
 
     def content(self, params: Any, known: np.ndarray, tracks: np.ndarray | None = None) -> np.ndarray:
-        """float32 [V, A]: the mean of a track's tiles, each weighed by how much of it is sound.
+        """float32 [V, A]: the mean of a track's tiles, each weighed by how much of it is sound, as `mu embed` takes it.
 
         Tiles have the length of the crops in training and cover the track; the last reaches back (`tile_starts`).
 
@@ -45,22 +46,34 @@ class Hearing:
           params: of the model.
           known: float32 [V, A], kept for tracks that are not heard now.
           tracks: bool [V], to be heard; None for all that have audio.
+
+        Raises:
+          ValueError: the vector of a track is not finite.
         """
         sound = self._batches.listening.sound
         assert sound is not None
         wanted = np.flatnonzero((sound.lengths > 0) & (True if tracks is None else tracks))
         owners, starts = tile_starts(sound.lengths[wanted], self._batches.crop_samples)
-        total, weight = np.zeros((len(wanted), known.shape[1])), np.zeros((len(wanted), 1))
-        for first in range(0, len(owners), TILES):
-            part = slice(first, first + TILES)
-            audio, samples = self._batches.waveforms(wanted[owners[part]], starts[part])
-            missing = TILES - len(audio)
+        counts = np.bincount(owners, minlength=len(wanted))
+
+        def tiles() -> Iterator[tuple[int, Piece]]:
+            for first in range(0, len(owners), TILES):
+                part = slice(first, first + TILES)
+                audio, samples = self._batches.waveforms(wanted[owners[part]], starts[part])
+                for place, owner in enumerate(owners[part]):
+                    one, track = slice(place, place + 1), int(wanted[owner])
+                    yield track, Piece(track, int(counts[owner]), audio[one], samples[one])
+
+        def vectors(audio: np.ndarray, samples: np.ndarray) -> np.ndarray:
+            missing = TILES - len(audio)  # every call has this shape, so the encoder compiles once
             padded = np.pad(audio, ((0, missing), (0, 0))), np.pad(samples, (0, missing))
-            found = np.asarray(self._vectors(params, *padded))[: len(audio)]
-            np.add.at(total, owners[part], found * samples[:, None].astype(np.float64))
-            np.add.at(weight, owners[part], samples[:, None])
+            return np.asarray(self._vectors(params, *padded))[: len(audio)]
+
         content = np.array(known, np.float32)
-        content[wanted] = total / np.maximum(weight, 1)
+        for track, found in clip_vectors(vectors, tiles()):
+            if isinstance(found, Fault):
+                raise ValueError(f"track {track} cannot be heard: {found.reason}")
+            content[track] = found
         return content
 
 

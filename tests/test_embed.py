@@ -28,6 +28,7 @@ from mu.embedding import encoder as encoders
 from mu.embedding import pieces, records, shares, table
 from mu.embedding.pooling import clip_vectors
 from mu.embedding.run import embed, merge
+from mu.models.factorization import Factorization
 from mu.setup import restore
 from mu.train import train
 from tests.audio_clips import tiny_audio_config
@@ -433,8 +434,8 @@ def test_a_fault_in_a_later_piece_is_the_clips_fault(run, original, monkeypatch)
     found = [*pieces.pieces(clips, [1, 3, 0], 2000, threads=1)]
     (_, b), (_, d), (_, a) = found
     halves = [pieces.Piece(3, 5, d.audio[:2], d.samples[:2]), pieces.Fault("undecodable", "torn"), d]
-    told = dict(clip_vectors(encoder, [(1, b), *((3, half) for half in halves), (0, a)]))
-    plain = dict(clip_vectors(encoder, found))
+    told = dict(clip_vectors(encoder.vectors, [(1, b), *((3, half) for half in halves), (0, a)]))
+    plain = dict(clip_vectors(encoder.vectors, found))
     assert told[3] == ("undecodable", "torn") and set(told) == {0, 1, 3}
     for row in (0, 1):
         np.testing.assert_array_equal(told[row], plain[row])
@@ -604,7 +605,10 @@ def test_a_run_on_a_log_and_a_library_without_clips(run, library, tmp_path, caps
     assert main([str(run), str(library), f"--output={tmp_path / 'new'}"]) == 1
     assert "holds no clips" in capsys.readouterr().err
     monkeypatch.setattr("mu.embedding.run.of_run", encoders.of_run)
-    setup = types.SimpleNamespace(data=types.SimpleNamespace())
-    monkeypatch.setattr(encoders, "restore", lambda workdir: (setup, {}, 1))
+    graph, state = nnx.split(Factorization(dim=2, rngs=nnx.Rngs(0)))
+    config = types.SimpleNamespace(model=types.SimpleNamespace(name="mu.models.factorization:Factorization"))
+    setup = types.SimpleNamespace(data=types.SimpleNamespace(), model=graph, config=config)
+    params = {"model": nnx.to_pure_dict(state), "tables": {}}
+    monkeypatch.setattr(encoders, "restore", lambda workdir: (setup, {"params": params, "stats": {}, "tables": {}}, 1))
     assert main([str(run), str(library), f"--output={tmp_path / 'new'}"]) == 1
-    assert "not on audio" in capsys.readouterr().err
+    assert "Factorization on SimpleNamespace hears nothing" in capsys.readouterr().err

@@ -93,21 +93,15 @@ def of_run(workdir: str | os.PathLike[str]) -> tuple[Encoder, dict[str, Any]]:
       ValueError: it is not a run on audio; or its data have changed.
     """
     setup, state, step = restore(workdir)
-    graph, params = _hearing(setup, jax.device_get(weights(state)[0]))
-    if graph is None:
-        raise ValueError(
-            f"{workdir} is a run on {type(setup.data).__name__} that hears nothing: it has nothing to embed with"
-        )
-    rate, tile = setup.data.sample_rate_hz, setup.batches.crop_samples
-    encoder = Encoder(graph, params, sample_rate_hz=rate, tile_samples=tile)
-    model = json.loads(json.dumps(setup.config.model.to_dict()))
+    encoder = of_setup(setup, state)
+    rate, tile = encoder.sample_rate_hz, encoder.tile_samples
     card = {
-        "hash": encoder_hash(model, rate, tile, params),
+        "hash": hash_of(setup, state),
         "noise_vector": [round(float(number), 4) for number in encoder.noise_vector[:8]],
         "run": str(workdir),
         "step": step,
         "commit": json.loads((Path(workdir) / "run.json").read_text())["commit"],
-        "model": model,
+        "model": _options(setup),
         "sample_rate_hz": rate,
         "tile_samples": tile,
         "tile_s": tile / rate,
@@ -115,15 +109,44 @@ def of_run(workdir: str | os.PathLike[str]) -> tuple[Encoder, dict[str, Any]]:
     return encoder, card
 
 
-def _hearing(setup: Setup, params: Any) -> tuple[nnx.GraphDef | None, Any]:
-    """(graph, params) of what hears: the model of a run on clips, the audio encoder of one on plays; None without."""
+def of_setup(setup: Setup, state: Mapping[str, Any]) -> Encoder:
+    """The encoder of a run that is restored already (`mu.setup.restore`).
+
+    Raises:
+      ValueError: it is not a run on audio.
+    """
+    graph, params = _hearing(setup, state)
+    return Encoder(graph, params, sample_rate_hz=setup.data.sample_rate_hz, tile_samples=setup.batches.crop_samples)
+
+
+def hash_of(setup: Setup, state: Mapping[str, Any]) -> str:
+    """`encoder_hash` of a run that is restored already: what its embeddings are known by.
+
+    Raises:
+      ValueError: it is not a run on audio.
+    """
+    _, params = _hearing(setup, state)
+    return encoder_hash(_options(setup), setup.data.sample_rate_hz, setup.batches.crop_samples, params)
+
+
+def _options(setup: Setup) -> dict[str, Any]:
+    """The model's, as JSON has them."""
+    return json.loads(json.dumps(setup.config.model.to_dict()))
+
+
+def _hearing(setup: Setup, state: Mapping[str, Any]) -> tuple[nnx.GraphDef, Any]:
+    """(graph, params) of what hears: the model of a run on clips, the audio encoder of one on plays."""
+    params = jax.device_get(weights(state)[0])
     if isinstance(setup.data, Clips):
         return setup.model, params
     encoder = getattr(nnx.merge(setup.model, params), "audio", None)
     if encoder is None:
-        return None, {}
-    graph, state = nnx.split(encoder)
-    return graph, nnx.to_pure_dict(state)
+        raise ValueError(
+            f"a run of {setup.config.model.name} on {type(setup.data).__name__} hears nothing: it has nothing to embed "
+            "with"
+        )
+    graph, found = nnx.split(encoder)
+    return graph, nnx.to_pure_dict(found)
 
 
 def encoder_hash(model: Mapping[str, Any], sample_rate_hz: int, tile_samples: int, params: Any) -> str:

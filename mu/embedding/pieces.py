@@ -116,16 +116,22 @@ def _read(clips: Clips, tile_samples: int, row: int, starts: np.ndarray, n_tiles
             sound = clips.waveform(row, begin, end - begin)
     except io.AudioError as error:
         return Fault("undecodable", error.reason)
-    audio = np.zeros((len(starts), tile_samples), np.float32)
-    samples = np.zeros(len(starts), np.int32)
-    for place, start in enumerate(starts - begin):
-        part = sound[start : start + tile_samples]
-        audio[place, : len(part)] = part
-        samples[place] = len(part)
+    audio, samples = tiles(sound, starts - begin, tile_samples)
     if not samples.all():
         held, expected = (begin + len(sound)) / clips.sample_rate_hz, clips.table["duration_s"][row]
         return Fault("truncated", f"it ends at {held:.3f} s; when it was imported it held {expected:.3f} s")
     return Piece(row, n_tiles, audio, samples)
+
+
+def tiles(sound: np.ndarray, starts: np.ndarray, tile_samples: int) -> tuple[np.ndarray, np.ndarray]:
+    """(audio float32 [n, N], samples int32 [n]): the parts of a waveform that begin at `starts`, filled up."""
+    audio = np.zeros((len(starts), tile_samples), np.float32)
+    samples = np.zeros(len(starts), np.int32)
+    for place, start in enumerate(starts):
+        part = sound[start : start + tile_samples]
+        audio[place, : len(part)] = part
+        samples[place] = len(part)
+    return audio, samples
 
 
 def _changed(clips: Clips, row: int) -> Fault | None:

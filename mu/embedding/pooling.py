@@ -1,15 +1,15 @@
 """Clip vectors from tiles: the encoder hears tiles of several clips at once, a clip's vector is the mean over its."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 
-from mu.embedding.encoder import TILES, Encoder
+from mu.embedding.encoder import TILES
 from mu.embedding.pieces import Fault, Piece
 
 
 def clip_vectors(
-    encoder: Encoder, found: Iterable[tuple[int, Piece | Fault]]
+    vectors: Callable[[np.ndarray, np.ndarray], np.ndarray], found: Iterable[tuple[int, Piece | Fault]]
 ) -> Iterator[tuple[int, np.ndarray | Fault]]:
     """(row, vector or what is wrong) of each clip, as they are done.
 
@@ -17,7 +17,7 @@ def clip_vectors(
     order of the tiles; which tiles of other clips are encoded beside them changes nothing.
 
     Args:
-      encoder: of tiles.
+      vectors: of up to `TILES` tiles, as `mu.embedding.encoder.Encoder.vectors` gives them.
       found: of `mu.embedding.pieces.pieces`.
     """
     totals: dict[int, np.ndarray] = {}
@@ -26,7 +26,7 @@ def clip_vectors(
 
     def add(waiting: list[tuple[int, np.ndarray, int]]) -> Iterator[tuple[int, np.ndarray | Fault]]:
         audio, samples = np.stack([tile for _, tile, _ in waiting]), np.array([n for _, _, n in waiting], np.int32)
-        for (row, _, n), vector in zip(waiting, encoder.vectors(audio, samples), strict=True):
+        for (row, _, n), vector in zip(waiting, vectors(audio, samples), strict=True):
             if row not in left:
                 continue
             totals[row] = totals.get(row, 0.0) + vector.astype(np.float64) * n

@@ -116,7 +116,7 @@ def embed(
 
         read = pieces(clips, todo, encoder.tile_samples, available_processors())
         with contextlib.closing(read):
-            for row, answer in clip_vectors(encoder, read):
+            for row, answer in clip_vectors(encoder.vectors, read):
                 clip, content_hash = clips.table["clip"][row], clips.table["content_hash"][row]
                 if not isinstance(answer, Fault):
                     records.append(content_hash, answer)
