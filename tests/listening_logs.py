@@ -31,7 +31,8 @@ class Tones:
 def make_listening(n_users=12, n_tracks=20, longest=15, seed=0, sound=True, silent=(3,), buckets=64):
     """Listeners who go on from track to track, a play a day; tracks 0 to 14 were always out, others come out later.
 
-    Words of a track: its artist (track // 4) and one that all share; tags: high or low.
+    Words of a track: its artist (track // 4) and one that all share; tags: high or low. `sound` may be another sound
+    than `Tones`, or False for none.
     """
     random = np.random.default_rng(seed)
     lengths = random.integers(2, longest + 1, n_users)
@@ -50,7 +51,7 @@ def make_listening(n_users=12, n_tracks=20, longest=15, seed=0, sound=True, sile
         outcomes=random.integers(0, 3, indptr[-1]).astype(np.uint8),
         contexts=random.integers(0, 2, indptr[-1]).astype(np.uint8),
         card={"time_unit": "ms", "contexts": ["home", "work"]},
-        sound=Tones(n_tracks, silent) if sound else None,
+        sound=Tones(n_tracks, silent) if sound is True else sound or None,
         words=np.stack([1 + np.arange(n_tracks) // 4, np.full(n_tracks, 50)], axis=1).astype(np.int32),
         profiles=random.integers(0, buckets, (n_users, 2)).astype(np.int32),
         buckets=buckets,

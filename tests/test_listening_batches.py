@@ -129,6 +129,19 @@ def test_inputs_end_with_the_latest_play_and_know_those_without():
     np.testing.assert_array_equal(found["profiles"][1, 0], log.profiles[5])
 
 
+def test_of_somebody_whom_the_log_does_not_know_nothing_is_known_but_the_tracks():
+    log = make_listening()
+    found = make_batches(log).inputs(np.array([-1]), log.nameless(np.array([7, 3, 7])))
+    assert found["items"][0, :3].tolist() == [7, 3, 7] and found["last"].tolist() == [2]
+    assert (found["profiles"] == -1).all() and found["profiles"].shape == (1, 6, 2)
+    for name in ("gaps", "outcomes", "contexts"):
+        assert not found[name].any()
+    known = make_batches(log).inputs(np.array([0]), log.take(np.array([0])))
+    assert (known["profiles"] == log.profiles[0]).all() and known["gaps"].any()
+    nobody = log.nameless(np.zeros(0, np.int32))
+    assert make_batches(log).inputs(np.array([-1]), nobody)["last"].tolist() == [-1]
+
+
 def test_pauses_are_told_apart_by_powers_of_two():
     seconds = np.array([0, 0.5, 1, 3, 100, 1e9])
     times = (1000 * np.cumsum(np.concatenate([[5], seconds]))).astype(np.int64)

@@ -88,6 +88,22 @@ class Interactions:
         indptr = np.concatenate([[0], np.cumsum(keep)])[self.indptr].astype(np.int64)
         return dataclasses.replace(self, indptr=indptr, **self._events(np.flatnonzero(keep)))
 
+    def nameless(self, items: np.ndarray) -> Self:
+        """A log of one row over this catalogue: somebody whom the log does not know, and who has played `items`, oldest
+        first; when and how nobody knows. It has no tables."""
+        items = np.asarray(items, np.int32)
+        return dataclasses.replace(
+            self,
+            indptr=np.array([0, len(items)], np.int64),
+            items=items,
+            times=np.arange(len(items), dtype=np.int64),
+            weights=np.ones(len(items), np.float32),
+            **dict.fromkeys(OPTIONAL),
+            folder=None,
+            user_rows=np.array([-1]),
+            card={**self.card, "time_unit": "order"},
+        )
+
     def _events(self, index: np.ndarray) -> dict[str, Any]:
         """What is known of the plays `index`, under the names of the attributes."""
         arrays = {name: getattr(self, name) for name in (*EVENTS, *OPTIONAL)}

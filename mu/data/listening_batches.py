@@ -73,7 +73,7 @@ class ListeningBatches(HistoryBatches):
         nobody = CSR(np.zeros(2, np.int64), np.zeros(0, np.int32), log.n_items)
         self._uniform = NegativeSampler(nobody, log.n_items)
         self._events = np.arange(len(log), dtype=np.int32)
-        self._gaps = gaps_of(log.times, log.indptr)
+        self._gaps = _pauses(log)
         self.n_clips = clips if log.sound is not None else 0
         self._share, self._every, self._crops = clips_of_plays, clips_every, crops
         if log.sound is not None:
@@ -175,19 +175,21 @@ class ListeningBatches(HistoryBatches):
 
         Returns:
           As there, and int32 [B, T] 'gaps', 'outcomes', 'contexts', int32 [B, T, Q] 'profiles'. A listener without
-          plays has one empty position: what is known of them goes in there.
+          plays has one empty position: what is known of them goes in there. Of listener -1, who is nobody of the log,
+          nothing is.
         """
         batch = super().inputs(users, histories)
         filled = batch["segments"] > 0
         lengths = filled.sum(axis=1)
         source = np.where(filled, (histories.indptr[1:] - lengths)[:, None] + np.arange(self.window), 0)
-        gaps = gaps_of(histories.times, histories.indptr)
+        gaps = _pauses(histories)
         blank = np.zeros(source.shape, np.int32)
         nothing = not len(histories)
         batch["gaps"] = blank if nothing else np.where(filled, gaps[source], 0)
         batch["outcomes"] = blank if nothing else np.where(filled, _of_events(histories.outcomes, source), 0)
         batch["contexts"] = blank if nothing else np.where(filled, _contexts(histories.contexts, source), 0)
-        profiles = self.listening.profiles[np.asarray(users)]
+        users = np.asarray(users)
+        profiles = np.where((users >= 0)[:, None], self.listening.profiles[users], -1).astype(np.int32)
         batch["profiles"] = np.broadcast_to(profiles[:, None], (*filled.shape, profiles.shape[-1]))
         return batch
 
@@ -200,6 +202,13 @@ def gaps_of(times_ms: np.ndarray, indptr: np.ndarray) -> np.ndarray:
     starts = np.asarray(indptr[:-1])
     found[starts[starts < np.asarray(indptr[1:])]] = 0
     return found
+
+
+def _pauses(log: Interactions) -> np.ndarray:
+    """`gaps_of` a log; 0 where it tells no times."""
+    if log.card.get("time_unit") == "order":
+        return np.zeros(len(log), np.int32)
+    return gaps_of(log.times, log.indptr)
 
 
 def _contexts(values: np.ndarray | None, events: np.ndarray) -> np.ndarray:
