@@ -73,6 +73,11 @@ class Listening(Interactions):
         """The rows of `users` and their profiles; see `Interactions.take`."""
         return dataclasses.replace(super().take(users), profiles=self.profiles[np.asarray(users)])
 
+    def nameless(self, items: np.ndarray) -> Self:
+        """See `Interactions.nameless`: a listener without words."""
+        nothing = np.full((1, self.profiles.shape[1]), -1, np.int32)
+        return dataclasses.replace(super().nameless(items), profiles=nothing)
+
     @functools.cached_property
     def end_ms(self) -> int:
         """The moment of the last play: days are counted from here."""
@@ -185,6 +190,11 @@ def described(
     released: str | None,
 ) -> Listening:
     """`log` with `sound` and the named columns of its tables; see `load`."""
+    if released is not None and log.card.get("time_unit") == "order":
+        raise ValueError(
+            f"data.released={released!r}, but the log has no times, only an order: how old a track was when played is not "
+            "known; import it with --time=NAME, or set data.released=None"
+        )
     if tags is None:
         held, names = np.zeros((log.n_items, 0), np.float32), ()
     else:
@@ -208,13 +218,15 @@ def clip_rows(clips: Clips, log: Interactions, column: str) -> np.ndarray:
     """int64 [V]: the clip of each of the log's tracks, -1 for none.
 
     Raises:
-      ValueError: the clips have no such column, two are of one track, or none is of any.
+      ValueError: the clips have no such column, two are of one track, or none is of any; or there are no clips.
     """
     if column not in clips.table.columns:
         raise ValueError(
             f"the clips have no column {column!r} that says which track each is; they have "
             f"{', '.join(clips.table.columns)}: name it as data.clip_column"
         )
+    if not len(clips):
+        raise ValueError("the import of the audio holds no clips: for a catalogue with no audio, set data.clips=None")
     names = clips.table[column].cast(str).to_list()
     places: dict[str, int] = {}
     for row, name in enumerate(names):
