@@ -160,17 +160,21 @@ class TimedScores:
         vectors, bias = nnx.merge(self._graph, self.params).item_vectors(rows)
         return np.asarray(vectors), np.asarray(bias)
 
-    def log_share(self, queries: np.ndarray, vectors: np.ndarray, bias: np.ndarray) -> np.ndarray:
+    def log_share(
+        self, queries: np.ndarray, vectors: np.ndarray, bias: np.ndarray, catalogue_bias: np.ndarray
+    ) -> np.ndarray:
         """float32 [B, n]: log of how large a share of their plays each listener would give these tracks, beside the
         whole catalogue: s_v - log sum_w e^{s_w}. It compares listeners; for one listener it orders tracks as scores do.
 
         Args:
           queries: float32 [B, D]. vectors: float32 [n, D]. bias: float32 [n].
+          catalogue_bias: float32 [V], of the catalogue's tracks at that moment; -inf for what is not out then.
         """
-        own = self.bias
         log_z = np.concatenate(
             [
-                scipy.special.logsumexp(queries[start : start + BLOCK] @ self.vectors.T + own, axis=1, keepdims=True)
+                scipy.special.logsumexp(
+                    queries[start : start + BLOCK] @ self.vectors.T + catalogue_bias, axis=1, keepdims=True
+                )
                 for start in range(0, len(queries), BLOCK)
             ]
         )

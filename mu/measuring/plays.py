@@ -1,11 +1,13 @@
 """Runs on logs with audio: every test play ranked among what was out, by how new its track was, beside baselines."""
 
+import hashlib
 import io
 import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
 
+import jax
 import numpy as np
 from flax import nnx
 
@@ -19,6 +21,7 @@ from mu.setup import Setup, restore
 from mu.training.state import weights
 
 BOOST_STEP, MOST_BOOST = 0.25, 8.0
+HEARD = "heard.npy"
 
 
 class PlayScores:
@@ -77,13 +80,41 @@ class PlayScores:
     ) -> TimedScores | TrainedRecommender:
         """The model with the weights of `state`, which hears all tracks anew, or those that it has never heard."""
         params, rows = weights(state)
-        if self._hearing is not None:
-            known = np.asarray(rows["content"])
-            tracks = np.all(known == 0, axis=1) if unheard_only else None
-            rows = {**rows, "content": self._hearing.content(params, known, tracks)}
-        if self._timed:
-            return TimedScores(self.encoder, self._setup.model, params, rows, self._setup.train.days, boost)
-        return TrainedRecommender(self.encoder, state)
+        if self._hearing is None:
+            return self._with(state, boost)
+        known = np.asarray(rows["content"])
+        tracks = np.all(known == 0, axis=1) if unheard_only else None
+        return self._with(state, boost, self._hearing.content(params, known, tracks))
+
+    def measured(self, state: Mapping[str, Any], folder: Path) -> TimedScores | TrainedRecommender | None:
+        """The model as `report` measured it: with the boost it chose, and what was heard then; or None.
+
+        Args:
+          state: of a run.
+          folder: where `report` wrote. None is the answer where it has not, or of other weights.
+        """
+        file = folder / "evaluation.json"
+        about = json.loads(file.read_text()) if file.is_file() else {}
+        if about.get("kind") != "plays" or about.get("weights_hash") != weights_hash(state):
+            return None
+        heard, boost = folder / HEARD, about["fresh_boost"]
+        if self._hearing is None or not heard.is_file():
+            return self.recommender(state, boost)
+        content = np.load(heard)
+        if content.shape != weights(state)[1]["content"].shape:
+            return self.recommender(state, boost)
+        return self._with(state, boost, content)
+
+    def _with(
+        self, state: Mapping[str, Any], boost: float, content: np.ndarray | None = None
+    ) -> TimedScores | TrainedRecommender:
+        """The model with `content` in place of what the state holds of the tracks' sound."""
+        if not self._timed:
+            return TrainedRecommender(self.encoder, state)
+        params, rows = weights(state)
+        if content is not None:
+            rows = {**rows, "content": content}
+        return TimedScores(self.encoder, self._setup.model, params, rows, self._setup.train.days, boost)
 
     def means(self, state: Mapping[str, Any]) -> dict[str, float]:
         """The means over the plays of each section of the validation part, without a boost."""
@@ -111,6 +142,8 @@ class PlayScores:
 
     def report(self, part: str, state: Mapping[str, Any], output: Path, step: int) -> dict[str, dict[str, Section]]:
         """Measures on `part`, writes evaluation.json, plays.npz and table.txt to `output`, prints the table.
+
+        Of models that hear, heard.npy is what they hear of each track, float32 [V, A]: see `measured`.
 
         Returns:
           {'model': {section: ...}, baseline: ...}.
@@ -151,6 +184,7 @@ class PlayScores:
             "task_hash": evaluator.hash(),
             "part": part,
             "step": step,
+            "weights_hash": weights_hash(state),
             "seed": seed,
             "fresh_boost": boost,
             "sections": {name: len(section.plays) for name, section in results["model"].items()},
@@ -169,6 +203,10 @@ class PlayScores:
         buffer = io.BytesIO()
         np.savez_compressed(buffer, **arrays)  # pyright: ignore[reportArgumentType]
         output.mkdir(parents=True, exist_ok=True)
+        if isinstance(recommender, TimedScores) and self._hearing is not None:
+            held = io.BytesIO()
+            np.save(held, np.asarray(recommender.rows["content"]))
+            write_whole(output / HEARD, held.getvalue())
         write_whole(output / "plays.npz", buffer.getvalue())
         text = format_sections(evaluator, results, self.metrics[0], self._samples, seed) + "\n"
         write_whole(output / "table.txt", text.encode())
@@ -206,6 +244,14 @@ class TrainedRun:
         if isinstance(self._recommender, TimedScores):
             return self._recommender.scores_at(users, histories, times_ms)
         return self._recommender.scores(users, histories)
+
+
+def weights_hash(state: Mapping[str, Any]) -> str:
+    """sha256 over the model's parameters and statistics, tables aside: two trainings differ in them."""
+    digest = hashlib.sha256()
+    for leaf in jax.tree.leaves(jax.device_get(weights(state)[0])):
+        digest.update(np.ascontiguousarray(leaf).data)
+    return digest.hexdigest()
 
 
 def plays_of(log: Interactions) -> Plays:
