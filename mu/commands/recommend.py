@@ -2,7 +2,9 @@
 
 import argparse
 import difflib
+import os
 import sys
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,6 +22,7 @@ examples:
 """
 
 SHOWN_HISTORY = 8
+NOBODY = -1
 
 
 def main(argv: list[str]) -> int:
@@ -54,47 +57,77 @@ def main(argv: list[str]) -> int:
 
     try:
         setup, state, _ = restore(arguments.workdir)
-        if not isinstance(setup.data, Interactions):
-            raise ValueError(f"{arguments.workdir} is a run on {type(setup.data).__name__}, not on a log of plays")
+        data = setup.data
+        if not isinstance(data, Interactions):
+            raise ValueError(f"{arguments.workdir} is a run on {type(data).__name__}, not on a log of plays")
         if arguments.audio is not None or arguments.embeddings is not None:
             show_new(arguments, setup, state)
             return 0
         if arguments.user is not None:
-            user = listener(setup.data.users, arguments.user)
-            history = setup.data.row(user)
+            user = listener(data.users, arguments.user)
+            history = data.take(np.array([user]))
         else:
             if "users" in setup.model_tables:
                 raise ValueError(f"{setup.config.model.name} knows listeners by name, not by history; give --user")
-            user, history = 0, tracks(setup.data.tracks, arguments.history)
+            user, history = NOBODY, data.nameless(tracks(data.tracks, arguments.history))
+        recommender = recommender_of(arguments.workdir, setup, state)
     except (ConfigError, OSError, ValueError) as error:
         print(f"mu recommend: {error}", file=sys.stderr)
         return 1
-    show(setup, state, user, history, arguments.k, arguments.repeats)
+    show(data, recommender, user, history, arguments.k, arguments.repeats)
     return 0
+
+
+def recommender_of(workdir: str | os.PathLike[str], setup: Any, state: Any) -> Any:
+    """A run's model as it was measured, where its evaluation says how: with the boost of new tracks, and what it heard.
+
+    Args:
+      workdir: of the run.
+      setup, state: of `mu.setup.restore`.
+    """
+    evaluation = setup.evaluation
+    if not hasattr(evaluation, "measured"):
+        return evaluation.recommender(state)
+    found = evaluation.measured(state, Path(workdir) / "evaluation")
+    if found is None:
+        print(
+            f"{workdir}/evaluation is missing or of other weights: new tracks get no boost, and all tracks are heard "
+            f"anew (`mu evaluate {workdir}` keeps both)",
+            file=sys.stderr,
+        )
+    return evaluation.recommender(state) if found is None else found
 
 
 def show_new(arguments: argparse.Namespace, setup: Any, state: Any) -> None:
     """Prints who would like a recording, or which of many suit a listener."""
-    from mu.commands.recommend_new import listeners_of, recordings_for
+    from mu.commands.recommend_new import described, library, listeners_of, recordings_for, vector_of_file
+    from mu.embedding.encoder import hash_of, of_setup
 
     run, k = arguments.workdir, arguments.k
+    if "content" not in setup.model_tables or not hasattr(setup.evaluation, "measured"):
+        raise ValueError(f"{run} is no run on plays and audio: it cannot hear new recordings")
     if arguments.audio is not None:
+        new = described(setup, arguments.about)
+        content = vector_of_file(of_setup(setup, state), arguments.audio)
+        listeners = listeners_of(setup.data, recommender_of(run, setup, state), content, new, k)
         print(f"{arguments.audio} would be played most by (x the mean listener)")
-        for user, share in listeners_of(run, setup, state, arguments.audio, arguments.about, k):
+        for user, share in listeners:
             print(f"  {share:7.2f} {setup.data.users['user'][user]}")
         return
     user = listener(setup.data.users, arguments.user)
+    held = library(arguments.embeddings, hash_of(setup, state), run)
+    clips = recordings_for(setup.data, recommender_of(run, setup, state), user, held, k)
     print(f"of {arguments.embeddings}, {arguments.user} would like")
-    for clip, score in recordings_for(run, setup, state, user, arguments.embeddings, k):
+    for clip, score in clips:
         print(f"  {score:7.2f} {clip}")
 
 
-def show(setup: Any, state: Any, user: int, history: np.ndarray, k: int, repeats: bool = False) -> None:
+def show(data: Any, recommender: Any, user: int, history: Any, k: int, repeats: bool = False) -> None:
     """Prints the end of the history and the k best tracks after it, with titles and scores."""
-    hits_ids, hits_scores = recommend(setup, state, user, history, k, repeats)
-    titles = track_titles(setup.data.tracks)
+    hits_ids, hits_scores = recommend(data, recommender, user, history, k, repeats)
+    titles = track_titles(data.tracks)
     print(f"After {len(history):,} plays, the last of them")
-    for item in history[-SHOWN_HISTORY:]:
+    for item in history.items[-SHOWN_HISTORY:]:
         print(f"          {titles[item]}")
     print("recommended")
     for item, score in zip(hits_ids, hits_scores, strict=True):
@@ -102,28 +135,37 @@ def show(setup: Any, state: Any, user: int, history: np.ndarray, k: int, repeats
 
 
 def recommend(
-    setup: Any, state: Any, user: int, history: np.ndarray, k: int, repeats: bool = False
+    data: Any, recommender: Any, user: int, history: Any, k: int, repeats: bool = False
 ) -> tuple[np.ndarray, np.ndarray]:
-    """(ids, scores) of the k best tracks of the whole catalogue, without those of the history unless `repeats`."""
-    from mu.data.interactions import Interactions
+    """(ids, scores) of the k best tracks at the time of the log's last play, among those that are out then.
+
+    Args:
+      data: the log.
+      recommender: of `recommender_of`.
+      user: whose history it is, -1 for nobody of the log.
+      history: a log of one row.
+      k: how many, at most.
+      repeats: whether tracks of the history may come again.
+    """
     from mu_kernels import CSR, ItemIndex
 
-    history = np.asarray(history, np.int32)
-    rows = Interactions(
-        indptr=np.array([0, len(history)], np.int64),
-        items=history,
-        times=np.arange(len(history), dtype=np.int64),
-        weights=np.ones(len(history), np.float32),
-        n_items=setup.data.n_items,
-    )
-    recommender = setup.evaluation.recommender(state)
+    now_ms = int(data.times.max())
+    bias = recommender.bias
+    if hasattr(recommender, "bias_at"):
+        bias = recommender.bias_at(np.array([now_ms]))[0]
     exclude = None
     if not repeats:
-        exclude = CSR.from_pairs(np.zeros(len(history), np.int64), history, 1, setup.data.n_items)
-    index = ItemIndex(recommender.vectors, bias=recommender.bias)
-    hits = index.top_k(recommender.queries(np.array([user]), rows), k, exclude=exclude)
+        exclude = CSR.from_pairs(np.zeros(len(history), np.int64), history.items, 1, data.n_items)
+    queries = recommender.queries(np.array([user]), history)
+    hits = ItemIndex(recommender.vectors, bias=bias).top_k(queries, k, exclude=exclude, allow=out_at(data, now_ms))
     count = int(hits.count[0])
     return hits.ids[0, :count], hits.scores[0, :count]
+
+
+def out_at(data: Any, time_ms: int) -> np.ndarray:
+    """bool [V]: the tracks that are out at a time; all of them where the data tell nothing of it."""
+    released_ms = getattr(data, "released_ms", None)
+    return np.ones(data.n_items, bool) if released_ms is None else released_ms <= time_ms
 
 
 def track_titles(table: pl.DataFrame) -> list[str]:

@@ -7,96 +7,99 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from mu.commands.recommend import out_at
 from mu.data.listening import Listening
 from mu.data.words import words
+from mu.embedding.encoder import Encoder
+from mu.embedding.table import Embeddings, load
+from mu.hearing import TimedScores
 
 
 def listeners_of(
-    workdir: str, setup: Any, state: Any, audio: str | os.PathLike[str], about: str, k: int
+    data: Listening, recommender: TimedScores, content: np.ndarray, told: np.ndarray, k: int
 ) -> list[tuple[int, float]]:
     """(listener, share of their plays over the mean listener's) of the k who would play a new recording most.
 
+    The recording comes out when the log ends; all plays of the log are the listeners' histories.
+
     Args:
-      workdir: of the run.
-      setup, state: of `mu.setup.restore`.
-      audio: the recording, of any length.
-      about: what is known of it, 'artist=Nova;tags=bright|calm': columns of the tracks' table and their words.
-
-    Raises:
-      ValueError: the run hears nothing; `about` names what the run was never told.
-      mu.audio.io.AudioError: the file cannot be decoded.
+      data: of the run.
+      recommender: of the run.
+      content: float32 [A], what the run's encoder hears in the recording (`vector_of_file`).
+      told: int32 [P], what is known of it (`described`).
     """
-    from mu.embedding.encoder import of_run
-
-    data = _listening(setup, workdir)
-    encoder, _ = of_run(workdir)
-    content = vector_of_file(encoder, audio)[None]
-    recommender = setup.evaluation.recommender(state)
-    vectors, bias = recommender.newcomers(content, words_of(setup, about)[None])
-    histories = setup.split.train.merged(setup.split.valid).merged(setup.split.test)
-    users = np.arange(data.n_users)
-    shares = recommender.log_share(recommender.queries(users, histories), vectors, bias)[:, 0]
+    now_ms = int(data.end_ms)
+    # How much is played, not what is to be shown: without the boost of new tracks.
+    catalogue = recommender.boosted(0.0).bias_at(np.array([now_ms]))[0]
+    catalogue = np.where(out_at(data, now_ms), catalogue, -np.inf)
+    vectors, bias = recommender.newcomers(content[None], told[None])
+    queries = recommender.queries(np.arange(data.n_users), data)
+    # Beside the catalogue; among it and itself, as it will be, a share is at most 1.
+    shares = -np.logaddexp(0.0, -recommender.log_share(queries, vectors, bias, catalogue)[:, 0])
     order = np.argsort(-shares, kind="stable")[:k]
     mean = np.log(np.exp(shares.astype(np.float64)).mean())
     return [(int(user), float(np.exp(shares[user] - mean))) for user in order]
 
 
 def recordings_for(
-    workdir: str, setup: Any, state: Any, user: int, embeddings: str | os.PathLike[str], k: int
+    data: Listening, recommender: TimedScores, user: int, held: Embeddings, k: int
 ) -> list[tuple[str, float]]:
-    """(clip, score) of the k recordings of a library that suit a listener best.
+    """(clip, score) of the k recordings of a library that suit a listener best, as if they came out when the log ends.
 
     Args:
-      workdir, setup, state: as of `listeners_of`.
+      data: of the run.
+      recommender: of the run.
       user: of the log.
-      embeddings: the folder that `mu embed` wrote with this very run.
-
-    Raises:
-      ValueError: the run hears nothing; the embeddings are another encoder's.
+      held: recordings that this very run has embedded (`library`).
     """
-    from mu.embedding.encoder import of_run
-    from mu.embedding.table import load
-
-    _listening(setup, workdir)
-    held = load(embeddings)
-    _, card = of_run(workdir)
-    if held.card["encoder"]["hash"] != card["hash"]:
-        raise ValueError(
-            f"{embeddings} was embedded with another encoder ({held.card['encoder']['run']}, step "
-            f"{held.card['encoder']['step']}); embed the library again: mu embed {workdir} LIBRARY --output=DIR"
-        )
-    recommender = setup.evaluation.recommender(state)
     table = held.table.filter(pl.col("row") >= 0).unique("row", keep="first", maintain_order=True)
     content = np.asarray(held.vectors[table["row"].to_numpy()])
     vectors, bias = recommender.newcomers(content, np.full((len(content), 1), -1, np.int32))
-    histories = setup.split.train.merged(setup.split.valid).merged(setup.split.test)
     one = np.array([user])
-    scores = (recommender.queries(one, histories.take(one)) @ vectors.T + bias)[0]
+    scores = (recommender.queries(one, data.take(one)) @ vectors.T + bias)[0]
     order = np.argsort(-scores, kind="stable")[:k]
     return [(str(table["clip"][int(row)]), float(scores[row])) for row in order]
 
 
-def vector_of_file(encoder: Any, file: str | os.PathLike[str]) -> np.ndarray:
-    """float32 [A]: what the encoder hears in a file, the mean over its tiles as `mu embed` takes it."""
+def library(folder: str | os.PathLike[str], encoder_hash: str, workdir: str) -> Embeddings:
+    """What `mu embed` wrote with this very run.
+
+    Raises:
+      ValueError: another encoder has.
+    """
+    held = load(folder)
+    if held.card["encoder"]["hash"] != encoder_hash:
+        raise ValueError(
+            f"{folder} was embedded with another encoder ({held.card['encoder']['run']}, step "
+            f"{held.card['encoder']['step']}); embed the library again: mu embed {workdir} LIBRARY --output=DIR"
+        )
+    return held
+
+
+def vector_of_file(encoder: Encoder, file: str | os.PathLike[str]) -> np.ndarray:
+    """float32 [A]: what the encoder hears in a file, as `mu embed` takes it.
+
+    Raises:
+      ValueError: it holds no samples, or no finite ones.
+      mu.audio.io.AudioError: it cannot be decoded.
+    """
     from mu.audio import io
     from mu.data.clip_batches import tile_starts
-    from mu.embedding.encoder import TILES
+    from mu.embedding.pieces import Fault, Piece, tiles
+    from mu.embedding.pooling import clip_vectors
 
-    audio, _ = io.read(Path(file), sample_rate_hz=encoder.sample_rate_hz)
-    if not len(audio):
+    sound, _ = io.read(Path(file), sample_rate_hz=encoder.sample_rate_hz)
+    if not len(sound):
         raise ValueError(f"{file} holds no samples")
-    _, starts = tile_starts(np.array([len(audio)]), encoder.tile_samples)
-    total, heard = np.zeros(encoder.dim), 0
-    for first in range(0, len(starts), TILES):
-        tiles = [audio[start : start + encoder.tile_samples] for start in starts[first : first + TILES]]
-        samples = np.array([len(tile) for tile in tiles], np.int32)
-        padded = np.stack([np.pad(tile, (0, encoder.tile_samples - len(tile))) for tile in tiles])
-        total += samples @ encoder.vectors(padded, samples).astype(np.float64)
-        heard += int(samples.sum())
-    return (total / heard).astype(np.float32)
+    _, starts = tile_starts(np.array([len(sound)]), encoder.tile_samples)
+    piece = Piece(0, len(starts), *tiles(sound, starts, encoder.tile_samples))
+    ((_, found),) = clip_vectors(encoder.vectors, [(0, piece)])
+    if isinstance(found, Fault):
+        raise ValueError(f"{file}: {found.reason}")
+    return found
 
 
-def words_of(setup: Any, about: str) -> np.ndarray:
+def described(setup: Any, about: str) -> np.ndarray:
     """int32 [P]: the words of 'column=word|word;column=word' in the run's buckets.
 
     Raises:
@@ -115,9 +118,3 @@ def words_of(setup: Any, about: str) -> np.ndarray:
     if not named:
         return np.full(1, -1, np.int32)
     return words(pl.DataFrame({name: [value] for name, value in named.items()}), list(named), setup.data.buckets)[0]
-
-
-def _listening(setup: Any, workdir: str) -> Listening:
-    if not isinstance(setup.data, Listening) or "content" not in setup.model_tables:
-        raise ValueError(f"{workdir} is no run on plays and audio: it cannot hear new recordings")
-    return setup.data

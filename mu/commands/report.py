@@ -105,7 +105,7 @@ def read(place: str | os.PathLike[str]) -> Any:
         title="/".join(folder.resolve().parts[-2:]) if pooled else folder.resolve().name,
         facts=_facts(about, config, json.loads((first / "run.json").read_text()), list(runs)),
         config=json.dumps(config, indent=2, ensure_ascii=False),
-        curves={name: _logged(run / "metrics.jsonl") for name, run in runs.items()},
+        curves={name: logged(run / "metrics.jsonl") for name, run in runs.items()},
         chosen=config["best"]["metric"],
         step=None if pooled else about["step"],
         results=results,
@@ -191,10 +191,10 @@ def _facts(
     step = f"{about['step']:,} of {config['total_steps']:,}" if "step" in about else f"{config['total_steps']:,}"
     found = [
         ("Config", about.get("config")),
-        ("Model", _words(config["model"])),
-        ("Task", _words(config["task"])),
+        ("Model", words_of(config["model"])),
+        ("Task", words_of(config["task"])),
         ("Data", f"{data}, {about['n_clips']:,} clips of {about['part']}"),
-        ("Split", f"{_words(config['split'])}" + (f"; {len(folds)} folds pooled" if len(folds) > 1 else "")),
+        ("Split", f"{words_of(config['split'])}" + (f"; {len(folds)} folds pooled" if len(folds) > 1 else "")),
         ("Steps", step + (", trained on validation clips too (refit)" if config["refit"] else "")),
         ("Seed", f"{config['seed']}"),
         ("Commit", made.get("commit") or "outside git"),
@@ -205,13 +205,13 @@ def _facts(
     return [(name, value) for name, value in found if value]
 
 
-def _words(spec: Mapping[str, Any]) -> str:
+def words_of(spec: Mapping[str, Any]) -> str:
     """'AudioEncoder (size s, n_mels 64)': a spec's object and its plain values."""
     plain = [f"{key} {value}" for key, value in spec.items() if key != "name" and isinstance(value, int | float | str)]
     return spec["name"].partition(":")[2] + (f" ({', '.join(plain)})" if plain else "")
 
 
-def _logged(file: Path) -> list[dict[str, float]]:
+def logged(file: Path) -> list[dict[str, float]]:
     """The lines of metrics.jsonl that are whole; none where there is no such file."""
     found = []
     for line in file.read_text().splitlines() if file.is_file() else ():

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from mu.commands.recommend import track_titles
-from mu.commands.report import _logged, _words
+from mu.commands.recommend import recommender_of, track_titles
+from mu.commands.report import logged, words_of
 from mu.report.listening_run import ListeningRun
 
 # Points of the map.
@@ -42,7 +42,7 @@ def read_listening(place: str | os.PathLike[str]) -> ListeningRun:
         title=folder.resolve().name,
         facts=_facts(about, config, json.loads((folder / "run.json").read_text())),
         config=json.dumps(config, indent=2, ensure_ascii=False),
-        curves={"": [_shown(line) for line in _logged(folder / "metrics.jsonl")]},
+        curves={"": [_shown(line) for line in logged(folder / "metrics.jsonl")]},
         chosen=config["best"]["metric"],
         step=about["step"],
         about=about,
@@ -57,7 +57,7 @@ def _computed(folder: Path) -> dict[str, Any]:
     from mu.setup import restore
 
     setup, state, _ = restore(folder)
-    recommender = setup.evaluation.recommender(state)
+    recommender = recommender_of(folder, setup, state)
     titles = track_titles(setup.data.tracks)
     narrator = Narrator(setup, recommender, titles)
     story, newcomer = narrator.story(), narrator.newcomer()
@@ -81,14 +81,14 @@ def _facts(about: dict[str, Any], config: dict[str, Any], made: dict[str, Any]) 
     card = made["data_card"]
     audio = card.get("audio")
     found = [
-        ("Model", _words(config["model"])),
-        ("Task", _words(config["task"])),
+        ("Model", words_of(config["model"])),
+        ("Task", words_of(config["task"])),
         (
             "Data",
             f"{card.get('users', 0):,} listeners, {card.get('tracks', 0):,} tracks, {card.get('events', 0):,} plays",
         ),
         ("Audio", f"of {audio['tracks_with']:,} tracks, none of {audio['tracks_without']:,}" if audio else None),
-        ("Split", _words(config["split"])),
+        ("Split", words_of(config["split"])),
         ("Steps", f"{about['step']:,} of {config['total_steps']:,}"),
         ("Seed", f"{config['seed']}"),
         ("Commit", made.get("commit") or "outside git"),

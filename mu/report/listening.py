@@ -26,6 +26,11 @@ SECTION_WORDS = (
 )
 
 
+REASONS_WORDS = (
+    "What speaks for a track are parts of its score, beyond what they are for the mean track; they add up to it."
+)
+
+
 def page(run: ListeningRun) -> str:
     """The whole page, a function of the run alone."""
     sections = [("Result", _result(run)), ("Training", training(run.curves, run.chosen, run.step))]
@@ -51,19 +56,17 @@ def _result(run: ListeningRun) -> Html:
         found = about["rows"][row][section][name]
         return found["mean"], found["low"], found["high"]
 
-    series = {row: [estimate(row, age, metric) for age in ages] for row in lines}
-    names = [AGE_NAMES.get(age, age) for age in ages]
-    said = "; ".join(f"{row}: " + ", ".join(f"{one[0]:.2f}" for one in points) for row, points in series.items())
-    chart = category_chart(series, names, metric, f"{metric} by the age of the track ({', '.join(names)}). {said}.")
-    picture = figure(
-        "By the age of the track",
-        chart,
-        "Age on the day of the play of tracks that came out after training ended; 'known' were there before. "
-        "Bars: 95 % "
-        "intervals.",
-        line_legend(lines),
-    )
-    parts = [picture]
+    parts = []
+    if ages:
+        series = {row: [estimate(row, age, metric) for age in ages] for row in lines}
+        names = [AGE_NAMES.get(age, age) for age in ages]
+        said = "; ".join(f"{row}: " + ", ".join(f"{one[0]:.2f}" for one in points) for row, points in series.items())
+        chart = category_chart(series, names, metric, f"{metric} by the age of the track ({', '.join(names)}). {said}.")
+        words = (
+            "Age on the day of the play of tracks that came out after training ended; 'known' were there before. "
+            "Bars: 95 % intervals."
+        )
+        parts.append(figure("By the age of the track", chart, words, line_legend(lines)))
     for name in next(iter(about["rows"]["model"].values())):
         lines = [
             [f"{section} ({count:,})", *(_cell(estimate(row, section, name)) for row in about["rows"])]
@@ -85,15 +88,11 @@ def _story(run: ListeningRun, story: Story) -> Html:
             "p",
             f"{story.listener}{', ' + story.about if story.about else ''}: {story.n_plays:,} plays before the test.",
         ),
+        tag("p", story.chosen, class_="soft"),
         tag("h3", "Played last"),
         tag("div", *heard, class_="grid"),
         tag("h3", "Recommended"),
-        tag(
-            "p",
-            "What speaks for a track are parts of its score, beyond what they are for the mean track; they add "
-            "up to it.",
-            class_="soft",
-        ),
+        tag("p", REASONS_WORDS, class_="soft") if any(shown.reasons for shown in story.recommended) else None,
         tag("div", *recommended, class_="grid"),
     )
 
@@ -126,7 +125,8 @@ def _newcomer(run: ListeningRun, newcomer: Newcomer) -> Html:
             "all listeners (50 % by chance)."
         )
     return join(
-        tag("p", "Nobody had played it when training ended: it is known by its sound and its words alone."),
+        tag("p", "Nobody had played it before the test: it is known by its sound and its words alone."),
+        tag("p", newcomer.chosen, class_="soft"),
         tag("div", _card(run, newcomer.shown), class_="grid"),
         table("Listeners", ["listener", "known of them", "played last"], rows),
         said and tag("p", said),

@@ -34,6 +34,7 @@ class Story:
 
     Attributes:
       listener: the log's id. about: what is known of them.
+      chosen: how it was they who were chosen.
       n_plays: before the test.
       history: the last of them, oldest first.
       recommended: best first.
@@ -41,6 +42,7 @@ class Story:
 
     listener: str
     about: str
+    chosen: str
     n_plays: int
     history: Sequence[Shown]
     recommended: Sequence[Shown]
@@ -52,12 +54,14 @@ class Newcomer:
 
     Attributes:
       shown: the track.
+      chosen: how it was this one that was chosen.
       listeners: (id, what is known of them, their last tracks in words, whether they did play it), best first.
       rank_of_players: of those who did play it in the test, the median share of listeners ranked above; None if
         nobody did.
     """
 
     shown: Shown
+    chosen: str
     listeners: Sequence[tuple[str, str, str, bool]]
     rank_of_players: float | None
 

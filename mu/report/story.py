@@ -19,7 +19,7 @@ class Narrator:
 
     Args:
       setup: of the run (`mu.setup.restore`).
-      recommender: `setup.evaluation.recommender(state)`.
+      recommender: `setup.evaluation.recommender(state)`; without `parts` it gives no reasons and knows no new track.
       titles: of the log's tracks.
     """
 
@@ -28,19 +28,31 @@ class Narrator:
         self.data: Listening = setup.data
         self._histories = setup.split.train.merged(setup.split.valid)
         self._test = setup.split.test
+        self._explains = hasattr(recommender, "parts")
+        # Recommendations are made at the moment when the histories end.
+        self._now_ms = int(self._histories.times.max())
+        self._out = self.data.released_ms <= self._now_ms
+        self._bias = self._bias_at(recommender, self._now_ms)
         columns = setup.config.data.get("track_words", ())
-        self._parts = recommender.parts(
-            {name: words_in(self.data.tracks, (name,), self.data.buckets) for name in columns}
-        )
+        words = {name: words_in(self.data.tracks, (name,), self.data.buckets) for name in columns}
+        self._parts = recommender.parts(words) if self._explains else {}
+
+    def _bias_at(self, recommender: Any, time_ms: int) -> np.ndarray:
+        """float32 [V]: what is added to all scores of a track at that time."""
+        if hasattr(recommender, "bias_at"):
+            return recommender.bias_at(np.array([time_ms]))[0]
+        return np.zeros(self.data.n_items, np.float32) if recommender.bias is None else recommender.bias
 
     def _reasons(self, query: np.ndarray, tracks: np.ndarray) -> list[list[tuple[str, float]]]:
         """For each track the parts of its score beyond the mean track's, largest first."""
+        if not self._explains:
+            return [[] for _ in tracks]
         names, values = [], []
         for name, part in self._parts.items():
             score = part @ query
             names.append({"own": "who else plays it", "sound": "its sound"}.get(name, name))
-            values.append(score[tracks] - score.mean())
-        values.append(self._recommender.bias[tracks] - self._recommender.bias.mean())
+            values.append(score[tracks] - score[self._out].mean())
+        values.append(self._bias[tracks] - self._bias[self._out].mean())
         names.append("its age")
         found = []
         for place, track in enumerate(tracks):
@@ -58,29 +70,39 @@ class Narrator:
         return f"{column} {self.data.tracks[column][track]}".replace("|", ", ")
 
     def story(self) -> Story | None:
-        """The listener most of whose recommended tracks were played in the test; of several the first."""
+        """Of the listeners who played any of their recommended tracks in the test, the one in the middle."""
         users = np.flatnonzero((self._test.lengths > 0) & (self._histories.lengths >= HISTORY))
         if not len(users):
             return None
         shown = self._histories.take(users)
-        scores = self._recommender.scores(users, shown)
+        queries = self._recommender.queries(users, shown)
+        scores = queries @ self._recommender.vectors.T + self._bias
         rows = np.repeat(np.arange(len(users)), shown.lengths)
         scores[rows, shown.items] = -np.inf
-        scores[:, self.data.released_ms > self._histories.times.max()] = -np.inf
+        scores[:, ~self._out] = -np.inf
         best = np.argsort(-scores, axis=1, kind="stable")[:, :RECOMMENDED]
         hits = np.array([np.isin(best[row], self._test.row(int(user))).sum() for row, user in enumerate(users)])
-        row = int(np.argmax(hits))
+        row = middle(hits)
         user = int(users[row])
-        query = self._recommender.queries(users[row : row + 1], self._histories.take(users[row : row + 1]))[0]
         played = self._test.row(user)
-        reasons = self._reasons(query, best[row])
+        reasons = self._reasons(queries[row], best[row])
         recommended = [
             Shown(int(track), self._titles[track], self._about_track(int(track)), why, bool(np.isin(track, played)))
             for track, why in zip(best[row], reasons, strict=True)
         ]
         low, high = self._histories.indptr[user : user + 2]
         history = [self._played(event) for event in range(max(low, high - HISTORY), high)]
-        return Story(str(self.data.users["user"][user]), self._about_user(user), int(high - low), history, recommended)
+        chosen = (
+            f"Chosen so: of the {len(users):,} listeners with {HISTORY} plays or more before the test, and any in it, "
+            f"{(hits > 0).sum():,} played one or more of their {RECOMMENDED} recommended tracks in the test. "
+        )
+        chosen += (
+            f"This one stands in the middle of those, with {hits[row]}; the most is {hits.max()}, the others have none."
+            if hits.any()
+            else "This is the first of them."
+        )
+        name, about = str(self.data.users["user"][user]), self._about_user(user)
+        return Story(name, about, chosen, int(high - low), history, recommended)
 
     def _played(self, event: int) -> Shown:
         log = self._histories
@@ -107,15 +129,18 @@ class Narrator:
 
     def newcomer(self) -> Newcomer | None:
         """The new track that was played most in the test, and the listeners whom it fits best."""
-        new = (self.data.released_ms > self._setup.train.end_ms) & (self._setup.train.counts() == 0)
+        new = (self.data.released_ms > self._setup.train.end_ms) & (self._histories.counts() == 0)
         counts = np.where(new, self._test.counts(), 0)
         track = int(np.argmax(counts))
-        if not counts[track]:
+        if not counts[track] or not self._explains:
             return None
         users = np.flatnonzero(self._histories.lengths > 0)
         queries = self._recommender.queries(users, self._histories.take(users))
-        one = slice(track, track + 1)
-        scores = self._recommender.log_share(queries, self._recommender.vectors[one], self._recommender.bias[one])[:, 0]
+        one, plain = slice(track, track + 1), self._recommender.boosted(0.0)
+        moment_ms = max(self._now_ms, int(self.data.released_ms[track]))
+        bias = self._bias_at(plain, moment_ms)
+        others = np.where(self.data.released_ms <= moment_ms, bias, -np.inf)
+        scores = plain.log_share(queries, plain.vectors[one], bias[one], others)[:, 0]
         order = np.argsort(-scores, kind="stable")
         players = np.flatnonzero([bool(np.isin(track, self._test.row(int(user)))) for user in users])
         place = np.empty(len(users))
@@ -127,8 +152,15 @@ class Narrator:
             listeners.append(
                 (str(self.data.users["user"][user]), self._about_user(user), last, bool(np.isin(row, players)))
             )
-        shown = Shown(track, self._titles[track], f"{self._about_track(track)}; {counts[track]:,} plays in the test")
-        return Newcomer(shown, listeners, float(np.median(place[players])) if len(players) else None)
+        words = ", ".join(filter(None, [self._about_track(track), f"{counts[track]:,} plays in the test"]))
+        played = counts[counts > 0]
+        chosen = (
+            f"Chosen so: of the {len(played):,} tracks that came out after training ended and were first played in the "
+            f"test, it was played most there. Half of them have {np.median(played):.0f} plays or fewer: it is the "
+            "one most can be said of, not a typical one."
+        )
+        shown = Shown(track, self._titles[track], words)
+        return Newcomer(shown, chosen, listeners, float(np.median(place[players])) if len(players) else None)
 
     def pieces(self, tracks: set[int]) -> dict[int, Piece]:
         """The beginnings of these tracks, of those that have sound."""
@@ -140,6 +172,12 @@ class Narrator:
             audio = sound.waveform(track, 0, round(LONGEST_S * rate))
             found[track] = Piece(audio, rate, 0.0, float(sound.lengths[track]) / rate)
         return found
+
+
+def middle(hits: np.ndarray) -> int:
+    """The place of the median of those above 0, of several the first; 0 where there are none."""
+    above = np.flatnonzero(hits > 0)
+    return int(above[np.argsort(hits[above], kind="stable")[(len(above) - 1) // 2]]) if len(above) else 0
 
 
 def coloured_by(tracks: Any) -> str:
