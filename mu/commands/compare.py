@@ -40,7 +40,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument("b", metavar="B", help="FOLDER or FOLDER:NAME")
     parser.add_argument(
         "--metrics",
-        help="such as recall@10,ndcg@10; on plays also of one section, discovery/recall@20 (default: all that both have)",
+        help="such as recall@10,ndcg@10; on plays also of one section: discovery/recall@20 (default: all in both)",
     )
     parser.add_argument(
         "--samples",
