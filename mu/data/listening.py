@@ -192,8 +192,8 @@ def described(
     """`log` with `sound` and the named columns of its tables; see `load`."""
     if released is not None and log.card.get("time_unit") == "order":
         raise ValueError(
-            f"data.released={released!r}, but the log has no times, only an order: how old a track was when played is not "
-            "known; import it with --time=NAME, or set data.released=None"
+            f"data.released={released!r}, but the log has no times, only an order: how old a track was at a play is "
+            "not known; import it with --time=NAME, or set data.released=None"
         )
     if tags is None:
         held, names = np.zeros((log.n_items, 0), np.float32), ()

@@ -1,0 +1,93 @@
+"""Your own log and your own audio in one model, as `mu import` and `mu import-audio` wrote them.
+
+The log needs times; a row of plays.csv is user, track, time, and if you have them how plays ended and in what context.
+tracks.csv holds what is known of each track: its id as in the log, and columns such as artist, tags (separated by '|')
+and the date of release. audio.csv says which file is which track: columns `file` and `track`. Tracks may lack audio, or
+plays, or both; how many do is in the run's data_card. Every test play is ranked among all tracks that were out.
+
+    mu import plays.csv --track_table=tracks.csv --catalogue=all --unknown_tracks=error --output=data/plays
+    mu import-audio audio.csv --root=audio --output=data/clips --store --store_rate_hz=16000
+    mu train --config=experiments/plays_and_clips.py:log=data/plays,clips=data/clips --workdir=runs/plays_and_clips
+    mu report runs/plays_and_clips
+
+What is known of tracks is named by their columns, several separated by '|'; new releases need their date:
+
+    mu train --config=experiments/plays_and_clips.py:track_words=artist|tags,tags=tags,released=release_date \
+        --workdir=runs/told
+
+Where audio.csv calls the tracks otherwise, say in which column: clip_column=isrc. A folder of files whose names are the
+tracks' ids has them as clip_column=clip. The plain command on a world of 2,000 tracks takes minutes of two CPU cores;
+more data want more steps and a wider model: steps=20000 and --config.model.dim=128.
+"""
+
+from ml_collections import ConfigDict
+
+from mu.config import base, parse_arg
+
+
+def get_config(arg: str | None = None) -> ConfigDict:
+    """Arguments: `log` and `clips`, the folders (clips=none for a log without audio); `clip_column` of the clips says
+    which track each is; `track_words`, `user_words`, columns that the model is told, separated by '|'; `tags`, a column
+    to learn to hear; `released`, that of the date; `steps`; `seed`; `smoke`: does it run at all?"""
+    args = parse_arg(
+        arg,
+        smoke=False,
+        seed=0,
+        steps=2000,
+        log="data/plays",
+        clips="data/clips",
+        clip_column="track",
+        track_words="",
+        user_words="",
+        tags="",
+        released="",
+    )
+    hears = args.clips != "none"
+    config = base()
+    config.seed = args.seed
+    config.data = {
+        "name": "mu.data.listening:load",
+        "path": args.log,
+        "clips": args.clips if hears else None,
+        "sample_rate_hz": 16000,
+        "clip_column": args.clip_column,
+        "track_words": tuple(filter(None, args.track_words.split("|"))),
+        "user_words": tuple(filter(None, args.user_words.split("|"))),
+        "tags": args.tags or None,
+        "released": args.released or None,
+    }
+    config.split = {"name": "mu.data.splits:global_temporal", "valid_share": 0.1, "test_share": 0.15}
+    config.batches = {
+        "name": "mu.data.listening_batches:ListeningBatches",
+        "window": 10 if args.smoke else 50,
+        "rows": 8 if args.smoke else 32,
+        "negatives": 16 if args.smoke else 256,
+        "horizon": 10,
+        "clips": 8 if args.smoke else 32,
+        "clips_every": 4,
+        "crop_s": 4.0,
+    }
+    config.model = {
+        "name": "mu.models.audio_user:AudioUser",
+        "audio": {"size": "xs", "n_mels": 64, "window_s": 0.032, "hop_s": 0.02, "normalisation": "none"},
+        "drop_id": 0.5 if hears else 0.0,
+        "contexts": 255,
+    }
+    config.task = {"name": "mu.tasks.next_play:NextPlay", "tags": 0.5 if args.tags and hears else 0.0}
+    config.total_steps = 20 if args.smoke else args.steps
+    for part, rate in (("optimizer", 2e-3), ("tables", 4e-3)):
+        schedule = {"name": "optax:cosine_decay_schedule", "init_value": rate, "decay_steps": config.total_steps}
+        config[part] = {"name": config[part].name, "learning_rate": schedule}
+    config.clip_norm = 1.0
+    config.evaluation = {"name": "mu.measuring.plays:PlayScores"}
+    config.best = {"metric": "valid/discovery/recall@20", "patience": None}
+    config.evaluate_every_steps = config.checkpoint_every_steps = 10 if args.smoke else 200
+    config.log_every_steps = 10 if args.smoke else 50
+    config.baselines = {
+        "random": {"name": "mu.baselines.simple:Random"},
+        "popularity": {"name": "mu.baselines.popularity:Popularity"},
+        "item_knn": {"name": "mu.baselines.item_knn:ItemKNN"},
+    }
+    if hears:
+        config.baselines.update(content={"name": "mu.baselines.content:ContentNeighbours"})
+    return config
