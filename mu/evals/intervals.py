@@ -97,29 +97,39 @@ def _check_samples(samples: int) -> None:
 
 
 def clustered_bootstrap(
-    values: np.ndarray, clusters: np.ndarray, samples: int = 1000, seed: int = 0, level: float = 0.95
+    values: np.ndarray,
+    clusters: np.ndarray,
+    samples: int = 1000,
+    seed: int = 0,
+    level: float = 0.95,
+    weights: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Percentile intervals of the means over plays when it is their listeners who are drawn with replacement.
 
-    A drawn mean is the drawn listeners' sum over their number of plays (the ratio estimator): plays of one listener are
-    alike, and intervals that took them for independent would be too narrow.
+    A drawn mean is the drawn listeners' weighted sum over their weights (the ratio estimator): plays of one listener
+    are alike, and intervals that took them for independent would be too narrow.
 
     Args:
       values: float [n, M], M numbers of each of n plays.
       clusters: int [n], whose they are.
       samples: how many times the listeners are drawn.
       level: the share of the drawn means inside the interval.
+      weights: float [n], how much each play counts; None for all alike.
 
     Returns:
       (low, high), float64 [M] each.
     """
     values = _table(values)
-    if clusters.shape != values.shape[:1]:
-        raise ValueError(f"clusters is {clusters.shape}; it must name one for each of the {len(values)} rows")
+    for name, array in (("clusters", clusters), ("weights", weights)):
+        if array is not None and array.shape != values.shape[:1]:
+            raise ValueError(f"{name} is {array.shape}; it must hold one for each of the {len(values)} rows")
     _check_samples(samples)
+    weights = np.ones(len(values)) if weights is None else np.asarray(weights, np.float64)
+    if not (weights >= 0).all() or not weights.sum():
+        raise ValueError("weights must not be negative, and some must be positive")
     _, place = np.unique(clusters, return_inverse=True)
-    counts = np.bincount(place).astype(np.float64)
-    sums = np.stack([np.bincount(place, weights=column) for column in values.T], axis=1)
+    counts = np.bincount(place, weights=weights)
+    sums = np.stack([np.bincount(place, weights=column * weights) for column in values.T], axis=1)
     random = np.random.default_rng(seed)
     means = np.empty((samples, values.shape[1]))
     for sample in range(samples):

@@ -74,6 +74,10 @@ class PlayEvaluator:
       trained_until_ms: tracks out later than this are new.
       known: bool [V], tracks that training has seen.
       ks, metrics: as of `mu.evals.ranking`.
+
+    Attributes:
+      plays: that are ranked. histories, released_ms: as given.
+      new: bool [V], tracks that came out after training ended.
     """
 
     def __init__(
@@ -93,8 +97,8 @@ class PlayEvaluator:
         kept = order[np.sort(first)]
         kept = kept[released_ms[plays.tracks[kept]] <= plays.times_ms[kept]]
         self.plays = Plays(plays.users[kept], plays.tracks[kept], plays.times_ms[kept])
-        self._histories, self._released_ms = histories, released_ms
-        self._new = (released_ms > trained_until_ms) & ~known
+        self.histories, self.released_ms = histories, released_ms
+        self.new = (released_ms > trained_until_ms) & ~known
         self._options = {"ks": tuple(int(k) for k in ks), "metrics": tuple(metrics)}
         self._masks = self._sections(known)
 
@@ -105,13 +109,13 @@ class PlayEvaluator:
 
     def _sections(self, known: np.ndarray) -> dict[str, np.ndarray]:
         users, tracks = self.plays.users, self.plays.tracks
-        seen = self._histories.seen()
+        seen = self.histories.seen()
         played = np.zeros(len(users), bool)
         for place, (user, track) in enumerate(zip(users.tolist(), tracks.tolist(), strict=True)):
             row = seen.indices[seen.indptr[user] : seen.indptr[user + 1]]
             at = np.searchsorted(row, track)
             played[place] = at < len(row) and row[at] == track
-        lengths = np.diff(self._histories.indptr)
+        lengths = np.diff(self.histories.indptr)
         light = lengths[users] < np.median(lengths[np.unique(users)])
         discovery = known[tracks] & ~played
         masks = {
@@ -120,39 +124,27 @@ class PlayEvaluator:
             "discovery, heavy": discovery & ~light,
             "repeat": played,
         }
-        age_days = (self.plays.times_ms - self._released_ms[tracks]) // DAY_MS
+        age_days = (self.plays.times_ms - self.released_ms[tracks]) // DAY_MS
         for name, (low, high) in AGES.items():
-            masks[name] = self._new[tracks] & ~played & (age_days >= low) & (age_days < high)
+            masks[name] = self.new[tracks] & ~played & (age_days >= low) & (age_days < high)
             masks[f"new: {name}"] = masks[name]
         return {name: np.flatnonzero(mask) for name, mask in masks.items() if mask.any()}
 
     def run(self, recommender: Any) -> dict[str, Section]:
-        """Scores all plays, in blocks, and measures; a recommender without `scores_at` is asked for `scores`.
-
-        Raises:
-          ValueError: the scores are not float32 [B, V] or hold a NaN.
-        """
-        n, n_items = len(self.plays.users), len(self._released_ms)
+        """Scores all plays, in blocks, and measures; see `scores_of`."""
+        n, n_items = len(self.plays.users), len(self.released_ms)
         counts = {rule: np.zeros((2, n), np.int64) for rule in ("unplayed", "played", "new")}
         block = max(BLOCK_BYTES // (4 * n_items), 1)
         for start in range(0, n, block):
             part = slice(start, min(start + block, n))
             users, tracks, times_ms = self.plays.users[part], self.plays.tracks[part], self.plays.times_ms[part]
-            shown = self._histories.take(users)
-            if hasattr(recommender, "scores_at"):
-                scores = recommender.scores_at(users, shown, times_ms)
-            else:
-                scores = recommender.scores(users, shown)
-            if scores.shape != (len(users), n_items) or scores.dtype != np.float32 or np.isnan(scores).any():
-                raise ValueError(
-                    f"{type(recommender).__name__} gave {scores.dtype} {scores.shape} for {len(users)} plays, or NaN; "
-                    f"it must give float32 {(len(users), n_items)}"
-                )
+            shown = self.histories.take(users)
+            scores = scores_of(recommender, users, shown, times_ms)
             own = scores[np.arange(len(users)), tracks][:, None]
-            out = self._released_ms[None] <= times_ms[:, None]
+            out = self.released_ms[None] <= times_ms[:, None]
             played = np.zeros(out.shape, bool)
             played[np.repeat(np.arange(len(users)), np.diff(shown.indptr)), shown.items] = True
-            candidates = {"unplayed": out & ~played, "played": played, "new": out & self._new}
+            candidates = {"unplayed": out & ~played, "played": played, "new": out & self.new}
             above, tied = scores > own, scores == own
             for rule, among in candidates.items():
                 counts[rule][0, part] = (above & among).sum(axis=1)
@@ -175,11 +167,30 @@ class PlayEvaluator:
     def hash(self) -> str:
         """sha256 over what is asked: the plays, what recommenders are shown, and among what each is ranked."""
         digest = hashlib.sha256()
-        shown = self._histories.indptr, self._histories.items, self._released_ms, self._new
+        shown = self.histories.indptr, self.histories.items, self.released_ms, self.new
         parts = (value for pair in self._masks.items() for value in pair)
         for value in (self.plays.users, self.plays.tracks, self.plays.times_ms, *shown, *parts):
             digest.update(value.encode() if isinstance(value, str) else np.ascontiguousarray(value).data)
         return digest.hexdigest()
+
+
+def scores_of(recommender: Any, users: np.ndarray, histories: Any, times_ms: np.ndarray) -> np.ndarray:
+    """float32 [B, V] at these times; a recommender without `scores_at` is asked for `scores`.
+
+    Raises:
+      ValueError: the scores are not float32 [B, V] or hold a NaN.
+    """
+    if hasattr(recommender, "scores_at"):
+        scores = recommender.scores_at(users, histories, times_ms)
+    else:
+        scores = recommender.scores(users, histories)
+    shape = len(users), histories.n_items
+    if scores.shape != shape or scores.dtype != np.float32 or np.isnan(scores).any():
+        raise ValueError(
+            f"{type(recommender).__name__} gave {scores.dtype} {scores.shape} for {len(users)} plays, or NaN; "
+            f"it must give float32 {shape}"
+        )
+    return scores
 
 
 def differences(

@@ -1,0 +1,246 @@
+"""What a model that hears is worth on the day a track is released, and what it costs: three simulated worlds.
+
+    python benchmarks/release_day.py [--seeds=0,1,2] [--workdir=runs/release_day]
+
+For each seed a world of size small is simulated, imported and split by time as `mu quickstart` does; SASRec (id_only)
+and the model of sound and listeners learn from the same plays, and every test play is ranked by both, by the other
+baselines and by the oracle. Runs that are complete are not run again. docs/release_day.md holds the table, the claims
+and whether they are met, with intervals, command, commit, machine and time.
+"""
+
+import argparse
+import json
+import os
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from mu import config
+from mu.commands import quickstart, quickstart_config
+from mu.evals.intervals import clustered_bootstrap
+from mu.evals.plays import PlayEvaluation, Section, load
+from mu.measuring.expected import expected_recall
+from mu.setup import restore
+from mu.train import train
+from mu.training.memory import keep_freed_memory
+from mu.training.provenance import commit, processor
+from mu_kernels._threads import available_cpus
+
+ROOT = Path(__file__).resolve().parents[1]
+METRIC, SAMPLES = "recall@20", 1000
+ROWS = (
+    "model",
+    "model_unboosted",
+    "id_only",
+    "item_knn",
+    "content_of_model",
+    "content_of_mfcc",
+    "artist_popularity",
+    "popularity",
+    "random",
+    "oracle",
+)
+INTRODUCTION = """\
+# The day of release
+
+Written by `python benchmarks/release_day.py`. {worlds} simulated worlds of size small; recall@20 of test plays by the
+age of the track, all plays of all worlds pooled, with 95 % bootstrap intervals over listeners. `model` hears, and shows
+tracks in their first week with a boost that was chosen on validation (`fresh_cost` of `mu.measuring.plays`: .05 of the
+recall of known tracks); `model_unboosted` is without. `id_only` is SASRec on the same plays. All know what was played
+until the test began; the oracle knows each listener's taste at each moment.
+
+"""
+EXPECTED = """
+## Expected under the worlds' law
+
+On the day of release few plays are observed, and which track was played is mostly luck. The worlds know how likely each
+was: here every track that was out and not yet played counts by its true probability at the moment of each test play
+(`mu/measuring/expected.py`).
+
+"""
+
+
+class Estimate(NamedTuple):
+    """A mean and its interval."""
+
+    mean: float
+    low: float
+    high: float
+
+    def __str__(self) -> str:
+        return f"{self.mean:.3f} [{self.low:.3f}, {self.high:.3f}]"
+
+
+class Pooled(NamedTuple):
+    """Numbers of the plays of all worlds.
+
+    Attributes:
+      listeners: int64 [n], of all worlds apart.
+      values: name of the recommender -> float64 [n].
+      weights: float64 [n], how much each play counts.
+    """
+
+    listeners: np.ndarray
+    values: dict[str, np.ndarray]
+    weights: np.ndarray
+
+    def of(self, **factors: float) -> Estimate:
+        """The mean of a sum of recommenders, each times a factor."""
+        column = sum(factor * self.values[name] for name, factor in factors.items())
+        low, high = clustered_bootstrap(column[:, None], self.listeners, SAMPLES, weights=self.weights)
+        return Estimate(float(np.average(column, weights=self.weights)), float(low[0]), float(high[0]))
+
+
+def run(folder: Path, seed: int, size: str) -> PlayEvaluation:
+    """The evaluation of one world's model, made where it is missing."""
+    quickstart.simulated(folder / "world", size, seed)
+    quickstart.imported(folder / "world", folder / "log")
+    for parts, name in (("id", "id_only"), ("all", "model")):
+        if (folder / name / "evaluation" / "evaluation.json").is_file():
+            continue
+        changed = quickstart_config.get_config(f"folder={folder},size={size},seed={seed},parts={parts}")
+        if parts == "all":
+            changed.baselines.id_only = {"name": "mu.measuring.plays:TrainedRun", "workdir": str(folder / "id_only")}
+            changed.baselines.content_of_mfcc = {"name": "mu.baselines.content:ContentNeighbours"}
+        train(config.resolve(changed), folder / name)
+    return load(folder / "model")
+
+
+def expected(folder: Path) -> dict[str, dict[str, np.ndarray]]:
+    """Recommender -> section -> float64 [E, 2] of `expected_recall`, of one world."""
+    file = folder / "expected.npz"
+    names = ("model", "model_unboosted", "id_only", "item_knn", "popularity", "oracle")
+    if not file.is_file():
+        setup, state, _ = restore(folder / "model")
+        measuring = setup.evaluation
+        shown = measuring.measured(state, folder / "model" / "evaluation")
+        baselines = setup.baselines()
+        found = {"model": shown, "model_unboosted": shown.boosted(0.0)}
+        found |= {name: baselines[name].fit(setup.train) for name in names if name in baselines}
+        law = found["oracle"]
+        arrays = {
+            f"{name}/{section}": pairs
+            for name in names
+            for section, pairs in expected_recall(measuring.evaluators["test"], found[name], law).items()
+        }
+        np.savez_compressed(file, **arrays)  # pyright: ignore[reportArgumentType]
+    with np.load(file) as arrays:
+        sections = dict.fromkeys(name.partition("/")[2] for name in arrays.files)
+        return {name: {section: arrays[f"{name}/{section}"] for section in sections} for name in names}
+
+
+def pooled_plays(evaluations: list[PlayEvaluation], section: str) -> Pooled:
+    """What was observed of one section in all worlds that have such plays."""
+    parts: list[dict[str, Section]] = []
+    listeners = []
+    for world, evaluation in enumerate(evaluations):
+        if section in evaluation.results["model"]:
+            parts.append({name: evaluation.results[name][section] for name in ROWS})
+            listeners.append(world * 10**9 + evaluation.plays.users[parts[-1]["model"].plays])
+    values = {name: np.concatenate([part[name].values[METRIC] for part in parts]) for name in ROWS}
+    return Pooled(np.concatenate(listeners), values, np.ones(len(values["model"])))
+
+
+def pooled_law(evaluations: list[PlayEvaluation], worlds: list[dict], section: str) -> Pooled:
+    """What the law expects of one section in all worlds."""
+    listeners = [world * 10**9 + evaluation.plays.users for world, evaluation in enumerate(evaluations)]
+    pairs = {name: np.concatenate([world[name][section] for world in worlds]) for name in worlds[0]}
+    there = pairs["oracle"][:, 1]
+    held = there > 0
+    values = {name: pair[held, 0] / pair[held, 1] for name, pair in pairs.items()}
+    return Pooled(np.concatenate(listeners)[held], values, there[held])
+
+
+def claims(day: Pooled, day_law: Pooled, warm: dict[str, Pooled]) -> list[tuple[str, str, str]]:
+    """(what is claimed, what was found, whether it is met) each."""
+    found = []
+    for name, pooled in (("observed", day), ("expected", day_law)):
+        ours, popular, oracle = (pooled.of(**{row: 1.0}) for row in ("model", "popularity", "oracle"))
+        over = pooled.of(model=1.0, popularity=-5.0)
+        found.append(
+            (
+                f"day 0, {name}: at least 5 x popularity",
+                f"{ours} beside {popular}; less 5 x popularity {over}",
+                met(over),
+            )
+        )
+        over = pooled.of(model=1.0, oracle=-0.6)
+        found.append(
+            (
+                f"day 0, {name}: at least .6 x the oracle",
+                f"{ours.mean / oracle.mean:.2f} x ({oracle}); less .6 x the oracle {over}",
+                met(over),
+            )
+        )
+    for name, pooled in warm.items():
+        over = pooled.of(model=1.0, id_only=-1.0)
+        answer = "met" if over.high >= 0 else "not met"
+        found.append((f"{name}: no worse than id_only within the interval", f"model less id_only {over}", answer))
+    return found
+
+
+def met(over: Estimate) -> str:
+    if over.mean < 0:
+        return "not met"
+    return "met" if over.low >= 0 else "met in the mean, not beyond the interval"
+
+
+def markdown(head: list[str], lines: list[list[str]]) -> str:
+    return "\n".join(f"| {' | '.join(line)} |" for line in (head, ["---"] * len(head), *lines)) + "\n"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seeds", default="0,1,2")
+    parser.add_argument("--workdir", type=Path, default=Path("runs/release_day"), help="holds worlds and runs")
+    parser.add_argument("--size", choices=("tiny", "small"), default="small", help="tiny: does it work? writes nothing")
+    arguments = parser.parse_args()
+    seeds, started = [int(seed) for seed in arguments.seeds.split(",")], time.perf_counter()
+    keep_freed_memory()
+    folders = [arguments.workdir / f"seed{seed}" for seed in seeds]
+    evaluations = [run(folder, seed, arguments.size) for folder, seed in zip(folders, seeds, strict=True)]
+    laws = [expected(folder) for folder in folders]
+    minutes = (time.perf_counter() - started) / 60
+
+    sections = list(dict.fromkeys(name for evaluation in evaluations for name in evaluation.results["model"]))
+    observed = {name: pooled_plays(evaluations, name) for name in sections}
+    by_law = {name: pooled_law(evaluations, laws, name) for name in laws[0]["oracle"]}
+    tables = {
+        "observed": {name: {row: pooled.of(**{row: 1.0}) for row in ROWS} for name, pooled in observed.items()},
+        "expected": {name: {row: pooled.of(**{row: 1.0}) for row in laws[0]} for name, pooled in by_law.items()},
+    }
+    made = claims(
+        observed["day 0"],
+        by_law["day 0"],
+        {name: observed[name] for name in ("discovery", "repeat") if name in observed},
+    )
+    shown = [name for name in sections if not name.startswith(("discovery,", "new: "))]
+    counts = {name: len(observed[name].listeners) for name in shown}
+    text = INTRODUCTION.format(worlds=len(seeds))
+    text += markdown(
+        [METRIC, *(f"{name} ({counts[name]:,})" for name in shown)],
+        [[row, *(str(tables["observed"][name][row]) for name in shown)] for row in ROWS],
+    )
+    text += EXPECTED + markdown(
+        [METRIC, *by_law], [[row, *(str(tables["expected"][name][row]) for name in by_law)] for row in laws[0]]
+    )
+    text += "\n## Claims\n\n" + markdown(["claimed", "found", ""], [list(line) for line in made])
+    boosts = ", ".join(f"{evaluation.about['fresh_boost']:g}" for evaluation in evaluations)
+    machine = f"{available_cpus()} of {os.cpu_count()} cores of {processor()}"
+    text += (
+        f"\nSeeds {arguments.seeds}; boosts chosen {boosts}; commit {(commit() or 'unknown')[:12]}; {machine}; "
+        f"{minutes:.0f} min.\n"
+    )
+    print(text)
+    if arguments.size == "small":
+        rows = {
+            kind: {s: {r: list(e) for r, e in t.items()} for s, t in table.items()} for kind, table in tables.items()
+        }
+        (ROOT / "docs" / "release_day.json").write_text(json.dumps({"seeds": seeds, "claims": made, **rows}, indent=1))
+        (ROOT / "docs" / "release_day.md").write_text(text)
+
+
+if __name__ == "__main__":
+    main()
