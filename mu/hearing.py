@@ -7,7 +7,6 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-import scipy.special
 from flax import nnx
 
 from mu.data.clip_batches import tile_starts
@@ -170,14 +169,11 @@ class TimedScores:
           queries: float32 [B, D]. vectors: float32 [n, D]. bias: float32 [n].
           catalogue_bias: float32 [V], of the catalogue's tracks at that moment; -inf for what is not out then.
         """
-        log_z = np.concatenate(
-            [
-                scipy.special.logsumexp(
-                    queries[start : start + BLOCK] @ self.vectors.T + catalogue_bias, axis=1, keepdims=True
-                )
-                for start in range(0, len(queries), BLOCK)
-            ]
-        )
+        log_z = np.empty((len(queries), 1))
+        for start in range(0, len(queries), BLOCK):
+            scores = queries[start : start + BLOCK] @ self.vectors.T + catalogue_bias
+            most = scores.max(axis=1, keepdims=True)
+            log_z[start : start + BLOCK] = most + np.log(np.exp(scores - most).sum(axis=1, keepdims=True))
         return (queries @ vectors.T + bias - log_z).astype(np.float32)
 
     def queries(self, users: np.ndarray, histories: Any) -> np.ndarray:
