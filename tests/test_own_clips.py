@@ -401,6 +401,24 @@ def test_a_missing_file_is_named(run, folder, tmp_path, capsys):
     assert "7.wav" in capsys.readouterr().err
 
 
+def test_a_model_of_ids_alone_is_told_of_and_compared(run, folder, tmp_path, capsys):
+    """SASRec on the same plays: it has no reasons and knows no new track, and the rest is as for others."""
+    config, plain = config_of(folder), mu.config.base()
+    config.model, config.batches, config.task = plain.model, plain.batches, plain.task
+    config.model.update(dim=8, layers=1, heads=1, window=10)
+    config.batches.update(window=10, rows=4, negatives=4)
+    config.total_steps = 2
+    train(mu.config.resolve(config), tmp_path)
+    assert main(["report", str(tmp_path)]) == 0
+    text = (tmp_path / "report.html").read_text()
+    assert "Chosen so: of the 30 listeners" in text and "A new track" not in text and "What speaks for" not in text
+    found = said(called(capsys, tmp_path, "--history=t3,t8", "--k=40"))
+    assert len(found) == N_TRACKS - 2
+    assert main(["compare", str(tmp_path), str(run), "--metrics=recall@3", "--samples=20"]) == 0
+    out = capsys.readouterr().out
+    assert "plays of 30 listeners, the same in both" in out and "discovery, heavy/recall@3" in out
+
+
 def test_arguments_of_the_experiment(folder):
     config = config_of(folder, told="", clips="none")
     assert config.data.clips is None and config.task.tags == 0 and "content" not in config.baselines
