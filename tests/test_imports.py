@@ -53,7 +53,7 @@ ALLOWED = {
     "mu.config": {"ml_collections"},
     # Where the parts meet: anything of mu, and what they speak to them in.
     "mu.recommender": {"mu", "mu_kernels", "jax", "flax", "numpy"},
-    "mu.hearing": {"mu", "jax", "flax", "numpy", "scipy"},
+    "mu.hearing": {"mu", "jax", "flax", "numpy"},
     "mu.measuring": {"mu", "mu_kernels", "jax", "flax", "numpy", "polars"},
     "mu.embedding": {"mu", "jax", "flax", "numpy", "polars", "soundfile"},
     "mu.report": {"mu.audio", "mu.data", "mu.evals", "jax", "numpy", "soundfile"},

@@ -18,14 +18,14 @@ AGE_NAMES = {"discovery": "known"}
 LINES = ("model", "id_only", "artist_popularity", "popularity", "oracle")
 SECTION_WORDS = (
     "Each play of the test is ranked when it happened. discovery: tracks that training knows and the listener has not "
-    "played, among all not played. repeat: tracks that the listener has played, among those. day 0 and so on: "
-    "tracks that "
-    "came out after training ended, by their age, among all not played; new: the same plays among the tracks "
-    "that came out "
-    "after training ended. Brackets: 95 % bootstrap intervals over listeners."
+    "played, among all not played. repeat: tracks that the listener has played, among those. day 0 and so on: tracks "
+    "that came out after training ended, by their age, among all not played; new: the same plays among the tracks that "
+    "came out after training ended. Brackets: 95 % bootstrap intervals over listeners."
 )
-
-
+BOOST_WORDS = (
+    "model shows tracks in their first week with a boost of {boost:g}: the largest whose cost for known tracks, chosen on "
+    "validation, is within what the config allows. model_unboosted is without."
+)
 REASONS_WORDS = (
     "What speaks for a track are parts of its score, beyond what they are for the mean track; they add up to it."
 )
@@ -73,7 +73,9 @@ def _result(run: ListeningRun) -> Html:
             for section, count in about["sections"].items()
         ]
         parts.append(join(tag("h3", name), table(name, ["plays", *about["rows"]], lines)))
-    return join(*parts, tag("p", SECTION_WORDS, class_="soft small"))
+    boosted = "model_unboosted" in about["rows"]
+    said = BOOST_WORDS.format(boost=about["fresh_boost"]) if boosted else None
+    return join(*parts, tag("p", SECTION_WORDS, class_="soft small"), said and tag("p", said, class_="soft small"))
 
 
 def _cell(found: Estimate) -> Html:
@@ -121,8 +123,7 @@ def _newcomer(run: ListeningRun, newcomer: Newcomer) -> Html:
     if newcomer.rank_of_players is not None:
         said = (
             f"Those who did play it in the test stand, at the median, among the first "
-            f"{newcomer.rank_of_players:.0%} of "
-            "all listeners (50 % by chance)."
+            f"{newcomer.rank_of_players:.0%} of all listeners (50 % by chance)."
         )
     return join(
         tag("p", "Nobody had played it before the test: it is known by its sound and its words alone."),
@@ -141,8 +142,7 @@ def _map(run: ListeningRun) -> Html:
     words = (
         f"{len(run.titles):,} tracks as the model sees them, coloured by {run.label_name}, along the two directions in "
         f"which they vary most ({variance[0]:.0%} of the variance across, {variance[1]:.0%} up). The pointer on a "
-        "point "
-        "tells which track it is."
+        "point tells which track it is."
     )
     picture = cloud(places, styles, titles, {}, f"Map of {len(run.titles):,} tracks by {run.label_name}")
     return join(tag("p", words), marker_legend(entries), picture)
