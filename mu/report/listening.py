@@ -23,8 +23,8 @@ SECTION_WORDS = (
     "came out after training ended. Brackets: 95 % bootstrap intervals over listeners."
 )
 BOOST_WORDS = (
-    "model shows tracks in their first week with a boost of {boost:g}: the largest whose cost for known tracks, chosen on "
-    "validation, is within what the config allows. model_unboosted is without."
+    "model shows tracks in their first week with a boost of {boost:g}: the largest whose cost for known tracks on the "
+    "validation part is within what the config allows. model_unboosted is without."
 )
 REASONS_WORDS = (
     "What speaks for a track are parts of its score, beyond what they are for the mean track; they add up to it."
