@@ -15,7 +15,7 @@ from mu.report.training import training
 AGES = ("day 0", "days 1-6", "weeks 1-3", "weeks 4-", "discovery")
 AGE_NAMES = {"discovery": "known"}
 # Of the lines of the chart, in this order, those that the evaluation has.
-LINES = ("model", "id_only", "artist_popularity", "popularity", "oracle")
+LINES = ("model", "oracle", "id_only", "popularity", "artist_popularity")
 SECTION_WORDS = (
     "Each play of the test is ranked when it happened. discovery: tracks that training knows and the listener has not "
     "played, among all not played. repeat: tracks that the listener has played, among those. day 0 and so on: tracks "
