@@ -323,3 +323,10 @@ def test_importing_the_world_is_light() -> None:
         "from mu.world import simulate, Oracle; import mu.commands.world; assert 'jax' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_its_repr_says_how_large_it_is(world: World) -> None:
+    artists = len(world.catalogue.artist_names)
+    assert repr(world) == (
+        f"World(300 tracks by {artists} artists, 100 listeners, 5,000 plays in 52 weeks from 2024-01-05, seed 3)"
+    )

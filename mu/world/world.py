@@ -16,7 +16,7 @@ from mu.world.groups import Group, groups_of
 from mu.world.listeners import Listeners, make_listeners
 from mu.world.listening import TasteTables
 from mu.world.plays import Plays, draw_by_taste, simulate_plays
-from mu.world.settings import Settings, settings_of, week_of
+from mu.world.settings import START_MS, Settings, settings_of, week_of
 from mu.world.slates import Exposures, examination
 
 
@@ -38,6 +38,15 @@ class World:
     exposures: Exposures
     charts: Charts
     tables: TasteTables
+
+    def __repr__(self) -> str:
+        """How large it is and when it takes place."""
+        start = str(np.datetime64(START_MS, "ms").astype("datetime64[D]"))
+        return (
+            f"World({len(self.catalogue):,} tracks by {len(self.catalogue.artist_names):,} artists, "
+            f"{len(self.listeners):,} listeners, {len(self.plays):,} plays in "
+            f"{self.settings.weeks} weeks from {start}, seed {self.seed})"
+        )
 
     def context_probability(self, times_ms: np.ndarray) -> np.ndarray:
         """float64 [B, C]: the probability of each context for a session that opens at that time."""
