@@ -159,3 +159,11 @@ def test_parts_of_a_log_know_its_tables(tmp_path):
     taken = log.take(np.array([2, 0, 2])).take(np.array([1, 2]))
     assert taken.users["user"].to_list() == ["u0", "u2"]
     assert make_log([3, 2]).take(np.array([1])).users["user"].to_list() == [1]
+
+
+def test_its_repr_says_counts_days_and_what_a_play_tells():
+    log = make_log([2, 0, 3])
+    log = dataclasses.replace(log, times=np.array([3, 9, 1, 5, 8]) * 24 * 3600 * 1000, outcomes=None)
+    assert repr(log) == "Interactions(5 plays of 9 tracks by 3 listeners, 1970-01-02 to 1970-01-10, parts, contexts)"
+    for other in (log.where(np.zeros(5, bool)), dataclasses.replace(log, card={"time_unit": "order"})):
+        assert other.period == "" and " to " not in repr(other)

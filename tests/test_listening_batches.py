@@ -198,3 +198,16 @@ def test_other_sound_other_words_or_other_tags_are_other_data():
         make_listening(sound=False),
     ]
     assert len({log.hash(), *(other.hash() for other in changed)}) == 6
+
+
+def test_reprs_say_what_is_heard():
+    log = make_listening()
+    assert repr(log).endswith(
+        "outcomes, contexts,\n  sound of 19 tracks at 8,000 Hz, 2 tags, dates of release of 5 tracks)"
+    )
+    silent = make_listening(sound=False)
+    assert "no sound, 2 tags" in repr(silent)
+    assert "4 rows of 6 plays" in repr(make_batches(log)) and "5 negatives" in repr(make_batches(log))
+    assert "6 x 2 crops of 0.25 s in one batch in 3" in repr(make_batches(log, clips_every=3, crops=2))
+    assert "6 x 1 crops of 0.25 s in each batch" in repr(make_batches(log))
+    assert repr(make_batches(silent)).endswith("no sound)")

@@ -180,3 +180,14 @@ def test_random_split_is_pinned():
     split = random_by_ratio(make_log([10, 10]), 0.1, 0.2, seed=0)
     assert split.test.weights.tolist() == [6, 8, 12, 13]
     assert split.valid.weights.tolist() == [0, 16]
+
+
+def test_its_repr_has_a_line_for_each_part():
+    split = leave_one_out(make_log([4, 2, 0, 3]))
+    head, *lines = repr(split).splitlines()
+    assert head == "Split(leave_one_out:" and lines[-1].endswith(")")
+    assert [line.split(",")[0].strip(")") for line in lines] == [
+        "  train  5 plays by 3 listeners",
+        "  valid  2 plays by 2 listeners",
+        "  test   2 plays by 2 listeners",
+    ]

@@ -58,6 +58,22 @@ class Interactions:
     user_rows: np.ndarray | None = None
     card: dict[str, Any] = dataclasses.field(default_factory=dict)
 
+    def __repr__(self) -> str:
+        """How large it is, from when to when, and what it tells of a play."""
+        counts = f"{len(self):,} plays of {self.n_items:,} tracks by {self.n_users:,} listeners"
+        told = (name for name in OPTIONAL if getattr(self, name) is not None)
+        return f"{type(self).__name__}({', '.join(filter(None, (counts, self.period, *told)))})"
+
+    @property
+    def period(self) -> str:
+        """'2024-01-05 to 2024-12-31', the days of the first and of the last play; '' without plays or times."""
+        if not len(self) or self.card.get("time_unit") == "order":
+            return ""
+        heard = self.lengths > 0  # a listener's plays are in order of time: those in between are not read
+        ends = self.times[self.indptr[:-1][heard]].min(), self.times[self.indptr[1:][heard] - 1].max()
+        first, last = (np.datetime64(int(end), "ms").astype("datetime64[D]") for end in ends)
+        return f"{first} to {last}"
+
     @property
     def n_users(self) -> int:
         return len(self.indptr) - 1

@@ -65,6 +65,17 @@ class Listening(Interactions):
     tag_names: tuple[str, ...]
     released_ms: np.ndarray
 
+    def __repr__(self) -> str:
+        """Of the plays as any log; then what is known of the tracks."""
+        parts = ["no sound"]
+        if self.sound is not None:
+            parts = [f"sound of {int((self.sound.lengths > 0).sum()):,} tracks at {self.sound.sample_rate_hz:,} Hz"]
+        if self.tag_names:
+            parts.append(f"{len(self.tag_names)} tags")
+        if dated := int((self.released_ms >= 0).sum()):
+            parts.append(f"dates of release of {dated:,} tracks")
+        return f"{super().__repr__()[:-1]},\n  {', '.join(parts)})"
+
     @property
     def sample_rate_hz(self) -> int | None:
         return None if self.sound is None else self.sound.sample_rate_hz

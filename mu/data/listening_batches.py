@@ -85,6 +85,19 @@ class ListeningBatches(HistoryBatches):
                 raise ValueError(f"clips={clips}, but {len(self._audible)} tracks that are out have audio: set fewer")
         self._readers = threads or 2
 
+    def __repr__(self) -> str:
+        """What a batch holds, and how many there are of an epoch."""
+        sound, heard = self.listening.sound, "no sound"
+        if sound is not None and self.n_clips:
+            every = "each batch" if self._every == 1 else f"one batch in {self._every}"
+            seconds = self.crop_samples / sound.sample_rate_hz
+            heard = f"{self.n_clips} x {self._crops} crops of {seconds:g} s in {every}"
+        epoch = f"{self.n_examples:,} rows an epoch, {self.fill:.0%} filled"
+        return (
+            f"ListeningBatches({self.batch_size} rows of {self.window} plays, {epoch},\n"
+            f"  {self.negatives} negatives a row, {heard})"
+        )
+
     def batch(self, examples: np.ndarray, step: int) -> Batch:
         """Rows `examples` of the packing.
 

@@ -39,6 +39,15 @@ class Split:
     valid_from_ms: int | None = None
     test_from_ms: int | None = None
 
+    def __repr__(self) -> str:
+        """The rule, and a line for each part."""
+        lines = [f"Split({self.name}:"]
+        for name in ("train", "valid", "test"):
+            log = getattr(self, name)
+            words = f"{len(log):,} plays by {int((log.lengths > 0).sum()):,} listeners"
+            lines.append(f"  {name:5}  {', '.join(filter(None, (words, log.period)))}")
+        return "\n".join(lines) + ")"
+
 
 def given(log: Interactions) -> Split:
     """The parts that came with the files (`mu import --train ... --valid ... --test ...`).
