@@ -310,3 +310,17 @@ def test_the_task_refuses(options, message):
 def test_buckets_of_data_and_model_must_agree():
     with pytest.raises(ValueError, match=r"model.buckets=32, but data.buckets=64"):
         NextPlay(data=make_listening()).loss(make_model(buckets=32), {}, {}, jax.random.key(0))
+
+
+def test_reprs_of_model_and_task_are_short_and_count_everything():
+    log = make_listening()
+    task = NextPlay(data=log, tags=0.5, cold=0.0)
+    assert repr(task) == "NextPlay(\n  the next play among 512 plays of others too\n  + 0.5 x 2 tags from sound)"
+    assert "skips" in repr(NextPlay(data=log, skipped=0.2)) and "others" not in repr(NextPlay(data=log, in_batch=0))
+    model = make_model(task)
+    total = sum(value.size for value in jax.tree.leaves(nnx.state(model, nnx.Param)))
+    head, *parts, rows = repr(model).splitlines()
+    assert head == f"AudioUser(dim=8, {total:,} parameters:" and str(model) == repr(model)
+    assert sum(int(line.split()[-1].replace(",", "")) for line in parts) == total
+    assert "8 numbers (items)" in rows and "numbers (content)" in rows
+    assert "audio encoder" not in repr(make_model(audio=None))

@@ -1,5 +1,6 @@
 """One model of sound and listeners: tracks from what is known, said and heard of them, listeners from their plays."""
 
+import math
 import warnings
 from collections.abc import Mapping
 from typing import Any
@@ -102,6 +103,20 @@ class AudioUser(nnx.Module):
         self.norm = Norm(dim, dtype=self.dtype, rngs=rngs)
         self.cold = linear(dim, dim, ("embed", None), dtype=jnp.dtype(jnp.float32), rngs=rngs)
         self.age = nnx.Param(jnp.zeros(len(AGES_DAYS) + 1), axes=(None,))
+
+    def __repr__(self) -> str:
+        """Its parameters by part, and its rows for tracks; `nnx.display` shows every layer."""
+        names = {"audio": "audio encoder", "heard": "audio encoder", "words": "words of tracks"}
+        names["profile_words"] = "words of listeners"
+        counts = dict.fromkeys([*names.values(), "listener tower"], 0)
+        for path, value in nnx.to_flat_state(nnx.state(self, nnx.Param)):
+            counts[names.get(str(path[0]), "listener tower")] += math.prod(value.shape)
+        lines = [f"  {name:18}  {count:>11,}" for name, count in counts.items() if count]
+        rows = " and ".join(f"{table.dim} numbers ({name})" for name, table in self.tables().items())
+        top = f"AudioUser(dim={self.dim}, {sum(counts.values()):,} parameters:"
+        return "\n".join([top, *lines, f"  and for each track {rows})"])
+
+    __str__ = __repr__
 
     def tables(self) -> dict[str, Table]:
         """A row for each track, and the clip vector that it was last heard to have."""

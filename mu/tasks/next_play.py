@@ -93,6 +93,18 @@ class NextPlay:
         if contrastive:
             self.outputs["projection"] = Head(64, hidden=128)
 
+    def __repr__(self) -> str:
+        """What is learnt, with weights where they are not 1."""
+        parts = ["the next play" + (f" among {self._in_batch} plays of others too" if self._in_batch else "")]
+        beside = {
+            "skips as negatives": self._skipped,
+            "the first play from the listener's words alone": self._cold,
+            f"{self.outputs['tags'].size if self._tags else 0} tags from sound": self._tags,
+            "which two crops are of one track": self._contrastive,
+        }
+        parts += [f"{weight:g} x {what}" for what, weight in beside.items() if weight]
+        return "NextPlay(\n  " + "\n  + ".join(parts) + ")"
+
     def loss(
         self, model: Any, rows: Mapping[str, jax.Array], batch: Mapping[str, Any], key: jax.Array
     ) -> tuple[jax.Array, jax.Array]:
