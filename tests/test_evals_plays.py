@@ -1,10 +1,12 @@
 """Plays ranked among what was out: against a slow twin, by sections, and by what chance and truth give."""
 
+import re
+
 import numpy as np
 import pytest
 
 from mu.evals.intervals import bootstrap, clustered_bootstrap
-from mu.evals.plays import DAY_MS, PlayEvaluator, Plays, Section, differences
+from mu.evals.plays import DAY_MS, PlayEvaluator, PlayResults, Plays, Section, differences
 from tests.tiny_runs import make_log
 
 V, U, CUT = 40, 48, 100 * DAY_MS
@@ -155,3 +157,21 @@ def test_what_is_asked_has_a_hash():
     later = PlayEvaluator(plays, make_log(), RELEASED + 1, CUT, np.arange(V) < 26)
     shown = PlayEvaluator(plays, make_log(seed=1), RELEASED, CUT, np.arange(V) < 26)
     assert len({later.hash(), shown.hash(), evaluator(plays).hash()}) == 3
+
+
+def test_results_show_each_recommender_and_section_with_its_interval():
+    evaluation = evaluator()
+    found = {name: evaluation.run(Fixed(np.random.default_rng(seed).random((U, V)))) for seed, name in enumerate("a<")}
+    results = PlayResults(found, evaluation, "recall@5", samples=100)
+    head, _, *lines = repr(results).splitlines()
+    assert head.startswith("recall@5, plays") and "discovery, light" not in head and "new: " not in head
+    assert f"day 0, {len(found['a']['day 0'].plays)}" in head and len(lines) == 2
+    assert len({len(line) for line in (head, *lines)}) == 1
+    mean, low, high = (f"{value:.3f}".removeprefix("0") for value in results.interval("<", "repeat"))
+    assert lines[1].startswith("< ") and f"{mean} [{low} {high}]" in lines[1]
+    page = results._repr_html_()
+    assert (
+        re.search(rf"<td>{mean}<br><small[^>]*>{re.escape(f'[{low} {high}]')}</small></td>", page)
+        and "<th>&lt;</th>" in page
+    )
+    assert page.count("<th>") == 1 + len(results.shown()) + 2

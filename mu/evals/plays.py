@@ -2,6 +2,7 @@
 
 import dataclasses
 import hashlib
+import html
 import json
 import os
 from collections.abc import Mapping, Sequence
@@ -274,39 +275,67 @@ def load(folder: str | os.PathLike[str]) -> PlayEvaluation:
     return PlayEvaluation(place, about, plays, results)
 
 
-def format_sections(
-    evaluator: PlayEvaluator,
-    results: Mapping[str, Mapping[str, Section]],
-    metric: str,
-    samples: int,
-    seed: int,
-    every: bool = False,
-) -> str:
-    """A table: a row a recommender, a column a section, each mean with its interval, without the leading zeros.
+class PlayResults(dict[str, Mapping[str, Section]]):
+    """The sections of several recommenders, by name; it shows itself as a table of one metric with intervals.
 
     Args:
-      evaluator: of the results.
-      results: name of the recommender -> its sections.
-      metric: 'recall@20' and so on.
+      found: name of the recommender -> its sections.
+      evaluator: that measured them all.
+      metric: the one that is shown, 'recall@20' and so on.
       samples, seed: of the bootstrap.
-      every: all sections, or those that together hold each play once.
     """
-    names = [name for name in evaluator.names if every or not name.startswith(("discovery,", "new: "))]
-    first = next(iter(results.values()))
-    head = [f"{metric}, plays", *(f"{name}, {len(first[name].plays):,}" for name in names)]
-    lines = []
-    for row, sections in results.items():
-        cells = []
-        for name in names:
-            mean, low, high = (
-                f"{value:.3f}".removeprefix("0") for value in evaluator.interval(sections[name], metric, samples, seed)
+
+    def __init__(
+        self,
+        found: Mapping[str, Mapping[str, Section]],
+        evaluator: PlayEvaluator,
+        metric: str,
+        samples: int = 1000,
+        seed: int = 0,
+    ):
+        super().__init__(found)
+        self.evaluator, self.metric, self._samples, self._seed = evaluator, metric, samples, seed
+
+    def interval(self, name: str, section: str) -> tuple[float, float, float]:
+        """(mean, low, high) of the metric over the plays of a recommender's section."""
+        return self.evaluator.interval(self[name][section], self.metric, self._samples, self._seed)
+
+    def shown(self) -> list[str]:
+        """The sections of the table: those that together hold each play once."""
+        return [name for name in self.evaluator.names if not name.startswith(("discovery,", "new: "))]
+
+    def counts(self) -> list[str]:
+        """'day 0, 93': each section of the table with the number of its plays."""
+        first = next(iter(self.values()))
+        return [f"{name}, {len(first[name].plays):,}" for name in self.shown()]
+
+    def __repr__(self) -> str:
+        """A row a recommender, a column a section, numbers without the leading zeros."""
+        lines = [[f"{self.metric}, plays", *self.counts()]]
+        for name in self:
+            lines.append([name, *(f"{mean} [{low} {high}]" for mean, low, high in self._cells(name))])
+        widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+
+        def joined(line: Sequence[str]) -> str:
+            cells = [f"{cell:>{width}}" for cell, width in zip(line[1:], widths[1:], strict=True)]
+            return "  ".join([f"{line[0]:{widths[0]}}", *cells])
+
+        head, *rows = map(joined, lines)
+        return "\n".join([head, "-" * len(head), *rows])
+
+    def _repr_html_(self) -> str:
+        """The same for notebooks."""
+        heads = [f"{self.metric}, plays", *self.counts()]
+        lines = ["<tr>" + "".join(f"<th>{html.escape(head)}</th>" for head in heads) + "</tr>"]
+        for name in self:
+            cells = (
+                f"<td>{mean}<br><small style='white-space: nowrap'>[{low} {high}]</small></td>"
+                for mean, low, high in self._cells(name)
             )
-            cells.append(f"{mean} [{low} {high}]")
-        lines.append([row, *cells])
-    widths = [max(len(line[column]) for line in (head, *lines)) for column in range(len(head))]
+            lines.append(f"<tr><th>{html.escape(name)}</th>{''.join(cells)}</tr>")
+        return f"<table>{''.join(lines)}</table>"
 
-    def joined(line: Sequence[str]) -> str:
-        cells = [f"{cell:>{width}}" for cell, width in zip(line[1:], widths[1:], strict=True)]
-        return "  ".join([f"{line[0]:{widths[0]}}", *cells])
-
-    return "\n".join([joined(head), "-" * len(joined(head)), *map(joined, lines)])
+    def _cells(self, name: str) -> list[tuple[str, ...]]:
+        """(mean, low, high) of each section of the table."""
+        values = (self.interval(name, section) for section in self.shown())
+        return [tuple(f"{value:.3f}".removeprefix("0") for value in found) for found in values]

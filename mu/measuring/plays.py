@@ -13,7 +13,7 @@ from flax import nnx
 
 from mu.baselines.content import ContentNeighbours
 from mu.data.interactions import Interactions
-from mu.evals.plays import PlayEvaluator, Plays, Section, format_sections
+from mu.evals.plays import PlayEvaluator, PlayResults, Plays
 from mu.evals.saving import write_whole
 from mu.hearing import Hearing, TimedScores
 from mu.recommender import Encoder, TrainedRecommender
@@ -140,7 +140,7 @@ class PlayScores:
             low, high = (middle, high) if mean(middle * BOOST_STEP) >= least else (low, middle - 1)
         return low * BOOST_STEP
 
-    def report(self, part: str, state: Mapping[str, Any], output: Path, step: int) -> dict[str, dict[str, Section]]:
+    def report(self, part: str, state: Mapping[str, Any], output: Path, step: int) -> PlayResults:
         """Measures on `part`, writes evaluation.json, plays.npz and table.txt to `output`, prints the table.
 
         Of models that hear, heard.npy is what they hear of each track, float32 [V, A]: see `measured`.
@@ -208,11 +208,12 @@ class PlayScores:
             np.save(held, np.asarray(recommender.rows["content"]))
             write_whole(output / HEARD, held.getvalue())
         write_whole(output / "plays.npz", buffer.getvalue())
-        text = format_sections(evaluator, results, self.metrics[0], self._samples, seed) + "\n"
+        found = PlayResults(results, evaluator, self.metrics[0], self._samples, seed)
+        text = f"{found!r}\n"
         write_whole(output / "table.txt", text.encode())
         write_whole(output / "evaluation.json", (json.dumps(about, indent=2) + "\n").encode())
         print(text, end="")
-        return results
+        return found
 
 
 class TrainedRun:
