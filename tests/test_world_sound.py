@@ -16,6 +16,7 @@ from mu.commands import import_audio
 from mu.commands.world import main
 from mu.world import SIZES, Settings, World, load, score, simulate, synthesis
 from mu.world.catalogue import make_catalogue
+from mu.world.dataset import RenderedSound
 from mu.world.names import KEYS
 from mu.world.score import (
     BASS,
@@ -42,6 +43,9 @@ DANCE = Attributes(
     tempo_bpm=120, metre=4, key=0, major=True, energy=0.9, brightness=0.6, acousticness=0.05, danceability=0.95,
     valence=0.7, chords=PIANO, lead=SYNTHESISER,
 )  # fmt: skip
+
+
+sound_of = World.sound
 
 
 @pytest.fixture(scope="module")
@@ -254,3 +258,19 @@ def test_sound_that_is_interrupted_leaves_nothing(world: World, tmp_path: Path) 
         write(world, tmp_path / "world", sound=True, threads=1, stored=stop)
     assert list(tmp_path.iterdir()) == []
     assert "file" not in pl.read_csv(world.write(tmp_path / "world")[1]).columns
+
+
+def test_logs_of_one_world_render_a_track_once(world: World, monkeypatch) -> None:
+    """Whatever their tracks are numbered; another world has sound of its own."""
+    rendered = []
+    monkeypatch.setattr(
+        World, "sound", lambda self, tracks, **_: rendered.append(int(tracks[0])) or sound_of(self, tracks)
+    )
+    forth, back = RenderedSound(world, np.arange(300)), RenderedSound(simulate("tiny", seed=3), np.arange(300)[::-1])
+    heard = forth.waveform(7, 0, SAMPLES)
+    np.testing.assert_array_equal(back.waveform(292, 0, SAMPLES), heard)
+    np.testing.assert_allclose(heard, sound_of(world, np.array([7]))[0], atol=1 / 32767)
+    assert rendered == [7]
+    other = RenderedSound(simulate("tiny", seed=4), np.arange(300))
+    assert not np.array_equal(other.waveform(7, 0, SAMPLES), heard) and rendered == [7, 7]
+    np.testing.assert_array_equal(forth.waveform(7, 10, 20), heard[10:30])

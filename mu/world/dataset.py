@@ -1,5 +1,6 @@
 """A world's log and the sound of its tracks, rendered when it is heard: the data of a run, by config."""
 
+import functools
 import os
 import threading
 from collections.abc import Sequence
@@ -9,9 +10,21 @@ import numpy as np
 from mu.data.interactions import load as load_log
 from mu.data.listening import Listening, described
 from mu.world.oracle import rows_of
+from mu.world.settings import Settings
 from mu.world.sound import RATE_HZ, SAMPLES
 from mu.world.world import World
 from mu.world.world import load as load_world
+
+
+@functools.lru_cache(maxsize=1)
+def held_sound(settings: Settings, seed: int) -> tuple[list[np.ndarray | None], list[threading.Lock]]:
+    """(int16 [128000] of each track of a world that was heard so far, else None; a lock for each track).
+
+    Held of one world, the last asked for: so the logs of a process that are of one world, such as those of two runs
+    that are compared, render a track once. Two threads that want the same track render it once, others go on.
+    """
+    del seed
+    return [None] * settings.tracks, [threading.Lock() for _ in range(settings.tracks)]
 
 
 class RenderedSound:
@@ -27,17 +40,16 @@ class RenderedSound:
     def __init__(self, world: World, rows: np.ndarray):
         self._world, self._rows = world, rows
         self.lengths = np.full(len(rows), SAMPLES, np.int64)
-        self._held: list[np.ndarray | None] = [None] * len(rows)
-        # One a track: two threads that want the same one render it once, others go on.
-        self._locks = [threading.Lock() for _ in rows]
+        self._held, self._locks = held_sound(world.settings, world.seed)
 
     def waveform(self, track: int, start: int, length: int) -> np.ndarray:
         """float32 [n]: see `mu.data.listening.Sound`."""
-        with self._locks[track]:
-            held = self._held[track]
+        row = int(self._rows[track])
+        with self._locks[row]:
+            held = self._held[row]
             if held is None:
-                sound = self._world.sound(self._rows[track : track + 1], threads=1)[0]
-                held = self._held[track] = np.rint(sound * 32767).astype(np.int16)
+                sound = self._world.sound(np.array([row]), threads=1)[0]
+                held = self._held[row] = np.rint(sound * 32767).astype(np.int16)
         return held[start : start + length].astype(np.float32) / 32767
 
     def hash(self) -> str:
