@@ -1,0 +1,106 @@
+"""The notebooks of colab/: run from top to bottom they show what they say; they are stored without outputs."""
+
+import re
+import tomllib
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+
+from tests.processes import ROOT, environment
+
+NOTEBOOKS = sorted((ROOT / "colab").glob("*.ipynb"))
+REPOSITORY = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["urls"]["Repository"]
+
+
+def opened(path):
+    return nbformat.read(path, as_version=4)
+
+
+@pytest.fixture(scope="module")
+def quickstart(tmp_path_factory):
+    """The cells of colab/quickstart.ipynb by their ids, run in a fresh kernel in an empty folder."""
+    folder = tmp_path_factory.mktemp("notebook")
+    for name in ("here", "temporary", "ipython"):
+        (folder / name).mkdir()
+    notebook = opened(ROOT / "colab" / "quickstart.ipynb")
+    client = NotebookClient(notebook, kernel_name="python3", timeout=600, startup_timeout=120)
+    # The compiler's own flags: that of the tests makes a minute of training two.
+    own = {
+        "XLA_FLAGS": "",
+        "TMPDIR": str(folder / "temporary"),
+        "IPYTHONDIR": str(folder / "ipython"),
+        "MPLBACKEND": "",
+    }
+    client.execute(cwd=str(folder / "here"), env=environment() | own)
+    assert list((folder / "here").iterdir()) == []  # what it writes, it writes where it says
+    return {cell.id: cell for cell in notebook.cells}
+
+
+def shown(cell):
+    """Every kind of output of a cell with all that it holds: {'text/plain': '...', 'stdout': '...'}."""
+    found = {}
+    for output in cell.outputs:
+        held = {output.name: output.text} if output.output_type == "stream" else output.data
+        for kind, content in held.items():
+            found[kind] = found.get(kind, "") + content
+    return found
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_is_stored_as_it_should_be(path):
+    """Valid, without outputs, for any Python 3, and with a badge that opens this very file."""
+    notebook = opened(path)
+    nbformat.validate(notebook)
+    for cell in notebook.cells:
+        assert cell.cell_type == "markdown" or (cell.outputs, cell.execution_count) == ([], None), cell.id
+        assert not cell.metadata, cell.id
+    assert set(notebook.metadata) == {"kernelspec", "language_info"}
+    assert notebook.metadata.kernelspec.name == "python3"
+    place = REPOSITORY.removeprefix("https://github.com/")
+    assert re.fullmatch(r"[\w-]+/[\w-]+", place)
+    badge = f"https://colab.research.google.com/github/{place}/blob/main/{path.relative_to(ROOT).as_posix()}"
+    assert f"]({badge})" in notebook.cells[0].source
+    assert f'%pip install --quiet "mu-music @ git+{REPOSITORY}"' in notebook.cells[2].source
+
+
+def test_every_object_is_shown(quickstart):
+    for name, words in {
+        "imports": "CpuDevice",
+        "world": "World(1,000 tracks",
+        "data": "sound of 1,000 tracks at 16,000 Hz",
+        "split": "Split(global_temporal:",
+        "batches": "ListeningBatches(32 rows of 50 plays",
+        "task": "NextPlay(",
+        "model": "AudioUser(dim=64, ",
+        "train": "Testing the weights of step 150",
+    }.items():
+        found = shown(quickstart[name])
+        assert words in found.get("text/plain", "") + found.get("stdout", ""), name
+        assert sum(map(len, found.values())) < 3000, f"{name}: nobody reads so much"
+    assert shown(quickstart["install"]) == {}
+    assert "stderr" not in {kind for cell in quickstart.values() if "outputs" in cell for kind in shown(cell)}
+
+
+def test_tables_pictures_and_players(quickstart):
+    for name in ("listener", "recommend", "why", "new", "new-listeners", "results", "compare"):
+        assert "<table" in shown(quickstart[name])["text/html"], name
+    for name in ("track", "ages"):
+        assert len(shown(quickstart[name])["image/png"]) > 5000, name
+    for name, players in {"listener-sound": 4, "track": 1, "recommend-sound": 3, "new": 1}.items():
+        assert shown(quickstart[name])["text/html"].count("data:audio/wav;base64,") == players, name
+
+
+def test_new_tracks_are_found_and_the_change_loses_them(quickstart):
+    """What the words of the notebook say of its results."""
+    lines = shown(quickstart["results"])["text/plain"].splitlines()
+    of = {line.split()[0]: [float(word) for word in re.findall(r"(\S+) \[", line)] for line in lines[2:]}
+    names = re.findall(r"([a-z][\w -]*), [\d,]+", lines[0].partition("plays")[2])
+    weeks = names.index("weeks 1-3")
+    assert of["oracle"][weeks] > of["model"][weeks] > 0.1 > of["popularity"][weeks]
+    assert of["model"][0] > of["popularity"][0] and names[0] == "discovery"
+    rows = re.findall(r"<td>&quot;weeks 1-3&quot;</td>(.*?)</tr>", shown(quickstart["compare"])["text/html"], re.S)
+    plays, ours, difference, low, high = (float(value) for value in re.findall(r"<td>([^<]+)</td>", rows[0]))
+    assert plays > 100 and 0 < low <= difference <= high and ours == of["model"][weeks]
+    (share,) = re.findall(r"among the first (\d+)%", shown(quickstart["new-listeners"])["stdout"])
+    assert int(share) < 35
