@@ -138,7 +138,8 @@ def train(config: Config, workdir: str | os.PathLike[str]) -> Mapping[str, Any]:
         return patience is not None and progress["evaluations_since_best"] >= patience
 
     pending: tuple[int, Any] | None = None
-    examples, first_step, tracing = 0.0, step_number + 1, False
+    examples, tracing = 0.0, False
+    compiled: set[frozenset[str]] = set()  # batches with other arrays are other programs
     try:
         with ProgressBar("train", config.total_steps, step_number) as bar:
             while step_number < config.total_steps and not out_of_patience():
@@ -153,10 +154,12 @@ def train(config: Config, workdir: str | os.PathLike[str]) -> Mapping[str, Any]:
                 if pending is not None:
                     examples += check_finite(*pending)["weight"]
                 pending = (step_number, metrics)
-                if step_number == first_step:  # it was compiled in here: kept out of the timing
+                if frozenset(batch) not in compiled:  # it was compiled in here: kept out of the timing
                     check_finite(*pending)
-                    pending = None
-                    bar.say(f"First step after {duration(time.perf_counter() - started)}.")
+                    pending, examples = None, 0.0
+                    if not compiled:
+                        bar.say(f"First step after {duration(time.perf_counter() - started)}.")
+                    compiled.add(frozenset(batch))
                     clock.begin(step_number)
                 if tracing and step_number == config.profile.start + config.profile.steps:
                     jax.block_until_ready(metrics)

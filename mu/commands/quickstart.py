@@ -18,7 +18,8 @@ same command again goes on where it stopped, or shows the results again.
 """
 
 ABOUT_ORACLE = (
-    "The oracle knows each listener's taste at each moment; all others, what was played until the test began."
+    "All learnt from what was played before the validation part, and see what was played before the test. The oracle"
+    " knows each listener's taste at each moment, and shows new tracks without a boost."
 )
 
 
@@ -54,7 +55,7 @@ def main(argv: list[str]) -> int:
     except (ConfigError, RuntimeError, ValueError, OSError) as error:
         print(f"mu quickstart: {error}", file=sys.stderr)
         return 1
-    print(closing(folder, arguments.size, time.perf_counter() - started))
+    print(closing(folder, arguments, time.perf_counter() - started))
     return 0
 
 
@@ -94,14 +95,13 @@ def imported(world: Path, output: Path) -> None:
     if (output / "card.json").is_file():
         card = json.loads((output / "card.json").read_text())
     else:
-        header = (world / "plays.csv").open().readline().strip().split(",")
         options = Options(
             user="user",
             track="track",
             time="time",
             title="title",
             finished="finished",
-            context="context" if "context" in header else None,
+            context="context",
             track_table=str(world / "tracks.csv"),
             user_table=str(world / "listeners.csv"),
             catalogue="all",
@@ -153,11 +153,11 @@ def reported(folder: Path) -> None:
         print(f"mu quickstart: {problem}", file=sys.stderr)
 
 
-def closing(folder: Path, size: str, seconds: float) -> str:
+def closing(folder: Path, arguments: argparse.Namespace, seconds: float) -> str:
     """Where everything lies and what to try next."""
     from mu.progress import duration
 
-    config = f"{folder / 'config.py'}:folder={folder},size={size}"
+    config = f"{folder / 'config.py'}:folder={folder},size={arguments.size},seed={arguments.seed}"
     return f"""
 Done in {duration(seconds)}. Open {folder}/report.html: results, one listener's story with sound, a new track.
   {folder}/world      plays.csv, tracks.csv, listeners.csv, and world.json: the truth

@@ -66,7 +66,8 @@ class PlayEvaluator:
       day 0, days 1-6, ... tracks that came out after training ended, by their age; among all not played
       new: day 0, ...      the same plays; among the tracks that came out after training ended
 
-    A listener's second play of a track in the test is left out.
+    A listener's second play of a track in the test is left out, and so are first plays of tracks that came out before
+    training ended and that nobody has played in it: they are in no section.
 
     Args:
       plays: of the test, in any order.
@@ -78,7 +79,7 @@ class PlayEvaluator:
 
     Attributes:
       plays: that are ranked. histories, released_ms: as given.
-      new: bool [V], tracks that came out after training ended.
+      known: as given. new: bool [V], tracks that came out after training ended.
     """
 
     def __init__(
@@ -99,6 +100,7 @@ class PlayEvaluator:
         kept = kept[released_ms[plays.tracks[kept]] <= plays.times_ms[kept]]
         self.plays = Plays(plays.users[kept], plays.tracks[kept], plays.times_ms[kept])
         self.histories, self.released_ms = histories, released_ms
+        self.known = known
         self.new = (released_ms > trained_until_ms) & ~known
         self._options = {"ks": tuple(int(k) for k in ks), "metrics": tuple(metrics)}
         self._masks = self._sections(known)
@@ -301,7 +303,7 @@ class PlayResults(dict[str, Mapping[str, Section]]):
         return self.evaluator.interval(self[name][section], self.metric, self._samples, self._seed)
 
     def shown(self) -> list[str]:
-        """The sections of the table: those that together hold each play once."""
+        """The sections of the table: those that share no play."""
         return [name for name in self.evaluator.names if not name.startswith(("discovery,", "new: "))]
 
     def counts(self) -> list[str]:

@@ -1,4 +1,4 @@
-"""Recall that the law of a simulated world expects: every track counts as far as it could have been played."""
+"""Recall that a law of taste expects: every track counts as far as a listener who goes by taste would play it."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from mu.evals.plays import AGES, BLOCK_BYTES, DAY_MS, PlayEvaluator, scores_of
 
 
 def expected_recall(evaluator: PlayEvaluator, recommender: Any, law: Any, k: int = 20) -> dict[str, np.ndarray]:
-    """Recall@k at the moments of the test plays, with the law's probabilities in place of the one track played.
+    """Recall@k at the moments of the test plays, with a law's probabilities in place of the one track played.
 
     At a moment with the tracks C that are out and that the listener has not played, recall is
     sum_{v in C top k} p(v) / sum_{v in C} p(v), both over the tracks of a section's kind; over all moments it is the
@@ -18,12 +18,13 @@ def expected_recall(evaluator: PlayEvaluator, recommender: Any, law: Any, k: int
     Args:
       evaluator: of the test plays.
       recommender: to be measured.
-      law: `mu.world.oracle.Oracle`, or what else gives true probabilities by `scores_at`.
+      law: gives probabilities by `scores_at`; `mu.world.oracle.Oracle` gives those of a listener who chooses by taste
+        alone, where real plays also follow albums, slates and habits. It is the best there is under itself.
       k: length of the list.
 
     Returns:
-      'known' (tracks that training knows), 'day 0', 'days 1-6', ... as of `mu.evals.plays.AGES` -> float64 [E, 2]: of
-      each test play what the list has, and what there is.
+      'known' (tracks that were played in training), 'day 0', 'days 1-6', ... as of `mu.evals.plays.AGES` -> float64
+      [E, 2]: of each test play what the list has, and what there is.
     """
     plays, released_ms = evaluator.plays, evaluator.released_ms
     n = len(plays.users)
@@ -45,7 +46,7 @@ def expected_recall(evaluator: PlayEvaluator, recommender: Any, law: Any, k: int
         listed = above + np.minimum(seats, 1.0)[:, None] * tied
         for name, pairs in found.items():
             if name == "known":
-                kind = ~evaluator.new & np.ones(held.shape, bool)
+                kind = np.broadcast_to(evaluator.known, held.shape)
             else:
                 low, high = AGES[name]
                 kind = evaluator.new & (age_days >= low) & (age_days < high)

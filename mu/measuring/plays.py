@@ -125,8 +125,12 @@ class PlayScores:
             for metric in self.metrics
         }
 
-    def boost(self, recommender: TimedScores) -> float:
-        """The largest of 0, 1/4, 1/2, ... that costs no more than `fresh_cost` says."""
+    def boost(self, recommender: Any) -> float:
+        """The largest of 0, 1/4, 1/2, ... that costs no more than `fresh_cost` says; 0 where none costs anything.
+
+        Args:
+          recommender: `boosted(boost)` gives it with another boost.
+        """
         evaluator, metric = self.evaluators["valid"], self.metrics[0]
         if "discovery" not in evaluator.names:
             return 0.0
@@ -134,7 +138,11 @@ class PlayScores:
         def mean(boost: float) -> float:
             return float(evaluator.run(recommender.boosted(boost))["discovery"].values[metric].mean())
 
-        least, low, high = (1.0 - self._fresh_cost) * mean(0.0), 0, round(MOST_BOOST / BOOST_STEP)
+        without = mean(0.0)
+        # No track was fresh, or no known track found: the validation part says nothing of what a boost costs.
+        if mean(MOST_BOOST) == without:
+            return 0.0
+        least, low, high = (1.0 - self._fresh_cost) * without, 0, round(MOST_BOOST / BOOST_STEP)
         while low < high:  # the larger the boost, the less room is left for other tracks
             middle = (low + high + 1) // 2
             low, high = (middle, high) if mean(middle * BOOST_STEP) >= least else (low, middle - 1)
@@ -150,7 +158,8 @@ class PlayScores:
         """
         setup, evaluator = self._setup, self.evaluators[part]
         recommender, boost = self.recommender(state), 0.0
-        if isinstance(recommender, TimedScores) and self._fresh_cost:
+        # A refit has learnt the validation part: how it ranks that says nothing of what a boost costs.
+        if isinstance(recommender, TimedScores) and self._fresh_cost and not setup.config.refit:
             boost = self.boost(recommender)
             results = {
                 "model": evaluator.run(recommender.boosted(boost)),
@@ -233,7 +242,7 @@ class TrainedRun:
           ValueError: it learnt from other plays.
         """
         setup, state, _ = restore(self._workdir)
-        if setup.train.indptr[-1] != log.indptr[-1] or not np.array_equal(setup.train.items, log.items):
+        if not (np.array_equal(setup.train.indptr, log.indptr) and np.array_equal(setup.train.items, log.items)):
             raise ValueError(
                 f"{self._workdir} has learnt from other plays than this run; give both the same data and split"
             )
