@@ -36,6 +36,7 @@ def test_means_are_weighed_and_lie_in_their_intervals(release_day):
 def test_a_claim_is_met_beyond_the_interval_or_in_the_mean_or_not(release_day):
     random = np.random.default_rng(1)
     noise = random.normal(0, 0.2, 100)
+    noise -= np.average(noise, weights=np.linspace(1, 2, 100))
     table = pooled(release_day, nothing=np.zeros(100), good=0.5 + noise, near=0.31 + noise, other=np.full(100, 0.5))
 
     def answer(ours, factor, other):
