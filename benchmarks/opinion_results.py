@@ -137,7 +137,7 @@ def main() -> None:
     parser.add_argument("--data", required=True, type=Path, help="holds emotify")
     parser.add_argument("--workdir", type=Path, default=Path("runs/opinions"), help="holds the runs")
     parser.add_argument("--seeds", default="0,1,2")
-    parser.add_argument("--parts", default="both,cohort,audio", help="of the model, separated by commas")
+    parser.add_argument("--parts", default="both,cohort", help="of the model, separated by commas; audio is another")
     arguments = parser.parse_args()
     parts = arguments.parts.split(",")
     if "both" not in parts:
