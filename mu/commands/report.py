@@ -87,7 +87,7 @@ def read(place: str | os.PathLike[str]) -> Any:
 
     Raises:
       FileNotFoundError: no such run, or it has no evaluation.
-      ValueError: a run on a log.
+      ValueError: a run on a log, or one that was tested on something other than clips.
     """
     from mu.evals import clip_scores
     from mu.report.audio import Sounds
@@ -99,7 +99,14 @@ def read(place: str | os.PathLike[str]) -> Any:
     first = next(iter(runs.values()))
     config = json.loads((first / "config.json").read_text())
     problems: list[str] = []
-    sounds = Sounds(_clips(config, problems))
+    clips = _clips(config, problems)
+    tested = results["model"].clips
+    if clips is not None and set(clips.table["clip"]).isdisjoint(tested):
+        raise ValueError(
+            f"{folder} was tested on {tested[0]!r} and so on, which are no clips; mu report makes pages of clips, "
+            f"`mu compare {folder}:BASELINE {folder}` sets such a run beside a baseline"
+        )
+    sounds = Sounds(clips)
     pooled = len(runs) > 1 or first != folder
     return AudioRun(
         title="/".join(folder.resolve().parts[-2:]) if pooled else folder.resolve().name,
