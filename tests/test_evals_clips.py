@@ -46,6 +46,11 @@ def test_ranking_metrics_equal_scikit_learn_with_ties():
         clip_metrics.average_precision_per_class(scores, labels, ONES)[0],
         oracle.average_precision_score(labels, scores, average=None),
     )
+    probabilities = 1 / (1 + np.exp(-scores))
+    np.testing.assert_allclose(
+        clip_metrics.log_likelihood_per_class(probabilities, labels, ONES)[0],
+        [-oracle.log_loss(labels[:, c], probabilities[:, c]) for c in range(C)],
+    )
 
 
 def test_correlations_equal_numpy():
@@ -70,12 +75,13 @@ def test_weights_count_clips_as_often_as_copies_would(kind):
 
 
 @pytest.mark.parametrize("kind", clip_metrics.METRICS)
-def test_what_is_right_scores_one(kind):
+def test_what_is_right_scores_most(kind):
     _, classes, labels, numbers = drawn()
     truth = {"class": classes, "tags": labels, "numbers": numbers}[kind]
     perfect = {"class": np.eye(C)[classes], "tags": labels.astype(float), "numbers": numbers}[kind]
-    for metric in clip_metrics.METRICS[kind].values():
-        assert metric(perfect, truth, ONES)[0] == pytest.approx(1.0)
+    for name, metric in clip_metrics.METRICS[kind].items():
+        most = 0.0 if name == "log_likelihood" else 1.0
+        assert metric(perfect, truth, ONES)[0] == pytest.approx(most, abs=1e-6)
 
 
 def test_a_constant_is_at_chance_and_a_constant_number_has_no_correlation():

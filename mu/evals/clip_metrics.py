@@ -1,5 +1,5 @@
-"""How right a model is of clips: accuracy, F1, ROC-AUC, average precision, correlation, each for many weightings at
-once.
+"""How right a model is of clips: accuracy, F1, ROC-AUC, average precision, likelihood, correlation, each for many
+weightings at once.
 
 Every metric takes `weights` float64 [S, n]: S times how much each clip counts. Ones give the plain metric; the counts
 of a bootstrap, S resampled ones, without touching a clip twice. Larger is better, in all of them. Where a weighting
@@ -56,6 +56,15 @@ def average_precision_per_class(scores: np.ndarray, labels: np.ndarray, weights:
     return np.stack([_average_precision(scores[:, c], labels[:, c], weights) for c in range(scores.shape[1])], axis=1)
 
 
+def log_likelihood_per_class(scores: np.ndarray, labels: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """mean of log p where the label is set and of log(1 - p) where not, in nats: the log loss, negated.
+
+    Scores are probabilities; one below 1e-7 or above 1 - 1e-7 counts as that. [n, C], bool [n, C] -> [S, C].
+    """
+    p = np.clip(np.asarray(scores, np.float64), 1e-7, 1 - 1e-7)
+    return _averages(np.where(labels.astype(bool), np.log(p), np.log1p(-p)), weights)
+
+
 def pearson_per_number(predicted: np.ndarray, values: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Correlation of each column with its true values; NaN where either is constant. [n, C] -> [S, C]."""
     x, y = _centred(predicted), _centred(values)
@@ -94,6 +103,7 @@ METRICS: dict[str, dict[str, Callable[..., np.ndarray]]] = {
     "tags": {
         "roc_auc": _macro(roc_auc_per_class),
         "average_precision": _macro(average_precision_per_class),
+        "log_likelihood": _macro(log_likelihood_per_class),
     },
     "numbers": {
         "pearson": _macro(pearson_per_number),
@@ -103,7 +113,11 @@ METRICS: dict[str, dict[str, Callable[..., np.ndarray]]] = {
 # Kind -> name -> metric of each class, tag or number -> [S, C].
 PER_CLASS: dict[str, dict[str, Callable[..., np.ndarray]]] = {
     "class": {"recall": recalls, "f1": f1_per_class},
-    "tags": {"roc_auc": roc_auc_per_class, "average_precision": average_precision_per_class},
+    "tags": {
+        "roc_auc": roc_auc_per_class,
+        "average_precision": average_precision_per_class,
+        "log_likelihood": log_likelihood_per_class,
+    },
     "numbers": {"pearson": pearson_per_number, "r2": r2_per_number},
 }
 

@@ -1,4 +1,4 @@
-"""Two models' answers on the same clips: what one measures less the other, clips drawn again for both alike."""
+"""Two models' answers on the same clips, of one seed or several: differences, clips drawn again for all alike."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -24,6 +24,44 @@ def differences(
     Raises:
       ValueError: they are not of the same clips, groups and truth, or have no such metric; names what differs.
     """
+    return mean_differences([(a, b)], metrics, samples, seed)
+
+
+def mean_differences(
+    pairs: Sequence[tuple[ClipResult, ClipResult]],
+    metrics: Sequence[str] | None = None,
+    samples: int = 1000,
+    seed: int = 0,
+) -> dict[str, dict[str, float]]:
+    """`differences` of two models over several seeds: means over the pairs, clips drawn again for all alike.
+
+    Args:
+      pairs: (A, B) of each seed, all of the same clips.
+      metrics, samples, seed: of `differences`.
+
+    Raises:
+      ValueError: as `differences`, also where one pair is not of the clips of another.
+    """
+    checked = [_alike(a, b) for a, b in pairs]
+    first = checked[0][0]
+    for other, _ in checked[1:]:
+        _alike(first, other)
+    # [pairs, 2]: of each model its values, and those of every draw.
+    values = [[one.values() for one in pair] for pair in checked]
+    for name in metrics or ():
+        if name not in values[0][0]:
+            raise ValueError(f"metric {name!r} is not in both evaluations; they share {', '.join(values[0][0])}")
+    drawn = [[one.measured(first.draws(samples, seed)) for one in pair] for pair in checked]
+    found = {}
+    for name in metrics or values[0][0]:
+        low, high = interval(np.mean([b[name] - a[name] for a, b in drawn], axis=0))
+        one, other = (float(np.mean([pair[at][name] for pair in values])) for at in (0, 1))
+        found[name] = {"a": one, "b": other, "difference": other - one, "low": float(low), "high": float(high)}
+    return found
+
+
+def _alike(a: ClipResult, b: ClipResult) -> tuple[ClipResult, ClipResult]:
+    """Both with their clips in one order and the heads that both have; ValueError where they cannot be paired."""
     a, b = _in_order(a), _in_order(b)
     if a.clips != b.clips:
         ours, theirs = set(a.clips), set(b.clips)
@@ -42,18 +80,8 @@ def differences(
         raise ValueError(f"A tells {', '.join(a.said)} and B {', '.join(b.said)}: no target in common")
     for head in heads:
         _check_truth(head, a, b)
-    a, b = (dataclasses.replace(one, said={head: one.said[head] for head in heads}) for one in (a, b))
-    values = a.values(), b.values()
-    for name in metrics or ():
-        if name not in values[0]:
-            raise ValueError(f"metric {name!r} is not in both evaluations; they share {', '.join(values[0])}")
-    drawn = a.measured(a.draws(samples, seed)), b.measured(a.draws(samples, seed))
-    found = {}
-    for name in metrics or values[0]:
-        low, high = interval(drawn[1][name] - drawn[0][name])
-        one, other = values[0][name], values[1][name]
-        found[name] = {"a": one, "b": other, "difference": other - one, "low": float(low), "high": float(high)}
-    return found
+    kept = [dataclasses.replace(one, said={head: one.said[head] for head in heads}) for one in (a, b)]
+    return kept[0], kept[1]
 
 
 def _in_order(result: ClipResult) -> ClipResult:
