@@ -76,7 +76,7 @@ PROVIDED = {
     "split": (FIRST,),
     "batches": (FIRST, "sparse", "seed"),
     "task": ("data", "n_items", "n_users"),
-    "model": ("rngs", "outputs", "sample_rate_hz"),
+    "model": ("rngs", "outputs", "asked", "sample_rate_hz"),
     "optimizer": ("total_steps",),
     "tables": (),
     "evaluation": (FIRST,),

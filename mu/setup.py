@@ -116,7 +116,8 @@ def set_up(config: Config, mesh: jax.sharding.Mesh | None = None) -> Setup:
     row_optimizer = mu.config.build(config.tables) if sparse else None
 
     def build_model(rngs: nnx.Rngs) -> Any:
-        offered = {"outputs": getattr(task, "outputs", None), "sample_rate_hz": getattr(data, "sample_rate_hz", None)}
+        offered = {name: getattr(task, name, None) for name in ("outputs", "asked")}
+        offered["sample_rate_hz"] = getattr(data, "sample_rate_hz", None)
         return mu.config.build(config.model, rngs=rngs, **offered)
 
     specs = nnx.eval_shape(lambda: build_model(nnx.Rngs(0))).tables()

@@ -1,5 +1,7 @@
 """Linear models on feature vectors: softmax and logistic regression, ridge regression, each fitted to its optimum."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import scipy.optimize
 
@@ -78,8 +80,15 @@ class Linear:
         return (features - self._mean) / self._deviation
 
 
-def chosen_penalty(kind: str, features: np.ndarray, target: np.ndarray, size: int, groups: np.ndarray) -> float:
-    """The one of `INVERSE_PENALTIES` with the least loss in 5-fold cross-validation, groups kept together.
+def chosen_penalty(
+    kind: str,
+    features: np.ndarray,
+    target: np.ndarray,
+    size: int,
+    groups: np.ndarray,
+    options: Sequence[float] = INVERSE_PENALTIES,
+) -> float:
+    """The one of `options` with the least loss in 5-fold cross-validation, groups kept together.
 
     The loss is cross-entropy, or of numbers the squared error in units of each one's variance: none outweighs another
     for being counted in smaller units.
@@ -87,6 +96,7 @@ def chosen_penalty(kind: str, features: np.ndarray, target: np.ndarray, size: in
     Args:
       kind, features, target, size: as in `Linear.fit`.
       groups: [n], equal where clips belong together.
+      options: inverse penalties to choose from.
 
     Raises:
       ValueError: no clips, or all of one group.
@@ -103,7 +113,7 @@ def chosen_penalty(kind: str, features: np.ndarray, target: np.ndarray, size: in
     variance = np.maximum(np.var(target, axis=0, dtype=np.float64), 1e-18)
     fold = np.random.default_rng(0).permutation(n_groups)[group] % min(5, n_groups)
     totals = []
-    for option in INVERSE_PENALTIES:
+    for option in options:
         total = 0.0
         for held in range(fold.max() + 1):
             train, test = fold != held, fold == held
@@ -116,7 +126,7 @@ def chosen_penalty(kind: str, features: np.ndarray, target: np.ndarray, size: in
             else:
                 total += (np.square(said - target[test].astype(np.float64)) / variance).sum()
         totals.append(total)
-    return INVERSE_PENALTIES[int(np.argmin(totals))]
+    return options[int(np.argmin(totals))]
 
 
 def _sigmoid(z: np.ndarray) -> np.ndarray:

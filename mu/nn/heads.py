@@ -1,6 +1,7 @@
 """Heads: from an encoder's frames or clip vector to what a task wants of it."""
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Literal
 
 import jax
@@ -23,6 +24,19 @@ class Head:
     size: int | Literal["log_mel"]
     of: Literal["clip", "frames"] = "clip"
     hidden: int | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Asked:
+    """What a task asks a model of listeners.
+
+    Attributes:
+      columns: what is known of a listener, name -> how many codes it has; 0 is 'not known'.
+      told: names of what is to be told, each by yes or no.
+    """
+
+    columns: Mapping[str, int]
+    told: tuple[str, ...]
 
 
 class MLP(nnx.Module):

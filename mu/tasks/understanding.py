@@ -93,14 +93,14 @@ class Understanding:
         if self._augment is not None:
             spectrogram = self._augment.spectrogram(spectrogram_key, spectrogram)
         found = model.encode(spectrogram, mask, model_key)
-        values = share * self._losses(found, targets)
+        values = share * self.head_losses(found, targets)
         if partner is not None:
             mixed = {name: target[partner] for name, target in targets.items()}
-            values = values + (1.0 - share) * self._losses(found, mixed)
+            values = values + (1.0 - share) * self.head_losses(found, mixed)
         return values, jnp.repeat(batch["weights"], crops)
 
-    def _losses(self, found: Mapping[str, jax.Array], targets: Mapping[str, jax.Array]) -> jax.Array:
-        """[B]: the heads' losses, weighted and added."""
+    def head_losses(self, found: Mapping[str, jax.Array], targets: Mapping[str, jax.Array]) -> jax.Array:
+        """[B]: the heads' losses, weighted and added, of what an encoder says and the targets under the same names."""
         total = jnp.zeros(len(found["clip"]), jnp.float32)
         for name, kind in self.kinds.items():
             target = targets[name]
