@@ -1,0 +1,83 @@
+"""Who likes a track never heard in training: 400 tracks, 8,407 responses (Emotify), 5 folds by track, audio + cohort.
+
+Source: Aljanaki, Wiering & Veltkamp, "Studying emotion induced by music through a crowdsourcing game", IP&M 2015. Of a
+listener age, gender, mother tongue and mood before listening are known, not who it was. Nothing is published for this.
+
+    mu import-audio emotify/tracks.csv --root=emotify --output=data/emotify --store --store_rate_hz=16000
+    mu crossvalidate --config=experiments/emotify_joint.py --folds=5 --seeds=0,1,2 --workdir=runs/emotify_joint
+    mu crossvalidate --config=experiments/emotify_joint.py:parts=cohort --folds=5 --workdir=runs/emotify_cohort
+    mu crossvalidate --config=experiments/emotify_joint.py:parts=audio --folds=5 --workdir=runs/emotify_audio
+
+The second path of the data, `emotify/annotations.csv`, is that of the responses (`--config.data.responses=`).
+"""
+
+from ml_collections import ConfigDict
+
+from mu.config import base, parse_arg
+
+EMOTIONS = (
+    "mean_amazement",
+    "mean_solemnity",
+    "mean_tenderness",
+    "mean_nostalgia",
+    "mean_calmness",
+    "mean_power",
+    "mean_joyful_activation",
+    "mean_tension",
+    "mean_sadness",
+)
+
+
+def get_config(arg: str | None = None) -> ConfigDict:
+    args = parse_arg(arg, smoke=False, fold=0, seed=0, refit=True, parts=("both", "cohort", "audio"))
+    config = base()
+    config.seed = args.seed
+    config.data = {
+        "name": "mu.data.opinions:load",
+        "clips": {
+            "name": "mu.data.clips:load",
+            "path": "data/emotify",
+            "sample_rate_hz": 16000,
+            "classes": ("genre",),
+            "numbers": EMOTIONS,
+        },
+        "responses": "emotify/annotations.csv",
+        "clip_column": "track id",
+        "key": "track_id",
+        "said": ("liked", "disliked"),
+        "words": ("gender", "mother tongue", "mood"),
+        "numbers": ("age",),
+    }
+    config.split = {"name": "mu.data.clip_splits:by_hash", "n_folds": 5, "fold": args.fold, "stratify": "genre"}
+    config.batches = {"name": "mu.data.opinion_batches:OpinionBatches", "clips_per_batch": 32, "crop_s": 10.0}
+    encoder = {
+        "name": "mu.models.audio_encoder:AudioEncoder",
+        "window_s": 0.064,
+        "hop_s": 0.04,
+        "n_mels": 64,
+        "fmin_hz": 30.0,
+        "normalisation": "none",
+        "dropout": 0.3,
+    }
+    config.model = {"name": "mu.models.opinions:Opinions", "dropout": 0.5, "listener": args.parts != "audio"}
+    config.task = {"name": "mu.tasks.opinions:Opinions"}
+    if args.parts != "cohort":
+        config.model.encoder = encoder
+    config.optimizer = {"name": "mu.training.optim:adamw_cosine", "learning_rate": 2e-3, "weight_decay": 0.05}
+    config.clip_norm = 1.0
+    config.ema_decay = 0.99
+    config.evaluation = {"name": "mu.measuring.opinions:OpinionScores"}
+    config.best = {"metric": "valid/liked/log_likelihood", "patience": None}
+    config.baselines = {
+        "cohort_mean": {
+            "name": "mu.baselines.opinions:SmoothedRates",
+            "by": ("age", "mother tongue", "gender", "mood"),
+        },
+        "genre_mean": {"name": "mu.baselines.opinions:SmoothedRates", "by": ("genre",)},
+        "mfcc_cohort": {"name": "mu.baselines.opinions:LogisticOpinions"},
+    }
+    config.refit = args.refit and not args.smoke
+    config.total_steps = 20 if args.smoke else 400
+    config.evaluate_every_steps = 10 if args.smoke else 100
+    config.log_every_steps = 50
+    return config
