@@ -23,6 +23,7 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 import mu.config
 from mu.baselines.opinions import LogisticOpinions, sound_statistics
 from mu.commands.crossvalidate import crossvalidate, resolved
+from mu.data.tastes import tastes
 from mu.evals import clip_scores
 from mu.evals.clip_pairs import mean_differences
 from mu.evals.clip_scores import ClipResult
@@ -56,8 +57,8 @@ class Boosted:
     """Gradient-boosted trees on MFCC statistics and listeners' codes, one for each thing said."""
 
     def fit(self, clips: Any) -> Self:
-        self._cohort = clips.cohort
-        features, said, rows = self._features(clips), clips.responses.said, clips.responses.clips
+        self._train = clips
+        features, said, rows = self._features(clips, None), clips.responses.said, clips.responses.clips
         fold = np.random.default_rng(0).permutation(len(clips))[rows] % 4
 
         def trees(rounds: int, leaves: int, y: np.ndarray, kept: np.ndarray) -> HistGradientBoostingClassifier:
@@ -87,12 +88,13 @@ class Boosted:
         return self
 
     def predict(self, clips: Any) -> dict[str, np.ndarray]:
-        features = self._features(clips)
+        features = self._features(clips, clips.responses)
         found = [model.predict_proba(features)[:, [1]].astype(np.float32) for model in self._models]
         return dict(zip(clips.said, found, strict=True))
 
-    def _features(self, clips: Any) -> np.ndarray:
-        return np.hstack([sound_statistics(clips)[clips.responses.clips], self._cohort.codes(clips.responses)])
+    def _features(self, clips: Any, asked: Any) -> np.ndarray:
+        codes = self._train.cohort.codes(clips.responses)
+        return np.hstack([sound_statistics(clips)[clips.responses.clips], codes, tastes(self._train, asked)[:, 0]])
 
 
 BASELINES = {
@@ -102,7 +104,7 @@ BASELINES = {
     "genre_x_cohort": lambda: LogisticOpinions(sound=False, columns=("genre",), crossed=True),
 }
 WORDS = {
-    "cohort_mean": "(a) cohort mean: smoothed rate by age, mother tongue, gender, mood",
+    "cohort_mean": "(a) cohort mean: smoothed rate by mother tongue, gender, age, mood",
     "genre_mean": "(b) genre: smoothed rate",
     "mfcc_cohort": "(c) MFCC statistics + cohort, logistic regression",
     "mfcc_cohort_boosted": "(c) MFCC statistics + cohort, gradient boosting",

@@ -47,9 +47,12 @@ def get_config(arg: str | None = None) -> ConfigDict:
         "said": ("liked", "disliked"),
         "words": ("gender", "mother tongue", "mood"),
         "numbers": ("age",),
+        "cells": () if args.parts == "audio" else ("mother tongue", "gender", "age", "mood"),
+        "taste": "genre",
     }
     config.split = {"name": "mu.data.clip_splits:by_hash", "n_folds": 5, "fold": args.fold, "stratify": "genre"}
-    config.batches = {"name": "mu.data.opinion_batches:OpinionBatches", "clips_per_batch": 32, "crop_s": 10.0}
+    config.batches = {"name": "mu.data.opinion_batches:OpinionBatches", "clips_per_batch": 32}
+    config.batches.crop_s = 1.0 if args.parts == "cohort" else 5.0
     encoder = {
         "name": "mu.models.audio_encoder:AudioEncoder",
         "window_s": 0.064,
@@ -71,10 +74,9 @@ def get_config(arg: str | None = None) -> ConfigDict:
     config.baselines = {
         "cohort_mean": {
             "name": "mu.baselines.opinions:SmoothedRates",
-            "by": ("age", "mother tongue", "gender", "mood"),
+            "by": ("mother tongue", "gender", "age", "mood"),
         },
         "genre_mean": {"name": "mu.baselines.opinions:SmoothedRates", "by": ("genre",)},
-        "mfcc_cohort": {"name": "mu.baselines.opinions:LogisticOpinions"},
     }
     config.refit = args.refit and not args.smoke
     config.total_steps = 20 if args.smoke else 400

@@ -32,6 +32,7 @@ ALLOWED = {
     "mu.losses": {"jax", "flax", "numpy"},
     "mu.models": {"jax", "flax", "numpy", "mu.nn", "mu.audio"},
     "mu.baselines": {"mu_kernels", "numpy", "scipy"},
+    "mu.baselines.opinions": {"numpy", "mu.baselines", "mu.data"},
     "mu.baselines.mfcc": {"jax", "numpy", "mu.audio", "mu.baselines"},
     "mu.data": {
         "mu_kernels",

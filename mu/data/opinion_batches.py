@@ -7,6 +7,7 @@ import numpy as np
 from mu.data.batches import Batch
 from mu.data.clip_batches import ClipBatches
 from mu.data.opinions import Opinions
+from mu.data.tastes import tastes
 
 
 class OpinionBatches(ClipBatches):
@@ -40,22 +41,24 @@ class OpinionBatches(ClipBatches):
             clips, clips_per_batch=clips_per_batch, crop_s=crop_s, repeats=repeats, threads=threads, seed=seed
         )
         self._per_clip = responses_per_clip
-        self._cohort = clips.cohort
-        self._codes = self._cohort.codes(clips.responses)
+        self._train = clips
+        self._codes = clips.cohort.codes(clips.responses)
+        self._tastes = tastes(clips)
 
     def on(self, clips: Opinions) -> "OpinionBatches":  # pyright: ignore[reportIncompatibleMethodOverride]
-        """The same batches of other clips, listeners in the codes of those trained on."""
+        """The same batches of other clips, listeners in the codes and with the tastes of those trained on."""
         other = copy.copy(self)
         other.clips = clips
-        other._codes = self._cohort.codes(clips.responses)
+        other._codes = self._train.cohort.codes(clips.responses)
+        other._tastes = tastes(self._train, clips.responses)
         return other
 
     def batch(self, examples: np.ndarray, step: int) -> Batch:
         """What `ClipBatches` gives, and the responses.
 
         Returns:
-          also 'cohort' int32 [B, R, columns], 'said' float32 [B, R, T] and 'counts' float32 [B, R], how many responses
-          each stands for.
+          also 'cohort' int32 [B, R, columns], 'tastes' float32 [B, R, 1 + G, T] (`mu.data.tastes`), 'said' float32
+          [B, R, T] and 'counts' float32 [B, R], how many responses each stands for.
         """
         found = super().batch(examples, step)
         rows = np.asarray(examples) % len(self.clips)
@@ -68,5 +71,9 @@ class OpinionBatches(ClipBatches):
             some = own if len(own) <= self._per_clip else random.choice(own, self._per_clip, replace=False)
             chosen[place, : len(some)] = some
             counts[place, : len(some)] = len(own) / max(len(some), 1)
-        said = self.clips.responses.said[chosen]
-        return found | {"cohort": self._codes[chosen], "said": said, "counts": counts}
+        return found | {
+            "cohort": self._codes[chosen],
+            "tastes": self._tastes[chosen],
+            "said": self.clips.responses.said[chosen],
+            "counts": counts,
+        }

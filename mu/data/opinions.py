@@ -21,12 +21,16 @@ class Opinions(Clips):
       responses: to these clips.
       said: names of what was said, T of them.
       least, bins: of `mu.data.responses.learnt_cohort`.
+      cells, taste, strength: of `mu.data.tastes`.
     """
 
     responses: Responses = dataclasses.field(kw_only=True)
     said: tuple[str, ...] = dataclasses.field(kw_only=True)
     least: int = dataclasses.field(kw_only=True)
     bins: int = dataclasses.field(kw_only=True)
+    cells: tuple[str, ...] = dataclasses.field(kw_only=True)
+    taste: str | None = dataclasses.field(kw_only=True)
+    strength: float = dataclasses.field(kw_only=True)
 
     @functools.cached_property
     def cohort(self) -> Cohort:
@@ -58,7 +62,7 @@ class Opinions(Clips):
         """sha256 over the clips and the responses: equal data have equal hashes."""
         digest = hashlib.sha256(super().hash().encode())
         found = self.responses
-        digest.update(repr((self.said, self.least, self.bins)).encode())
+        digest.update(repr((self.said, self.least, self.bins, self.cells, self.taste, self.strength)).encode())
         for array in (found.clips, found.said, *found.numbers.values()):
             digest.update(np.ascontiguousarray(array).data)
         for name, words in found.words.items():
@@ -77,6 +81,9 @@ def load(
     numbers: Sequence[str] = (),
     least: int = 30,
     bins: int = 8,
+    cells: Sequence[str] = (),
+    taste: str | None = None,
+    strength: float = 10.0,
 ) -> Opinions:
     """Clips with a table of responses; see `mu.data.responses.read_responses`.
 
@@ -89,12 +96,25 @@ def load(
       words, numbers: columns of the table, what is known of the listener.
       least: responses that a word needs in training to be told from 'other'.
       bins: most bins of a number.
+      cells: columns of `words` and `numbers`, the wider first, which together make cells of listeners who may be
+        one person or a few: what is said begins at the rate of the cell among the training responses.
+      taste: a target of the clips, of classes: a cell has such a rate for each class.
+      strength: responses that the wider cell counts for in a narrower one.
 
     Raises:
       FileNotFoundError, ValueError: as `read_responses`; or two clips have one key.
     """
     if least < 1 or bins < 1:
         raise ValueError(f"least={least} and bins={bins}; both must be at least 1")
+    if strength <= 0:
+        raise ValueError(f"strength={strength}; it must be positive")
+    for name in cells:
+        if name not in (*words, *numbers):
+            raise ValueError(
+                f"cells names {name!r}; of listeners there is {', '.join((*words, *numbers)) or 'nothing'}"
+            )
+    if taste is not None and (taste not in clips.targets or clips.targets[taste].kind != "class"):
+        raise ValueError(f"taste={taste!r} is no target of classes: name the column in data.clips.classes")
     keys = [str(value) for value in whole_column(clips.table, key)]
     places = {name: place for place, name in enumerate(keys)}
     if len(places) < len(keys):
@@ -102,4 +122,5 @@ def load(
         raise ValueError(f"two clips have {key}={twice!r}: responses to it could be of either; take another key")
     found = read_responses(responses, places, clip_column=clip_column, said=said, words=words, numbers=numbers)
     own = {field.name: getattr(clips, field.name) for field in dataclasses.fields(Clips)}
-    return Opinions(**own, responses=found, said=tuple(said), least=least, bins=bins)
+    options = {"said": tuple(said), "least": least, "bins": bins, "cells": tuple(cells)}
+    return Opinions(**own, responses=found, taste=taste, strength=strength, **options)

@@ -34,6 +34,10 @@ class Responses:
     def __len__(self) -> int:
         return len(self.clips)
 
+    def column(self, name: str) -> np.ndarray:
+        """str [n]: a column's values as written; 'None' or 'nan' where it is not known."""
+        return (self.words[name] if name in self.words else self.numbers[name]).astype(str)
+
     def take(self, rows: np.ndarray, clips: np.ndarray) -> "Responses":
         """These rows, of which the clips now lie at other places."""
         return Responses(

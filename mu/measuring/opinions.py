@@ -9,6 +9,7 @@ from flax import nnx
 
 from mu.data.clips import whole_column
 from mu.data.opinions import Opinions
+from mu.data.tastes import tastes
 from mu.evals.clip_scores import ClipResult, Said, metric_names
 from mu.measuring.clips import ClipScores
 from mu.setup import Setup
@@ -32,14 +33,15 @@ class OpinionScores(ClipScores):
         self.kinds = dict.fromkeys(setup.data.said, "tags")
         self.names = ["negative_loss", *metric_names(self.kinds)]
         model, task = setup.model, setup.task
-        self._judge = jax.jit(lambda params, clip, codes: task.probabilities(nnx.merge(model, params), clip, codes))
+        self._judge = jax.jit(lambda params, *given: task.probabilities(nnx.merge(model, params), *given))
 
     def predictions(self, state: Mapping[str, Any], clips: Opinions) -> dict[str, np.ndarray]:  # pyright: ignore[reportIncompatibleMethodOverride]
         """name -> float32 [n, 1]: the probability that each response says it; 'clip' float32 [clips, C]."""
         params, _ = weights(state)
         heard = super().predictions(state, clips)["clip"]
-        codes = self._setup.train.cohort.codes(clips.responses)
-        said = np.asarray(self._judge(params, heard[clips.responses.clips], codes))
+        train, responses = self._setup.train, clips.responses
+        codes, known = train.cohort.codes(responses), tastes(train, responses)
+        said = np.asarray(self._judge(params, heard[responses.clips], codes, known))
         return {"clip": heard} | {name: said[:, [at]] for at, name in enumerate(clips.said)}
 
     def result(self, said: Mapping[str, np.ndarray], clips: Opinions) -> ClipResult:  # pyright: ignore[reportIncompatibleMethodOverride]

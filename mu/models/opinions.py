@@ -14,47 +14,63 @@ from mu.nn.heads import Asked
 from mu.nn.linear import linear
 
 
+def silent(inputs: int, outputs: int, *, use_bias: bool = True, rngs: nnx.Rngs) -> nnx.Linear:
+    """A dense layer that says 0 at first, so that a model begins at the rates that it is given.
+
+    From random weights the first logits are noise that a few thousand responses do not undo: with the true genre in
+    place of the sound, log loss of held-out tracks was .6585 and .4923 (liked, disliked), from nothing .6551 and .4900.
+    """
+    return nnx.Linear(
+        inputs,
+        outputs,
+        use_bias=use_bias,
+        kernel_init=nnx.initializers.zeros_init(),
+        kernel_metadata={"axes": ("embed", None)},
+        bias_metadata={"axes": (None,)},
+        rngs=rngs,
+    )
+
+
 class Listener(nnx.Module):
-    """Codes of what is known of a listener -> two layers over the sum of a vector for each.
+    """Codes of what is known of a listener -> GELU of the sum of a vector for each.
 
     Args:
       columns: name -> how many codes; code 0 is 'not known'.
-      dim: of the vectors and of the hidden layer.
-      size: of the result.
+      dim: D, of the vectors.
       forget: rate at which a column is taken as not known in training; so that a listener of whom less is known is
         nothing new, and no column is relied on alone.
       rngs: source of the initial values.
     """
 
-    def __init__(self, columns: Mapping[str, int], dim: int, size: int, forget: float, *, rngs: nnx.Rngs):
+    def __init__(self, columns: Mapping[str, int], dim: int, forget: float, *, rngs: nnx.Rngs):
         self.sizes, self.forget = tuple(columns.values()), forget
         total = sum(self.sizes)
         # Called 'kernel' since it is one, of a dense layer over the codes spread out: it decays as such do.
         self.kernel = nnx.Param(jax.random.normal(rngs.params(), (total, dim)) / math.sqrt(dim), axes=(None, "embed"))
-        self.out = linear(dim, size, ("embed", None), dtype=jnp.float32, rngs=rngs)
 
     def __call__(self, codes: jax.Array, key: jax.Array | None) -> jax.Array:
-        """int32 [..., columns] -> float32 [..., size]."""
+        """int32 [..., columns] -> float32 [..., D]."""
         if key is not None and self.forget:
             codes = jnp.where(jax.random.bernoulli(key, self.forget, codes.shape), 0, codes)
         firsts = [sum(self.sizes[:place]) for place in range(len(self.sizes))]
         vectors = self.kernel[...][codes + jnp.array(firsts, jnp.int32)]
-        return self.out(jax.nn.gelu(vectors.sum(axis=-2)))
+        return jax.nn.gelu(vectors.sum(axis=-2))
 
 
 class Opinions(nnx.Module):
     """Logits of what a listener says of a clip.
 
-        z_t = a_t + w_t + sum_d p_td a_d w_d
+        z = sum_g p_g t_g + A c + B w + P (U c * V w)
 
-    a is a linear map of the encoder's clip vector, w what the tower says of the listener: what the clip is to
-    everyone, what the listener says of anything, and what this listener makes of this clip (low rank). The part that
-    is missing leaves out its terms. Logits are over the training's base rate, which the task adds.
+    t_g are the logits at which listeners of this one's cell say it of clips of class g, and p_g how probable the class
+    is by the sound. c is the encoder's clip vector and w that of the listener: what the clip is to everyone, what the
+    listener says of anything, and what this listener makes of this clip (of low rank). Without an encoder, or without
+    classes, the first term is the cell's logit over all clips; other terms of a part that is missing are left out.
 
     Args:
       encoder: a spec of `mu.models.audio_encoder:AudioEncoder`; None knows the listener alone.
       listener: whether it knows the listener.
-      rank: D, of what both make together.
+      rank: of what both make together.
       dim: of the listener's vectors.
       dropout: of the clip vector.
       forget: of `Listener`.
@@ -83,44 +99,45 @@ class Opinions(nnx.Module):
             raise ValueError(f"rank={rank} and dim={dim}; both must be at least 1")
         if listener and not asked.columns:
             raise ValueError("nothing is known of listeners: name columns in data.words or data.numbers")
-        self.rate, self.told = dropout, len(asked.told)
+        self.rate, self.told, self.taste = dropout, len(asked.told), asked.taste
         self.encoder = encoder
-        size = self.told + rank
-        self.heard = (
-            None
-            if encoder is None
-            else linear(2 * encoder.trunk.dim, size, ("embed", None), dtype=jnp.float32, rngs=rngs)
-        )
-        self.who = Listener(asked.columns, dim, size, forget, rngs=rngs) if listener else None
-        both = encoder is not None and listener
-        self.together = (
-            linear(rank, self.told, (None, None), use_bias=False, dtype=jnp.float32, rngs=rngs) if both else None
-        )
+        heard = 0 if encoder is None else 2 * encoder.trunk.dim
+        self.of_clip = silent(heard, self.told, rngs=rngs) if heard else None
+        self.listener = Listener(asked.columns, dim, forget, rngs=rngs) if listener else None
+        self.of_listener = silent(dim, self.told, rngs=rngs) if listener else None
+        if heard and listener:
+            self.clip_side = linear(heard, rank, ("embed", None), dtype=jnp.float32, rngs=rngs)
+            self.listener_side = linear(dim, rank, ("embed", None), dtype=jnp.float32, rngs=rngs)
+            self.of_both = silent(rank, self.told, use_bias=False, rngs=rngs)
 
     def tables(self) -> dict[str, Any]:
         """No rows of a catalogue."""
         return {}
 
-    def judge(self, clip: jax.Array, codes: jax.Array, key: jax.Array | None = None) -> jax.Array:
-        """Logits over the base rate.
+    def judge(self, clip: jax.Array, codes: jax.Array, tastes: jax.Array, key: jax.Array | None = None) -> jax.Array:
+        """Logits.
 
         Args:
           clip: float32 [N, C], the encoder's clip vectors; [N, 0] without one.
           codes: int32 [N, R, columns], R listeners to each clip.
+          tastes: float32 [N, R, 1 + G, T]: see `mu.data.tastes`.
           key: for dropout; None at inference.
 
         Returns:
           float32 [N, R, T].
         """
-        clip_key, who_key = (None, None) if key is None else jax.random.split(key)
-        logits = jnp.zeros((*codes.shape[:2], self.told), jnp.float32)
-        heard = who = None
-        if self.heard is not None:
-            heard = self.heard(dropout(clip, self.rate, clip_key))[:, None]
-            logits = logits + heard[..., : self.told]
-        if self.who is not None:
-            who = self.who(codes, who_key)
-            logits = logits + who[..., : self.told]
-        if heard is not None and who is not None and self.together is not None:
-            logits = logits + self.together(heard[..., self.told :] * who[..., self.told :])
+        clip_key, listener_key = (None, None) if key is None else jax.random.split(key)
+        logits = tastes[:, :, 0]
+        if self.encoder is not None and self.taste is not None:
+            # What is said of taste must not change what is heard as which class: that is learnt from labels.
+            classes = jax.lax.stop_gradient(jax.nn.softmax(self.encoder.heads[self.taste](clip)))
+            logits = jnp.einsum("ng,nrgt->nrt", classes, tastes[:, :, 1:])
+        if self.of_clip is not None:
+            clip = dropout(clip, self.rate, clip_key)[:, None]
+            logits = logits + self.of_clip(clip)
+        if self.listener is not None and self.of_listener is not None:
+            who = self.listener(codes, listener_key)
+            logits = logits + self.of_listener(who)
+            if self.of_clip is not None:
+                logits = logits + self.of_both(self.clip_side(clip) * self.listener_side(who))
         return logits

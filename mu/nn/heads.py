@@ -33,10 +33,12 @@ class Asked:
     Attributes:
       columns: what is known of a listener, name -> how many codes it has; 0 is 'not known'.
       told: names of what is to be told, each by yes or no.
+      taste: the encoder's head of classes of which listeners have tastes; None for none.
     """
 
     columns: Mapping[str, int]
     told: tuple[str, ...]
+    taste: str | None = None
 
 
 class MLP(nnx.Module):

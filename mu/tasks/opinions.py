@@ -5,7 +5,6 @@ from typing import Any, Protocol
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from mu import losses
 from mu.nn.heads import Asked, Head
@@ -24,6 +23,8 @@ class JudgedClips(Protocol):
     def cohort(self) -> Any: ...
     @property
     def said(self) -> tuple[str, ...]: ...
+    @property
+    def taste(self) -> str | None: ...
     def __len__(self) -> int: ...
 
 
@@ -59,10 +60,7 @@ class Opinions:
         if head_weights and self._heads is None:
             raise ValueError("head_weights are given, and the clips have no targets: name their columns in data.clips")
         self.outputs: dict[str, Head] = {} if self._heads is None else self._heads.outputs
-        self.asked = Asked(data.cohort.sizes, data.said)
-        # Half a response of either kind keeps the logit finite where all said the same.
-        rate = (said.sum(axis=0, dtype=np.float64) + 0.5) / (len(said) + 1.0)
-        self._base = np.log(rate / (1.0 - rate)).astype(np.float32)
+        self.asked = Asked(data.cohort.sizes, data.said, data.taste)
         self._mean_count = len(said) / len(data)
         self._augment = augment
 
@@ -93,7 +91,7 @@ class Opinions:
             clip = found["clip"]
             if self._heads is not None:
                 heads_loss = self._heads.head_losses(found, batch)
-        logits = self._base + model.judge(clip, batch["cohort"], judge_key)
+        logits = model.judge(clip, batch["cohort"], batch["tastes"], judge_key)
         each = losses.binary_cross_entropy(logits, batch["said"])
         return heads_loss + jnp.sum(batch["counts"] * each, axis=1) / self._mean_count, batch["weights"]
 
@@ -109,9 +107,19 @@ class Opinions:
         found = model.encoder(rows, {"audio": batch["audio"][:, 0], "samples": batch["samples"][:, 0]})
         return {"clip": found["clip"]}
 
-    def probabilities(self, model: Any, clip: jax.Array, codes: jax.Array) -> jax.Array:
-        """Clip vectors float32 [N, C] and listeners int32 [N, columns] -> float32 [N, T]: that it is said."""
-        return jax.nn.sigmoid(self._base + model.judge(clip, codes[:, None])[:, 0])
+    def probabilities(self, model: Any, clip: jax.Array, codes: jax.Array, tastes: jax.Array) -> jax.Array:
+        """That it is said, by each listener of one clip.
+
+        Args:
+          model: as in `loss`.
+          clip: float32 [N, C].
+          codes: int32 [N, columns].
+          tastes: float32 [N, 1 + G, T].
+
+        Returns:
+          float32 [N, T].
+        """
+        return jax.nn.sigmoid(model.judge(clip, codes[:, None], tastes[:, None])[:, 0])
 
 
 def _unheard(batch: Mapping[str, Any]) -> jax.Array:
