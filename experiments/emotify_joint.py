@@ -1,14 +1,18 @@
 """Who likes a track never heard in training: 400 tracks, 8,407 responses (Emotify), 5 folds by track, audio + cohort.
 
 Source: Aljanaki, Wiering & Veltkamp, "Studying emotion induced by music through a crowdsourcing game", IP&M 2015. Of a
-listener age, gender, mother tongue and mood before listening are known, not who it was. Nothing is published for this.
+listener age, gender, mother tongue and mood before listening are known, not who it was; nothing is published for this.
+The four together name few people, so their smoothed rate on other tracks is a strong baseline: AUC .686 (liked) and
+.724 (disliked), log loss .618 and .459, where the genre alone reaches .558 and .579, .663 and .496. Weighed by the
+true genre, the rates within genres, from which the model starts, reach .701 and .744, .611 and .450.
 
     mu import-audio emotify/tracks.csv --root=emotify --output=data/emotify --store --store_rate_hz=16000
     mu crossvalidate --config=experiments/emotify_joint.py --folds=5 --seeds=0,1,2 --workdir=runs/emotify_joint
     mu crossvalidate --config=experiments/emotify_joint.py:parts=cohort --folds=5 --workdir=runs/emotify_cohort
     mu crossvalidate --config=experiments/emotify_joint.py:parts=audio --folds=5 --workdir=runs/emotify_audio
 
-The second path of the data, `emotify/annotations.csv`, is that of the responses (`--config.data.responses=`).
+All of it, with MFCC baselines and paired intervals: `make results-opinions` (docs/opinions.md).
+Tracks' mean emotions and genre are heads of the encoder while it trains, never an input.
 """
 
 from ml_collections import ConfigDict

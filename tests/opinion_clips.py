@@ -29,10 +29,11 @@ def write_responses(file, n_clips=48, seed=0):
 
 def load_opinions(path="", n=48, least=5, bins=4, **changes):
     """The data as a config names them: `tests.opinion_clips:load_opinions`."""
-    options = {"clip_column": "track", "said": ("liked", "disliked"), "words": ("kind",), "numbers": ("age",)}
+    columns = {"clip_column": "track", "said": ("liked", "disliked"), "words": ("kind",), "numbers": ("age",)}
+    options = {**columns, "cells": ("kind", "age"), "taste": "pitch", **changes}
     clips = make_clips(n)
     clips = dataclasses.replace(clips, targets={"pitch": clips.targets["pitch"]})
-    return load(clips=clips, responses=path, least=least, bins=bins, **{**options, **changes})
+    return load(clips=clips, responses=path, least=least, bins=bins, **options)
 
 
 def tiny_opinion_config(path, **changes):

@@ -12,6 +12,8 @@ import mu.config
 from mu.baselines.opinions import LogisticOpinions, SmoothedRates
 from mu.data.clip_splits import by_hash
 from mu.data.opinion_batches import OpinionBatches
+from mu.data.smoothing import smoothed_rates
+from mu.data.tastes import tastes
 from mu.evals import clip_scores
 from mu.models.opinions import Opinions
 from mu.nn.heads import Asked
@@ -20,7 +22,7 @@ from mu.tasks.opinions import Opinions as OpinionsTask
 from mu.train import train
 from tests.opinion_clips import load_opinions, tiny_opinion_config, write_responses
 
-ASKED = Asked({"kind": 4, "age": 5}, ("liked", "disliked"))
+ASKED = Asked({"kind": 4, "age": 5}, ("liked", "disliked"), "pitch")
 HEADER = "track,kind,age,liked,disliked\n"
 
 
@@ -59,6 +61,10 @@ def test_a_wrong_column_is_named(table, tmp_path):
         load_opinions(table, said=("loved",))
     with pytest.raises(ValueError, match=r"'kind' of .* is named twice"):
         load_opinions(table, words=("kind", "kind"))
+    with pytest.raises(ValueError, match="cells names 'kin'; of listeners there is kind, age"):
+        load_opinions(table, cells=("kin",))
+    with pytest.raises(ValueError, match="taste='tags' is no target of classes"):
+        load_opinions(table, taste="tags")
     with pytest.raises(ValueError, match="two clips have pitch='low'"):
         load_opinions(table, key="pitch")
     with pytest.raises(FileNotFoundError, match="there are no responses at"):
@@ -122,6 +128,44 @@ def test_a_batch_has_its_clips_responses_and_all_count_alike(data):
     np.testing.assert_array_equal(few.batch(np.arange(6), 3)["said"], drawn[3])
 
 
+def test_smoothed_rates_by_hand():
+    said = np.array([[1.0], [1.0], [0.0], [1.0]])
+    columns = [np.array(list("aaab" + "ab" + "c")), np.array(list("xxyx" + "xy" + "x"))]
+    found = smoothed_rates(columns, said, 3, 2.0)
+    whole = 3.5 / 5
+    a, b = (2 + 2 * whole) / (3 + 2), (1 + 2 * whole) / (1 + 2)
+    np.testing.assert_allclose(found[:, 0], [(2 + 2 * a) / (2 + 2), b, whole])
+    np.testing.assert_allclose(smoothed_rates([], said, 2, 2.0), [[whole], [whole]])
+
+
+def test_a_training_response_does_not_tell_itself(data):
+    """Turning all responses to a clip round leaves their own tastes as they were, and moves those of others."""
+    before, clip = tastes(data), data.responses.clips == 5
+    assert before.shape == (len(clip), 1 + 3, 2) and np.isfinite(before).all()
+    said = np.where(clip[:, None], 1 - data.responses.said, data.responses.said)
+    turned = dataclasses.replace(data, responses=dataclasses.replace(data.responses, said=said))
+    after = tastes(turned)
+    np.testing.assert_array_equal(after[clip], before[clip])
+    assert not np.allclose(after[~clip], before[~clip])
+
+
+def test_tastes_are_the_rates_of_the_cell_in_each_class(table):
+    data = load_opinions(table, cells=("kind",), strength=3.0)
+    train, other = data.take(np.arange(36)), data.take(np.arange(36, 48)).responses
+    rates = 1 / (1 + np.exp(-tastes(train, other)[:, :, 0]))
+    liked, kinds = train.responses.said[:, 0], train.responses.words["kind"]
+    pitch, of_bass = train.targets["pitch"].values[train.responses.clips], other.words["kind"] == "bass"
+    whole, bass = (liked.sum() + 0.5) / (len(liked) + 1), kinds == "bass"
+    cell = (liked[bass].sum() + 3 * whole) / (bass.sum() + 3)
+    np.testing.assert_allclose(rates[of_bass, 0], cell, rtol=1e-5)
+    for code in range(3):
+        heard = bass & (pitch == code)
+        expected = (liked[heard].sum() + 3 * cell) / (heard.sum() + 3)
+        np.testing.assert_allclose(rates[of_bass, 1 + code], expected, rtol=1e-5)
+    nobody = dataclasses.replace(other, words={"kind": np.full(len(of_bass), "nobody", object)})
+    np.testing.assert_allclose(1 / (1 + np.exp(-tastes(train, nobody)[:, :, 0])), whole, rtol=1e-5)
+
+
 def test_folds_share_no_clip_and_test_responses_change_nothing_in_training(table, data, tmp_path):
     split = by_hash(data, n_folds=4, fold=0, stratify="pitch")
     parts = [set(part.table["clip"]) for part in (split.train, split.valid, split.test)]
@@ -137,11 +181,11 @@ def test_folds_share_no_clip_and_test_responses_change_nothing_in_training(table
         setup = set_up(tiny_opinion_config(path))
         batch = setup.batches.batch(np.arange(8), 0)
         baseline = SmoothedRates(by=("kind",)).fit(setup.train).predict(split.test)
-        found.append((setup.train.hash(), setup.task._base, batch, setup.task.asked, baseline, setup.split.hash))
-    (one, base, batch, asked, rates, split_hash), other = found[0], found[1]
-    assert one == other[0] and asked == other[3] and split_hash != other[5]
-    np.testing.assert_array_equal(base, other[1])
-    jax.tree.map(np.testing.assert_array_equal, (batch, rates), (other[2], other[4]))
+        known = tastes(setup.train, split.test.responses)
+        found.append(((setup.train.hash(), setup.task.asked), (batch, baseline, known), setup.split.hash))
+    one, other = found
+    assert one[0] == other[0] and one[2] != other[2]
+    jax.tree.map(np.testing.assert_array_equal, one[1], other[1])
 
 
 def model(**options):
@@ -149,35 +193,57 @@ def model(**options):
 
 
 class Heard:
-    """Stands for an encoder whose clip vectors are given."""
+    """Stands for an encoder whose clip vectors are given, of which three numbers tell the class."""
 
     def __init__(self, dim):
         self.trunk = dataclasses.make_dataclass("Trunk", ["dim"])(dim)
+        self.heads = {"pitch": lambda clip: clip[..., :3]}
 
 
-def test_the_logit_is_the_sum_of_both_parts_and_what_they_make_together():
-    random = np.random.default_rng(0)
-    clip = jnp.asarray(random.standard_normal((3, 6)), jnp.float32)
-    codes = jnp.asarray(random.integers(0, 4, (3, 5, 2)), jnp.int32)
-    both = model(encoder=Heard(3), rank=4)
-    a, w = both.heard(clip), both.who(codes, None)
-    expected = np.zeros((3, 5, 2))
+def filled(module):
+    """The module with no layer silent."""
+    graph, state = nnx.split(module)
+    keys = iter(jax.random.split(jax.random.key(2), len(jax.tree.leaves(state))))
+    return nnx.merge(graph, jax.tree.map(lambda x: jax.random.normal(next(keys), x.shape), state))
+
+
+def given(seed=0, n=3, r=5):
+    """(clip vectors, codes, tastes of three classes)."""
+    random = np.random.default_rng(seed)
+    clip, known = random.standard_normal((n, 6)), random.standard_normal((n, r, 4, 2))
+    codes = random.integers(0, 4, (n, r, 2))
+    return jnp.asarray(clip, jnp.float32), jnp.asarray(codes, jnp.int32), jnp.asarray(known, jnp.float32)
+
+
+def test_the_logit_is_the_sum_of_its_terms():
+    clip, codes, known = given()
+    both = filled(model(encoder=Heard(3), rank=4))
+    found, who = both.judge(clip, codes, known), both.listener(codes, None)
     for n in range(3):
+        p = np.exp(clip[n, :3]) / np.exp(clip[n, :3]).sum()
         for r in range(5):
-            for t in range(2):
-                mixed = sum(both.together.kernel[d, t] * a[n, 2 + d] * w[n, r, 2 + d] for d in range(4))
-                expected[n, r, t] = a[n, t] + w[n, r, t] + mixed
-    np.testing.assert_allclose(both.judge(clip, codes), expected, rtol=1e-4, atol=1e-5)
+            product = both.clip_side(clip[n]) * both.listener_side(who[n, r])
+            expected = p @ known[n, r, 1:] + both.of_clip(clip[n]) + both.of_listener(who[n, r]) + both.of_both(product)
+            np.testing.assert_allclose(found[n, r], expected, rtol=1e-4, atol=1e-4)
+
+
+def test_a_new_model_says_the_rates():
+    clip, codes, known = given()
+    classes = jax.nn.softmax(clip[:, :3])
+    for options in ({"encoder": Heard(3)}, {"encoder": Heard(3), "listener": False}):
+        expected = jnp.einsum("ng,nrgt->nrt", classes, known[:, :, 1:])
+        np.testing.assert_allclose(model(**options).judge(clip, codes, known), expected, rtol=1e-5)
+    np.testing.assert_array_equal(model().judge(clip[:, :0], codes, known), known[:, :, 0])
 
 
 def test_without_a_part_nothing_of_it_is_told():
-    codes = jnp.arange(2 * 3 * 2, dtype=jnp.int32).reshape(2, 3, 2) % 4
-    listener = model()
-    unheard = listener.judge(jnp.zeros((2, 0)), codes)
-    assert unheard.shape == (2, 3, 2) and not np.allclose(unheard[0, 0], unheard[0, 1])
-    audio = model(encoder=Heard(3), listener=False)
-    heard = audio.judge(jax.random.normal(jax.random.key(0), (2, 6)), codes)
-    np.testing.assert_array_equal(heard[:, 0], heard[:, 2])
+    clip, codes, known = given()
+    alike = jnp.broadcast_to(known[:1, :1], known.shape)
+    unheard = filled(model()).judge(clip[:, :0], codes, alike)
+    np.testing.assert_array_equal(unheard, filled(model()).judge(clip[:, :0] + 1, codes, alike))
+    assert not np.allclose(unheard[0, 0], unheard[0, 1])
+    heard = filled(model(encoder=Heard(3), listener=False)).judge(clip, codes, alike)
+    np.testing.assert_allclose(heard[:, 0], heard[:, 2], rtol=1e-5)
     assert not np.allclose(heard[0], heard[1])
     with pytest.raises(ValueError, match="there is nothing to tell an opinion by"):
         model(listener=False)
@@ -186,54 +252,46 @@ def test_without_a_part_nothing_of_it_is_told():
 
 
 def test_dropout_follows_its_key():
-    both, codes = model(encoder=Heard(3), forget=0.5), jnp.ones((4, 6, 2), jnp.int32)
-    clip = jnp.ones((4, 6))
-    first, again = (both.judge(clip, codes, jax.random.key(1)) for _ in range(2))
+    both, (clip, codes, known) = filled(model(encoder=Heard(3), forget=0.5)), given()
+    first, again = (both.judge(clip, codes, known, jax.random.key(1)) for _ in range(2))
     np.testing.assert_array_equal(first, again)
-    assert not np.allclose(first, both.judge(clip, codes))
+    assert not np.allclose(first, both.judge(clip, codes, known))
 
 
 class Constant:
-    """A model that hears nothing and always says the same."""
+    """A model that hears nothing and always says the same over the rate of all clips."""
 
     encoder = None
 
     def __init__(self, logits):
         self.logits = jnp.asarray(logits)
 
-    def judge(self, clip, codes, key=None):
-        del clip, key
-        return jnp.broadcast_to(self.logits, (*codes.shape[:2], 2))
+    def judge(self, clip, codes, tastes, key=None):
+        del clip, codes, key
+        return self.logits + tastes[:, :, 0]
 
 
 def test_the_loss_is_the_mean_cross_entropy_of_responses(data):
-    """By hand; and a model that says nothing says the base rate."""
-    bare = dataclasses.replace(data, targets={})
-    task, logits = OpinionsTask(data=bare), np.array([0.3, -1.0])
+    """By hand."""
+    bare = dataclasses.replace(data, targets={}, taste=None)
+    task, logits = OpinionsTask(data=bare), np.array([0.3, -1.0], np.float32)
     batch = OpinionBatches(bare, responses_per_clip=8, clips_per_batch=48, crop_s=0.1, seed=0).batch(np.arange(48), 0)
     values, counts = task.loss(Constant(logits), {}, batch, jax.random.key(0))
-    said = data.responses.said
-    rate = (said.sum(axis=0) + 0.5) / (len(said) + 1)
-    p = 1 / (1 + np.exp(-(np.log(rate / (1 - rate)) + logits)))
+    said, known = data.responses.said, tastes(bare)
+    assert known.shape == (len(said), 1, 2)
+    p = 1 / (1 + np.exp(-(known[:, 0] + logits)))
     expected = -np.mean(said * np.log(p) + (1 - said) * np.log(1 - p))
     assert float((values * counts).sum() / counts.sum()) == pytest.approx(expected, rel=1e-5)
     codes = data.cohort.codes(data.responses)
-    told = task.probabilities(Constant([0.0, 0.0]), jnp.zeros((len(codes), 0)), codes)
-    np.testing.assert_allclose(told, np.broadcast_to(rate, told.shape), rtol=1e-5)
+    told = task.probabilities(Constant(logits), jnp.zeros((len(codes), 0)), jnp.asarray(codes), jnp.asarray(known))
+    np.testing.assert_allclose(told, p, rtol=1e-4)
 
 
-def test_smoothed_rates_by_hand(data):
-    fitted = SmoothedRates(by=("kind", "pitch")).fit(data)
-    found, s = fitted.predict(data)["liked"][:, 0], fitted._strength
-    liked = data.responses.said[:, 0]
-    kinds = data.responses.words["kind"]
-    pitches = np.array(data.table["pitch"].to_list())[data.responses.clips]
-    rate = (liked.sum() + 0.5) / (len(liked) + 1)
-    of_kind = kinds == "bass"
-    kind_rate = (liked[of_kind].sum() + s * rate) / (of_kind.sum() + s)
-    cell = of_kind & (pitches == "low")
-    expected = (liked[cell].sum() + s * kind_rate) / (cell.sum() + s)
-    np.testing.assert_allclose(found[cell], expected, rtol=1e-6)
+def test_the_baseline_of_rates_finds_who_likes_what(data):
+    split = by_hash(data, n_folds=3, fold=0, stratify="pitch")
+    found = SmoothedRates(by=("kind", "pitch")).fit(split.train).predict(split.test)["liked"][:, 0]
+    liked = split.test.responses.said[:, 0]
+    assert found[liked > 0].mean() > found[liked == 0].mean() + 0.2
     with pytest.raises(ValueError, match="by='colour' is no column"):
         SmoothedRates(by=("colour",)).fit(data)
 
