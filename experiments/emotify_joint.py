@@ -11,7 +11,7 @@ true genre, the rates within genres, from which the model starts, reach .701 and
     mu crossvalidate --config=experiments/emotify_joint.py:parts=cohort --folds=5 --workdir=runs/emotify_cohort
     mu crossvalidate --config=experiments/emotify_joint.py:parts=audio --folds=5 --workdir=runs/emotify_audio
 
-All of it, with MFCC baselines and paired intervals: `make results-opinions` (docs/opinions.md).
+All of it, with MFCC baselines and paired intervals: `make results-opinions`, into docs/opinions.md.
 Tracks' mean emotions and genre are heads of the encoder while it trains, never an input.
 """
 
