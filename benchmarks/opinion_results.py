@@ -45,9 +45,9 @@ INTRODUCTION = """\
 Written by `make results-opinions MU_DATA=FOLDER` (`benchmarks/opinion_results.py`). Emotify: 400 tracks, 8,407
 responses, 5 folds by track; every response is foretold once, by a model that heard no second of its track and saw no
 response to it. Brackets are 95 % bootstrap intervals over tracks, all responses to a track drawn together; neural rows
-are means over seeds. Hyperparameters were chosen on validation parts; a fold's validation tracks are another fold's
-test tracks, so the choice has seen every track once. Then the model learnt from training and validation tracks for a
-number of steps set beforehand, and was tested once; penalties and sizes of baselines are chosen by training tracks held out.
+are means over seeds. Hyperparameters were chosen on validation parts; a fold's validation tracks are test tracks of
+another, so the choice has seen every track once. Then the model learnt from training and validation tracks for a number
+of steps set beforehand, and was tested once; penalties and sizes of baselines are chosen by training tracks held out.
 "mu less it" is the paired difference, tracks drawn for both alike: better for mu is above 0 of AUC and below 0 of log
 loss, and beyond the interval where that holds no 0. Baselines that know the cohort know the smoothed rate of the
 listener's cell, too.

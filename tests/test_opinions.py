@@ -227,6 +227,15 @@ def test_the_logit_is_the_sum_of_its_terms():
             np.testing.assert_allclose(found[n, r], expected, rtol=1e-4, atol=1e-4)
 
 
+def test_without_rank_the_terms_add_up():
+    clip, codes, known = given()
+    found = filled(model(encoder=Heard(3), rank=0)).judge(clip, codes, jnp.zeros_like(known))
+    of_listener = found - found[:, :1]  # who is listening changes the same for every clip
+    alike = jnp.broadcast_to(codes[:1], codes.shape)
+    found = filled(model(encoder=Heard(3), rank=0)).judge(clip, alike, jnp.zeros_like(known))
+    np.testing.assert_allclose(found - found[:, :1], jnp.broadcast_to(of_listener[:1], found.shape), atol=1e-5)
+
+
 def test_a_new_model_says_the_rates():
     clip, codes, known = given()
     classes = jax.nn.softmax(clip[:, :3])

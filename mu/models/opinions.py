@@ -70,7 +70,7 @@ class Opinions(nnx.Module):
     Args:
       encoder: a spec of `mu.models.audio_encoder:AudioEncoder`; None knows the listener alone.
       listener: whether it knows the listener.
-      rank: of what both make together.
+      rank: of what both make together; 0 leaves that term out, which few clips may not carry.
       dim: of the listener's vectors.
       dropout: of the clip vector.
       forget: of `Listener`.
@@ -95,8 +95,8 @@ class Opinions(nnx.Module):
         for name, value in (("dropout", dropout), ("forget", forget)):
             if not 0 <= value < 1:
                 raise ValueError(f"{name}={value}; it must be at least 0 and below 1")
-        if rank < 1 or dim < 1:
-            raise ValueError(f"rank={rank} and dim={dim}; both must be at least 1")
+        if rank < 0 or dim < 1:
+            raise ValueError(f"rank={rank} and dim={dim}; they must be at least 0 and 1")
         if listener and not asked.columns:
             raise ValueError("nothing is known of listeners: name columns in data.words or data.numbers")
         self.rate, self.told, self.taste = dropout, len(asked.told), asked.taste
@@ -105,7 +105,8 @@ class Opinions(nnx.Module):
         self.of_clip = silent(heard, self.told, rngs=rngs) if heard else None
         self.listener = Listener(asked.columns, dim, forget, rngs=rngs) if listener else None
         self.of_listener = silent(dim, self.told, rngs=rngs) if listener else None
-        if heard and listener:
+        self.together = bool(heard and listener and rank)
+        if self.together:
             self.clip_side = linear(heard, rank, ("embed", None), dtype=jnp.float32, rngs=rngs)
             self.listener_side = linear(dim, rank, ("embed", None), dtype=jnp.float32, rngs=rngs)
             self.of_both = silent(rank, self.told, use_bias=False, rngs=rngs)
@@ -138,6 +139,6 @@ class Opinions(nnx.Module):
         if self.listener is not None and self.of_listener is not None:
             who = self.listener(codes, listener_key)
             logits = logits + self.of_listener(who)
-            if self.of_clip is not None:
+            if self.together:
                 logits = logits + self.of_both(self.clip_side(clip) * self.listener_side(who))
         return logits
