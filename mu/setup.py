@@ -130,6 +130,7 @@ def set_up(config: Config, mesh: jax.sharding.Mesh | None = None) -> Setup:
         raise mu.config.ConfigError(
             f"model and data both have a table {min(twice)!r}: the model's must have another name"
         )
+    computes_rows = any(not table.learnt for table in specs.values())
     specs |= {name: Table(ids="items", dim=rows.shape[1], scale=0.0, learnt=False) for name, rows in given.items()}
     model, state, shardings = init_state(
         build_model,
@@ -144,7 +145,7 @@ def set_up(config: Config, mesh: jax.sharding.Mesh | None = None) -> Setup:
         given=given,
     )
 
-    if config.accumulate > 1 and (jax.tree.leaves(state["stats"]) or "kept" in state):
+    if config.accumulate > 1 and (jax.tree.leaves(state["stats"]) or computes_rows):
         raise mu.config.ConfigError(
             f"accumulate={config.accumulate}: the model has a batch norm or keeps rows, which would be those "
             "of a microbatch; set accumulate=1 and, for larger batches, more devices"

@@ -145,6 +145,28 @@ def test_accumulated_microbatches_equal_the_batch(sparse, parts):
         np.testing.assert_allclose([m[name] for m in found], [m[name] for m in metrics], rtol=1e-5)
 
 
+@pytest.mark.parametrize("sparse", [True, False])
+def test_rows_that_the_data_give_are_there_in_every_microbatch(sparse):
+    """And stay as they were: nothing computes them anew."""
+    given = jax.random.normal(jax.random.key(2), (V, 1))
+    specs = SPECS | {"given": Table("items", 1, 0.0, learnt=False)}
+
+    def loss(params, rows, batch, key):
+        scores = rows["items"][batch["items"]] @ params["w"] + rows["given"][batch["items"], 0]
+        return jnp.square(scores - batch["y"]), batch["weights"]
+
+    states = []
+    for parts in (1, 4):
+        optimizer, state = optax.sgd(RATE), start(optax.sgd(RATE), sparse) | {"kept": {"given": given}}
+        step = make_step(stateless(loss), optimizer, specs, ROW_SGD if sparse else None, seed=1, accumulate=parts)
+        for batch in batches(3, sparse):
+            state, _ = jax.jit(step)(state, batch)
+        np.testing.assert_array_equal(state["kept"]["given"], given)
+        states.append(state)
+    assert_same(*states, rtol=1e-5, atol=1e-6)
+    assert np.abs(rows_of(states[0]) - rows_of(plain(sparse=sparse)[0])).max() > 0.01
+
+
 def test_the_moving_average_is_one_that_forgets_its_start():
     """a_n = d_n a_{n-1} + (1 - d_n) p_n, d_n = min(decay, n / (9 + n)), over weights and dense tables alike."""
     decay, n = 0.3, 7

@@ -39,8 +39,8 @@ def make_step(
       row_optimizer: of the tables' rows; None when the tables are dense parameters under `params['tables']`.
       seed: of the keys for dropout, `fold_in(key(seed), step)`.
       clip_norm: the gradient, rows included, is scaled down to this norm.
-      accumulate: microbatches a step; the batch's leading axis is a multiple of it. Running statistics and kept rows
-        are those of one batch: with more than one microbatch there may be none.
+      accumulate: microbatches a step; the batch's leading axis is a multiple of it. Running statistics, and rows that
+        the loss computes anew, are those of one batch: with more than one microbatch there may be none.
       ema_decay: keeps `state['ema']`, a moving average of the dense parameters; at step n the decay is at most (1 + n)
         / (10 + n).
 
@@ -71,11 +71,13 @@ def make_step(
             found = derivative(trained, stats, kept, micro, jax.random.fold_in(key, number))
             return jax.tree.map(jnp.add, carry, found), None
 
-        assert not jax.tree.leaves((stats, kept)), "the caller refuses statistics and kept rows of microbatches"
+        assert not jax.tree.leaves(stats), (
+            "the caller refuses statistics, and models that compute rows, of microbatches"
+        )
         parts = (jax.tree.map(split, batch), jnp.arange(accumulate))
-        zero = ((jnp.float32(0), (jnp.float32(0), stats, kept)), jax.tree.map(jnp.zeros_like, trained))
+        zero = ((jnp.float32(0), (jnp.float32(0), stats, {})), jax.tree.map(jnp.zeros_like, trained))
         ((total, (weight, _, _)), gradient), _ = jax.lax.scan(add, zero, parts)
-        return total, weight, stats, kept, gradient
+        return total, weight, stats, {}, gradient
 
     def step(state: State, batch: Batch) -> tuple[State, dict[str, jax.Array]]:
         number = state["step"]
