@@ -152,6 +152,27 @@ def test_the_loss_is_its_equation(in_batch, skipped):
     )
 
 
+def test_where_no_other_track_was_out_nothing_is_learnt():
+    """Neither of a play nor of a skipped one; and the gradient is a number."""
+    task = NextPlay(data=make_listening(), in_batch=30, skipped=0.5, cold=0.0)
+    model = make_model(audio=None)
+    rows, batch = make_rows(model), make_batch(clips=0)
+    assert {0, 2} < set(batch["next_outcomes"][0, batch["weights"][0] > 0].tolist())
+    early = {**batch, "days": np.where(np.arange(8)[:, None] == 0, np.float32(-1e7), batch["days"])}
+    graph, state = nnx.split(model)
+
+    def losses(params, batch):
+        return task.loss(nnx.merge(graph, params), rows, batch, jax.random.key(0))[0]
+
+    params = nnx.to_pure_dict(state)
+    found = losses(params, early)
+    np.testing.assert_array_equal(found[0], 0.0)
+    np.testing.assert_array_equal(found[1:], losses(params, batch)[1:])
+    gradient = jax.grad(lambda params: losses(params, early).sum())(params)
+    assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(gradient))
+    assert np.abs(gradient["gap"]).max() > 0
+
+
 def test_every_track_drawn_once_is_the_softmax_over_what_is_out():
     """K = V draws, each of probability 1 / V: the estimate has no error."""
     log = make_listening()

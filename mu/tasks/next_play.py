@@ -36,7 +36,7 @@ class NextPlay:
     these candidates c of e^{s_c} / d_c, where d_c = K / V + N share(c) is how many of them are expected to be that
     track and share(c) its part of the training plays (the balance heuristic, Veach & Guibas 1995). The loss of a play
     is softplus(log Z - s), its -log-probability among target and all else. A skipped play is an explicit negative:
-    softplus(s - log Z).
+    softplus(s - log Z). Where no other track was out there is nothing to tell the target from, and the loss is 0.
 
     Args:
       data: the training plays.
@@ -170,14 +170,15 @@ class NextPlay:
             ]
         else:
             candidates = [scored(draws, n_draws * jnp.exp(log_q), jnp.ones(draws.shape, bool))]
-        total = jax.nn.logsumexp(jnp.concatenate(candidates, axis=-1), axis=-1)
-        # No other track was out: nothing to tell the target from.
-        log_z = jnp.where(jnp.isfinite(total), total, -1e9)
-        played = jax.nn.softplus(log_z - own)
-        if not self._skipped:
-            return played
-        skipped = self._skipped * (batch["next_outcomes"][:, columns] == SKIPPED)
-        return (1.0 - skipped) * played + skipped * jax.nn.softplus(own - log_z)
+        terms = jnp.concatenate(candidates, axis=-1)
+        told = jnp.any(terms != -jnp.inf, axis=-1)
+        # The sum of none is replaced before the logarithm: its gradient is no number, and 0 times that is none either.
+        log_z = jax.nn.logsumexp(jnp.where(told[..., None], terms, 0.0), axis=-1)
+        values = jax.nn.softplus(log_z - own)
+        if self._skipped:
+            skipped = self._skipped * (batch["next_outcomes"][:, columns] == SKIPPED)
+            values = (1.0 - skipped) * values + skipped * jax.nn.softplus(own - log_z)
+        return jnp.where(told, values, 0.0)
 
     def _hear(self, encoder: Any, batch: Mapping[str, Any], key: jax.Array) -> tuple[jax.Array, jax.Array]:
         """(the losses of the audio, clip vectors [M, A] of the first crops)."""
