@@ -66,7 +66,7 @@ class PlayEvaluator:
       day 0, days 1-6, ... tracks that came out after training ended, by their age; among all not played
       new: day 0, ...      the same plays; among the tracks that came out after training ended
 
-    A listener's second play of a track in the test is left out.
+    Plays of a track before its release are left out, then a listener's second play of a track in the test.
 
     Args:
       plays: of the test, in any order.
@@ -92,11 +92,11 @@ class PlayEvaluator:
         metrics: Sequence[str] = ("recall", "ndcg"),
     ):
         check_names(ks, metrics)
-        order = np.lexsort((plays.times_ms, plays.users))
+        out = np.flatnonzero(released_ms[plays.tracks] <= plays.times_ms)
+        order = out[np.lexsort((plays.times_ms[out], plays.users[out]))]
         pair = plays.users[order].astype(np.int64) * len(released_ms) + plays.tracks[order]
         _, first = np.unique(pair, return_index=True)
         kept = order[np.sort(first)]
-        kept = kept[released_ms[plays.tracks[kept]] <= plays.times_ms[kept]]
         self.plays = Plays(plays.users[kept], plays.tracks[kept], plays.times_ms[kept])
         self.histories, self.released_ms = histories, released_ms
         self.new = (released_ms > trained_until_ms) & ~known
