@@ -52,5 +52,6 @@ def test_beyond_the_bytes_that_may_be_held_tracks_are_rendered_each_time(monkeyp
         np.testing.assert_allclose(found, 0.1 * (1 + track), atol=1e-4)
     # A second log of the world has no room of its own.
     again = RenderedSound(world, np.arange(10))
-    again.waveform(1, 0, 10), again.waveform(5, 0, 10), again.waveform(5, 0, 10)
+    for track in (1, 5, 5):
+        again.waveform(track, 0, 10)
     assert world.rendered == [3, 1, 7, 7, 7, 5, 5]

@@ -22,7 +22,7 @@ class Narrator:
 
     Args:
       setup: of the run (`mu.setup.restore`).
-      recommender: of `mu.commands.recommend.recommender_of`; without `parts` it gives no reasons and knows no new track.
+      recommender: of `mu.commands.recommend.recommender_of`; without `parts` it has no reasons and knows no new track.
       titles: of the log's tracks.
     """
 
