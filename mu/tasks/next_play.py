@@ -44,7 +44,8 @@ class NextPlay:
       skipped: weight of skipped plays as negatives; a skipped play counts 1 - `skipped` as a play. 0 makes no
         difference between plays.
       cold: weight of the same loss for the listeners' words alone, on the first position of each row.
-      tags: weight of telling a track's tags from its sound.
+      tags: weight of telling a track's tags from its sound; a track without any is not known to have none, and counts
+        nothing.
       contrastive: weight of telling two crops of a track from others' (NT-Xent).
       temperature: of that.
       augment: what is done to the audio; None for nothing.
@@ -195,7 +196,9 @@ class NextPlay:
         total = jnp.float32(0)
         if self._tags:
             told = found["tags"].reshape(clips, crops, -1)
-            total = total + self._tags * losses.binary_cross_entropy(told, batch["tags"][:, None]).mean()
+            missed = losses.binary_cross_entropy(told, batch["tags"][:, None]).mean(axis=1)
+            tagged = jnp.any(batch["tags"] > 0, axis=-1)
+            total = total + self._tags * jnp.sum(missed * tagged) / jnp.maximum(jnp.sum(tagged), 1)
         if self._contrastive:
             views = found["projection"].reshape(clips, crops, -1)
             if crops != 2:
