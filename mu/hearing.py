@@ -71,7 +71,8 @@ class Hearing:
         content = np.array(known, np.float32)
         for track, found in clip_vectors(vectors, tiles()):
             if isinstance(found, Fault):
-                raise ValueError(f"track {track} cannot be heard: {found.reason}")
+                name = self._batches.listening.tracks["track"][track]
+                raise ValueError(f"track {name!r} cannot be heard: {found.reason}")
             content[track] = found
         return content
 

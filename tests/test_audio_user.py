@@ -9,9 +9,12 @@ import optax
 import pytest
 from flax import nnx
 
+from mu.data import interactions, listening_batches
 from mu.data.listening_batches import ListeningBatches
+from mu.models import audio_user
 from mu.models.audio_user import AudioUser
 from mu.nn.table import Kept, Table
+from mu.tasks import next_play
 from mu.tasks.next_play import NextPlay
 from mu.training.sharding import make_mesh, put_batch
 from mu.training.state import init_state, values
@@ -71,8 +74,6 @@ def test_a_track_is_the_sum_of_its_parts_and_any_may_be_missing():
         silent = make_model(rate=None)
     assert silent.audio is None and set(silent.track_parts(rows)) == {"own", "words"}
     assert "content" not in silent.tables()
-    strangers = make_model(own_rows=False)
-    np.testing.assert_array_equal(strangers.track_parts(rows)["own"], np.broadcast_to(strangers.missing[0], (20, 8)))
 
 
 def test_own_rows_are_dropped_as_often_as_said():
@@ -152,6 +153,27 @@ def test_the_loss_is_its_equation(in_batch, skipped):
     )
 
 
+def test_where_no_other_track_was_out_nothing_is_learnt():
+    """Neither of a play nor of a skipped one; and the gradient is a number."""
+    task = NextPlay(data=make_listening(), in_batch=30, skipped=0.5, cold=0.0)
+    model = make_model(audio=None)
+    rows, batch = make_rows(model), make_batch(clips=0)
+    assert {0, 2} < set(batch["next_outcomes"][0, batch["weights"][0] > 0].tolist())
+    early = {**batch, "days": np.where(np.arange(8)[:, None] == 0, np.float32(-1e7), batch["days"])}
+    graph, state = nnx.split(model)
+
+    def losses(params, batch):
+        return task.loss(nnx.merge(graph, params), rows, batch, jax.random.key(0))[0]
+
+    params = nnx.to_pure_dict(state)
+    found = losses(params, early)
+    np.testing.assert_array_equal(found[0], 0.0)
+    np.testing.assert_array_equal(found[1:], losses(params, batch)[1:])
+    gradient = jax.grad(lambda params: losses(params, early).sum())(params)
+    assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(gradient))
+    assert np.abs(gradient["gap"]).max() > 0
+
+
 def test_every_track_drawn_once_is_the_softmax_over_what_is_out():
     """K = V draws, each of probability 1 / V: the estimate has no error."""
     log = make_listening()
@@ -220,6 +242,29 @@ def test_audio_heads_learn_beside_and_reach_the_encoder():
     for name in ("audio", "heard", "words", "gap", "outcome", "context", "profile_words", "cold", "age", "missing"):
         assert any(np.abs(leaf).max() > 0 for leaf in jax.tree.leaves(gradient[name])), name
     assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(gradient))
+
+
+def test_a_track_without_tags_is_not_trained_to_have_none():
+    log = make_listening()
+    task = NextPlay(data=log, tags=1.0, cold=0.0)
+    model = make_model(task)
+    rows, batch = make_rows(model, log), make_batch(log)
+    graph, state = nnx.split(model)
+    state = nnx.to_pure_dict(state)
+
+    @jax.jit
+    def loss(tags):
+        return task.loss(nnx.merge(graph, state), rows, {**batch, "tags": tags}, jax.random.key(0))[0][0, 0]
+
+    def of(*clips):
+        return loss(np.where(np.isin(np.arange(8), clips)[:, None], batch["tags"], np.float32(0)))
+
+    nothing = of()
+    first, second = float(of(1) - nothing), float(of(6) - nothing)
+    assert min(first, second) > 0.1 and abs(first - second) > 1e-3
+    assert of(1, 6) - nothing == pytest.approx((first + second) / 2, rel=1e-3)
+    without = NextPlay(data=log, cold=0.0).loss(model, rows, batch, jax.random.key(0))[0][0, 0]
+    assert nothing == pytest.approx(float(without), rel=1e-4)
 
 
 def test_a_listener_without_plays_is_what_is_known_of_them():
@@ -310,6 +355,14 @@ def test_the_task_refuses(options, message):
 def test_buckets_of_data_and_model_must_agree():
     with pytest.raises(ValueError, match=r"model.buckets=32, but data.buckets=64"):
         NextPlay(data=make_listening()).loss(make_model(buckets=32), {}, {}, jax.random.key(0))
+
+
+def test_data_model_and_task_mean_the_same_by_pauses_and_outcomes():
+    """They do not import each other."""
+    assert audio_user.GAPS == listening_batches.GAPS
+    assert len(interactions.OUTCOMES) == audio_user.OUTCOMES
+    assert next_play.SKIPPED == interactions.SKIPPED == interactions.OUTCOMES.index("skipped")
+    assert interactions.UNKNOWN == interactions.OUTCOMES.index("unknown") == 0, "filled in where nothing is told"
 
 
 def test_reprs_of_model_and_task_are_short_and_count_everything():

@@ -98,6 +98,10 @@ def test_a_second_play_and_one_before_its_release_do_not_count():
     plays = Plays(np.array([1, 1, 2]), np.array([3, 3, 39]), np.array([CUT + 5, CUT + 1, CUT + 1]))
     kept = evaluator(plays).plays
     assert kept.tracks.tolist() == [3] and kept.times_ms.tolist() == [CUT + 1]
+    # The first play since the release counts, whatever was before it.
+    times = np.array([CUT + 1, RELEASED[39] + 9, RELEASED[39] + 7])
+    kept = evaluator(Plays(np.array([2, 2, 2]), np.array([39, 39, 39]), times)).plays
+    assert kept.times_ms.tolist() == [RELEASED[39] + 7]
 
 
 def test_truth_finds_all_and_equal_scores_are_at_chance():

@@ -1,5 +1,7 @@
 """What a model hears of whole tracks, and its scores at a time: each against the plain sum that it is."""
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -94,11 +96,17 @@ def test_a_track_shorter_than_a_tile_is_heard_without_its_filling(parts):
     assert found.any(axis=1).all()
 
 
-def test_a_vector_that_is_no_number_is_an_error(parts):
-    model, batches, _ = parts
+def test_a_vector_that_is_no_number_is_an_error(parts, tmp_path):
+    """It names the track as the log does."""
+    model, _, _ = parts
     graph, params = split(model)
+    pl.DataFrame({"track": [f"t{17 + track}" for track in range(LOG.n_items)]}).write_parquet(
+        tmp_path / "tracks.parquet"
+    )
+    log = dataclasses.replace(LOG, folder=tmp_path)
+    batches = ListeningBatches(log, window=6, rows=4, negatives=5, clips=4, crop_s=0.2, sparse=False, seed=0)
     broken = jax.tree.map(lambda x: np.full(x.shape, np.nan, x.dtype), params)
-    with pytest.raises(ValueError, match="track 0 cannot be heard: its vector holds infinities or no numbers"):
+    with pytest.raises(ValueError, match="track 't17' cannot be heard: its vector holds infinities or no numbers"):
         Hearing(graph, batches).content(broken, np.zeros((LOG.n_items, model.content_dim), np.float32))
 
 

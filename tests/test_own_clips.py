@@ -11,6 +11,7 @@ import mu.config
 from mu.audio import io
 from mu.cli import main
 from mu.commands import recommend
+from mu.commands.recommend_new import described
 from mu.data.clips import load as load_clips
 from mu.data.listening import clip_rows, load
 from mu.measuring.plays import HEARD
@@ -312,6 +313,17 @@ def test_a_new_recording_finds_its_listeners(run, folder, capsys):
     shares = [float(line.split()[0]) for line in lines[1:]]
     assert len(lines) == 5 and shares == sorted(shares, reverse=True) and shares[0] > 1
     assert called(capsys, run, *words).splitlines() != lines, "what is known of it counts"
+
+
+def test_a_word_that_no_track_has_is_said_and_is_no_error(restored, capsys):
+    setup, _, _ = restored
+    described(setup, "artist=Artist 3;tags=high|dark")
+    assert capsys.readouterr().err == ""
+    assert (described(setup, "artist=Artist 33;tags=high|drak") >= 0).sum() == 3
+    assert [line.partition(",")[0] for line in capsys.readouterr().err.splitlines()] == [
+        "mu recommend: no track of the log has artist 'Artist 33'; near it: Artist 3",
+        "mu recommend: no track of the log has tags 'drak'; near it: dark",
+    ]
 
 
 def test_a_recording_is_heard_as_mu_embed_hears_it(run, folder, restored, tmp_path, capsys):

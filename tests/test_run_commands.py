@@ -3,6 +3,7 @@
 import functools
 import json
 import shutil
+import types
 
 import jax
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 import mu.setup
 from mu.commands import evaluate, recommend
 from mu.evals.saving import load_evaluation
+from mu.hearing import TimedScores
 from mu.train import train
 from mu.training.sharding import make_mesh
 from tests.tiny_runs import N_TRACKS, N_USERS, tiny_config, write_log
@@ -134,6 +136,18 @@ def test_calls_that_make_no_sense_are_refused(arguments, capsys):
     assert stopped.value.code == 2
 
 
+def test_without_measures_only_what_is_lost_is_said(capsys):
+    """A model that neither hears nor knows the time is the same with and without."""
+    evaluation = types.SimpleNamespace(measured=lambda *_: None, recommender=lambda state: state)
+    setup = types.SimpleNamespace(evaluation=evaluation, model_tables={})
+    assert recommend.recommender_of("somewhere", setup, "a recommender") == "a recommender"
+    assert capsys.readouterr().err == ""
+    timed = object.__new__(TimedScores)
+    assert recommend.recommender_of("somewhere", setup, timed) is timed
+    said = capsys.readouterr().err
+    assert "new tracks get no boost" in said and "heard" not in said
+
+
 # ---- mu evaluate
 
 
@@ -154,6 +168,13 @@ def test_other_measures_go_to_a_folder_of_their_own(run, capsys, tmp_path):
     arguments = [str(run), "--ks=3,5", "--metrics=mrr,map", "--part=valid", f"--output={tmp_path / 'mine'}"]
     assert evaluate.main(arguments) == 0
     assert set(load_evaluation(tmp_path / "mine").results["model"].values) == {"mrr@3", "mrr@5", "map@3", "map@5"}
+
+
+def test_results_that_cannot_be_written_are_said(run, tmp_path, capsys):
+    (tmp_path / "file").write_text("")
+    assert evaluate.main([str(run), f"--output={tmp_path / 'file' / 'there'}"]) == 1
+    said = capsys.readouterr()
+    assert said.err.startswith("mu evaluate: ") and str(tmp_path / "file") in said.err and "Written" not in said.out
 
 
 def test_a_run_whose_log_has_changed_is_refused(standard, run, tmp_path, capsys):

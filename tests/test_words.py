@@ -4,7 +4,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from mu.data.words import multi_hot, words
+from mu.data.words import multi_hot, names_of, words
 
 TABLE = pl.DataFrame(
     {
@@ -36,6 +36,15 @@ def test_a_bucket_is_a_function_of_the_word_alone():
     assert after[1, 0] == before[0, 0] and 0 <= after[0, 0] < 64
     numbers = pl.DataFrame({"year": ["1999", "2001"]})
     np.testing.assert_array_equal(words(numbers, ["year"], 64)[:, 0], words(TABLE, ["year"], 64)[[0, 2], 0])
+
+
+def test_whole_numbers_are_the_same_words_beside_gaps():
+    years = ["2001", None, "2001.5", None]
+    floats = pl.DataFrame({"year": [2001.0, None, 2001.5, float("nan")]})
+    found = words(floats, ["year"], 1 << 20)
+    np.testing.assert_array_equal(found, words(pl.DataFrame({"year": years}), ["year"], 1 << 20))
+    assert found[0, 0] == words(pl.DataFrame({"year": [2001]}), ["year"], 1 << 20)[0, 0] >= 0
+    assert names_of(floats, "year") == ("2001", "2001.5") and names_of(TABLE, "tags") == ("calm", "dark")
 
 
 def test_nothing_known_is_no_word():

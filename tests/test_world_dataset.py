@@ -5,8 +5,9 @@ import time
 
 import numpy as np
 
-from mu.world import SIZES
+from mu.world import SIZES, dataset
 from mu.world.dataset import RenderedSound
+from mu.world.sound import SAMPLES
 
 
 class Slow:
@@ -14,8 +15,8 @@ class Slow:
 
     settings, seed = SIZES["tiny"], -1  # no other world has this seed: none is given what this one renders
 
-    def __init__(self):
-        self.rendered = []
+    def __init__(self, seed=-1):
+        self.rendered, self.seed = [], seed
 
     def sound(self, rows, threads):
         del threads
@@ -39,3 +40,18 @@ def test_threads_that_want_the_same_track_render_it_once():
     assert sorted(world.rendered) == [2, 4]
     for number, heard in found.items():
         np.testing.assert_allclose(heard, np.full(4, [0.5, 0.3][number % 2]), atol=1e-4)
+
+
+def test_beyond_the_bytes_that_may_be_held_tracks_are_rendered_each_time(monkeypatch):
+    monkeypatch.setattr(dataset, "HELD_BYTES", 2 * 2 * SAMPLES + 1)
+    world = Slow(seed=-2)
+    sound = RenderedSound(world, np.arange(10))
+    heard = [sound.waveform(track, 0, 10) for track in (3, 1, 7, 3, 1, 7, 7)]
+    assert world.rendered == [3, 1, 7, 7, 7]
+    for track, found in zip((3, 1, 7, 3, 1, 7, 7), heard, strict=True):
+        np.testing.assert_allclose(found, 0.1 * (1 + track), atol=1e-4)
+    # A second log of the world has no room of its own.
+    again = RenderedSound(world, np.arange(10))
+    for track in (1, 5, 5):
+        again.waveform(track, 0, 10)
+    assert world.rendered == [3, 1, 7, 7, 7, 5, 5]

@@ -18,7 +18,7 @@ WORKDIR/evaluation, or WORKDIR/evaluation_valid), where `mu compare` reads them.
 
 
 def main(argv: list[str]) -> int:
-    """0 when done, 1 when there is nothing to evaluate."""
+    """0 when done, 1 when there is nothing to evaluate, or it cannot be measured or written."""
     parser = argparse.ArgumentParser(
         prog="mu evaluate",
         description="Measure a run's best weights on held-out listeners' plays or clips, with intervals.",
@@ -52,11 +52,11 @@ def main(argv: list[str]) -> int:
                 raise ValueError(f"{setup.config.evaluation.name} takes no {key}: this run has no such choice")
             setup.config.evaluation[key] = value
         evaluation = build(setup.config.evaluation, setup) if changes else setup.evaluation
-    except (ConfigError, FileNotFoundError, ValueError) as error:
+        name = "evaluation" if arguments.part == "test" else "evaluation_valid"
+        output = Path(arguments.output or Path(arguments.workdir) / name)
+        evaluation.report(arguments.part, state, output, step)
+    except (ConfigError, OSError, ValueError) as error:
         print(f"mu evaluate: {error}", file=sys.stderr)
         return 1
-    name = "evaluation" if arguments.part == "test" else "evaluation_valid"
-    output = Path(arguments.output or Path(arguments.workdir) / name)
-    evaluation.report(arguments.part, state, output, step)
     print(f"Written to {output}.")
     return 0

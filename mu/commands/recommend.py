@@ -85,17 +85,24 @@ def recommender_of(workdir: str | os.PathLike[str], setup: Any, state: Any) -> A
       workdir: of the run.
       setup, state: of `mu.setup.restore`.
     """
+    from mu.hearing import TimedScores
+
     evaluation = setup.evaluation
     if not hasattr(evaluation, "measured"):
         return evaluation.recommender(state)
     found = evaluation.measured(state, Path(workdir) / "evaluation")
-    if found is None:
+    if found is not None:
+        return found
+    found = evaluation.recommender(state)
+    # Other models are the same whether they were measured or not.
+    if isinstance(found, TimedScores):
+        anew = ", and all tracks were heard anew" if "content" in setup.model_tables else ""
         print(
-            f"{workdir}/evaluation is missing or of other weights: new tracks get no boost, and all tracks are heard "
-            f"anew (`mu evaluate {workdir}` keeps both)",
+            f"{workdir}/evaluation is missing or of other weights: new tracks get no boost{anew} "
+            f"(`mu evaluate {workdir}` remembers)",
             file=sys.stderr,
         )
-    return evaluation.recommender(state) if found is None else found
+    return found
 
 
 def show_new(arguments: argparse.Namespace, setup: Any, state: Any) -> None:

@@ -1,6 +1,8 @@
 """New recordings and the listeners of a run: who would like one, which of many suit a listener; nothing is trained."""
 
+import difflib
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +11,7 @@ import polars as pl
 
 from mu.commands.recommend import out_at
 from mu.data.listening import Listening
-from mu.data.words import words
+from mu.data.words import names_of, words
 from mu.embedding.encoder import Encoder
 from mu.embedding.table import Embeddings, load
 from mu.hearing import TimedScores
@@ -102,6 +104,8 @@ def vector_of_file(encoder: Encoder, file: str | os.PathLike[str]) -> np.ndarray
 def described(setup: Any, about: str) -> np.ndarray:
     """int32 [P]: the words of 'column=word|word;column=word' in the run's buckets.
 
+    A word that no track of the log has may be new, such as an artist, or mistyped: it is said on stderr.
+
     Raises:
       ValueError: it is not of that form, or names a column that the run is not told.
     """
@@ -117,4 +121,10 @@ def described(setup: Any, about: str) -> np.ndarray:
     named = {name.strip(): value.strip() for name, value in pairs.items()}
     if not named:
         return np.full(1, -1, np.int32)
+    for name, value in named.items():
+        held = names_of(setup.data.tracks, name)
+        for word in filter(None, map(str.strip, value.split("|"))):
+            if word not in held:
+                near = ", ".join(difflib.get_close_matches(word, held, n=3, cutoff=0.0))
+                print(f"mu recommend: no track of the log has {name} {word!r}; near it: {near}", file=sys.stderr)
     return words(pl.DataFrame({name: [value] for name, value in named.items()}), list(named), setup.data.buckets)[0]

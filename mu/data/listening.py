@@ -52,7 +52,7 @@ class Listening(Interactions):
       words: int32 [V, P], what is known of each track (its artist, its tags, ...) as buckets; -1 where there is less.
       profiles: int32 [U, Q], the same of each listener.
       buckets: how many buckets there are.
-      tags: float32 [V, C], 1 where a track has a tag.
+      tags: float32 [V, C], 1 where a track has a tag; all 0 where none are known.
       tag_names: of the C tags.
       released_ms: int64 [V], unix milliseconds; -1 where nobody knows.
     """

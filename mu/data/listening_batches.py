@@ -11,7 +11,7 @@ from mu.data.listening import Listening
 from mu_kernels import CSR, NegativeSampler, fill_windows
 
 GAPS = 24
-"""Pauses are told apart by powers of two of a second: 0 for none or a first play, the last from 97 days on."""
+"""Pauses are told apart by powers of two of a second: 0 for none or a first play, the last from 48.5 days on."""
 # Apart from other draws of the same seed and step.
 _CROPS, _TARGETS = 0x63726F70, 0x74617267
 

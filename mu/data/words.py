@@ -11,8 +11,9 @@ from mu.data import attributes
 def words(table: pl.DataFrame, columns: Sequence[str], buckets: int) -> np.ndarray:
     """int32 [n, P]: for each row the buckets of its words, of all columns; -1 fills up, P is at least 1.
 
-    A column of text may hold several words, separated by '|', or lists; a number counts as it is written. Words are
-    hashed together with their column's name, so a value met after training has a bucket too.
+    A column of text may hold several words, separated by '|', or lists; a number counts as it is written, a whole one
+    without its '.0', for a column of years has that once a year is missing. Words are hashed together with their
+    column's name, so a value met after training has a bucket too.
 
     Args:
       table: of n rows.
@@ -26,9 +27,7 @@ def words(table: pl.DataFrame, columns: Sequence[str], buckets: int) -> np.ndarr
         raise ValueError(f"buckets is {buckets}; it must lie in [1, 2**31)")
     parts = []
     for column in columns:
-        values = attributes.column_of(table, column)
-        as_text = values if values.dtype == pl.List else values.cast(pl.String)
-        labels = attributes.multi_label(as_text.alias(column).to_frame(), column)
+        labels = _labels(table, column)
         names = pl.Series([f"{column}={name}" for name in labels.names], dtype=pl.String)
         of_name = attributes.hashed(names, buckets)
         counts = np.diff(labels.indptr)
@@ -41,8 +40,23 @@ def words(table: pl.DataFrame, columns: Sequence[str], buckets: int) -> np.ndarr
     return joined if joined.shape[1] else np.full((len(table), 1), -1, np.int32)
 
 
+def names_of(table: pl.DataFrame, column: str) -> tuple[str, ...]:
+    """The different words of a column, sorted; errors as of `words`."""
+    return _labels(table, column).names
+
+
+def _labels(table: pl.DataFrame, column: str) -> attributes.Labels:
+    """The words of a column, as they are hashed."""
+    values = attributes.column_of(table, column)
+    if values.dtype.is_float():
+        values = values.fill_nan(None).cast(pl.String).str.replace(r"\.0$", "")
+    elif values.dtype != pl.List:
+        values = values.cast(pl.String)
+    return attributes.multi_label(values.alias(column).to_frame(), column)
+
+
 def multi_hot(table: pl.DataFrame, column: str) -> tuple[np.ndarray, tuple[str, ...]]:
-    """(float32 [n, C], names): 1 where a row has a word of the column.
+    """(float32 [n, C], names): 1 where a row has a word of the column; of a row without any nothing is known.
 
     Raises:
       ValueError: there is no such column, or it holds no words.

@@ -66,8 +66,8 @@ class PlayEvaluator:
       day 0, days 1-6, ... tracks that came out after training ended, by their age; among all not played
       new: day 0, ...      the same plays; among the tracks that came out after training ended
 
-    A listener's second play of a track in the test is left out, and so are first plays of tracks that came out before
-    training ended and that nobody has played in it: they are in no section.
+    Plays of a track before its release are left out, then a listener's second play of a track in the test. First plays
+    of tracks that came out before training ended, and that nobody played in it, are in no section.
 
     Args:
       plays: of the test, in any order.
@@ -93,11 +93,11 @@ class PlayEvaluator:
         metrics: Sequence[str] = ("recall", "ndcg"),
     ):
         check_names(ks, metrics)
-        order = np.lexsort((plays.times_ms, plays.users))
+        out = np.flatnonzero(released_ms[plays.tracks] <= plays.times_ms)
+        order = out[np.lexsort((plays.times_ms[out], plays.users[out]))]
         pair = plays.users[order].astype(np.int64) * len(released_ms) + plays.tracks[order]
         _, first = np.unique(pair, return_index=True)
         kept = order[np.sort(first)]
-        kept = kept[released_ms[plays.tracks[kept]] <= plays.times_ms[kept]]
         self.plays = Plays(plays.users[kept], plays.tracks[kept], plays.times_ms[kept])
         self.histories, self.released_ms = histories, released_ms
         self.known = known

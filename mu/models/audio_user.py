@@ -46,7 +46,6 @@ class AudioUser(nnx.Module):
       dim: D, of tracks and listeners.
       layers, heads, dropout: of the transformer, as in `mu.models.sasrec.SASRec`; dim / heads is even.
       drop_id: share of tracks whose own rows are missing in training.
-      own_rows: False for tracks that are what is said and heard of them alone.
       buckets: of words, as the data's.
       contexts: how many contexts of plays there can be.
       scale: standard deviation of the initial rows.
@@ -65,7 +64,6 @@ class AudioUser(nnx.Module):
         heads: int = 1,
         dropout: float = 0.2,
         drop_id: float = 0.3,
-        own_rows: bool = True,
         buckets: int = 4096,
         contexts: int = 16,
         scale: float = 0.1,
@@ -77,7 +75,7 @@ class AudioUser(nnx.Module):
         if not 0 <= drop_id < 1:
             raise ValueError(f"drop_id={drop_id}; it must be at least 0 and below 1")
         self.dim, self.rate, self.scale, self.drop_id = dim, dropout, scale, drop_id
-        self.contexts, self.own_rows, self.buckets, self.dtype = contexts, own_rows, buckets, jnp.dtype(dtype)
+        self.contexts, self.buckets, self.dtype = contexts, buckets, jnp.dtype(dtype)
         # Without sound the data warn; the run goes on with the other parts.
         if audio is not None and sample_rate_hz is None:
             warnings.warn("no track has audio: the model's audio part is switched off", stacklevel=2)
@@ -120,7 +118,7 @@ class AudioUser(nnx.Module):
 
     def tables(self) -> dict[str, Table]:
         """A row for each track, and the clip vector that it was last heard to have."""
-        tables = {"items": Table(ids="items", dim=self.dim, scale=self.scale if self.own_rows else 0.0)}
+        tables = {"items": Table(ids="items", dim=self.dim, scale=self.scale)}
         if self.audio is not None:
             tables["content"] = Table(ids="items", dim=self.content_dim, scale=0.0, learnt=False)
         return tables
@@ -135,7 +133,7 @@ class AudioUser(nnx.Module):
         Returns:
           'own', 'words' and, where sound is heard, 'sound', float32 [L, D].
         """
-        own = (rows["plays"] > 0) & self.own_rows
+        own = rows["plays"] > 0
         if key is not None:
             own = own & jax.random.bernoulli(key, 1.0 - self.drop_id, own.shape)
         parts = {"own": jnp.where(own, rows["items"], self.missing[0]), "words": self.words(rows["words"])}
@@ -188,6 +186,6 @@ class AudioUser(nnx.Module):
         mixed = self.stack(x, packed_causal_mask(batch["segments"]), batch["positions"], stack_key)
         return {"tracks": tracks, "queries": self.norm(mixed).astype(jnp.float32), "cold": self.cold(profile)}
 
-    def item_vectors(self, rows: Mapping[str, jax.Array], days: float | jax.Array = 0.0) -> tuple[jax.Array, jax.Array]:
-        """([L, D], [L]): what a query is multiplied with, and what is added `days` after the log's end."""
-        return self.track_vectors(rows), self.age_bias(rows["age_days"][:, 0] + days)
+    def item_vectors(self, rows: Mapping[str, jax.Array]) -> tuple[jax.Array, jax.Array]:
+        """([L, D], [L]): what a query is multiplied with, and what is added as of the log's end."""
+        return self.track_vectors(rows), self.age_bias(rows["age_days"][:, 0])

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 
+from mu.evals.plays import AGES
 from mu.report.audio import player
 from mu.report.categories import Estimate, category_chart
 from mu.report.charts import COLOURS, DASHES, SHAPES, cloud, line_legend, marker_legend
@@ -12,7 +13,7 @@ from mu.report.neighbours import principal_plane
 from mu.report.page import document, facts, figure, notice, table
 from mu.report.training import training
 
-AGES = ("day 0", "days 1-6", "weeks 1-3", "weeks 4-", "discovery")
+SECTIONS = (*AGES, "discovery")
 AGE_NAMES = {"discovery": "known"}
 # Of the lines of the chart, in this order, those that the evaluation has.
 LINES = ("model", "oracle", "id_only", "popularity", "artist_popularity")
@@ -26,9 +27,7 @@ BOOST_WORDS = (
     "model shows tracks in their first week with a boost of {boost:g}: the largest whose cost for known tracks on the "
     "validation part is within what the config allows. model_unboosted is without."
 )
-REASONS_WORDS = (
-    "What speaks for a track are parts of its score, beyond what they are for the mean track; they add up to it."
-)
+REASONS_WORDS = "What speaks for a track are the largest parts of its score, beyond what they are for the mean track."
 
 
 def page(run: ListeningRun) -> str:
@@ -50,7 +49,7 @@ def _result(run: ListeningRun) -> Html:
     about = run.about
     metric = next(iter(next(iter(about["rows"]["model"].values()))))
     lines = [name for name in LINES if name in about["rows"]][: len(DASHES)]
-    ages = [age for age in AGES if age in about["sections"]]
+    ages = [age for age in SECTIONS if age in about["sections"]]
 
     def estimate(row: str, section: str, name: str) -> Estimate:
         found = about["rows"][row][section][name]
@@ -126,7 +125,7 @@ def _newcomer(run: ListeningRun, newcomer: Newcomer) -> Html:
             f"{newcomer.rank_of_players:.0%} of all listeners (50 % by chance)."
         )
     return join(
-        tag("p", "Nobody had played it before the test: it is known by its sound and its words alone."),
+        tag("p", f"Nobody had played it before the test: it is known by {newcomer.known_by} alone."),
         tag("p", newcomer.chosen, class_="soft"),
         tag("div", _card(run, newcomer.shown), class_="grid"),
         table("Listeners", ["listener", "known of them", "played last"], rows),

@@ -58,12 +58,14 @@ class Newcomer:
       listeners: (id, what is known of them, their last tracks in words, whether they did play it), best first.
       rank_of_players: of those who did play it in the test, the median share of listeners ranked above; None if
         nobody did.
+      known_by: words for what the model is told of it.
     """
 
     shown: Shown
     chosen: str
     listeners: Sequence[tuple[str, str, str, bool]]
     rank_of_players: float | None
+    known_by: str
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -4,14 +4,17 @@ from typing import Any
 
 import numpy as np
 
+from mu.data.interactions import OUTCOMES
 from mu.data.listening import Listening
 from mu.data.words import words as words_in
+from mu.evals.plays import BLOCK_BYTES
 from mu.report.audio import Piece
 from mu.report.listening_run import Newcomer, Shown, Story
 
 HISTORY, RECOMMENDED, LISTENERS, REASONS = 6, 8, 8, 3
-OUTCOMES = ("", "finished", "skipped")
 LONGEST_S = 8.0
+MOST_LISTENERS = 2000
+"""Of so many listeners recommendations are made, to choose the one that is told of."""
 
 
 class Narrator:
@@ -19,7 +22,7 @@ class Narrator:
 
     Args:
       setup: of the run (`mu.setup.restore`).
-      recommender: `setup.evaluation.recommender(state)`; without `parts` it gives no reasons and knows no new track.
+      recommender: of `mu.commands.recommend.recommender_of`; without `parts` it has no reasons and knows no new track.
       titles: of the log's tracks.
     """
 
@@ -70,17 +73,17 @@ class Narrator:
         return f"{column} {self.data.tracks[column][track]}".replace("|", ", ")
 
     def story(self) -> Story | None:
-        """Of the listeners who played any of their recommended tracks in the test, the one in the middle."""
-        users = np.flatnonzero((self._test.lengths > 0) & (self._histories.lengths >= HISTORY))
-        if not len(users):
+        """Of the listeners who played any of their recommended tracks in the test, the one in the middle.
+
+        Of more than `MOST_LISTENERS` listeners so many, evenly spaced, are looked at.
+        """
+        fit = np.flatnonzero((self._test.lengths > 0) & (self._histories.lengths >= HISTORY))
+        if not len(fit):
             return None
+        users = fit[np.linspace(0, len(fit) - 1, min(len(fit), MOST_LISTENERS)).astype(np.int64)]
         shown = self._histories.take(users)
         queries = self._recommender.queries(users, shown)
-        scores = queries @ self._recommender.vectors.T + self._bias
-        rows = np.repeat(np.arange(len(users)), shown.lengths)
-        scores[rows, shown.items] = -np.inf
-        scores[:, ~self._out] = -np.inf
-        best = np.argsort(-scores, axis=1, kind="stable")[:, :RECOMMENDED]
+        best = self._best(queries, shown)
         hits = np.array([np.isin(best[row], self._test.row(int(user))).sum() for row, user in enumerate(users)])
         row = middle(hits)
         user = int(users[row])
@@ -92,8 +95,11 @@ class Narrator:
         ]
         low, high = self._histories.indptr[user : user + 2]
         history = [self._played(event) for event in range(max(low, high - HISTORY), high)]
+        among = f"the {len(fit):,} listeners"
+        if len(users) < len(fit):
+            among = f"{len(users):,} listeners, evenly spaced among the {len(fit):,}"
         chosen = (
-            f"Chosen so: of the {len(users):,} listeners with {HISTORY} plays or more before the test, and any in it, "
+            f"Chosen so: of {among} with {HISTORY} plays or more before the test, and any in it, "
             f"{(hits > 0).sum():,} played one or more of their {RECOMMENDED} recommended tracks in the test. "
         )
         chosen += (
@@ -104,12 +110,27 @@ class Narrator:
         name, about = str(self.data.users["user"][user]), self._about_user(user)
         return Story(name, about, chosen, int(high - low), history, recommended)
 
+    def _best(self, queries: np.ndarray, shown: Listening) -> np.ndarray:
+        """int64 [B, k]: the tracks that are out and not played yet with the highest scores, best first, in blocks."""
+        best = np.empty((len(queries), min(RECOMMENDED, self.data.n_items)), np.int64)
+        block = max(BLOCK_BYTES // (4 * self.data.n_items), 1)
+        for start in range(0, len(queries), block):
+            part = slice(start, start + block)
+            costs = -(queries[part] @ self._recommender.vectors.T + self._bias)
+            low, high = shown.indptr[start], shown.indptr[start + len(costs)]
+            costs[np.repeat(np.arange(len(costs)), shown.lengths[part]), shown.items[low:high]] = np.inf
+            costs[:, ~self._out] = np.inf
+            found = np.argpartition(costs, best.shape[1] - 1, axis=1)[:, : best.shape[1]]
+            order = np.argsort(np.take_along_axis(costs, found, axis=1), axis=1, kind="stable")
+            best[part] = np.take_along_axis(found, order, axis=1)
+        return best
+
     def _played(self, event: int) -> Shown:
         log = self._histories
         track = int(log.items[event])
         when = str(np.datetime64(int(log.times[event]), "ms").astype("datetime64[m]")).replace("T", " ")
         words = [when]
-        if log.outcomes is not None:
+        if log.outcomes is not None and log.outcomes[event]:
             words.append(OUTCOMES[log.outcomes[event]])
         if log.contexts is not None:
             words.append(self.data.card["contexts"][log.contexts[event]])
@@ -160,7 +181,15 @@ class Narrator:
             "one most can be said of, not a typical one."
         )
         shown = Shown(track, self._titles[track], words)
-        return Newcomer(shown, chosen, listeners, float(np.median(place[players])) if len(players) else None)
+        rank = float(np.median(place[players])) if len(players) else None
+        return Newcomer(shown, chosen, listeners, rank, self._known_by(track))
+
+    def _known_by(self, track: int) -> str:
+        """Words for what the model is told of a track that nobody has played."""
+        sound = self.data.sound
+        heard = "sound" in self._parts and sound is not None and sound.lengths[track] > 0
+        told = (self.data.words[track] >= 0).any()
+        return " and ".join([*(["its sound"] if heard else []), *(["its words"] if told else [])]) or "its age"
 
     def pieces(self, tracks: set[int]) -> dict[int, Piece]:
         """The beginnings of these tracks, of those that have sound."""

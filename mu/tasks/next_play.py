@@ -36,7 +36,7 @@ class NextPlay:
     these candidates c of e^{s_c} / d_c, where d_c = K / V + N share(c) is how many of them are expected to be that
     track and share(c) its part of the training plays (the balance heuristic, Veach & Guibas 1995). The loss of a play
     is softplus(log Z - s), its -log-probability among target and all else. A skipped play is an explicit negative:
-    softplus(s - log Z).
+    softplus(s - log Z). Where no other track was out there is nothing to tell the target from, and the loss is 0.
 
     Args:
       data: the training plays.
@@ -44,7 +44,8 @@ class NextPlay:
       skipped: weight of skipped plays as negatives; a skipped play counts 1 - `skipped` as a play. 0 makes no
         difference between plays.
       cold: weight of the same loss for the listeners' words alone, on the first position of each row.
-      tags: weight of telling a track's tags from its sound.
+      tags: weight of telling a track's tags from its sound; a track without any is not known to have none, and counts
+        nothing.
       contrastive: weight of telling two crops of a track from others' (NT-Xent).
       temperature: of that.
       augment: what is done to the audio; None for nothing.
@@ -170,14 +171,15 @@ class NextPlay:
             ]
         else:
             candidates = [scored(draws, n_draws * jnp.exp(log_q), jnp.ones(draws.shape, bool))]
-        total = jax.nn.logsumexp(jnp.concatenate(candidates, axis=-1), axis=-1)
-        # No other track was out: nothing to tell the target from.
-        log_z = jnp.where(jnp.isfinite(total), total, -1e9)
-        played = jax.nn.softplus(log_z - own)
-        if not self._skipped:
-            return played
-        skipped = self._skipped * (batch["next_outcomes"][:, columns] == SKIPPED)
-        return (1.0 - skipped) * played + skipped * jax.nn.softplus(own - log_z)
+        terms = jnp.concatenate(candidates, axis=-1)
+        told = jnp.any(terms != -jnp.inf, axis=-1)
+        # The sum of none is replaced before the logarithm: its gradient is no number, and 0 times that is none either.
+        log_z = jax.nn.logsumexp(jnp.where(told[..., None], terms, 0.0), axis=-1)
+        values = jax.nn.softplus(log_z - own)
+        if self._skipped:
+            skipped = self._skipped * (batch["next_outcomes"][:, columns] == SKIPPED)
+            values = (1.0 - skipped) * values + skipped * jax.nn.softplus(own - log_z)
+        return jnp.where(told, values, 0.0)
 
     def _hear(self, encoder: Any, batch: Mapping[str, Any], key: jax.Array) -> tuple[jax.Array, jax.Array]:
         """(the losses of the audio, clip vectors [M, A] of the first crops)."""
@@ -194,7 +196,9 @@ class NextPlay:
         total = jnp.float32(0)
         if self._tags:
             told = found["tags"].reshape(clips, crops, -1)
-            total = total + self._tags * losses.binary_cross_entropy(told, batch["tags"][:, None]).mean()
+            missed = losses.binary_cross_entropy(told, batch["tags"][:, None]).mean(axis=1)
+            tagged = jnp.any(batch["tags"] > 0, axis=-1)
+            total = total + self._tags * jnp.sum(missed * tagged) / jnp.maximum(jnp.sum(tagged), 1)
         if self._contrastive:
             views = found["projection"].reshape(clips, crops, -1)
             if crops != 2:

@@ -15,20 +15,27 @@ from mu.world.sound import RATE_HZ, SAMPLES
 from mu.world.world import World
 from mu.world.world import load as load_world
 
+HELD_BYTES = 1 << 30
+"""So much rendered sound is held in memory, 4,194 tracks; what is heard beyond is rendered each time."""
+
 
 @functools.lru_cache(maxsize=1)
-def held_sound(settings: Settings, seed: int) -> tuple[list[np.ndarray | None], list[threading.Lock]]:
-    """(int16 [128000] of each track of a world that was heard so far, else None; a lock for each track).
+def held_sound(
+    settings: Settings, seed: int
+) -> tuple[list[np.ndarray | None], list[threading.Lock], threading.Semaphore]:
+    """(int16 [128000] of each track of a world that is held, else None; a lock for each track; room for how many more).
 
     Held of one world, the last asked for: so the logs of a process that are of one world, such as those of two runs
-    that are compared, render a track once. Two threads that want the same track render it once, others go on.
+    that are compared, render a track once. Two threads that want the same track render it once, others go on. The
+    tracks heard first are those that are held, until they are `HELD_BYTES`.
     """
     del seed
-    return [None] * settings.tracks, [threading.Lock() for _ in range(settings.tracks)]
+    room = threading.Semaphore(HELD_BYTES // (SAMPLES * np.dtype(np.int16).itemsize))
+    return [None] * settings.tracks, [threading.Lock() for _ in range(settings.tracks)], room
 
 
 class RenderedSound:
-    """The sound of a log's tracks, each rendered once, when it is first heard, and held in memory as 16-bit PCM.
+    """The sound of a log's tracks, rendered when it is heard, and held in memory as 16-bit PCM (see `held_sound`).
 
     Args:
       world: whose tracks they are.
@@ -40,17 +47,19 @@ class RenderedSound:
     def __init__(self, world: World, rows: np.ndarray):
         self._world, self._rows = world, rows
         self.lengths = np.full(len(rows), SAMPLES, np.int64)
-        self._held, self._locks = held_sound(world.settings, world.seed)
+        self._held, self._locks, self._room = held_sound(world.settings, world.seed)
 
     def waveform(self, track: int, start: int, length: int) -> np.ndarray:
         """float32 [n]: see `mu.data.listening.Sound`."""
         row = int(self._rows[track])
         with self._locks[row]:
-            held = self._held[row]
-            if held is None:
-                sound = self._world.sound(np.array([row]), threads=1)[0]
-                held = self._held[row] = np.rint(sound * 32767).astype(np.int16)
-        return held[start : start + length].astype(np.float32) / 32767
+            sound = self._held[row]
+            if sound is None:
+                rendered = self._world.sound(np.array([row]), threads=1)[0]
+                sound = np.rint(rendered * 32767).astype(np.int16)
+                if self._room.acquire(blocking=False):
+                    self._held[row] = sound
+        return sound[start : start + length].astype(np.float32) / 32767
 
     def hash(self) -> str:
         """Names the world: its sound is a function of settings and seed."""
