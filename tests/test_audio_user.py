@@ -321,9 +321,14 @@ def _built(task, rngs):
     )  # fmt: skip
 
 
+@functools.cache
+def on_one_device(sparse):
+    return train(make_mesh(data=1, model=1, devices=jax.devices()[:1]), sparse=sparse)
+
+
 @pytest.mark.parametrize("sparse", [True, False])
 def test_the_trainer_keeps_what_was_heard_and_nothing_else_changes(sparse):
-    state, heard, losses = train(make_mesh(data=1, model=1, devices=jax.devices()[:1]), sparse=sparse)
+    state, heard, losses = on_one_device(sparse)
     known = np.any(state["kept"]["content"] != 0, axis=1)
     assert set(np.flatnonzero(known).tolist()) == heard and heard
     for name, rows in make_listening().track_rows().items():
@@ -332,7 +337,7 @@ def test_the_trainer_keeps_what_was_heard_and_nothing_else_changes(sparse):
 
 
 def test_eight_devices_learn_what_one_learns():
-    one, _, losses = train(make_mesh(data=1, model=1, devices=jax.devices()[:1]))
+    one, _, losses = on_one_device(True)
     eight, _, others = train(make_mesh(data=4, model=2))
     np.testing.assert_allclose(losses, others, rtol=2e-4)
     np.testing.assert_allclose(one["kept"]["content"], eight["kept"]["content"], rtol=5e-3, atol=5e-3)

@@ -81,7 +81,7 @@ def test_again_shows_the_same_and_trains_nothing(tiny, capsys, monkeypatch):
     assert (folder / "run" / "metrics.jsonl").read_bytes() == metrics
 
     def results(text):
-        return text[text.index("recall@20, plays") : text.index("The oracle knows")]
+        return text[text.index("recall@20, plays") : text.index("All learnt from")]
 
     assert results(again) == results(out)
 

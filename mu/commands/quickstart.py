@@ -17,10 +17,9 @@ of any other: `mu import`, `mu train`, `mu report`, `mu recommend`; its tracks a
 same command again goes on where it stopped, or shows the results again.
 """
 
-ABOUT_ORACLE = (
-    "All learnt from what was played before the validation part, and see what was played before the test. The oracle"
-    " knows each listener's taste at each moment, and shows new tracks without a boost."
-)
+ABOUT_ORACLE = """\
+All learnt from what was played before the validation part, and see what was played before the test. The oracle knows
+each listener's taste at each moment, and shows new tracks without a boost."""
 
 
 def main(argv: list[str]) -> int:
