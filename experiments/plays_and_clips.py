@@ -16,8 +16,8 @@ What is known of tracks is named by their columns, several separated by '|'; new
         --workdir=runs/told
 
 Where audio.csv calls the tracks otherwise, say in which column: clip_column=isrc. A folder of files whose names are the
-tracks' ids has them as clip_column=clip. The plain command on a world of 2,000 tracks takes minutes of two CPU cores;
-more data want more steps and a wider model: steps=20000 and --config.model.dim=128.
+tracks' ids has them as clip_column=clip. More data want more steps and a wider model: steps=20000 and
+--config.model.dim=128.
 """
 
 from ml_collections import ConfigDict
