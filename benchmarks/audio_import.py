@@ -29,8 +29,8 @@ SUBTYPES = {"wav": "PCM_16", "flac": "PCM_16", "mp3": "MPEG_LAYER_III"}
 CHILD = """
 import json, sys, time
 if __name__ == "__main__":
-    from mu.data.audio_import.options import Options
-    from mu.data.audio_import.run import import_audio
+    from mu.data.clips.importing.options import Options
+    from mu.data.clips.importing.run import import_audio
     began = time.perf_counter()
     def progress(stage, done, total, note):
         if done % max(total // 20, 1) == 0:

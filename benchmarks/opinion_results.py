@@ -20,14 +20,14 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 
 import mu.config
 from mu.baselines.linear import grouped_folds
-from mu.baselines.opinions import LogisticOpinions, sound_statistics
+from mu.baselines.ratings import LogisticOpinions, sound_statistics
 from mu.commands.crossvalidate import crossvalidate, resolved
-from mu.data.tastes import tastes
+from mu.data.ratings.cell_rates import tastes
 from mu.evals import clip_scores
 from mu.evals.clip_pairs import mean_differences
 from mu.evals.clip_scores import ClipResult
+from mu.evals.protocols.ratings import answers
 from mu.evals.saving import write_whole
-from mu.measuring.opinions import answers
 from mu.training.memory import keep_freed_memory
 from mu.training.provenance import processor
 from mu_kernels._threads import available_cpus

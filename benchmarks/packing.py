@@ -56,7 +56,7 @@ def timed(steps: Iterator[float], seconds: float) -> dict[str, float]:
 def run_mu(flags: argparse.Namespace, packed: bool) -> dict[str, float]:
     """The trainer's loop without its logging."""
     import mu.config
-    from mu.data.batches import loader
+    from mu.data.batches.base import loader
     from mu.setup import set_up
     from mu.training.sharding import put_batch
 
@@ -93,8 +93,8 @@ def run_torch(flags: argparse.Namespace, compact: bool) -> dict[str, float]:
     from torch import nn
     from torch.nn import functional as F
 
-    from mu.data.interactions import load
-    from mu.data.splits import leave_one_out
+    from mu.data.logs.interactions import load
+    from mu.data.logs.splits import leave_one_out
     from mu_kernels import cut_windows
 
     class Block(nn.Module):

@@ -34,9 +34,9 @@ import scipy.sparse as sparse
 
 from mu.baselines.item_knn import ItemKNN
 from mu.baselines.popularity import Popularity
-from mu.data.importing import Options, import_log
-from mu.data.interactions import Interactions, load
-from mu.data.splits import given, leave_one_out
+from mu.data.logs.importing import Options, import_log
+from mu.data.logs.interactions import Interactions, load
+from mu.data.logs.splits import given, leave_one_out
 from mu.evals.ranking import RankingEvaluator
 from mu.evals.table import align
 

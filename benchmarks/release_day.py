@@ -21,8 +21,8 @@ from mu import config
 from mu.commands import quickstart, quickstart_config
 from mu.evals.intervals import clustered_bootstrap
 from mu.evals.plays import DAY_MS, PlayEvaluation, Section, load
-from mu.hearing import FRESH_DAYS
-from mu.measuring.expected import expected_recall
+from mu.evals.protocols.expected import expected_recall
+from mu.inference.track_content import FRESH_DAYS
 from mu.setup import restore
 from mu.train import train
 from mu.training.memory import keep_freed_memory
@@ -48,10 +48,10 @@ INTRODUCTION = """\
 
 Written by `python benchmarks/release_day.py`. {worlds} simulated worlds of size small; recall@20 of test plays by the
 age of the track, all plays of all worlds pooled, with 95 % bootstrap intervals over listeners. `model` hears, and shows
-tracks in their first week with a boost that was chosen on validation (`fresh_cost` of `mu.measuring.plays`: .05 of the
-recall of known tracks there); `model_unboosted` is without. `id_only` is SASRec on the same plays. All have learnt from
-what was played before the validation part, and see what was played before the test: who counts plays knows nothing of
-later tracks. The oracle knows each listener's taste at each moment, and shows new tracks without a boost.
+tracks in their first week with a boost that was chosen on validation (`fresh_cost` of `mu.evals.protocols.plays`: .05
+of the recall of known tracks there); `model_unboosted` is without. `id_only` is SASRec on the same plays. All have
+learnt from what was played before the validation part, and see what was played before the test: who counts plays knows
+nothing of later tracks. The oracle knows each listener's taste at each moment, and shows new tracks without a boost.
 
 """
 EXPECTED = """
@@ -105,7 +105,10 @@ def run(folder: Path, seed: int, size: str) -> PlayEvaluation:
             continue
         changed = quickstart_config.get_config(f"folder={folder},size={size},seed={seed},parts={parts}")
         if parts == "all":
-            changed.baselines.id_only = {"name": "mu.measuring.plays:TrainedRun", "workdir": str(folder / "id_only")}
+            changed.baselines.id_only = {
+                "name": "mu.evals.protocols.plays:TrainedRun",
+                "workdir": str(folder / "id_only"),
+            }
             changed.baselines.content_of_mfcc = {"name": "mu.baselines.content:ContentNeighbours"}
         train(config.resolve(changed), folder / name)
     return load(folder / "model")

@@ -35,10 +35,10 @@ def get_config(arg: str | None = None) -> ConfigDict:
     args = parse_arg(arg, smoke=False, fold=0, seed=0, refit=True, target=("genre", "emotion"))
     config = base()
     config.seed = args.seed
-    config.data = {"name": "mu.data.clips:load", "path": "data/emotify", "sample_rate_hz": 16000}
+    config.data = {"name": "mu.data.clips.clips:load", "path": "data/emotify", "sample_rate_hz": 16000}
     config.data.update({"classes": ("genre",)} if args.target == "genre" else {"numbers": EMOTIONS})
-    config.split = {"name": "mu.data.clip_splits:by_hash", "n_folds": 10, "fold": args.fold, "stratify": "genre"}
-    config.batches = {"name": "mu.data.clip_batches:ClipBatches", "clips_per_batch": 32, "crop_s": 10.0}
+    config.split = {"name": "mu.data.clips.folds:by_hash", "n_folds": 10, "fold": args.fold, "stratify": "genre"}
+    config.batches = {"name": "mu.data.batches.clips:ClipBatches", "clips_per_batch": 32, "crop_s": 10.0}
     config.model = {
         "name": "mu.models.audio_encoder:AudioEncoder",
         "window_s": 0.064,
@@ -48,11 +48,11 @@ def get_config(arg: str | None = None) -> ConfigDict:
         "normalisation": "none",
         "dropout": 0.3,
     }
-    config.task = {"name": "mu.tasks.understanding:Understanding"}
+    config.task = {"name": "mu.tasks.clip_targets:ClipTargets"}
     config.optimizer = {"name": "mu.training.optim:adamw_cosine", "learning_rate": 2e-3, "weight_decay": 0.05}
     config.clip_norm = 1.0
     config.ema_decay = 0.99
-    config.evaluation = {"name": "mu.measuring.clips:ClipScores"}
+    config.evaluation = {"name": "mu.evals.protocols.clips:ClipScores"}
     metric = "genre/accuracy" if args.target == "genre" else "numbers/pearson"
     config.best = {"metric": f"valid/{metric}", "patience": None}
     config.baselines = {"mfcc_linear": {"name": "mu.baselines.mfcc:MFCCLinear"}}

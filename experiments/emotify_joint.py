@@ -47,9 +47,9 @@ def get_config(arg: str | None = None) -> ConfigDict:
     config = base()
     config.seed = args.seed
     config.data = {
-        "name": "mu.data.opinions:load",
+        "name": "mu.data.ratings.rated_clips:load",
         "clips": {
-            "name": "mu.data.clips:load",
+            "name": "mu.data.clips.clips:load",
             "path": "data/emotify",
             "sample_rate_hz": 16000,
             "classes": ("genre",),
@@ -64,9 +64,9 @@ def get_config(arg: str | None = None) -> ConfigDict:
         "cells": () if args.parts == "audio" else ("mother tongue", "gender", "age", "mood"),
         "taste": "genre",
     }
-    config.split = {"name": "mu.data.clip_splits:by_hash", "n_folds": 5, "fold": args.fold, "stratify": "genre"}
+    config.split = {"name": "mu.data.clips.folds:by_hash", "n_folds": 5, "fold": args.fold, "stratify": "genre"}
     crop_s = 1.0 if args.parts == "cohort" else 5.0
-    config.batches = {"name": "mu.data.opinion_batches:OpinionBatches", "clips_per_batch": 32, "crop_s": crop_s}
+    config.batches = {"name": "mu.data.batches.ratings:OpinionBatches", "clips_per_batch": 32, "crop_s": crop_s}
     encoder = {
         "name": "mu.models.audio_encoder:AudioEncoder",
         "window_s": 0.064,
@@ -77,23 +77,23 @@ def get_config(arg: str | None = None) -> ConfigDict:
         "dropout": 0.3,
     }
     config.model = {
-        "name": "mu.models.opinions:Opinions",
+        "name": "mu.models.ratings:Opinions",
         "encoder": None if args.parts == "cohort" else encoder,
         "listener": args.parts != "audio",
         "dropout": 0.5,
     }
-    config.task = {"name": "mu.tasks.opinions:Opinions"}
+    config.task = {"name": "mu.tasks.ratings:Opinions"}
     config.optimizer = {"name": "mu.training.optim:adamw_cosine", "learning_rate": 2e-3, "weight_decay": 0.05}
     config.clip_norm = 1.0
     config.ema_decay = 0.99
-    config.evaluation = {"name": "mu.measuring.opinions:OpinionScores"}
+    config.evaluation = {"name": "mu.evals.protocols.ratings:OpinionScores"}
     config.best = {"metric": "valid/liked/log_likelihood", "patience": None}
     config.baselines = {
         "cohort_mean": {
-            "name": "mu.baselines.opinions:SmoothedRates",
+            "name": "mu.baselines.ratings:SmoothedRates",
             "by": ("mother tongue", "gender", "age", "mood"),
         },
-        "genre_mean": {"name": "mu.baselines.opinions:SmoothedRates", "by": ("genre",)},
+        "genre_mean": {"name": "mu.baselines.ratings:SmoothedRates", "by": ("genre",)},
     }
     config.refit = args.refit and not args.smoke
     config.total_steps = 20 if args.smoke else 400

@@ -26,9 +26,14 @@ def get_config(arg: str | None = None) -> ConfigDict:
     args = parse_arg(arg, smoke=False, fold=0, seed=0, refit=True, task=("labels", "contrastive", "masked"))
     config = base()
     config.seed = args.seed
-    config.data = {"name": "mu.data.clips:load", "path": "data/esc10", "sample_rate_hz": 32000, "classes": ("class",)}
-    config.split = {"name": "mu.data.clip_splits:by_column", "column_name": "fold", "fold": args.fold}
-    config.batches = {"name": "mu.data.clip_batches:ClipBatches", "clips_per_batch": 32, "crop_s": 5.0}
+    config.data = {
+        "name": "mu.data.clips.clips:load",
+        "path": "data/esc10",
+        "sample_rate_hz": 32000,
+        "classes": ("class",),
+    }
+    config.split = {"name": "mu.data.clips.folds:by_column", "column_name": "fold", "fold": args.fold}
+    config.batches = {"name": "mu.data.batches.clips:ClipBatches", "clips_per_batch": 32, "crop_s": 5.0}
     config.model = {
         "name": "mu.models.audio_encoder:AudioEncoder",
         "window_s": 0.032,
@@ -41,7 +46,7 @@ def get_config(arg: str | None = None) -> ConfigDict:
         "name": "mu.tasks.augmentations:Augmentations",
         "shift_s": 2.5,
     }
-    config.task = {"name": "mu.tasks.understanding:Understanding", "augment": augment, "mixup_alpha": 0.4}
+    config.task = {"name": "mu.tasks.clip_targets:ClipTargets", "augment": augment, "mixup_alpha": 0.4}
     metric = "valid/class/accuracy" if args.task == "labels" else "valid/negative_loss"
     config.best = {"metric": metric, "patience": None}
     if args.task == "contrastive":
@@ -56,7 +61,7 @@ def get_config(arg: str | None = None) -> ConfigDict:
     config.optimizer = {"name": "mu.training.optim:adamw_cosine", "learning_rate": 2e-3, "weight_decay": 0.05}
     config.clip_norm = 1.0
     config.ema_decay = 0.99
-    config.evaluation = {"name": "mu.measuring.clips:ClipScores"}
+    config.evaluation = {"name": "mu.evals.protocols.clips:ClipScores"}
     config.baselines = {"mfcc_linear": {"name": "mu.baselines.mfcc:MFCCLinear"}}
     config.refit = args.refit and not args.smoke
     config.total_steps = 20 if args.smoke else 800

@@ -24,11 +24,16 @@ def get_config(arg: str | None = None) -> ConfigDict:
     args = parse_arg(arg, smoke=False, speakers=False, fold=0, seed=0, refit=True)
     config = base()
     config.seed = args.seed
-    config.data = {"name": "mu.data.clips:load", "path": "data/fsdd", "sample_rate_hz": 8000, "classes": ("digit",)}
-    config.split = {"name": "mu.data.clip_splits:given"}
+    config.data = {
+        "name": "mu.data.clips.clips:load",
+        "path": "data/fsdd",
+        "sample_rate_hz": 8000,
+        "classes": ("digit",),
+    }
+    config.split = {"name": "mu.data.clips.folds:given"}
     if args.speakers:
-        config.split = {"name": "mu.data.clip_splits:by_column", "column_name": "speaker", "fold": args.fold}
-    config.batches = {"name": "mu.data.clip_batches:ClipBatches", "clips_per_batch": 32, "crop_s": 0.64}
+        config.split = {"name": "mu.data.clips.folds:by_column", "column_name": "speaker", "fold": args.fold}
+    config.batches = {"name": "mu.data.batches.clips:ClipBatches", "clips_per_batch": 32, "crop_s": 0.64}
     config.model = {
         "name": "mu.models.audio_encoder:AudioEncoder",
         "size": "s",
@@ -42,7 +47,7 @@ def get_config(arg: str | None = None) -> ConfigDict:
         "dropout": 0.1,
     }
     config.task = {
-        "name": "mu.tasks.understanding:Understanding",
+        "name": "mu.tasks.clip_targets:ClipTargets",
         "mixup_alpha": 0.3,
         "augment": {
             "name": "mu.tasks.augmentations:Augmentations",
@@ -57,7 +62,7 @@ def get_config(arg: str | None = None) -> ConfigDict:
     config.optimizer = {"name": "mu.training.optim:adamw_cosine", "learning_rate": 4e-3, "weight_decay": 0.05}
     config.clip_norm = 1.0
     config.ema_decay = 0.99
-    config.evaluation = {"name": "mu.measuring.clips:ClipScores"}
+    config.evaluation = {"name": "mu.evals.protocols.clips:ClipScores"}
     config.best = {"metric": "valid/digit/accuracy", "patience": None}
     config.baselines = {"mfcc_linear": {"name": "mu.baselines.mfcc:MFCCLinear", "group": "speaker"}}
     config.refit = args.refit and not args.smoke

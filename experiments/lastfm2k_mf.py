@@ -17,8 +17,8 @@ def get_config(arg: str | None = None) -> ConfigDict:
     args = parse_arg(arg, smoke=False)
     config = base()
     config.data.path = "data/lastfm2k"
-    config.split = {"name": "mu.data.splits:random_by_ratio", "valid": 0.1, "test": 0.1, "seed": 0}
-    config.batches = {"name": "mu.data.pairs:PairBatches", "pairs": 2048, "negatives": 64}
+    config.split = {"name": "mu.data.logs.splits:random_by_ratio", "valid": 0.1, "test": 0.1, "seed": 0}
+    config.batches = {"name": "mu.data.batches.pairs:PairBatches", "pairs": 2048, "negatives": 64}
     config.model = {"name": "mu.models.factorization:Factorization", "dim": 64, "temperature": 0.15}
     config.task.correct_log_q = False
     config.tables.learning_rate = 1e-2

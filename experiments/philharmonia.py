@@ -22,14 +22,14 @@ def get_config(arg: str | None = None) -> ConfigDict:
     config = base()
     config.seed = args.seed
     config.data = {
-        "name": "mu.data.clips:load",
+        "name": "mu.data.clips.clips:load",
         "path": "data/philharmonia",
         "sample_rate_hz": 22050,
         "classes": ("instrument",),
         "first_s": 1.0,
     }
-    config.split = {"name": "mu.data.clip_splits:by_column", "column_name": "fold", "fold": args.fold}
-    config.batches = {"name": "mu.data.clip_batches:ClipBatches", "clips_per_batch": 32, "crop_s": 1.0}
+    config.split = {"name": "mu.data.clips.folds:by_column", "column_name": "fold", "fold": args.fold}
+    config.batches = {"name": "mu.data.batches.clips:ClipBatches", "clips_per_batch": 32, "crop_s": 1.0}
     config.model = {
         "name": "mu.models.audio_encoder:AudioEncoder",
         "window_s": 0.046,
@@ -38,7 +38,7 @@ def get_config(arg: str | None = None) -> ConfigDict:
         "fmin_hz": 40.0,
     }
     config.task = {
-        "name": "mu.tasks.understanding:Understanding",
+        "name": "mu.tasks.clip_targets:ClipTargets",
         "augment": {
             "name": "mu.tasks.augmentations:Augmentations",
             "equalize_db": (-2.0, 2.0),
@@ -52,7 +52,7 @@ def get_config(arg: str | None = None) -> ConfigDict:
     config.optimizer = {"name": "mu.training.optim:adamw_cosine", "learning_rate": 2e-3, "weight_decay": 0.05}
     config.clip_norm = 1.0
     config.ema_decay = 0.99
-    config.evaluation = {"name": "mu.measuring.clips:ClipScores"}
+    config.evaluation = {"name": "mu.evals.protocols.clips:ClipScores"}
     config.best = {"metric": "valid/instrument/accuracy", "patience": None}
     config.baselines = {"mfcc_linear": {"name": "mu.baselines.mfcc:MFCCLinear"}}
     config.refit = args.refit and not args.smoke

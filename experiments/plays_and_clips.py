@@ -46,7 +46,7 @@ def get_config(arg: str | None = None) -> ConfigDict:
     config = base()
     config.seed = args.seed
     config.data = {
-        "name": "mu.data.listening:load",
+        "name": "mu.data.listening.listening:load",
         "path": args.log,
         "clips": args.clips if hears else None,
         "sample_rate_hz": 16000,
@@ -56,9 +56,9 @@ def get_config(arg: str | None = None) -> ConfigDict:
         "tags": args.tags or None,
         "released": args.released or None,
     }
-    config.split = {"name": "mu.data.splits:global_temporal", "valid_share": 0.1, "test_share": 0.15}
+    config.split = {"name": "mu.data.logs.splits:global_temporal", "valid_share": 0.1, "test_share": 0.15}
     config.batches = {
-        "name": "mu.data.listening_batches:ListeningBatches",
+        "name": "mu.data.batches.listening:ListeningBatches",
         "window": 10 if args.smoke else 50,
         "rows": 8 if args.smoke else 32,
         "negatives": 16 if args.smoke else 256,
@@ -79,7 +79,7 @@ def get_config(arg: str | None = None) -> ConfigDict:
         schedule = {"name": "optax:cosine_decay_schedule", "init_value": rate, "decay_steps": config.total_steps}
         config[part] = {"name": config[part].name, "learning_rate": schedule}
     config.clip_norm = 1.0
-    config.evaluation = {"name": "mu.measuring.plays:PlayScores"}
+    config.evaluation = {"name": "mu.evals.protocols.plays:PlayScores"}
     config.best = {"metric": "valid/discovery/recall@20", "patience": None}
     config.evaluate_every_steps = config.checkpoint_every_steps = 10 if args.smoke else 200
     config.log_every_steps = 10 if args.smoke else 50

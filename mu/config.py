@@ -32,9 +32,9 @@ def base() -> Config:
     return ConfigDict(
         {
             "seed": 0,
-            "data": {"name": "mu.data.interactions:load", "path": ""},
-            "split": {"name": "mu.data.splits:leave_one_out"},
-            "batches": {"name": "mu.data.histories:HistoryBatches"},
+            "data": {"name": "mu.data.logs.interactions:load", "path": ""},
+            "split": {"name": "mu.data.logs.splits:leave_one_out"},
+            "batches": {"name": "mu.data.batches.histories:HistoryBatches"},
             "model": {"name": "mu.models.sasrec:SASRec"},
             "task": {"name": "mu.tasks.retrieval:Retrieval", "loss": "sampled_softmax"},
             "optimizer": {"name": "optax:adam", "learning_rate": 1e-3},
@@ -53,7 +53,7 @@ def base() -> Config:
             },
             "log_every_steps": 50,
             "evaluate_every_steps": 200,
-            "evaluation": {"name": "mu.measuring.ranking:Ranking"},
+            "evaluation": {"name": "mu.evals.protocols.ranking:Ranking"},
             "refit": False,
             "start_from": None,
             "best": {"metric": "valid/ndcg@10", "patience": None},

@@ -14,7 +14,7 @@ from flax import nnx
 from ml_collections import ConfigDict
 
 import mu.config
-from mu.data.clips import Clips
+from mu.data.clips.clips import Clips
 from mu.nn.table import Kept, Table
 from mu.training.checkpoint import Checkpoints, differences
 from mu.training.sharding import make_mesh
@@ -26,7 +26,7 @@ Config = Any
 
 
 class Evaluation(Protocol):
-    """How a kind of run is measured: `mu.measuring.ranking:Ranking` on logs, `mu.measuring.clips:ClipScores` on audio.
+    """How a kind of run is measured: see `mu.evals.protocols`.
 
     Built with the setup as its first argument.
 
@@ -51,7 +51,7 @@ class Setup:
 
     Attributes:
       config: resolved.
-      data: a log (`mu.data.interactions`) or clips (`mu.data.clips`).
+      data: a log (`mu.data.logs.interactions`) or clips (`mu.data.clips.clips`).
       split: its parts `train`, `valid`, `test`, and a `hash`.
       train: what is learnt from: `split.train`, of a refit the validation part too.
       batches: `train` cut into batches.

@@ -20,7 +20,7 @@ import jax
 import jax.numpy as jnp
 
 import mu.config
-from mu.data.batches import loader
+from mu.data.batches.base import loader
 from mu.progress import ProgressBar, duration
 from mu.setup import Config, refuse_other_data, set_up, started_from
 from mu.training.checkpoint import Checkpoints, differences

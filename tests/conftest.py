@@ -5,7 +5,7 @@ import os
 import signal
 from pathlib import Path
 
-from tests.processes import COMPILER_FLAGS
+from tests.helpers.processes import COMPILER_FLAGS
 
 # Before JAX starts: eight devices on any machine, so that sharded programs are tested everywhere. On a busy one some
 # reach a collective long after the others, and XLA would abort the process after 40 seconds.
@@ -49,7 +49,7 @@ def data_dir() -> Path:
 @pytest.fixture
 def on_one_device():
     """What whole runs are tested on, which compile faster so."""
-    from tests.tiny_runs import one_device
+    from tests.helpers.tiny_runs import one_device
 
     with one_device():
         yield

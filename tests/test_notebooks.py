@@ -7,7 +7,7 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 
-from tests.processes import ROOT, environment
+from tests.helpers.processes import ROOT, environment
 
 NOTEBOOKS = sorted((ROOT / "colab").glob("*.ipynb"))
 REPOSITORY = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["urls"]["Repository"]

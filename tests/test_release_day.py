@@ -6,7 +6,7 @@ import sys
 import numpy as np
 import pytest
 
-from tests.processes import ROOT
+from tests.helpers.processes import ROOT
 
 
 @pytest.fixture(scope="module")

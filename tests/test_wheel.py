@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.processes import environment, run
+from tests.helpers.processes import environment, run
 
 ROOT = Path(__file__).resolve().parents[1]
 

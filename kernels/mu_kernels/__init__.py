@@ -9,7 +9,7 @@ exists.
 from mu_kernels._vector import instructions
 from mu_kernels.csr import CSR
 from mu_kernels.distinct import distinct
-from mu_kernels.hard import HardNegatives, hard_negatives
+from mu_kernels.hard_negatives import HardNegatives, hard_negatives
 from mu_kernels.index import ItemIndex
 from mu_kernels.mixtures import NegativeMixture
 from mu_kernels.negatives import Draw, NegativeSampler

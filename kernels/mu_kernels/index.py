@@ -10,8 +10,8 @@ import numpy as np
 from mu_kernels import _index_file
 from mu_kernels._check import finite, in_range, read_only
 from mu_kernels._exact_ranks import exact_ranks
-from mu_kernels._gate import Gate
 from mu_kernels._jit import kernel
+from mu_kernels._rwlock import Gate
 from mu_kernels._threads import run_rows
 from mu_kernels.codes import (
     BLOCK_PANELS,

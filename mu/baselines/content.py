@@ -48,7 +48,7 @@ class ContentNeighbours:
 
 
 def mfcc_statistics(sound: Any) -> np.ndarray:
-    """float64 [V, 120] of every track of a `mu.data.listening.Sound`; zeros for one without."""
+    """float64 [V, 120] of every track of a `mu.data.listening.listening.Sound`; zeros for one without."""
     if sound is None:
         raise ValueError("the log has no sound to take MFCCs of; leave this baseline out")
     found = np.zeros((len(sound.lengths), 120))

@@ -15,7 +15,7 @@ BLOCK_S = 2.0
 
 
 class LabelledAudio(Protocol):
-    """Clips with targets; `mu.data.clips.Clips` is one."""
+    """Clips with targets; `mu.data.clips.clips.Clips` is one."""
 
     @property
     def sample_rate_hz(self) -> int: ...

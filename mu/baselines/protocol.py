@@ -8,7 +8,7 @@ from mu_kernels import CSR
 
 
 class Log(Protocol):
-    """Plays grouped by user, in order of time; `mu.data.interactions.Interactions` is one.
+    """Plays grouped by user, in order of time; `mu.data.logs.interactions.Interactions` is one.
 
     Attributes:
       indptr: int64 [U+1]; user u's plays are `indptr[u]:indptr[u+1]`.

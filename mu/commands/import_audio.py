@@ -35,8 +35,8 @@ faults, kept:      clipped dc_offset wrong_extension
 def main(argv: list[str]) -> int:
     """Runs the command; 0, or 1 after an error that has been printed, or 130 when interrupted."""
     flags = vars(_parser().parse_args(argv))
-    from mu.data.audio_import.options import Options
-    from mu.data.audio_import.run import import_audio
+    from mu.data.clips.importing.options import Options
+    from mu.data.clips.importing.run import import_audio
 
     source, output = flags.pop("source"), flags.pop("output")
     for name in ("keep", "drop"):

@@ -30,7 +30,7 @@ formats (by extension, .gz or not, or by --format):
   tfds     tfds:NAME or tfds:NAME#SPLIT, read as ArrayRecord
 
 output: indptr, items, times, weights (and parts, outcomes, contexts) as .npy, users.parquet, tracks.parquet,
-card.json; rejected.csv where rows were skipped. Open it with mu.data.interactions.load(DIR).
+card.json; rejected.csv where rows were skipped. Open it with mu.data.logs.interactions.load(DIR).
 """
 
 
@@ -38,7 +38,7 @@ def main(argv: list[str]) -> int:
     """Runs the command; 0, or 1 after an error that has been printed, or 130 when interrupted."""
     parser = _parser()
     flags = vars(parser.parse_args(argv))
-    from mu.data.importing import Options, import_log
+    from mu.data.logs.importing import Options, import_log
 
     inputs, output, overwrite = flags.pop("files"), flags.pop("output"), flags.pop("overwrite")
     parts = {part: flags.pop(part) for part in ("train", "valid", "test")}

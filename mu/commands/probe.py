@@ -15,7 +15,7 @@ examples:
   mu probe embeddings/emotify --library=data/emotify --numbers=joy,calm --folds=10 --output=results/emotify
 
 Every clip is judged by a probe that saw no clip of its group: --folds is a column that says which clips are tested
-together, or a number of folds that groups are dealt to by a hash (`mu.data.clip_splits:by_hash`). The linear probe
+together, or a number of folds that groups are dealt to by a hash (`mu.data.clips.folds:by_hash`). The linear probe
 chooses its penalty, and the MLP when to stop, within the training folds, groups kept together there too. All this is
 honest only where the encoder itself has not learnt these labels from these clips. ROC-AUC, average precision and
 correlation put the clips of all folds in one order, though each fold's probe is calibrated on its own: they may
@@ -73,11 +73,11 @@ def probe(arguments: argparse.Namespace) -> None:
     import numpy as np
 
     from mu.config import nearest
-    from mu.data.clips import whole_column
+    from mu.data.clips.clips import whole_column
     from mu.embedding import load
     from mu.evals import clip_scores
     from mu.evals.probes import crossvalidated
-    from mu.measuring import probes
+    from mu.evals.protocols import probes
     from mu.progress import ProgressBar
 
     columns = probes.columns_of(arguments.library)
@@ -142,7 +142,7 @@ def probe(arguments: argparse.Namespace) -> None:
 def _curves(arguments: argparse.Namespace, features: Any, targets: Any, folds: Any, groups: Any) -> dict[str, Any]:
     """{column of classes: a row for each number of shots}."""
     from mu.evals.probes import few_shot, few_shot_accuracy
-    from mu.measuring.probes import linear_of_few
+    from mu.evals.protocols.probes import linear_of_few
 
     shots, trials = arguments.shots, arguments.trials
     curves = {}

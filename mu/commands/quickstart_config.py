@@ -20,13 +20,13 @@ def get_config(arg: str | None = None):
     config = base()
     config.seed = args.seed
     config.data = {"name": "mu.world.dataset:load", "path": f"{args.folder}/log", "world": f"{args.folder}/world"}
-    config.split = {"name": "mu.data.splits:global_temporal", "valid_share": 0.1, "test_share": 0.15}
+    config.split = {"name": "mu.data.logs.splits:global_temporal", "valid_share": 0.1, "test_share": 0.15}
     if args.parts == "all":
         hybrid(config, tiny)
     else:
         sasrec(config, tiny)
     config.clip_norm = 1.0
-    config.evaluation = {"name": "mu.measuring.plays:PlayScores"}
+    config.evaluation = {"name": "mu.evals.protocols.plays:PlayScores"}
     config.best = {"metric": "valid/discovery/recall@20", "patience": None}
     config.evaluate_every_steps = config.checkpoint_every_steps = config.total_steps // (2 if tiny else 4)
     config.log_every_steps = 10 if tiny else 50
@@ -47,7 +47,7 @@ def get_config(arg: str | None = None):
 def hybrid(config: Config, tiny: bool) -> None:
     """Tracks by their own rows, their sound and their words, listeners by their plays; both towers are trained."""
     config.batches = {
-        "name": "mu.data.listening_batches:ListeningBatches",
+        "name": "mu.data.batches.listening:ListeningBatches",
         "window": 50,
         "rows": 8 if tiny else 32,
         "negatives": 64 if tiny else 256,

@@ -52,7 +52,7 @@ def main(argv: list[str]) -> int:
         parser.error("--embeddings holds recordings for a listener: give --user too")
 
     from mu.config import ConfigError
-    from mu.data.interactions import Interactions
+    from mu.data.logs.interactions import Interactions
     from mu.setup import restore
 
     try:
@@ -85,7 +85,7 @@ def recommender_of(workdir: str | os.PathLike[str], setup: Any, state: Any) -> A
       workdir: of the run.
       setup, state: of `mu.setup.restore`.
     """
-    from mu.hearing import TimedScores
+    from mu.inference.track_content import TimedScores
 
     evaluation = setup.evaluation
     if not hasattr(evaluation, "measured"):

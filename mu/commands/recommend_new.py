@@ -10,11 +10,11 @@ import numpy as np
 import polars as pl
 
 from mu.commands.recommend import out_at
-from mu.data.listening import Listening
-from mu.data.words import names_of, words
+from mu.data.listening.hashed_features import names_of, words
+from mu.data.listening.listening import Listening
 from mu.embedding.encoder import Encoder
 from mu.embedding.table import Embeddings, load
-from mu.hearing import TimedScores
+from mu.inference.track_content import TimedScores
 
 
 def listeners_of(
@@ -86,7 +86,7 @@ def vector_of_file(encoder: Encoder, file: str | os.PathLike[str]) -> np.ndarray
       mu.audio.io.AudioError: it cannot be decoded.
     """
     from mu.audio import io
-    from mu.data.clip_batches import tile_starts
+    from mu.data.batches.clips import tile_starts
     from mu.embedding.pieces import Fault, Piece, tiles
     from mu.embedding.pooling import clip_vectors
 

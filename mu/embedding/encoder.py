@@ -11,7 +11,7 @@ import jax
 import numpy as np
 from flax import nnx
 
-from mu.data.clips import Clips
+from mu.data.clips.clips import Clips
 from mu.setup import Setup, restore
 from mu.training.state import weights
 

@@ -12,10 +12,10 @@ import numpy as np
 import polars as pl
 
 from mu.audio import io
-from mu.data.audio_import.scan import hash_file
-from mu.data.audio_import.store import open_store
-from mu.data.clip_batches import tile_starts
-from mu.data.clips import Clips, audio_root, load
+from mu.data.batches.clips import tile_starts
+from mu.data.clips.clips import Clips, audio_root, load
+from mu.data.clips.importing.scan import hash_file
+from mu.data.clips.store import open_store
 
 # A recording is read in pieces of so many seconds: memory does not depend on how long it is.
 PIECE_S = 300.0

@@ -13,7 +13,7 @@ import polars as pl
 import soundfile
 
 from mu import __version__
-from mu.data.audio_import.workers import available_processors
+from mu.data.clips.importing.workers import available_processors
 from mu.embedding import shares
 from mu.embedding.encoder import of_run
 from mu.embedding.pieces import Fault, open_library, pieces

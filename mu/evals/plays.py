@@ -231,7 +231,7 @@ def differences(
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class PlayEvaluation:
-    """What `mu.measuring.plays.PlayScores` wrote.
+    """What `mu.evals.protocols.plays.PlayScores` wrote.
 
     Attributes:
       folder: where it lies.

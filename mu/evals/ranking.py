@@ -16,7 +16,7 @@ BLOCK_BYTES = 64 << 20
 
 
 class Histories(Protocol):
-    """What recommenders are shown of users; `mu.data.interactions.Interactions` is one."""
+    """What recommenders are shown of users; `mu.data.logs.interactions.Interactions` is one."""
 
     @property
     def n_users(self) -> int: ...

@@ -13,10 +13,10 @@ from mu.models.audio_encoder import AudioEncoder
 from mu.nn.attention import packed_causal_mask
 from mu.nn.blocks import Norm, Stack
 from mu.nn.dropout import dropout
+from mu.nn.hashed_features import Words
 from mu.nn.heads import Head
 from mu.nn.linear import linear
 from mu.nn.table import Kept, Table
-from mu.nn.words import Words
 
 AGES_DAYS = (1.0, 7.0, 14.0, 28.0, 56.0, 112.0, 224.0, 448.0)
 """Where one age of a track ends and the next begins."""
@@ -165,7 +165,7 @@ class AudioUser(nnx.Module):
         Args:
           rows: 'items' float32 [L, D], 'words' int32 [L, P], 'plays' float32 [L, 1] and, where sound is heard,
             'content' float32 [L, A].
-          batch: of `mu.data.listening_batches.ListeningBatches`.
+          batch: of `mu.data.batches.listening.ListeningBatches`.
           key: for dropout; None at inference.
           clips: float32 [M, A], what the encoder hears of tracks `batch['heard']`, to be kept.
 

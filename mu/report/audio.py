@@ -13,7 +13,7 @@ import numpy as np
 import soundfile
 
 from mu.audio.io import AudioError, resample
-from mu.data.clips import Clips
+from mu.data.clips.clips import Clips
 from mu.report.markup import Html, tag
 
 # Rates of MPEG-1 and MPEG-2; those below 16 kHz are an extension that not every player knows.

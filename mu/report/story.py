@@ -4,9 +4,9 @@ from typing import Any
 
 import numpy as np
 
-from mu.data.interactions import OUTCOMES
-from mu.data.listening import Listening
-from mu.data.words import words as words_in
+from mu.data.listening.hashed_features import words as words_in
+from mu.data.listening.listening import Listening
+from mu.data.logs.interactions import OUTCOMES
 from mu.evals.plays import BLOCK_BYTES
 from mu.report.audio import Piece
 from mu.report.listening_run import Newcomer, Shown, Story

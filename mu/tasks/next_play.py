@@ -15,7 +15,7 @@ SKIPPED = 2
 
 
 class DescribedTracks(Protocol):
-    """What the task asks of the data; `mu.data.listening.Listening` is one."""
+    """What the task asks of the data; `mu.data.listening.listening.Listening` is one."""
 
     @property
     def buckets(self) -> int: ...

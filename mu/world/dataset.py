@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from mu.data.interactions import load as load_log
-from mu.data.listening import Listening, described
+from mu.data.listening.listening import Listening, described
+from mu.data.logs.interactions import load as load_log
 from mu.world.oracle import rows_of
 from mu.world.settings import Settings
 from mu.world.sound import RATE_HZ, SAMPLES
@@ -50,7 +50,7 @@ class RenderedSound:
         self._held, self._locks, self._room = held_sound(world.settings, world.seed)
 
     def waveform(self, track: int, start: int, length: int) -> np.ndarray:
-        """float32 [n]: see `mu.data.listening.Sound`."""
+        """float32 [n]: see `mu.data.listening.listening.Sound`."""
         row = int(self._rows[track])
         with self._locks[row]:
             sound = self._held[row]
@@ -82,7 +82,7 @@ def load(
     Args:
       path: the log. world: the folder that `mu world` wrote.
       sound: False for a log without.
-      track_words, user_words, buckets, tags, released: see `mu.data.listening.load`.
+      track_words, user_words, buckets, tags, released: see `mu.data.listening.listening.load`.
     """
     log, made = load_log(path), load_world(world)
     rendered = None

@@ -5,8 +5,8 @@ from typing import Any, Self
 
 import numpy as np
 
-from mu.data.interactions import Interactions
-from mu.data.interactions import load as load_log
+from mu.data.logs.interactions import Interactions
+from mu.data.logs.interactions import load as load_log
 from mu.world.settings import START_MS
 from mu.world.truth import Histories
 from mu.world.world import World

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mu.data.interactions import Interactions
+from mu.data.logs.interactions import Interactions
 from mu.world import truth
 from mu.world.catalogue import Catalogue, make_catalogue
 from mu.world.charts import Charts

@@ -1,0 +1,137 @@
+"""Batches of listening histories for sequence models: windows packed into rows, negatives drawn, one call a batch."""
+
+import numpy as np
+
+from mu.data.batches.base import Batch, refuse_saturated, with_local_ids
+from mu.data.logs.interactions import Interactions
+from mu_kernels import (
+    CSR,
+    NegativeSampler,
+    cut_windows,
+    fill_windows,
+    one_per_row,
+    pack_windows,
+)
+
+
+class HistoryBatches:
+    """Every transition (track, next track) of the log once an epoch, in rows of `window` positions.
+
+    Histories longer than `window` transitions are cut into several, from the end. Packed, several short ones
+    share a row, told apart by 'segments'; padded, each has a row of its own.
+
+    Args:
+      log: the training plays.
+      window: T, positions a row.
+      rows: B, rows a batch.
+      packed: fill rows with several histories.
+      negatives: K, uniform draws among the tracks that the listener has not played; 0 for none.
+      negatives_per: 'position', each has K draws of its own; or 'row', the positions of a row share K draws
+        among the tracks that none of the row's listeners has played: a matrix product instead of a gather.
+      threads: of the kernels; None takes every core.
+      sparse: ids are local to the batch and `batch['ids']` says which they are.
+      seed: of the draws.
+    """
+
+    def __init__(
+        self,
+        log: Interactions,
+        *,
+        window: int = 50,
+        rows: int = 32,
+        packed: bool = True,
+        negatives: int = 256,
+        negatives_per: str = "position",
+        threads: int | None = None,
+        sparse: bool,
+        seed: int,
+    ):
+        self.log, self.window, self.batch_size, self.negatives = log, window, rows, negatives
+        self._threads, self._sparse, self._seed = threads, sparse, seed
+        self._windows = cut_windows(log.indptr, window)
+        if packed:
+            self._packing = pack_windows(self._windows.length, window)
+        else:
+            self._packing = one_per_row(len(self._windows))
+        if negatives_per not in ("position", "row"):
+            raise ValueError(f"negatives_per={negatives_per!r}; known: position, row")
+        self._per_row = negatives_per == "row"
+        self._sampler = None
+        if negatives:
+            seen = log.seen()
+            if self._per_row:
+                seen = self._seen_by_row(seen)
+            refuse_saturated(seen, "row of listeners" if self._per_row else "listener")
+            self._sampler = NegativeSampler(seen, log.n_items)
+
+    def _seen_by_row(self, seen: CSR) -> CSR:
+        """The tracks that any listener of a row has played."""
+        users = self._windows.user[self._packing.windows]
+        heard = seen.take(users)
+        row_of_window = np.repeat(np.arange(self._packing.n_rows), np.diff(self._packing.indptr))
+        row_of_track = np.repeat(row_of_window, heard.counts())
+        return CSR.from_pairs(row_of_track, heard.indices, self._packing.n_rows, self.log.n_items)
+
+    @property
+    def n_examples(self) -> int:
+        """Rows an epoch."""
+        return self._packing.n_rows
+
+    @property
+    def fill(self) -> float:
+        """Share of positions that hold a transition."""
+        return float(self._windows.length.sum()) / max(self.n_examples * self.window, 1)
+
+    def batch(self, examples: np.ndarray, step: int) -> Batch:
+        """Rows `examples` of the packing.
+
+        Returns:
+          int32 [B, T] 'items', 'targets' (of no meaning where empty), 'positions', 'segments' (0 where empty);
+          float32 [B, T] 'weights', 1 where there is a transition; with negatives int32 [B, T, K] 'negatives' and
+          float32 [B, T, K] 'log_q', both [B, 1, K] where a row shares them.
+        """
+        rows = fill_windows(examples, self._packing, self._windows, self.log.items, self.window, self._threads)
+        batch: Batch = {
+            "items": rows.items,
+            "targets": rows.targets,
+            "positions": rows.positions,
+            "segments": rows.segments,
+            "weights": (rows.segments > 0).astype(np.float32),
+        }
+        names = ["items", "targets"]
+        if self._sampler is not None:
+            who = examples if self._per_row else rows.users.reshape(-1)
+            draw = self._sampler.sample(who, self.negatives, seed=self._seed, step=step, threads=self._threads)
+            shape = (len(examples), 1 if self._per_row else self.window, self.negatives)
+            batch["negatives"], batch["log_q"] = draw.ids.reshape(shape), draw.log_q.reshape(shape)
+            names.append("negatives")
+        if not self._sparse:
+            return batch
+        # Empty slots name a track that the batch holds anyway; as track 0 they would have its row trained by
+        # every batch.
+        empty = rows.segments == 0
+        for name in names:
+            if batch[name].shape[:2] == empty.shape:
+                batch[name][empty] = rows.items[0, 0]
+        return with_local_ids(batch, {"items": (names, self.log.n_items)})
+
+    def inputs(self, users: np.ndarray, histories: Interactions) -> Batch:
+        """The last `window` plays of each listener, from the left; a listener without plays has an empty row.
+
+        Returns:
+          int32 [B, T] 'items', 'positions' (counted back from the latest play, which has 0), 'segments' and
+          int32 [B] 'last', the column of the latest play, -1 without plays.
+        """
+        del users
+        lengths = np.minimum(histories.lengths, self.window)
+        positions = np.broadcast_to(np.arange(self.window, dtype=np.int32), (len(lengths), self.window))
+        filled = positions < lengths[:, None]
+        items = np.zeros(filled.shape, np.int32)
+        source = (histories.indptr[1:] - lengths)[:, None] + positions
+        items[filled] = histories.items[source[filled]]
+        return {
+            "items": items,
+            "positions": np.where(filled, lengths[:, None] - 1 - positions, 0).astype(np.int32),
+            "segments": filled.astype(np.int32),
+            "last": (lengths - 1).astype(np.int32),
+        }

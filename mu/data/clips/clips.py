@@ -1,0 +1,253 @@
+"""Clips: recordings with what is known of them, in the table that `mu import-audio` wrote."""
+
+import dataclasses
+import functools
+import hashlib
+import json
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import polars as pl
+
+from mu.audio import io
+from mu.data.clips.store import Store, open_store
+from mu.data.logs.attributes import categorical, column_of, multi_label
+
+KINDS = ("class", "tags", "numbers")
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Target:
+    """What is to be told of a clip.
+
+    Attributes:
+      kind: 'class' (one of several), 'tags' (any of several) or 'numbers'.
+      names: of the classes, tags or numbers.
+      values: 'class' int32 [n], -1 where it is not known; else float32 [n, len(names)], NaN where it is not known.
+    """
+
+    kind: Literal["class", "tags", "numbers"]
+    names: tuple[str, ...]
+    values: np.ndarray
+
+    @property
+    def known(self) -> np.ndarray:
+        """bool [n]: clips of which it is known, all of it."""
+        return np.asarray(self.values >= 0 if self.kind == "class" else np.isfinite(self.values).all(axis=1))
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Clips:
+    """Recordings in the order of their table.
+
+    Attributes:
+      table: a row a clip: 'clip', 'file', 'content_hash', 'duration_s', 'sample_rate_hz' (of the file), then what is
+        known of it.
+      sample_rate_hz: at which the audio is given out, whatever its files have.
+      targets: name -> what is to be told; codes are those of the whole table, also in a part of it.
+      root: the folder that 'file' starts from.
+      store: the copy made by `mu import-audio --store`, which is read instead of the files; or None.
+      store_rows: int64 [n], each clip's row there.
+      first_s: seconds of each clip that there are; None for all.
+      card: what the import wrote of itself.
+    """
+
+    table: pl.DataFrame
+    sample_rate_hz: int
+    targets: dict[str, Target]
+    root: Path
+    store: Store | None
+    store_rows: np.ndarray
+    first_s: float | None = None
+    card: dict[str, Any] = dataclasses.field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.table)
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """No tables have rows for clips."""
+        return {}
+
+    @functools.cached_property
+    def lengths(self) -> np.ndarray:
+        """int64 [n]: samples of each clip at `sample_rate_hz`."""
+        own_hz = self.table["sample_rate_hz"].to_numpy().astype(np.int64)
+        frames = np.rint(self.table["duration_s"].to_numpy() * own_hz).astype(np.int64)
+        samples = io.resampled_samples(frames, own_hz, self.sample_rate_hz)
+        return samples if self.first_s is None else np.minimum(samples, round(self.first_s * self.sample_rate_hz))
+
+    def take(self, rows: np.ndarray) -> "Clips":
+        """The clips at these places, in this order."""
+        rows = np.asarray(rows, np.int64)
+        targets = {
+            name: dataclasses.replace(target, values=target.values[rows]) for name, target in self.targets.items()
+        }
+        return dataclasses.replace(self, table=self.table[rows], targets=targets, store_rows=self.store_rows[rows])
+
+    def merged(self, other: "Clips") -> "Clips":
+        """These clips and then the others (of the same table)."""
+        targets = {
+            name: dataclasses.replace(target, values=np.concatenate([target.values, other.targets[name].values]))
+            for name, target in self.targets.items()
+        }
+        return dataclasses.replace(
+            self,
+            table=pl.concat([self.table, other.table]),
+            targets=targets,
+            store_rows=np.concatenate([self.store_rows, other.store_rows]),
+        )
+
+    def waveform(self, clip: int, start: int = 0, length: int | None = None) -> np.ndarray:
+        """float32, mono: samples `start` to `start + length` of a clip at `sample_rate_hz`, or to its end.
+
+        Raises:
+          mu.audio.io.AudioError: the file is gone, or no longer what was imported; names it.
+        """
+        most = int(self.lengths[clip]) - start
+        length = most if length is None else min(length, most)
+        if self.store is not None:
+            return self.store.waveform(int(self.store_rows[clip]), start, length).astype(np.float32) / 32768
+        file = self.root / self.table["file"][clip]
+        found, _ = io.read(
+            file,
+            sample_rate_hz=self.sample_rate_hz,
+            start_s=start / self.sample_rate_hz,
+            duration_s=length / self.sample_rate_hz,
+        )
+        return found
+
+    def hash(self) -> str:
+        """sha256 over the recordings' contents, the rate and the targets: equal data have equal hashes."""
+        digest = hashlib.sha256(f"{self.sample_rate_hz} {self.first_s}".encode())
+        digest.update("\n".join(self.table["content_hash"]).encode())
+        for name, target in self.targets.items():
+            digest.update(json.dumps([name, target.kind, target.names]).encode())
+            digest.update(np.ascontiguousarray(target.values).data)
+        return digest.hexdigest()
+
+
+def load(
+    path: str | os.PathLike[str],
+    *,
+    sample_rate_hz: int,
+    classes: Sequence[str] = (),
+    tags: Sequence[str] = (),
+    numbers: Sequence[str] = (),
+    first_s: float | None = None,
+    root: str | None = None,
+    audio: bool = True,
+) -> Clips:
+    """Opens the folder that `mu import-audio` wrote.
+
+    Args:
+      path: the folder.
+      sample_rate_hz: at which the audio is to be given out.
+      classes: columns that hold one of several names; each becomes a target.
+      tags: columns that hold lists of names, or names separated by ';'; each becomes a target.
+      numbers: columns of numbers; together they become the target 'numbers'.
+      first_s: hear so many seconds of each clip and no more; None for all.
+      root: where the audio lies, if it has moved since.
+      audio: False where none will be heard: it may be gone.
+
+    Raises:
+      FileNotFoundError: `path` is no such folder, or its audio is gone; says what to do.
+      ValueError: a column is missing, or does not hold what it should; names the column and the clip.
+    """
+    folder = Path(path)
+    if not (folder / "clips.parquet").is_file():
+        raise FileNotFoundError(f"no clips at {folder} (clips.parquet is missing); make them with `mu import-audio`")
+    if not (folder / "card.json").is_file():
+        raise FileNotFoundError(f"the import to {folder} was interrupted: give the same `mu import-audio` again")
+    table = pl.read_parquet(folder / "clips.parquet")
+    card = json.loads((folder / "card.json").read_text())
+    named = [*classes, *tags, *(["numbers"] if numbers else [])]
+    if twice := [name for name in named if named.count(name) > 1]:
+        raise ValueError(
+            f"there would be two targets {twice[0]!r}: a column is either of classes or of tags, and 'numbers' is the "
+            "target that the columns of numbers make"
+        )
+    targets = {name: _classes(table, name) for name in classes} | {name: _tags(table, name) for name in tags}
+    if numbers:
+        targets["numbers"] = _numbers(table, numbers)
+    store = open_store(folder / "store") if audio and (folder / "store").is_dir() else None
+    if store is not None and store.sample_rate_hz != sample_rate_hz:
+        store = None  # made for another rate: the files are decoded
+    place = audio_root(folder, card, root) if audio and store is None else folder
+    if place is None:
+        raise FileNotFoundError(
+            f"{folder} has no audio at {sample_rate_hz} Hz: import it again with --store_rate_hz={sample_rate_hz}"
+        )
+    return Clips(table, sample_rate_hz, targets, place, store, np.arange(len(table)), first_s, card)
+
+
+def audio_root(folder: Path, card: Mapping[str, Any], root: str | None = None) -> Path | None:
+    """The folder that the files of an import lie below; None for clips that never were files.
+
+    It is looked for from the import, since both may have moved together, and then as it was given to the import,
+    which alone may have moved.
+
+    Args:
+      folder: of the import.
+      card: its card.
+      root: where it is said to be; then it is nowhere else.
+
+    Raises:
+      FileNotFoundError: it is gone; says how to say where it is.
+    """
+    if root is None and card.get("root") is None:
+        return None
+    places = [Path(root or card["root"])]
+    if root is None and "root_from_here" in card:
+        places.insert(0, folder / card["root_from_here"])
+    for place in places:
+        if place.is_dir():
+            return place
+    raise FileNotFoundError(
+        f"the audio of {folder} is no longer at {places[0]}: say where with data.root=DIR (of mu embed, --root=DIR)"
+    )
+
+
+def whole_column(table: pl.DataFrame, name: str) -> pl.Series:
+    """A column that has a value for every clip; ValueError names the first that has none."""
+    values = column_of(table, name)
+    missing = values.is_null() | values.is_nan() if values.dtype.is_float() else values.is_null()
+    if missing.any():
+        raise ValueError(
+            f"clip {table['clip'][int(missing.arg_max() or 0)]!r} has no {name!r} ({int(missing.sum()):,} of "
+            f"{len(table):,} have none): fill it in or leave such clips out of the import, or name another column"
+        )
+    return values
+
+
+def _classes(table: pl.DataFrame, name: str) -> Target:
+    codes, names = categorical(table, name)
+    if len(names) < 2:
+        raise ValueError(f"column {name!r} holds {len(names)} classes; there is nothing to tell apart")
+    return Target("class", names, codes)
+
+
+def _tags(table: pl.DataFrame, name: str) -> Target:
+    indptr, codes, names = multi_label(table, name, sep=";")
+    if not names:
+        raise ValueError(f"column {name!r} holds no tags")
+    found = np.zeros((len(table), len(names)), np.float32)
+    found[np.repeat(np.arange(len(table)), np.diff(indptr)), codes] = 1
+    found[table[name].is_null().to_numpy()] = np.nan
+    return Target("tags", names, found)
+
+
+def _numbers(table: pl.DataFrame, names: Sequence[str]) -> Target:
+    found = []
+    for name in names:
+        values = column_of(table, name)
+        if values.null_count() == len(values):
+            raise ValueError(f"column {name!r} holds no numbers: it is empty")
+        if not values.dtype.is_numeric():
+            wrong = next(value for value in values if value is not None)
+            raise ValueError(f"column {name!r} holds {values.dtype} such as {wrong!r}; numbers are needed")
+        found.append(values.cast(pl.Float32).fill_null(float("nan")).to_numpy())
+    return Target("numbers", tuple(names), np.stack(found, axis=1))

@@ -1,0 +1,141 @@
+"""Clips cut into train, validation and test by folds: no group (artist, speaker, recording) is in two parts."""
+
+import dataclasses
+import hashlib
+import json
+from typing import Any
+
+import numpy as np
+
+from mu.data.clips.clips import Clips, whole_column
+
+
+@dataclasses.dataclass(frozen=True)
+class ClipSplit:
+    """Three parts of one table.
+
+    Attributes:
+      name: the rule that made it.
+      train, valid, test: the parts.
+      hash: sha256 over the rule, its options and the contents of the parts.
+    """
+
+    name: str
+    train: Clips
+    valid: Clips
+    test: Clips
+    hash: str
+
+
+def by_column(clips: Clips, *, column_name: str, fold: int, group: str | None = None) -> ClipSplit:
+    """Folds as a column says: its `fold`-th value (in order) is tested, the next one validates, the others train.
+
+    Leave-one-speaker-out is this with the speakers' column.
+
+    Args:
+      clips: all of them.
+      column_name: of the folds.
+      fold: from 0; after the last value comes the first.
+      group: a column whose values must not be in two parts; None checks nothing beyond equal recordings.
+    """
+    values = whole_column(clips.table, column_name)
+    names = values.unique().sort().to_list()
+    _check_fold(fold, len(names), 3)
+    test, valid = names[fold], names[(fold + 1) % len(names)]
+    part = np.where(values == test, 2, np.where(values == valid, 1, 0))
+    return _split("by_column", {"column": column_name, "fold": fold}, clips, part, group)
+
+
+def by_hash(
+    clips: Clips, *, n_folds: int, fold: int, group: str = "content_hash", stratify: str | None = None, seed: int = 0
+) -> ClipSplit:
+    """Folds dealt by a hash of each group's name: fold `fold` is tested, the next one validates, the others train.
+
+    Args:
+      clips: all of them.
+      n_folds: at least 3.
+      fold: from 0.
+      group: column whose equal values stay together; the recording itself where nothing is said.
+      stratify: a column whose values are dealt one by one, so that each fold has its share of them; a group
+        counts under its first clip's value.
+      seed: another seed deals otherwise.
+    """
+    _check_fold(fold, n_folds, 3)
+    groups = _words(clips, group)
+    strata = [""] * len(groups) if stratify is None else _words(clips, stratify)
+    stratum_of = dict(zip(reversed(groups), reversed(strata), strict=True))
+    if len(stratum_of) < n_folds:
+        raise ValueError(f"{len(stratum_of)} values of {group!r} cannot fill {n_folds} folds")
+    order = sorted(stratum_of, key=lambda name: (stratum_of[name], _digest(seed, name)))
+    dealt = {name: place % n_folds for place, name in enumerate(order)}
+    folds = np.array([dealt[name] for name in groups])
+    part = np.where(folds == fold, 2, np.where(folds == (fold + 1) % n_folds, 1, 0))
+    options = {"n_folds": n_folds, "fold": fold, "group": group, "stratify": stratify, "seed": seed}
+    return _split("by_hash", options, clips, part, group)
+
+
+def given(
+    clips: Clips, *, column_name: str = "split", group: str | None = None, valid_share: float = 0.1, seed: int = 0
+) -> ClipSplit:
+    """The parts that a column names: 'train', 'test' and perhaps 'valid'.
+
+    Where none is named for validation, a share of the training groups is taken by a hash of their names.
+
+    Args:
+      clips: all of them.
+      column_name: of the parts.
+      group: a column whose values must not be in two parts; None for each recording on its own.
+      valid_share: of the training groups, where the column names no validation part.
+      seed: of the hash.
+    """
+    names = _words(clips, column_name)
+    code = {"train": 0, "valid": 1, "test": 2}
+    for row, name in enumerate(names):
+        if name not in code:
+            raise ValueError(
+                f"clip {clips.table['clip'][row]!r} has {column_name!r}={name!r}; known: train, valid, test"
+            )
+    part = np.array([code[name] for name in names])
+    if not (part == 1).any():
+        if not 0 < valid_share < 1:
+            raise ValueError(f"valid_share={valid_share}; it must lie between 0 and 1")
+        groups = np.array(_words(clips, group or "content_hash"))
+        trained = sorted(set(groups[part == 0]), key=lambda name: _digest(seed, name))
+        part[np.isin(groups, trained[: max(round(valid_share * len(trained)), 1)]) & (part == 0)] = 1
+    return _split("given", {"column": column_name, "valid_share": valid_share, "seed": seed}, clips, part, group)
+
+
+def _split(name: str, options: dict[str, Any], clips: Clips, part: np.ndarray, group: str | None) -> ClipSplit:
+    counts = np.bincount(part, minlength=3)
+    if not counts.all():
+        raise ValueError(f"{('train', 'valid', 'test')[int(np.argmin(counts))]} has no clips under {name} {options}")
+    for kept_together in {"content_hash", group or "content_hash"}:
+        values = np.array(_words(clips, kept_together))
+        seen = [set(values[part == code]) for code in range(3)]
+        for one, other in ((0, 1), (0, 2), (1, 2)):
+            if both := seen[one] & seen[other]:
+                raise ValueError(
+                    f"{kept_together} {str(min(both))!r} is in two parts ({len(both)} such): what is "
+                    "learnt would be tested"
+                )
+    train, valid, test = (clips.take(np.flatnonzero(part == code)) for code in range(3))
+    digest = hashlib.sha256(json.dumps([name, options], sort_keys=True).encode())
+    for one in (train, valid, test):
+        digest.update(one.hash().encode())
+    return ClipSplit(name, train, valid, test, digest.hexdigest())
+
+
+def _words(clips: Clips, name: str) -> list[str]:
+    """A column's values, each clip having one: equal words are one group."""
+    return [str(value) for value in whole_column(clips.table, name)]
+
+
+def _check_fold(fold: int, n_folds: int, least: int) -> None:
+    if n_folds < least:
+        raise ValueError(f"{n_folds} folds; train, validation and test need at least {least}")
+    if not 0 <= fold < n_folds:
+        raise ValueError(f"fold={fold}; there are {n_folds}, counted from 0")
+
+
+def _digest(seed: int, name: str) -> str:
+    return hashlib.sha256(f"{seed}/{name}".encode()).hexdigest()

@@ -1,0 +1,92 @@
+"""A folder of audio files; the first folder below it is a clip's label."""
+
+import collections
+import operator
+import os
+from collections.abc import Iterator
+
+import polars as pl
+
+from mu.data.clips.importing.faults import Fault
+from mu.data.clips.importing.scan import Files
+from mu.data.clips.importing.sources import MISSING, Source, clip_table
+
+# What libsndfile decodes, and what it does not but a library may hold: those are named in the ledger, not passed over.
+DECODED = (
+    *(".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".mp2", ".mpga"),
+    *(".aiff", ".aif", ".aifc", ".au", ".snd", ".caf", ".w64", ".rf64"),
+)
+NOT_DECODED = (".m4a", ".m4b", ".aac", ".wma", ".ape", ".wv", ".mpc", ".mka", ".dsf", ".alac", ".tta")
+
+
+def find(name: str) -> Source:
+    """All audio files below a folder, behind links too; 'rock/a/b.wav' has the label 'rock', 'b.wav' none.
+
+    Raises:
+      ValueError: there is none.
+    """
+    found: list[tuple[str, int, int]] = []
+    unnamed: list[tuple[str, Fault]] = []
+    ignored: collections.Counter[str] = collections.Counter()
+    for path, status in _walk(name, unnamed):
+        extension = os.path.splitext(path)[1].lower()
+        # Names that begin with a dot are what systems leave beside files, not music.
+        if extension not in DECODED + NOT_DECODED or os.path.basename(path).startswith("."):
+            ignored[extension or "no extension"] += 1
+        elif not _is_text(path):
+            unnamed.append((_shown(path), Fault("undecodable", "its name is not UTF-8; rename it")))
+        else:
+            found.append((path, status.st_size, status.st_mtime_ns) if status else (path, MISSING, 0))
+    if not found and not unnamed:
+        others = ", ".join(f"{n:,} {extension}" for extension, n in ignored.most_common(3)) or "it is empty"
+        raise ValueError(f"there is no audio below {name} ({others}); audio is {' '.join(DECODED)}")
+    clips, root = clip_table(found), os.path.abspath(name)
+    label = pl.col("clip").str.extract("^([^/]+)/").alias("label")
+    return Source(f"folder {root}", name, clips, clips.select("clip", label), unnamed, dict(ignored), Files(root))
+
+
+def _walk(root: str, unreadable: list[tuple[str, Fault]]) -> Iterator[tuple[str, os.stat_result | None]]:
+    """Every file below `root`, its path from there (None: a link to nothing); each folder once, hidden ones never.
+
+    A folder's path is the real one, or where it lies outside `root` that of one link to it: the same one, whatever
+    order the system lists them in.
+    """
+    seen: set[tuple[int, int]] = set()
+    folders, links = [""], collections.deque[str]()
+    while folders or links:
+        prefix = folders.pop() if folders else links.popleft()
+        folder = os.path.join(root, prefix)
+        try:
+            status = os.stat(folder)
+            if (status.st_dev, status.st_ino) in seen:
+                continue
+            seen.add((status.st_dev, status.st_ino))
+            with os.scandir(folder) as listing:
+                entries = sorted(listing, key=operator.attrgetter("name"))
+        except OSError as error:
+            if not prefix:
+                raise
+            unreadable.append((_shown(prefix), Fault("undecodable", f"the folder cannot be read ({error.strerror})")))
+            continue
+        for entry in entries:
+            path = prefix + entry.name
+            try:
+                if entry.is_dir():
+                    if not entry.name.startswith("."):
+                        (links if entry.is_symlink() else folders).append(f"{path}/")
+                elif entry.is_file():
+                    yield path, entry.stat()
+                elif entry.is_symlink():
+                    yield path, None
+            except OSError as error:  # such as a link to itself; it might be a folder, whatever its name ends in
+                if not entry.name.startswith("."):
+                    unreadable.append((_shown(path), Fault("undecodable", f"it cannot be read ({error.strerror})")))
+
+
+def _is_text(name: str) -> bool:
+    """Whether a file's name is valid UTF-8: Python keeps other bytes as lone surrogates, which no table can hold."""
+    return name.isascii() or not any("\ud800" <= letter <= "\udfff" for letter in name)
+
+
+def _shown(name: str) -> str:
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")

@@ -1,0 +1,164 @@
+"""What comes out of a scan: the table of clips, the ledger of faults, the card."""
+
+import dataclasses
+import hashlib
+import json
+import math
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from mu import __version__
+from mu.audio import io
+from mu.data.clips import store_writer
+from mu.data.clips.importing import scan
+from mu.data.clips.importing.faults import FAULTS, MISSING_FILE, Fault, faults_of, left_out
+from mu.data.clips.importing.options import Options
+from mu.data.clips.importing.scan import Facts
+from mu.data.clips.importing.sources import Source
+from mu.data.clips.importing.table_source import OWN_COLUMNS
+
+FORMAT_VERSION = 1
+CLIPS, LEDGER, CARD, STORE = "clips.parquet", "faults.jsonl", "card.json", "store"
+Ledger = list[dict[str, str]]
+_FACTS = {field.name for field in dataclasses.fields(Facts)}
+
+
+def each(known: pl.DataFrame) -> Iterator[Facts]:
+    """The rows of a journal."""
+    for row in known.iter_rows(named=True):
+        yield Facts(**{name: value for name, value in row.items() if name in _FACTS})
+
+
+def judge(source: Source, known: pl.DataFrame, options: Options) -> tuple[list[int], Ledger]:
+    """The rows of `known` that stay; every fault (file, fault, reason, done), in order of files."""
+    costly = left_out(options.keep, options.drop)
+    rows: list[int] = []
+    ledger: Ledger = []
+    first: dict[str, str] = {}  # by content
+
+    def enter(clip: str, found: list[Fault]) -> None:
+        for fault, reason in found:
+            done = "left out" if fault in costly else "kept"
+            ledger.append({"file": clip, "fault": fault, "reason": reason, "done": done})
+
+    for clip, fault in [*source.unnamed, *((clip, MISSING_FILE) for clip in source.missing())]:
+        enter(clip, [fault])
+    for row, facts in enumerate(each(known)):
+        found = faults_of(facts, options.silent_dbfs)
+        if not any(fault in costly for fault, _ in found):
+            original = first.setdefault(facts.content_hash, facts.clip)
+            if original != facts.clip:
+                found.append(Fault("duplicate", f"the same bytes as {original}"))
+            if original == facts.clip or "duplicate" not in costly:
+                rows.append(row)
+        enter(facts.clip, found)
+    return rows, sorted(ledger, key=lambda entry: (entry["file"], FAULTS.index(entry["fault"])))
+
+
+def table(source: Source, good: pl.DataFrame) -> pl.DataFrame:
+    """What clips.parquet holds of the rows `good` of a journal: measured first, then what the source says."""
+    own = good.select(
+        "clip",
+        file=pl.col("clip") if source.root is not None else pl.lit(None, pl.String),
+        content_hash="content_hash",
+        duration_s=pl.col("frames") / pl.col("sample_rate_hz"),
+        sample_rate_hz="sample_rate_hz",
+        channels="channels",
+        peak="peak",
+        loudness_lufs="loudness_lufs",
+    )
+    if source.attributes is not None:
+        return own.join(source.attributes, on="clip", how="left", maintain_order="left")
+    told = [json.loads(text) for text in good["attributes"]]
+    taken = {*OWN_COLUMNS, *store_writer.OWN_FEATURES}
+    told = [{f"record_{key}" if key in taken else key: value for key, value in one.items()} for one in told]
+    return pl.concat([own, pl.DataFrame(told, infer_schema_length=None, strict=False)], how="horizontal")
+
+
+def write(
+    folder: Path,
+    name: str,
+    source: Source,
+    clips: pl.DataFrame,
+    ledger: Ledger,
+    options: Options,
+    n_workers: int,
+    progress: Callable[[str, int, int, str], None],
+) -> dict[str, Any]:
+    """Writes everything and returns the card.
+
+    All files are written under names of their own first. Then the old card goes, the files take their places, and the
+    new card comes: a folder with a card is whole, whenever the process is killed.
+
+    Raises:
+      ValueError: no clip is good; an old store does not belong to these clips.
+    """
+    if len(clips) == 0:
+        if not ledger:
+            raise ValueError(f"{name} holds no clips")
+        first = "{file}: {fault} ({reason})".format(**ledger[0])
+        counts = ", ".join(f"{sum(counted.values()):,} {fault}" for fault, counted in count(ledger).items())
+        raise ValueError(f"no clip of {name} is good: {counts}. The first: {first}")
+    part = {file: folder / f"{file}.part" for file in (CLIPS, LEDGER, CARD)}
+    clips.write_parquet(part[CLIPS])
+    clips_sha256 = hashlib.sha256(part[CLIPS].read_bytes()).hexdigest()
+    lines = [json.dumps(entry, ensure_ascii=False) + "\n" for entry in ledger]
+    part[LEDGER].write_text("".join(lines), encoding="utf-8")
+    attributes = [column for column in clips.columns if column not in OWN_COLUMNS]
+    new_store = None
+    if options.store or source.root is None:
+        plan = store_writer.plan_store(clips, attributes, clips_sha256, options.store_rate_hz, source.reader)
+        if store_writer.key_of(folder / STORE) != plan.key:
+            new_store = folder / f"{STORE}.part"
+            store_writer.write_store(
+                plan, new_store, n_workers, lambda done: progress("writing the store", done, len(clips), "")
+            )
+    elif (folder / STORE).exists() and not store_writer.key_of(folder / STORE).endswith(clips_sha256):
+        raise ValueError(
+            f"{folder / STORE} holds other clips than there are now: say --store to make it again, or delete it"
+        )
+    card = {
+        "format_version": FORMAT_VERSION,
+        "source": name,
+        # As it was given; and from the folder of this card, wherever a command runs and whatever links lead there.
+        "root": source.root,
+        "root_from_here": source.root and os.path.relpath(os.path.realpath(source.root), os.path.realpath(folder)),
+        "clips": len(clips),
+        "hours": round(math.fsum(clips["duration_s"]) / 3600, 4),
+        "listed": len(source.clips) + len(source.unnamed),
+        "faults": count(ledger),
+        "ignored_files": dict(sorted(source.ignored.items())),
+        "attributes": attributes,
+        "clips_sha256": clips_sha256,
+        "store": STORE if new_store or (folder / STORE).exists() else None,
+        "options": {"keep": options.keep, "drop": options.drop, "silent_dbfs": options.silent_dbfs},
+        "versions": {
+            "mu": __version__,
+            "scan": scan.VERSION,
+            **io.LIBRARIES,
+        },
+    }
+    part[CARD].write_text(json.dumps(card, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    (folder / CARD).unlink(missing_ok=True)
+    for file in (CLIPS, LEDGER):
+        os.replace(part[file], folder / file)
+    if new_store:
+        shutil.rmtree(folder / STORE, ignore_errors=True)
+        os.replace(new_store, folder / STORE)
+    os.replace(part[CARD], folder / CARD)
+    return card
+
+
+def count(ledger: Ledger) -> dict[str, dict[str, int]]:
+    """{'silent': {'left out': 3}, ...}"""
+    counts: dict[str, dict[str, int]] = {}
+    for fault in FAULTS:
+        for done in ("left out", "kept"):
+            if n := sum(entry["fault"] == fault and entry["done"] == done for entry in ledger):
+                counts.setdefault(fault, {})[done] = n
+    return counts

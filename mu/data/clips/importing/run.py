@@ -1,0 +1,128 @@
+"""The import of a library, read top to bottom."""
+
+import contextlib
+import functools
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from mu.audio import io
+from mu.data.clips.importing import journal, results, scan, workers
+from mu.data.clips.importing.faults import MISSING_FILE, Fault, faults_of, left_out
+from mu.data.clips.importing.journal import Journal
+from mu.data.clips.importing.options import Options
+from mu.data.clips.importing.scan import Facts
+from mu.data.clips.importing.sources import MISSING, Source, open_source
+
+Progress = Callable[[str, int, int, str], None]
+
+
+def import_audio(
+    name: str,
+    output: str | os.PathLike[str],
+    options: Options | None = None,
+    *,
+    say: Callable[[str], None] = lambda line: None,
+    progress: Progress = lambda stage, done, total, note: None,
+) -> dict[str, Any]:
+    """Scans a library into the folder `output`; returns its card.
+
+    The folder holds `clips.parquet` (a row for each good clip, in order of ids), `faults.jsonl` (what is wrong with
+    which file, and what was done about it), `card.json`, by option `store` (see `store`), and `scan.jsonl`, the
+    journal: a call that was interrupted goes on where it was, and a later call scans only files that are new or have
+    changed, or that the machine failed to read. The number of workers does not show in the result.
+
+    Args:
+      name: a folder, a table, `tfds:NAME` or `mirdata:NAME` (see `sources.open_source`).
+      output: the folder to make, or to bring up to date.
+      options: see `Options`.
+      say: is told what the caller might want to know.
+      progress: is told the stage, how much of how much is done, and a note.
+
+    Raises:
+      ValueError: options or a source that make no sense, no clip left, or with `on_error='stop'` a bad one.
+      FileNotFoundError: no such source.
+      FileExistsError: `output` holds something else.
+    """
+    options = options or Options()
+    source = open_source(
+        name,
+        root=options.root,
+        file_column=options.file_column,
+        data_dir=options.data_dir,
+        sample_rate_hz=options.sample_rate_hz,
+    )
+    folder = Path(output)
+    _check_output(folder, source, name)
+    folder.mkdir(parents=True, exist_ok=True)
+    versions = {"scan": scan.VERSION, "libsndfile": io.LIBRARIES["libsndfile"]}
+    n_workers = options.workers or workers.available_processors()
+    with Journal(folder, source.identity, versions) as log:
+        _scan(source, log, options, n_workers, say, progress)
+        known = log.facts(source.clips)
+        rows, ledger = results.judge(source, known, options)
+        if options.on_error == "stop":
+            for entry in ledger:
+                _stop(entry["file"], [Fault(entry["fault"], entry["reason"])], left_out(options.keep, options.drop))
+        table = results.table(source, known[rows])
+        return results.write(folder, name, source, table, ledger, options, n_workers, progress)
+
+
+def _check_output(folder: Path, source: Source, name: str) -> None:
+    if folder.is_dir():
+        if any(folder.iterdir()) and not (folder / journal.FILE).is_file():
+            raise FileExistsError(f"{folder} holds something else than an import of audio; choose another --output")
+    elif folder.exists() or folder.is_symlink():
+        raise FileExistsError(f"{folder} exists and is not a folder; choose another --output")
+    # A table names its files; of a folder the next scan would find what this one writes.
+    if source.identity.startswith("folder ") and folder.resolve().is_relative_to(Path(name).resolve()):
+        raise ValueError(f"--output={folder} lies inside {name}, the folder that is scanned; choose one outside")
+
+
+def _scan(
+    source: Source,
+    log: Journal,
+    options: Options,
+    n_workers: int,
+    say: Callable[[str], None],
+    progress: Progress,
+) -> None:
+    """Brings the journal up to date; with `on_error='stop'` ends at the first bad clip that is met."""
+    costly = left_out(options.keep, options.drop) if options.on_error == "stop" else frozenset()
+    there = source.clips.filter(pl.col("size") != MISSING)
+    for clip, fault in [*source.unnamed, *((clip, MISSING_FILE) for clip in source.missing())]:
+        _stop(clip, [fault], costly)
+    known = log.facts(there).filter(pl.col("transient").not_())
+    for facts in results.each(known):
+        _stop(facts.clip, faults_of(facts, options.silent_dbfs), costly)
+    todo = there.join(known, on="clip", how="anti", maintain_order="left")
+    done, total, bad = len(known), len(there), 0
+    if done and len(todo):
+        say(f"{done:,} of {total:,} clips are known from an earlier scan")
+    progress("scanning", done, total, "")
+    function = functools.partial(scan.scan_row, source.reader)
+    with contextlib.closing(workers.run(function, todo.iter_rows(), min(n_workers, len(todo)))) as answers:
+        try:
+            for (clip, size, mtime_ns), facts in answers:
+                if isinstance(facts, workers.Failed):
+                    facts = Facts(clip, facts.reason, transient=facts.transient)
+                log.append(facts, size, mtime_ns)
+                found = faults_of(facts, options.silent_dbfs)
+                _stop(clip, found, costly)
+                done, bad = done + 1, bad + bool(found)
+                progress("scanning", done, total, f"{bad:,} with faults" if bad else "")
+        finally:
+            log.flush()
+
+
+def _stop(clip: str, found: list[Fault], costly: frozenset[str]) -> None:
+    """Raises ValueError if a fault would cost the clip its place."""
+    for fault, reason in found:
+        if fault in costly:
+            raise ValueError(
+                f"{clip}: {fault} ({reason}). Mend or remove the file, or import without --on_error=stop: "
+                "such files are then left out and named in the ledger"
+            )

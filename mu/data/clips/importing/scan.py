@@ -1,0 +1,145 @@
+"""One file, read once: what it is and what is measured of it; nothing is judged here (see `faults`)."""
+
+import dataclasses
+import hashlib
+import math
+import os
+from collections.abc import Iterable, Iterator
+from typing import Any, Protocol
+
+import numpy as np
+
+from mu.audio import io
+
+# Changes whenever what is measured does: journals of other versions are begun again.
+VERSION = 1
+_BITS = {"PCM_S8": 8, "PCM_U8": 8}  # other formats are taken for 16 bits: 24 and more differ by less than that step
+_HASH_BLOCK_BYTES = 1 << 20
+
+
+@dataclasses.dataclass
+class Facts:
+    """What is known of one clip; a line of the journal.
+
+    Attributes:
+      clip: its id.
+      error: why nothing could be decoded, or ''.
+      content_hash: sha256 of the file's bytes, hexadecimal; '' where it cannot be read.
+      container, codec, sample_rate_hz, channels: as of `mu.audio.io.Header`.
+      promised_frames, frames: samples a channel that the header says; that were decoded.
+      incomplete: how the container shows that its end is missing, or ''.
+      stopped: what the decoder said when it gave up on the way, or ''.
+      finite: no sample is infinite or not a number.
+      peak: max |x|.
+      dc_offset: the largest |mean| of a channel.
+      full_scale_share: share of the samples that are as large as the format goes.
+      loudness_lufs: None where it is not defined.
+      attributes: what a record says beside its sound, as JSON; '' for files.
+      transient: the error may have been the machine's (no memory, a failing disk, a permission): the next scan tries
+        the clip again.
+    """
+
+    clip: str
+    error: str = ""
+    content_hash: str = ""
+    container: str = ""
+    codec: str = ""
+    sample_rate_hz: int = 0
+    channels: int = 0
+    promised_frames: int = 0
+    frames: int = 0
+    incomplete: str = ""
+    stopped: str = ""
+    finite: bool = True
+    peak: float = 0.0
+    dc_offset: float = 0.0
+    full_scale_share: float = 0.0
+    loudness_lufs: float | None = None
+    attributes: str = ""
+    transient: bool = False
+
+    def as_dict(self) -> dict[str, Any]:
+        return dataclasses.asdict(self)
+
+
+class Reader(Protocol):
+    """How a worker process gets at the sound of a clip; must be picklable."""
+
+    def scan(self, clip: str) -> Facts:
+        """Decodes and measures it; what is wrong with it is no exception."""
+        ...
+
+    def blocks(self, clip: str, sample_rate_hz: int, frames: int) -> Iterator[np.ndarray]:
+        """Its first `frames` samples (of its own rate), mono float32 at `sample_rate_hz`, in pieces."""
+        ...
+
+
+@dataclasses.dataclass(frozen=True)
+class Files:
+    """Clips that are files below `root`."""
+
+    root: str
+
+    def scan(self, clip: str) -> Facts:
+        return scan_file(self.root, clip)
+
+    def blocks(self, clip: str, sample_rate_hz: int, frames: int) -> Iterator[np.ndarray]:
+        return io.blocks(os.path.join(self.root, clip), sample_rate_hz=sample_rate_hz, frames=frames)
+
+
+def scan_row(reader: Reader, row: tuple[str, int, int]) -> Facts:
+    """What a worker process does with a row of the list of clips."""
+    return reader.scan(row[0])
+
+
+def scan_file(root: str, clip: str) -> Facts:
+    """Measures the file `clip` below `root`; memory does not depend on its length, and a bad file is no exception."""
+    path = os.path.join(root, clip)
+    facts = Facts(clip)
+    try:
+        facts.content_hash = hash_file(path)
+        header = io.probe(path)
+        facts.container, facts.codec = header.container, header.codec
+        facts.sample_rate_hz, facts.channels = header.sample_rate_hz, header.channels
+        facts.promised_frames, facts.incomplete = header.frames, header.incomplete
+        measure(facts, io.blocks(path, mono=False))
+    except io.AudioError as error:
+        # Where some was decoded the file is cut; otherwise there is nothing.
+        facts.stopped, facts.error = (error.reason, "") if facts.frames else ("", error.reason)
+        facts.transient = isinstance(error.__cause__, OSError)
+    except OSError as error:
+        facts.error, facts.transient = f"it cannot be read ({error.strerror})", True
+    return facts
+
+
+def measure(facts: Facts, blocks: Iterable[np.ndarray]) -> None:
+    """Fills in what is measured, block by block; what came before an error stays."""
+    from mu.data.clips.importing.loudness import Loudness  # scipy.signal takes half a second, which only workers need
+
+    full_scale = 1 - 2.0 ** (1 - _BITS.get(facts.codec, 16))
+    loudness = Loudness(facts.sample_rate_hz, facts.channels)
+    sums, at_full_scale = np.zeros(facts.channels), 0
+    for x in blocks:
+        facts.frames += x.shape[1]
+        peak = max(float(x.max()), -float(x.min()))
+        if not math.isfinite(peak):  # a NaN is passed on by both
+            facts.finite = False
+            continue
+        facts.peak = max(facts.peak, peak)
+        sums += x.sum(axis=1, dtype=np.float64)
+        if peak >= full_scale:
+            at_full_scale += int(np.count_nonzero(np.abs(x) >= full_scale))
+        loudness.add(x)
+        facts.dc_offset = float(np.abs(sums).max() / facts.frames)
+        facts.full_scale_share = at_full_scale / (facts.frames * facts.channels)
+    level = loudness.lufs() if facts.finite else None
+    facts.loudness_lufs = None if level is None else round(level, 3)
+
+
+def hash_file(path: str) -> str:
+    """sha256 of a file's bytes."""
+    digest = hashlib.sha256()
+    with open(path, "rb") as file:
+        while block := file.read(_HASH_BLOCK_BYTES):
+            digest.update(block)
+    return digest.hexdigest()

@@ -1,0 +1,75 @@
+"""Which plays stay: first plays only, k-core, minimum history; applied to the arrays in the output folder."""
+
+from pathlib import Path
+
+import numpy as np
+
+from mu.data.logs.importing import kernels
+
+CHUNK = 1 << 20
+
+
+def apply_rules(
+    folder: Path, n_items: int, catalogue: np.ndarray, drop_repeats: bool, k_core: int, min_history: int
+) -> tuple[np.ndarray, np.ndarray, dict[str, int]]:
+    """Rewrites the arrays of `folder` without the plays that the rules drop, users and tracks numbered anew.
+
+    The rules, in this order: repeats (of a user's plays of a track the first stays), k-core (users and
+      tracks with
+    fewer than `k_core` plays go, until none is left), minimum history (the same for users with fewer than
+    `min_history` plays; tracks keep to `k_core`). Users and tracks without plays go; the others keep their
+    order. A rule is about plays: a track of the `catalogue` whose plays all go stays, after those with plays.
+
+    Args:
+      catalogue: int64, dense ids of tracks that stay without plays, in their order.
+
+    Returns:
+      The users and the tracks that stay (int64, old dense ids in their new order), and the number of plays each
+      rule dropped.
+    """
+    indptr = np.load(folder / "indptr.npy")
+    items = np.asarray(np.load(folder / "items.npy", mmap_mode="r"))
+    keep = np.ones(len(items), bool)
+    dropped = {}
+    if drop_repeats:
+        dropped["repeats"] = int(kernels.drop_repeats(indptr, items, n_items, keep))
+    if k_core > 1:
+        dropped["k_core"] = int(kernels.drop_rare(indptr, items, n_items, k_core, k_core, keep))
+    if min_history > 1:
+        user_minimum = max(k_core, min_history)
+        dropped["min_history"] = int(kernels.drop_rare(indptr, items, n_items, user_minimum, max(k_core, 1), keep))
+    total = np.concatenate([[0], np.cumsum(keep)])[indptr]
+    counts = np.diff(total)
+    users = np.flatnonzero(counts)
+    track_count = np.zeros(n_items, np.int64)
+    for start in range(0, len(items), CHUNK):
+        kept = items[start : start + CHUNK][keep[start : start + CHUNK]]
+        track_count += np.bincount(kept, minlength=n_items)
+    tracks = np.flatnonzero(track_count)
+    renumber = np.full(n_items, -1, np.int32)
+    renumber[tracks] = np.arange(len(tracks), dtype=np.int32)
+    tracks = np.concatenate([tracks, catalogue[track_count[catalogue] == 0]])
+    del items
+    if not keep.all():
+        for path in sorted(folder.glob("*.npy")):
+            if path.stem != "indptr":
+                _compact(path, keep, renumber if path.stem == "items" else None)
+        np.save(folder / "indptr.npy", np.concatenate([[0], np.cumsum(counts[users])]).astype(np.int64))
+    elif len(tracks) < n_items:  # tracks were numbered whose plays were left out then
+        _compact(folder / "items.npy", keep, renumber)
+    return users, tracks, dropped
+
+
+def _compact(path: Path, keep: np.ndarray, renumber: np.ndarray | None) -> None:
+    """The array at `path` without what is not kept, in chunks, through a second file."""
+    source = np.load(path, mmap_mode="r")
+    n = int(np.count_nonzero(keep))
+    new = path.with_suffix(".new")
+    with open(new, "wb") as file:
+        header = {"descr": np.lib.format.dtype_to_descr(source.dtype), "fortran_order": False, "shape": (n,)}
+        np.lib.format.write_array_header_1_0(file, header)
+        for start in range(0, len(source), CHUNK):
+            kept = np.asarray(source[start : start + CHUNK])[keep[start : start + CHUNK]]
+            (kept if renumber is None else renumber[kept]).tofile(file)
+    del source
+    new.replace(path)

@@ -1,0 +1,115 @@
+"""TFDS data sets stored as ArrayRecord, read through `tfds.data_source`, without TensorFlow."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from mu.data.logs.importing.columns import nearest
+from mu.data.logs.importing.sources import BadRow, Batch, Settings, Source, decode, is_invalid, shown
+
+BATCH_ROWS = 1 << 14
+
+
+def header(source: Source, settings: Settings) -> list[str]:
+    """The features that hold one value (nested ones as `outer/inner`)."""
+    features = _builder(source, settings).info.features
+    return list(_flat(features))
+
+
+def batches(source: Source, wanted: Sequence[str], settings: Settings) -> Iterator[Batch]:
+    """Rows are numbered from 1 over the splits read; bytes are decoded as UTF-8."""
+    builder = _builder(source, settings)
+    splits = [builder.as_data_source(split) for split in _splits(source, builder)]
+    n_rows = sum(map(len, splits))
+    row = 0
+    for split in splits:
+        for start in range(0, len(split), BATCH_ROWS):
+            records = split.__getitems__(range(start, min(start + BATCH_ROWS, len(split))))
+            columns: list[list[Any]] = [[] for _ in wanted]
+            lines: list[int] = []
+            bad: list[BadRow] = []
+            for record in records:
+                row += 1
+                flat = _flat(record)
+                values = [flat[name] for name in wanted]
+                texts = [decode(value, "utf-8") if isinstance(value, bytes) else value for value in values]
+                for name, text in zip(wanted, texts, strict=True):
+                    if isinstance(text, str) and is_invalid(text):
+                        bad.append(BadRow(source.label, row, name, shown(text), "invalid utf-8"))
+                        break
+                else:
+                    lines.append(row)
+                    for column, text in zip(columns, texts, strict=True):
+                        column.append(text)
+            series = [_series(name, values) for name, values in zip(wanted, columns, strict=True)]
+            yield Batch(pl.DataFrame(series), np.array(lines, np.int64), bad, row / max(n_rows, 1))
+
+
+def files(source: Source, settings: Settings) -> list[Path]:
+    """The files that hold the splits read."""
+    builder = _builder(source, settings)
+    names = [name for split in _splits(source, builder) for name in builder.info.splits[split].filenames]
+    return [Path(builder.data_dir) / name for name in sorted(set(names))]
+
+
+def _builder(source: Source, settings: Settings) -> Any:
+    """The builder, prepared (downloaded, where it is not in the data folder yet).
+
+    Raises:
+      ValueError: no such data set, or it cannot be prepared here (most need TensorFlow to be, once).
+    """
+    import tensorflow_datasets as tfds
+
+    name = source.name.removeprefix("tfds:").partition("#")[0]
+    try:
+        builder = tfds.builder(name, data_dir=settings.data_dir, file_format="array_record")
+    except tfds.core.DatasetNotFoundError as error:
+        hint = next((line for line in str(error).splitlines() if line.startswith("Did you mean")), "")
+        where = settings.data_dir or "the default folder of TFDS (see --data_dir)"
+        raise ValueError(f"{source.name}: no such data set, in TFDS or in {where}. {hint}".rstrip()) from None
+    if not Path(builder.data_dir).exists():
+        try:
+            builder.download_and_prepare(file_format="array_record")
+        except ImportError as error:
+            raise ValueError(
+                f"{source.name} is not in {builder.data_dir} and cannot be prepared here ({error}). Where that is "
+                f"installed, run tfds.builder({name!r}, file_format='array_record').download_and_prepare()"
+            ) from error
+    format = builder.info.file_format
+    if format != tfds.core.FileFormat.ARRAY_RECORD:
+        raise ValueError(
+            f"{source.name} lies in {builder.data_dir} as {format.value if format else 'nothing'}; "
+            "it must be array_record"
+        )
+    return builder
+
+
+def _splits(source: Source, builder: Any) -> list[str]:
+    """The split after `#`, or all, in TFDS's order."""
+    split = source.name.partition("#")[2]
+    names = list(builder.info.splits)
+    if split and split not in names:
+        raise ValueError(f"{source.name}: no such split{nearest(split, names)}; it has: {', '.join(names)}")
+    return [split] if split else names
+
+
+def _flat(tree: Any, prefix: str = "") -> dict[str, Any]:
+    out = {}
+    for key, value in tree.items():
+        if hasattr(value, "items"):
+            out |= _flat(value, f"{prefix}{key}/")
+        else:
+            out[prefix + key] = value
+    return out
+
+
+def _series(name: str, values: list[Any]) -> pl.Series:
+    if values and isinstance(values[0], str):
+        return pl.Series(name, values, dtype=pl.String)
+    array = np.asarray(values)
+    if array.ndim != 1:
+        raise ValueError(f"the feature {name!r} has shape {array.shape[1:]}; a column must hold one value a row")
+    return pl.Series(name, array)

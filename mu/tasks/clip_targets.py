@@ -1,0 +1,147 @@
+"""Telling what a clip is: classes, tags and numbers, each by a head of its own, all from one encoder."""
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from mu import losses
+from mu.audio.augment import mixup
+from mu.nn.heads import Head
+from mu.tasks.augmentations import Augmentations
+
+
+class LabelledClips(Protocol):
+    """What is known of the clips to learn from; `mu.data.clips.clips.Clips` is one."""
+
+    @property
+    def targets(self) -> Mapping[str, Any]:
+        """name -> `mu.data.clips.clips.Target`: kind, names, values."""
+        ...
+
+
+class ClipTargets:
+    """Supervised learning of every target of the data: classification, multi-label tagging, regression, or several.
+
+    The loss of a clip is the sum over heads of cross-entropy (classes), binary cross-entropy (tags) or squared error
+    (numbers, standardised by the training clips), each times its weight; a head counts for nothing where a clip's
+    target is not known. With mixup two clips' waveforms are added, and so are the losses towards either's targets.
+
+    Args:
+      data: the training clips.
+      augment: what is done to them; None for nothing.
+      mixup_alpha: of the Beta distribution of mixup's weights; 0 for none.
+      label_smoothing: of the classes.
+      head_weights: name -> weight; 1 where nothing is said.
+
+    Attributes:
+      outputs: the heads that the model must have.
+    """
+
+    def __init__(
+        self,
+        *,
+        data: LabelledClips,
+        augment: Augmentations | None = None,
+        mixup_alpha: float = 0.0,
+        label_smoothing: float = 0.0,
+        head_weights: Mapping[str, float] | None = None,
+    ):
+        if not data.targets:
+            raise ValueError("the clips have no targets: name their columns in data.classes, data.tags or data.numbers")
+        if mixup_alpha < 0:
+            raise ValueError(f"mixup_alpha={mixup_alpha}; it must not be negative")
+        if not 0 <= label_smoothing < 1:
+            raise ValueError(f"label_smoothing={label_smoothing}; it must be at least 0 and below 1")
+        weights = dict(head_weights or {})
+        unknown = set(weights) - set(data.targets)
+        if unknown:
+            raise ValueError(f"head_weights names {min(unknown)!r}; the targets are {', '.join(data.targets)}")
+        self.kinds = {name: target.kind for name, target in data.targets.items()}
+        self.outputs = {name: Head(len(target.names)) for name, target in data.targets.items()}
+        self._weights = {name: float(weights.get(name, 1.0)) for name in self.kinds}
+        self._augment, self._mixup_alpha, self._smoothing = augment, mixup_alpha, label_smoothing
+        self._scales = {name: _scale(name, target) for name, target in data.targets.items() if target.kind == "numbers"}
+
+    def loss(
+        self, model: Any, rows: Mapping[str, jax.Array], batch: Mapping[str, Any], key: jax.Array
+    ) -> tuple[jax.Array, jax.Array]:
+        """(loss [B C], weights [B C]) of every crop.
+
+        Args:
+          model: `mu.models.audio_encoder.AudioEncoder`, or what has its `front_end` and `encode`.
+          rows: none.
+          batch: of `mu.data.batches.clips.ClipBatches`.
+          key: for augmentations, mixup and dropout.
+        """
+        del rows
+        waveform_key, mixup_key, spectrogram_key, model_key = jax.random.split(key, 4)
+        crops = batch["audio"].shape[1]
+        audio = batch["audio"].reshape(-1, batch["audio"].shape[-1])
+        samples = batch["samples"].reshape(-1)
+        targets = {name: jnp.repeat(batch[name], crops, axis=0) for name in self.kinds}
+        if self._augment is not None:
+            audio, samples = self._augment.waveform(waveform_key, audio, samples, model.front_end.sample_rate_hz)
+        partner, share = None, jnp.ones(len(audio), jnp.float32)
+        if self._mixup_alpha:
+            audio, partner, share = mixup(mixup_key, audio, alpha=self._mixup_alpha)
+            samples = jnp.maximum(samples, samples[partner])
+        spectrogram, mask = model.front_end.spectrogram(audio, samples)
+        spectrogram = model.front_end.normalised(spectrogram, mask)
+        if self._augment is not None:
+            spectrogram = self._augment.spectrogram(spectrogram_key, spectrogram)
+        found = model.encode(spectrogram, mask, model_key)
+        values = share * self.head_losses(found, targets)
+        if partner is not None:
+            mixed = {name: target[partner] for name, target in targets.items()}
+            values = values + (1.0 - share) * self.head_losses(found, mixed)
+        return values, jnp.repeat(batch["weights"], crops)
+
+    def head_losses(self, found: Mapping[str, jax.Array], targets: Mapping[str, jax.Array]) -> jax.Array:
+        """[B]: the heads' losses, weighted and added, of what an encoder says and the targets under the same names."""
+        total = jnp.zeros(len(found["clip"]), jnp.float32)
+        for name, kind in self.kinds.items():
+            target = targets[name]
+            if kind == "class":
+                known = target >= 0
+                value = losses.cross_entropy(found[name], target, self._smoothing)
+            else:
+                known = jnp.isfinite(target).all(axis=-1)
+                target = jnp.where(known[:, None], target, 0.0)
+                if kind == "tags":
+                    value = losses.binary_cross_entropy(found[name], target)
+                else:
+                    mean, deviation = self._scales[name]
+                    value = losses.squared_error(found[name], (target - mean) / deviation)
+            total = total + self._weights[name] * jnp.where(known, value, 0.0)
+        return total
+
+    def predict(
+        self, model: Any, rows: Mapping[str, jax.Array], batch: Mapping[str, jax.Array]
+    ) -> dict[str, jax.Array]:
+        """What each head says of each piece of audio ('audio' [B, 1, N], 'samples' [B, 1]).
+
+        Returns:
+          'clip' [B, D]; and name -> float32 [B, C]: probabilities of classes or tags, numbers in their own units.
+        """
+        found = model(rows, {"audio": batch["audio"][:, 0], "samples": batch["samples"][:, 0]})
+        said = {"clip": found["clip"]}
+        for name, kind in self.kinds.items():
+            if kind == "class":
+                said[name] = jax.nn.softmax(found[name])
+            elif kind == "tags":
+                said[name] = jax.nn.sigmoid(found[name])
+            else:
+                mean, deviation = self._scales[name]
+                said[name] = found[name] * deviation + mean
+        return said
+
+
+def _scale(name: str, target: Any) -> tuple[np.ndarray, np.ndarray]:
+    """(mean, deviation) float32 [C] of the known values."""
+    values = target.values[target.known]
+    if not len(values):
+        raise ValueError(f"no training clip has all of the numbers {', '.join(target.names)} of {name!r}")
+    return values.mean(axis=0), np.maximum(values.std(axis=0), 1e-6)

@@ -1,0 +1,146 @@
+"""`mu` as it is typed: help at once, and every wrong call told what would be right."""
+
+import re
+import sys
+
+import pytest
+
+import mu
+from mu.cli import COMMANDS, main
+from tests.helpers.processes import run, run_python
+
+
+def call(capsys, *argv):
+    """(exit status, stdout, stderr) of `mu ARGV...`, in this process."""
+    try:
+        status = main(list(argv))
+    except SystemExit as stop:  # argparse leaves this way
+        status = stop.code
+    out, err = capsys.readouterr()
+    return status, out, err
+
+
+def test_mu_alone_says_what_there_is(capsys):
+    status, out, _ = call(capsys)
+    assert status == 2
+    for name in COMMANDS:
+        assert re.search(rf"^  {name} ", out, re.MULTILINE)
+    for word in ("--help", "-h", "help"):
+        assert call(capsys, word) == (0, out, "")
+
+
+def test_version(capsys):
+    assert call(capsys, "--version") == (0, f"{mu.__version__}\n", "")
+
+
+@pytest.mark.parametrize(
+    ("typo", "meant"), [("trian", "train"), ("recomend", "recommend"), ("quick-start", "quickstart")]
+)
+def test_an_unknown_command_suggests(capsys, typo, meant):
+    status, out, err = call(capsys, typo)
+    assert (status, out) == (2, "")
+    assert f"no command {typo!r}; did you mean {meant!r}?" in err
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_of_a_command(capsys, command):
+    status, out, _ = call(capsys, command, "--help")
+    assert status == 0
+    assert out.startswith(f"usage: mu {command} ")
+    assert f"mu {command} " in out.partition("\n")[2], "no example"
+    for line in out.splitlines():
+        assert len(line) <= 120
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_an_unknown_flag_is_refused(capsys, command):
+    status, _, err = call(capsys, command, "--no_such_flag")
+    assert status == 2
+    assert f"mu {command}" in err
+
+
+def test_help_is_instant():
+    """No command's help pays for what the command itself will need: said by modules, not by a clock."""
+    loaded = run_python(
+        "import contextlib, io, sys, mu.cli\n"
+        "for name in mu.cli.COMMANDS:\n"
+        "    with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(SystemExit):\n"
+        "        mu.cli.main([name, '--help'])\n"
+        "print(*sys.modules)"
+    ).split()
+    heavy = {"jax", "flax", "optax", "orbax", "grain", "numba", "scipy", "matplotlib", "tensorflow_datasets"}
+    assert heavy & {name.partition(".")[0] for name in loaded} == set()
+
+
+def test_python_m_mu():
+    assert run(sys.executable, "-m", "mu", "--version") == f"{mu.__version__}\n"
+
+
+# ---- mu train: whatever cannot be run is refused before anything runs
+
+
+@pytest.fixture
+def config_file(tmp_path):
+    path = tmp_path / "experiment.py"
+    path.write_text(
+        "from mu.config import base, parse_arg\n"
+        "def get_config(arg=None):\n"
+        "    arg = parse_arg(arg, smoke=False, dim=64)\n"
+        "    config = base()\n"
+        f"    config.data.path = {str(tmp_path / 'log')!r}\n"
+        "    config.model.dim = arg.dim\n"
+        "    return config\n"
+    )
+    return path
+
+
+@pytest.mark.parametrize(
+    ("arg", "flag", "words"),
+    [
+        ("", "--config.model.dims=128", ["config.model has no key 'dims'", "did you mean 'dim'"]),
+        ("", "--config.total_step=5", ["config has no key 'total_step'", "did you mean 'total_steps'"]),
+        ("", "--config.evaluations.ks=5", ["no key 'evaluations'", "did you mean 'evaluation'"]),
+        ("", "--config.model.dim=wide", ["config.model.dim='wide'", "int"]),
+        ("", "--config.total_steps=1.5", ["config.total_steps='1.5'", "it takes a int"]),
+        ("", "--config.model.name=mu.models.sasrec:SASRek", ["has no 'SASRek'", "did you mean 'SASRec'"]),
+        ("", "--config.model.name=mu.models.sasrek:SASRec", ["no module 'mu.models.sasrek'"]),
+        (":dims=8", "--config.seed=1", ["no argument 'dims'", "did you mean 'dim'"]),
+        (":dim=wide", "--config.seed=1", ["dim='wide' is not a int"]),
+    ],
+)
+def test_train_refuses(capsys, tmp_path, config_file, arg, flag, words):
+    status, out, err = call(capsys, "train", f"--config={config_file}{arg}", f"--workdir={tmp_path / 'run'}", flag)
+    assert (status, out) == (2, "")
+    assert err.startswith("mu train: ")
+    for word in words:
+        assert word in err
+    assert not (tmp_path / "run").exists()
+
+
+def test_train_without_its_files(capsys, tmp_path, config_file):
+    workdir = f"--workdir={tmp_path / 'run'}"
+    status, _, err = call(capsys, "train", f"--config={tmp_path / 'none.py'}", workdir)
+    assert status == 2 and "there is no config" in err
+    empty = tmp_path / "empty.py"
+    empty.write_text("")
+    status, _, err = call(capsys, "train", f"--config={empty}", workdir)
+    assert status == 2 and "has no get_config" in err
+    status, _, err = call(capsys, "train", f"--config={config_file}", workdir)
+    assert status in (1, 2) and "no log at" in err and "mu import" in err
+    status, _, err = call(capsys, "train", f"--config={config_file}", workdir, "--model.dim=3")
+    assert status == 2 and "--model.dim=3" in err
+
+
+def test_print_config_shows_what_a_flag_sets(capsys, tmp_path, config_file):
+    flags = ["--config.model.dim=128", "--config.total_steps", "7", "--print_config"]
+    status, out, _ = call(capsys, "train", f"--config={config_file}:smoke", f"--workdir={tmp_path / 'run'}", *flags)
+    assert status == 0
+    assert '"dim": 128' in out and '"total_steps": 7' in out
+
+
+@pytest.mark.parametrize("command", ["evaluate", "recommend"])
+def test_a_folder_without_a_run_says_how_to_make_one(capsys, tmp_path, command):
+    flags = ["--user=a"] if command == "recommend" else []
+    status, _, err = call(capsys, command, str(tmp_path), *flags)
+    assert status == 1
+    assert f"mu {command}: {tmp_path} holds no run" in err and "mu train" in err

@@ -1,0 +1,208 @@
+"""`mu quickstart` in small: it runs without TensorFlow and PyTorch, says what it found, and can be run again."""
+
+import json
+import re
+
+import jax
+import numpy as np
+import pytest
+
+from mu.cli import main
+from mu.commands import quickstart
+from tests.helpers.audio_files import write
+from tests.helpers.chromium import BROWSER, browser
+from tests.helpers.processes import run_python
+
+# Runs `mu ARGV...` where the two cannot be found, as if they were not installed.
+BLOCKED = """
+import sys
+class Without:
+    def __init__(self, finder):
+        self.finder = finder
+    def find_spec(self, name, path=None, target=None):
+        return None if name in ("tensorflow", "torch") else self.finder.find_spec(name, path, target)
+    def __getattr__(self, name):
+        return getattr(self.finder, name)
+sys.meta_path[:] = map(Without, sys.meta_path)
+from mu.cli import main
+status = main(sys.argv[1:])
+assert "tensorflow_datasets" not in sys.modules
+sys.exit(status)
+"""
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory):
+    """(workdir, stdout) of a first run."""
+    folder = tmp_path_factory.mktemp("quickstart")
+    out = run_python(BLOCKED, "quickstart", "--size=tiny", "--workdir=here", cwd=folder)
+    return folder / "here", out
+
+
+def evaluation(folder):
+    return json.loads((folder / "run" / "evaluation" / "evaluation.json").read_text())
+
+
+def test_one_table_beside_the_ceiling(tiny):
+    folder, out = tiny
+    rows = evaluation(folder)["rows"]
+    others = {"random", "popularity", "artist_popularity", "item_knn", "content_of_model", "model_unboosted"}
+    assert set(rows) == {"model", "oracle", *others}
+    found = {name: row["discovery"]["recall@20"]["mean"] for name, row in rows.items()}
+    assert found["oracle"] > max(value for name, value in found.items() if name != "oracle")
+    for name, mean in found.items():
+        (line,) = (line for line in out.splitlines() if line.startswith(f"{name} "))
+        assert f"{mean:.3f}".removeprefix("0") in line
+
+
+def test_fits_a_screen_and_names_what_is_there(tiny):
+    folder, out = tiny
+    lines = out.splitlines()
+    assert len(lines) <= 50 and max(map(len, lines)) <= 130
+    for path in ("world", "log", "run", "config.py", "report.html"):
+        assert f"here/{path}" in out and (folder / path).exists()
+
+
+def test_the_log_came_the_way_of_any_other_and_knows_what_nobody_played(tiny):
+    folder, _ = tiny
+    card = json.loads((folder / "log" / "card.json").read_text())
+    assert card["rows_in"] == card["events"] == 5000 and card["inputs"][0]["name"] == "plays.csv"
+    assert card["tracks"] == 300 and card["tracks_without_plays"] > 0
+    assert card["outcomes"]
+
+
+def test_again_shows_the_same_and_trains_nothing(tiny, capsys, monkeypatch):
+    folder, out = tiny
+    monkeypatch.chdir(folder.parent)
+    metrics = (folder / "run" / "metrics.jsonl").read_bytes()
+    assert quickstart.main(["--size=tiny", "--workdir=here"]) == 0
+    again = capsys.readouterr().out
+    assert "is complete" in again and "First step" not in again
+    assert (folder / "run" / "metrics.jsonl").read_bytes() == metrics
+
+    def results(text):
+        return text[text.index("recall@20, plays") : text.index("All learnt from")]
+
+    assert results(again) == results(out)
+
+
+def test_another_world_in_the_same_place_is_refused(tiny, capsys):
+    folder, _ = tiny
+    for flag in ("--seed=1", "--size=small"):
+        argv = ["--size=tiny", f"--workdir={folder}", flag]
+        assert quickstart.main(argv) == 2
+        assert "holds a world of --size=tiny --seed=0" in capsys.readouterr().err
+
+
+def test_what_it_says_to_try_can_be_run(tiny, capsys, monkeypatch):
+    """The commands of the last lines, read from the output, in the folder they were printed in."""
+    folder, out = tiny
+    monkeypatch.chdir(folder.parent)
+    tries = [line.split()[1:] for line in out[out.index("Try next:") :].splitlines() if line.startswith("  mu ")]
+    commands = {words[0]: words for words in tries}
+    assert set(commands) == {"recommend", "train", "import"}
+    commands["train"] += ["--config.total_steps=10"]
+    with jax.numpy_dtype_promotion("standard"):  # optax.adam multiplies a float with a count
+        for name in ("recommend", "train"):
+            assert main(commands[name]) == 0, capsys.readouterr().err
+
+
+def test_a_new_recording_finds_listeners_and_a_listener_new_recordings(tiny, capsys, tmp_path, monkeypatch):
+    folder, _ = tiny
+    monkeypatch.chdir(folder.parent)
+    t = np.arange(3 * 16000) / 16000
+    for name, pitch_hz in (("low", 110.0), ("high", 880.0)):
+        write(tmp_path / "new" / f"{name}.wav", (0.3 * np.sin(2 * np.pi * pitch_hz * t)).astype(np.float32), 16000)
+    run = str(folder / "run")
+    with jax.numpy_dtype_promotion("standard"):
+        assert (
+            main(["recommend", run, f"--audio={tmp_path / 'new' / 'low.wav'}", "--about=tags=calm|dark", "--k=3"]) == 0
+        )
+        lines = capsys.readouterr().out.splitlines()
+        assert len(lines) == 4 and all("listener-" in line for line in lines[1:])
+        shares = [float(line.split()[0]) for line in lines[1:]]
+        assert shares == sorted(shares, reverse=True) and shares[0] >= 1.0
+        assert main(["import-audio", str(tmp_path / "new"), f"--output={tmp_path / 'clips'}"]) == 0
+        assert main(["embed", run, str(tmp_path / "clips"), f"--output={tmp_path / 'vectors'}"]) == 0
+        capsys.readouterr()
+        assert main(["recommend", run, "--user=listener-00007", f"--embeddings={tmp_path / 'vectors'}"]) == 0
+        out = capsys.readouterr().out
+        assert "low.wav" in out and "high.wav" in out
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--audio=nowhere.wav"], "nowhere.wav"),
+        (["--audio=nowhere.wav", "--about=mood=sad"], "'mood' is none of what this run is told"),
+        (["--user=listener-99999"], "no listener 'listener-99999'"),
+        (["--user=listener-00007", "--embeddings=nowhere"], "nowhere"),
+    ],
+)
+def test_a_recording_that_cannot_be_recommended_is_refused(tiny, capsys, monkeypatch, words, message):
+    folder, _ = tiny
+    monkeypatch.chdir(folder.parent)
+    assert main(["recommend", str(folder / "run"), *words]) == 1
+    assert message in capsys.readouterr().err
+
+
+def test_the_page_holds_its_parts(tiny):
+    folder, _ = tiny
+    text = (folder / "report.html").read_text()
+    for heading in ("Result", "Training", "One listener", "A new track, and who should hear it", "Map of the tracks"):
+        assert f">{heading}</h2>" in text
+    assert "<script" not in text and text.count("<audio") >= 10 and "data:audio/mpeg;base64," in text
+    assert not re.search(r"(src|href)=\"(?!data:|#)", text)
+
+
+@pytest.mark.skipif(BROWSER is None, reason="needs Chromium")
+def test_the_page_in_a_browser(tiny, tmp_path):
+    """Wide and narrow, light and dark: nothing complains, players play, words are legible, nothing hangs out."""
+    folder, _ = tiny
+    with browser(tmp_path) as window:
+        for width, scheme in ((1280, "light"), (1280, "dark"), (380, "light"), (380, "dark")):
+            window.open(folder / "report.html", width=width, scheme=scheme)
+            assert window.tell("document.documentElement.scrollWidth - innerWidth") <= 0
+            assert window.tell(LEAST_CONTRAST) >= 4.5, (width, scheme)
+            assert window.tell("[...document.querySelectorAll('svg.chart')].every(c => c.getAttribute('aria-label'))")
+            assert window.tell("document.querySelectorAll('svg.chart text').length") > 10
+        assert window.tell(PLAYED) > 0
+        assert window.said == []
+
+
+# How far the players have come, the first and the last, each given ten seconds to begin.
+PLAYED = """(async () => {
+  const all = [...document.querySelectorAll('audio')];
+  const places = [];
+  for (const player of [all[0], all[all.length - 1]]) {
+    await player.play();
+    for (let tries = 0; tries < 100 && !player.currentTime; tries++) await new Promise(next => setTimeout(next, 100));
+    places.push(player.currentTime);
+    player.pause();
+  }
+  return Math.min(...places);
+})()"""
+# The least contrast (WCAG 2.1) of an element's own words with what lies behind them.
+LEAST_CONTRAST = """(() => {
+  const numbers = colour => colour.match(/[\\d.]+/g).map(Number);
+  const light = colour => {
+    const [r, g, b] = numbers(colour).slice(0, 3).map(v => v / 255).map(
+      v => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  };
+  const behind = element => {
+    for (let at = element; at; at = at.parentElement) {
+      const colour = getComputedStyle(at).backgroundColor;
+      if (numbers(colour).length < 4 || numbers(colour)[3] === 1) return colour;
+    }
+    return 'rgb(255, 255, 255)';
+  };
+  let least = 21;
+  for (const element of document.querySelectorAll('h1, h2, h3, h4, p, td, th, dd, dt, li, a, figcaption, svg text')) {
+    const style = getComputedStyle(element);
+    if (!element.textContent.trim()) continue;
+    const [a, b] = [light(element instanceof SVGElement ? style.fill : style.color), light(behind(element))];
+    least = Math.min(least, (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05));
+  }
+  return least;
+})()"""

@@ -1,0 +1,321 @@
+"""Configs: whatever cannot be run is refused before anything runs, and the message names the nearest way out."""
+
+import json
+from fractions import Fraction
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+from ml_collections import ConfigDict
+
+import mu.config
+from mu.config import ConfigError, base, build, load, parse_arg, resolve, typed, with_overrides
+
+FACTORIZATION = "mu.models.factorization:Factorization"
+
+
+def loadable():
+    """The base with the one entry that has no default."""
+    config = base()
+    config.data.path = "log"
+    return config
+
+
+# ---- the argument of an experiment
+
+
+def test_parse_arg_keeps_defaults_and_their_types():
+    found = parse_arg("smoke,dim=128,rate=1,name=a=b", smoke=False, dim=64, rate=0.5, name="x", loss="bce")
+    assert found.to_dict() == {"smoke": True, "dim": 128, "rate": 1.0, "name": "a=b", "loss": "bce"}
+    assert isinstance(found.rate, float)
+    for nothing in (None, ""):
+        assert parse_arg(nothing, smoke=False).to_dict() == {"smoke": False}
+
+
+@pytest.mark.parametrize(
+    ("arg", "words"),
+    [
+        ("smok", "no argument 'smok'; did you mean 'smoke'"),
+        ("dim=wide", "dim='wide' is not a int"),
+        ("dim=1.5", "is a float; it takes a int"),
+        ("dim=True", "is a bool; it takes a int"),
+        ("smoke=1", "is a int; it takes a bool"),
+        ("dim", "dim needs a value: dim=..."),
+    ],
+)
+def test_parse_arg_refuses(arg, words):
+    with pytest.raises(ConfigError, match=words):
+        parse_arg(arg, smoke=False, dim=64)
+
+
+@pytest.mark.parametrize(
+    ("text", "example", "value"),
+    [
+        ("3", 1, 3),
+        ("3", 1.0, 3.0),
+        ("1e-3", 0.1, 1e-3),
+        ("False", True, False),
+        ("anything=at all", "text", "anything=at all"),
+        ("12", "text", "12"),
+        ("(5, 50)", (10, 20), (5, 50)),
+        ("[5, 50]", (10, 20), (5, 50)),
+        ("5", (10, 20), (5,)),
+        ("0.5", None, 0.5),
+        ("rows", None, "rows"),
+    ],
+)
+def test_typed(text, example, value):
+    found = typed(text, example, "key")
+    assert found == value and type(found) is type(value)
+
+
+# ---- what is refused
+
+
+def set_(key, value):
+    def change(config):
+        *parents, last = key.split(".")
+        for parent in parents:
+            config = config[parent]
+        with config.ignore_type():
+            config[last] = value
+
+    return change
+
+
+def without(key):
+    def change(config):
+        *parents, last = key.split(".")
+        for parent in parents:
+            config = config[parent]
+        del config[last]
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (set_("total_step", 5), "config has no key 'total_step'; did you mean 'total_steps'"),
+        (set_("best.metrics", "x"), "config.best has no key 'metrics'; did you mean 'metric'"),
+        (set_("model.dims", 5), "takes no 'dims'; did you mean 'dim'"),
+        (set_("batches.negative", 5), "takes no 'negative'; did you mean 'negatives'"),
+        (set_("model.dim", "64"), r"config.model.dim='64'; mu.models.sasrec:SASRec takes int"),
+        (set_("model.dim", True), "takes int"),
+        (set_("model.dropout", "much"), "takes float"),
+        (set_("batches.packed", 1), "takes bool"),
+        (set_("batches.threads", 1.5), r"takes int \| None"),
+        (set_("total_steps", 10.0), "config.total_steps=10.0; it takes int"),
+        (set_("total_steps", 0), "config.total_steps=0; it must be at least 1"),
+        (set_("log_every_steps", 0), "at least 1"),
+        (set_("clip_norm", "1"), "config.clip_norm='1'; it takes None or float"),
+        (set_("best.patience", 1.5), "None or int"),
+        (set_("sharding.rows", 3), "None or str"),
+        (set_("sharding.row", "model"), "did you mean 'rows'"),
+        (set_("evaluation.ks", 10), "takes tuple"),
+        (set_("best", "valid/ndcg@10"), "takes a dict"),
+        (set_("model.name", "mu.models.sasrec:SASRek"), "has no 'SASRek'; did you mean 'SASRec'"),
+        (set_("model.name", "mu.models.sasrek:SASRec"), "there is no module 'mu.models.sasrek'"),
+        (set_("model.name", "SASRec"), "it takes 'package.module:attribute'"),
+        (set_("model.name", "mu.models.sasrec:POSITIONS"), "is a tuple; it must be a class or function"),
+        (set_("writers", ("mu.training.writers:TensorBord",)), "did you mean 'TensorBoard'"),
+        (set_("baselines.popular", {"name": "mu.baselines.popularity:Popular"}), "did you mean 'Popularity'"),
+        (set_("baselines.popular", "popularity"), "a dict with a name"),
+        (set_("model.rngs", 0), "is given by the run itself"),
+        (without("data.path"), r"config.data \(mu.data.logs.interactions:load\) needs a value for 'path'"),
+        (without("seed"), "lacks the key 'seed'"),
+        (without("tables.name"), "config.tables=.*takes a dict with a name"),
+        (without("model.name"), "config.model=.*takes a dict with a name"),
+    ],
+)
+def test_what_cannot_be_run_is_refused_by_key(change, words):
+    config = ConfigDict(loadable().to_dict())
+    change(config)
+    with pytest.raises(ConfigError, match=words):
+        resolve(config)
+
+
+def test_a_module_that_is_there_but_broken_is_not_blamed_on_the_config(tmp_path, monkeypatch):
+    (tmp_path / "broken_model.py").write_text("import no_such_dependency\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(ModuleNotFoundError, match="no_such_dependency"):
+        mu.config.locate("broken_model:Model", "config.model.name")
+
+
+# ---- resolving
+
+
+def test_resolving_fills_in_defaults_and_settles():
+    config = loadable()
+    config.model.dim = 32
+    found = resolve(config)
+    assert (found.model.dim, found.model.layers, found.batches.window) == (32, 2, 50)
+    assert "rngs" not in found.model and "log" not in found.batches
+    assert resolve(found).to_dict() == found.to_dict()
+    assert "layers" not in config.model  # the caller's own is left alone
+
+
+def test_a_resolved_config_survives_json():
+    config = loadable()
+    config.optimizer = {"name": "optax:adam", "learning_rate": SCHEDULE}
+    found = resolve(config)
+    back = resolve(ConfigDict(json.loads(found.to_json())))
+    assert json.loads(back.to_json()) == json.loads(found.to_json())
+    assert isinstance(back.optimizer.learning_rate, ConfigDict)
+
+
+def test_dense_tables_have_no_options():
+    assert with_overrides(loadable(), {"tables.name": "dense"}).tables.to_dict() == {"name": "dense"}
+
+
+# ---- overrides
+
+
+def test_overrides_set_values_of_the_right_type():
+    found = with_overrides(
+        loadable(),
+        {
+            "model.dim": "128",
+            "optimizer.learning_rate": "1",
+            "clip_norm": "5",
+            "best.patience": "3",
+            "sharding.heads": "None",
+            "sharding.rows": "model",
+            "evaluation.ks": "5,50",
+            "data.path": "12",
+        },
+    )
+    assert found.model.dim == 128
+    assert found.optimizer.learning_rate == 1.0 and isinstance(found.optimizer.learning_rate, float)
+    assert (found.clip_norm, found.best.patience) == (5, 3)
+    assert (found.sharding.heads, found.sharding.rows) == (None, "model")
+    assert found.evaluation.ks == (5, 50)
+    assert found.data.path == "12"
+
+
+def test_what_may_be_none_can_be_set_back_to_none():
+    config = loadable()
+    with config.ignore_type():
+        config.clip_norm = 1.0
+    config.batches.threads = 2
+    found = with_overrides(config, {"clip_norm": "None", "batches.threads": "None"})
+    assert found.clip_norm is None and found.batches.threads is None
+    with pytest.raises(ConfigError, match=r"config.model.dim=None; .* takes int"):
+        with_overrides(config, {"model.dim": "None"})
+
+
+@pytest.mark.parametrize(
+    ("key", "text", "words"),
+    [
+        ("model.dims", "3", "config.model has no key 'dims'; did you mean 'dim'"),
+        ("modle.dim", "3", "config has no key 'modle'; did you mean 'model'"),
+        ("total_steps.x", "3", "has no key 'x'"),
+        ("model.dim", "x", "config.model.dim='x' is not a int"),
+        ("batches.packed", "yes", "is not a bool"),
+        ("model.name", "nowhere:Model", "there is no module 'nowhere'"),
+    ],
+)
+def test_overrides_refuse(key, text, words):
+    with pytest.raises(ConfigError, match=words):
+        with_overrides(loadable(), {key: text})
+
+
+def test_a_new_name_brings_its_own_keys():
+    """Entries both names take stay, those of the old one go, defaults are the new one's."""
+    config = loadable()
+    config.model.update(dim=48, heads=4)
+    found = with_overrides(config, {"model.temperature": "0.1", "model.name": FACTORIZATION})
+    assert found.model.to_dict() == {"name": FACTORIZATION, "dim": 48, "temperature": 0.1, "scale": 0.1}
+    config.model.head = 4
+    with pytest.raises(ConfigError, match="did you mean 'heads'"):  # still held against the old name
+        with_overrides(config, {"model.name": FACTORIZATION})
+
+
+# ---- files
+
+
+def test_load_reads_a_file_with_its_argument_and_overrides(tmp_path):
+    file = tmp_path / "experiment.py"
+    file.write_text(
+        "from mu.config import base, parse_arg\n"
+        "def get_config(arg=None):\n"
+        "    arg = parse_arg(arg, dim=8)\n"
+        "    config = base()\n"
+        "    config.data.path = 'log'\n"
+        "    config.model.dim = arg.dim\n"
+        "    return config\n"
+    )
+    assert load(str(file)).model.dim == 8
+    assert load(f"{file}:dim=16").model.dim == 16
+    assert load(f"{file}:dim=16", {"model.dim": "24", "seed": "7"}).model.dim == 24
+    with pytest.raises(ConfigError, match="no argument 'dims'"):
+        load(f"{file}:dims=16")
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (None, "there is no config"),
+        ("x = 1\n", "has no get_config"),
+        ("def get_config(arg=None): return {}\n", "gave a dict; it must return a ConfigDict"),
+    ],
+)
+def test_load_refuses(tmp_path, text, words):
+    file = tmp_path / "experiment.py"
+    if text is not None:
+        file.write_text(text)
+    with pytest.raises(ConfigError, match=words):
+        load(str(file))
+
+
+# ---- building
+
+
+SCHEDULE = {
+    "name": "optax:warmup_cosine_decay_schedule",
+    "init_value": 0.0,
+    "peak_value": 0.5,
+    "warmup_steps": 2,
+    "decay_steps": 10,
+}
+
+
+def test_nested_specs_are_built_first():
+    """A learning-rate schedule inside an optimizer and inside a row optimizer."""
+    config = loadable()
+    config.optimizer = ConfigDict({"name": "optax:sgd", "learning_rate": SCHEDULE})
+    config.tables = ConfigDict({"name": "mu.training.tables:row_adagrad", "learning_rate": SCHEDULE})
+    found = resolve(config)
+    assert found.optimizer.learning_rate.exponent == 1.0  # its defaults are filled in too
+    schedule = optax.warmup_cosine_decay_schedule(**{k: v for k, v in SCHEDULE.items() if k != "name"})
+    optimizer, rows = build(found.optimizer), build(found.tables)
+    ones = jnp.ones((3, 2))
+    state, slots = optimizer.init(ones), rows.init(ones)
+    with jax.numpy_dtype_promotion("standard"):  # optax's schedules rely on it
+        for step in range(4):
+            update, state = optimizer.update(ones, state)
+            np.testing.assert_allclose(update, -schedule(step) * ones, rtol=1e-6)
+            moved, slots = rows.update(ones, ones, slots, jnp.int32(step))
+            np.testing.assert_allclose(ones - moved, schedule(step) / np.sqrt(step + 1) * ones, rtol=1e-4, atol=1e-7)
+
+
+def test_a_misspelt_key_of_a_nested_spec_is_refused():
+    config = loadable()
+    config.optimizer = ConfigDict({"name": "optax:sgd", "learning_rate": {**SCHEDULE, "peek_value": 1.0}})
+    with pytest.raises(
+        ConfigError, match=r"config.optimizer.learning_rate .*takes no 'peek_value'; did you mean 'peak_value'"
+    ):
+        resolve(config)
+
+
+def test_build_passes_what_the_run_provides_and_the_object_takes():
+    found = build(ConfigDict({"name": "fractions:Fraction", "numerator": 1}), denominator=2, unknown=3)
+    assert found == Fraction(1, 2)
+
+
+def test_build_passes_leading_arguments_and_builds_what_lies_inside():
+    inside = {"name": "fractions:Fraction", "numerator": 3, "denominator": 4}
+    found = build(ConfigDict({"name": "builtins:dict", "one": inside, "several": {"a": inside}}), [("first", 1)])
+    assert found == {"first": 1, "one": Fraction(3, 4), "several": {"a": Fraction(3, 4)}}

@@ -1,0 +1,121 @@
+"""Metrics: their definitions, tried against every order of ties, and the laws that no ranking may break."""
+
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.metrics import average_precision_score, ndcg_score
+
+from mu.evals.metrics import METRICS, expected_metrics
+from mu_kernels import CSR, rank_scores
+from tests.helpers import naive
+
+
+def measured(scores, targets, k, hittable=None):
+    """The metrics of one user whose scores are `scores`."""
+    rows = CSR.from_pairs(np.zeros(len(targets), int), np.array(targets), 1, len(scores))
+    ranks = rank_scores(np.array([scores], np.float32), rows, threads=1)
+    known = None if hittable is None else np.array(hittable)[rows.indices]
+    found = expected_metrics(ranks.greater, ranks.equal, rows.indptr, ks=(k,), hittable=known)
+    return {name.partition("@")[0]: value[0] for name, value in found.items()}
+
+
+@settings(deadline=None, max_examples=60)
+@given(data=st.data())
+def test_metrics_are_means_over_every_order_of_ties(data):
+    n = data.draw(st.integers(1, 6))
+    scores = data.draw(st.lists(st.integers(0, 2), min_size=n, max_size=n))
+    targets = sorted(data.draw(st.sets(st.integers(0, n - 1), min_size=1)))
+    cold = data.draw(st.sets(st.sampled_from(targets)))
+    k = data.draw(st.integers(1, 7))
+    found = measured(scores, targets, k, [item not in cold for item in range(n)])
+    expected = naive.metrics_over_tie_orders(scores, set(targets) - cold, len(targets), k)
+    assert found == pytest.approx(expected, abs=1e-12)
+
+
+@pytest.mark.parametrize(("V", "T", "k"), [(50, 1, 10), (50, 7, 10), (50, 20, 10), (5, 3, 10), (40, 40, 8)])
+def test_constant_scorer_is_at_chance(V, T, k):
+    found = measured([1.0] * V, list(range(T)), k)
+    places = min(k, V)
+    assert found["recall"] == pytest.approx(places / V)
+    assert found["precision"] == pytest.approx(places * T / V / k)
+    none = np.prod([max(V - T - j, 0) / (V - j) for j in range(places)])
+    assert found["hr"] == pytest.approx(1 - none)
+    discount = 1 / np.log2(np.arange(2, k + 2))
+    assert found["ndcg"] == pytest.approx(discount[:places].sum() * T / V / discount[: min(T, k)].sum())
+    if T == 1:
+        assert found["mrr"] == found["map"] == pytest.approx((1 / np.arange(1, places + 1)).sum() / V)
+
+
+def test_agrees_with_scikit_learn():
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        relevant = rng.permutation(30) < 4
+        tied = rng.integers(0, 6, 30).astype(np.float32)
+        ndcg = ndcg_score(relevant[None], tied[None], k=8)
+        assert measured(tied, np.flatnonzero(relevant), 8)["ndcg"] == pytest.approx(ndcg)
+        untied = rng.permutation(30).astype(np.float32)
+        precision = average_precision_score(relevant, untied)
+        assert measured(untied, np.flatnonzero(relevant), 30)["map"] == pytest.approx(precision)
+
+
+@settings(deadline=None, max_examples=40)
+@given(seed=st.integers(0, 10**6), levels=st.integers(1, 40), n_targets=st.integers(1, 30))
+def test_laws(seed, levels, n_targets):
+    rng = np.random.default_rng(seed)
+    scores = rng.integers(0, levels, 40)
+    targets = rng.permutation(40)[:n_targets]
+    found = [measured(scores, targets, k) for k in (1, 5, 10, 40)]
+    for values in found:
+        assert all(0 <= value <= 1 + 1e-12 for value in values.values())
+        assert values["ndcg"] <= 1
+    for small, large in itertools.pairwise(found):
+        for name in ("recall", "hr", "mrr"):  # more places never lose a hit
+            assert large[name] >= small[name] - 1e-12
+    assert found[0]["precision"] == pytest.approx(found[0]["hr"])
+    assert found[-1]["recall"] == pytest.approx(1)
+    # Raising one target above the rest cannot make any metric worse.
+    raised = scores.copy()
+    raised[targets[0]] = 100
+    better = measured(raised, targets, 10)
+    assert all(better[name] >= found[2][name] - 1e-12 for name in METRICS)
+    assert measured(2.0 * scores + 7, targets, 10) == found[2]  # only the order counts
+
+
+def test_perfect_ranking_is_one_and_users_do_not_mix():
+    greater, equal = np.array([0, 1, 2, 50, 0]), np.ones(5, int)
+    found = expected_metrics(greater, equal, np.array([0, 3, 4, 5]), ks=(2, 5))
+    assert list(found)[:3] == ["recall@2", "recall@5", "hr@2"]
+    for name in ("recall@5", "hr@5", "ndcg@2", "ndcg@5", "mrr@5", "map@2", "map@5"):
+        np.testing.assert_allclose(found[name], [1, 0, 1])
+    np.testing.assert_allclose(found["recall@2"], [2 / 3, 0, 1])
+    np.testing.assert_allclose(found["precision@5"], [3 / 5, 0, 1 / 5])
+
+
+def test_cold_target_is_a_miss_wherever_it_ranks():
+    found = measured([5.0, 4.0, 3.0, 2.0], [0, 1], 2, hittable=[False, True, True, True])
+    ideal = 1 + 1 / np.log2(3)
+    expected = {"recall": 0.5, "hr": 1, "precision": 0.5, "ndcg": 1 / np.log2(3) / ideal, "mrr": 0.5, "map": 0.25}
+    assert found == pytest.approx(expected)
+    assert set(measured([5.0, 4.0], [0], 2, hittable=[False, True]).values()) == {0.0}
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"metrics": ("recal",)}, "'recal' does not exist"),
+        ({"ks": (0,)}, "k is 0"),
+        ({"ks": ()}, "non-empty"),
+        ({"ks": (5, 5)}, "without repeats"),
+    ],
+)
+def test_bad_names_are_refused(options, message):
+    with pytest.raises(ValueError, match=message):
+        expected_metrics(np.array([0]), np.array([1]), np.array([0, 1]), **options)
+
+
+def test_user_without_target_is_refused():
+    with pytest.raises(ValueError, match="row 1 has no target"):
+        expected_metrics(np.array([0]), np.array([1]), np.array([0, 1, 1]))

@@ -1,0 +1,559 @@
+"""`mu report`: the page of a run on audio holds what it should, fetches nothing, escapes all, is the same twice."""
+
+import base64
+import functools
+import hashlib
+import html
+import io
+import itertools
+import json
+import re
+import shutil
+import subprocess
+from html.parser import HTMLParser
+
+import jax
+import numpy as np
+import polars as pl
+import pytest
+import soundfile
+
+import mu.config
+import mu.setup
+from mu.audio.mel import hz_to_mel
+from mu.commands import report
+from mu.evals import clip_scores
+from mu.evals.clip_scores import ClipResult, Said
+from mu.report import charts, results, spectrograms, training
+from mu.report.answers import by_error, errors, told_places, verdict
+from mu.report.audio import Piece, Sounds, mp3
+from mu.report.markup import VOID, Html, join, number, tag
+from mu.report.neighbours import nearest, principal_plane, unit
+from mu.report.page import document
+from mu.train import train
+from mu.training.sharding import make_mesh
+from tests.helpers.audio_files import write
+
+RATE_HZ = 8000
+# A folder and a file in it, and a class: what a library may hold.
+HOSTILE = "x<script>alert(1)</script>&\"'.wav"
+BELLS = 'bells <b>&"'
+
+
+@pytest.fixture(scope="module")
+def standard():
+    """One device, which compiles faster; and optax relies on the standard promotion."""
+    with pytest.MonkeyPatch.context() as patch, jax.numpy_dtype_promotion("standard"):
+        patch.setattr(mu.setup, "make_mesh", functools.partial(make_mesh, devices=jax.devices()[:1]))
+        yield
+
+
+@pytest.fixture(scope="module")
+def library(tmp_path_factory):
+    """24 clips of three classes in three folds of eight, as `mu import-audio` describes them; the second is HOSTILE."""
+    folder = tmp_path_factory.mktemp("library")
+    generator = np.random.default_rng(0)
+    rows = []
+    for clip in range(24):
+        name = HOSTILE if clip == 1 else f"clip{clip}.wav"
+        seconds, pitch_hz = 0.3 + 0.03 * clip, 200.0 * (1 + clip % 3)
+        t = np.arange(round(seconds * RATE_HZ)) / RATE_HZ
+        sound = 0.4 * np.sin(2 * np.pi * pitch_hz * t) + 0.02 * generator.standard_normal(len(t))
+        file = write(folder / "audio" / name, sound.astype(np.float32), RATE_HZ)
+        rows.append(
+            {
+                "clip": name,
+                "file": name,
+                "content_hash": hashlib.sha256(file.read_bytes()).hexdigest(),
+                "duration_s": len(t) / RATE_HZ,
+                "sample_rate_hz": RATE_HZ,
+                "kind": (BELLS, "drum", "flute")[clip % 3],
+                "mood": ["calm"] if clip % 2 else ["calm", "odd"] if clip % 4 else [],
+                "pitch_hz": pitch_hz + clip,
+                "loud": float(generator.random()),
+                "part": clip // 8,
+            }
+        )
+    pl.DataFrame(rows).write_parquet(folder / "clips.parquet")
+    (folder / "card.json").write_text(json.dumps({"root": str(folder / "audio")}))
+    return folder
+
+
+def config_of(library, **data):
+    config = mu.config.base()
+    config.data = {
+        "name": "mu.data.clips.clips:load",
+        "path": str(library),
+        "sample_rate_hz": RATE_HZ,
+        "classes": ("kind",),
+        "tags": ("mood",),
+        "numbers": ("pitch_hz", "loud"),
+        **data,
+    }
+    config.split = {"name": "mu.data.clips.folds:by_column", "column_name": "part", "fold": 0}
+    config.batches = {"name": "mu.data.batches.clips:ClipBatches", "clips_per_batch": 4, "crop_s": 0.32}
+    config.model = {"name": "mu.models.audio_encoder:AudioEncoder", "size": "xs", "n_mels": 16}
+    config.task = {"name": "mu.tasks.clip_targets:ClipTargets"}
+    config.evaluation = {"name": "mu.evals.protocols.clips:ClipScores", "bootstrap_samples": 60}
+    config.best = {"metric": "valid/kind/accuracy", "patience": None}
+    config.baselines = {}
+    config.update(total_steps=3, evaluate_every_steps=2, log_every_steps=1)
+    return mu.config.resolve(config)
+
+
+@pytest.fixture(scope="module")
+def run(standard, library, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("runs") / "first"
+    train(config_of(library), folder)
+    # A baseline's answers, beside the model's.
+    found, about = clip_scores.load(folder)
+    about = {key: about[key] for key in ("split", "split_hash", "part", "refit", "step", "seed")}
+    clip_scores.save(folder / "evaluation", found | {"guess": found["model"]}, about, samples=60, seed=0)
+    return folder
+
+
+def called(*arguments):
+    return report.main([str(argument) for argument in arguments])
+
+
+@pytest.fixture(scope="module")
+def page(run):
+    assert called(run) == 0
+    return (run / "report.html").read_text(encoding="utf-8")
+
+
+def copied(run, tmp_path):
+    return shutil.copytree(run, tmp_path / "run")
+
+
+class Parsed(HTMLParser):
+    """Elements, with a check that all are closed in order."""
+
+    def __init__(self, text):
+        super().__init__(convert_charrefs=True)
+        self.open, self.elements, self.words = [], [], []
+        self.feed(text)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, name, attributes):
+        self.elements.append((name, dict(attributes)))
+        if name not in VOID:
+            self.open.append(name)
+
+    def handle_endtag(self, name):
+        assert self.open.pop() == name
+
+    def handle_data(self, data):
+        if self.open and self.open[-1] != "style":
+            self.words.append(data)
+
+    def all(self, name):
+        return [attributes for found, attributes in self.elements if found == name]
+
+    @property
+    def text(self):
+        return "".join(self.words)
+
+
+def decoded(address):
+    """(kind, bytes) of a `data:` address."""
+    kind, content = re.fullmatch(r"data:([a-z/]+);base64,([A-Za-z0-9+/=]+)", address).groups()
+    return kind, base64.b64decode(content, validate=True)
+
+
+# ---- the page
+
+
+def test_the_page_has_its_parts(page, run):
+    found = Parsed(page)
+    assert found.all("html") == [{"lang": "en"}] and page.startswith("<!doctype html>")
+    for words in (
+        "Result", "Training", "kind: one of 3 classes", "mood: any of 2 tags", "numbers: 2 predicted", "Confusions",
+        "Each class", "Each tag", "Each number", "Predicted and true", "Hardest clips", "Nearest neighbours",
+        "Map of the test clips", "Config", "kind/accuracy", "guess", "ROC-AUC", "average precision", "R²", "recall",
+        "by_column (column_name part, fold 0)", "clip7.wav", BELLS,
+    ):  # fmt: skip
+        assert words in found.text, words
+    _, about = clip_scores.load(run)
+    row = about["rows"]["model"]["kind/accuracy"]
+    assert f"{row['value']:.3f} [{row['low']:.3f}, {row['high']:.3f}]" in found.text
+    assert json.loads((run / "config.json").read_text())["model"]["size"] == "xs" and '"size": "xs"' in found.text
+    assert len(page) < 6e6
+
+
+def test_links_lead_somewhere_and_ids_are_unique(page):
+    found = Parsed(page)
+    ids = [attributes["id"] for _, attributes in found.elements if "id" in attributes]
+    assert len(set(ids)) == len(ids)
+    targets = {link["href"].removeprefix("#") for link in found.all("a")}
+    assert targets <= set(ids) and len(targets) > 8  # the sections, and clips from the map
+
+
+def test_pictures_and_players_say_what_they_are_without_being_seen(page):
+    found = Parsed(page)
+    for name, attributes in found.elements:
+        if name == "audio":
+            assert attributes["aria-label"] and "controls" in attributes
+        if name == "svg":
+            assert attributes.get("aria-label") or attributes.get("aria-hidden") == "true"
+        if attributes.get("class") == "scroll":
+            assert attributes["tabindex"] == "0" and attributes["aria-label"]
+    levels = [int(name[1]) for name, _ in found.elements if re.fullmatch("h[1-6]", name)]
+    assert levels[0] == 1 and levels.count(1) == 1
+    assert all(after <= before + 1 for before, after in itertools.pairwise(levels)), levels
+
+
+def test_sounds_and_pictures_are_inside_and_decode(page, library):
+    found = Parsed(page)
+    lengths = set(pl.read_parquet(library / "clips.parquet")["duration_s"].head(8).to_list())
+    players = found.all("audio")
+    assert len(players) == 3 * 8 + 4 * 5
+    for player in players:
+        kind, content = decoded(player["src"])
+        sound, rate = soundfile.read(io.BytesIO(content))
+        assert kind == "audio/mpeg" and rate == 16_000
+        assert any(abs(len(sound) / rate - length) < 1.5 / rate for length in lengths)
+        assert f"{len(sound) / rate:.2f} s" in player["aria-label"]
+        assert 0.2 < np.abs(sound).max() < 0.6
+    images = found.all("image")
+    assert len(images) == len(players)
+    for image in images:
+        kind, content = decoded(image["href"])
+        assert kind == "image/png" and content.startswith(b"\x89PNG\r\n\x1a\n")
+
+
+def test_nothing_is_fetched_and_nothing_runs(page):
+    found = Parsed(page)
+    names = {name for name, _ in found.elements}
+    assert not names & {"script", "link", "iframe", "object", "embed", "form", "base", "img"}
+    for _, attributes in found.elements:
+        assert not any(key.startswith("on") for key in attributes)
+        for key in ("src", "href", "data", "action", "poster", "srcset"):
+            assert attributes.get(key, "#").startswith(("#", "data:audio/mpeg;", "data:image/png;"))
+    (style,) = re.findall(r"<style>(.*?)</style>", page, flags=re.S)
+    assert "url(" not in style and "@import" not in style
+    assert "://" not in page
+    policy = [meta["content"] for meta in found.all("meta") if "http-equiv" in meta]
+    assert policy == ["default-src 'none'; style-src 'unsafe-inline'; img-src data:; media-src data:"]
+
+
+def test_names_from_a_library_are_text(page):
+    found = Parsed(page)
+    assert HOSTILE in found.text and html.escape(HOSTILE) in page
+    assert "<script" not in page and "<b>" not in page
+    labels = [attributes.get("aria-label", "") for _, attributes in found.elements]
+    assert any(HOSTILE in label for label in labels)
+
+
+def test_the_same_run_gives_the_same_bytes(page, run, tmp_path):
+    moved = shutil.copytree(run, tmp_path / "first")  # elsewhere, under the same name
+    assert called(moved, f"--output={tmp_path / 'new' / 'page.html'}") == 0
+    assert (tmp_path / "new" / "page.html").read_text(encoding="utf-8") == page
+
+
+def test_a_seed_of_a_cross_validation_is_a_run_too(run, tmp_path):
+    seed = tmp_path / "folds" / "seed0"
+    shutil.copytree(run, seed / "fold0")
+    shutil.copytree(run, seed / "fold1", ignore=shutil.ignore_patterns("checkpoints"))
+    found, _ = clip_scores.load(run)
+    about = {"config": "experiments/x.py:<y>", "changes": {}, "folds": 2, "part": "test", "seed": 0, "split": "pooled"}
+    clip_scores.save(seed / "evaluation", found, about, samples=60, seed=0)
+    assert called(seed) == 0
+    words = Parsed((seed / "report.html").read_text(encoding="utf-8")).text
+    assert "folds/seed0" in words and "experiments/x.py:<y>" in words and "2 folds pooled" in words
+    assert "in the space of the model of fold 0" in words and "Validation: kind/accuracy" in words
+    assert "Dashed: step" not in words
+
+
+# ---- what is missing
+
+
+def test_clips_that_are_gone_are_named_and_the_page_is_made(run, library, tmp_path, capsys):
+    there = shutil.copytree(library, tmp_path / "library")
+    (there / "audio" / "clip3.wav").unlink()
+    (there / "audio" / "clip4.wav").write_bytes(b"no sound at all")
+    folder = copied(run, tmp_path)
+    config = json.loads((folder / "config.json").read_text())
+    config["data"] |= {"path": str(there), "root": str(there / "audio")}
+    (folder / "config.json").write_text(json.dumps(config))
+    assert called(folder) == 0
+    complaints = capsys.readouterr().err.splitlines()
+    assert len(complaints) == 2 and "clip3.wav" in complaints[0] and "there is no such file" in complaints[0]
+    found = Parsed((folder / "report.html").read_text(encoding="utf-8"))
+    assert "2 clips can no longer be read" in found.text and "Its sound cannot be read." in found.text
+    assert len(found.all("audio")) == 3 * 6 + 4 * 5 and "6 test clips in the space of" in found.text
+
+
+def test_without_the_library_the_numbers_remain(run, tmp_path, capsys):
+    folder = copied(run, tmp_path)
+    config = json.loads((folder / "config.json").read_text())
+    config["data"]["root"] = str(tmp_path / "nowhere")
+    (folder / "config.json").write_text(json.dumps(config))
+    assert called(folder) == 0
+    complaint = capsys.readouterr().err
+    assert "the audio of" in complaint and f"no longer at {tmp_path / 'nowhere'}" in complaint
+    found = Parsed((folder / "report.html").read_text(encoding="utf-8"))
+    assert "Without sound, spectrograms, neighbours and map" in found.text and not found.all("audio")
+    assert "Hardest clips" in found.text and "Map of the test clips" not in found.text
+
+
+def test_without_checkpoint_and_log_the_sound_remains(run, tmp_path, capsys):
+    folder = copied(run, tmp_path)
+    shutil.rmtree(folder / "checkpoints")
+    (folder / "metrics.jsonl").unlink()
+    assert called(folder) == 0
+    assert "Without neighbours and map" in capsys.readouterr().err
+    found = Parsed((folder / "report.html").read_text(encoding="utf-8"))
+    assert len(found.all("audio")) == 24 and "The run has logged nothing" in found.text
+
+
+@pytest.mark.parametrize(
+    ("files", "words"),
+    [
+        (None, "there is no run"),
+        ({}, "holds no run (config.json is missing); make one with `mu train`"),
+        ({"config.json": "{}"}, "has no evaluation: let `mu train` reach its end"),
+        ({"config.json": "{}", "evaluation/evaluation.json": '{"format_version": 1}'}, "is a run on a log"),
+        ({"crossvalidation.json": "{}", "seed3/evaluation/evaluation.json": "{}"}, "a page is of one of its seeds: "),
+    ],
+)
+def test_what_is_no_run_on_audio_is_refused(tmp_path, capsys, files, words):
+    folder = tmp_path / "given"
+    for name, content in (files or {}).items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(content)
+    if files is not None:
+        folder.mkdir(exist_ok=True)
+    assert called(folder) == 1
+    output, complaint = capsys.readouterr()
+    assert output == "" and complaint.startswith("mu report: ") and words in complaint
+    if "crossvalidation.json" in (files or {}):
+        assert complaint.rstrip().endswith("seed3")
+    assert not (folder / "report.html").exists()
+
+
+# ---- in a browser
+
+BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+needs_browser = pytest.mark.skipif(BROWSER is None, reason="needs chromium, chromium-browser or google-chrome")
+# Waits for every player to know its length, then writes what it measured where --dump-dom shows it.
+MEASURE = """
+const frame = document.querySelector('iframe');
+frame.onload = async () => {
+  const page = frame.contentDocument, players = [...page.querySelectorAll('audio')];
+  await Promise.all(players.map(player => new Promise(done => {
+    if (player.readyState > 0) done();
+    player.onloadedmetadata = player.onerror = done;
+  })));
+  const found = {wide: page.documentElement.scrollWidth, inside: page.documentElement.clientWidth,
+                 lengths: players.map(player => player.duration)};
+  document.body.dataset.found = JSON.stringify(found);
+};
+frame.srcdoc = document.querySelector('template').dataset.page;
+"""
+
+
+def browsed(file, profile):
+    """(document, console lines) after chromium has opened a file."""
+    done = subprocess.run(
+        [
+            BROWSER, "--headless=new", "--no-sandbox", "--disable-gpu", "--mute-audio", "--enable-logging=stderr",
+            f"--user-data-dir={profile}", "--virtual-time-budget=20000", "--dump-dom", file.as_uri(),
+        ],
+        capture_output=True, text=True, timeout=100, check=True,
+    )  # fmt: skip
+    return done.stdout, [line for line in done.stderr.splitlines() if "CONSOLE" in line]
+
+
+@needs_browser
+def test_a_browser_has_no_complaints_and_nothing_overflows_a_phone(page, tmp_path):
+    wrapper = tmp_path / "wrapper.html"
+    wrapper.write_text(
+        "<!doctype html><meta charset=utf-8><body><iframe width=390 height=800></iframe>"
+        f'<template data-page="{html.escape(page)}"></template><script>{MEASURE}</script>',
+        encoding="utf-8",
+    )
+    shown, console = browsed(wrapper, tmp_path / "profile")
+    assert console == []
+    measured = json.loads(html.unescape(re.search(r'data-found="([^"]*)"', shown)[1]))
+    assert measured["wide"] <= measured["inside"] <= 390
+    assert len(measured["lengths"]) == 44 and all(0.25 < length < 0.6 for length in measured["lengths"])
+
+
+@needs_browser
+def test_a_complaint_would_be_seen(tmp_path):
+    file = tmp_path / "fetching.html"
+    file.write_text(document("t", Html('<img src="data:text/plain,x"><script>1</script>'), []))
+    assert browsed(file, tmp_path / "profile")[1]
+
+
+# ---- its pieces
+
+
+def test_markup_escapes_text_and_keeps_markup():
+    assert tag("p", "<&>", Html("<b>x</b>"), None, 1.5, class_="a\"'") == (
+        '<p class="a&quot;&#x27;">&lt;&amp;&gt;<b>x</b>1.5</p>'
+    )
+    assert tag("audio", controls=True, muted=False, aria_label=None) == "<audio controls></audio>"
+    assert tag("meta", charset="utf-8") == '<meta charset="utf-8">' and isinstance(join("<"), Html)
+    assert [number(value) for value in (3, 1.5, 0.001, -0.001, 1 / 3, 1200.0, 100)] == [
+        "3", "1.5", "0", "0", "0.33", "1200", "100",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("rate_hz", [8000, 16_000, 22_050, 44_100, 48_000, 96_000])
+@pytest.mark.parametrize("seconds", [0.05, 1.0, 3.21])
+def test_mp3_keeps_length_and_sound(rate_hz, seconds):
+    t = np.arange(round(seconds * rate_hz)) / rate_hz
+    sound = (0.5 * np.sin(2 * np.pi * 440 * t)).astype(np.float32)
+    found, rate = soundfile.read(io.BytesIO(mp3(sound, rate_hz)), dtype="float32")
+    assert rate == min(max(rate_hz, 16_000), 48_000)
+    assert abs(len(found) - len(sound) * rate / rate_hz) <= 1
+    wanted = 0.5 * np.sin(2 * np.pi * 440 * np.arange(len(found)) / rate)
+    middle = slice(len(found) // 4, -len(found) // 4)
+    noise = (found - wanted)[middle]
+    assert 10 * np.log10((wanted[middle] ** 2).mean() / (noise**2).mean()) > 25  # dB
+
+
+def test_mp3_of_what_is_too_loud_is_scaled_and_of_silence_is_silence():
+    loud = 3.0 * np.sin(np.arange(16_000) * 0.1).astype(np.float32)
+    found, _ = soundfile.read(io.BytesIO(mp3(loud, 16_000)))
+    assert 0.9 < np.abs(found).max() < 1.1  # MP3 overshoots a little
+    found, _ = soundfile.read(io.BytesIO(mp3(np.zeros(1600, np.float32), 16_000)))
+    assert len(found) == 1600 and not found.any()
+
+
+def test_a_piece_is_the_middle_of_a_long_clip(library):
+    clips = mu.config.build(config_of(library).data)
+    sounds = Sounds(clips)
+    whole, part = sounds.piece("clip23.wav", 10.0), sounds.piece("clip23.wav", 0.25)
+    assert whole.words == "0.99 s" and part.words == "seconds 0.4 to 0.6 of 1.0"
+    assert len(part.audio) == 2000 and part.start_s == pytest.approx((0.99 - 0.25) / 2)
+    start = round(part.start_s * RATE_HZ)
+    np.testing.assert_array_equal(part.audio, whole.audio[start : start + 2000])
+    assert sounds.piece("elsewhere.wav", 1.0) is None
+    assert sounds.lost == {"elsewhere.wav": "it is no longer in the table of clips"}
+    assert not Sounds(None) and Sounds(None).piece("x", 1.0) is None
+
+
+def decode_png(content):
+    """uint8 [rows, columns, 3] of a PNG as `spectrograms.png` writes it; reads the chunks on its own."""
+    import struct
+    import zlib
+
+    chunks, at = {}, 8
+    while at < len(content):
+        (size,) = struct.unpack(">I", content[at : at + 4])
+        kind, body = content[at + 4 : at + 8], content[at + 8 : at + 8 + size]
+        assert zlib.crc32(kind + body) == struct.unpack(">I", content[at + 8 + size : at + 12 + size])[0]
+        chunks[kind], at = body, at + 12 + size
+    columns, rows, depth, colours = struct.unpack(">IIBB", chunks[b"IHDR"][:10])
+    assert (depth, colours) == (8, 3) and at == len(content)
+    lines = np.frombuffer(zlib.decompress(chunks[b"IDAT"]), np.uint8).reshape(rows, columns + 1)
+    assert not lines[:, 0].any()
+    return np.frombuffer(chunks[b"PLTE"], np.uint8).reshape(-1, 3)[lines[:, 1:]]
+
+
+def test_a_tone_is_a_bright_line_at_its_frequency():
+    """Also that the pictures are made under strict promotion of dtypes, and that lengths may differ."""
+    rate, seconds = 16_000, (1.0, 0.5)
+    tones = [np.sin(2 * np.pi * 2000 * np.arange(round(s * rate)) / rate).astype(np.float32) for s in seconds]
+    first, second = (
+        decode_png(one)
+        for one in spectrograms.pictures([Piece(x, rate, 0.0, s) for x, s in zip(tones, seconds, strict=True)])
+    )
+    assert first.shape[0] == second.shape[0] == spectrograms.MELS
+    assert abs(first.shape[1] - 2 * second.shape[1]) <= 1 and 400 < first.shape[1] <= spectrograms.COLUMNS
+    bright = first[:, 200].astype(int).sum(axis=1).argmax()
+    share = float(hz_to_mel(2000.0, "slaney") / hz_to_mel(rate / 2, "slaney"))
+    assert abs((spectrograms.MELS - bright - 0.5) / spectrograms.MELS - share) < 1.5 / spectrograms.MELS
+    assert spectrograms.pictures([]) == []
+
+
+def test_the_colours_are_viridis():
+    matplotlib = pytest.importorskip("matplotlib", reason="the oracle of the colours")
+    wanted = matplotlib.colormaps["viridis"](np.linspace(0, 1, 64))[:, :3] * 255
+    assert np.abs(spectrograms.viridis(64) - wanted).max() < 6
+
+
+def test_errors_rank_classes_tags_and_numbers():
+    scores = np.array([[0.7, 0.2, 0.1], [0.1, 0.8, 0.1], [0.4, 0.35, 0.25], [0.3, 0.3, 0.4]], np.float32)
+    said = Said("class", ("a", "b", "c"), scores, np.array([0, 2, 1, -1], np.int32))
+    np.testing.assert_allclose(errors(said), [-0.5, 0.7, 0.05, np.nan], atol=1e-6)
+    assert by_error(said, ("w", "x", "y", "z")) == [1, 2, 0]
+    assert verdict(said, 0) == (True, "Is a, said to be a (0.70).") and verdict(said, 1)[0] is False
+    assert told_places(said, 2) == [0, 1, 2]
+
+    tags = Said(
+        "tags", ("t", "u"), np.array([[0.9, 0.2], [0.5, 0.5]], np.float32), np.array([[1.0, 0], [0, 1]], np.float32)
+    )
+    np.testing.assert_allclose(errors(tags), [-(np.log(0.9) + np.log(0.8)) / 2, np.log(2)], atol=1e-6)
+
+    truth = np.array([[0.0, 100.0], [1.0, 300.0], [2.0, np.nan]], np.float32)
+    numbers = Said("numbers", ("n", "m"), np.array([[0.5, 100], [1, 500], [0, 0]], np.float32), truth)
+    np.testing.assert_allclose(errors(numbers), [np.sqrt(0.5), np.sqrt(2), np.nan], atol=1e-6)
+    assert by_error(numbers, ("x", "y", "z")) == [1, 0] and told_places(numbers, 1) == [1, 0]
+
+
+def test_neighbours_and_map_against_sklearn():
+    from sklearn.decomposition import PCA
+    from sklearn.neighbors import NearestNeighbors
+
+    vectors = np.random.default_rng(0).standard_normal((1500, 12)).astype(np.float32)
+    vectors[:, 0] *= 5
+    rows, cosines = nearest(unit(vectors), 4)
+    found = NearestNeighbors(n_neighbors=5, metric="cosine").fit(vectors.astype(np.float64))
+    distances, wanted = found.kneighbors(vectors.astype(np.float64))
+    np.testing.assert_array_equal(rows, wanted[:, 1:])
+    np.testing.assert_allclose(cosines, 1 - distances[:, 1:], atol=1e-5)
+    places, variance = principal_plane(vectors)
+    oracle = PCA(2).fit(vectors.astype(np.float64))
+    np.testing.assert_allclose(np.abs(places), np.abs(oracle.transform(vectors.astype(np.float64))), atol=1e-5)
+    np.testing.assert_allclose(variance, oracle.explained_variance_ratio_, atol=1e-6)
+    # Which way a direction points is decided by the vectors, not by the solver.
+    np.testing.assert_allclose(principal_plane(vectors[::-1])[0][::-1], places, atol=1e-6)
+
+
+def test_neighbours_and_map_of_little():
+    assert [part.shape for part in nearest(unit(np.zeros((1, 3), np.float32)), 4)] == [(1, 0), (1, 0)]
+    places, variance = principal_plane(np.ones((3, 1), np.float32))
+    assert not places.any() and not variance.any()
+    assert "NaN" not in charts.cloud(places, [0, 40, -1], ["a", "b", "c"], {1: "x"}, "map")
+
+
+def test_ticks_are_round_and_inside():
+    assert charts.ticks(0, 1) == [0, 0.2, 0.4, 0.6, 0.8, 1] and charts.ticks(-3.1, 4.2) == [-2, 0, 2, 4]
+    assert charts.ticks(0.298, 0.302) == [0.298, 0.299, 0.3, 0.301, 0.302]
+    assert [charts.tick_text(value) for value in (0, 0.25, 1000, 20_000)] == ["0", "0.25", "1,000", "20 k"]
+
+
+def test_long_curves_are_thinned_and_one_point_is_seen():
+    points = [(step, float(step % 2)) for step in range(10_000)]
+    thin = charts.thinned(points)
+    assert len(thin) == charts.MOST_POINTS and thin[0] == (12.0, pytest.approx(0.48, abs=0.05))
+    axes = charts.Axes.around([(5, 1.0)], "step", "loss")
+    assert 'class="dots s0"' in charts.line_chart({"a": [(5, 1.0)]}, axes, "one")
+    lines = [
+        {"step": 1, "loss": float("nan")},
+        {"step": 2, "loss": 1.0, "valid/x/f1": 0.5, "valid/negative_loss": -2.0},
+    ]
+    drawn = training.training({"": lines}, "valid/x/f1", 2)
+    assert "validation 2.000 at step 2" in drawn and "f1 0.500 at step 2" in drawn and "nan" not in drawn
+
+
+def test_confusions_of_many_classes_are_a_list():
+    names = tuple(f"c{number}" for number in range(50))
+    truth = np.arange(100, dtype=np.int32) % 50
+    scores = np.eye(50, dtype=np.float32)[np.where(truth == 7, 8, truth)]
+    found = results.confusion(Said("class", names, scores, truth), "head")
+    assert Parsed(found).text.endswith("c7c82100%")
+    small = results.confusion(Said("class", names[:2], np.eye(2, dtype=np.float32), np.array([0, 1], np.int32)), "head")
+    assert "No clip was told wrong." in small and "confusion" in small
+
+
+def test_classes_without_clips_are_not_defined():
+    said = Said("class", ("a", "b"), np.array([[0.9, 0.1], [0.8, 0.2]], np.float32), np.array([0, 0], np.int32))
+    result = ClipResult(("x", "y"), ("x", "y"), {"h": said})
+    found = Parsed(results.per_class(result, "h", {"samples": 20, "seed": 0})).text
+    assert "a21.000 [1.000, 1.000]1.000" in found and "b0not definednot defined" in found

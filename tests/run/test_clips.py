@@ -1,0 +1,181 @@
+"""Audio runs from config to report: they learn, stop and go on bit for bit, and give the same on any mesh."""
+
+import functools
+
+import jax
+import numpy as np
+import pytest
+
+import mu.setup
+from mu.config import ConfigError
+from mu.data.batches.base import loader
+from mu.evals import clip_scores
+from mu.setup import restore
+from mu.train import train
+from mu.training.sharding import make_mesh, put_batch
+from tests.helpers.audio_clips import tiny_audio_config
+from tests.helpers.tiny_runs import Breaking, assert_same_run, logged
+
+BREAKING = ("tests.helpers.tiny_runs:Breaking",)
+AUGMENT = {
+    "name": "mu.tasks.augmentations:Augmentations",
+    "speed": (0.9, 1.1),
+    "shift_s": 0.1,
+    "equalize_db": (-6.0, 6.0),
+    "reverb_t60_s": (0.1, 0.3),
+    "noise_snr_db": (10.0, 30.0),
+    "gain_db": (-6.0, 6.0),
+    "polarity": True,
+    "frequency_shift": 1.0,
+    "frequency_warp": (0.95, 1.05),
+    "time_masks": 1,
+    "frequency_masks": 1,
+}
+ALL_TARGETS = {"name": "tests.helpers.audio_clips:load_tones", "targets": ("pitch", "tags", "numbers")}
+
+
+pytestmark = pytest.mark.usefixtures("on_one_device")
+
+
+def test_a_run_learns_to_tell_pitches_and_stops_and_goes_on_bit_for_bit(tmp_path, monkeypatch):
+    options = {"task__augment": AUGMENT, "task__mixup_alpha": 0.2, "total_steps": 12}
+    results = train(tiny_audio_config(**options), tmp_path / "unbroken")
+    lines = logged(tmp_path / "unbroken")
+    assert [line["step"] for line in lines if "valid/pitch/accuracy" in line] == [6, 12]
+    assert set(results) == {"model"} and (tmp_path / "unbroken" / "evaluation" / "clips.npz").is_file()
+    for step in (2, 8):
+        monkeypatch.setattr(Breaking, "at", step)
+        monkeypatch.setattr(Breaking, "what", staticmethod(lambda: (_ for _ in ()).throw(OSError("no space left"))))
+        with pytest.raises(OSError, match="no space left"):
+            train(tiny_audio_config(writers=BREAKING, **options), tmp_path / "broken")
+    again = train(tiny_audio_config(**options), tmp_path / "broken")
+    assert_same_run(tmp_path / "broken", tmp_path / "unbroken")
+    assert again["model"].values() == results["model"].values()
+
+
+def test_tones_are_learnt_beside_the_baseline(tmp_path):
+    """A known answer: three pitches, told apart by anything that hears; and the restored weights are those tested."""
+    baselines = {"mfcc_linear": {"name": "mu.baselines.mfcc:MFCCLinear"}}
+    results = train(
+        tiny_audio_config(
+            data=ALL_TARGETS,
+            model__normalisation="none",  # the level is to be told
+            total_steps=60,
+            evaluate_every_steps=30,
+            baselines=baselines,
+        ),
+        tmp_path,
+    )
+    for found in results.values():
+        assert found.values()["pitch/accuracy"] == 1.0 and found.values()["tags/roc_auc"] > 0.9
+    assert results["model"].values()["numbers/pearson"] > 0.5
+    setup, state, step = restore(tmp_path)
+    test = setup.split.test
+    said = setup.evaluation.predictions(state, test)
+    np.testing.assert_allclose(said["pitch"], results["model"].said["pitch"].scores, rtol=1e-5)
+    np.testing.assert_allclose(said["pitch"].sum(axis=1), 1.0, rtol=1e-5)
+    saved, about = clip_scores.load(tmp_path)
+    assert about["step"] == step and saved["model"].values() == results["model"].values()
+
+
+def test_predictions_do_not_depend_on_what_else_is_predicted(tmp_path):
+    train(tiny_audio_config(), tmp_path)
+    setup, state, _ = restore(tmp_path)
+    whole = setup.evaluation.predictions(state, setup.data)
+    rows = np.array([40, 3, 17])
+    some = setup.evaluation.predictions(state, setup.data.take(rows))
+    np.testing.assert_array_equal(some["clip"], whole["clip"][rows])
+
+
+@pytest.mark.parametrize(
+    "task, trunk",
+    [
+        ({"name": "mu.tasks.contrastive:Contrastive", "projection": 8}, "cnn"),
+        ({"name": "mu.tasks.masked:MaskedSpectrogram"}, "transformer"),
+    ],
+    ids=["contrastive", "masked"],
+)
+def test_learning_without_labels_lowers_the_loss(tmp_path, task, trunk, capsys):
+    config = tiny_audio_config(
+        task=task,
+        batches__crops=2,
+        model__trunk=trunk,
+        total_steps=30,
+        evaluate_every_steps=15,
+        best__metric="valid/negative_loss",
+    )
+    assert train(config, tmp_path) == {}
+    values = [line["valid/negative_loss"] for line in logged(tmp_path) if "valid/negative_loss" in line]
+    losses = [line["loss"] for line in logged(tmp_path) if "loss" in line]
+    assert len(values) == 2 and np.mean(losses[-5:]) < np.mean(losses[:5])
+    assert "the task's loss" in capsys.readouterr().out
+
+
+def test_what_was_learnt_without_labels_is_where_another_run_starts(tmp_path):
+    task = {"name": "mu.tasks.masked:MaskedSpectrogram"}
+    train(tiny_audio_config(task=task, best__metric="valid/negative_loss"), tmp_path / "first")
+    _, learnt, _ = restore(tmp_path / "first")
+    state = mu.setup.set_up(tiny_audio_config()).state
+    started = mu.setup.started_from(str(tmp_path / "first"), mu.setup.set_up(tiny_audio_config()))
+    for name in ("trunk", "pooling"):
+        jax.tree.map(np.testing.assert_array_equal, started["params"]["model"][name], learnt["ema"]["model"][name])
+    jax.tree.map(np.testing.assert_array_equal, started["params"]["model"]["heads"], state["params"]["model"]["heads"])
+    for changes, message in (
+        ({"model__n_mels": 16, "model__size": "s"}, r"another model.*\n.*n_mels"),
+        ({"model__hop_s": 0.01}, r"another model.*\n.*hop_s"),
+        ({"split__fold": 2}, r"has learnt from \d+ of the clips that this run is tested on"),
+    ):
+        with pytest.raises(ConfigError, match=message):
+            train(tiny_audio_config(start_from=str(tmp_path / "first"), **changes), tmp_path / "other")
+
+
+def test_what_looks_across_a_batch_cannot_be_accumulated(tmp_path):
+    with pytest.raises(ConfigError, match=r"accumulate=2: the model has a batch norm"):
+        train(tiny_audio_config(accumulate=2), tmp_path)
+    contrastive = {"name": "mu.tasks.contrastive:Contrastive"}
+    with pytest.raises(ConfigError, match=r"accumulate=2: mu\.tasks\.contrastive"):
+        train(tiny_audio_config(accumulate=2, task=contrastive, best__metric="valid/negative_loss"), tmp_path)
+
+
+def test_masked_modelling_leaves_the_clip_vectors_statistics_alone():
+    task = {"name": "mu.tasks.masked:MaskedSpectrogram"}
+    setup = mu.setup.set_up(tiny_audio_config(task=task, best__metric="valid/negative_loss"))
+    state, _ = setup.step(setup.state, put_batch(next(loader(setup.batches, 0)), setup.mesh))
+    assert float(state["stats"]["clip_norm"]["count"]) == 0
+
+
+def test_several_tasks_give_on_eight_devices_what_they_give_on_one():
+    """Batch statistics and contrasts included: both are taken over the whole batch, wherever it lies."""
+    tasks = {
+        "understand": {"name": "mu.tasks.clip_targets:ClipTargets"},
+        "contrast": {"name": "mu.tasks.contrastive:Contrastive", "projection": 8},
+    }
+    task = {"name": "mu.tasks.multi_task:MultiTask", "tasks": tasks, "weights": {"contrast": 0.5}}
+    config = tiny_audio_config(task=task, batches__crops=2, batches__clips_per_batch=16)
+    found = []
+    for devices in (1, 8):
+        setup = mu.setup.set_up(config, make_mesh(devices=jax.devices()[:devices]))
+        state, batches, losses = setup.state, loader(setup.batches, config.seed), []
+        for _ in range(3):
+            state, metrics = setup.step(state, put_batch(next(batches), setup.mesh))
+            losses.append(float(metrics["loss"]))
+        found.append((losses, jax.device_get(state["stats"])))
+    np.testing.assert_allclose(found[0][0], found[1][0], rtol=2e-3)
+    jax.tree.map(functools.partial(np.testing.assert_allclose, rtol=1e-2, atol=1e-4), found[0][1], found[1][1])
+
+
+@pytest.mark.parametrize(
+    "changes, message",
+    [
+        ({"best__metric": "valid/genre/accuracy"}, "is not measured; did you mean 'valid/pitch/accuracy'"),
+        ({"task__head_weights": {"pitsch": 1.0}}, "head_weights names 'pitsch'; the targets are pitch"),
+        ({"data": {"name": "tests.helpers.audio_clips:load_tones", "targets": ()}}, "the clips have no targets"),
+        (
+            {"task": {"name": "mu.tasks.contrastive:Contrastive"}, "best__metric": "valid/negative_loss"},
+            "batches.crops=2",
+        ),
+    ],
+)
+def test_runs_that_cannot_be(tmp_path, changes, message):
+    with pytest.raises(ValueError, match=message):
+        train(tiny_audio_config(**changes), tmp_path)

@@ -1,0 +1,190 @@
+"""The commands that take up a run: `mu recommend`, a listener or a history in, titles out; and `mu evaluate`."""
+
+import functools
+import json
+import shutil
+import types
+
+import jax
+import numpy as np
+import pytest
+
+import mu.setup
+from mu.commands import evaluate, recommend
+from mu.evals.saving import load_evaluation
+from mu.inference.track_content import TimedScores
+from mu.train import train
+from mu.training.sharding import make_mesh
+from tests.helpers.tiny_runs import N_TRACKS, N_USERS, tiny_config, write_log
+
+
+@pytest.fixture(scope="module")
+def standard():
+    """One device, which compiles faster; and optax relies on the standard promotion."""
+    with pytest.MonkeyPatch.context() as patch, jax.numpy_dtype_promotion("standard"):
+        patch.setattr(mu.setup, "make_mesh", functools.partial(make_mesh, devices=jax.devices()[:1]))
+        yield
+
+
+@pytest.fixture(scope="module")
+def log(tmp_path_factory):
+    return write_log(tmp_path_factory.mktemp("log"))
+
+
+@pytest.fixture(scope="module")
+def run(standard, log, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("run")
+    train(tiny_config(log, model__dropout=0.2), folder)  # as in test_training_run.py: compiled once for both
+    return folder
+
+
+@pytest.fixture(scope="module")
+def restored(run):
+    return mu.setup.restore(run)
+
+
+def called(capsys, *arguments):
+    """(exit status, output, errors) of `mu recommend ...`."""
+    status = recommend.main([str(argument) for argument in arguments])
+    return status, *capsys.readouterr()
+
+
+def said(output):
+    """([title of the history, ...], [(score, title), ...])."""
+    history, recommended = output.split("recommended\n")
+    lines = [line.split(maxsplit=1) for line in recommended.splitlines()]
+    return [line.strip() for line in history.splitlines()[1:]], [(float(score), title) for score, title in lines]
+
+
+def titles(log):
+    names = [track.removeprefix("t") for track in log.tracks["track"]]
+    return [f"Song {'3, reprised' if name == '3' else name}, Artist {int(name) % 5}" for name in names]
+
+
+def test_a_listener_gets_the_best_tracks_they_have_not_played(run, restored, capsys):
+    setup, state, _ = restored
+    status, output, _ = called(capsys, run, "--user=u11", "--k=5")
+    user = setup.data.users["user"].to_list().index("u11")
+    plays = setup.data.row(user)
+    scores = setup.evaluation.recommender(state).scores(np.array([user]), setup.data.take(np.array([user])))[0]
+    scores[plays] = -np.inf
+    best, names = np.argsort(-scores, kind="stable")[:5], titles(setup.data)
+    history, recommended = said(output)
+    assert status == 0
+    assert output.startswith(f"After {len(plays)} plays, ")
+    assert history == [names[item] for item in plays[-recommend.SHOWN_HISTORY :]]
+    assert recommended == [(pytest.approx(scores[item], abs=0.006), names[item]) for item in best]
+
+
+def test_a_history_may_be_given_by_ids_and_titles(run, restored, capsys):
+    by_id = called(capsys, run, "--history=t7,t3, t8", "--k=4")
+    by_title = called(capsys, run, "--history=Song 7,Song 3, reprised,t8", "--k=4")  # a title with a comma of its own
+    assert by_id == by_title and by_id[0] == 0
+    history, recommended = said(by_id[1])
+    assert history == ["Song 7, Artist 2", "Song 3, reprised, Artist 3", "Song 8, Artist 3"]
+    assert len(recommended) == 4 and not set(history) & {title for _, title in recommended}
+    # Order matters: it is a history.
+    assert called(capsys, run, "--history=t8,t3,t7", "--k=4") != by_id
+
+
+def test_more_than_there_is_gives_what_there_is(run, capsys):
+    _, recommended = said(called(capsys, run, "--history=t7,t3,t8", "--k=1000")[1])
+    assert len(recommended) == N_TRACKS - 3
+    assert [score for score, _ in recommended] == sorted((score for score, _ in recommended), reverse=True)
+
+
+def test_tracks_may_come_again_on_request(run, capsys):
+    _, recommended = said(called(capsys, run, "--history=t7,t3,t8", "--k=1000", "--repeats")[1])
+    assert len(recommended) == N_TRACKS
+    assert "Song 7, Artist 2" in {title for _, title in recommended}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--user=u111"], "the log has no listener 'u111'; near it: u11"),
+        (["--history=t7,t99"], "the log has no track 't99'; near it: t9"),
+        (["--history=Song 77"], "the log has no track 'Song 77'; near it: Song 7"),
+        (["--history="], "the log has no track ''"),
+    ],
+)
+def test_unknown_names_are_said_with_near_ones(run, capsys, arguments, words):
+    status, output, errors = called(capsys, run, *arguments)
+    assert status == 1 and output == ""
+    assert errors.startswith("mu recommend: ") and words in errors
+
+
+def test_a_folder_without_a_run_is_said(standard, tmp_path, capsys):
+    status, _, errors = called(capsys, tmp_path, "--user=u1")
+    assert status == 1 and "holds no run (config.json is missing); make one with `mu train`" in errors
+
+
+def test_factorization_knows_listeners_by_name_only(standard, log, tmp_path, capsys):
+    pairs = {"name": "mu.data.batches.pairs:PairBatches", "pairs": 32, "negatives": 4}
+    model = {"name": "mu.models.factorization:Factorization", "dim": 8}
+    train(tiny_config(log, batches=pairs, model=model, total_steps=2), tmp_path)
+    status, _, errors = called(capsys, tmp_path, "--history=t7")
+    assert status == 1 and "Factorization knows listeners by name, not by history; give --user" in errors
+    status, output, _ = called(capsys, tmp_path, "--user=u7", "--k=3")
+    assert status == 0 and len(said(output)[1]) == 3
+
+
+@pytest.mark.parametrize("arguments", [[], ["--user=u1", "--history=t1"], ["--user=u1", "--k=0"]])
+def test_calls_that_make_no_sense_are_refused(arguments, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        called(capsys, "anywhere", *arguments)
+    assert stopped.value.code == 2
+
+
+def test_without_measures_only_what_is_lost_is_said(capsys):
+    """A model that neither hears nor knows the time is the same with and without."""
+    evaluation = types.SimpleNamespace(measured=lambda *_: None, recommender=lambda state: state)
+    setup = types.SimpleNamespace(evaluation=evaluation, model_tables={})
+    assert recommend.recommender_of("somewhere", setup, "a recommender") == "a recommender"
+    assert capsys.readouterr().err == ""
+    timed = object.__new__(TimedScores)
+    assert recommend.recommender_of("somewhere", setup, timed) is timed
+    said = capsys.readouterr().err
+    assert "new tracks get no boost" in said and "heard" not in said
+
+
+# ---- mu evaluate
+
+
+def test_evaluating_again_gives_what_training_wrote(run, capsys, tmp_path):
+    before = load_evaluation(run / "evaluation")
+    assert evaluate.main([str(run), f"--output={tmp_path / 'again'}"]) == 0
+    again = load_evaluation(tmp_path / "again")
+    assert again.split_hash == before.split_hash
+    for name, values in before.results["model"].values.items():
+        np.testing.assert_array_equal(again.results["model"].values[name], values)
+    assert "recall@10" in capsys.readouterr().out
+
+
+def test_other_measures_go_to_a_folder_of_their_own(run, capsys, tmp_path):
+    with pytest.raises(SystemExit):
+        evaluate.main([str(run), "--ks=3"])
+    assert "need --output" in capsys.readouterr().err
+    arguments = [str(run), "--ks=3,5", "--metrics=mrr,map", "--part=valid", f"--output={tmp_path / 'mine'}"]
+    assert evaluate.main(arguments) == 0
+    assert set(load_evaluation(tmp_path / "mine").results["model"].values) == {"mrr@3", "mrr@5", "map@3", "map@5"}
+
+
+def test_results_that_cannot_be_written_are_said(run, tmp_path, capsys):
+    (tmp_path / "file").write_text("")
+    assert evaluate.main([str(run), f"--output={tmp_path / 'file' / 'there'}"]) == 1
+    said = capsys.readouterr()
+    assert said.err.startswith("mu evaluate: ") and str(tmp_path / "file") in said.err and "Written" not in said.out
+
+
+def test_a_run_whose_log_has_changed_is_refused(standard, run, tmp_path, capsys):
+    """Its ids would mean other tracks."""
+    (tmp_path / "other").mkdir()
+    other = write_log(tmp_path / "other", n_users=N_USERS - 1)
+    copy = tmp_path / "run"
+    shutil.copytree(run, copy)
+    config = json.loads((copy / "config.json").read_text())
+    config["data"]["path"] = str(other)
+    (copy / "config.json").write_text(json.dumps(config))
+    assert evaluate.main([str(copy)]) == 1
+    assert "the data or split" in capsys.readouterr().err

@@ -1,0 +1,75 @@
+"""Folds and seeds of an audio experiment: every clip judged once, gone on with, checked beforehand."""
+
+import json
+
+import pytest
+
+from mu.commands.crossvalidate import crossvalidate
+from mu.commands.crossvalidate import main as crossvalidate_main
+from mu.config import ConfigError
+from mu.evals import clip_scores
+
+CONFIG = """
+from mu.config import parse_arg
+from tests.helpers.audio_clips import tiny_audio_config
+
+
+def get_config(arg=None):
+    args = parse_arg(arg, fold=0, seed=0, masked=False, folds=3)
+    masked = {"task": {"name": "mu.tasks.masked:MaskedSpectrogram"}, "best__metric": "valid/negative_loss"}
+    return tiny_audio_config(
+        seed=args.seed, split__n_folds=args.folds, split__fold=args.fold, **(masked if args.masked else {})
+    )
+"""
+
+
+pytestmark = pytest.mark.usefixtures("on_one_device")
+
+
+@pytest.fixture(scope="module")
+def config(tmp_path_factory):
+    file = tmp_path_factory.mktemp("config") / "config.py"
+    file.write_text(CONFIG)
+    return str(file)
+
+
+def test_crossvalidation_judges_every_clip_once_and_goes_on(config, tmp_path, capsys):
+    """From runs without labels of the same fold: what a fold tests was not heard by what it starts from."""
+    assert crossvalidate(f"{config}:masked", str(tmp_path / "masked"), 3, [0], {}) == {}
+    assert "there is nothing to pool" in capsys.readouterr().out
+    (tmp_path / "masked" / "seed1").symlink_to("seed0")  # which spares three runs
+    changes = {"start_from": f"{tmp_path}/masked/seed{{seed}}/fold{{fold}}"}
+    runs = tmp_path / "runs"
+    found = crossvalidate(config, str(runs), 3, [0, 1], changes)
+    row = found["rows"]["model"]["pitch/accuracy"]
+    assert row["low"] <= row["value"] <= row["high"] and len(row["folds"]) == 3 and set(row["seeds"]) == {0, 1}
+    assert "worst fold" in capsys.readouterr().out
+    for seed in (0, 1):
+        pooled, _ = clip_scores.load(runs / f"seed{seed}")
+        assert sorted(pooled["model"].clips) == [f"clip{at:03d}.wav" for at in range(48)]
+        for fold in range(3):
+            resolved = json.loads((runs / f"seed{seed}" / f"fold{fold}" / "config.json").read_text())
+            assert resolved["start_from"] == f"{tmp_path}/masked/seed{seed}/fold{fold}"
+    assert json.loads((runs / "crossvalidation.json").read_text())["folds"] == 3
+
+    again = crossvalidate(config, str(runs), 3, [0, 1], changes)
+    assert again["rows"] == found["rows"] and "fold 0 of" not in capsys.readouterr().out
+    with pytest.raises(ConfigError, match=r"another config.*\n.*clip_norm"):
+        crossvalidate(config, str(runs), 3, [0, 1], {**changes, "clip_norm": "0.5"})
+
+
+def test_folds_are_checked_before_anything_is_trained(config, tmp_path, capsys):
+    call = [f"--config={config}:folds=4", f"--workdir={tmp_path / 'runs'}"]
+    assert crossvalidate_main([*call, "--folds=3"]) == 2
+    assert "--folds=3 test 36 of 48 clips" in capsys.readouterr().err
+    assert crossvalidate_main([*call, "--folds=5"]) == 1
+    assert "fold=4; there are 4, counted from 0" in capsys.readouterr().err
+    for wrong, message in (
+        (["--folds=4", "--seeds=0,0"], "each must be given once"),
+        (["--folds=4", "--seeds=a"], "it takes numbers"),
+        (["--folds=0"], "there must be at least 1"),
+    ):
+        with pytest.raises(SystemExit) as stopped:
+            crossvalidate_main([*call, *wrong])
+        assert stopped.value.code == 2 and message in capsys.readouterr().err
+    assert not (tmp_path / "runs").exists()

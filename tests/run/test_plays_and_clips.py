@@ -1,0 +1,440 @@
+"""One's own log and one's own audio, from files to recommendations: experiments/plays_and_clips.py in small."""
+
+import functools
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+import mu.config
+from mu.audio import io
+from mu.cli import main
+from mu.commands import recommend
+from mu.commands.recommend_new import described
+from mu.data.clips.clips import load as load_clips
+from mu.data.listening.listening import clip_rows, load
+from mu.evals.protocols.plays import HEARD
+from mu.setup import restore
+from mu.train import train
+from tests.helpers.audio_files import write
+from tests.helpers.own_clips import (
+    N_TRACKS,
+    NEW_FROM,
+    RATE_HZ,
+    SILENT,
+    config_of,
+    config_words,
+    import_clips,
+    import_plays,
+    plays,
+    write_files,
+)
+from tests.helpers.tiny_runs import Breaking, assert_same_run, one_device
+
+
+@functools.cache
+def restored_once(workdir):
+    """Restoring a run takes seconds, which every call here would pay."""
+    return restore(workdir)
+
+
+@pytest.fixture(autouse=True)
+def as_one_device(monkeypatch):
+    for module in ("mu.setup", "mu.embedding.encoder"):
+        monkeypatch.setattr(f"{module}.restore", lambda workdir: restored_once(str(workdir)))
+    with one_device():
+        yield
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """plays.csv and so on, and log/ and clips/ made of them."""
+    found = tmp_path_factory.mktemp("own")
+    write_files(found)
+    assert import_plays(found) == 0 and import_clips(found) == 0
+    return found
+
+
+@pytest.fixture(scope="module")
+def run(folder):
+    """A run on all that there is, as the command line makes it."""
+    with one_device():
+        assert main(["train", *config_words(folder), f"--workdir={folder / 'run'}"]) == 0
+    return folder / "run"
+
+
+@pytest.fixture(scope="module")
+def restored(run):
+    with one_device():
+        return restored_once(str(run))
+
+
+def opened(folder, **options):
+    return load(folder / "log", clips=str(folder / "clips"), sample_rate_hz=RATE_HZ, **options)
+
+
+# ---- the data
+
+
+def test_each_track_sounds_as_its_file(folder):
+    data = opened(folder)
+    names = data.tracks["track"].to_list()
+    assert data.sample_rate_hz == RATE_HZ and len(names) == N_TRACKS
+    for row, name in enumerate(names):
+        track = int(name[1:])
+        if track in SILENT:
+            assert data.sound.lengths[row] == 0
+            continue
+        whole, _ = io.read(folder / "audio" / f"{track}.wav")
+        assert data.sound.lengths[row] == len(whole)
+        np.testing.assert_allclose(data.sound.waveform(row, 0, len(whole)), whole, atol=1e-6)
+        np.testing.assert_allclose(data.sound.waveform(row, 700, 400), whole[700:1100], atol=1e-6)
+        assert len(data.sound.waveform(row, len(whole) - 10, 400)) == 10
+    assert data.card["audio"] == {"tracks_with": 34, "tracks_without": 2, "clips_of_no_track": 1}
+
+
+def test_what_is_known_of_tracks_and_listeners_is_read(folder):
+    options = {"track_words": ("artist", "tags"), "user_words": ("country",), "tags": "tags", "released": "released"}
+    data = opened(folder, **options)
+    number = {name: row for row, name in enumerate(data.tracks["track"])}
+    assert data.words.shape == (N_TRACKS, 3) and data.tag_names == ("dark", "high", "low")
+    assert data.tags[number["t3"]].tolist() == [1, 0, 1] and data.tags[number["t4"]].tolist() == [0, 1, 0]
+    assert data.words[number["t1"], 0] == data.words[number["t6"], 0] != data.words[number["t2"], 0]
+    assert len(set(data.profiles[:, 0].tolist())) == 3
+    new = data.released_ms > data.released_ms.min()
+    assert {number[f"t{track}"] for track in range(NEW_FROM, N_TRACKS)} == set(np.flatnonzero(new).tolist())
+    plain = opened(folder)
+    assert (plain.words == -1).all() and plain.tags.shape[1] == 0 and (plain.released_ms == -1).all()
+    assert plain.hash() != data.hash() == opened(folder, **options).hash()
+
+
+def test_other_audio_is_other_data(folder, tmp_path):
+    shutil.copytree(folder, tmp_path / "own", ignore=shutil.ignore_patterns("run"))
+    assert opened(tmp_path / "own").hash() == opened(folder).hash()
+    write(tmp_path / "own" / "audio" / "0.wav", np.full(2400, 0.25), RATE_HZ)
+    shutil.rmtree(tmp_path / "own" / "clips")
+    assert import_clips(tmp_path / "own") == 0
+    assert opened(tmp_path / "own").hash() != opened(folder).hash()
+    assert load(folder / "log").hash() != opened(folder).hash()
+
+
+def test_clips_that_cannot_be_told_apart_or_belong_to_no_track_are_refused(folder):
+    data, clips = opened(folder), load_clips(folder / "clips", sample_rate_hz=RATE_HZ)
+    with pytest.raises(ValueError, match=r"no column 'isrc' .* they have clip, file, .*name it as data.clip_column"):
+        clip_rows(clips, data, "isrc")
+    with pytest.raises(ValueError, match=r"none of the 35 clips is of a track of the log: column 'clip' has '0.wav'"):
+        clip_rows(clips, data, "clip")
+    twice = load_clips(folder / "clips", sample_rate_hz=RATE_HZ).take(np.array([0, 1, 1]))
+    with pytest.raises(ValueError, match=r"two clips are of track 't1': 1\.wav and 1\.wav"):
+        clip_rows(twice, data, "track")
+    with pytest.raises(ValueError, match=r"holds no clips: .*no audio"):
+        clip_rows(clips.take(np.array([], np.int64)), data, "track")
+
+
+def test_releases_without_times_are_refused(folder, tmp_path):
+    words = [f"--track_table={folder / 'tracks.csv'}", "--time=none", f"--output={tmp_path / 'log'}"]
+    assert main(["import", str(folder / "plays.csv"), *words]) == 0
+    with pytest.raises(ValueError, match="the log has no times, only an order"):
+        load(tmp_path / "log", released="released")
+
+
+# ---- bad input, end to end
+
+
+def test_a_play_of_a_track_that_the_catalogue_does_not_have(folder, tmp_path, capsys):
+    write_files(tmp_path, [*plays(), "u1,t77,1700000500,1", "u2,t77,1700000600,0"])
+    assert import_plays(tmp_path, "--unknown_tracks=error") == 1
+    error = capsys.readouterr().err
+    assert "t77" in error and "plays.csv, line 902" in error and not (tmp_path / "log").exists()
+    assert import_plays(tmp_path, "--unknown_tracks=skip") == 0
+    assert "dropped by unknown_tracks: 2" in capsys.readouterr().out
+    card = json.loads((tmp_path / "log" / "card.json").read_text())
+    assert card["unknown_tracks"] == {"tracks": 1, "plays": 2} and card["events"] == 900
+    assert load(tmp_path / "log").n_items == N_TRACKS
+    # Kept, it is a track of which nothing is known.
+    assert import_plays(tmp_path, output="kept") == 0
+    kept = load(tmp_path / "kept", track_words=("artist",), released="released")
+    row = kept.tracks["track"].to_list().index("t77")
+    assert (kept.words[row] == -1).all() and kept.released_ms[row] == -1
+
+
+def test_a_clock_that_runs_backwards_is_said_and_put_in_order(folder, tmp_path, capsys):
+    rows = plays()
+    rows[4], rows[9] = rows[9], rows[4]
+    write_files(tmp_path, rows)
+    assert import_plays(tmp_path) == 0
+    assert "backwards" in capsys.readouterr().err
+    assert json.loads((tmp_path / "log" / "card.json").read_text())["clock_backwards"] > 0
+    data, whole = load(tmp_path / "log"), load(folder / "log")
+    user = data.users["user"].to_list().index("u0")
+    assert (np.diff(data.times[data.indptr[user] : data.indptr[user + 1]]) >= 0).all()
+
+    def told(log, user):
+        return [log.tracks["track"][int(track)] for track in log.row(user)]
+
+    assert told(data, user) == told(whole, whole.users["user"].to_list().index("u0"))
+
+
+def test_a_catalogue_without_audio_trains_on_the_rest(folder, tmp_path, capsys):
+    silent = config_words(folder, clips="none")
+    silent = [word for word in silent if "audio.n_mels" not in word]
+    with pytest.warns(UserWarning, match="no track has audio: the model's audio part is switched off"):
+        assert main(["train", *silent, "--config.total_steps=2", f"--workdir={tmp_path}"]) == 0
+    assert "content_of_model" not in capsys.readouterr().out and not (tmp_path / "evaluation" / HEARD).exists()
+    with pytest.warns(UserWarning):
+        assert main(["recommend", str(tmp_path), "--user=u3", "--k=3"]) == 0
+        capsys.readouterr()
+        assert main(["recommend", str(tmp_path), f"--audio={folder / 'audio' / '3.wav'}"]) == 1
+        assert "is no run on plays and audio: it cannot hear new recordings" in capsys.readouterr().err
+        assert main(["report", str(tmp_path)]) == 0
+    assert "It has no sound." in (tmp_path / "report.html").read_text()
+
+
+def test_what_is_learnt_from_sound_needs_sound(folder, tmp_path, capsys):
+    words = ["--config.task.tags=0.5", f"--workdir={tmp_path}"]
+    assert main(["train", *config_words(folder, clips="none"), *words]) == 1
+    error = capsys.readouterr().err
+    assert "tags=0.5, contrastive=0.0 are learnt from sound, and no track has any: set both 0" in error
+
+
+def test_more_clips_a_batch_than_there_are_is_refused(folder, tmp_path, capsys):
+    assert main(["train", *config_words(folder), "--config.batches.clips=64", f"--workdir={tmp_path}"]) == 1
+    assert "clips=64, but 28 tracks that are out have audio" in capsys.readouterr().err
+
+
+# ---- a run
+
+
+def test_the_run_says_how_many_tracks_have_no_audio(run):
+    card = json.loads((run / "run.json").read_text())["data_card"]
+    assert card["audio"] == {"tracks_with": 34, "tracks_without": 2, "clips_of_no_track": 1}
+
+
+def test_what_was_heard_is_kept_and_gives_what_hearing_anew_gives(run, restored, tmp_path, capsys):
+    setup, state, _ = restored
+    about = json.loads((run / "evaluation" / "evaluation.json").read_text())
+    kept = setup.evaluation.measured(state, run / "evaluation")
+    anew = setup.evaluation.recommender(state, about["fresh_boost"])
+    assert kept.boost == anew.boost == about["fresh_boost"]
+    heard = np.load(run / "evaluation" / HEARD)
+    np.testing.assert_array_equal(kept.rows["content"], heard)
+    np.testing.assert_allclose(anew.rows["content"], heard, atol=1e-5)
+    np.testing.assert_allclose(kept.vectors, anew.vectors, atol=1e-5)
+    silent = [setup.data.tracks["track"].to_list().index(f"t{track}") for track in SILENT]
+    assert not heard[silent].any() and np.delete(heard, silent, axis=0).any(axis=1).all()
+    # It is read, not heard; of another shape it is heard.
+    copy = shutil.copytree(run / "evaluation", tmp_path / "evaluation")
+    np.save(copy / HEARD, heard + 1)
+    np.testing.assert_array_equal(setup.evaluation.measured(state, copy).rows["content"], heard + 1)
+    np.save(copy / HEARD, heard[1:])
+    np.testing.assert_allclose(setup.evaluation.measured(state, copy).rows["content"], heard, atol=1e-5)
+    # Of other weights it is not taken.
+    (copy / "evaluation.json").write_text(json.dumps(about | {"weights_hash": "0" * 64}))
+    assert setup.evaluation.measured(state, copy) is None
+    assert recommend.recommender_of(tmp_path, setup, state).boost == 0.0
+    assert "is missing or of other weights: new tracks get no boost" in capsys.readouterr().err
+
+
+def said(output):
+    """[(title, score), ...] of what was recommended."""
+    lines = [line.split(maxsplit=1) for line in output.split("recommended\n")[1].splitlines()]
+    return [(title, float(score)) for score, title in lines]
+
+
+def by_hand(restored, user, log, boost):
+    """[V] scores at the moment of the log's last play, -inf for what has been played or is not out."""
+    setup, state, _ = restored
+    recommender = setup.evaluation.recommender(state, boost)
+    scores = recommender.scores_at(np.array([user]), log, np.array([setup.data.end_ms]))[0]
+    scores[np.r_[log.items]] = -np.inf
+    scores[setup.data.released_ms > setup.data.end_ms] = -np.inf
+    return scores
+
+
+def boost_of(run):
+    return json.loads((run / "evaluation" / "evaluation.json").read_text())["fresh_boost"]
+
+
+def called(capsys, *words):
+    capsys.readouterr()
+    assert main(["recommend", *map(str, words)]) == 0
+    return capsys.readouterr().out
+
+
+def test_a_listener_is_recommended_after_all_that_is_known_of_their_plays(run, restored, capsys):
+    setup, _, _ = restored
+    user = setup.data.users["user"].to_list().index("u7")
+    log = setup.data.take(np.array([user]))
+    scores = by_hand(restored, user, log, boost_of(run))
+    best = np.argsort(-scores, kind="stable")[:5]
+    found = said(called(capsys, run, "--user=u7", "--k=5"))
+    titles = recommend.track_titles(setup.data.tracks)
+    assert found == [(titles[track], pytest.approx(scores[track], abs=0.02)) for track in best]
+    # Times, endings and the listener's words tell something: without them it is another question.
+    bare = by_hand(restored, -1, setup.data.nameless(log.items), boost_of(run))
+    assert np.abs(bare[best] - scores[best]).max() > 0.02
+
+
+def test_a_history_is_nobodys(run, restored, capsys):
+    setup, _, _ = restored
+    ids = setup.data.tracks["track"].to_list()
+    log = setup.data.nameless(np.array([ids.index(name) for name in ("t3", "t8", "t4")]))
+    scores = by_hand(restored, -1, log, boost_of(run))
+    best = np.argsort(-scores, kind="stable")[:4]
+    titles = recommend.track_titles(setup.data.tracks)
+    found = said(called(capsys, run, "--history=t3,Song 8,t4", "--k=4"))
+    assert found == [(titles[track], pytest.approx(scores[track], abs=0.02)) for track in best]
+    assert found != said(called(capsys, run, "--history=t4,t8,t3", "--k=4"))
+    first = by_hand(restored, 0, log, boost_of(run))
+    assert np.abs(first[best] - scores[best]).max() > 1e-3, "listener 0 would have been told otherwise"
+
+
+def test_what_is_not_out_yet_is_not_recommended(run, restored, capsys):
+    setup, state, _ = restored
+    data = setup.data
+    late = int(np.argmax(data.released_ms))
+    before = data.released_ms[late]
+    recommender = recommend.recommender_of(run, setup, state)
+    log = data.nameless(np.array([0]))
+    everything, _ = recommend.recommend(data, recommender, -1, log, 1000)
+    assert late in everything and 0 not in everything and len(everything) == N_TRACKS - 1
+    try:
+        data.released_ms[late] = data.end_ms + 1
+        some, _ = recommend.recommend(data, recommender, -1, log, 1000, repeats=True)
+    finally:
+        data.released_ms[late] = before
+    assert late not in some and 0 in some and len(some) == N_TRACKS - 1
+
+
+def test_a_new_recording_finds_its_listeners(run, folder, capsys):
+    words = [f"--audio={folder / 'audio' / '7.wav'}", "--k=4"]
+    lines = called(capsys, run, *words, "--about=artist=Artist 3;tags=high").splitlines()
+    shares = [float(line.split()[0]) for line in lines[1:]]
+    assert len(lines) == 5 and shares == sorted(shares, reverse=True) and shares[0] > 1
+    assert called(capsys, run, *words).splitlines() != lines, "what is known of it counts"
+
+
+def test_a_word_that_no_track_has_is_said_and_is_no_error(restored, capsys):
+    setup, _, _ = restored
+    described(setup, "artist=Artist 3;tags=high|dark")
+    assert capsys.readouterr().err == ""
+    assert (described(setup, "artist=Artist 33;tags=high|drak") >= 0).sum() == 3
+    assert [line.partition(",")[0] for line in capsys.readouterr().err.splitlines()] == [
+        "mu recommend: no track of the log has artist 'Artist 33'; near it: Artist 3",
+        "mu recommend: no track of the log has tags 'drak'; near it: dark",
+    ]
+
+
+def test_a_recording_is_heard_as_mu_embed_hears_it(run, folder, restored, tmp_path, capsys):
+    setup, state, _ = restored
+    from mu.commands.recommend_new import library, listeners_of, recordings_for, vector_of_file
+    from mu.embedding.encoder import hash_of, of_setup
+
+    assert main(["embed", str(run), str(folder / "clips"), f"--output={tmp_path / 'vectors'}"]) == 0
+    held = library(tmp_path / "vectors", hash_of(setup, state), str(run))
+    encoder = of_setup(setup, state)
+    row = held.table["row"][held.table["clip"].to_list().index("7.wav")]
+    np.testing.assert_array_equal(held.vectors[row], vector_of_file(encoder, folder / "audio" / "7.wav"))
+    recommender = recommend.recommender_of(run, setup, state)
+    track = setup.data.tracks["track"].to_list().index("t7")
+    np.testing.assert_allclose(recommender.rows["content"][track], held.vectors[row], rtol=1e-4, atol=1e-5)
+    out = called(capsys, run, "--user=u7", f"--embeddings={tmp_path / 'vectors'}", "--k=40").splitlines()
+    assert len(out) == 1 + 35 and "other.wav" in "".join(out)
+    user = setup.data.users["user"].to_list().index("u7")
+    expected = recordings_for(setup.data, recommender, user, held, 40)
+    assert [line.split()[1] for line in out[1:]] == [clip for clip, _ in expected]
+    # The mean over all listeners of their shares, each over the mean's, is 1.
+    everyone = listeners_of(setup.data, recommender, held.vectors[row], np.full(1, -1), 1000)
+    assert np.mean([share for _, share in everyone]) == pytest.approx(1, rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--user=u99"], "the log has no listener 'u99'"),
+        (["--history=t3,t99"], "the log has no track 't99'"),
+        (["--audio=nowhere.wav"], "nowhere.wav"),
+        (["--audio=nowhere.wav", "--about=mood=sad"], "'mood' is none of what this run is told of tracks"),
+        (["--audio=nowhere.wav", "--about=artist"], "'artist' is none of what this run is told of tracks; write"),
+        (["--user=u3", "--embeddings=nowhere"], "nowhere"),
+    ],
+)
+def test_what_cannot_be_recommended_is_said(run, capsys, words, message):
+    capsys.readouterr()
+    assert main(["recommend", str(run), *words]) == 1
+    said = capsys.readouterr()
+    assert message in said.err and not said.out and said.err.startswith("mu recommend: ")
+
+
+def test_recordings_that_another_encoder_heard_are_refused(run, folder, tmp_path, capsys):
+    assert main(["embed", str(run), str(folder / "clips"), f"--output={tmp_path / 'vectors'}"]) == 0
+    card = json.loads((tmp_path / "vectors" / "card.json").read_text())
+    card["encoder"]["hash"] = "0" * 64
+    (tmp_path / "vectors" / "card.json").write_text(json.dumps(card))
+    capsys.readouterr()
+    assert main(["recommend", str(run), "--user=u3", f"--embeddings={tmp_path / 'vectors'}"]) == 1
+    assert "was embedded with another encoder" in capsys.readouterr().err
+
+
+def test_a_run_that_breaks_off_and_goes_on_equals_one_that_does_not(run, folder, tmp_path, monkeypatch):
+    """Broken between two checkpoints: sound, targets and kept vectors are those of the steps that come again."""
+    config = config_of(folder)
+    config.writers = ("tests.helpers.tiny_runs:Breaking",)
+
+    def fail():
+        raise OSError("no space left")
+
+    monkeypatch.setattr(Breaking, "at", 9)
+    monkeypatch.setattr(Breaking, "what", staticmethod(fail))
+    with pytest.raises(OSError, match="no space left"):
+        train(config, tmp_path)
+    monkeypatch.setattr(Breaking, "at", -1)
+    train(config, tmp_path)
+    assert_same_run(tmp_path, run)
+
+
+def test_the_page_says_how_its_listener_and_its_track_were_chosen(run, capsys):
+    assert main(["report", str(run)]) == 0
+    text = (run / "report.html").read_text()
+    assert "Chosen so: of the 30 listeners with 6 plays or more before the test" in text
+    assert "that came out after training ended and were first played in the test, it was played most there" in text
+    assert "not a typical one" in text
+
+
+def test_a_missing_file_is_named(run, folder, tmp_path, capsys):
+    shutil.copytree(folder, tmp_path / "own")
+    (tmp_path / "own" / "audio" / "7.wav").unlink()
+    shutil.rmtree(tmp_path / "own" / "run" / "evaluation")
+    config = json.loads((tmp_path / "own" / "run" / "config.json").read_text())
+    config["data"] |= {"path": str(tmp_path / "own" / "log"), "clips": str(tmp_path / "own" / "clips")}
+    (tmp_path / "own" / "run" / "config.json").write_text(json.dumps(config))
+    assert main(["recommend", str(tmp_path / "own" / "run"), "--user=u3"]) == 1
+    assert "7.wav" in capsys.readouterr().err
+
+
+def test_a_model_of_ids_alone_is_told_of_and_compared(run, folder, tmp_path, capsys):
+    """SASRec on the same plays: it has no reasons and knows no new track, and the rest is as for others."""
+    config, plain = config_of(folder), mu.config.base()
+    config.model, config.batches, config.task = plain.model, plain.batches, plain.task
+    config.model.update(dim=8, layers=1, heads=1, window=10)
+    config.batches.update(window=10, rows=4, negatives=4)
+    config.total_steps = 2
+    train(mu.config.resolve(config), tmp_path)
+    assert main(["report", str(tmp_path)]) == 0
+    text = (tmp_path / "report.html").read_text()
+    assert "Chosen so: of the 30 listeners" in text and "A new track" not in text and "What speaks for" not in text
+    found = said(called(capsys, tmp_path, "--history=t3,t8", "--k=40"))
+    assert len(found) == N_TRACKS - 2
+    assert main(["compare", str(tmp_path), str(run), "--metrics=recall@3", "--samples=20"]) == 0
+    out = capsys.readouterr().out
+    assert "plays of 30 listeners, the same in both" in out and "discovery, heavy/recall@3" in out
+
+
+def test_arguments_of_the_experiment(folder):
+    config = config_of(folder, told="", clips="none")
+    assert config.data.clips is None and config.task.tags == 0 and "content" not in config.baselines
+    told = config_of(folder, told="track_words=artist|tags,clip_column=isrc")
+    assert tuple(told.data.track_words) == ("artist", "tags") and told.data.clip_column == "isrc"
+    with pytest.raises(mu.config.ConfigError, match="did you mean 'clip_column'"):
+        config_of(folder, told="clip_colum=isrc")

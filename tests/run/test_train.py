@@ -1,0 +1,333 @@
+"""Whole runs in this process: stopped anywhere they go on as if they had not been; what must not go on is refused."""
+
+import json
+import os
+import shutil
+import signal
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import mu.setup
+import mu.train
+from mu.config import ConfigError
+from mu.evals.protocols.ranking import Ranking
+from mu.setup import restore
+from mu.train import NotFinite, all_finite, train
+from mu.training.sharding import make_mesh
+from tests.helpers.tiny_runs import Breaking, assert_same_run, logged, one_device, tiny_config, weights_of, write_log
+
+BREAKING = ("tests.helpers.tiny_runs:Breaking",)
+# Dropout and early stopping are on: both must be found again where they were.
+OPTIONS = {"model__dropout": 0.2, "best__patience": 2}
+
+
+@pytest.fixture(scope="module")
+def log(tmp_path_factory):
+    return write_log(tmp_path_factory.mktemp("log"))
+
+
+pytestmark = pytest.mark.usefixtures("on_one_device")
+
+
+@pytest.fixture(scope="module")
+def unbroken(log, tmp_path_factory):
+    """(folder, results) of a run that was left in peace."""
+    folder = tmp_path_factory.mktemp("unbroken")
+    with one_device():
+        return folder, train(tiny_config(log, **OPTIONS), folder)
+
+
+def copied(unbroken, tmp_path):
+    shutil.copytree(unbroken[0], tmp_path / "run")
+    return tmp_path / "run"
+
+
+def break_at(monkeypatch, step, what):
+    monkeypatch.setattr(Breaking, "at", step)
+    monkeypatch.setattr(Breaking, "what", staticmethod(what))
+
+
+def fail():
+    raise OSError("no space left")
+
+
+# ---- a run
+
+
+def test_a_run_learns_and_says_what_it_was(unbroken, log):
+    folder, results = unbroken
+    lines = logged(folder)
+    assert [line["step"] for line in lines if "loss" in line] == list(range(1, 13))
+    assert [line["step"] for line in lines if "valid/ndcg@10" in line] == [6, 12]
+    assert lines[-2]["loss"] < lines[0]["loss"]
+    config = json.loads((folder / "config.json").read_text())
+    assert config == json.loads(tiny_config(log, **OPTIONS).to_json())
+    run = json.loads((folder / "run.json").read_text())
+    assert run["mesh"] == {"data": 1, "model": 1} and len(run["devices"]) == 1
+    assert run["data_card"]["tracks"] == 40 and run["versions"]["jax"] == jax.__version__
+    assert {"python", "commit", "data_hash", "split"} <= run.keys()
+    assert set(results) == {"model"} and (folder / "evaluation").is_dir()
+
+
+def test_the_same_command_again_only_tests_again(unbroken, log, tmp_path):
+    folder = copied(unbroken, tmp_path)
+    results = train(tiny_config(log, **OPTIONS), folder)
+    assert results["model"].means() == unbroken[1]["model"].means()
+    assert_same_run(folder, unbroken[0])
+
+
+def test_what_is_tested_are_the_best_weights(unbroken):
+    setup, state, step = restore(unbroken[0])
+    found = setup.evaluation.evaluators["test"].run(setup.evaluation.recommender(state))
+    assert found.means() == unbroken[1]["model"].means()
+    values = {line["step"]: line["valid/ndcg@10"] for line in logged(unbroken[0]) if "valid/ndcg@10" in line}
+    assert step == max(values, key=values.get)
+
+
+# ---- stopped and taken up again
+
+
+def test_a_run_that_fails_anywhere_and_goes_on_equals_an_unbroken_one(unbroken, log, tmp_path, monkeypatch):
+    config = tiny_config(log, writers=BREAKING, **OPTIONS)
+    for step in (2, 4, 8):  # before the first checkpoint (3), after it, and past an evaluation (6)
+        break_at(monkeypatch, step, fail)
+        with pytest.raises(OSError, match="no space left"):
+            train(config, tmp_path)
+    results = train(tiny_config(log, **OPTIONS), tmp_path)
+    assert_same_run(tmp_path, unbroken[0])
+    assert results["model"].means() == unbroken[1]["model"].means()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_saves_and_leaves_in_order(unbroken, log, tmp_path, monkeypatch, number):
+    handlers = [signal.getsignal(one) for one in (signal.SIGTERM, signal.SIGINT)]
+    break_at(monkeypatch, 4, lambda: os.kill(os.getpid(), number))
+    with pytest.raises(SystemExit) as stopped:
+        train(tiny_config(log, writers=BREAKING, **OPTIONS), tmp_path)
+    assert stopped.value.code == 128 + number
+    assert int(weights_of(tmp_path)["['step']"]) in (4, 5)
+    assert [signal.getsignal(one) for one in (signal.SIGTERM, signal.SIGINT)] == handlers
+    train(tiny_config(log, **OPTIONS), tmp_path)
+    assert_same_run(tmp_path, unbroken[0])
+
+
+def test_a_second_ctrl_c_leaves_at_once(log, tmp_path, monkeypatch):
+    def twice():
+        os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    break_at(monkeypatch, 4, twice)
+    with pytest.raises(KeyboardInterrupt):
+        train(tiny_config(log, writers=BREAKING, **OPTIONS), tmp_path)
+
+
+def last_loss(folder):
+    return [line["loss"] for line in logged(folder) if "loss" in line][-1]
+
+
+def test_a_run_may_go_on_for_longer_and_be_watched_otherwise(unbroken, log, tmp_path):
+    folder = copied(unbroken, tmp_path)
+    train(tiny_config(log, total_steps=15, log_every_steps=2, checkpoint_every_steps=5, **OPTIONS), folder)
+    lines = logged(folder)
+    assert lines[:14] == logged(unbroken[0]) and [line["step"] for line in lines[14:]] == [14, 15, 15]
+
+
+@pytest.mark.slow
+def test_a_run_may_go_on_on_another_mesh(unbroken, log, tmp_path, monkeypatch):
+    folders = [copied(unbroken, tmp_path / name) for name in ("one", "eight")]
+    train(tiny_config(log, total_steps=15, **OPTIONS), folders[0])
+    monkeypatch.setattr(mu.setup, "make_mesh", make_mesh)
+    train(tiny_config(log, total_steps=15, mesh__data=4, mesh__model=2, **OPTIONS), folders[1])
+    np.testing.assert_allclose(last_loss(folders[1]), last_loss(folders[0]), rtol=1e-5)
+
+
+# ---- what is refused
+
+
+def test_another_config_is_refused_with_the_keys_that_differ(unbroken, log, tmp_path):
+    folder = copied(unbroken, tmp_path)
+    before = (folder / "config.json").read_text()
+    other = tiny_config(log, **{**OPTIONS, "seed": 3, "model__dropout": 0.3, "total_steps": 24})
+    with pytest.raises(ConfigError) as refused:
+        train(other, folder)
+    message = str(refused.value)
+    assert "model.dropout: 0.2 -> 0.3" in message and "seed: 0 -> 3" in message
+    assert message.count("->") == 2  # more steps are no other run
+    assert (folder / "config.json").read_text() == before
+    assert_same_run(folder, unbroken[0])
+
+
+def test_another_log_at_the_same_place_is_refused(unbroken, log, tmp_path):
+    folder, moved = copied(unbroken, tmp_path), tmp_path / "log"
+    shutil.copytree(log, moved)
+    config = json.loads((folder / "config.json").read_text())
+    items = np.load(moved / "items.npy")
+    np.save(moved / "items.npy", items[::-1].copy())
+    note_of = mu.train.Checkpoints.note
+
+    def same_path(self, step):
+        return {**note_of(self, step), "config": {**config, "data": {**config["data"], "path": str(moved)}}}
+
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(ConfigError, match="has changed"):
+        patch.setattr(mu.train.Checkpoints, "note", same_path)
+        train(tiny_config(moved, **OPTIONS), folder)
+
+
+def test_a_metric_that_is_not_measured_is_refused(log, tmp_path):
+    with pytest.raises(ConfigError, match=r"config.best.metric='valid/ndcg@11' .* did you mean 'valid/ndcg@10'"):
+        train(tiny_config(log, best__metric="valid/ndcg@11"), tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"task__loss": "full_softmax"}, "needs every item's row at every step: set tables.name='dense'"),
+        ({"batches__negatives": 0}, "needs batches.negatives of at least 1"),
+        ({"accumulate": 3}, "accumulate=3 does not divide the batch of 8"),
+        ({"batches__window": 16}, "rows of 16 plays, but window=8 learned positions"),
+        ({"batches__rows": 1000}, "fewer than one batch of 1000"),
+        ({"sharding__rows": "modle"}, "sharding.rows='modle'"),
+        ({"ema_decay": 0.9}, "ema_decay needs dense tables"),
+    ],
+)
+def test_what_does_not_fit_together_is_refused(log, tmp_path, changes, words):
+    with pytest.raises(ValueError, match=words):
+        train(tiny_config(log, **changes), tmp_path)
+
+
+def test_a_microbatch_must_divide_over_the_mesh(log, tmp_path, monkeypatch):
+    monkeypatch.setattr(mu.setup, "make_mesh", make_mesh)
+    with pytest.raises(ConfigError, match=r"mesh.data=8 does not divide the \(micro\)batch of 4 examples"):
+        train(tiny_config(log, accumulate=2), tmp_path)
+
+
+def test_a_run_without_an_evaluation_to_go_by_is_refused(log, tmp_path, monkeypatch):
+    break_at(monkeypatch, 3, lambda: os.kill(os.getpid(), signal.SIGTERM))
+    with pytest.raises(SystemExit):
+        train(tiny_config(log, writers=BREAKING, **OPTIONS), tmp_path)
+    with pytest.raises(ConfigError, match="nothing evaluated yet: set more steps"):
+        train(tiny_config(log, total_steps=3, **OPTIONS), tmp_path)
+    with pytest.raises(FileNotFoundError, match="no evaluated checkpoint yet"):
+        restore(tmp_path)
+
+
+# ---- not finite
+
+
+def assert_stopped(config, folder, words, last_step):
+    """Says `words`; the last line is of `last_step`, the last checkpoint the one before, and it is good."""
+    with pytest.raises(NotFinite, match=words):
+        train(config, folder)
+    assert [line["step"] for line in logged(folder) if "loss" in line] == list(range(1, last_step + 1))
+    assert all(np.isfinite(array).all() for array in weights_of(folder).values())
+    _, state, step = restore(folder)
+    assert step == int(state["step"]) == 6 and all_finite(state)
+
+
+def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_last_good_checkpoint(log, tmp_path):
+    batches = {**tiny_config(log).batches.to_dict(), "name": "tests.helpers.tiny_runs:Poisoned"}
+    config = tiny_config(log, batches=batches, **OPTIONS)
+    for _ in range(2):  # taken up again it fails at the same step
+        assert_stopped(config, tmp_path, r"^step 9: loss nan.* last good checkpoint is kept", last_step=8)
+
+
+@pytest.mark.slow
+def test_weights_that_an_absurd_rate_blew_up_are_not_saved(log, tmp_path):
+    """The gradient of step 9 is finite; the weights it is applied to are not."""
+    rate = {"name": "tests.helpers.tiny_runs:explodes", "at": 8}
+    config = tiny_config(log, tables={"name": "mu.training.tables:lazy_adam", "learning_rate": rate}, **OPTIONS)
+    assert_stopped(config, tmp_path, "^step 9: the weights are no longer finite", last_step=8)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_weights_that_are_not_finite_are_found(value):
+    good = {"rows": jnp.ones((4, 3)), "step": jnp.int32(5), "half": jnp.ones(2, jnp.bfloat16)}
+    assert all_finite(good)
+    for name in ("rows", "half"):
+        assert not all_finite({**good, name: good[name].at[1].set(value)})
+
+
+# ---- early stopping
+
+
+def scripted(monkeypatch, values):
+    """The validation metric takes these values in turn."""
+    left = iter(values)
+    monkeypatch.setattr(Ranking, "means", lambda self, state: {"ndcg@10": next(left)})
+
+
+def test_a_run_stops_out_of_patience_and_tests_its_best(log, tmp_path, monkeypatch):
+    config = tiny_config(log, **{**OPTIONS, "evaluate_every_steps": 2, "total_steps": 40})
+    scripted(monkeypatch, [0.1, 0.3, 0.2, 0.3, 0.9])  # equally good is not better: the first stays the best
+    results = train(config, tmp_path)
+    assert [line["step"] for line in logged(tmp_path) if "valid/ndcg@10" in line] == [2, 4, 6, 8]
+    setup, state, step = restore(tmp_path)
+    assert step == 4 and int(state["step"]) == 4
+    assert sorted(int(path.name) for path in (tmp_path / "checkpoints").iterdir()) == [4, 8]  # the best and the latest
+    found = setup.evaluation.evaluators["test"].run(setup.evaluation.recommender(state))
+    assert found.means() == results["model"].means()
+    # Taken up again it stays stopped.
+    lines = logged(tmp_path)
+    again = train(config, tmp_path)
+    assert logged(tmp_path) == lines and again["model"].means() == results["model"].means()
+
+
+def test_patience_is_counted_across_an_interruption(log, tmp_path, monkeypatch):
+    changes = {**OPTIONS, "evaluate_every_steps": 2, "total_steps": 40}
+    scripted(monkeypatch, [0.5, 0.4, 0.3])
+    break_at(monkeypatch, 5, fail)
+    with pytest.raises(OSError):
+        train(tiny_config(log, writers=BREAKING, **changes), tmp_path)
+    train(tiny_config(log, **changes), tmp_path)
+    assert logged(tmp_path)[-1]["step"] == 6 and restore(tmp_path)[2] == 2
+
+
+# ---- the profiler
+
+
+def traces(folder):
+    return list((folder / "profile").rglob("*.xplane.pb"))
+
+
+def test_a_profile_is_written_and_ends_with_the_run(log, tmp_path, monkeypatch):
+    """Also where the run ends first; taken up again inside its window, it goes on without one."""
+    config = tiny_config(log, profile={"start": 2, "steps": 4}, writers=BREAKING, **OPTIONS)
+    break_at(monkeypatch, 4, fail)
+    with pytest.raises(OSError):
+        train(config, tmp_path)
+    assert len(traces(tmp_path)) == 1
+    break_at(monkeypatch, 8, fail)
+    with pytest.raises(OSError):
+        train(config, tmp_path)
+    assert len(traces(tmp_path)) == 1 and logged(tmp_path)[-1]["step"] == 8
+
+
+@pytest.mark.slow
+def test_a_profile_covers_its_window(log, tmp_path):
+    train(tiny_config(log, profile={"start": 2, "steps": 3}, **OPTIONS), tmp_path)
+    assert len(traces(tmp_path)) == 1
+
+
+# ---- refit
+
+
+def test_a_refit_learns_from_validation_too_and_tests_its_last_weights(log, tmp_path):
+    config = tiny_config(log, refit=True)
+    results = train(config, tmp_path)
+    setup, _, step = restore(tmp_path)
+    assert step == config.total_steps
+    assert len(setup.train) == len(setup.split.train) + len(setup.split.valid)
+    assert setup.batches.n_examples and setup.batches.log is setup.train
+    assert not any("valid/ndcg@10" in line for line in logged(tmp_path))
+    # Tracks that only validation plays know are no longer cold.
+    known = np.zeros(setup.data.n_items, bool)
+    known[setup.train.items] = True
+    assert results["model"].n_cold_targets == int((~known[setup.split.test.items]).sum())
+
+
+def test_a_refit_cannot_be_stopped_by_what_it_learns_from(log, tmp_path):
+    with pytest.raises(ConfigError, match=r"set best\.patience=None"):
+        train(tiny_config(log, refit=True, best__patience=2), tmp_path)
