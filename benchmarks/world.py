@@ -32,7 +32,8 @@ def ceiling(size: str, seed: int) -> None:
     from mu.baselines.item_knn import ItemKNN
     from mu.baselines.popularity import Popularity
     from mu.evals.ranking import RankingEvaluator
-    from mu.world import Oracle, simulate
+    from mu.world.oracle import Oracle
+    from mu.world.world import simulate
 
     world = simulate(size, seed=seed)
     log = world.log()
@@ -73,7 +74,8 @@ def main() -> None:
         ceiling(arguments.size, arguments.seed)
         return
 
-    from mu.world import simulate
+    from mu.world.tables import write
+    from mu.world.world import simulate
 
     with timed("compile the kernels or load them"):
         simulate("tiny")
@@ -84,7 +86,7 @@ def main() -> None:
     print(f"{len(world.catalogue):,} tracks, {len(world.listeners):,} listeners")
     with tempfile.TemporaryDirectory() as folder:
         with timed(f"write {arguments.plays_as}"):
-            paths = world.write(Path(folder) / "world", arguments.plays_as)
+            paths = write(world, Path(folder) / "world", arguments.plays_as)
         print("  " + ", ".join(f"{path.name} {path.stat().st_size / 2**20:.1f} MiB" for path in paths))
     print(f"CPUs {os.cpu_count()}, threads {arguments.threads or 'all'}")
     print(f"peak memory: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.2f} GiB")

@@ -104,9 +104,9 @@ def speed(seed: int) -> dict[str, float]:
 def sounds(seed: int) -> Sounds:
     """The tracks to be heard, with all their attributes as targets."""
     from mu.data.clips.clips import Target
-    from mu.world import simulate
     from mu.world.sound import RATE_HZ
     from mu.world.tables import tracks_table
+    from mu.world.world import simulate
 
     world = simulate("small", seed=seed)
     table = tracks_table(world).with_columns(pl.col("metre").cast(pl.String), row=pl.int_range(pl.len()))

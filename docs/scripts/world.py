@@ -12,10 +12,10 @@ import numpy as np
 from matplotlib import pyplot
 from matplotlib.figure import Figure
 
-from mu.world import World, simulate
 from mu.world.catalogue import AUDIBLE, weekly_weights
 from mu.world.contexts import CONTEXTS, HOURLY
 from mu.world.settings import START_MS, WEEK_MS
+from mu.world.world import World, simulate
 
 COLOURS = ("#888888", "#e8a33d", "#c8443b", "#3b6fb5", "#7d4fa0")
 

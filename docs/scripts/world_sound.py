@@ -10,10 +10,10 @@ import matplotlib
 import numpy as np
 
 from mu.audio.mel import log_mel
-from mu.world import simulate
 from mu.world.names import KEYS
 from mu.world.score import GUITAR, PAD, PIANO, VOICES
 from mu.world.sound import RATE_HZ, SAMPLES, attributes
+from mu.world.world import simulate
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt

@@ -64,7 +64,9 @@ def simulated(folder: Path, size: str, seed: int) -> Any:
     Raises:
       ValueError: the folder holds a world of another size or seed.
     """
-    from mu.world import SIZES, load, simulate
+    from mu.world.settings import SIZES
+    from mu.world.tables import write
+    from mu.world.world import load, simulate
 
     if (folder / "world.json").is_file():
         world = load(folder)
@@ -75,7 +77,7 @@ def simulated(folder: Path, size: str, seed: int) -> Any:
             )
     else:
         world = simulate(size, seed)
-        world.write(folder)
+        write(world, folder)
     settings = world.settings
     print(
         f"1. A music world in {folder}: {settings.listeners:,} listeners played {settings.tracks:,} tracks"

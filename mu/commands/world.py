@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 
 def _parser() -> argparse.ArgumentParser:
-    from mu.world import SIZES
+    from mu.world.settings import SIZES
 
     parser = argparse.ArgumentParser(
         prog="mu world",
@@ -18,7 +18,7 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         description="Simulates listeners, artists and tracks with a known truth, and writes what a listening service\n"
         "would log: the plays, the exposures (what was shown, with which propensity), tracks.csv and\n"
-        "listeners.csv; beside them world.json, from which mu.world.load makes the world again.",
+        "listeners.csv; beside them world.json, from which mu.world.world.load makes the world again.",
     )
     sizes = "; ".join(
         f"{name}: {one.tracks:,} tracks, {one.listeners:,} listeners, {one.plays:,} plays"
@@ -61,7 +61,7 @@ def main(argv: Sequence[str] | None = None) -> int:
                     stored=bar.update,
                 )
         else:
-            paths = world.write(arguments.output, arguments.plays_as)
+            paths = write(world, arguments.output, arguments.plays_as)
     except (ValueError, FileExistsError, NotADirectoryError) as error:
         print(f"mu world: {error}", file=sys.stderr)
         return 2

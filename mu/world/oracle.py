@@ -7,8 +7,8 @@ import numpy as np
 
 from mu.data.logs.interactions import Interactions
 from mu.data.logs.interactions import load as load_log
+from mu.world.next_play import Histories
 from mu.world.settings import START_MS
-from mu.world.truth import Histories
 from mu.world.world import World
 from mu.world.world import load as load_world
 

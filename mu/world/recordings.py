@@ -1,22 +1,19 @@
-"""The sound of all tracks as files, for those who want to train on files."""
+"""The sound of all tracks as FLAC files."""
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import soundfile
 
 from mu.world.sound import RATE_HZ, sound
+from mu.world.world import World
 from mu_kernels._threads import available_cpus
-
-if TYPE_CHECKING:
-    from mu.world.world import World
 
 
 def write_sound(
-    world: "World",
+    world: World,
     folder: Path,
     names: Sequence[str],
     threads: int | None = None,
@@ -25,9 +22,11 @@ def write_sound(
     """Renders every track into `folder/sound/NAME.flac`: 16 bits, `World.sound` rounded to multiples of 1 / 32768.
 
     Args:
+      world: whose tracks are rendered.
+      folder: where `sound/` is made.
       names: of the tracks.
       threads: how many render and encode; None is one for each CPU.
-      stored: is told how many tracks are done.
+      stored: called with the number of tracks that are done.
 
     Returns:
       The paths from `folder`, in the order of the tracks.
@@ -36,8 +35,8 @@ def write_sound(
 
     def store(track: int) -> str:
         file = f"sound/{names[track]}.flac"
-        (heard,) = sound(world.catalogue, np.array([track]), world.seed, threads=1)
-        soundfile.write(folder / file, np.rint(heard * 32768).astype(np.int16), RATE_HZ, subtype="PCM_16")
+        (audio,) = sound(world.catalogue, np.array([track]), world.seed, threads=1)
+        soundfile.write(folder / file, np.rint(audio * 32768).astype(np.int16), RATE_HZ, subtype="PCM_16")
         return file
 
     files = []
@@ -48,5 +47,5 @@ def write_sound(
             if stored is not None:
                 stored(len(files))
     finally:
-        pool.shutdown(cancel_futures=True)  # of what failed or was interrupted nothing more is rendered
+        pool.shutdown(cancel_futures=True)  # after a failure or an interrupt nothing more is rendered
     return files

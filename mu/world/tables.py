@@ -6,7 +6,6 @@ import os
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
@@ -18,9 +17,7 @@ from mu.world.listeners import Listeners
 from mu.world.plays import Plays
 from mu.world.score import VOICES
 from mu.world.slates import Exposures
-
-if TYPE_CHECKING:
-    from mu.world.world import World
+from mu.world.world import World
 
 
 def track_ids(n: int) -> list[str]:
@@ -34,7 +31,7 @@ def listener_ids(n: int) -> list[str]:
 
 
 def plays_table(plays: Plays, n_tracks: int) -> pl.DataFrame:
-    """Columns user, track, time (unix ms), played_s, finished (0 or 1), context (a word); in order of time."""
+    """One row a play, by time: user, track, time (unix ms), played_s, finished (0 or 1), context (its name)."""
     rows = np.repeat(np.arange(len(plays.indptr) - 1), np.diff(plays.indptr))
     order = np.lexsort((rows, plays.times_ms))
     users = pl.Series("user", listener_ids(len(plays.indptr) - 1))
@@ -52,8 +49,8 @@ def plays_table(plays: Plays, n_tracks: int) -> pl.DataFrame:
 
 
 def exposures_table(exposures: Exposures, n_listeners: int, n_tracks: int) -> pl.DataFrame:
-    """One row for each track shown: slate (from 0), user, time (unix ms), context, track, position (from 1),
-    propensity, played (0 or 1); slates in order of time. An empty place has no row."""
+    """One row a track of a slate, by time: slate (from 0), user, time (unix ms), context, track, position (from 1),
+    propensity, played (0 or 1). An empty place has no row."""
     order = np.lexsort((exposures.listeners, exposures.times_ms))
     slate, place = np.nonzero(exposures.tracks[order] >= 0)
     row = order[slate]
@@ -71,8 +68,8 @@ def exposures_table(exposures: Exposures, n_listeners: int, n_tracks: int) -> pl
     )
 
 
-def tracks_table(world: "World") -> pl.DataFrame:
-    """One row a track: id, names, date of release (ISO 8601), genre, tags, length, musical attributes."""
+def tracks_table(world: World) -> pl.DataFrame:
+    """One row a track: id, title, artist, release and its date (ISO 8601), genre, tags, length, attributes."""
     catalogue = world.catalogue
     released = catalogue.released_ms.astype("datetime64[ms]").astype("datetime64[D]")
     shares = {name: catalogue.shares[:, i].round(4) for i, name in enumerate(AUDIBLE[1:])}
@@ -84,13 +81,13 @@ def tracks_table(world: "World") -> pl.DataFrame:
     }
     tags = []
     for track in range(len(catalogue)):
-        words = [names.GENRES[catalogue.genre[track]]]
+        track_tags = [names.GENRES[catalogue.genre[track]]]
         for name, (high, low) in high_and_low.items():
             if shares[name][track] > 0.7:
-                words.append(high)
+                track_tags.append(high)
             elif shares[name][track] < 0.3:
-                words.append(low)
-        tags.append("|".join(words))
+                track_tags.append(low)
+        tags.append("|".join(track_tags))
     return pl.DataFrame(
         {
             "track": track_ids(len(catalogue)),
@@ -128,7 +125,8 @@ def check_output(folder: str | os.PathLike[str]) -> Path:
     """The folder as a path, if a world may be written there.
 
     Raises:
-      FileExistsError: it holds something. NotADirectoryError: it is a file.
+      FileExistsError: the folder is not empty.
+      NotADirectoryError: it is a file.
     """
     folder = Path(folder)
     if folder.exists() and not folder.is_dir():
@@ -139,7 +137,7 @@ def check_output(folder: str | os.PathLike[str]) -> Path:
 
 
 def write(
-    world: "World",
+    world: World,
     folder: str | os.PathLike[str],
     plays_as: str = "csv",
     *,
@@ -147,27 +145,31 @@ def write(
     threads: int | None = None,
     stored: Callable[[int], None] | None = None,
 ) -> list[Path]:
-    """Writes the world's files and returns their paths; the folder appears only once all of them are
-    complete.
+    """Writes `plays` and `exposures`, `tracks.csv`, `listeners.csv` and `world.json`, and returns their paths.
 
-    `plays.csv` and `exposures.csv` have times as ISO 8601 in UTC to the millisecond, the Parquet files as int64 unix
-    milliseconds.
+    The folder appears only once all files are complete. `plays.csv` and `exposures.csv` have times as ISO 8601 in UTC
+    to the millisecond, the Parquet files as int64 unix milliseconds.
 
     Args:
-      sound: stores every track in `sound/`, and `tracks.csv` has their paths in a column `file`.
-      threads, stored: see `recordings.write_sound`.
+      world: what is written.
+      folder: it must not exist yet, or be empty.
+      plays_as: 'csv' or 'parquet', the format of plays and exposures.
+      sound: stores every track in `sound/`; `tracks.csv` gets their paths in a column `file`.
+      threads: see `recordings.write_sound`.
+      stored: see `recordings.write_sound`.
 
     Raises:
       ValueError: `plays_as` is neither 'csv' nor 'parquet'.
-      FileExistsError, NotADirectoryError: see `check_output`.
+      FileExistsError: see `check_output`.
+      NotADirectoryError: see `check_output`.
     """
     if plays_as not in ("csv", "parquet"):
         raise ValueError(f"plays_as={plays_as!r}: it must be 'csv' or 'parquet'")
     folder = check_output(folder)
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as held:
+    with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as temporary:
         # A folder inside the private temporary one has the usual permissions.
-        partial = Path(held) / folder.name
+        partial = Path(temporary) / folder.name
         partial.mkdir()
         logs = {
             "plays": lambda: plays_table(world.plays, len(world.catalogue)),
@@ -179,12 +181,12 @@ def write(
                 table().with_columns(time).write_csv(partial / f"{name}.csv")
             else:
                 table().write_parquet(partial / f"{name}.parquet")
-        tracks, made = tracks_table(world), ["tracks.csv", "listeners.csv", "world.json"]
+        tracks, written = tracks_table(world), ["tracks.csv", "listeners.csv", "world.json"]
         if sound:
             from mu.world.recordings import write_sound  # soundfile is needed here only
 
             files = write_sound(world, partial, tracks["track"].to_list(), threads, stored)
-            tracks, made = tracks.with_columns(pl.Series("file", files)), [*made, "sound"]
+            tracks, written = tracks.with_columns(pl.Series("file", files)), [*written, "sound"]
         tracks.write_csv(partial / "tracks.csv")
         listeners_table(world.listeners).write_csv(partial / "listeners.csv")
         card = {
@@ -195,4 +197,4 @@ def write(
         }
         (partial / "world.json").write_text(json.dumps(card, indent=2) + "\n")
         os.replace(partial, folder)  # an empty folder there is replaced
-    return [folder / name for name in (*(f"{name}.{plays_as}" for name in logs), *made)]
+    return [folder / name for name in (*(f"{name}.{plays_as}" for name in logs), *written)]

@@ -8,26 +8,38 @@ from pathlib import Path
 import numpy as np
 
 from mu.data.logs.interactions import Interactions
-from mu.world import truth
 from mu.world.catalogue import Catalogue, make_catalogue
 from mu.world.charts import Charts
 from mu.world.contexts import CONTEXTS, context_shares
 from mu.world.groups import Group, groups_of
 from mu.world.listeners import Listeners, make_listeners
 from mu.world.listening import TasteTables
+from mu.world.next_play import Histories, next_play_probability
 from mu.world.plays import Plays, draw_by_taste, simulate_plays
 from mu.world.settings import START_MS, Settings, settings_of, week_of
 from mu.world.slates import Exposures, examination
+from mu.world.sound import sound
+from mu.world.truth import Truth
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class World:
-    """Artists, tracks, listeners, their plays, what they were shown, and the truth behind it.
+    """Artists, tracks, listeners, their plays, their slates, and the probabilities behind them.
 
-    Listeners and tracks are known by their row here; `write` names them `listener-00012` and `track-000345`.
+    Listeners and tracks are rows here; the files of `mu.world.tables` name them `listener-00012` and `track-000345`.
     Times are unix milliseconds. `contexts`, where a method takes it, is int [B]: a place in
-    `mu.world.contexts.CONTEXTS`, or -1 where the context is not known; None where it is known of no row. What is
-    not known is the mean over P(context | hour of the day), exactly.
+    `mu.world.contexts.CONTEXTS`, or -1 where the context is not known; None means that no context is known. The result
+    for an unknown context is the exact mean over P(context | hour of the day).
+
+    Attributes:
+      settings: sizes and laws.
+      seed: everything is a function of settings and seed.
+      catalogue: all tracks.
+      listeners: all listeners.
+      plays: every play.
+      exposures: every slate that the listening service showed.
+      charts: what was played before each week.
+      tables: what a draw by taste reads.
     """
 
     settings: Settings
@@ -40,7 +52,7 @@ class World:
     tables: TasteTables
 
     def __repr__(self) -> str:
-        """How large it is and when it takes place."""
+        """Its sizes and the day it starts."""
         start = str(np.datetime64(START_MS, "ms").astype("datetime64[D]"))
         return (
             f"World({len(self.catalogue):,} tracks by {len(self.catalogue.artist_names):,} artists, "
@@ -48,80 +60,86 @@ class World:
             f"{self.settings.weeks} weeks from {start}, seed {self.seed})"
         )
 
+    @property
+    def truth(self) -> Truth:
+        """The laws in float64, for arguments that are checked already."""
+        return Truth(self.settings, self.seed, self.catalogue, self.listeners, self.charts)
+
     def context_probability(self, times_ms: np.ndarray) -> np.ndarray:
         """float64 [B, C]: the probability of each context for a session that opens at that time."""
         return context_shares(np.asarray(times_ms), None)
 
     def taste(self, listeners: np.ndarray, times_ms: np.ndarray, contexts: np.ndarray | None = None) -> np.ndarray:
         """float64 [B, D]: the taste vector of each listener at each time, in a context."""
-        return truth.taste(self, *self._checked(listeners, times_ms, contexts))
+        return self.truth.taste(*self._checked(listeners, times_ms, contexts))
 
     def popularity(self, times_ms: np.ndarray) -> np.ndarray:
-        """float64 [B, V]: the law without taste, `w_v` of that week: fame, novelty and what was played before."""
+        """float64 [B, V]: the weight of each track without taste, `w_v` of that week: fame, novelty and feedback."""
         return self.charts.weights(self.catalogue, week_of(times_ms, self.settings), self.settings)
 
     def preference(self, listeners: np.ndarray, times_ms: np.ndarray, contexts: np.ndarray | None = None) -> np.ndarray:
         """The probability that a listener who chooses by taste alone, at that time, plays each track.
 
         Args:
-          listeners: int [B]. times_ms: int [B], unix milliseconds. contexts: see the class.
+          listeners: int [B].
+          times_ms: int [B], unix milliseconds.
+          contexts: see the class.
 
         Returns:
-          float32 [B, V]; rows sum to 1 (to rounding); 0 for tracks that are not out. Needs 24 B V bytes
-          beside it.
+          float32 [B, V]; rows sum to 1 (to rounding); 0 for unreleased tracks. Needs 24 B V bytes of working memory.
         """
-        return truth.preference(self, *self._checked(listeners, times_ms, contexts)).astype(np.float32)
+        return self.truth.preference(*self._checked(listeners, times_ms, contexts)).astype(np.float32)
 
     def next_play_probability(
         self,
         listeners: np.ndarray,
         times_ms: np.ndarray,
-        histories: truth.Histories,
+        histories: Histories,
         continuing: np.ndarray | None = None,
         contexts: np.ndarray | None = None,
     ) -> np.ndarray:
         """The probability of each track to be the listener's next play, given the time and all earlier plays.
 
         Args:
-          listeners: int [B]. times_ms: int [B], when the next play starts.
-          histories: the earlier plays of these B listeners (`indptr`, `items` = rows of this catalogue,
-            `times`).
-          continuing: float [B] in [0, 1], the probability that the play belongs to the session of the last
-            one; None reads it from the gap between the last play and `times_ms`, which decides it with
-            certainty.
-          contexts: the context of the play, see the class. None: a session that goes on has the context that it
-            has in this world, one that opens has any.
+          listeners: int [B].
+          times_ms: int [B], when the next play starts.
+          histories: the earlier plays of these B listeners (`indptr`, `items` = rows of this catalogue, `times`).
+          continuing: float [B] in [0, 1], the probability that the play belongs to the session of the last one; None
+            reads it from the gap between the last play and `times_ms`, which decides it with certainty.
+          contexts: the context of the play, see the class. None: a session that goes on has the context that it has in
+            this world, one that opens has any.
 
         Returns:
-          float32 [B, V]; rows sum to 1 (to rounding). Where the history is complete and `continuing` is
-          None, this is exactly the law that the simulator drew the play from.
+          float32 [B, V]; rows sum to 1 (to rounding). Where the history is complete and `continuing` is None, this is
+          exactly the law that the simulator drew the play from.
         """
         users, times_ms, contexts = self._checked(listeners, times_ms, contexts)
         if len(histories.indptr) != len(users) + 1:
             raise ValueError(
                 f"histories has {len(histories.indptr) - 1} rows for {len(users)} listeners; it needs as many"
             )
-        return truth.next_play_probability(self, users, times_ms, histories, continuing, contexts).astype(np.float32)
+        probability = next_play_probability(self.truth, self.plays, users, times_ms, histories, continuing, contexts)
+        return probability.astype(np.float32)
 
     def finish_probability(
         self, listeners: np.ndarray, times_ms: np.ndarray, tracks: np.ndarray, contexts: np.ndarray | None = None
     ) -> np.ndarray:
-        """float32 [B]: the probability that the listener, playing the track at that time, finishes it."""
+        """float32 [B]: the probability that the listener finishes the track, if they play it at that time."""
         users, times_ms, contexts = self._checked(listeners, times_ms, contexts)
-        return truth.finish_probability(self, users, times_ms, np.asarray(tracks), contexts).astype(np.float32)
+        return self.truth.finish_probability(users, times_ms, np.asarray(tracks), contexts).astype(np.float32)
 
     def exposure_probability(self, listeners: np.ndarray, times_ms: np.ndarray) -> np.ndarray:
         """float64 [B, V]: the probability that the service puts each track into a slate for that listener.
 
-        Rows sum to the places that are filled, `slate_tracks` in a catalogue that has so many. These are the
+        Rows sum to the number of filled places: `slate_tracks`, where the catalogue has so many. These are the
         propensities of `exposures`; the place of a track is uniform and independent of all else.
         """
         users, times_ms, _ = self._checked(listeners, times_ms, None)
-        return truth.exposure_probability(self, users, times_ms)
+        return self.truth.exposure_probability(users, times_ms)
 
     def acceptance(self, listeners: np.ndarray, times_ms: np.ndarray, contexts: np.ndarray | None = None) -> np.ndarray:
         """float32 [B, V]: the probability that a listener who looks at a place of a slate plays the track there."""
-        return truth.acceptance(self, *self._checked(listeners, times_ms, contexts)).astype(np.float32)
+        return self.truth.acceptance(*self._checked(listeners, times_ms, contexts)).astype(np.float32)
 
     def examination(self) -> np.ndarray:
         """float64 [K]: the probability that a listener looks at each place of a slate; they look at exactly one."""
@@ -141,13 +159,11 @@ class World:
         return draw_by_taste(users, times_ms, contexts, self.listeners, self.tables, self.settings, seed, threads)
 
     def groups(self) -> list[Group]:
-        """Countries and age groups: who belongs to each, how large it is, whether it is a minority."""
+        """Countries and age groups: the members of each, its share, and whether it is a minority."""
         return groups_of(self.listeners.country, self.listeners.age_group)
 
     def sound(self, tracks: np.ndarray, threads: int | None = None) -> np.ndarray:
-        """float32 [B, 128000]: what tracks, int [B], sound like: 8 s, 16 kHz, mono, rendered now; see sound.py."""
-        from mu.world.sound import sound  # who asks for no sound compiles none
-
+        """float32 [B, 128000]: the sound of tracks, int [B]: 8 s, 16 kHz, mono, rendered now; see sound.py."""
         return sound(self.catalogue, tracks, self.seed, threads)
 
     def log(self) -> Interactions:
@@ -162,13 +178,6 @@ class World:
             n_items=len(self.catalogue),
             card={"time_unit": "ms", "users": len(self.listeners), "tracks": len(self.catalogue)},
         )
-
-    def write(self, folder: str | os.PathLike[str], plays_as: str = "csv") -> list[Path]:
-        """Writes `plays` and `exposures` as `.csv` or `.parquet`, `tracks.csv`, `listeners.csv` and `world.json`;
-        see tables.py."""
-        from mu.world.tables import write  # polars is needed here only
-
-        return write(self, folder, plays_as)
 
     def _checked(
         self, listeners: np.ndarray, times_ms: np.ndarray, contexts: np.ndarray | None
@@ -190,7 +199,7 @@ class World:
 
 
 def simulate(size: str | Settings = "small", seed: int = 0, threads: int | None = None) -> World:
-    """Makes a world: catalogue, listeners, all that they were shown and all that they played.
+    """Simulates a world: its catalogue, its listeners, every slate and every play.
 
     Args:
       size: 'tiny' (300 tracks, 100 listeners, 5,000 plays), 'small' (3,000, 2,000, 100,000), 'medium'
@@ -206,16 +215,16 @@ def simulate(size: str | Settings = "small", seed: int = 0, threads: int | None 
         raise ValueError(f"seed={seed}: it must be 0 or more")
     catalogue = make_catalogue(settings, seed)
     listeners = make_listeners(settings, catalogue, seed)
-    happened = simulate_plays(catalogue, listeners, settings, seed, threads)
-    return World(settings, seed, catalogue, listeners, *happened)
+    simulation = simulate_plays(catalogue, listeners, settings, seed, threads)
+    return World(settings, seed, catalogue, listeners, *simulation)
 
 
 def load(folder: str | os.PathLike[str], threads: int | None = None) -> World:
-    """The world that `World.write` left in `folder`: made again from its settings and seed, then compared.
+    """The world that `mu.world.tables.write` wrote to a folder: simulated again, then compared.
 
     Raises:
       FileNotFoundError: there is no `world.json` in the folder.
-      ValueError: the world made here has other plays than the one written (another version of mu or NumPy).
+      ValueError: the world simulated here has other plays than the one written (another version of mu or NumPy).
     """
     path = Path(folder) / "world.json"
     if not path.is_file():

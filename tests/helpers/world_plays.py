@@ -3,7 +3,7 @@
 import numpy as np
 
 from mu.data.logs.interactions import Interactions
-from mu.world import World
+from mu.world.world import World
 
 
 def rows_of(world: World) -> np.ndarray:

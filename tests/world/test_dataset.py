@@ -5,8 +5,9 @@ import time
 
 import numpy as np
 
-from mu.world import SIZES, dataset
+from mu.world import dataset
 from mu.world.dataset import RenderedSound
+from mu.world.settings import SIZES
 from mu.world.sound import SAMPLES
 
 

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from mu.world import SIZES, World, simulate
 from mu.world.catalogue import AUDIBLE, weekly_weights
 from mu.world.contexts import CONTEXTS, HOURLY, shifts
-from mu.world.settings import START_MS, WEEK_MS, week_of
+from mu.world.settings import SIZES, START_MS, WEEK_MS, week_of
+from mu.world.world import World, simulate
 from tests.helpers.world_plays import before_each_play, opens_session, rows_of
 
 SETTINGS = dataclasses.replace(SIZES["tiny"], listeners=400, plays=20_000)

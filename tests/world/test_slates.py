@@ -7,9 +7,10 @@ import polars as pl
 import pytest
 from scipy import stats
 
-from mu.world import SIZES, Settings, World, simulate
 from mu.world.contexts import CONTEXTS
-from mu.world.settings import START_MS
+from mu.world.settings import SIZES, START_MS, Settings
+from mu.world.tables import write
+from mu.world.world import World, simulate
 from tests.helpers.world_plays import assert_calibrated, opens_session
 
 SETTINGS = dataclasses.replace(SIZES["tiny"], listeners=400, plays=20_000)
@@ -122,8 +123,8 @@ def test_a_catalogue_of_few_tracks_leaves_places_empty() -> None:
 
 
 def test_the_file_has_a_row_for_each_track_shown(world: World, tmp_path) -> None:
-    world.write(tmp_path / "csv")
-    world.write(tmp_path / "parquet", plays_as="parquet")
+    write(world, tmp_path / "csv")
+    write(world, tmp_path / "parquet", plays_as="parquet")
     table, columnar = (
         pl.read_csv(tmp_path / "csv" / "exposures.csv", try_parse_dates=True),
         pl.read_parquet(tmp_path / "parquet" / "exposures.parquet"),

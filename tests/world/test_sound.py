@@ -14,7 +14,7 @@ from mu.audio.key import key, key_name
 from mu.audio.rhythm import onset_strength, tempo
 from mu.commands import import_audio
 from mu.commands.world import main
-from mu.world import SIZES, Settings, World, load, score, simulate, synthesis
+from mu.world import score, synthesis
 from mu.world.catalogue import make_catalogue
 from mu.world.dataset import RenderedSound
 from mu.world.names import KEYS
@@ -35,8 +35,10 @@ from mu.world.score import (
     Score,
     compose,
 )  # fmt: skip
+from mu.world.settings import SIZES, Settings
 from mu.world.sound import RATE_HZ, SAMPLES, Recording, perform, sound
 from mu.world.tables import write
+from mu.world.world import World, load, simulate
 
 PITCHED = (PAD, GUITAR, PIANO, SYNTHESISER, FLUTE, BELL, BASS)
 DANCE = Attributes(
@@ -257,7 +259,7 @@ def test_sound_that_is_interrupted_leaves_nothing(world: World, tmp_path: Path) 
     with pytest.raises(KeyboardInterrupt):
         write(world, tmp_path / "world", sound=True, threads=1, stored=stop)
     assert list(tmp_path.iterdir()) == []
-    assert "file" not in pl.read_csv(world.write(tmp_path / "world")[1]).columns
+    assert "file" not in pl.read_csv(write(world, tmp_path / "world")[1]).columns
 
 
 def test_logs_of_one_world_render_a_track_once(world: World, monkeypatch) -> None:

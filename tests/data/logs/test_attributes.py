@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from mu.data.logs.attributes import categorical, hashed, multi_label, released_ms
 from mu.data.logs.importing import Options, import_log
 from mu.data.logs.interactions import load
-from mu.world import simulate
+from mu.world.tables import write
+from mu.world.world import simulate
 from mu_kernels import CSR, NegativeSampler
 from tests.helpers.processes import run_python
 
@@ -106,7 +107,7 @@ def test_buckets_are_filled_evenly():
 def test_an_imported_catalogue_as_arrays(tmp_path):
     """From the files of a world to what a model reads, for tracks that nobody has played yet too."""
     world = simulate("tiny", seed=1)
-    world.write(tmp_path / "world")
+    write(world, tmp_path / "world")
     options = Options(track_table=str(tmp_path / "world" / "tracks.csv"), catalogue="all")
     import_log([str(tmp_path / "world" / "plays.csv")], tmp_path / "log", options)
     log = load(tmp_path / "log")

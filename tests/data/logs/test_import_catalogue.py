@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from mu.commands.import_log import main
 from mu.data.logs.importing import Options, import_log
 from mu.data.logs.interactions import load
-from mu.world import simulate
+from mu.world.tables import write
+from mu.world.world import simulate
 
 ARRAYS = ("indptr", "items", "times", "weights", "outcomes")
 
@@ -177,7 +178,7 @@ def test_catalogue_laws(tmp_path_factory, rows, table, unknown, k_core, min_hist
 def test_releases_after_the_log_can_be_recommended(tmp_path):
     """Tracks of the world that nobody played are in its log, imported with the whole catalogue."""
     world = simulate("tiny", seed=1)
-    world.write(tmp_path / "world")
+    write(world, tmp_path / "world")
     flags = [str(tmp_path / "world" / "plays.csv"), f"--track_table={tmp_path / 'world' / 'tracks.csv'}"]
     assert main([*flags, "--catalogue=all", "--unknown_tracks=error", f"--output={tmp_path / 'log'}"]) == 0
     log = load(tmp_path / "log")

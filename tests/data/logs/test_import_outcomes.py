@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from mu.commands.import_log import main
 from mu.data.logs.importing import BadRowError, Options, import_log
 from mu.data.logs.interactions import FINISHED, SKIPPED, UNKNOWN, load
-from mu.world import simulate
+from mu.world.tables import write
+from mu.world.world import simulate
 
 PLAYS = """user,track,time,ended,device
 a,x,3,1,phone
@@ -251,7 +252,7 @@ def test_backward_clocks_against_the_slow_twin(tmp_path_factory, plays, cut):
 def test_the_world_hands_over_its_outcomes(tmp_path):
     """The rule by time played finds again what the simulator drew, since a skipped play ends before 60 %."""
     world = simulate("tiny", seed=3)
-    world.write(tmp_path / "world")
+    write(world, tmp_path / "world")
     plays, tracks = str(tmp_path / "world" / "plays.csv"), str(tmp_path / "world" / "tracks.csv")
     import_log([plays], tmp_path / "said", Options(finished="finished"))
     rule = Options(duration="played_s", skip_below_share=0.8, track_table=tracks)
