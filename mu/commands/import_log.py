@@ -11,7 +11,7 @@ examples:
   mu import plays.csv --output=data/mine
   mu import 'endsong_0.jsonl' --user=username --track=spotify_track_uri --time=ts --duration=ms_played \\
       --min_play_s=30 --title=master_metadata_track_name --output=data/spotify
-  mu import plays.csv --finished=finished --context=device --track_table=tracks.csv --catalogue=all \\
+  mu import plays.csv --finished=finished --event_columns=device --track_table=tracks.csv --catalogue=all \\
       --unknown_tracks=error --output=data/joint                                      (outcomes, new releases)
   mu import user_artists.dat.gz --track_table=artists.dat.gz --output=data/lastfm     (HetRec 2011 Last.fm)
   mu import Beauty.txt.gz --format=lists --output=data/beauty                         (user item item ...)
@@ -29,7 +29,7 @@ formats (by extension, .gz or not, or by --format):
   recbole  atomic files; .item and .user beside an .inter file are joined
   tfds     tfds:NAME or tfds:NAME#SPLIT, read as ArrayRecord
 
-output: indptr, items, times, weights (and parts, outcomes, contexts) as .npy, users.parquet, tracks.parquet,
+output: indptr, items, times, weights (and parts, outcomes, columns/*) as .npy, users.parquet, tracks.parquet,
 card.json; rejected.csv where rows were skipped. Open it with mu.data.logs.interactions.load(DIR).
 """
 
@@ -42,7 +42,7 @@ def main(argv: list[str]) -> int:
 
     inputs, output, overwrite = flags.pop("files"), flags.pop("output"), flags.pop("overwrite")
     parts = {part: flags.pop(part) for part in ("train", "valid", "test")}
-    for name in ("track_attributes", "user_attributes", "columns"):
+    for name in ("track_attributes", "user_attributes", "event_columns", "columns"):
         flags[name] = tuple(filter(None, (flags[name] or "").split(",")))
     flags["columns"] = flags["columns"] or None
     before = signal.signal(signal.SIGTERM, _stop) if _in_main_thread() else None
@@ -116,7 +116,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--encoding", default="utf-8", help="of text files, e.g. latin-1 (default: utf-8)")
     add("--data_dir", metavar="DIR", help="folder of TFDS data sets")
 
-    add = parser.add_argument_group("how plays ended, and in what situation (default: not read)").add_argument
+    add = parser.add_argument_group("how plays ended, and where they were played (default: not read)").add_argument
     add(
         "--finished",
         metavar="NAME",
@@ -124,10 +124,10 @@ def _parser() -> argparse.ArgumentParser:
     )
     add("--skipped", metavar="NAME", help="the same the other way round: 1 where it was skipped")
     add(
-        "--context",
-        metavar="NAME",
-        help="in what situation a play was, in a word (device, playlist, morning); up to 255 different ones, empty "
-        "included",
+        "--event_columns",
+        metavar="A,B,...",
+        help="columns with a category of each play (device, platform, context), kept in the log under their names; up "
+        "to 65,536 different values each, empty included",
     )
     add(
         "--skip_below_s",
@@ -266,8 +266,8 @@ def _summary(card: dict[str, Any], output: str, seconds: float) -> None:
         print(f"times were read as {card['time_unit_read']}")
     if "outcomes" in card:
         print("outcomes: " + ", ".join(f"{name} {n:,}" for name, n in card["outcomes"].items()))
-    if "contexts" in card:
-        print(f"contexts: {len(card['contexts'])}")
+    for name, values in card.get("event_columns", {}).items():
+        print(f"{name}: {len(values):,} values")
     if card["tracks_without_plays"]:
         print(f"tracks without plays: {card['tracks_without_plays']:,}")
     quantiles = card["history_length_quantiles"]

@@ -132,8 +132,7 @@ class Narrator:
         words = [when]
         if log.outcomes is not None and log.outcomes[event]:
             words.append(OUTCOMES[log.outcomes[event]])
-        if log.contexts is not None:
-            words.append(self.data.card["contexts"][log.contexts[event]])
+        words += [log.vocabulary(name)[codes[event]] for name, codes in log.columns.items()]
         return Shown(track, self._titles[track], ", ".join(word for word in words if word))
 
     def _about_track(self, track: int) -> str:

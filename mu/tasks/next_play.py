@@ -87,7 +87,7 @@ class NextPlay:
         self._in_batch, self._skipped, self._cold, self._augment = in_batch, skipped, cold, augment
         self._tags, self._contrastive, self._temperature = tags, contrastive, temperature
         self._buckets, self._plays = data.buckets, int(data.counts().sum())
-        self._contexts = len(data.card.get("contexts", ()))
+        self._contexts = len(data.card.get("event_columns", {}).get("context", ()))
         self.outputs: dict[str, Head] = {}
         if tags:
             self.outputs["tags"] = Head(len(data.tag_names))

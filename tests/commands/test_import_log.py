@@ -71,13 +71,13 @@ import sys, time
 from mu.commands.import_log import main
 from mu.data.logs.importing.reading import Reading
 
-write = Reading._spill
+append = Reading._append
 
-def write_and_wait(*arguments):
-    write(*arguments)
+def append_and_wait(*arguments):
+    append(*arguments)
     time.sleep(600)
 
-Reading._spill = write_and_wait
+Reading._append = append_and_wait
 sys.exit(main(sys.argv[1:]))
 """
 
@@ -92,7 +92,7 @@ def test_interrupted_process_leaves_nothing(tmp_path, number):
     waiting = [sys.executable, "-c", WAITS_AFTER_WRITING, *arguments[arguments.index(str(log)) :]]
     process = subprocess.Popen(waiting, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:
-        while not any(tmp_path.glob(".out*/spill/users")) and process.poll() is None:
+        while not any(tmp_path.glob(".out*/sort/users")) and process.poll() is None:
             time.sleep(0.002)
         process.send_signal(number)
         out, err = process.communicate(timeout=30)

@@ -125,7 +125,7 @@ class ListeningBatches(HistoryBatches):
             "segments": rows.segments,
             "gaps": self._gaps[at],
             "outcomes": _of_events(log.outcomes, at),
-            "contexts": _contexts(log.contexts, at),
+            "contexts": _contexts(log.columns.get("context"), at),
             "next_outcomes": _of_events(log.outcomes, after),
             "days": log.days(log.times[after]),
             "profiles": log.profiles[np.where(empty, 0, rows.users)],
@@ -200,7 +200,9 @@ class ListeningBatches(HistoryBatches):
         nothing = not len(histories)
         batch["gaps"] = blank if nothing else np.where(filled, gaps[source], 0)
         batch["outcomes"] = blank if nothing else np.where(filled, _of_events(histories.outcomes, source), 0)
-        batch["contexts"] = blank if nothing else np.where(filled, _contexts(histories.contexts, source), 0)
+        batch["contexts"] = (
+            blank if nothing else np.where(filled, _contexts(histories.columns.get("context"), source), 0)
+        )
         users = np.asarray(users)
         profiles = np.where((users >= 0)[:, None], self.listening.profiles[users], -1).astype(np.int32)
         batch["profiles"] = np.broadcast_to(profiles[:, None], (*filled.shape, profiles.shape[-1]))

@@ -1,8 +1,8 @@
-"""A log of plays as CSR arrays: who played what, when, how much; in memory or memory-mapped from a folder.
+"""A log of plays as CSR arrays: the user, track, time and weight of each play; in memory or memory-mapped.
 
-A folder holds `indptr.npy` (int64), `items.npy` (int32), `times.npy` (int64), `weights.npy` (float32), where the log
-told them `parts.npy`, `outcomes.npy` and `contexts.npy` (uint8), the tables `users.parquet` and `tracks.parquet`, and
-`card.json`.
+The folder of an imported log holds `indptr.npy` (int64), `items.npy` (int32), `times.npy` (int64) and `weights.npy`
+(float32); `parts.npy` and `outcomes.npy` (uint8) where the log has them; `columns/NAME.npy` (uint8 or uint16) for each
+event column; the tables `users.parquet` and `tracks.parquet`; and `card.json`.
 """
 
 import dataclasses
@@ -10,6 +10,7 @@ import functools
 import hashlib
 import json
 import os
+import urllib.parse
 from pathlib import Path
 from typing import Any, Self
 
@@ -21,7 +22,8 @@ from mu_kernels import CSR
 ARRAYS = {"indptr": np.int64, "items": np.int32, "times": np.int64, "weights": np.float32}
 EVENTS = ("items", "times", "weights")
 # One entry a play, in logs that have them.
-OPTIONAL = {"parts": np.uint8, "outcomes": np.uint8, "contexts": np.uint8}
+OPTIONAL = {"parts": np.uint8, "outcomes": np.uint8}
+COLUMN_TYPES = (np.uint8, np.uint16)
 PARTS = ("train", "valid", "test")
 OUTCOMES = ("unknown", "finished", "skipped")
 UNKNOWN, FINISHED, SKIPPED = range(3)
@@ -32,18 +34,18 @@ class Interactions:
     """Plays grouped by user; each user's plays in order of time, ties in input order; repeats allowed.
 
     Attributes:
-      indptr: int64 [U+1]; user u's plays are `indptr[u]:indptr[u+1]`.
+      indptr: int64 [U+1]; the plays of user u are `indptr[u]:indptr[u+1]`.
       items: int32 [E], dense track ids in `[0, n_items)`.
       times: int64 [E], unix milliseconds; or the input order where `card['time_unit'] == 'order'`.
-      weights: float32 [E], what the log says of a play (count, rating, seconds); 1 where it says nothing.
+      weights: float32 [E], the weight of a play (count, rating, seconds); 1 in logs without weights.
       n_items: size V of the catalogue.
-      parts: uint8 [E] or None: 0 train, 1 valid, 2 test, where the log came with a split.
-      outcomes: uint8 [E] or None: 0 unknown, 1 finished, 2 skipped, where the log tells.
-      contexts: uint8 [E] or None: index into the words `card['contexts']`, where the log tells in what situation
-        a play was ('' stands for plays of which it does not).
-      folder: of the import, where `users` and `tracks` are told of; None for logs made in memory.
+      parts: uint8 [E] or None: 0 train, 1 valid, 2 test, in logs that came with a split.
+      outcomes: uint8 [E] or None: 0 unknown, 1 finished, 2 skipped.
+      columns: event columns by name (device, platform, context, ...): uint8 or uint16 [E], index into
+        `vocabulary(name)`. The value '' stands for unknown.
+      folder: the folder of the import, which holds the tables of users and tracks; None for logs made in memory.
       user_rows: int64 [U] or None: the rows of users.parquet that these users are; None for all, in order.
-      card: what is known of the log (see `mu import`).
+      card: counts, options and provenance of the log (see `mu import`).
     """
 
     indptr: np.ndarray
@@ -53,24 +55,24 @@ class Interactions:
     n_items: int
     parts: np.ndarray | None = None
     outcomes: np.ndarray | None = None
-    contexts: np.ndarray | None = None
+    columns: dict[str, np.ndarray] = dataclasses.field(default_factory=dict)
     folder: Path | None = None
     user_rows: np.ndarray | None = None
     card: dict[str, Any] = dataclasses.field(default_factory=dict)
 
     def __repr__(self) -> str:
-        """How large it is, from when to when, and what it tells of a play."""
+        """The counts, the period, and which optional arrays and event columns there are."""
         counts = f"{len(self):,} plays of {self.n_items:,} tracks by {self.n_users:,} listeners"
-        told = (name for name in OPTIONAL if getattr(self, name) is not None)
-        return f"{type(self).__name__}({', '.join(filter(None, (counts, self.period, *told)))})"
+        optional = (name for name in OPTIONAL if getattr(self, name) is not None)
+        return f"{type(self).__name__}({', '.join(filter(None, (counts, self.period, *optional, *self.columns)))})"
 
     @property
     def period(self) -> str:
-        """'2024-01-05 to 2024-12-31', the days of the first and of the last play; '' without plays or times."""
+        """The days of the first and the last play, '2024-01-05 to 2024-12-31'; '' without plays or times."""
         if not len(self) or self.card.get("time_unit") == "order":
             return ""
-        heard = self.lengths > 0  # a listener's plays are in order of time: those in between are not read
-        ends = self.times[self.indptr[:-1][heard]].min(), self.times[self.indptr[1:][heard] - 1].max()
+        active = self.lengths > 0  # histories are in order of time: only their ends are read
+        ends = self.times[self.indptr[:-1][active]].min(), self.times[self.indptr[1:][active] - 1].max()
         first, last = (np.datetime64(int(end), "ms").astype("datetime64[D]") for end in ends)
         return f"{first} to {last}"
 
@@ -86,8 +88,12 @@ class Interactions:
         """int64 [U]: the number of plays of each user."""
         return np.diff(self.indptr)
 
+    def vocabulary(self, column: str) -> list[str]:
+        """The values of an event column; its codes are places in this list."""
+        return self.card["event_columns"][column]
+
     def row(self, user: int) -> np.ndarray:
-        """int32: the tracks that `user` played, in order."""
+        """int32: the tracks that `user` played, in order of time."""
         return self.items[self.indptr[user] : self.indptr[user + 1]]
 
     def take(self, users: np.ndarray) -> Self:
@@ -105,8 +111,10 @@ class Interactions:
         return dataclasses.replace(self, indptr=indptr, **self._events(np.flatnonzero(keep)))
 
     def nameless(self, items: np.ndarray) -> Self:
-        """A log of one row over this catalogue: somebody whom the log does not know, and who has played `items`, oldest
-        first; when and how nobody knows. It has no tables."""
+        """A log of one anonymous user who played `items`, oldest first, over this catalogue.
+
+        It has no times, outcomes, event columns or tables.
+        """
         items = np.asarray(items, np.int32)
         return dataclasses.replace(
             self,
@@ -115,44 +123,53 @@ class Interactions:
             times=np.arange(len(items), dtype=np.int64),
             weights=np.ones(len(items), np.float32),
             **dict.fromkeys(OPTIONAL),
+            columns={},
             folder=None,
             user_rows=np.array([-1]),
             card={**self.card, "time_unit": "order"},
         )
 
     def _events(self, index: np.ndarray) -> dict[str, Any]:
-        """What is known of the plays `index`, under the names of the attributes."""
+        """The plays `index` of every array with one entry a play, by attribute."""
         arrays = {name: getattr(self, name) for name in (*EVENTS, *OPTIONAL)}
-        return {name: None if array is None else array[index] for name, array in arrays.items()}
+        columns = {name: codes[index] for name, codes in self.columns.items()}
+        return {name: None if array is None else array[index] for name, array in arrays.items()} | {"columns": columns}
 
     @property
     def sizes(self) -> dict[str, int]:
-        """The id spaces: what tables have rows for."""
+        """The number of ids in each id space."""
         return {"n_users": self.n_users, "n_items": self.n_items}
 
     def merged(self, other: "Interactions") -> "Interactions":
-        """The plays of both (same users and catalogue), each listener's in order of time, ours before ties.
+        """The plays of both logs (same users and catalogue) in order of time; at equal times those of `self` first.
 
         Raises:
-          ValueError: outcomes or contexts are told by one of the two alone, or the words of the contexts differ.
+          ValueError: outcomes or an event column are in one of the two only, or a vocabulary differs.
         """
-        names: list[str] = [*EVENTS]
-        for name in ("outcomes", "contexts"):
-            mine, others = getattr(self, name), getattr(other, name)
-            if (mine is None) != (others is None):
-                raise ValueError(f"one of the two logs tells {name}, the other does not; import both alike")
-            if mine is not None:
-                names.append(name)
-        words = [log.card.get("contexts") for log in (self, other)]
-        if "contexts" in names and words[0] != words[1]:
-            raise ValueError(
-                f"the two logs number contexts of their own, {words[0]} and {words[1]}; import both at once"
-            )
+        if (self.outcomes is None) != (other.outcomes is None):
+            raise ValueError("one of the two logs has outcomes, the other has none; import both alike")
+        if different := sorted(self.columns.keys() ^ other.columns.keys()):
+            raise ValueError(f"one of the two logs has the event column {different[0]!r}, the other has not")
+        for name in self.columns:
+            mine, others = self.vocabulary(name), other.vocabulary(name)
+            if mine != others:
+                raise ValueError(
+                    f"the two logs have different vocabularies of {name!r}, {mine} and {others}; import both at once"
+                )
         users = np.concatenate([np.repeat(np.arange(log.n_users), log.lengths) for log in (self, other)])
-        times = np.concatenate([self.times, other.times])
-        order = np.lexsort((np.arange(len(users)), times, users))
-        arrays = {name: np.concatenate([getattr(self, name), getattr(other, name)])[order] for name in names}
-        return dataclasses.replace(self, indptr=self.indptr + other.indptr, parts=None, **arrays)
+        order = np.lexsort((np.arange(len(users)), np.concatenate([self.times, other.times]), users))
+
+        def join(mine: np.ndarray, others: np.ndarray) -> np.ndarray:
+            return np.concatenate([mine, others])[order]
+
+        return dataclasses.replace(
+            self,
+            indptr=self.indptr + other.indptr,
+            parts=None,
+            outcomes=None if self.outcomes is None or other.outcomes is None else join(self.outcomes, other.outcomes),
+            columns={name: join(codes, other.columns[name]) for name, codes in self.columns.items()},
+            **{name: join(getattr(self, name), getattr(other, name)) for name in EVENTS},
+        )
 
     def seen(self) -> CSR:
         """Which tracks each user has played, rows sorted and unique."""
@@ -180,10 +197,10 @@ class Interactions:
         return _read_table(self.folder / "tracks.parquet", self.n_items)
 
     def hash(self) -> str:
-        """sha256 over the arrays: equal logs have equal hashes, wherever they lie.
+        """sha256 over the arrays: equal logs have equal hashes, wherever they are stored.
 
-        Outcomes and contexts (with their words) count where a log has them; parts never do: what a split makes of
-        a log says more (`mu.data.logs.splits.Split.hash`).
+        Outcomes and event columns (with their vocabularies) count where a log has them. Parts never do: the hash of a
+        split covers them (`mu.data.logs.splits.Split.hash`).
         """
         digest = hashlib.sha256(f"{self.n_items}".encode())
         for name in ARRAYS:
@@ -191,10 +208,16 @@ class Interactions:
         if self.outcomes is not None:
             digest.update(b"outcomes")
             digest.update(np.ascontiguousarray(self.outcomes).data)
-        if self.contexts is not None:
-            digest.update(b"contexts" + json.dumps(self.card.get("contexts")).encode())
-            digest.update(np.ascontiguousarray(self.contexts).data)
+        for name in sorted(self.columns):
+            # The plural is historical: logs with a `context` column keep the hash they had as "contexts".
+            digest.update(f"{name}s{json.dumps(self.vocabulary(name))}".encode())
+            digest.update(np.ascontiguousarray(self.columns[name]).data)
         return digest.hexdigest()
+
+
+def column_file(name: str) -> str:
+    """The file of an event column, relative to the folder of the log."""
+    return f"columns/{urllib.parse.quote(name, safe='')}.npy"
 
 
 def _read_table(path: Path, rows: int) -> pl.DataFrame:
@@ -205,30 +228,35 @@ def _read_table(path: Path, rows: int) -> pl.DataFrame:
 
 
 def load(path: str | os.PathLike[str]) -> Interactions:
-    """Opens the folder that `mu import` wrote; the arrays are memory-mapped, read-only.
+    """Opens a folder that `mu import` wrote; the arrays are memory-mapped, read-only.
 
     Raises:
-      FileNotFoundError: `path` is no such folder; says how to make one.
+      FileNotFoundError: `path` is no such folder, or a file is missing from it.
       ValueError: an array has the wrong type or length; names the file.
     """
     folder = Path(path)
     if not (folder / "card.json").is_file():
         raise FileNotFoundError(f"no log at {folder} (card.json is missing); make one with `mu import`")
     card = json.loads((folder / "card.json").read_text())
-    arrays: dict[str, Any] = {}
-    for name, dtype in (ARRAYS | OPTIONAL).items():
-        path = folder / f"{name}.npy"
-        if name in OPTIONAL and not path.exists():
-            continue
-        arrays[name] = np.load(path, mmap_mode="r")
-        if arrays[name].dtype != dtype:
-            raise ValueError(f"{path} is {arrays[name].dtype}; it must be {np.dtype(dtype)}")
-    n_events = int(arrays["indptr"][-1])
-    for name in (*EVENTS, *OPTIONAL):
-        if name in arrays and len(arrays[name]) != n_events:
-            raise ValueError(f"{folder / name}.npy has {len(arrays[name])} entries; indptr.npy says {n_events}")
-    if "contexts" in arrays and "contexts" not in card:
-        raise ValueError(
-            f"{folder / 'card.json'} lacks the words 'contexts' that contexts.npy numbers; import it again"
-        )
-    return Interactions(**arrays, n_items=int(card["tracks"]), folder=folder, card=card)
+    indptr = _open(folder / "indptr.npy", (np.int64,))
+    n_events = int(indptr[-1])
+    arrays = {
+        name: _open(folder / f"{name}.npy", (dtype,), n_events)
+        for name, dtype in (ARRAYS | OPTIONAL).items()
+        if name != "indptr" and (name in ARRAYS or (folder / f"{name}.npy").exists())
+    }
+    names = card.get("event_columns", {})
+    columns = {name: _open(folder / column_file(name), COLUMN_TYPES, n_events) for name in names}
+    if unlisted := sorted({*folder.glob("columns/*.npy")} - {folder / column_file(name) for name in names}):
+        raise ValueError(f"{folder / 'card.json'} has no vocabulary for {unlisted[0]}; import the log again")
+    return Interactions(indptr, **arrays, columns=columns, n_items=int(card["tracks"]), folder=folder, card=card)
+
+
+def _open(path: Path, dtypes: tuple[type, ...], length: int | None = None) -> np.ndarray:
+    """The array, memory-mapped; checks its type and length."""
+    array = np.load(path, mmap_mode="r")
+    if array.dtype not in dtypes:
+        raise ValueError(f"{path} is {array.dtype}; it must be {' or '.join(str(np.dtype(one)) for one in dtypes)}")
+    if length is not None and len(array) != length:
+        raise ValueError(f"{path} has {len(array)} entries; indptr.npy says {length}")
+    return array

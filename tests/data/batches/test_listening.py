@@ -32,7 +32,7 @@ def test_a_batch_says_what_the_log_says():
         assert batch["targets"][row, column] == log.items[after]
         assert batch["outcomes"][row, column] == log.outcomes[at]
         assert batch["next_outcomes"][row, column] == log.outcomes[after]
-        assert batch["contexts"][row, column] == log.contexts[at] + 1
+        assert batch["contexts"][row, column] == log.columns["context"][at] + 1
         assert batch["gaps"][row, column] == (0 if at == low else 1 + int(np.log2(1 + 24 * 3600)))
     assert (batch["weights"] == held).all()
 
@@ -124,7 +124,7 @@ def test_inputs_end_with_the_latest_play_and_know_those_without():
     filled = found["segments"][0] > 0
     np.testing.assert_array_equal(found["items"][0, filled], log.items[latest])
     np.testing.assert_array_equal(found["outcomes"][0, filled], log.outcomes[latest])
-    np.testing.assert_array_equal(found["contexts"][0, filled], log.contexts[latest] + 1)
+    np.testing.assert_array_equal(found["contexts"][0, filled], log.columns["context"][latest] + 1)
     assert not found["segments"][1].any() and not found["contexts"][1].any()
     np.testing.assert_array_equal(found["profiles"][1, 0], log.profiles[5])
 
@@ -203,7 +203,7 @@ def test_other_sound_other_words_or_other_tags_are_other_data():
 def test_reprs_say_what_is_heard():
     log = make_listening()
     assert repr(log).endswith(
-        "outcomes, contexts,\n  sound of 19 tracks at 8,000 Hz, 2 tags, dates of release of 5 tracks)"
+        "outcomes, context,\n  sound of 19 tracks at 8,000 Hz, 2 tags, dates of release of 5 tracks)"
     )
     silent = make_listening(sound=False)
     assert "no sound, 2 tags" in repr(silent)

@@ -1,4 +1,4 @@
-"""How plays ended, in what situation, and clocks that run backwards, from files to arrays, as a user imports them."""
+"""Outcomes of plays, event columns, and clocks that run backwards: from files to arrays, as a user imports them."""
 
 import csv
 import itertools
@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mu.commands.import_log import main
-from mu.data.logs.importing import BadRowError, Options, import_log
+from mu.data.logs.importing import BadRowError, Options, import_log, reading
 from mu.data.logs.interactions import FINISHED, SKIPPED, UNKNOWN, load
 from mu.world.tables import write
 from mu.world.world import simulate
@@ -25,7 +25,7 @@ b,y,1,True,car
 """
 # By hand: user a is 0, b is 1; track x is 0, y is 1, z is 2; a's plays in order of time are y, z, x.
 ITEMS, OUTCOMES = [1, 2, 0, 0, 1], [UNKNOWN, SKIPPED, FINISHED, SKIPPED, FINISHED]
-WORDS = ["phone", "car", "phone", "", "car"]
+DEVICES = ["phone", "car", "phone", "", "car"]
 
 
 def write_csv(path, rows, names):
@@ -34,27 +34,33 @@ def write_csv(path, rows, names):
     return str(path)
 
 
-def words_of(log):
-    return [log.card["contexts"][code] for code in log.contexts]
+def values_of(log, column):
+    return [log.vocabulary(column)[code] for code in log.columns[column]]
 
 
-def test_outcomes_and_contexts_as_a_user_imports_them(tmp_path, capsys):
+def test_outcomes_and_event_columns_as_a_user_imports_them(tmp_path, capsys):
     (tmp_path / "log.csv").write_text(PLAYS)
-    command = [str(tmp_path / "log.csv"), "--finished=ended", "--context=device", f"--output={tmp_path / 'out'}"]
+    command = [
+        str(tmp_path / "log.csv"),
+        "--finished=ended",
+        "--event_columns=device,time",
+        f"--output={tmp_path / 'out'}",
+    ]
     assert main(command) == 0
     printed = capsys.readouterr().out
-    assert "outcomes: unknown 1, finished 2, skipped 2" in printed and "contexts: 3" in printed
+    assert "outcomes: unknown 1, finished 2, skipped 2" in printed and "device: 3 values" in printed
     log = load(tmp_path / "out")
-    assert log.items.tolist() == ITEMS and log.outcomes is not None and log.contexts is not None
+    assert log.items.tolist() == ITEMS and log.outcomes is not None
     assert log.outcomes.dtype == np.uint8 and log.outcomes.tolist() == OUTCOMES
-    assert log.contexts.dtype == np.uint8 and words_of(log) == WORDS
-    assert log.card["contexts"] == ["phone", "", "car"]
+    assert log.columns["device"].dtype == np.uint8 and values_of(log, "device") == DEVICES
+    assert log.vocabulary("device") == ["phone", "", "car"] and list(log.columns) == ["device", "time"]
+    assert values_of(log, "time") == [str(time // 1000) for time in log.times]
     assert log.card["outcomes"] == {"unknown": 1, "finished": 2, "skipped": 2}
     assert main([*command[:1], "--skipped=ended", "--output", str(tmp_path / "other")]) == 0
     other = load(tmp_path / "other")
     opposite = {UNKNOWN: UNKNOWN, FINISHED: SKIPPED, SKIPPED: FINISHED}
     assert other.outcomes is not None and other.outcomes.tolist() == [opposite[code] for code in OUTCOMES]
-    assert other.contexts is None
+    assert other.columns == {}
 
 
 def test_a_log_that_does_not_ask_is_what_it_was(tmp_path):
@@ -63,7 +69,7 @@ def test_a_log_that_does_not_ask_is_what_it_was(tmp_path):
     for name in ("log", "bare"):
         import_log([str(tmp_path / f"{name}.csv")], tmp_path / name)
     log, bare = load(tmp_path / "log"), load(tmp_path / "bare")
-    assert log.outcomes is None and log.contexts is None and log.hash() == bare.hash()
+    assert log.outcomes is None and not log.columns and log.hash() == bare.hash()
     assert sorted(path.name for path in (tmp_path / "log").iterdir()) == [
         *("card.json", "indptr.npy", "items.npy", "times.npy", "tracks.parquet", "users.parquet", "weights.npy")
     ]
@@ -151,7 +157,8 @@ MISTAKES = [
     (["--skip_below_share=50", "--duration=time"], "skip_below_share is 50.0; it must lie in [0, 1]"),
     (["--skip_below_share=.5", "--duration=time"], "needs the length of each track: say --length=NAME"),
     (["--length=time"], "--length is for --skip_below_share"),
-    (["--context=devise"], "--context=devise: log.csv has no such column (did you mean 'device'?)"),
+    (["--event_columns=devise"], "--event_columns=devise: log.csv has no such column (did you mean 'device'?)"),
+    (["--event_columns=device,device"], "it must name each column once"),
 ]
 
 
@@ -163,15 +170,19 @@ def test_mistakes_of_users(tmp_path, capsys, flags, message):
     assert [path.name for path in tmp_path.iterdir()] == ["log.csv"]
 
 
-def test_a_column_of_many_words_is_no_context(tmp_path, capsys):
-    rows = [("a", "x", f"word {n}") for n in range(256)]
-    source = write_csv(tmp_path / "log.csv", rows[:255], ["user", "track", "mood"])
-    assert main([source, "--context=mood", f"--output={tmp_path / 'out'}"]) == 0
-    log = load(tmp_path / "out")
-    assert words_of(log) == [row[2] for row in rows[:255]]
-    write_csv(tmp_path / "log.csv", [*rows[:9], *rows], ["user", "track", "mood"])
-    assert main([source, "--context=mood", f"--output={tmp_path / 'no'}"]) == 1
-    message = "log.csv, line 266, column mood: 'word 255' would be context 256; at most 255 are told apart"
+def test_many_values_make_a_wider_column_and_too_many_are_refused(tmp_path, capsys, monkeypatch):
+    values = [f"value {n}" for n in range(257)]
+    for n, dtype in ((256, np.uint8), (257, np.uint16)):
+        rows = [("a", "x", value) for value in values[:n]]
+        source = write_csv(tmp_path / "log.csv", rows, ["user", "track", "at/mood"])
+        command = [source, "--event_columns=at/mood", "--overwrite", f"--output={tmp_path / 'out'}"]
+        assert main(command) == 0
+        log = load(tmp_path / "out")
+        assert log.columns["at/mood"].dtype == dtype and values_of(log, "at/mood") == values[:n]
+    monkeypatch.setattr(reading, "MOST_VALUES", 255)
+    write_csv(tmp_path / "log.csv", [*rows[:9], *rows], ["user", "track", "at/mood"])
+    assert main(command) == 1
+    message = "log.csv, line 266, column at/mood: 'value 255' is value 256; an event column has at most 255 different"
     assert message in capsys.readouterr().err
 
 
@@ -192,7 +203,11 @@ def test_rules_keep_what_is_known_of_a_play(tmp_path_factory, rows, k_core, min_
     files = {"train": rows[:cut], "test": rows[cut:]} if 0 < cut < len(rows) else {"train": rows}
     parts = {name: [write_csv(folder / f"{name}.csv", part, names)] for name, part in files.items()}
     options = Options(
-        k_core=k_core, min_history=min_history, repeats="drop" if drop else "keep", finished="ended", context="context"
+        k_core=k_core,
+        min_history=min_history,
+        repeats="drop" if drop else "keep",
+        finished="ended",
+        event_columns=("context",),
     )
     try:
         import_log([], folder / "out", options, **parts)
@@ -207,7 +222,7 @@ def test_rules_keep_what_is_known_of_a_play(tmp_path_factory, rows, k_core, min_
         for at in range(log.indptr[user], log.indptr[user + 1]):
             row = rows[int(log.weights[at])]
             assert (users[user], tracks[log.items[at]], log.times[at]) == (row[0], row[1], 1000 * row[2])
-            assert (log.outcomes[at], words_of(log)[at]) == (code[row[3]], row[5])
+            assert (log.outcomes[at], values_of(log, "context")[at]) == (code[row[3]], row[5])
             assert log.parts[at] == (2 if "test" in parts and log.weights[at] >= cut else 0)
 
 

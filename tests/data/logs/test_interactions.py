@@ -14,7 +14,9 @@ from mu.data.logs import splits
 from mu.data.logs.interactions import Interactions, load
 
 N_TRACKS = 9
-CARD = {"time_unit": "ms", "contexts": ["", "home", "car"]}
+PLACES = ["", "home", "car"]
+DEVICES = [f"device {n}" for n in range(300)]
+CARD = {"time_unit": "ms", "event_columns": {"context": PLACES, "device": DEVICES}}
 
 
 def make_log(lengths, seed=0):
@@ -30,24 +32,30 @@ def make_log(lengths, seed=0):
         n_items=N_TRACKS,
         parts=generator.integers(0, 3, n).astype(np.uint8),
         outcomes=generator.integers(0, 3, n).astype(np.uint8),
-        contexts=generator.integers(0, 3, n).astype(np.uint8),
+        columns={
+            "context": generator.integers(0, 3, n).astype(np.uint8),
+            "device": generator.integers(0, 300, n).astype(np.uint16),
+        },
         card=CARD,
     )
 
 
 def plays_of(log):
-    """(user, item, time, weight, outcome, context) of each play; users by their row in the whole log."""
+    """(user, item, time, weight, outcome, context, device) of each play; users by their row in the whole log."""
     rows = np.arange(log.n_users) if log.user_rows is None else log.user_rows
     users = np.repeat(rows, log.lengths)
-    columns = (users, log.items, log.times, log.weights, log.outcomes, log.contexts)
+    columns = (users, log.items, log.times, log.weights, log.outcomes, *log.columns.values())
     return list(zip(*(column.tolist() for column in columns), strict=True))
 
 
 def write(log, folder):
     folder.mkdir()
-    for name in ("indptr", "items", "times", "weights", "parts", "outcomes", "contexts"):
+    for name in ("indptr", "items", "times", "weights", "parts", "outcomes"):
         if getattr(log, name) is not None:
             np.save(folder / f"{name}.npy", getattr(log, name))
+    (folder / "columns").mkdir()
+    for name, codes in log.columns.items():
+        np.save(folder / "columns" / f"{name}.npy", codes)
     pl.DataFrame({"user": [f"u{u}" for u in range(log.n_users)]}).write_parquet(folder / "users.parquet")
     pl.DataFrame({"track": [f"t{t}" for t in range(log.n_items)]}).write_parquet(folder / "tracks.parquet")
     (folder / "card.json").write_text(json.dumps(log.card | {"tracks": log.n_items}))
@@ -99,12 +107,12 @@ def test_a_log_on_disk_is_the_log_in_memory(tmp_path):
     found = write(log, tmp_path / "log")
     assert plays_of(found) == plays_of(log) and found.hash() == log.hash()
     assert np.asarray(found.parts).tolist() == np.asarray(log.parts).tolist()
-    bare = dataclasses.replace(log, parts=None, outcomes=None, contexts=None)
+    bare = dataclasses.replace(log, parts=None, outcomes=None, columns={}, card={"time_unit": "ms"})
     found = write(bare, tmp_path / "bare")
-    assert found.parts is None and found.outcomes is None and found.contexts is None
+    assert found.parts is None and found.outcomes is None and found.columns == {}
 
 
-@pytest.mark.parametrize("name", ["parts", "outcomes", "contexts"])
+@pytest.mark.parametrize("name", ["parts", "outcomes", "columns/context"])
 def test_arrays_of_another_type_or_length_are_refused(tmp_path, name):
     write(make_log([3]), tmp_path / "log")
     np.save(tmp_path / "log" / f"{name}.npy", np.zeros(2, np.uint8))
@@ -115,38 +123,53 @@ def test_arrays_of_another_type_or_length_are_refused(tmp_path, name):
         load(tmp_path / "log")
 
 
-def test_contexts_without_words_are_refused(tmp_path):
-    with pytest.raises(ValueError, match="lacks the words 'contexts'"):
+def test_event_columns_need_a_vocabulary_and_a_file(tmp_path):
+    with pytest.raises(ValueError, match=r"has no vocabulary for .*columns/context.npy"):
         write(dataclasses.replace(make_log([3]), card={}), tmp_path / "log")
+    write(make_log([3]), tmp_path / "other")
+    (tmp_path / "other" / "columns" / "device.npy").unlink()
+    with pytest.raises(FileNotFoundError, match=r"columns/device.npy"):
+        load(tmp_path / "other")
 
 
 def test_hashes_count_what_is_there():
-    """A log without outcomes and contexts has the hash that it always had."""
+    """A log without outcomes and event columns, or with a context alone, has the hash that it always had."""
     log = make_log([3, 4])
-    bare = dataclasses.replace(log, outcomes=None, contexts=None)
+    bare = dataclasses.replace(log, outcomes=None, columns={})
     digest = hashlib.sha256(b"9")
     for array in (log.indptr, log.items, log.times, log.weights):
         digest.update(array.tobytes())
     assert bare.hash() == digest.hexdigest()
+    context, device = log.columns["context"], log.columns["device"]
+    digest.update(b'contexts["", "home", "car"]' + context.tobytes())
+    assert dataclasses.replace(bare, columns={"context": context}).hash() == digest.hexdigest()
     others = [
-        dataclasses.replace(log, contexts=None),
+        dataclasses.replace(log, columns={}),
         dataclasses.replace(log, outcomes=None),
-        dataclasses.replace(log, outcomes=None, contexts=log.outcomes),
-        dataclasses.replace(log, outcomes=log.contexts, contexts=None),
-        dataclasses.replace(log, card=CARD | {"contexts": ["", "car", "home"]}),
+        dataclasses.replace(log, columns={"context": context}),
+        dataclasses.replace(log, columns={"device": device}),
+        dataclasses.replace(log, outcomes=None, columns={"context": log.outcomes}),
+        dataclasses.replace(log, outcomes=context, columns={}),
+        dataclasses.replace(log, card=CARD | {"event_columns": {"context": ["", "car", "home"], "device": DEVICES}}),
     ]
-    assert len({bare.hash(), log.hash(), *(other.hash() for other in others)}) == 7
-    assert log.hash() == make_log([3, 4]).hash() == dataclasses.replace(log, parts=None).hash()
+    assert len({bare.hash(), log.hash(), *(other.hash() for other in others)}) == 9
+    turned = dataclasses.replace(log, columns={"device": device, "context": context})
+    assert log.hash() == make_log([3, 4]).hash() == dataclasses.replace(log, parts=None).hash() == turned.hash()
 
 
-def test_logs_that_tell_different_things_are_not_merged():
+def test_logs_with_different_columns_are_not_merged():
     log = make_log([3, 4])
-    with pytest.raises(ValueError, match="one of the two logs tells outcomes, the other does not"):
+    with pytest.raises(ValueError, match="one of the two logs has outcomes, the other has none"):
         log.merged(dataclasses.replace(log, outcomes=None))
-    with pytest.raises(ValueError, match="one of the two logs tells contexts, the other does not"):
-        dataclasses.replace(log, contexts=None).merged(log)
-    with pytest.raises(ValueError, match="number contexts of their own"):
-        log.merged(dataclasses.replace(log, card={"contexts": ["home"]}))
+    with pytest.raises(ValueError, match="one of the two logs has the event column 'context', the other has not"):
+        dataclasses.replace(log, columns={}).merged(log)
+    with pytest.raises(ValueError, match="different vocabularies of 'context'"):
+        log.merged(dataclasses.replace(log, card={"event_columns": {"context": ["home"], "device": DEVICES}}))
+
+
+def test_an_anonymous_history_has_no_columns():
+    log = make_log([3, 4]).nameless(np.array([5, 2]))
+    assert log.items.tolist() == [5, 2] and log.columns == {} and log.outcomes is None
 
 
 def test_parts_of_a_log_know_its_tables(tmp_path):
@@ -164,6 +187,7 @@ def test_parts_of_a_log_know_its_tables(tmp_path):
 def test_its_repr_says_counts_days_and_what_a_play_tells():
     log = make_log([2, 0, 3])
     log = dataclasses.replace(log, times=np.array([3, 9, 1, 5, 8]) * 24 * 3600 * 1000, outcomes=None)
-    assert repr(log) == "Interactions(5 plays of 9 tracks by 3 listeners, 1970-01-02 to 1970-01-10, parts, contexts)"
+    counts = "5 plays of 9 tracks by 3 listeners"
+    assert repr(log) == f"Interactions({counts}, 1970-01-02 to 1970-01-10, parts, context, device)"
     for other in (log.where(np.zeros(5, bool)), dataclasses.replace(log, card={"time_unit": "order"})):
         assert other.period == "" and " to " not in repr(other)

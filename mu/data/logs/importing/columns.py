@@ -54,7 +54,7 @@ USUAL = {
 # Looked for where a rule asks for it; that a log has one changes nothing.
 USUAL_LENGTH = ("duration_s", "duration_ms", "duration", "length_s", "length_ms", "length", "track_length")
 # Columns that are read where they are named alone: an import without them stays what it is.
-NAMED = ("length", "finished", "skipped", "context")
+NAMED = ("length", "finished", "skipped")
 NONE = "none"
 
 
@@ -93,6 +93,7 @@ def choose_roles(
     flags: dict[str, str | None],
     track_attributes: Sequence[str],
     user_attributes: Sequence[str],
+    event_columns: Sequence[str],
     needs_duration: str | None,
     say: Callable[[str], None],
 ) -> Roles:
@@ -134,10 +135,11 @@ def choose_roles(
         say(f"{where}: no column of times; plays keep the order of the input")
     of_track = {must_have(name, names, "track_attributes", where): name for name in track_attributes}
     of_user = {must_have(name, names, "user_attributes", where): name for name in user_attributes}
+    events = tuple(must_have(name, names, "event_columns", where) for name in event_columns)
     title = chosen.pop("title")
     if title:
         of_track[title] = "title"
     if clash := (set(of_track.values()) & {"track"}) | (set(of_user.values()) & {"user"}):
         raise ValueError(f"the attribute {clash.pop()!r} would hide the column of ids; rename it in the file")
     user, track = str(chosen.pop("user")), str(chosen.pop("track"))
-    return Roles(user, track, **chosen, track_attributes=of_track, user_attributes=of_user)
+    return Roles(user, track, **chosen, event_columns=events, track_attributes=of_track, user_attributes=of_user)

@@ -20,7 +20,7 @@ class Options:
       finished: column of the log that says by 1 or true that a play was finished, by 0 or false that it was skipped;
         None does without.
       skipped: the same the other way round.
-      context: column of the log that says in a word in what situation a play was; None does without.
+      event_columns: columns of the log with a category of each play (device, platform, context), kept as they are.
       track_attributes, user_attributes: columns of the log kept in the tables, by the first play of each.
       track_table, user_table: a file with more attributes, joined by id (any format).
       track_key, user_key: the column of that file that holds the id; None looks for it.
@@ -52,7 +52,7 @@ class Options:
     title: str | None = None
     finished: str | None = None
     skipped: str | None = None
-    context: str | None = None
+    event_columns: tuple[str, ...] = ()
     track_attributes: tuple[str, ...] = ()
     user_attributes: tuple[str, ...] = ()
     track_table: str | None = None
@@ -94,6 +94,8 @@ class Options:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be 0 or more")
         if not 0 <= self.skip_below_share <= 1:
             raise ValueError(f"skip_below_share is {self.skip_below_share}; it must lie in [0, 1]")
+        if len(set(self.event_columns)) < len(self.event_columns):
+            raise ValueError(f"event_columns is {self.event_columns}; it must name each column once")
         said = [name for name in ("finished", "skipped") if getattr(self, name) not in (None, NONE)]
         rules = [name for name in ("skip_below_s", "skip_below_share") if getattr(self, name)]
         if len(said) > 1 or (said and rules):

@@ -1,13 +1,15 @@
-"""The first pass over the files: every row once, checked, numbered, spilled."""
+"""The first pass over the files: every row once, checked, numbered, appended to the external sort."""
 
 import re
 from collections.abc import Callable
 
 import numpy as np
+import polars as pl
 
-from mu.data.logs.importing.attributes import Entities
+from mu.data.logs.importing.attributes import Entities, text_of
 from mu.data.logs.importing.catalogue import Catalogue
 from mu.data.logs.importing.clock import Clock
+from mu.data.logs.importing.external_sort import ExternalSort
 from mu.data.logs.importing.faults import Rejected, readable
 from mu.data.logs.importing.identifiers import Identifiers
 from mu.data.logs.importing.options import Options
@@ -16,9 +18,8 @@ from mu.data.logs.importing.outcomes import Judge
 from mu.data.logs.importing.readers import reader
 from mu.data.logs.importing.rows import Plays, Roles, check
 from mu.data.logs.importing.sources import NO_PART, Settings, Source
-from mu.data.logs.importing.spill import Spill
 
-MOST_CONTEXTS = 255
+MOST_VALUES = 1 << 16
 Say = Callable[[str], None]
 
 
@@ -30,7 +31,7 @@ class Reading:
       catalogue: the track table, or None.
       clock: how times are written.
       order: clocks that run backwards.
-      contexts: the words of contexts.
+      event_columns: the values of each event column.
       rows_in, bad, short: rows read; those that are bad; those that are shorter than `min_play_s`.
     """
 
@@ -40,7 +41,7 @@ class Reading:
         self.catalogue = catalogue
         self.clock = Clock(options.time_unit)
         self.order = Order()
-        self.contexts = Identifiers()
+        self.event_columns = {name: Identifiers() for name in roles.event_columns}
         self.rows_in = self.bad = self.short = 0
         self._roles, self._options, self._rejected = roles, options, rejected
         self._played_units, self._judge = 1, None
@@ -66,12 +67,13 @@ class Reading:
         return self.catalogue.unknown_plays if self.catalogue and self._options.unknown_tracks == "skip" else 0
 
     def read(
-        self, sources: list[Source], settings: Settings, spill: Spill, progress: Callable[[str, float], None]
+        self, sources: list[Source], settings: Settings, sort: ExternalSort, progress: Callable[[str, float], None]
     ) -> None:
         """Reads all.
 
         Raises:
-          ValueError: no plays are left, there are more than 255 contexts, or unknown tracks, which were refused.
+          ValueError: no plays are left, an event column has more than 65,536 values, or there are
+            unknown tracks, which were refused.
         """
         least = self._options.min_play_s * self._played_units
         part = NO_PART
@@ -89,15 +91,15 @@ class Reading:
                         long = plays.played >= least
                         self.short += int(np.count_nonzero(~long))
                         plays = plays.where(long)
-                    self._spill(spill, plays, source)
+                    self._append(sort, plays, source)
                     progress("reading", (index + batch.done) / len(sources))
         if self.catalogue and self.catalogue.unknown_plays and self._options.unknown_tracks == "error":
             raise ValueError(self.catalogue.refusal())
-        if spill.n == 0:
+        if sort.n == 0:
             dropped = f"{self.bad} bad, {self.short} too short, {self.skipped} of tracks unknown to the track table"
             raise ValueError(f"no plays in the input ({self.rows_in} rows read, {dropped})")
 
-    def _spill(self, spill: Spill, plays: Plays, source: Source) -> None:
+    def _append(self, sort: ExternalSort, plays: Plays, source: Source) -> None:
         items, new = self.tracks.number(plays.tracks, plays)
         if self.catalogue:
             known = self.catalogue.known(items, new, plays, source.label)
@@ -115,9 +117,7 @@ class Reading:
             arrays["outcomes"] = self._judge(*self._seconds(plays, items))
         elif plays.outcomes is not None:
             arrays["outcomes"] = plays.outcomes
-        if plays.contexts is not None:
-            arrays["contexts"] = self._contexts(plays, source.label)
-        spill.append(**arrays)
+        sort.append(arrays, {name: self._codes(name, plays, source.label) for name in self.event_columns})
 
     def _seconds(self, plays: Plays, items: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
         """What the judge asks for: seconds played and, by option, seconds of the track."""
@@ -130,17 +130,22 @@ class Reading:
             length[rows >= 0] = self._table_lengths[rows[rows >= 0]]
         return plays.played / self._played_units, None if length is None else length / self._length_units
 
-    def _contexts(self, plays: Plays, label: str) -> np.ndarray:
-        """uint8 [n]: the number of each play's context."""
-        assert plays.contexts is not None
-        codes, new = self.contexts.number(plays.contexts)
-        if (over := len(self.contexts) - MOST_CONTEXTS) > 0:
+    def _codes(self, column: str, plays: Plays, label: str) -> np.ndarray:
+        """uint16 [n]: the values of an event column as places in its vocabulary."""
+        values = text_of(plays.frame[column]).fill_null("")
+        vocabulary = self.event_columns[column]
+        codes, new = vocabulary.number(values)
+        if (over := len(vocabulary) - MOST_VALUES) > 0:
             at = int(new[len(new) - over])
             raise ValueError(
-                f"{label}, line {plays.lines[at]}, column {self._roles.context}: {plays.contexts[at]!r} would be "
-                f"context {MOST_CONTEXTS + 1}; at most {MOST_CONTEXTS} are told apart. Is this the column of contexts?"
+                f"{label}, line {plays.lines[at]}, column {column}: {values[at]!r} is value {MOST_VALUES + 1:,}; an "
+                f"event column has at most {MOST_VALUES:,} different values. Is this a column of categories?"
             )
-        return codes.astype(np.uint8)
+        return codes.astype(np.uint16)
+
+    def vocabularies(self) -> dict[str, list[str]]:
+        """The values of each event column, in order of their codes."""
+        return {name: ids.values().cast(pl.String).to_list() for name, ids in self.event_columns.items()}
 
 
 def _units_per_s(name: str, unit: str, flag: str, say: Say) -> int:

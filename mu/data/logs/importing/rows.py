@@ -13,10 +13,20 @@ from mu.data.logs.interactions import FINISHED, SKIPPED
 
 @dataclasses.dataclass(frozen=True)
 class Roles:
-    """Which column of the files is what; None where there is none.
+    """The role of each column of the files; None where there is none.
 
-    `finished` and `skipped` tell the outcome, one by its yes, the other by its no. `length` is the track's whole
-    duration. `track_attributes` and `user_attributes` map columns of the files to columns of the tables.
+    Attributes:
+      user: ids of users.
+      track: ids of tracks.
+      time: times of plays.
+      weight: weights of plays.
+      duration: time played.
+      length: duration of the track.
+      finished: outcomes, 1 where the play was finished.
+      skipped: outcomes, 1 where the play was skipped.
+      event_columns: columns that become event columns of the log.
+      track_attributes: columns of the files -> columns of the table of tracks.
+      user_attributes: columns of the files -> columns of the table of users.
     """
 
     user: str
@@ -27,16 +37,15 @@ class Roles:
     length: str | None = None
     finished: str | None = None
     skipped: str | None = None
-    context: str | None = None
+    event_columns: tuple[str, ...] = ()
     track_attributes: dict[str, str] = dataclasses.field(default_factory=dict)
     user_attributes: dict[str, str] = dataclasses.field(default_factory=dict)
 
     def wanted(self) -> list[str]:
         """Each column once, those of plays first."""
         plays = [self.user, self.track, self.time, self.weight, self.duration, self.length]
-        told = [self.finished, self.skipped, self.context]
-        names = [name for name in plays + told if name] + [*self.track_attributes, *self.user_attributes]
-        return list(dict.fromkeys(names))
+        names = [name for name in [*plays, self.finished, self.skipped] if name]
+        return list(dict.fromkeys([*names, *self.event_columns, *self.track_attributes, *self.user_attributes]))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,7 +59,6 @@ class Plays:
       played: float64 [n]: time played, in the unit of the file, or None.
       length: float64 [n]: the whole length of the track, in the unit of the file, NaN where not known; or None.
       outcomes: uint8 [n] (see `mu.data.logs.interactions`), or None.
-      contexts: words, '' where missing; or None.
       lines: int64 [n]: where each row stands in the source, from 1.
       frame: the rows of the batch with all columns.
     """
@@ -62,7 +70,6 @@ class Plays:
     played: np.ndarray | None
     length: np.ndarray | None
     outcomes: np.ndarray | None
-    contexts: pl.Series | None
     lines: np.ndarray
     frame: pl.DataFrame
 
@@ -97,7 +104,7 @@ def check(batch: Batch, roles: Roles, clock: Clock, label: str) -> tuple[Plays, 
         else:
             missing = column.is_null().to_numpy()
         faults.append((name, missing, "missing field"))
-    times = weights = played = length = outcomes = contexts = None
+    times = weights = played = length = outcomes = None
     if roles.time:
         times = clock.read(frame[roles.time])
         faults.append((roles.time, _empty(frame[roles.time]), "missing field"))
@@ -115,8 +122,6 @@ def check(batch: Batch, roles: Roles, clock: Clock, label: str) -> tuple[Plays, 
         if name:
             outcomes, unreadable = outcomes_of(frame[name], yes)
             faults.append((name, unreadable, "unreadable outcome, should be 0 or 1, true or false, or empty"))
-    if roles.context:
-        contexts = frame[roles.context].cast(pl.String).fill_null("")
     bad_mask = np.zeros(len(frame), bool)
     bad = list(batch.bad)
     for name, mask, reason in faults:
@@ -128,9 +133,7 @@ def check(batch: Batch, roles: Roles, clock: Clock, label: str) -> tuple[Plays, 
             value = frame[name][int(at)]
             bad.append(BadRow(label, int(batch.lines[at]), name, "" if value is None else shown(str(value)), reason))
     users, tracks = ids
-    plays = Plays(users, tracks, times, weights, played, length, outcomes, contexts, batch.lines, frame).where(
-        ~bad_mask
-    )
+    plays = Plays(users, tracks, times, weights, played, length, outcomes, batch.lines, frame).where(~bad_mask)
     if plays.weights is not None:
         plays = dataclasses.replace(plays, weights=plays.weights.astype(np.float32))
     return plays, sorted(bad, key=lambda row: row.line)

@@ -51,7 +51,7 @@ def apply_rules(
     tracks = np.concatenate([tracks, catalogue[track_count[catalogue] == 0]])
     del items
     if not keep.all():
-        for path in sorted(folder.glob("*.npy")):
+        for path in sorted(folder.rglob("*.npy")):
             if path.stem != "indptr":
                 _compact(path, keep, renumber if path.stem == "items" else None)
         np.save(folder / "indptr.npy", np.concatenate([[0], np.cumsum(counts[users])]).astype(np.int64))

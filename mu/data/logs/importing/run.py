@@ -15,6 +15,7 @@ from mu.data.logs.importing import card as cards
 from mu.data.logs.importing import tfds_source
 from mu.data.logs.importing.catalogue import Catalogue
 from mu.data.logs.importing.columns import NAMED, NONE, USUAL, choose_roles
+from mu.data.logs.importing.external_sort import ExternalSort
 from mu.data.logs.importing.faults import Rejected, readable
 from mu.data.logs.importing.options import Options
 from mu.data.logs.importing.output import whole_folder
@@ -29,7 +30,6 @@ from mu.data.logs.importing.sources import (
     file_digest,
     find_sources,
 )
-from mu.data.logs.importing.spill import Spill
 from mu.data.logs.importing.tables import Table, extend, find_table, read_table
 from mu.data.logs.interactions import PARTS
 
@@ -81,13 +81,13 @@ def import_log(
         flag = "catalogue=all" if options.catalogue == "all" else f"unknown_tracks={options.unknown_tracks}"
         raise ValueError(f"--{flag} needs a table that says which tracks there are: say --track_table=FILE")
     roles = _roles(sources, settings, options, extra["track"] is not None, say)
-    fields = {
+    arrays = {
         "times": roles.time,
         "weights": roles.weight,
         "parts": sources[0].part != NO_PART,
         "outcomes": roles.finished or roles.skipped or options.skip_below_s or options.skip_below_share,
-        "contexts": roles.context,
     }
+    fields = [name for name, there in arrays.items() if there]
     files = _files([*sources, *(source for source in extra.values() if source)], settings)
     hasher, stop_hashing = ThreadPoolExecutor(1), threading.Event()
     try:
@@ -95,7 +95,7 @@ def import_log(
             digests = [(path, hasher.submit(file_digest, path, stop_hashing)) for path in files]
             with (
                 Rejected(folder / "rejected.csv", options.on_error == "skip") as rejected,
-                Spill(folder / "spill", [name for name, there in fields.items() if there]) as spill,
+                ExternalSort(folder / "sort", fields, roles.event_columns) as sort,
             ):
                 tables = {
                     role: read_table(
@@ -106,11 +106,11 @@ def import_log(
                 }
                 catalogue = Catalogue(tables["track"]) if "track" in tables else None
                 state = Reading(roles, options, catalogue, rejected, say)
-                state.read(sources, settings, spill, progress)
+                state.read(sources, settings, sort, progress)
                 if warning := state.order.warning():
                     say(warning)
                 entities = _entities(state, tables, options, say)
-                spill.place(folder, len(state.users), lambda share: progress("placing", share))
+                sort.place(folder, len(state.users), state.vocabularies(), lambda share: progress("placing", share))
             users, tracks, dropped = _apply_rules(folder, state, options)
             entities["user"][users].write_parquet(folder / "users.parquet")
             entities["track"][tracks].write_parquet(folder / "tracks.parquet")
@@ -169,6 +169,7 @@ def _roles(
                 flags,
                 options.track_attributes,
                 options.user_attributes,
+                options.event_columns,
                 next((rule for rule in rules if getattr(options, rule)), None),
                 say,
             )
@@ -210,10 +211,10 @@ def _apply_rules(folder: Path, state: Reading, options: Options) -> tuple[np.nda
 
 
 def _told(state: Reading) -> dict[str, Any]:
-    """What the card says of contexts and of the track table, where there are any."""
+    """The card's entries of event columns and of the track table, where there are any."""
     told: dict[str, Any] = {}
-    if len(state.contexts):
-        told["contexts"] = state.contexts.values().cast(pl.String).to_list()
+    if state.event_columns:
+        told["event_columns"] = state.vocabularies()
     if state.catalogue:
         told["unknown_tracks"] = {"tracks": state.catalogue.unknown_tracks, "plays": state.catalogue.unknown_plays}
     return told
