@@ -102,7 +102,7 @@ def imported(world: Path, output: Path) -> None:
             time="time",
             title="title",
             finished="finished",
-            context="context",
+            event_columns=("context",),
             track_table=str(world / "tracks.csv"),
             user_table=str(world / "listeners.csv"),
             catalogue="all",
