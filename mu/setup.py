@@ -94,16 +94,16 @@ def set_up(config: Config, mesh: jax.sharding.Mesh | None = None) -> Setup:
     train = split.train.merged(split.valid) if config.refit else split.train
     batches = mu.config.build(config.batches, train, sparse=sparse, seed=config.seed)
     task = mu.config.build(config.task, data=train, **data.sizes)
-    if config.accumulate > 1 and getattr(task, "whole_batch", False):
+    if config.accumulate > 1 and task.compares_examples:
         raise mu.config.ConfigError(
             f"accumulate={config.accumulate}: {config.task.name} compares the examples of a batch with each other, and "
             "would compare those of a microbatch only; set accumulate=1 and, for larger batches, more devices"
         )
-    if getattr(task, "whole_catalogue", False) and sparse:
+    if task.needs_all_items and sparse:
         raise mu.config.ConfigError(
             f"task.loss={config.task.loss!r} needs every item's row at every step: set tables.name='dense'"
         )
-    if not getattr(task, "whole_catalogue", False) and not config.batches.get("negatives", 1):
+    if not task.needs_all_items and not config.batches.get("negatives", 1):
         raise mu.config.ConfigError(f"task.loss={config.task.loss!r} needs batches.negatives of at least 1")
     if batches.batch_size % config.accumulate:
         raise mu.config.ConfigError(f"accumulate={config.accumulate} does not divide the batch of {batches.batch_size}")
@@ -120,9 +120,7 @@ def set_up(config: Config, mesh: jax.sharding.Mesh | None = None) -> Setup:
     row_optimizer = mu.config.build(config.tables) if sparse else None
 
     def build_model(rngs: nnx.Rngs) -> Any:
-        offered = {name: getattr(task, name, None) for name in ("outputs", "asked")}
-        offered["sample_rate_hz"] = getattr(data, "sample_rate_hz", None)
-        return mu.config.build(config.model, rngs=rngs, **offered)
+        return mu.config.build(config.model, rngs=rngs, **task.offers)
 
     given = train.track_rows() if hasattr(train, "track_rows") else {}
     specs = nnx.eval_shape(lambda: build_model(nnx.Rngs(0))).tables()

@@ -27,7 +27,9 @@ class Encoder:
 
     def __init__(self, graph: nnx.GraphDef, task: Retrieval, batches: Batches):
         self.batches = batches
-        self._queries = jax.jit(lambda params, rows, batch: task.predict(nnx.merge(graph, params), rows, batch))
+        self._queries = jax.jit(
+            lambda params, rows, batch: task.predict(nnx.merge(graph, params), rows, batch)["query"]
+        )
         self._vectors = jax.jit(lambda params, rows: nnx.merge(graph, params).item_vectors(rows))
 
     def vectors(self, params: Any, rows: Mapping[str, jax.Array]) -> tuple[np.ndarray, np.ndarray | None]:

@@ -1,4 +1,4 @@
-"""Telling what a clip is: classes, tags and numbers, each by a head of its own, all from one encoder."""
+"""Supervised learning of clips: classes, tags and numbers, each by a head of its own, all from one encoder."""
 
 from collections.abc import Mapping
 from typing import Any, Protocol
@@ -10,11 +10,15 @@ import numpy as np
 from mu import losses
 from mu.audio.augment import mixup
 from mu.nn.heads import Head
+from mu.tasks.audio_views import AudioModel, augmented_waveforms, clip_outputs, encode_views, flat_crops
 from mu.tasks.augmentations import Augmentations
 
 
 class LabelledClips(Protocol):
-    """What is known of the clips to learn from; `mu.data.clips.clips.Clips` is one."""
+    """Clips with labels; `mu.data.clips.clips.Clips` is one."""
+
+    @property
+    def sample_rate_hz(self) -> int: ...
 
     @property
     def targets(self) -> Mapping[str, Any]:
@@ -31,14 +35,22 @@ class ClipTargets:
 
     Args:
       data: the training clips.
-      augment: what is done to them; None for nothing.
+      augment: augmentations of the clips, or None.
       mixup_alpha: of the Beta distribution of mixup's weights; 0 for none.
       label_smoothing: of the classes.
-      head_weights: name -> weight; 1 where nothing is said.
+      head_weights: name -> weight; 1 for targets without an entry.
 
     Attributes:
-      outputs: the heads that the model must have.
+      kinds: name of a target -> 'class', 'tags' or 'numbers'.
+      offers: 'outputs', the heads, and 'sample_rate_hz', for the model's constructor.
+      requires: names that the model must return.
+      compares_examples: the loss of an example does not depend on the others of its batch; mixup draws its partner
+        from them, which a microbatch may do too.
+      needs_all_items: no step needs the rows of a whole catalogue.
     """
+
+    compares_examples = False
+    needs_all_items = False
 
     def __init__(
         self,
@@ -60,13 +72,15 @@ class ClipTargets:
         if unknown:
             raise ValueError(f"head_weights names {min(unknown)!r}; the targets are {', '.join(data.targets)}")
         self.kinds = {name: target.kind for name, target in data.targets.items()}
-        self.outputs = {name: Head(len(target.names)) for name, target in data.targets.items()}
+        outputs = {name: Head(len(target.names)) for name, target in data.targets.items()}
+        self.offers: Mapping[str, Any] = {"outputs": outputs, "sample_rate_hz": data.sample_rate_hz}
+        self.requires = frozenset({"clip", *outputs})
         self._weights = {name: float(weights.get(name, 1.0)) for name in self.kinds}
         self._augment, self._mixup_alpha, self._smoothing = augment, mixup_alpha, label_smoothing
         self._scales = {name: _scale(name, target) for name, target in data.targets.items() if target.kind == "numbers"}
 
     def loss(
-        self, model: Any, rows: Mapping[str, jax.Array], batch: Mapping[str, Any], key: jax.Array
+        self, model: AudioModel, rows: Mapping[str, jax.Array], batch: Mapping[str, Any], key: jax.Array
     ) -> tuple[jax.Array, jax.Array]:
         """(loss [B C], weights [B C]) of every crop.
 
@@ -79,64 +93,64 @@ class ClipTargets:
         del rows
         waveform_key, mixup_key, spectrogram_key, model_key = jax.random.split(key, 4)
         crops = batch["audio"].shape[1]
-        audio = batch["audio"].reshape(-1, batch["audio"].shape[-1])
-        samples = batch["samples"].reshape(-1)
         targets = {name: jnp.repeat(batch[name], crops, axis=0) for name in self.kinds}
-        if self._augment is not None:
-            audio, samples = self._augment.waveform(waveform_key, audio, samples, model.front_end.sample_rate_hz)
+        audio, samples = augmented_waveforms(self._augment, model.front_end, *flat_crops(batch), waveform_key)
         partner, share = None, jnp.ones(len(audio), jnp.float32)
         if self._mixup_alpha:
             audio, partner, share = mixup(mixup_key, audio, alpha=self._mixup_alpha)
             samples = jnp.maximum(samples, samples[partner])
-        spectrogram, mask = model.front_end.spectrogram(audio, samples)
-        spectrogram = model.front_end.normalised(spectrogram, mask)
-        if self._augment is not None:
-            spectrogram = self._augment.spectrogram(spectrogram_key, spectrogram)
-        found = model.encode(spectrogram, mask, model_key)
-        values = share * self.head_losses(found, targets)
+        outputs = encode_views(
+            self._augment, model, audio, samples, spectrogram_key=spectrogram_key, model_key=model_key
+        )
+        values = share * self.head_losses(outputs, targets)
         if partner is not None:
             mixed = {name: target[partner] for name, target in targets.items()}
-            values = values + (1.0 - share) * self.head_losses(found, mixed)
+            values = values + (1.0 - share) * self.head_losses(outputs, mixed)
         return values, jnp.repeat(batch["weights"], crops)
 
-    def head_losses(self, found: Mapping[str, jax.Array], targets: Mapping[str, jax.Array]) -> jax.Array:
-        """[B]: the heads' losses, weighted and added, of what an encoder says and the targets under the same names."""
-        total = jnp.zeros(len(found["clip"]), jnp.float32)
+    def head_losses(self, outputs: Mapping[str, jax.Array], targets: Mapping[str, jax.Array]) -> jax.Array:
+        """The weighted sum of the heads' losses, [B].
+
+        Args:
+          outputs: of the encoder; 'clip' and each target's logits or numbers under its name.
+          targets: true values under the same names.
+        """
+        total = jnp.zeros(len(outputs["clip"]), jnp.float32)
         for name, kind in self.kinds.items():
             target = targets[name]
             if kind == "class":
                 known = target >= 0
-                value = losses.cross_entropy(found[name], target, self._smoothing)
+                value = losses.cross_entropy(outputs[name], target, self._smoothing)
             else:
                 known = jnp.isfinite(target).all(axis=-1)
                 target = jnp.where(known[:, None], target, 0.0)
                 if kind == "tags":
-                    value = losses.binary_cross_entropy(found[name], target)
+                    value = losses.binary_cross_entropy(outputs[name], target)
                 else:
                     mean, deviation = self._scales[name]
-                    value = losses.squared_error(found[name], (target - mean) / deviation)
+                    value = losses.squared_error(outputs[name], (target - mean) / deviation)
             total = total + self._weights[name] * jnp.where(known, value, 0.0)
         return total
 
     def predict(
-        self, model: Any, rows: Mapping[str, jax.Array], batch: Mapping[str, jax.Array]
+        self, model: AudioModel, rows: Mapping[str, jax.Array], batch: Mapping[str, jax.Array]
     ) -> dict[str, jax.Array]:
-        """What each head says of each piece of audio ('audio' [B, 1, N], 'samples' [B, 1]).
+        """Clip vectors and predictions of every head for pieces of audio ('audio' [B, 1, N], 'samples' [B, 1]).
 
         Returns:
           'clip' [B, D]; and name -> float32 [B, C]: probabilities of classes or tags, numbers in their own units.
         """
-        found = model(rows, {"audio": batch["audio"][:, 0], "samples": batch["samples"][:, 0]})
-        said = {"clip": found["clip"]}
+        outputs = clip_outputs(model, rows, batch)
+        predictions = {"clip": outputs["clip"]}
         for name, kind in self.kinds.items():
             if kind == "class":
-                said[name] = jax.nn.softmax(found[name])
+                predictions[name] = jax.nn.softmax(outputs[name])
             elif kind == "tags":
-                said[name] = jax.nn.sigmoid(found[name])
+                predictions[name] = jax.nn.sigmoid(outputs[name])
             else:
                 mean, deviation = self._scales[name]
-                said[name] = found[name] * deviation + mean
-        return said
+                predictions[name] = outputs[name] * deviation + mean
+        return predictions
 
 
 def _scale(name: str, target: Any) -> tuple[np.ndarray, np.ndarray]:

@@ -1,4 +1,4 @@
-"""Learning without labels: two crops of a clip must know each other among the crops of all others."""
+"""Contrastive learning without labels: two crops of a clip are found among the crops of all other clips."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,8 +7,15 @@ import jax
 
 from mu import losses
 from mu.nn.heads import Head
+from mu.tasks.audio_views import (
+    AudioModel,
+    Recordings,
+    augmented_waveforms,
+    clip_outputs,
+    encode_views,
+    flat_crops,
+)
 from mu.tasks.augmentations import Augmentations
-from mu.tasks.embedding import clip_vectors
 
 
 class Contrastive:
@@ -19,24 +26,38 @@ class Contrastive:
     thrown away afterwards.
 
     Args:
+      data: the training clips.
       augment: what makes the crops differ; None leaves it to where they lie.
       temperature: of the loss.
       projection: size of the space that the crops are compared in.
 
     Attributes:
-      outputs: the projection head.
+      offers: 'outputs', the projection head, and 'sample_rate_hz', for the model's constructor.
+      requires: names that the model must return.
+      compares_examples: the loss of an example depends on the others of its batch.
+      needs_all_items: no step needs the rows of a whole catalogue.
     """
 
-    whole_batch = True
+    requires = frozenset({"clip", "projection"})
+    compares_examples = True
+    needs_all_items = False
 
-    def __init__(self, *, augment: Augmentations | None = None, temperature: float = 0.1, projection: int = 128):
+    def __init__(
+        self,
+        *,
+        data: Recordings,
+        augment: Augmentations | None = None,
+        temperature: float = 0.1,
+        projection: int = 128,
+    ):
         if temperature <= 0:
             raise ValueError(f"temperature={temperature}; it must be positive")
         self._augment, self._temperature = augment, temperature
-        self.outputs = {"projection": Head(projection, hidden=2 * projection)}
+        outputs = {"projection": Head(projection, hidden=2 * projection)}
+        self.offers: Mapping[str, Any] = {"outputs": outputs, "sample_rate_hz": data.sample_rate_hz}
 
     def loss(
-        self, model: Any, rows: Mapping[str, jax.Array], batch: Mapping[str, Any], key: jax.Array
+        self, model: AudioModel, rows: Mapping[str, jax.Array], batch: Mapping[str, Any], key: jax.Array
     ) -> tuple[jax.Array, jax.Array]:
         """(loss [B], weights [B]); 'audio' must be [B, 2, N] (`batches.crops=2`)."""
         del rows
@@ -44,16 +65,15 @@ class Contrastive:
         if crops != 2:
             raise ValueError(f"a batch has {crops} crops of each clip; contrastive learning needs batches.crops=2")
         waveform_key, spectrogram_key, model_key = jax.random.split(key, 3)
-        audio = batch["audio"].reshape(-1, batch["audio"].shape[-1])
-        samples = batch["samples"].reshape(-1)
-        if self._augment is not None:
-            audio, samples = self._augment.waveform(waveform_key, audio, samples, model.front_end.sample_rate_hz)
-        spectrogram, mask = model.front_end.spectrogram(audio, samples)
-        spectrogram = model.front_end.normalised(spectrogram, mask)
-        if self._augment is not None:
-            spectrogram = self._augment.spectrogram(spectrogram_key, spectrogram)
-        views = model.encode(spectrogram, mask, model_key)["projection"]
-        views = views.reshape(len(batch["audio"]), 2, -1)
+        audio, samples = augmented_waveforms(self._augment, model.front_end, *flat_crops(batch), waveform_key)
+        outputs = encode_views(
+            self._augment, model, audio, samples, spectrogram_key=spectrogram_key, model_key=model_key
+        )
+        views = outputs["projection"].reshape(len(batch["audio"]), 2, -1)
         return losses.nt_xent(views[:, 0], views[:, 1], batch["rows"], self._temperature), batch["weights"]
 
-    predict = staticmethod(clip_vectors)
+    def predict(
+        self, model: AudioModel, rows: Mapping[str, jax.Array], batch: Mapping[str, jax.Array]
+    ) -> dict[str, jax.Array]:
+        """{'clip': float32 [B, D]}, the clip vectors of 'audio' [B, 1, N] and 'samples' [B, 1]."""
+        return {"clip": clip_outputs(model, rows, batch)["clip"]}

@@ -1,4 +1,4 @@
-"""Learning without labels: what is hidden of a spectrogram must be told from the rest."""
+"""Masked-spectrogram modelling without labels: hidden patches are reconstructed from the visible ones."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,29 +7,38 @@ import jax
 import jax.numpy as jnp
 
 from mu.nn.heads import Head
-from mu.tasks.embedding import clip_vectors
+from mu.tasks.audio_views import Recordings, clip_outputs, flat_crops, spectrograms
 
 
 class MaskedSpectrogram:
     """Masked-spectrogram modelling (SSAST, Gong et al. 2022, arXiv:2110.09784; the reconstruction half).
 
-    Patches as long as one frame of the encoder and `mels` bands high are set to the mean (0); from each frame a linear
-    head tells the log-mel spectrogram that it stands for. The loss of a clip is the mean squared error over hidden
-    places that hold the clip.
+    Patches as long as one frame of the encoder and `mels` bands high are set to the mean (0); a linear head
+    reconstructs from each frame the log-mel spectrogram that it stands for. The loss of a clip is the mean squared
+    error over hidden places inside the clip.
 
     Args:
+      data: the training clips.
       share: of the patches that are hidden.
       mels: height of a patch.
 
     Attributes:
-      outputs: the reconstruction head.
+      offers: 'outputs', the reconstruction head, and 'sample_rate_hz', for the model's constructor.
+      requires: names that the model must return.
+      compares_examples: the loss of an example does not depend on the others of its batch.
+      needs_all_items: no step needs the rows of a whole catalogue.
     """
 
-    def __init__(self, *, share: float = 0.5, mels: int = 16):
+    requires = frozenset({"frames", "mask", "clip", "log_mel"})
+    compares_examples = False
+    needs_all_items = False
+
+    def __init__(self, *, data: Recordings, share: float = 0.5, mels: int = 16):
         if not 0 < share < 1:
             raise ValueError(f"share={share}; it must lie between 0 and 1")
         self._share, self._mels = share, mels
-        self.outputs = {"log_mel": Head("log_mel", of="frames")}
+        outputs = {"log_mel": Head("log_mel", of="frames")}
+        self.offers: Mapping[str, Any] = {"outputs": outputs, "sample_rate_hz": data.sample_rate_hz}
 
     def loss(
         self, model: Any, rows: Mapping[str, jax.Array], batch: Mapping[str, Any], key: jax.Array
@@ -37,21 +46,23 @@ class MaskedSpectrogram:
         """(loss [B C], weights [B C]) of every crop."""
         del rows
         crops = batch["audio"].shape[1]
-        audio = batch["audio"].reshape(-1, batch["audio"].shape[-1])
-        spectrogram, mask = model.front_end.spectrogram(audio, batch["samples"].reshape(-1))
-        spectrogram = model.front_end.normalised(spectrogram, mask)
+        spectrogram, mask = spectrograms(model.front_end, *flat_crops(batch))
         stride = model.trunk.stride_frames
         size, length, n_mels = spectrogram.shape
         steps, bands = -(-length // stride), -(-n_mels // self._mels)
         patch_key, model_key = jax.random.split(key)
         hidden = jax.random.bernoulli(patch_key, self._share, (size, steps, bands))
         hidden = jnp.repeat(jnp.repeat(hidden, stride, axis=1), self._mels, axis=2)[:, :length, :n_mels]
-        # The trunk alone: half-hidden clips are not what a clip vector's statistics should be of.
+        # The trunk alone: clip vectors' running statistics must not be those of half-hidden clips.
         frames, _ = model.trunk(jnp.where(hidden, 0.0, spectrogram), mask, model_key)
-        told = model.heads["log_mel"](frames)
-        told = told.reshape(size, -1, n_mels)[:, :length]
+        predicted = model.heads["log_mel"](frames)
+        predicted = predicted.reshape(size, -1, n_mels)[:, :length]
         counted = (hidden & mask[..., None]).astype(jnp.float32)
-        error = jnp.sum(jnp.square(told - spectrogram) * counted, axis=(1, 2))
+        error = jnp.sum(jnp.square(predicted - spectrogram) * counted, axis=(1, 2))
         return error / jnp.maximum(jnp.sum(counted, axis=(1, 2)), 1.0), jnp.repeat(batch["weights"], crops)
 
-    predict = staticmethod(clip_vectors)
+    def predict(
+        self, model: Any, rows: Mapping[str, jax.Array], batch: Mapping[str, jax.Array]
+    ) -> dict[str, jax.Array]:
+        """{'clip': float32 [B, D]}, the clip vectors of 'audio' [B, 1, N] and 'samples' [B, 1]."""
+        return {"clip": clip_outputs(model, rows, batch)["clip"]}

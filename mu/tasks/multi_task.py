@@ -1,4 +1,4 @@
-"""MultiTask tasks at once on one encoder: their losses added, each with its heads."""
+"""Several tasks on one encoder: their losses are added, each with heads of its own."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -6,32 +6,34 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from mu.nn.heads import Head
+
 
 class MultiTask:
     """loss = sum_k w_k mean(loss_k); each task sees the whole batch under a key of its own.
 
     Args:
       tasks: name -> task.
-      weights: name -> w; 1 where nothing is said.
+      weights: name -> w; 1 for tasks without an entry.
 
     Attributes:
-      outputs: all of the tasks' heads; two of one name are refused.
-      whole_batch: whether one of them compares the examples of a batch with each other.
+      offers: those of all tasks for the model's constructor; their 'outputs' are joined.
+      requires: names that the model must return for any of them.
+      compares_examples: whether a task's loss of an example depends on the others of its batch.
+      needs_all_items: whether a task needs the rows of the whole catalogue at every step.
     """
 
     def __init__(self, *, tasks: Mapping[str, Any], weights: Mapping[str, float] | None = None):
         if not tasks:
-            raise ValueError("no tasks are given")
+            raise ValueError("tasks={}; name at least one task")
         self.tasks = dict(tasks)
         self._weights = {name: float((weights or {}).get(name, 1.0)) for name in self.tasks}
         if unknown := set(weights or {}) - set(self.tasks):
             raise ValueError(f"weights names {min(unknown)!r}; the tasks are {', '.join(self.tasks)}")
-        self.whole_batch = any(getattr(task, "whole_batch", False) for task in self.tasks.values())
-        self.outputs: dict[str, Any] = {}
-        for name, task in self.tasks.items():
-            if shared := set(task.outputs) & set(self.outputs):
-                raise ValueError(f"task {name!r} has a head {min(shared)!r}, and so has another")
-            self.outputs |= task.outputs
+        self.requires = frozenset().union(*(task.requires for task in self.tasks.values()))
+        self.compares_examples = any(task.compares_examples for task in self.tasks.values())
+        self.needs_all_items = any(task.needs_all_items for task in self.tasks.values())
+        self.offers = _joined_offers(self.tasks)
 
     def loss(
         self, model: Any, rows: Mapping[str, jax.Array], batch: Mapping[str, Any], key: jax.Array
@@ -50,8 +52,24 @@ class MultiTask:
     def predict(
         self, model: Any, rows: Mapping[str, jax.Array], batch: Mapping[str, jax.Array]
     ) -> dict[str, jax.Array]:
-        """All that the tasks tell of the clips."""
-        found: dict[str, jax.Array] = {}
+        """The predictions of all tasks, under their names."""
+        predictions: dict[str, jax.Array] = {}
         for task in self.tasks.values():
-            found |= task.predict(model, rows, batch)
-        return found
+            predictions |= task.predict(model, rows, batch)
+        return predictions
+
+
+def _joined_offers(tasks: Mapping[str, Any]) -> dict[str, Any]:
+    """The tasks' offers in one; raises ValueError where two offer different values under one name."""
+    joined: dict[str, Any] = {}
+    heads: dict[str, Head] = {}
+    for task_name, task in tasks.items():
+        outputs = task.offers.get("outputs", {})
+        if shared := set(outputs) & set(heads):
+            raise ValueError(f"task {task_name!r} has a head {min(shared)!r}, and so has another")
+        heads |= outputs
+        for name, value in task.offers.items():
+            if name in joined and name != "outputs" and joined[name] != value:
+                raise ValueError(f"task {task_name!r} offers {name}={value!r}, and another {joined[name]!r}")
+            joined[name] = value
+    return joined | {"outputs": heads}

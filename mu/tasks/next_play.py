@@ -1,7 +1,7 @@
 """The next play out of all tracks that are out, and beside it what an audio encoder can learn from the same tracks."""
 
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import jax
 import jax.numpy as jnp
@@ -9,6 +9,7 @@ import numpy as np
 
 from mu import losses
 from mu.nn.heads import Head
+from mu.tasks.audio_views import AudioModel, augmented_waveforms, encode_views, flat_crops
 from mu.tasks.augmentations import Augmentations
 
 SKIPPED = 2
@@ -51,11 +52,15 @@ class NextPlay:
       augment: what is done to the audio; None for nothing.
 
     Attributes:
-      outputs: the heads that the audio encoder must have.
-      whole_batch: examples are compared with each other.
+      offers: 'outputs', the heads of the audio encoder, and 'sample_rate_hz' of the audio, for the model's constructor.
+      requires: names that the model must return.
+      compares_examples: the loss of an example depends on the others of its batch.
+      needs_all_items: whether every step needs the rows of the whole catalogue.
     """
 
-    whole_batch = True
+    requires: ClassVar[frozenset[str]] = frozenset({"tracks", "queries", "cold"})
+    compares_examples = True
+    needs_all_items = False
 
     def __init__(
         self,
@@ -88,11 +93,13 @@ class NextPlay:
         self._tags, self._contrastive, self._temperature = tags, contrastive, temperature
         self._buckets, self._plays = data.buckets, int(data.counts().sum())
         self._contexts = len(data.card.get("event_columns", {}).get("context", ()))
-        self.outputs: dict[str, Head] = {}
+        outputs: dict[str, Head] = {}
         if tags:
-            self.outputs["tags"] = Head(len(data.tag_names))
+            outputs["tags"] = Head(len(data.tag_names))
         if contrastive:
-            self.outputs["projection"] = Head(64, hidden=128)
+            outputs["projection"] = Head(64, hidden=128)
+        self._n_tags = len(data.tag_names)
+        self.offers: Mapping[str, Any] = {"outputs": outputs, "sample_rate_hz": data.sample_rate_hz}
 
     def __repr__(self) -> str:
         """What is learnt, with weights where they are not 1."""
@@ -100,7 +107,7 @@ class NextPlay:
         beside = {
             "skips as negatives": self._skipped,
             "the first play from the listener's words alone": self._cold,
-            f"{self.outputs['tags'].size if self._tags else 0} tags from sound": self._tags,
+            f"{self._n_tags} tags from sound": self._tags,
             "which two crops are of one track": self._contrastive,
         }
         parts += [f"{weight:g} x {what}" for what, weight in beside.items() if weight]
@@ -117,7 +124,7 @@ class NextPlay:
         audio_key, model_key = jax.random.split(key)
         beside, clips = jnp.float32(0), None
         if "audio" in batch and model.audio is not None:
-            beside, clips = self._hear(model.audio, batch, audio_key)
+            beside, clips = self._audio_losses(model.audio, batch, audio_key)
         found = model(rows, batch, model_key, clips)
         values = self._next(model, rows, batch, found["tracks"], found["queries"], slice(None))
         if self._cold:
@@ -181,35 +188,33 @@ class NextPlay:
             values = (1.0 - skipped) * values + skipped * jax.nn.softplus(own - log_z)
         return jnp.where(told, values, 0.0)
 
-    def _hear(self, encoder: Any, batch: Mapping[str, Any], key: jax.Array) -> tuple[jax.Array, jax.Array]:
-        """(the losses of the audio, clip vectors [M, A] of the first crops)."""
+    def _audio_losses(
+        self, encoder: AudioModel, batch: Mapping[str, Any], key: jax.Array
+    ) -> tuple[jax.Array, jax.Array]:
+        """(sum of the losses of the audio [], clip vectors [M, A] of the first crops)."""
         waveform_key, spectrogram_key, model_key = jax.random.split(key, 3)
-        clips, crops, length = batch["audio"].shape
-        audio, samples = batch["audio"].reshape(-1, length), batch["samples"].reshape(-1)
-        if self._augment is not None:
-            audio, samples = self._augment.waveform(waveform_key, audio, samples, encoder.front_end.sample_rate_hz)
-        spectrogram, mask = encoder.front_end.spectrogram(audio, samples)
-        spectrogram = encoder.front_end.normalised(spectrogram, mask)
-        if self._augment is not None:
-            spectrogram = self._augment.spectrogram(spectrogram_key, spectrogram)
-        found = encoder.encode(spectrogram, mask, model_key)
+        clips, crops, _ = batch["audio"].shape
+        audio, samples = augmented_waveforms(self._augment, encoder.front_end, *flat_crops(batch), waveform_key)
+        outputs = encode_views(
+            self._augment, encoder, audio, samples, spectrogram_key=spectrogram_key, model_key=model_key
+        )
         total = jnp.float32(0)
         if self._tags:
-            told = found["tags"].reshape(clips, crops, -1)
-            missed = losses.binary_cross_entropy(told, batch["tags"][:, None]).mean(axis=1)
+            logits = outputs["tags"].reshape(clips, crops, -1)
+            missed = losses.binary_cross_entropy(logits, batch["tags"][:, None]).mean(axis=1)
             tagged = jnp.any(batch["tags"] > 0, axis=-1)
             total = total + self._tags * jnp.sum(missed * tagged) / jnp.maximum(jnp.sum(tagged), 1)
         if self._contrastive:
-            views = found["projection"].reshape(clips, crops, -1)
+            views = outputs["projection"].reshape(clips, crops, -1)
             if crops != 2:
                 raise ValueError(f"contrastive learning needs batches.crops=2; the batch has {crops}")
             ids = jnp.arange(clips, dtype=jnp.int32)
             total = total + self._contrastive * losses.nt_xent(views[:, 0], views[:, 1], ids, self._temperature).mean()
-        return total, found["clip"].reshape(clips, crops, -1)[:, 0]
+        return total, outputs["clip"].reshape(clips, crops, -1)[:, 0]
 
-    def predict(self, model: Any, rows: Mapping[str, jax.Array], batch: Mapping[str, Any]) -> jax.Array:
-        """float32 [B, D]: one query a listener, after the last play; from their words where there is none."""
-        found = model(rows, batch)
+    def predict(self, model: Any, rows: Mapping[str, jax.Array], batch: Mapping[str, Any]) -> dict[str, jax.Array]:
+        """{'query': float32 [B, D]}, one a listener: after the last play, or by their words where there is none."""
+        outputs = model(rows, batch)
         last = batch["last"][:, None, None]
-        after = jnp.take_along_axis(found["queries"], jnp.maximum(last, 0), axis=1)[:, 0]
-        return jnp.where(last[:, 0] >= 0, after, found["cold"][:, 0])
+        after = jnp.take_along_axis(outputs["queries"], jnp.maximum(last, 0), axis=1)[:, 0]
+        return {"query": jnp.where(last[:, 0] >= 0, after, outputs["cold"][:, 0])}

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 
 from mu import losses
 from mu.nn.heads import Asked, Head
+from mu.tasks.audio_views import augmented_waveforms, clip_outputs, encode_views
 from mu.tasks.augmentations import Augmentations
 from mu.tasks.clip_targets import ClipTargets
 
@@ -15,6 +16,8 @@ from mu.tasks.clip_targets import ClipTargets
 class JudgedClips(Protocol):
     """Clips with responses; `mu.data.ratings.rated_clips.Opinions` is one."""
 
+    @property
+    def sample_rate_hz(self) -> int: ...
     @property
     def targets(self) -> Mapping[str, Any]: ...
     @property
@@ -42,9 +45,16 @@ class Opinions:
       head_weights: weights of the clips' targets; 1 where nothing is said.
 
     Attributes:
-      outputs: the heads that the encoder must have.
-      asked: what the model is asked of listeners.
+      offers: 'outputs', the encoder's heads, 'asked', the listener's columns and what is rated, and 'sample_rate_hz',
+        for the model's constructor.
+      requires: names that the model must return.
+      compares_examples: the loss of an example does not depend on the others of its batch.
+      needs_all_items: no step needs the rows of a whole catalogue.
     """
+
+    compares_examples = False
+    needs_all_items = False
+    requires = frozenset({"clip"})
 
     def __init__(
         self,
@@ -59,8 +69,13 @@ class Opinions:
         self._heads = ClipTargets(data=data, head_weights=head_weights) if data.targets else None
         if head_weights and self._heads is None:
             raise ValueError("head_weights are given, and the clips have no targets: name their columns in data.clips")
-        self.outputs: dict[str, Head] = {} if self._heads is None else self._heads.outputs
-        self.asked = Asked(data.cohort.sizes, data.said, data.taste)
+        outputs: dict[str, Head] = {} if self._heads is None else self._heads.offers["outputs"]
+        asked = Asked(data.cohort.sizes, data.said, data.taste)
+        self.offers: Mapping[str, Any] = {
+            "outputs": outputs,
+            "asked": asked,
+            "sample_rate_hz": data.sample_rate_hz,
+        }
         self._mean_count = len(said) / len(data)
         self._augment = augment
 
@@ -81,16 +96,13 @@ class Opinions:
         if model.encoder is not None:
             front_end = model.encoder.front_end
             audio, samples = batch["audio"][:, 0], batch["samples"][:, 0]
-            if self._augment is not None:
-                audio, samples = self._augment.waveform(waveform_key, audio, samples, front_end.sample_rate_hz)
-            spectrogram, mask = front_end.spectrogram(audio, samples)
-            spectrogram = front_end.normalised(spectrogram, mask)
-            if self._augment is not None:
-                spectrogram = self._augment.spectrogram(spectrogram_key, spectrogram)
-            found = model.encoder.encode(spectrogram, mask, model_key)
-            clip = found["clip"]
+            audio, samples = augmented_waveforms(self._augment, front_end, audio, samples, waveform_key)
+            outputs = encode_views(
+                self._augment, model.encoder, audio, samples, spectrogram_key=spectrogram_key, model_key=model_key
+            )
+            clip = outputs["clip"]
             if self._heads is not None:
-                heads_loss = self._heads.head_losses(found, batch)
+                heads_loss = self._heads.head_losses(outputs, batch)
         logits = model.judge(clip, batch["cohort"], batch["tastes"], judge_key)
         each = losses.binary_cross_entropy(logits, batch["said"])
         return heads_loss + jnp.sum(batch["counts"] * each, axis=1) / self._mean_count, batch["weights"]
@@ -104,8 +116,7 @@ class Opinions:
         """
         if model.encoder is None:
             return {"clip": _unheard(batch)}
-        found = model(rows, {"audio": batch["audio"][:, 0], "samples": batch["samples"][:, 0]})
-        return {"clip": found["clip"]}
+        return {"clip": clip_outputs(model, rows, batch)["clip"]}
 
     def probabilities(self, model: Any, clip: jax.Array, codes: jax.Array, tastes: jax.Array) -> jax.Array:
         """That it is said, by each listener of one clip.

@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import jax
 import jax.numpy as jnp
@@ -33,7 +33,17 @@ class Retrieval:
       correct_log_q: sampled softmax uses the draws' exact log-probabilities, so that it estimates the full one.
       calibration: of gBCE.
       chunk: items at a time in the full softmax.
+
+    Attributes:
+      offers: nothing for the model's constructor.
+      requires: names that the model must return.
+      compares_examples: whether the loss of an example depends on the others of its batch.
+      needs_all_items: whether every step needs the rows of the whole catalogue: full softmax alone.
     """
+
+    offers: ClassVar[Mapping[str, Any]] = {}
+    requires: ClassVar[frozenset[str]] = frozenset({"queries"})
+    compares_examples = False
 
     def __init__(
         self,
@@ -49,7 +59,7 @@ class Retrieval:
         self.name = loss
         self.correct_log_q = correct_log_q
         self.chunk = chunk
-        self.whole_catalogue = loss == "full_softmax"
+        self.needs_all_items = loss == "full_softmax"
         self.sampled: Callable[..., jax.Array] | None = getattr(losses, loss) if loss in SAMPLED else None
         if loss == "gbce":
             self.sampled = functools.partial(losses.gbce, n_items=n_items, calibration=calibration)
@@ -93,14 +103,16 @@ class Retrieval:
             return losses.sampled_softmax(positive_scores, negative_scores, batch["log_q"]), weights
         return self.sampled(positive_scores, negative_scores), weights
 
-    def predict(self, model: QueryModel, rows: Mapping[str, jax.Array], batch: Mapping[str, Any]) -> jax.Array:
-        """float32 [B, D]: one query a listener, taken at position `batch['last']` where queries have positions.
+    def predict(
+        self, model: QueryModel, rows: Mapping[str, jax.Array], batch: Mapping[str, Any]
+    ) -> dict[str, jax.Array]:
+        """{'query': float32 [B, D]}, one a listener, at position `batch['last']` where queries have positions.
 
-        A listener without plays ('last' is -1) has the query 0: of such a one the model knows nothing.
+        A listener without plays ('last' is -1) has the query 0: the model knows nothing of them.
         """
         queries = model(rows, batch)["queries"]
         if queries.ndim == 2:
-            return queries
+            return {"query": queries}
         last = batch["last"][:, None, None]
-        found = jnp.take_along_axis(queries, jnp.maximum(last, 0), axis=1)[:, 0]
-        return jnp.where(last[:, 0] >= 0, found, 0.0)
+        query = jnp.take_along_axis(queries, jnp.maximum(last, 0), axis=1)[:, 0]
+        return {"query": jnp.where(last[:, 0] >= 0, query, 0.0)}

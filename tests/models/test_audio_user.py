@@ -41,7 +41,7 @@ def make_batch(log=None, step=0, **options):
 
 def make_model(task=None, audio=AUDIO, rate=RATE_HZ, **options):
     settings = {"dim": 8, "dropout": 0.0, "drop_id": 0.0, "buckets": 64}
-    outputs = {} if task is None else task.outputs
+    outputs = {} if task is None else task.offers["outputs"]
     return AudioUser(audio=audio, sample_rate_hz=rate, outputs=outputs, rngs=nnx.Rngs(0), **(settings | options))
 
 
@@ -275,10 +275,10 @@ def test_a_listener_without_plays_is_what_is_known_of_them():
     histories = log.take(users).where(np.repeat([False, True], log.lengths[users]))
     model = make_model(audio=None)
     rows = make_rows(model)
-    queries = NextPlay(data=log).predict(model, rows, batches.inputs(users, histories))
+    queries = NextPlay(data=log).predict(model, rows, batches.inputs(users, histories))["query"]
     profile = model.profile_words(jnp.asarray(log.profiles[:1]))
     np.testing.assert_allclose(queries[0], model.cold(profile)[0], rtol=1e-5)
-    alone = NextPlay(data=log).predict(model, rows, batches.inputs(users[1:], log.take(users[1:])))
+    alone = NextPlay(data=log).predict(model, rows, batches.inputs(users[1:], log.take(users[1:])))["query"]
     np.testing.assert_allclose(queries[1], alone[0], atol=1e-5)
 
 
@@ -318,7 +318,7 @@ def train(mesh, n_steps=4, sparse=True):
 def _built(task, rngs):
     return AudioUser(
         audio=AUDIO, dim=8, dropout=0.0, drop_id=0.5, buckets=64, sample_rate_hz=RATE_HZ,
-        outputs=task.outputs, rngs=rngs,
+        outputs=task.offers["outputs"], rngs=rngs,
     )  # fmt: skip
 
 

@@ -121,8 +121,7 @@ def test_every_crop_has_a_loss_and_its_clips_weight(clips):
 
 def test_several_weigh_a_clip_once():
     class One:
-        def __init__(self):
-            self.outputs = {}
+        offers, requires, compares_examples, needs_all_items = {}, frozenset(), False, False
 
         def loss(self, model, rows, batch, key):
             return jnp.ones(2 * len(batch["weights"])), jnp.repeat(batch["weights"], 2)
@@ -137,7 +136,7 @@ def test_what_cannot_be_is_refused(clips, options):
     with pytest.raises(ValueError, match=rf"{next(iter(options))}="):
         ClipTargets(data=clips, **options)
     with pytest.raises(ValueError, match="temperature=0"):
-        Contrastive(temperature=0.0)
+        Contrastive(data=clips, temperature=0.0)
 
 
 def short_clips(size=16, n=RATE_HZ):

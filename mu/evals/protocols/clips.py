@@ -30,7 +30,9 @@ class ClipScores:
         if bootstrap_samples < 1:
             raise ValueError(f"bootstrap_samples={bootstrap_samples}; it must be at least 1")
         self._setup, self._group, self._samples = setup, group, bootstrap_samples
-        self.kinds = {name: target.kind for name, target in setup.data.targets.items() if name in setup.task.outputs}
+        self.kinds = {
+            name: target.kind for name, target in setup.data.targets.items() if name in setup.task.offers["outputs"]
+        }
         self.names = ["negative_loss", *metric_names(self.kinds)]
         model, task = setup.model, setup.task
 

@@ -184,7 +184,7 @@ def test_folds_share_no_clip_and_test_responses_change_nothing_in_training(table
         batch = setup.batches.batch(np.arange(8), 0)
         baseline = SmoothedRates(by=("kind",)).fit(setup.train).predict(split.test)
         known = tastes(setup.train, split.test.responses)
-        found.append(((setup.train.hash(), setup.task.asked), (batch, baseline, known), setup.split.hash))
+        found.append(((setup.train.hash(), setup.task.offers["asked"]), (batch, baseline, known), setup.split.hash))
     one, other = found
     assert one[0] == other[0] and one[2] != other[2]
     jax.tree.map(np.testing.assert_array_equal, one[1], other[1])
