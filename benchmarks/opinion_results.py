@@ -3,8 +3,7 @@
     python benchmarks/opinion_results.py --data=FOLDER [--seeds=0,1,2] [--parts=both,cohort] [--workdir=runs/opinions]
 
 FOLDER holds emotify (experiments/emotify_joint.py says where it comes from). Runs and baselines go on where they
-stopped; docs/opinions.md and docs/opinions.json hold what is complete, with command, commit, machine and time. Needs
-the extra 'test' for gradient boosting (scikit-learn).
+stopped; docs/opinions.md and docs/opinions.json hold what is complete, with command, commit, machine and time.
 """
 
 import argparse
@@ -19,8 +18,9 @@ from audio_results import ROOT, library, pace
 from sklearn.ensemble import HistGradientBoostingClassifier
 
 import mu.config
-from mu.baselines.linear import grouped_folds
-from mu.baselines.ratings import LogisticOpinions, sound_statistics
+from mu.baselines.cross_validation import grouped_folds
+from mu.baselines.mfcc import statistics
+from mu.baselines.ratings import LogisticOpinions
 from mu.commands.crossvalidate import crossvalidate, resolved
 from mu.data.ratings.cell_rates import tastes
 from mu.evals import clip_scores
@@ -59,8 +59,8 @@ class Boosted:
 
     def fit(self, clips: Any) -> Self:
         self._train = clips
-        features, said, rows = self._features(clips, None), clips.responses.said, clips.responses.clips
-        fold = grouped_folds(rows)
+        features, said = self._features(clips, None), clips.responses.said
+        folds = grouped_folds(clips.responses.clips)
 
         def trees(rounds: int, leaves: int, y: np.ndarray, kept: np.ndarray) -> HistGradientBoostingClassifier:
             model = HistGradientBoostingClassifier(
@@ -77,14 +77,14 @@ class Boosted:
 
         def loss(option: tuple[int, int]) -> float:
             total = 0.0
-            for held in range(2):  # two of the five suffice to choose
+            for train, test in folds[:2]:  # two of the five suffice to choose
                 for at in range(said.shape[1]):
-                    y, out = said[:, at], fold == held
-                    p = trees(*option, y, ~out).predict_proba(features[out])[:, 1]
-                    total -= np.sum(y[out] * np.log(p) + (1 - y[out]) * np.log(1 - p))
+                    y = said[:, at]
+                    p = trees(*option, y, train).predict_proba(features[test])[:, 1]
+                    total -= np.sum(y[test] * np.log(p) + (1 - y[test]) * np.log(1 - p))
             return total
 
-        best, everything = min(BOOSTING, key=loss), np.ones(len(said), bool)
+        best, everything = min(BOOSTING, key=loss), np.arange(len(said))
         self._models = [trees(*best, said[:, at], everything) for at in range(said.shape[1])]
         return self
 
@@ -95,7 +95,7 @@ class Boosted:
 
     def _features(self, clips: Any, asked: Any) -> np.ndarray:
         codes = self._train.cohort.codes(clips.responses)
-        return np.hstack([sound_statistics(clips)[clips.responses.clips], codes, tastes(self._train, asked)[:, 0]])
+        return np.hstack([statistics(clips)[clips.responses.clips], codes, tastes(self._train, asked)[:, 0]])
 
 
 BASELINES = {

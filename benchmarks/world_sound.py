@@ -41,6 +41,7 @@ class Sounds:
     audio: np.ndarray
     sample_rate_hz: int
     targets: Mapping[str, Any]
+    first_s: float | None = None
 
     def __len__(self) -> int:
         return len(self.table)

@@ -1,4 +1,4 @@
-"""The baseline that nobody should be fooled without: statistics of MFCCs and a linear model."""
+"""The baseline of every audio task: statistics of MFCCs and a linear model."""
 
 from collections.abc import Mapping
 from typing import Any, Protocol, Self
@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from mu.audio.mel import mfcc
-from mu.baselines.linear import Linear, chosen_penalty
+from mu.baselines.linear import chosen_linear
 
 # Clips are padded to a multiple of so many seconds, so that few lengths are compiled for.
 BLOCK_S = 2.0
@@ -20,6 +20,8 @@ class LabelledAudio(Protocol):
     @property
     def sample_rate_hz(self) -> int: ...
     @property
+    def first_s(self) -> float | None: ...
+    @property
     def table(self) -> Any: ...
     @property
     def targets(self) -> Mapping[str, Any]: ...
@@ -28,7 +30,9 @@ class LabelledAudio(Protocol):
 
 
 class MFCCLinear:
-    """Mean and deviation over time of 20 MFCCs and their first and second differences (120 numbers), then `Linear`.
+    """A linear model (`mu.baselines.linear`) on 120 statistics of MFCCs.
+
+    They are the mean and deviation over time of 20 MFCCs and of their first and second differences.
 
     The penalty is chosen by cross-validation inside the training clips.
 
@@ -48,9 +52,9 @@ class MFCCLinear:
         self._models = {}
         for name, target in clips.targets.items():
             known = target.known
-            given = (target.kind, features[known], target.values[known], len(target.names))
-            penalty = chosen_penalty(*given, groups[known])
-            self._models[name] = Linear(target.kind, penalty).fit(*given[1:])
+            self._models[name] = chosen_linear(
+                target.kind, features[known], target.values[known], len(target.names), groups[known]
+            )
         return self
 
     def predict(self, clips: LabelledAudio) -> dict[str, np.ndarray]:
@@ -59,24 +63,36 @@ class MFCCLinear:
         return {name: model.predict(features) for name, model in self._models.items()}
 
 
+_cache: dict[tuple[str, int, float | None], np.ndarray] = {}
+
+
 def statistics(clips: LabelledAudio) -> np.ndarray:
-    """float64 [n, 120]: see `MFCCLinear`."""
-    rate = clips.sample_rate_hz
-    return np.stack([clip_statistics(clips.waveform(clip), rate) for clip in range(len(clips))])
+    """The 120 statistics of `MFCCLinear` of every clip; float64 [n, 120].
+
+    Those of clips with a content hash are kept in memory, since other folds and seeds need them again.
+    """
+    rate, hashes = clips.sample_rate_hz, clips.table.get_column("content_hash", default=None)
+    if hashes is None:
+        return np.stack([clip_statistics(clips.waveform(clip), rate) for clip in range(len(clips))])
+    keys = [(content, rate, clips.first_s) for content in hashes]
+    for clip, key in enumerate(keys):
+        if key not in _cache:
+            _cache[key] = clip_statistics(clips.waveform(clip), rate)
+    return np.stack([_cache[key] for key in keys])
 
 
 def clip_statistics(audio: np.ndarray, rate: int) -> np.ndarray:
-    """float64 [120] of float32 [N] at `rate` Hz: see `MFCCLinear`."""
+    """The 120 statistics of `MFCCLinear` of one waveform, float32 [N] at `rate` Hz; float64 [120]."""
     hop = rate // 100
     block = round(BLOCK_S * rate)
     padded = np.pad(audio, (0, -len(audio) % block))
     frames = max(-(-len(audio) // hop), 1)
-    found = np.asarray(_mfcc(jnp.asarray(padded), rate, hop), np.float64)[:frames]
-    rows = [found]
+    mfccs = np.asarray(_mfcc(jnp.asarray(padded), rate, hop), np.float64)[:frames]
+    series = [mfccs]
     for _ in range(2):
-        rows.append(np.gradient(rows[-1], axis=0) if frames > 1 else np.zeros_like(found))
-    together = np.concatenate(rows, axis=1)
-    return np.concatenate([together.mean(axis=0), together.std(axis=0)])
+        series.append(np.gradient(series[-1], axis=0) if frames > 1 else np.zeros_like(mfccs))
+    columns = np.concatenate(series, axis=1)
+    return np.concatenate([columns.mean(axis=0), columns.std(axis=0)])
 
 
 def _mfcc(audio: jax.Array, rate: int, hop: int) -> jax.Array:

@@ -1,11 +1,12 @@
 """Baselines of opinions: rates among people and clips alike, and logistic regression on statistics of the sound."""
 
 from collections.abc import Sequence
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 
-from mu.baselines.linear import Linear, chosen_penalty, grouped_folds
+from mu.baselines.cross_validation import grouped_folds
+from mu.baselines.linear import chosen_linear
 from mu.baselines.mfcc import statistics
 from mu.data.ratings.cell_rates import tastes
 from mu.data.ratings.rated_clips import Opinions
@@ -35,13 +36,12 @@ class SmoothedRates:
         """Learns from all responses to the clips; returns itself."""
         self._columns = [_column(clips, name) for name in self._by]
         self._said = clips.responses.said
-        fold = grouped_folds(clips.responses.clips)
+        folds = grouped_folds(clips.responses.clips)
 
         def loss(strength: float) -> float:
             total = 0.0
-            for held in range(fold.max() + 1):
-                order = np.concatenate([np.flatnonzero(fold != held), np.flatnonzero(fold == held)])
-                known = int(np.sum(fold != held))
+            for train, test in folds:
+                order, known = np.concatenate([train, test]), len(train)
                 columns, said = [values[order] for values in self._columns], self._said[order]
                 p = smoothed_rates(columns, said[:known], len(order) - known, strength)
                 total -= float(np.sum(said[known:] * np.log(p) + (1.0 - said[known:]) * np.log(1.0 - p)))
@@ -83,8 +83,7 @@ class LogisticOpinions:
         self._train = clips
         self._values = {name: sorted({str(value) for value in clips.table[name]}) for name in self._columns}
         features, said = self._features(clips, None), clips.responses.said
-        given = ("tags", features, said, said.shape[1])
-        self._model = Linear("tags", chosen_penalty(*given, clips.responses.clips, INVERSE_PENALTIES)).fit(*given[1:])
+        self._model = chosen_linear("tags", features, said, said.shape[1], clips.responses.clips, INVERSE_PENALTIES)
         return self
 
     def predict(self, clips: Opinions) -> dict[str, np.ndarray]:
@@ -94,7 +93,7 @@ class LogisticOpinions:
     def _features(self, clips: Opinions, asked: Responses | None) -> np.ndarray:
         """float64 [responses, D]; `asked` is None for the training's own responses."""
         rows = clips.responses.clips
-        parts = [sound_statistics(clips)[rows]] if self._sound else []
+        parts = [statistics(clips)[rows]] if self._sound else []
         of_clip = [np.array([str(v) for v in clips.table[name]])[rows] for name in self._columns]
         spread = [
             (values[:, None] == np.array(self._values[name])[None]).astype(np.float64)
@@ -109,19 +108,6 @@ class LogisticOpinions:
             if self._crossed:
                 parts += [(one[:, :, None] * who[:, None]).reshape(len(who), -1) for one in spread]
         return np.concatenate(parts, axis=1)
-
-
-_known: dict[tuple[str, int, float | None], np.ndarray] = {}
-
-
-def sound_statistics(clips: Any) -> np.ndarray:
-    """float64 [clips, 120] of `mu.baselines.mfcc`; kept in memory, since folds and seeds ask for the same again."""
-    keys = [(content, clips.sample_rate_hz, clips.first_s) for content in clips.table["content_hash"]]
-    missing = [place for place, key in enumerate(keys) if key not in _known]
-    if missing:
-        for place, found in zip(missing, statistics(clips.take(np.array(missing))), strict=True):
-            _known[keys[place]] = found
-    return np.stack([_known[key] for key in keys])
 
 
 def _column(clips: Opinions, name: str) -> np.ndarray:

@@ -72,6 +72,7 @@ def probe(arguments: argparse.Namespace) -> None:
     """Measures what the command line asks for, prints the tables and writes them."""
     import numpy as np
 
+    from mu.baselines.linear import chosen_linear
     from mu.config import nearest
     from mu.data.clips.clips import whole_column
     from mu.embedding import load
@@ -102,7 +103,7 @@ def probe(arguments: argparse.Namespace) -> None:
     results, done = [], itertools.count(1)
     with ProgressBar("probing", len(arguments.seeds) * len(set(folds.tolist())) * len(clips.targets)) as bar:
         for seed in arguments.seeds:
-            head = probes.linear if arguments.head == "linear" else probes.mlp(seed)
+            head = chosen_linear if arguments.head == "linear" else probes.mlp(seed)
 
             def learn(*given: Any, head: Any = head) -> Any:
                 learnt = head(*given)

@@ -1,26 +1,28 @@
 """Probes: known answers on made-up features, nothing of a group leaks, and what `mu probe` says and refuses."""
 
+import functools
 import json
 
 import numpy as np
 import polars as pl
 import pytest
 
-from mu.baselines.linear import Linear, chosen_penalty
-from mu.baselines.mlp import MLP
+from mu.baselines.cross_validation import best_option, grouped_folds
+from mu.baselines.linear import INVERSE_PENALTIES, Linear, chosen_linear
+from mu.baselines.mlp import MLP, chosen_mlp
 from mu.commands.probe import main
 from mu.data.clips.clips import Target
 from mu.embedding import table
 from mu.evals import clip_scores
 from mu.evals.probes import crossvalidated, few_shot, few_shot_accuracy
-from mu.evals.protocols.probes import linear, linear_of_few, mlp
+from mu.evals.protocols.probes import linear_of_few
 
 N, GROUPS, FOLDS = 240, 24, 4
 NAMES = ("blue", "green", "red")
 GROUP = np.arange(N) % GROUPS
 FOLD = GROUP % FOLDS
 CLIPS = [f"clip{number}" for number in range(N)]
-HEADS = {"linear": linear, "mlp": mlp(0)}
+HEADS = {"linear": chosen_linear, "mlp": functools.partial(chosen_mlp, hidden=32)}
 
 
 def classes(values):
@@ -85,12 +87,9 @@ def test_a_hidden_layer_tells_what_no_line_can():
     generator = np.random.default_rng(4)
     features = generator.uniform(-1, 1, (600, 2))
     told = (features[:, 0] * features[:, 1] > 0).astype(np.int32)
-    groups = np.arange(600) // 3
     right = {}
     for name, model in {"linear": Linear("class"), "mlp": MLP("class", hidden=16)}.items():
-        given = (features[:450], told[:450], 2)
-        model.fit(*given) if name == "linear" else model.fit(*given, groups[:450])
-        said = model.predict(features[450:])
+        said = model.fit(features[:450], told[:450], 2).predict(features[450:])
         np.testing.assert_allclose(said.sum(axis=1), 1.0, rtol=1e-5)
         right[name] = (said.argmax(axis=1) == told[450:]).mean()
     assert right["linear"] < 0.7 and right["mlp"] > 0.93
@@ -98,35 +97,35 @@ def test_a_hidden_layer_tells_what_no_line_can():
 
 def test_the_mlp_is_a_function_of_its_seed_and_refuses_what_it_cannot_learn_from():
     features, told = blobs(2.0)
-    first, again, other = (
-        MLP("class", seed=seed).fit(features, told, 3, GROUP).predict(features) for seed in (0, 0, 1)
-    )
+    first, again, other = (MLP("class", seed=seed).fit(features, told, 3).predict(features) for seed in (0, 0, 1))
     np.testing.assert_array_equal(first, again)
     assert np.abs(first - other).max() > 1e-3 and first.dtype == np.float32
-    with pytest.raises(ValueError, match=r"all 240 clips are of one group alone: some groups .* at least 2"):
-        MLP("class").fit(features, told, 3, np.zeros(N))
+    with pytest.raises(ValueError, match=r"all 240 clips are of one group alone: the penalty .* at least 2"):
+        chosen_mlp("class", features, told, 3, np.zeros(N))
     with pytest.raises(ValueError, match="all finite"):
-        MLP("class").fit(np.full((4, 2), np.nan), told[:4], 3, GROUP[:4])
+        MLP("class").fit(np.full((4, 2), np.nan), told[:4], 3)
     with pytest.raises(ValueError, match="kind='colour'; known: class, tags, numbers"):
         MLP("colour")
 
 
 def test_the_penalty_heeds_every_number_whatever_its_unit():
     """Noise in thousands beside what can be learnt: the noise alone would choose the strongest penalty."""
-    generator = np.random.default_rng(0)
+    generator = np.random.default_rng(1)
     features = generator.standard_normal((120, 60))
     told = features @ generator.standard_normal((60, 1))
     noise, groups = generator.standard_normal((120, 1)), np.arange(120)
-    alone = chosen_penalty("numbers", features, noise.astype(np.float32), 1, groups)
-    both = [
-        chosen_penalty("numbers", features, np.hstack([scale * noise, told]).astype(np.float32), 2, groups)
-        for scale in (1.0, 1000.0)
-    ]
+
+    def chosen(target):
+        options = (grouped_folds(groups), INVERSE_PENALTIES, lambda option: Linear("numbers", option))
+        return best_option("numbers", features, target.astype(np.float32), target.shape[1], *options)
+
+    alone = chosen(noise)
+    both = [chosen(np.hstack([scale * noise, told])) for scale in (1.0, 1000.0)]
     assert both[0] == both[1] > alone
     with pytest.raises(ValueError, match=r"all 120 clips are of one group alone: the penalty .* takes at least 2"):
-        chosen_penalty("class", features, np.zeros(120, int), 2, np.zeros(120))
+        chosen_linear("class", features, np.zeros(120, int), 2, np.zeros(120))
     with pytest.raises(ValueError, match="no clips to learn from: the target is known of none"):
-        chosen_penalty("class", features[:0], np.zeros(0, int), 2, groups[:0])
+        chosen_linear("class", features[:0], np.zeros(0, int), 2, groups[:0])
 
 
 def test_few_shot_intervals_are_of_recordings_and_not_of_draws():

@@ -1,6 +1,7 @@
 """Probes on embeddings: a library's labels beside its vectors, folds, and the models that learn one from the other."""
 
 import dataclasses
+import functools
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from mu.baselines.linear import Linear, chosen_penalty
-from mu.baselines.mlp import MLP
+from mu.baselines.linear import Linear
+from mu.baselines.mlp import chosen_mlp
 from mu.data.clips import clips as clip_tables
 from mu.data.clips.clips import Clips
 from mu.data.clips.folds import by_hash
@@ -95,12 +96,6 @@ def columns_of(library: str | os.PathLike[str]) -> list[str]:
     return list(pl.read_parquet_schema(path))
 
 
-def linear(kind: str, features: np.ndarray, target: np.ndarray, size: int, groups: np.ndarray) -> Linear:
-    """`Linear` with the penalty that is best within these clips."""
-    penalty = chosen_penalty(kind, features, target, size, groups)
-    return Linear(kind, penalty).fit(features, target, size)
-
-
 def linear_of_few(kind: str, features: np.ndarray, target: np.ndarray, size: int, groups: np.ndarray) -> Linear:
     """`Linear` with penalty 1: a few clips cannot choose one."""
     del groups
@@ -108,5 +103,5 @@ def linear_of_few(kind: str, features: np.ndarray, target: np.ndarray, size: int
 
 
 def mlp(seed: int) -> Learn:
-    """`MLP`, stopped by clips of groups that it does not learn from."""
-    return lambda kind, features, target, size, groups: MLP(kind, seed=seed).fit(features, target, size, groups)
+    """`chosen_mlp` with a seed."""
+    return functools.partial(chosen_mlp, seed=seed)

@@ -1,0 +1,100 @@
+"""The baselines of docs/results.md and docs/opinions.md again, without training an encoder.
+
+    python benchmarks/baseline_results.py --data=FOLDER [--only=NAME,...] [--workdir=runs/baselines]
+
+FOLDER is that of `make results-audio` and `make results-opinions`. Every baseline is fitted on the folds of its
+experiment; each line shows the documented value and the new one, with 95 % bootstrap intervals over recordings. The
+values go to WORKDIR/baselines.json.
+"""
+
+import argparse
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import opinion_results
+from audio_results import EXPERIMENTS, ROOT, library
+
+import mu.config
+from mu.baselines.mfcc import MFCCLinear
+from mu.baselines.ratings import SmoothedRates
+from mu.commands.crossvalidate import resolved
+from mu.evals import clip_scores
+from mu.evals.protocols.ratings import answers
+
+OPINIONS = {
+    "cohort_mean": lambda: SmoothedRates(by=("mother tongue", "gender", "age", "mood")),
+    "genre_mean": lambda: SmoothedRates(by=("genre",)),
+    **opinion_results.BASELINES,
+}
+SAMPLES = 1000
+
+
+def folds_of(config: str, n_folds: int, changes: Mapping[str, str]) -> Any:
+    """(fold's training and validation clips together, its test clips, its config), fold by fold."""
+    for fold in range(n_folds):
+        one = resolved(str(ROOT / config), changes, 0, fold)
+        split = mu.config.build(one.split, mu.config.build(one.data))
+        yield split.train.merged(split.valid), split.test, one
+
+
+def audio_row(name: str, data: Path, workdir: Path) -> dict[str, dict[str, float]]:
+    """The row of MFCC statistics and a linear model of an experiment: metric -> value, low, high."""
+    experiment = EXPERIMENTS[name]
+    changes = {"data.path": str(library(experiment.library, data, workdir))}
+    parts = []
+    for train, test, config in folds_of(experiment.config, experiment.folds, changes):
+        predicted = MFCCLinear(group=config.baselines.mfcc_linear.get("group")).fit(train).predict(test)
+        said = {
+            head: clip_scores.Said(target.kind, target.names, predicted[head], target.values)
+            for head, target in test.targets.items()
+        }
+        parts.append(clip_scores.ClipResult(tuple(test.table["clip"]), tuple(test.table["content_hash"]), said))
+    return measured(clip_scores.pooled(parts))
+
+
+def opinion_row(name: str, data: Path, workdir: Path) -> dict[str, dict[str, float]]:
+    """The row of a baseline of listeners' answers: metric -> value, low, high."""
+    changes = {
+        "data.clips.path": str(library("emotify", data, workdir)),
+        "data.responses": str(data / "emotify" / "annotations.csv"),
+    }
+    parts = []
+    for train, test, _ in folds_of(opinion_results.CONFIG, opinion_results.FOLDS, changes):
+        parts.append(answers(OPINIONS[name]().fit(train).predict(test), test))
+    return measured(clip_scores.pooled(parts))
+
+
+def measured(result: clip_scores.ClipResult) -> dict[str, dict[str, float]]:
+    rows = result.summary(SAMPLES)
+    return {metric: {"value": value, "low": low, "high": high} for metric, value, low, high in rows}
+
+
+def main() -> None:
+    audio = json.loads((ROOT / "docs" / "results.json").read_text())
+    opinions = json.loads((ROOT / "docs" / "opinions.json").read_text())["rows"]
+    names = [name for name in EXPERIMENTS if name in audio and "_from_" not in name]
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", required=True, type=Path, help="holds the data sets")
+    parser.add_argument("--workdir", type=Path, default=Path("runs/baselines"), help="holds the imports")
+    parser.add_argument("--only", default=",".join([*names, *OPINIONS]), help="names, separated by commas")
+    arguments = parser.parse_args()
+    output = arguments.workdir / "baselines.json"
+    rows = json.loads(output.read_text()) if output.is_file() else {}
+    for name in arguments.only.split(","):
+        if name in EXPERIMENTS:
+            metric = EXPERIMENTS[name].metric
+            rows[name] = audio_row(name, arguments.data, arguments.workdir)
+            before = {metric: audio[name]["mfcc_linear"]}
+        else:
+            rows[name] = opinion_row(name, arguments.data, arguments.workdir)
+            before = {metric: opinions[name][metric] for metric in opinion_results.METRICS}
+        output.write_text(json.dumps(rows, indent=2) + "\n")
+        for metric, old in before.items():
+            shown = ("{value:.4f} [{low:.4f}, {high:.4f}]".format(**row) for row in (old, rows[name][metric]))
+            print(f"{name} {metric}: {' -> '.join(shown)}", flush=True)
+
+
+if __name__ == "__main__":
+    main()

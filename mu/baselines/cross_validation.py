@@ -1,0 +1,90 @@
+"""Cross-validation that keeps groups (artist, speaker, recording) together, and the penalty chosen by it."""
+
+from collections.abc import Callable, Sequence
+from typing import Protocol, Self, TypeVar
+
+import numpy as np
+from sklearn.model_selection import GroupKFold
+
+N_FOLDS = 5
+
+Option = TypeVar("Option")
+
+
+class FeatureModel(Protocol):
+    """A model from feature vectors to a target: `mu.baselines.linear.Linear`, `mu.baselines.mlp.MLP`."""
+
+    def fit(self, features: np.ndarray, target: np.ndarray, size: int) -> Self:
+        """Learns from features [n, D] and classes [n], or tags or numbers [n, size]; returns itself."""
+        ...
+
+    def predict(self, features: np.ndarray) -> np.ndarray:
+        """float32 [n, C]: probabilities, or numbers."""
+        ...
+
+
+def grouped_folds(groups: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Rows to train on and rows to test on, for each of five folds (or as many as there are groups).
+
+    The folds are scikit-learn's `GroupKFold`, shuffled with seed 0: equal groups are in one fold.
+
+    Args:
+      groups: [n], equal where rows belong together.
+
+    Raises:
+      ValueError: there are no rows, or all are of one group.
+    """
+    if not len(groups):
+        raise ValueError("there are no clips to learn from: the target is known of none of them")
+    n_groups = len(np.unique(groups))
+    if n_groups < 2:
+        raise ValueError(
+            f"all {len(groups)} clips are of one group alone: the penalty is chosen by groups that are left out, "
+            "which takes at least 2; take clips of more groups, or a column with more values as the group"
+        )
+    folds = GroupKFold(min(N_FOLDS, n_groups), shuffle=True, random_state=0)
+    return list(folds.split(groups, groups=groups))
+
+
+def best_option(
+    kind: str,
+    features: np.ndarray,
+    target: np.ndarray,
+    size: int,
+    folds: Sequence[tuple[np.ndarray, np.ndarray]],
+    options: Sequence[Option],
+    model: Callable[[Option], FeatureModel],
+) -> Option:
+    """The option whose models have the least loss on the rows that they were not trained on.
+
+    The loss is cross-entropy. For numbers it is the squared error in units of each number's variance, so that a
+    number in small units does not outweigh the others.
+
+    Args:
+      kind: of the target: 'class', 'tags' or 'numbers'.
+      features: float [n, D].
+      target: int [n] classes, or float [n, size].
+      size: C, the number of classes, tags or numbers.
+      folds: rows to train on and rows to test on, as of `grouped_folds`.
+      options: what is chosen from.
+      model: from an option to the model to fit.
+    """
+    variance = np.maximum(np.var(target, axis=0, dtype=np.float64), 1e-18)
+
+    def loss(option: Option) -> float:
+        total = 0.0
+        for train, test in folds:
+            predicted = model(option).fit(features[train], target[train], size).predict(features[test])
+            total += _total_loss(kind, predicted.astype(np.float64), target[test], variance)
+        return total
+
+    return min(options, key=loss)
+
+
+def _total_loss(kind: str, predicted: np.ndarray, target: np.ndarray, variance: np.ndarray) -> float:
+    if kind == "numbers":
+        return float((np.square(predicted - target) / variance).sum())
+    p = np.clip(predicted, 1e-12, 1 - 1e-12)
+    if kind == "class":
+        return -float(np.log(p[np.arange(len(p)), target]).sum())
+    return -float((target * np.log(p) + (1 - target) * np.log(1 - p)).sum())
