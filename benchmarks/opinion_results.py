@@ -27,7 +27,7 @@ from mu.evals import clip_scores
 from mu.evals.clip_pairs import mean_differences
 from mu.evals.clip_scores import ClipResult
 from mu.evals.protocols.ratings import answers
-from mu.evals.saving import write_whole
+from mu.files import write_json, write_whole
 from mu.training.memory import keep_freed_memory
 from mu.training.provenance import processor
 from mu_kernels._threads import available_cpus
@@ -168,7 +168,7 @@ def main() -> None:
         "responses_sha256": hashlib.sha256(responses).hexdigest(),
         "machine": f"{available_cpus()} of {os.cpu_count()} cores of {processor()}",
     }
-    write_whole(ROOT / "docs" / "opinions.json", (clip_scores.json_text(document) + "\n").encode())
+    write_json(ROOT / "docs" / "opinions.json", document)
     write_whole(ROOT / "docs" / "opinions.md", page(document).encode())
     print(page(document))
 

@@ -69,11 +69,11 @@ def with_step(config):
     setup.step = timed("first step, traced and compiled", setup.step)
     return setup
 mu.train.set_up = with_step
-def say(bar, text):
+def info(text):
     if text.startswith("First step"):
         print(json.dumps({"parts": marks, "jax": jax_s}), flush=True)
         os._exit(0)
-mu.train.ProgressBar.say = say
+mu.train.logger.info = info
 sys.exit(mu.commands.train.main(sys.argv[1:]))
 """
 

@@ -6,7 +6,6 @@ the entries against the signature, and fills in the defaults, so what is written
 """
 
 import ast
-import difflib
 import importlib
 import importlib.util
 import inspect
@@ -17,6 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from ml_collections import ConfigDict
+
+import mu.names
 
 DENSE = "dense"
 # A ConfigDict whose keys are known when it is resolved; a type checker cannot see them.
@@ -126,11 +127,9 @@ def parse_arg(arg: str | None, **defaults: Any) -> Config:
 
 
 def nearest(key: str, known: Iterable[str]) -> str:
-    """'; did you mean ...? It has: ...', the end of a message about an unknown key."""
+    """' (did you mean ...?); there is: ...', the end of a message about an unknown key."""
     names = sorted(known)
-    close = difflib.get_close_matches(key, names, n=1)
-    hint = f"; did you mean {close[0]!r}?" if close else ";"
-    return f"{hint} There is: {', '.join(names) if names else 'nothing'}"
+    return f"{mu.names.nearest(key, names)}; there is: {', '.join(names) if names else 'nothing'}"
 
 
 def typed(text: str, example: Any, where: str) -> Any:

@@ -8,8 +8,8 @@ metrics.jsonl, checkpoints/ and evaluation/. The same command again goes on wher
 
 import datetime
 import json
+import logging
 import os
-import signal
 import sys
 import time
 from collections.abc import Mapping
@@ -20,14 +20,17 @@ import jax
 import jax.numpy as jnp
 
 import mu.config
+from mu.console import Interrupts, Progress, duration
 from mu.data.batches.base import loader
-from mu.progress import ProgressBar, duration
+from mu.files import read_json, write_json
 from mu.setup import Config, refuse_other_data, set_up, started_from
 from mu.training.checkpoint import Checkpoints, differences
 from mu.training.clock import Clock
 from mu.training.provenance import provenance
 from mu.training.sharding import put_batch
 from mu.training.writers import JsonLines
+
+logger = logging.getLogger(__name__)
 
 # Keys that may differ between a checkpoint and the run that takes it up: they change what is watched, not
 # what is learnt. More steps are no other run, only a longer one, unless the optimizer plans by them.
@@ -48,23 +51,6 @@ ADVICE = "stopped, the last good checkpoint is kept. A lower learning rate or cl
 
 class NotFinite(RuntimeError):
     """The loss, its gradient or the weights are no longer numbers."""
-
-
-class Stopper:
-    """Notes SIGTERM and Ctrl-C, so that the loop can save and leave in order; a second Ctrl-C leaves at once."""
-
-    def __init__(self) -> None:
-        self.signal: int | None = None
-        self._old = {number: signal.signal(number, self._note) for number in (signal.SIGTERM, signal.SIGINT)}
-
-    def _note(self, number: int, frame: Any) -> None:
-        if self.signal is not None:
-            raise KeyboardInterrupt
-        self.signal = number
-
-    def close(self) -> None:
-        for number, handler in self._old.items():
-            signal.signal(number, handler)
 
 
 def train(config: Config, workdir: str | os.PathLike[str]) -> Mapping[str, Any]:
@@ -112,7 +98,7 @@ def train(config: Config, workdir: str | os.PathLike[str]) -> Mapping[str, Any]:
         state = setup.state = checkpoints.load(step_number, state)
         batches.set_state(note["data"])
         progress = note["progress"]
-        print(f"Going on from step {step_number:,} of {folder}.", flush=True)
+        logger.info(f"Going on from step {step_number:,} of {folder}.")
     elif config.start_from is not None:
         state = setup.state = started_from(config.start_from, setup)
     write_json(
@@ -123,7 +109,7 @@ def train(config: Config, workdir: str | os.PathLike[str]) -> Mapping[str, Any]:
     )
     writers: list[Any] = [JsonLines(folder, step_number)]
     writers += [mu.config.locate(path, "config.writers")(folder, step_number) for path in config.writers]
-    clock, stopper = Clock(step_number, config.total_steps), Stopper()
+    clock = Clock(step_number, config.total_steps)
 
     def save(value: float | None) -> None:
         note = {"data": batches.get_state(), "progress": progress, "config": resolved, "split": setup.split.hash}
@@ -141,7 +127,8 @@ def train(config: Config, workdir: str | os.PathLike[str]) -> Mapping[str, Any]:
     examples, tracing = 0.0, False
     compiled: set[frozenset[str]] = set()  # batches with other arrays are other programs
     try:
-        with ProgressBar("train", config.total_steps, step_number) as bar:
+        with Interrupts(at_once=False) as interrupts, Progress() as progress_bar:
+            progress_bar.update("train", step_number, config.total_steps)
             while step_number < config.total_steps and not out_of_patience():
                 if step_number == config.profile.start:
                     jax.profiler.start_trace(str(folder / "profile"))
@@ -158,7 +145,7 @@ def train(config: Config, workdir: str | os.PathLike[str]) -> Mapping[str, Any]:
                     check_finite(*pending)
                     pending, examples = None, 0.0
                     if not compiled:
-                        bar.say(f"First step after {duration(time.perf_counter() - started)}.")
+                        logger.info(f"First step after {duration(time.perf_counter() - started)}.")
                     compiled.add(frozenset(batch))
                     clock.begin(step_number)
                 if tracing and step_number == config.profile.start + config.profile.steps:
@@ -166,7 +153,7 @@ def train(config: Config, workdir: str | os.PathLike[str]) -> Mapping[str, Any]:
                     jax.profiler.stop_trace()
                     tracing = False
 
-                stop_signal = stopper.signal
+                stop_signal = interrupts.signal
                 last = step_number == config.total_steps
                 log_now = last or step_number % config.log_every_steps == 0
                 evaluate_now = not config.refit and (last or step_number % config.evaluate_every_steps == 0)
@@ -184,7 +171,7 @@ def train(config: Config, workdir: str | os.PathLike[str]) -> Mapping[str, Any]:
                     examples = 0.0
                     write({"loss": values["loss"], "grad_norm": values["grad_norm"], **timing})
                     pace = f", {timing['step_ms']:.1f} ms a step" if timing else ""
-                    bar.update(step_number, f"loss {values['loss']:.4f}{pace}")
+                    progress_bar.update("train", step_number, config.total_steps, f"loss {values['loss']:.4f}{pace}")
                 value = None
                 if evaluate_now:
                     with clock.paused():
@@ -202,16 +189,15 @@ def train(config: Config, workdir: str | os.PathLike[str]) -> Mapping[str, Any]:
                     else:
                         since = progress["evaluations_since_best"] + 1
                         progress = {**progress, "evaluations_since_best": since}
-                    bar.say(f"step {step_number:,}: {metric} {value:.4f}{' (best so far)' if better else ''}")
+                    logger.info(f"step {step_number:,}: {metric} {value:.4f}{' (best so far)' if better else ''}")
                 if save_now:
                     with clock.paused():
                         save(value)
                 if stop_signal is not None:
                     checkpoints.wait()
-                    bar.say(f"Stopped at step {step_number:,}; the same command goes on from here.")
+                    logger.info(f"Stopped at step {step_number:,}; the same command goes on from here.")
                     raise SystemExit(128 + stop_signal)
     finally:
-        stopper.close()
         if tracing:
             jax.profiler.stop_trace()
         checkpoints.wait()
@@ -229,7 +215,7 @@ def train(config: Config, workdir: str | os.PathLike[str]) -> Mapping[str, Any]:
         state = checkpoints.load(best_step, state)
     checkpoints.close()
     chosen = "the last of a refit" if config.refit else f"{metric} {progress['best_value']:.4f}"
-    print(f"Testing the weights of step {best_step:,} ({chosen}).", flush=True)
+    logger.info(f"Testing the weights of step {best_step:,} ({chosen}).")
     return setup.evaluation.report("test", state, folder / "evaluation", best_step)
 
 
@@ -249,7 +235,7 @@ def refuse_other_config(saved: Mapping[str, Any], now: Mapping[str, Any], folder
 def started_at(folder: Path) -> str:
     """When a run began, ISO 8601 in UTC: now, or what its run.json says."""
     before = folder / "run.json"
-    known = json.loads(before.read_text()).get("started") if before.is_file() else None
+    known = read_json(before).get("started") if before.is_file() else None
     return known or datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
 
 
@@ -266,13 +252,6 @@ def all_finite(state: Any) -> jax.Array:
     """Whether every number of a state is one: a finite gradient times an absurd rate need not be."""
     checks = [jnp.isfinite(x).all() for x in jax.tree.leaves(state) if jnp.issubdtype(x.dtype, jnp.floating)]
     return jnp.stack(checks).all()
-
-
-def write_json(path: Path, value: Any) -> None:
-    """Writes a file whole or not at all."""
-    partial = path.with_name(path.name + ".partial")
-    partial.write_text(json.dumps(value, indent=2, default=str) + "\n")
-    partial.replace(path)
 
 
 if __name__ == "__main__":

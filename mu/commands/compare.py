@@ -58,7 +58,7 @@ def main(argv: list[str]) -> int:
         print(f"mu compare: {error}", file=sys.stderr)
         return 1
     if arguments.json:
-        from mu.evals.clip_scores import json_text
+        from mu.files import json_text
 
         print(json_text(found))
     else:

@@ -41,6 +41,7 @@ def main(argv: list[str]) -> int:
 
     from mu.commands.train import overrides
     from mu.config import ConfigError
+    from mu.console import show_logs
     from mu.training.memory import keep_freed_memory
 
     if arguments.folds < 1:
@@ -52,6 +53,7 @@ def main(argv: list[str]) -> int:
     if len(set(seeds)) < len(seeds) or min(seeds) < 0:
         parser.error(f"--seeds={arguments.seeds}; each must be given once, from 0 on")
     keep_freed_memory()
+    show_logs()
     try:
         crossvalidate(arguments.config, arguments.workdir, arguments.folds, seeds, overrides(rest, parser))
     except ConfigError as error:
@@ -84,7 +86,7 @@ def crossvalidate(
     import jax
 
     from mu.evals import clip_scores
-    from mu.evals.saving import write_whole
+    from mu.files import write_json
     from mu.train import refuse_other_config, train
 
     runs = {(seed, fold): resolved(config, changes, seed, fold) for seed in seeds for fold in range(folds)}
@@ -127,7 +129,7 @@ def crossvalidate(
         about = {**protocol, "part": "test", "seed": seed}
         clip_scores.save(folder / f"seed{seed}" / "evaluation", together, about, samples=samples, seed=0)
     found = {**protocol, "seeds": list(seeds), "rows": rows, "commits": sorted(commits)}
-    write_whole(folder / "crossvalidation.json", (clip_scores.json_text(found) + "\n").encode())
+    write_json(folder / "crossvalidation.json", found)
     show(found)
     return found
 

@@ -1,11 +1,8 @@
 """`mu embed`: a trained encoder over a library; one vector a recording, kept by content hash."""
 
 import argparse
-import signal
 import sys
-import threading
 import time
-from typing import Any
 
 EPILOG = """\
 examples:
@@ -39,25 +36,22 @@ def main(argv: list[str]) -> int:
             parser.error(f"--{name} says how to embed, and --merge=DIR alone only puts together what is embedded")
     if not merging and not (arguments.library and arguments.output):
         parser.error("LIBRARY and --output=DIR are needed: what to embed, and where to")
+    from mu.console import Interrupts
     from mu.embedding.run import merge
 
-    main_thread = threading.current_thread() is threading.main_thread()
-    before = signal.signal(signal.SIGTERM, _stop) if main_thread else None
     try:
-        if merging:
-            whole = merge(arguments.merge)
-            print(f"{len(whole):,} embeddings of {whole.card['dim']} numbers in {arguments.merge}")
-        else:
-            _embed(arguments, _shard(arguments.shard or "0/1", parser))
+        with Interrupts():
+            if merging:
+                whole = merge(arguments.merge)
+                print(f"{len(whole):,} embeddings of {whole.card['dim']} numbers in {arguments.merge}")
+            else:
+                _embed(arguments, _shard(arguments.shard or "0/1", parser))
     except (ValueError, OSError) as error:
         print(f"mu embed: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("mu embed: interrupted; the same command goes on from here", file=sys.stderr)
         return 130
-    finally:
-        if before is not None:
-            signal.signal(signal.SIGTERM, before)
     return 0
 
 
@@ -90,11 +84,12 @@ def _shard(text: str, parser: argparse.ArgumentParser) -> tuple[int, int]:
 
 def _embed(arguments: argparse.Namespace, shard: tuple[int, int]) -> None:
     """Runs with a progress bar and says what was done."""
+    from mu.console import Progress
     from mu.embedding.run import embed
     from mu.embedding.shares import share_of
 
     began = time.monotonic()
-    with _Bar() as bar:
+    with Progress() as progress:
         report = embed(
             arguments.run,
             arguments.library,
@@ -103,7 +98,7 @@ def _embed(arguments: argparse.Namespace, shard: tuple[int, int]) -> None:
             root=arguments.root,
             licence=arguments.licence,
             on_error=arguments.on_error or "skip",
-            progress=bar,
+            progress=lambda done, total, note: progress.update("embedding", done, total, note),
         )
     seconds = time.monotonic() - began
     known = f", {report.known:,} were there" if report.known else ""
@@ -121,29 +116,3 @@ def _embed(arguments: argparse.Namespace, shard: tuple[int, int]) -> None:
         )
     else:
         print(f"The whole is in {arguments.output}")
-
-
-class _Bar:
-    """The progress bar, once it is known how much there is."""
-
-    def __init__(self) -> None:
-        self._bar: Any = None
-
-    def __enter__(self) -> "_Bar":
-        return self
-
-    def __exit__(self, *error: Any) -> None:
-        if self._bar is not None:
-            self._bar.__exit__(*error)
-
-    def __call__(self, done: int, total: int, note: str) -> None:
-        from mu.progress import ProgressBar
-
-        if self._bar is None:
-            self._bar = ProgressBar("embedding", total, done).__enter__()
-        self._bar.update(done, note)
-
-
-def _stop(*_: object) -> None:
-    """SIGTERM ends like Ctrl-C: what is done so far is on disk."""
-    raise KeyboardInterrupt

@@ -34,10 +34,12 @@ def main(argv: list[str]) -> int:
     arguments = parser.parse_args(argv)
 
     from mu.config import ConfigError, build
+    from mu.console import show_logs
     from mu.setup import restore
 
     if (arguments.ks or arguments.metrics) and not arguments.output:
         parser.error("--ks and --metrics need --output=DIR: the run's own evaluation stays as it is")
+    show_logs()
     try:
         setup, state, step = restore(arguments.workdir)
         if setup.config.refit and arguments.part == "valid":

@@ -1,9 +1,7 @@
 """`mu import-audio`: a library of sound in, a table of clips and a ledger of faults out."""
 
 import argparse
-import signal
 import sys
-import threading
 import time
 from typing import Any
 
@@ -35,27 +33,23 @@ faults, kept:      clipped dc_offset wrong_extension
 def main(argv: list[str]) -> int:
     """Runs the command; 0, or 1 after an error that has been printed, or 130 when interrupted."""
     flags = vars(_parser().parse_args(argv))
+    from mu.console import Interrupts, Progress, say
     from mu.data.clips.importing.options import Options
     from mu.data.clips.importing.run import import_audio
 
     source, output = flags.pop("source"), flags.pop("output")
     for name in ("keep", "drop"):
         flags[name] = tuple(filter(None, flags[name].split(",")))
-    main_thread = threading.current_thread() is threading.main_thread()
-    before = signal.signal(signal.SIGTERM, _stop) if main_thread else None
     began = time.monotonic()
     try:
-        with _Bars() as bars:
-            card = import_audio(source, output, Options(**flags), say=bars.say, progress=bars)
+        with Interrupts(), Progress() as progress:
+            card = import_audio(source, output, Options(**flags), say=say, progress=progress.update)
     except (ValueError, OSError) as error:
         print(f"mu import-audio: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("mu import-audio: interrupted; the same command goes on from here", file=sys.stderr)
         return 130
-    finally:
-        if before is not None:
-            signal.signal(signal.SIGTERM, before)
     _summary(card, output, time.monotonic() - began)
     return 0
 
@@ -101,32 +95,6 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-class _Bars:
-    """A progress bar for each stage."""
-
-    def __init__(self) -> None:
-        self._stage, self._bar = "", None
-
-    def __enter__(self) -> "_Bars":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._bar is not None:
-            self._bar.__exit__(None, None, None)
-
-    def say(self, line: str) -> None:
-        """A line of its own."""
-        print(line, flush=True)
-
-    def __call__(self, stage: str, done: int, total: int, note: str) -> None:
-        from mu.progress import ProgressBar
-
-        if self._bar is None or stage != self._stage:
-            self.__exit__()
-            self._stage, self._bar = stage, ProgressBar(stage, total, done).__enter__()
-        self._bar.update(done, note)
-
-
 def _summary(card: dict[str, Any], output: str, seconds: float) -> None:
     found = f"{card['clips']:,} clips, {card['hours']:,.2f} h, of {card['listed']:,} files of audio"
     print(f"{found} in {output} ({seconds:.1f} s)")
@@ -136,11 +104,6 @@ def _summary(card: dict[str, Any], output: str, seconds: float) -> None:
         print(f"which and why is in {output}/faults.jsonl")
     if others := sum(card["ignored_files"].values()):
         print(f"{others:,} other files were passed over")
-
-
-def _stop(*_: object) -> None:
-    """SIGTERM ends like Ctrl-C: what is known so far is in the journal."""
-    raise KeyboardInterrupt
 
 
 if __name__ == "__main__":

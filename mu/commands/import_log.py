@@ -1,7 +1,6 @@
 """`mu import`: files of plays in, a folder of arrays, tables and a card out."""
 
 import argparse
-import signal
 import sys
 import time
 from typing import Any
@@ -38,6 +37,7 @@ def main(argv: list[str]) -> int:
     """Runs the command; 0, or 1 after an error that has been printed, or 130 when interrupted."""
     parser = _parser()
     flags = vars(parser.parse_args(argv))
+    from mu.console import Interrupts, Progress, say
     from mu.data.logs.importing import Options, import_log
 
     inputs, output, overwrite = flags.pop("files"), flags.pop("output"), flags.pop("overwrite")
@@ -45,18 +45,17 @@ def main(argv: list[str]) -> int:
     for name in ("track_attributes", "user_attributes", "event_columns", "columns"):
         flags[name] = tuple(filter(None, (flags[name] or "").split(",")))
     flags["columns"] = flags["columns"] or None
-    before = signal.signal(signal.SIGTERM, _stop) if _in_main_thread() else None
     began = time.monotonic()
     try:
-        with _Progress() as progress:
+        with Interrupts(), Progress() as progress:
             card = import_log(
                 inputs,
                 output,
                 Options(**flags),
                 **parts,
                 overwrite=overwrite,
-                say=progress.say,
-                progress=progress,
+                say=say,
+                progress=lambda stage, share: progress.update(stage, share, 1.0),
             )
     except (ValueError, OSError) as error:
         print(f"mu import: {error}", file=sys.stderr)
@@ -64,9 +63,6 @@ def main(argv: list[str]) -> int:
     except KeyboardInterrupt:
         print("mu import: interrupted; nothing was written", file=sys.stderr)
         return 130
-    finally:
-        if before is not None:
-            signal.signal(signal.SIGTERM, before)
     _summary(card, output, time.monotonic() - began)
     return 0
 
@@ -198,59 +194,6 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-class _Progress:
-    """A bar in a terminal; elsewhere a line every few seconds."""
-
-    EVERY_S = 5.0
-
-    def __init__(self) -> None:
-        from rich.console import Console
-
-        self._console = Console(stderr=True)
-        self._bar: Any = None
-        self._task: Any = None
-        self._stage = ""
-        self._last = self._began = time.monotonic()
-
-    def __enter__(self) -> "_Progress":
-        if self._console.is_terminal:
-            from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
-
-            columns = (
-                TextColumn("{task.description}"),
-                BarColumn(),
-                TaskProgressColumn(),
-                TimeRemainingColumn(),
-            )
-            self._bar = Progress(*columns, console=self._console, transient=True)
-            self._bar.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._bar:
-            self._bar.stop()
-
-    def say(self, line: str) -> None:
-        self._console.print(line, markup=False, highlight=False, soft_wrap=True)
-
-    def __call__(self, stage: str, share: float) -> None:
-        new = stage != self._stage
-        if new:
-            self._stage, self._began = stage, time.monotonic()
-        if self._bar:
-            if new:
-                if self._task is not None:
-                    self._bar.remove_task(self._task)
-                self._task = self._bar.add_task(stage, total=1.0)
-            self._bar.update(self._task, completed=share)
-            return
-        now = time.monotonic()
-        if now - self._last > self.EVERY_S:
-            self._last = now
-            left = (now - self._began) * (1 - share) / max(share, 1e-9)
-            self.say(f"{stage}: {share:.0%}, {left:.0f} s left")
-
-
 def _summary(card: dict[str, Any], output: str, seconds: float) -> None:
     print(
         f"{card['events']:,} plays of {card['users']:,} users and {card['tracks']:,} tracks "
@@ -275,17 +218,6 @@ def _summary(card: dict[str, Any], output: str, seconds: float) -> None:
         f"plays a user: median {quantiles['0.5']:g}, 90 % have up to {quantiles['0.9']:g}, "
         f"most {quantiles['1']:g}; the top 1 % of tracks hold {card['top_1_percent_share']:.1%} of plays"
     )
-
-
-def _stop(*_: object) -> None:
-    """SIGTERM ends like Ctrl-C: the unfinished folder goes."""
-    raise KeyboardInterrupt
-
-
-def _in_main_thread() -> bool:
-    import threading
-
-    return threading.current_thread() is threading.main_thread()
 
 
 if __name__ == "__main__":

@@ -74,12 +74,13 @@ def probe(arguments: argparse.Namespace) -> None:
 
     from mu.baselines.linear import chosen_linear
     from mu.config import nearest
+    from mu.console import Progress
     from mu.data.clips.clips import whole_column
     from mu.embedding import load
     from mu.evals import clip_scores
     from mu.evals.probes import crossvalidated
     from mu.evals.protocols import probes
-    from mu.progress import ProgressBar
+    from mu.files import write_json
 
     columns = probes.columns_of(arguments.library)
     named = [*arguments.classes, *arguments.tags, *arguments.numbers, arguments.group]
@@ -101,13 +102,14 @@ def probe(arguments: argparse.Namespace) -> None:
     curves = _curves(arguments, features, clips.targets, folds, groups)
     ids = clips.table["clip"].to_list()
     results, done = [], itertools.count(1)
-    with ProgressBar("probing", len(arguments.seeds) * len(set(folds.tolist())) * len(clips.targets)) as bar:
+    total = len(arguments.seeds) * len(set(folds.tolist())) * len(clips.targets)
+    with Progress() as progress:
         for seed in arguments.seeds:
             head = chosen_linear if arguments.head == "linear" else probes.mlp(seed)
 
             def learn(*given: Any, head: Any = head) -> Any:
                 learnt = head(*given)
-                bar.update(next(done))
+                progress.update("probing", next(done), total)
                 return learnt
 
             results.append(crossvalidated(features, clips.targets, folds, groups, ids, learn))
@@ -136,7 +138,7 @@ def probe(arguments: argparse.Namespace) -> None:
         for seed, result in zip(arguments.seeds, results, strict=True):
             clip_scores.save(folder / f"seed{seed}", {"model": result}, about | {"seed": seed}, samples=samples, seed=0)
         document = {**about, "seeds": arguments.seeds, "rows": rows, "trials": arguments.trials, "few_shot": curves}
-        (folder / "probe.json").write_text(clip_scores.json_text(document) + "\n", encoding="utf-8")
+        write_json(folder / "probe.json", document)
         print(f"Written to {folder}.")
 
 

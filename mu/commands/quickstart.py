@@ -41,7 +41,9 @@ def main(argv: list[str]) -> int:
     started = time.perf_counter()
 
     from mu.config import ConfigError
+    from mu.console import show_logs
 
+    show_logs()
     try:
         simulated(folder / "world", arguments.size, arguments.seed)
         imported(folder / "world", folder / "log")
@@ -156,7 +158,7 @@ def reported(folder: Path) -> None:
 
 def closing(folder: Path, arguments: argparse.Namespace, seconds: float) -> str:
     """Where everything lies and what to try next."""
-    from mu.progress import duration
+    from mu.console import duration
 
     config = f"{folder / 'config.py'}:folder={folder},size={arguments.size},seed={arguments.seed}"
     return f"""

@@ -1,7 +1,6 @@
 """`mu recommend`: a listener or a history in, titles out; a new recording in, listeners out."""
 
 import argparse
-import difflib
 import os
 import sys
 from pathlib import Path
@@ -9,6 +8,8 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+
+from mu.names import closest
 
 EPILOG = """\
 examples:
@@ -194,7 +195,7 @@ def listener(users: pl.DataFrame, name: str) -> int:
     ids = users["user"].cast(pl.String)
     found = (ids == name).arg_true()
     if len(found) == 0:
-        close = difflib.get_close_matches(name, ids.head(100_000).to_list(), n=3, cutoff=0.0)
+        close = closest(name, ids.head(100_000).to_list(), 3)
         raise ValueError(f"the log has no listener {name!r}; near it: {', '.join(close)}")
     return int(found[0])
 
@@ -215,7 +216,7 @@ def tracks(table: pl.DataFrame, names: str) -> np.ndarray:
         stop = next((stop for stop in stops if ",".join(parts[:stop]).strip() in known), 0)
         if not stop:
             name = parts[0].strip()
-            close = difflib.get_close_matches(name, [key for key in known if key], n=3, cutoff=0.0)
+            close = closest(name, filter(None, known), 3)
             raise ValueError(f"the log has no track {name!r}; near it: {', '.join(close)}")
         found.append(known[",".join(parts[:stop]).strip()])
         parts = parts[stop:]

@@ -1,6 +1,5 @@
 """New recordings and the listeners of a run: who would like one, which of many suit a listener; nothing is trained."""
 
-import difflib
 import os
 import sys
 from pathlib import Path
@@ -15,6 +14,7 @@ from mu.data.listening.listening import Listening
 from mu.embedding.encoder import Encoder
 from mu.embedding.table import Embeddings, load
 from mu.inference.track_content import TimedScores
+from mu.names import closest
 
 
 def listeners_of(
@@ -125,6 +125,6 @@ def described(setup: Any, about: str) -> np.ndarray:
         held = names_of(setup.data.tracks, name)
         for word in filter(None, map(str.strip, value.split("|"))):
             if word not in held:
-                near = ", ".join(difflib.get_close_matches(word, held, n=3, cutoff=0.0))
+                near = ", ".join(closest(word, held, 3))
                 print(f"mu recommend: no track of the log has {name} {word!r}; near it: {near}", file=sys.stderr)
     return words(pl.DataFrame({name: [value] for name, value in named.items()}), list(named), setup.data.buckets)[0]

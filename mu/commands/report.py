@@ -54,7 +54,7 @@ def write(place: str | os.PathLike[str], output: Path) -> tuple[list[str], int]:
     Raises:
       FileNotFoundError: no such run, or it has no evaluation. ValueError: nothing to make a page of.
     """
-    from mu.evals.saving import write_whole
+    from mu.files import write_whole
 
     if _kind(Path(place)) == "plays":
         from mu.commands.report_listening import read_listening

@@ -35,9 +35,11 @@ def main(argv: list[str]) -> int:
         if arguments.print_config:
             print(config.to_json(indent=2))
             return 0
+        from mu.console import show_logs
         from mu.training.memory import keep_freed_memory
 
         keep_freed_memory()
+        show_logs()
         from mu.train import NotFinite, train
 
         try:

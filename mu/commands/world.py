@@ -43,7 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = _parser()
     arguments = parser.parse_args(argv)
     started = time.perf_counter()
-    from mu.progress import ProgressBar
+    from mu.console import Progress
     from mu.world.tables import check_output, write
     from mu.world.world import simulate
 
@@ -51,14 +51,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         check_output(arguments.output)
         world = simulate(arguments.size, arguments.seed, arguments.threads)
         if arguments.sound:
-            with ProgressBar("sound", len(world.catalogue)) as bar:
+            with Progress() as progress:
                 paths = write(
                     world,
                     arguments.output,
                     arguments.plays_as,
                     sound=True,
                     threads=arguments.threads,
-                    stored=bar.update,
+                    stored=lambda done: progress.update("sound", done, len(world.catalogue)),
                 )
         else:
             paths = write(world, arguments.output, arguments.plays_as)

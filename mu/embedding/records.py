@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mu.embedding.locks import lock
+from mu.files import Lock, Locked
 
 FLUSH_EVERY_S = 1.0
 
@@ -35,6 +35,21 @@ def read_records(path: Path, dim: int) -> np.ndarray:
     return records
 
 
+def _lock_of(path: Path) -> Lock:
+    return Lock(path.with_suffix(".lock"))
+
+
+def is_open(path: Path) -> bool:
+    """Whether some process has a file of records open."""
+    lock = _lock_of(path)
+    try:
+        lock.acquire()
+    except Locked:
+        return True
+    lock.release()
+    return False
+
+
 class Records:
     """A file of records that grows; only one process may have it open.
 
@@ -43,16 +58,15 @@ class Records:
       dim: D.
 
     Raises:
-      FileExistsError: another process has it open.
+      mu.files.Locked: another process has it open.
     """
 
     def __init__(self, path: Path, dim: int):
         self._kind = record_type(dim)
         path.parent.mkdir(parents=True, exist_ok=True)
+        self._lock = _lock_of(path)
+        self._lock.acquire()
         self._file = open(path, "ab")  # noqa: SIM115
-        if not lock(self._file, wait=False):
-            self._file.close()
-            raise FileExistsError(f"{path.parent} is being written by another process")
         os.truncate(path, len(read_records(path, dim)) * self._kind.itemsize)
         self._flushed = time.monotonic()
 
@@ -61,6 +75,7 @@ class Records:
 
     def __exit__(self, *_: object) -> None:
         self._file.close()
+        self._lock.release()
 
     def append(self, content_hash: str, vector: np.ndarray) -> None:
         """Adds a vector. It goes to the operating system, which a kill cannot undo (a power cut can), with the first

@@ -19,7 +19,8 @@ from mu.embedding.encoder import of_run
 from mu.embedding.pieces import Fault, open_library, pieces
 from mu.embedding.pooling import clip_vectors
 from mu.embedding.records import Records
-from mu.embedding.table import LEDGER, SHARDS, Embeddings, ledger_text, load, write_text
+from mu.embedding.table import LEDGER, SHARDS, Embeddings, ledger_text, load
+from mu.files import write_whole
 from mu.training.provenance import version
 
 TERMS = (
@@ -131,7 +132,7 @@ def embed(
                     faults.append(entry)
                 progress(n_known + new + len(faults), len(share), f"{len(faults):,} with faults" if faults else "")
         if faults:
-            write_text(work / LEDGER, ledger_text(faults))
+            write_whole(work / LEDGER, ledger_text(faults))
     return Report(new, n_known, seconds / 3600, tuple(faults), shares.finish(folder, clips.table))
 
 

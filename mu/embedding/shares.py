@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from mu.embedding.locks import lock
-from mu.embedding.records import read_records
-from mu.embedding.table import CARD, LEDGER, SHARDS, load, read_ledger, settle, write, write_text
+from mu.embedding.records import is_open, read_records
+from mu.embedding.table import CARD, LEDGER, SHARDS, load, read_ledger, settle, write
+from mu.files import Lock, write_json
 
 PLAN, RECORDS, LOCK = "plan.json", "records.bin", ".embed.lock"
 # Vectors copied at once when the whole is made.
@@ -46,8 +46,7 @@ def refuse_something_else(folder: Path) -> None:
 def claimed(folder: Path) -> Iterator[None]:
     """Waits until no other process begins or finishes in the folder, and keeps others from it."""
     folder.mkdir(parents=True, exist_ok=True)
-    with open(folder / LOCK, "ab") as file:
-        lock(file, wait=True)
+    with Lock(folder / LOCK):
         yield
 
 
@@ -88,7 +87,7 @@ def begin(folder: Path, plan: dict[str, Any], clips: pl.DataFrame) -> None:
             plan["licence"] = there["licence"]
         plan["made_with"] = there["made_with"] + [one for one in plan["made_with"] if one not in there["made_with"]]
     (folder / SHARDS).mkdir(exist_ok=True)
-    write_text(folder / SHARDS / PLAN, json.dumps(plan, indent=2, ensure_ascii=False) + "\n")
+    write_json(folder / SHARDS / PLAN, plan)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -172,10 +171,9 @@ def _shares_at_work(folder: Path) -> list[tuple[int, int]]:
     """(i, n) of the shares that some process has open."""
     found = []
     for path in (folder / SHARDS).glob(f"*-of-*/{RECORDS}"):
-        with open(path, "ab") as file:
-            if not lock(file, wait=False):
-                number, _, of = path.parent.name.partition("-of-")
-                found.append((int(number), int(of)))
+        if is_open(path):
+            number, _, of = path.parent.name.partition("-of-")
+            found.append((int(number), int(of)))
     return found
 
 

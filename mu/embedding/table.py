@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from mu.files import write_json
+
 FORMAT_VERSION = 1
 VECTORS, TABLE, LEDGER, CARD = "embeddings.npy", "embeddings.parquet", "faults.jsonl", "card.json"
 # What is not finished lies here.
@@ -123,8 +125,7 @@ def write(
     del mapped
     table.write_parquet(_part(folder, TABLE))
     _part(folder, LEDGER).write_text(ledger_text(faults), encoding="utf-8")
-    text = json.dumps({"format_version": FORMAT_VERSION, **card}, indent=2, ensure_ascii=False) + "\n"
-    write_text(_part(folder, CARD), text)
+    write_json(_part(folder, CARD), {"format_version": FORMAT_VERSION, **card})
     settle(folder)
 
 
@@ -135,13 +136,6 @@ def settle(folder: Path) -> None:
         for name in (VECTORS, TABLE, LEDGER, CARD):
             if _part(folder, name).is_file():
                 os.replace(_part(folder, name), folder / name)
-
-
-def write_text(path: Path, text: str) -> None:
-    """The whole file, or none."""
-    half = path.with_name(f".{path.name}.half")
-    half.write_text(text, encoding="utf-8")
-    os.replace(half, path)
 
 
 def _part(folder: Path, name: str) -> Path:

@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from mu.evals.clip_metrics import METRICS, PER_CLASS
-from mu.evals.saving import write_whole
 from mu.evals.table import align
+from mu.files import write_json, write_whole
 
 FORMAT_VERSION = 1
 # Weightings at once: each is a row of as many numbers as there are clips.
@@ -263,20 +263,7 @@ def save(
         "clips_sha256": hashlib.sha256(buffer.getvalue()).hexdigest(),
     }
     write_whole(folder / "clips.npz", buffer.getvalue())
-    write_whole(folder / "evaluation.json", (json_text(document) + "\n").encode())
-
-
-def json_text(document: Any) -> str:
-    """As JSON, in which numbers that are not finite are null."""
-
-    def spelt(value: Any) -> Any:
-        if isinstance(value, Mapping):
-            return {key: spelt(one) for key, one in value.items()}
-        if isinstance(value, list | tuple):
-            return [spelt(one) for one in value]
-        return None if isinstance(value, float) and not math.isfinite(value) else value
-
-    return json.dumps(spelt(document), indent=2, allow_nan=False)
+    write_json(folder / "evaluation.json", document)
 
 
 def load(folder: str | os.PathLike[str]) -> tuple[dict[str, ClipResult], dict[str, Any]]:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from mu.evals.ranking import RankingResult
+from mu.files import write_json, write_whole
 
 FORMAT_VERSION = 1
 
@@ -98,7 +99,7 @@ def save_evaluation(
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     write_whole(folder / "per_user.npz", per_user)
-    write_whole(folder / "evaluation.json", (json.dumps(about, indent=2) + "\n").encode())
+    write_json(folder / "evaluation.json", about)
 
 
 def load_evaluation(folder: str | os.PathLike[str]) -> Evaluation:
@@ -137,13 +138,3 @@ def load_evaluation(folder: str | os.PathLike[str]) -> Evaluation:
             for name, row in about["rows"].items()
         }
     return Evaluation(place, results, about["split_hash"], about["protocol"])
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """The whole file, or none: written beside and moved."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        beside.write_bytes(content)
-        os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)

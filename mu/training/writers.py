@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
 
+from mu.files import write_whole
+
 
 class Writer(Protocol):
     """Takes the numbers of a step."""
@@ -30,9 +32,7 @@ class JsonLines:
         lines = path.read_text().splitlines() if path.exists() else []
         kept = [line for line in lines if _step_of(line) <= step]
         if len(kept) != len(lines):
-            partial = path.with_suffix(".partial")
-            partial.write_text("".join(f"{line}\n" for line in kept))
-            partial.replace(path)
+            write_whole(path, "".join(f"{line}\n" for line in kept))
         self._file = path.open("a")
 
     def write(self, step: int, values: Mapping[str, float]) -> None:

@@ -28,6 +28,7 @@ from mu.embedding import encoder as encoders
 from mu.embedding import pieces, records, shares, table
 from mu.embedding.pooling import clip_vectors
 from mu.embedding.run import embed, merge
+from mu.files import write_whole
 from mu.models.factorization import Factorization
 from mu.setup import restore
 from mu.train import train
@@ -500,7 +501,7 @@ def test_a_mended_recording_that_is_being_embedded_is_waited_for(tmp_path):
         for key in keys[:3]:
             file.append(key, np.ones(3))
     fault = {"file": "d", "fault": "missing", "reason": "x", "done": "left out", "content_hash": keys[3]}
-    table.write_text(tmp_path / "shards" / "0-of-1" / table.LEDGER, table.ledger_text([fault]))
+    write_whole(tmp_path / "shards" / "0-of-1" / table.LEDGER, table.ledger_text([fault]))
     assert shares.finish(tmp_path, clips) == () and len(mu.embedding.load(tmp_path)) == 3
     with at_work(1, 2) as file:  # d is there again, and its share has begun
         with at_work(0, 2):

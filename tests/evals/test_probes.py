@@ -298,9 +298,9 @@ def test_embeddings_of_other_clips_are_refused(library, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("flags", "folds", "status", "message"),
     [
-        ("--classes=color", "fold", 1, "no column 'color'; did you mean 'colour'?"),
-        ("--classes=colour --group=artiste", "fold", 1, "no column 'artiste'; did you mean 'artist'?"),
-        ("--classes=colour", "folds", 1, "no column 'folds'; did you mean 'fold'?"),
+        ("--classes=color", "fold", 1, "no column 'color' (did you mean 'colour'?)"),
+        ("--classes=colour --group=artiste", "fold", 1, "no column 'artiste' (did you mean 'artist'?)"),
+        ("--classes=colour", "folds", 1, "no column 'folds' (did you mean 'fold'?)"),
         ("--classes=colour --group=artist", "colour", 1, "what is learnt would be tested"),
         ("--classes=colour --group=artist", "2", 1, "need at least 3"),
         ("--classes=colour --group=artist", "30", 1, "24 values of 'artist' cannot fill 30 folds"),

@@ -177,7 +177,7 @@ def test_another_log_at_the_same_place_is_refused(unbroken, log, tmp_path):
 
 
 def test_a_metric_that_is_not_measured_is_refused(log, tmp_path):
-    with pytest.raises(ConfigError, match=r"config.best.metric='valid/ndcg@11' .* did you mean 'valid/ndcg@10'"):
+    with pytest.raises(ConfigError, match=r"config.best.metric='valid/ndcg@11' .*did you mean 'valid/ndcg@10'"):
         train(tiny_config(log, best__metric="valid/ndcg@11"), tmp_path)
 
 

@@ -10,6 +10,8 @@ from typing import NamedTuple
 import numpy as np
 import polars as pl
 
+from mu.names import nearest
+
 
 class Categories(NamedTuple):
     """One of several names for each row.
@@ -132,8 +134,6 @@ def column_of(table: pl.DataFrame, name: str) -> pl.Series:
       ValueError: there is none; says the nearest, and all there are.
     """
     if name not in table.columns:
-        from mu.data.logs.importing.columns import nearest
-
         there = ", ".join(table.columns)
         raise ValueError(f"the table has no column {name!r}{nearest(name, table.columns)}; there is: {there}")
     return table[name]

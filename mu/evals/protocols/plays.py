@@ -14,7 +14,7 @@ from flax import nnx
 from mu.baselines.content import ContentNeighbours
 from mu.data.logs.interactions import Interactions
 from mu.evals.plays import PlayEvaluator, PlayResults, Plays
-from mu.evals.saving import write_whole
+from mu.files import write_json, write_whole
 from mu.inference.recommender import Encoder, TrainedRecommender
 from mu.inference.track_content import Hearing, TimedScores
 from mu.setup import Setup, restore
@@ -220,8 +220,8 @@ class PlayScores:
         write_whole(output / "plays.npz", buffer.getvalue())
         found = PlayResults(results, evaluator, self.metrics[0], self._samples, seed)
         text = f"{found!r}\n"
-        write_whole(output / "table.txt", text.encode())
-        write_whole(output / "evaluation.json", (json.dumps(about, indent=2) + "\n").encode())
+        write_whole(output / "table.txt", text)
+        write_json(output / "evaluation.json", about)
         print(text, end="")
         return found
 

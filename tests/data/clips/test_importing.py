@@ -102,6 +102,7 @@ def test_good_clips_are_measured(library, imported):
     assert (folder / card["root_from_here"] / clips["file"][0]).is_file()
     assert card == json.loads((folder / "card.json").read_text(), object_hook=_with_tuples)
     assert sorted(path.name for path in folder.iterdir()) == [
+        ".import.lock",
         "card.json",
         "clips.parquet",
         "faults.jsonl",
@@ -286,7 +287,7 @@ def test_sources_and_outputs_that_make_no_sense(tmp_path, here):
         assert (tmp_path / "mine" / "scan.jsonl").read_text() == mine
     with (
         run.Journal(tmp_path / "out", f"folder {root}", {}),
-        pytest.raises(FileExistsError, match="is being written by another import"),
+        pytest.raises(FileExistsError, match="is being written by another process"),
     ):
         import_audio(str(root), tmp_path / "out")
 
@@ -315,7 +316,7 @@ def test_no_good_clip_is_an_error(tmp_path, here):
     (tmp_path / "root" / "b.wav").write_bytes(b"x")
     with pytest.raises(ValueError, match=r"no clip of .* is good: 1 undecodable, 1 zero_length. The first: a.wav"):
         import_audio(str(tmp_path / "root"), tmp_path / "out", ONE)
-    assert [path.name for path in (tmp_path / "out").iterdir()] == ["scan.jsonl"]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [".import.lock", "scan.jsonl"]
 
 
 def test_stop_names_the_file_and_keeps_what_is_known(library, tmp_path, here):
@@ -522,7 +523,7 @@ def test_killed_and_resumed_equals_never_killed(tmp_path, here):
     assert len(children) >= 2
     _, alive = psutil.wait_procs(children, timeout=20)
     assert not alive, "workers outlived the process that they worked for"
-    assert [path.name for path in out.iterdir()] == ["scan.jsonl"]
+    assert sorted(path.name for path in out.iterdir()) == [".import.lock", "scan.jsonl"]
     assert (out / "scan.jsonl").read_bytes().endswith(b'"half a li')
     seen, said = [], []
     import_audio(str(root), out, ONE, say=said.append, progress=lambda *args: seen.append(args[1]))

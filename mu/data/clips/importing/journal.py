@@ -10,13 +10,9 @@ from typing import Any
 import polars as pl
 
 from mu.data.clips.importing.scan import Facts
+from mu.files import Lock
 
-try:
-    import fcntl
-except ImportError:  # Windows has no such lock
-    fcntl = None
-
-FILE = "scan.jsonl"
+FILE, LOCK = "scan.jsonl", ".import.lock"
 FLUSH_EVERY_S = 1.0
 FLUSH_EVERY = 64
 _TYPES: dict[Any, Any] = {str: pl.String, int: pl.Int64, bool: pl.Boolean, float: pl.Float64, float | None: pl.Float64}
@@ -43,20 +39,17 @@ class Journal:
     def __init__(self, folder: Path, source: str, versions: dict[str, Any]):
         self.path = folder / FILE
         self._head = {"source": source, "versions": versions}
+        self._lock = Lock(folder / LOCK)
+        self._lock.acquire()
         self._file = open(self.path, "a+b")  # noqa: SIM115
         try:
             self._begin(folder)
         except BaseException:
-            self._file.close()
+            self.__exit__()
             raise
         self._waiting, self._flushed = 0, time.monotonic()
 
     def _begin(self, folder: Path) -> None:
-        if fcntl is not None:
-            try:
-                fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise FileExistsError(f"{folder} is being written by another import") from None
         self._file.seek(0)
         first = self._file.readline()
         try:
@@ -96,6 +89,7 @@ class Journal:
 
     def __exit__(self, *_: object) -> None:
         self._file.close()
+        self._lock.release()
 
     def append(self, facts: Facts, size: int, mtime_ns: int) -> None:
         """Adds what was found of a clip. It goes to the operating system, which a kill cannot undo (a power cut can),

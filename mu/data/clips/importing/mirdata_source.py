@@ -7,7 +7,7 @@ import polars as pl
 
 from mu.data.clips.importing.sources import Source
 from mu.data.clips.importing.table_source import OWN_COLUMNS, from_table
-from mu.data.logs.importing.columns import nearest
+from mu.names import nearest
 
 _SCALARS = (str, int, float, bool)
 

@@ -10,7 +10,7 @@ import polars as pl
 from mu.data.clips.importing.faults import Fault
 from mu.data.clips.importing.scan import Files
 from mu.data.clips.importing.sources import MISSING, Source, clip_table
-from mu.data.logs.importing.columns import nearest
+from mu.names import nearest
 
 # Columns of the table of clips that no attribute may hide.
 OWN_COLUMNS = ("clip", "file", "content_hash", "duration_s", "sample_rate_hz", "channels", "peak", "loudness_lufs")

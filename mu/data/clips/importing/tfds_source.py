@@ -21,7 +21,7 @@ import numpy as np
 from mu.audio import io
 from mu.data.clips.importing.scan import Facts, measure, scan_file
 from mu.data.clips.importing.sources import Source, clip_table
-from mu.data.logs.importing.columns import nearest
+from mu.names import nearest
 
 _AUDIO = "tensorflow_datasets.core.features.audio_feature.Audio"
 _TENSOR = "tensorflow_datasets.core.features.tensor_feature.Tensor"

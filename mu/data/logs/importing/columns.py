@@ -1,10 +1,10 @@
 """Which column of the files plays which role: by flag, else by the names that logs use, said aloud."""
 
-import difflib
 import re
 from collections.abc import Callable, Sequence
 
 from mu.data.logs.importing.rows import Roles
+from mu.names import nearest
 
 USUAL = {
     "user": ("user", "user_id", "userid", "uid", "user_name", "username", "listener", "listener_id"),
@@ -56,13 +56,6 @@ USUAL_LENGTH = ("duration_s", "duration_ms", "duration", "length_s", "length_ms"
 # Columns that are read where they are named alone: an import without them stays what it is.
 NAMED = ("length", "finished", "skipped")
 NONE = "none"
-
-
-def nearest(name: str, names: Sequence[str]) -> str:
-    """' (did you mean ...?)' or nothing."""
-    lower = {other.lower(): other for other in names}
-    close = difflib.get_close_matches(name.lower(), lower, n=1, cutoff=0.5)
-    return f" (did you mean {lower[close[0]]!r}?)" if close else ""
 
 
 def usual_column(usual_names: Sequence[str], names: Sequence[str]) -> str | None:

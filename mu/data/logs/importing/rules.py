@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from mu.data.logs.importing import kernels
+from mu.files import replacing
 
 CHUNK = 1 << 20
 
@@ -64,12 +65,10 @@ def _compact(path: Path, keep: np.ndarray, renumber: np.ndarray | None) -> None:
     """The array at `path` without what is not kept, in chunks, through a second file."""
     source = np.load(path, mmap_mode="r")
     n = int(np.count_nonzero(keep))
-    new = path.with_suffix(".new")
-    with open(new, "wb") as file:
+    with replacing(path) as new, open(new, "wb") as file:
         header = {"descr": np.lib.format.dtype_to_descr(source.dtype), "fortran_order": False, "shape": (n,)}
         np.lib.format.write_array_header_1_0(file, header)
         for start in range(0, len(source), CHUNK):
             kept = np.asarray(source[start : start + CHUNK])[keep[start : start + CHUNK]]
             (kept if renumber is None else renumber[kept]).tofile(file)
-    del source
-    new.replace(path)
+        del source  # Windows replaces no file that is mapped

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from mu.data.logs.importing.columns import nearest
 from mu.data.logs.importing.sources import BadRow, Batch, Settings, Source, decode, is_invalid, shown
+from mu.names import nearest
 
 BATCH_ROWS = 1 << 14
 

@@ -1,0 +1,231 @@
+"""The seams of mu: what data, batches, models, tasks, recommenders, evaluators and baselines have in common.
+
+Letters in shapes: B listeners or examples, V items, D features, n clips or ratings, C classes.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Protocol, Self
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import jax
+
+    from mu_kernels import CSR
+
+    Array = jax.Array
+Batch = Mapping[str, Any]
+"""Name -> array with leading axis B; in sparse runs 'ids' maps each id space to the batch's distinct ids."""
+
+
+class Data(Protocol):
+    """What a run is about: a log of plays, clips, ratings."""
+
+    @property
+    def sizes(self) -> Mapping[str, int]:
+        """Id space -> number of ids: {'users': U, 'items': V, ...}. Tables of a model have a row for each id of one."""
+        ...
+
+    @property
+    def card(self) -> Mapping[str, Any]:
+        """Where the data come from and what they hold; JSON."""
+        ...
+
+    def hash(self) -> str:
+        """sha256 over everything that training or evaluation reads."""
+        ...
+
+
+class Log(Protocol):
+    """Plays grouped by user, in order of time; `mu.data.logs.interactions.Interactions` is one."""
+
+    @property
+    def indptr(self) -> np.ndarray:
+        """int64 [U+1]; user u's plays are `indptr[u]:indptr[u+1]`."""
+        ...
+
+    @property
+    def items(self) -> np.ndarray:
+        """int32 [E], oldest first."""
+        ...
+
+    @property
+    def n_items(self) -> int:
+        """V, the size of the catalogue."""
+        ...
+
+    def seen(self) -> "CSR":
+        """The set of items of each user."""
+        ...
+
+    def counts(self) -> np.ndarray:
+        """int64 [V]: plays of each item."""
+        ...
+
+
+class Batches(Protocol):
+    """Training examples by number.
+
+    What a run must know of its batches is declared here, with the value that most have.
+    """
+
+    n_clips: int = 0
+    """Recordings in a batch beside its examples; 0 for none."""
+    gives: frozenset[str] = frozenset()
+    """Names of the arrays of a batch."""
+    holds_out: bool = False
+    """Whether `held_out` cuts held-out data into batches, so that the run measures its loss on them."""
+
+    @property
+    def n_examples(self) -> int: ...
+    @property
+    def batch_size(self) -> int: ...
+
+    def batch(self, examples: np.ndarray, step: int) -> dict[str, Any]:
+        """The arrays of these examples (int64 [B]); `step` counts the random draws."""
+        ...
+
+
+class TableSpec(Protocol):
+    """One row of `dim` numbers for each id of an id space (`mu.nn.table.Table` is one)."""
+
+    @property
+    def ids(self) -> str:
+        """The id space, a name in `Data.sizes`."""
+        ...
+
+    @property
+    def dim(self) -> int:
+        """Numbers a row."""
+        ...
+
+    @property
+    def scale(self) -> float:
+        """Standard deviation of the initial normal values; 0 starts at zero."""
+        ...
+
+    @property
+    def learnt(self) -> bool:
+        """False for rows that no gradient moves."""
+        ...
+
+
+class Model(Protocol):
+    """A module: tables and a function from a batch to named arrays."""
+
+    def tables(self) -> Mapping[str, TableSpec]:
+        """Name -> table that the trainer keeps for the model."""
+        ...
+
+    def __call__(self, rows: Mapping[str, "Array"], batch: Batch, key: "Array | None" = None) -> dict[str, "Array"]:
+        """Everything that the model computes of a batch, by name.
+
+        Args:
+          rows: the tables' rows, indexed as the batch's ids say.
+          batch: the inputs.
+          key: for dropout; None at inference.
+        """
+        ...
+
+
+class Task(Protocol):
+    """Where a batch meets a model.
+
+    What a run must know of its task is declared here, with the value that most have.
+    """
+
+    compares_examples: bool = False
+    """Whether the loss of an example depends on the others of its batch: microbatches would change it."""
+    needs_all_items: bool = False
+    """Whether the loss reads every item's row at every step: tables must be dense."""
+
+    @property
+    def offers(self) -> Mapping[str, Any]:
+        """What the model's constructor may take from the task: 'outputs', 'rating_spec', 'sample_rate_hz', ..."""
+        ...
+
+    @property
+    def requires(self) -> frozenset[str]:
+        """Names that the model's output must have."""
+        ...
+
+    def loss(self, model: Any, rows: Mapping[str, "Array"], batch: Batch, key: "Array") -> "tuple[Array, Array]":
+        """(loss, weight) of every example; a step sums loss x weight over the sum of weights."""
+        ...
+
+    def predict(self, model: Any, rows: Mapping[str, "Array"], batch: Batch) -> dict[str, "Array"]:
+        """What evaluation asks of the model: {'query': [B, D]} for retrieval, a head's name -> [B, C] for clips."""
+        ...
+
+
+class Recommender(Protocol):
+    """Scores of every item for listeners; baselines and trained models alike."""
+
+    dot_product: bool = False
+    """Whether scores are the products of `queries` and `item_vectors` plus `item_bias`: see `DotProductRecommender`."""
+    time_aware: bool = False
+    """Whether scores depend on the time; such a recommender is asked with `times_ms` where times are known."""
+
+    def scores(self, users: np.ndarray, histories: Log, times_ms: np.ndarray | None = None) -> np.ndarray:
+        """How well each item suits each listener, larger is better.
+
+        Args:
+          users: int64 [B], ids in the training log; -1 for a listener that is not in it.
+          histories: B rows: what these listeners have played so far; may hold more than the training log does.
+          times_ms: int64 [B], unix milliseconds; None for the end of the training log.
+
+        Returns:
+          float32 [B, V].
+        """
+        ...
+
+
+class DotProductRecommender(Recommender, Protocol):
+    """A recommender whose `dot_product` is True: evaluators, reports and servers find its best items exactly without
+    a dense B x V matrix."""
+
+    @property
+    def item_vectors(self) -> np.ndarray:
+        """float32 [V, D]."""
+        ...
+
+    def queries(self, users: np.ndarray, histories: Log, times_ms: np.ndarray | None = None) -> np.ndarray:
+        """float32 [B, D]: what the item vectors are multiplied with."""
+        ...
+
+    def item_bias(self, times_ms: np.ndarray | None = None) -> np.ndarray | None:
+        """Added to the scores: float32 [V], or None, as of the end of the training log; of a time-aware recommender
+        float32 [B, V] at these times."""
+        ...
+
+
+class Predictor(Protocol):
+    """Predictions about clips or ratings; baselines and trained models alike."""
+
+    def predict(self, clips: Any) -> dict[str, np.ndarray]:
+        """Name of a target -> float32 [n, C]."""
+        ...
+
+
+class Evaluator(Protocol):
+    """Measures a recommender or a predictor. It prints nothing, writes nothing, fits nothing, and sees no config."""
+
+    @property
+    def names(self) -> Sequence[str]:
+        """The metrics, larger is better: 'recall@10', 'discovery/recall@20', 'genre/accuracy'."""
+        ...
+
+    def run(self, measured: Any) -> Any:
+        """The values of every unit (user, play, clip, rating): a `mu.evals.results.Result`."""
+        ...
+
+
+class Baseline(Protocol):
+    """A recommender or predictor without gradients; all that it knows comes from what `fit` gets."""
+
+    dot_product: bool = False
+    time_aware: bool = False
+
+    def fit(self, train: Any) -> Self:
+        """Learns from the training part; returns itself."""
+        ...
