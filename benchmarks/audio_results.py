@@ -18,7 +18,7 @@ from mu.commands.crossvalidate import crossvalidate
 from mu.commands.import_audio import main as import_audio
 from mu.training.memory import keep_freed_memory
 from mu.training.provenance import processor
-from mu_kernels._threads import available_cpus
+from mu_kernels.threads import available_cpus
 
 ROOT = Path(__file__).resolve().parents[1]
 # Name -> folder of the data, its table, rate of the stored copy (None reads the files).

@@ -30,7 +30,7 @@ from mu.evals.protocols.ratings import answers
 from mu.files import write_json, write_whole
 from mu.training.memory import keep_freed_memory
 from mu.training.provenance import processor
-from mu_kernels._threads import available_cpus
+from mu_kernels.threads import available_cpus
 
 FOLDS, SAMPLES = 5, 1000
 CONFIG = "experiments/emotify_joint.py"

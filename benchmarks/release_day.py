@@ -27,7 +27,7 @@ from mu.setup import restore
 from mu.train import train
 from mu.training.memory import keep_freed_memory
 from mu.training.provenance import processor
-from mu_kernels._threads import available_cpus
+from mu_kernels.threads import available_cpus
 
 ROOT = Path(__file__).resolve().parents[1]
 METRIC, SAMPLES = "recall@20", 1000

@@ -63,7 +63,7 @@ ALLOWED = {
     # Where the parts meet: anything of mu, and what they speak to them in.
     "mu.inference": {"mu", "mu_kernels", "jax", "flax", "numpy"},
     "mu.evals.protocols": {"mu", "mu_kernels", "jax", "flax", "numpy", "polars"},
-    "mu.embedding": {"mu", "jax", "flax", "numpy", "polars", "soundfile"},
+    "mu.embedding": {"mu", "mu_kernels", "jax", "flax", "numpy", "polars", "soundfile"},
     "mu.report": {"mu.audio", "mu.data", "mu.evals", "jax", "numpy", "soundfile"},
     "mu.setup": {"mu", "mu_kernels", "jax", "flax", "numpy", "ml_collections"},
     "mu.train": {"mu", "mu_kernels", "jax", "flax", "numpy", "ml_collections"},

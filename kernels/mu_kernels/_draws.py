@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from mu_kernels._threads import run_rows
+from mu_kernels.threads import run_rows
 
 WhenEmpty = Literal["raise", "count"]
 

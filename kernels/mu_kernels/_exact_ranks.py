@@ -2,11 +2,12 @@
 
 import numpy as np
 
-from mu_kernels._jit import kernel
-from mu_kernels._threads import run_rows
+from mu_kernels._sorted import holds
 from mu_kernels._vector import dot
+from mu_kernels.compile import kernel
 from mu_kernels.csr import CSR
 from mu_kernels.ranks import Ranks, empty_rows
+from mu_kernels.threads import run_rows
 
 # A block of scores is 4 MiB: many queries, so that BLAS packs each block of items once for all of them, and
 # few items, so that the scores are still in the cache when the counting reads them. Best of eight shapes
@@ -69,19 +70,6 @@ def _own_scores(first, stop, vectors, bias, queries, indptr, indices, own):
 
 
 @kernel
-def _holds(indices, low, stop, item):
-    """Is `item` in indices[low:stop]? They are sorted."""
-    high = stop
-    while low < high:
-        middle = (low + high) >> 1
-        if indices[middle] < item:
-            low = middle + 1
-        else:
-            high = middle
-    return low < stop and indices[low] == item
-
-
-@kernel
 def _count(
     first,
     stop,
@@ -118,7 +106,7 @@ def _count(
                     if row[i] < low or row[i] > high:
                         continue
                     item = first_item + i
-                    if _holds(out_indices, out_begin, out_end, item) and not _holds(indices, begin, end, item):
+                    if holds(out_indices, out_begin, out_end, item) and not holds(indices, begin, end, item):
                         continue
                     score = mine
                     if item != indices[e]:
@@ -132,6 +120,6 @@ def _count(
                 item = out_indices[x]
                 if item < first_item or item >= first_item + n_items:
                     continue
-                if row[item - first_item] > high and not _holds(indices, begin, end, item):
+                if row[item - first_item] > high and not holds(indices, begin, end, item):
                     above -= 1
             greater[e] += above

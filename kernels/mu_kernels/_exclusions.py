@@ -6,9 +6,10 @@ from typing import Any
 import numpy as np
 
 from mu_kernels._check import in_range, read_only
-from mu_kernels._jit import kernel
-from mu_kernels._threads import run_rows
+from mu_kernels._sorted import first_at_least
+from mu_kernels.compile import kernel
 from mu_kernels.csr import CSR
+from mu_kernels.threads import run_rows
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -118,12 +119,5 @@ def _count_below(first, stop, users, limits, indptr, indices, counts):
     for b in range(first, stop):
         counts[b] = 0
         if users[b] >= 0:
-            begin = indptr[users[b]]
-            low, high = begin, indptr[users[b] + 1]
-            while low < high:
-                middle = (low + high) >> 1
-                if indices[middle] < limits[b]:
-                    low = middle + 1
-                else:
-                    high = middle
-            counts[b] = low - begin
+            begin, stop_at = indptr[users[b]], indptr[users[b] + 1]
+            counts[b] = first_at_least(indices, begin, stop_at, limits[b]) - begin

@@ -2,59 +2,17 @@
 
 import numpy as np
 
-from mu_kernels._jit import kernel
+from mu_kernels._sorted import count_up_to, first_at_least
+from mu_kernels.compile import kernel
+from mu_kernels.hashing import below, column_word, fraction, stream
 
 BLOCK = 512  # draws at a time
-GOLDEN = np.uint64(0x9E3779B97F4A7C15)
-HALF, LOW = np.uint64(32), np.uint64(0xFFFFFFFF)
 
 
 @kernel
-def _mix(word):
-    """The finaliser of SplitMix64 (Steele, Lea & Flood 2014; Stafford's variant 13): uint64 to uint64."""
-    word = (word ^ (word >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    word = (word ^ (word >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return word ^ (word >> np.uint64(31))
-
-
-@kernel
-def _stream(seed, step, row):
-    """Where the words of a row begin: column i has `_mix(stream + (i + 1) * GOLDEN)`, as in `_uniform`."""
-    key = _mix(_mix(seed + GOLDEN) ^ (step * GOLDEN + GOLDEN))
-    return _mix(key ^ (row * GOLDEN + GOLDEN))
-
-
-@kernel
-def _rank(stream, i, left):
-    """A rank below `left`, which is less than 2**31, from the word of column i."""
-    word = _mix(stream + (np.uint64(i) + np.uint64(1)) * GOLDEN)
-    carry = ((word & LOW) * np.uint64(left)) >> HALF
-    return np.int64(((word >> HALF) * np.uint64(left) + carry) >> HALF)
-
-
-@kernel
-def _count_up_to(ascending, size, values, n, counts):
-    """counts[i]: how many of the first `size` entries are no more than `values[i]`, i < n; without branches."""
-    for i in range(n):
-        counts[i] = 0
-    while size > 0:
-        half = max(size >> 1, 1)
-        for i in range(n):
-            probe = counts[i] + half
-            counts[i] = np.int32(probe) if ascending[np.uint64(probe - 1)] <= values[i] else counts[i]
-        size -= half
-
-
-@kernel
-def _count_below(ascending, limit):
-    low, high = 0, len(ascending)
-    while low < high:
-        middle = (low + high) >> 1
-        if ascending[middle] < limit:
-            low = middle + 1
-        else:
-            high = middle
-    return low
+def _rank(row_stream, column, n_left):
+    """A rank in [0, n_left), n_left less than 2**31, from the word of a column."""
+    return np.int64(below(column_word(row_stream, column), np.uint64(n_left)))
 
 
 @kernel
@@ -67,10 +25,9 @@ def choose(first, stop, counts, shares_up_to, seed, step, first_row, chosen, cho
     for b in range(first, stop):
         chosen_counts[:, b] = 0
         if counts[b] > 0:
-            stream = _stream(seed, step, first_row + np.uint64(b))
+            row_stream = stream(seed, step, first_row + np.uint64(b))
             for i in range(counts[b]):
-                word = _mix(stream + (np.uint64(i) + np.uint64(1)) * GOLDEN)
-                number = np.float64(word >> np.uint64(11)) * 2.0**-53
+                number = fraction(column_word(row_stream, i))
                 component = 0
                 for c in range(n_components - 1):
                     component += shares_up_to[c, b] <= number
@@ -103,7 +60,7 @@ def _excluded_runs(excluded, distinct, starts, keys, removed):
     removed[0] = 0
     for start in range(0, len(shorter), BLOCK):
         n = min(BLOCK, len(shorter) - start)
-        _count_up_to(longer, len(longer), shorter[start:], n, counts)
+        count_up_to(longer, len(longer), shorter[start:], n, counts)
         for i in range(n):
             place = counts[i] - 1
             if place >= 0 and longer[place] == shorter[start + i]:
@@ -123,7 +80,7 @@ def count_batch(first, stop, users, limits, heard, indptr, indices, distinct, st
         left[b] = 0
         if users[b] >= 0:
             excluded = indices[indptr[users[b]] : indptr[users[b]] + heard[b]]
-            out = distinct[: _count_below(distinct, limits[b])]
+            out = distinct[: first_at_least(distinct, 0, len(distinct), limits[b])]
             _, total = _excluded_runs(excluded, out, starts, keys, removed)
             left[b] = starts[len(out)] - total
 
@@ -140,14 +97,14 @@ def draw_batch(
         if counts[b] == 0:
             continue
         excluded = indices[indptr[users[b]] : indptr[users[b]] + heard[b]]
-        out = distinct[: _count_below(distinct, limits[b])]
+        out = distinct[: first_at_least(distinct, 0, len(distinct), limits[b])]
         runs, _ = _excluded_runs(excluded, out, starts, keys, removed)
-        stream = _stream(seed, step, first_row + np.uint64(b))
+        row_stream = stream(seed, step, first_row + np.uint64(b))
         for start in range(0, counts[b], BLOCK):
             n = min(BLOCK, counts[b] - start)
             for i in range(n):
-                ranks[i] = _rank(stream, start + i, left[b])
-            _count_up_to(keys, runs, ranks, n, before)
+                ranks[i] = _rank(row_stream, start + i, left[b])
+            count_up_to(keys, runs, ranks, n, before)
             for i in range(n):
                 position = batch[ranks[i] + removed[before[i]]]
                 ids[b, start + i] = order[position] if len(order) > 0 else position
@@ -159,9 +116,9 @@ def draw_listed(first, stop, users, counts, indptr, indices, order, seed, step, 
     for b in range(first, stop):
         if counts[b] > 0:
             begin = indptr[users[b]]
-            stream = _stream(seed, step, first_row + np.uint64(b))
+            row_stream = stream(seed, step, first_row + np.uint64(b))
             for i in range(counts[b]):
-                position = indices[begin + _rank(stream, i, left[b])]
+                position = indices[begin + _rank(row_stream, i, left[b])]
                 ids[b, i] = order[position] if len(order) > 0 else position
 
 
@@ -192,13 +149,13 @@ def mixture_log_q(
                     at = np.uint64(position[i])
                     q[i] += each[1] * np.float64(cumulative[at + np.uint64(1)] - cumulative[at])
             if each[2] > 0:
-                _count_up_to(distinct, len(distinct), position, n, counted)
+                count_up_to(distinct, len(distinct), position, n, counted)
                 for i in range(n):
                     at = counted[i] - 1
                     if at >= 0 and distinct[at] == position[i]:
                         q[i] += each[2] * np.float64(starts[at + 1] - starts[at])
             if each[3] > 0:
-                _count_up_to(mine, len(mine), position, n, counted)
+                count_up_to(mine, len(mine), position, n, counted)
                 for i in range(n):
                     at = counted[i] - 1
                     if at >= 0 and mine[at] == position[i]:

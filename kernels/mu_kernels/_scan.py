@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mu_kernels._jit import kernel
+from mu_kernels._sorted import holds
 from mu_kernels._vector import (
     TILE_PANELS,
     TILE_QUERIES,
@@ -24,6 +24,7 @@ from mu_kernels._vector import (
     tile_reaches,
 )
 from mu_kernels.codes import BLOCK_ITEMS, BLOCK_PANELS, LANES, aligned
+from mu_kernels.compile import kernel
 
 AHEAD = 16  # panels that are on their way from memory while one is read
 
@@ -109,19 +110,6 @@ def _admitted(threshold, step, with_mean, largest_bias):
 
 
 @kernel
-def _holds(indptr, indices, row, item):
-    """Is `item` in the row? Rows are sorted."""
-    low, high = indptr[row], indptr[row + 1]
-    while low < high:
-        middle = (low + high) >> 1
-        if indices[middle] < item:
-            low = middle + 1
-        else:
-            high = middle
-    return low < indptr[row + 1] and indices[low] == item
-
-
-@kernel
 def _collect(mask, base, part, q, sums, at, middle, widest, row, out_rows, found):
     """Adds the items of `mask` to the candidates of query `q`, but for those it excludes.
 
@@ -135,7 +123,7 @@ def _collect(mask, base, part, q, sums, at, middle, widest, row, out_rows, found
         lane = lowest(mask)
         mask &= mask - 1
         item = base + lane * BLOCK_PANELS
-        if _holds(out_indptr, out_indices, q, item):
+        if holds(out_indices, out_indptr[q], out_indptr[q + 1], item):
             continue
         if count < len(ids):
             whole = np.int64(sums[at + lane])

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from mu_kernels._jit import kernel
 from mu_kernels._vector import dot, prefetch
 from mu_kernels.codes import BLOCK_ITEMS, BLOCK_PANELS
+from mu_kernels.compile import kernel
 
 # What `answer` says of a query, in place of a threshold for its next scan.
 DONE, OVERFLOWED = np.inf, np.nan

@@ -2,28 +2,13 @@
 
 import numpy as np
 
-from mu_kernels._jit import kernel
+from mu_kernels._sorted import count_up_to, holds
+from mu_kernels.compile import kernel
+from mu_kernels.hashing import GOLDEN, HALF, LOW, column_word, mix, stream
 
 BLOCK = 512  # draws at a time, in stages: their cache misses overlap
 FILTER_WORDS = 1024  # of 64 bits, at most
-GOLDEN = np.uint64(0x9E3779B97F4A7C15)
-HALF, LOW = np.uint64(32), np.uint64(0xFFFFFFFF)
 SPREAD = np.uint64(0x9E3779B1)  # odd, of 32 bits: its product with a position spreads over the lower 32 bits
-
-
-@kernel
-def _mix(word):
-    """The finaliser of SplitMix64 (Steele, Lea & Flood 2014; Stafford's variant 13): uint64 to uint64."""
-    word = (word ^ (word >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    word = (word ^ (word >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return word ^ (word >> np.uint64(31))
-
-
-@kernel
-def _stream(seed, step, row):
-    """Where the words of a row begin: column i has `_mix(stream + (i + 1) * GOLDEN)`, as in `_uniform`."""
-    key = _mix(_mix(seed + GOLDEN) ^ (step * GOLDEN + GOLDEN))
-    return _mix(key ^ (row * GOLDEN + GOLDEN))
 
 
 @kernel
@@ -52,18 +37,6 @@ def _propose(word, second, cut, classes, bits):
     count = chosen & LOW
     product = (second >> HALF) * count + (((second & LOW) * count) >> HALF)
     return np.uint32((chosen >> HALF) + (product >> HALF)), np.uint32(product & LOW)
-
-
-@kernel
-def _contains(excluded, position):
-    low, high = 0, len(excluded)
-    while low < high:
-        middle = (low + high) >> 1
-        if excluded[middle] < position:
-            low = middle + 1
-        else:
-            high = middle
-    return low < len(excluded) and excluded[low] == position
 
 
 @kernel
@@ -109,13 +82,13 @@ def draw_by_rejection(
         excluded = indices[begin : begin + heard[b]]
         limit = np.int32(limits[b])
         shift = _set_bits(excluded, counts[b], bits_set)
-        stream = _stream(seed, step, first_row + np.uint64(b))
+        row_stream = stream(seed, step, first_row + np.uint64(b))
         for start in range(0, counts[b], BLOCK):
             n = min(BLOCK, counts[b] - start)
-            word_before = stream + np.uint64(start) * GOLDEN
+            block_stream = row_stream + np.uint64(start) * GOLDEN
             for i in range(n):
-                word = _mix(word_before + (np.uint64(i) + np.uint64(1)) * GOLDEN)
-                slot[i], fraction[i] = _propose(word, _mix(word + GOLDEN), cut, classes, bits)
+                word = column_word(block_stream, i)
+                slot[i], fraction[i] = _propose(word, mix(word + GOLDEN), cut, classes, bits)
             out, out_log_q = ids[b, start : start + n], log_q[b, start : start + n]
             for i in range(n):
                 entry = slots[slot[i]]
@@ -132,18 +105,22 @@ def draw_by_rejection(
                 n_pending += np.int64(doubtful[i])
             for at in range(n_pending):
                 i = pending[at]
-                word = _mix(word_before + (np.uint64(i) + np.uint64(1)) * GOLDEN)
+                word = column_word(block_stream, i)
                 counter = word + GOLDEN
                 tried, left_over = slot[i], fraction[i]
                 while True:
                     entry = slots[tried]
                     position = np.int32(entry & LOW)
-                    if left_over <= np.uint32(entry >> HALF) and position < limit and not _contains(excluded, position):
+                    if (
+                        left_over <= np.uint32(entry >> HALF)
+                        and position < limit
+                        and not holds(excluded, 0, len(excluded), position)
+                    ):
                         break
                     counter += GOLDEN
-                    word = _mix(counter)
+                    word = mix(counter)
                     counter += GOLDEN
-                    tried, left_over = _propose(word, _mix(counter), cut, classes, bits)
+                    tried, left_over = _propose(word, mix(counter), cut, classes, bits)
                 out[i] = position
                 out_log_q[i] = np.float32(np.float64(log_weight[tried]) - log_left[b])
             if len(order) > 0:
@@ -181,35 +158,21 @@ def draw_by_cdf(
             gone[j + 1] = gone[j] + cumulative[position + 1] - cumulative[position]
         log_left = np.log(np.float64(left[b]))
         upper, lower = np.uint64(left[b]) >> HALF, np.uint64(left[b]) & LOW
-        stream = _stream(seed, step, first_row + np.uint64(b))
+        row_stream = stream(seed, step, first_row + np.uint64(b))
         for start in range(0, counts[b], BLOCK):
             n = min(BLOCK, counts[b] - start)
-            word_before = stream + np.uint64(start) * GOLDEN
+            block_stream = row_stream + np.uint64(start) * GOLDEN
             for i in range(n):
-                word = _mix(word_before + (np.uint64(i) + np.uint64(1)) * GOLDEN)
+                word = column_word(block_stream, i)
                 # Upper half of the product of two numbers of 64 bits, from four products of halves.
                 inner = (word & LOW) * upper + (((word & LOW) * lower) >> HALF)
                 outer = (word >> HALF) * lower + (inner & LOW)
                 unit[i] = np.int64((word >> HALF) * upper + (inner >> HALF) + (outer >> HALF))
-                low[i] = 0
-            size = heard[b]
-            while size > 0:
-                half = max(size >> 1, 1)
-                for i in range(n):
-                    probe = low[i] + half
-                    low[i] = np.int32(probe) if before[np.uint64(probe - 1)] <= unit[i] else low[i]
-                size -= half
+            count_up_to(before, heard[b], unit, n, low)
             for i in range(n):
                 unit[i] += gone[np.uint64(low[i])]
-                low[i] = 0
-            # The position is the number of cumulative[1], cumulative[2], ... that are no more than the unit.
-            size = limits[b]
-            while size > 0:
-                half = max(size >> 1, 1)
-                for i in range(n):
-                    probe = low[i] + half
-                    low[i] = np.int32(probe) if cumulative[np.uint64(probe)] <= unit[i] else low[i]
-                size -= half
+            # The position is the number of cumulative[1], cumulative[2], ... that are at most the unit.
+            count_up_to(cumulative[1:], limits[b], unit, n, low)
             out, out_log_q = ids[b, start : start + n], log_q[b, start : start + n]
             for i in range(n):
                 units = cumulative[np.uint64(low[i]) + np.uint64(1)] - cumulative[np.uint64(low[i])]

@@ -16,9 +16,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mu_kernels._jit import kernel
-from mu_kernels._threads import run_rows
 from mu_kernels._vector import LANES
+from mu_kernels.compile import kernel
+from mu_kernels.threads import run_rows
 
 BLOCK_PANELS = 64
 BLOCK_ITEMS = LANES * BLOCK_PANELS

@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 
 from mu_kernels._check import in_range, read_only
-from mu_kernels._jit import kernel
+from mu_kernels._sorted import holds
+from mu_kernels.compile import kernel
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -224,12 +225,5 @@ def _union(a_indptr, a_indices, b_indptr, b_indices):
 def _contains(indptr, indices, rows, columns):
     out = np.empty(len(rows), np.bool_)
     for i in range(len(rows)):
-        low, high, stop = indptr[rows[i]], indptr[rows[i] + 1], indptr[rows[i] + 1]
-        while low < high:
-            middle = (low + high) // 2
-            if indices[middle] < columns[i]:
-                low = middle + 1
-            else:
-                high = middle
-        out[i] = low < stop and indices[low] == columns[i]
+        out[i] = holds(indices, indptr[rows[i]], indptr[rows[i] + 1], columns[i])
     return out

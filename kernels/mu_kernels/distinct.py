@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from mu_kernels._check import in_range, read_only
-from mu_kernels._jit import kernel
+from mu_kernels.compile import kernel
 
 
 def distinct(*id_arrays: Any, n: int) -> tuple[np.ndarray, tuple[np.ndarray, ...]]:

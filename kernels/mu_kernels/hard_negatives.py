@@ -8,7 +8,7 @@ import numpy as np
 
 from mu_kernels._check import read_only
 from mu_kernels._draws import WhenEmpty, run_draws
-from mu_kernels._jit import kernel
+from mu_kernels.compile import kernel
 from mu_kernels.mixtures import NegativeMixture
 from mu_kernels.negatives import NegativeSampler
 

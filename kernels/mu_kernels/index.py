@@ -10,9 +10,7 @@ import numpy as np
 from mu_kernels import _index_file
 from mu_kernels._check import finite, in_range, read_only
 from mu_kernels._exact_ranks import exact_ranks
-from mu_kernels._jit import kernel
 from mu_kernels._rwlock import Gate
-from mu_kernels._threads import run_rows
 from mu_kernels.codes import (
     BLOCK_PANELS,
     LANES,
@@ -25,9 +23,11 @@ from mu_kernels.codes import (
     mean_of,
     panel_and_lane,
 )
+from mu_kernels.compile import kernel
 from mu_kernels.csr import CSR
 from mu_kernels.ranks import Ranks, same_shape
 from mu_kernels.search import Catalogue, best_of_candidates, samples_of, search
+from mu_kernels.threads import run_rows
 from mu_kernels.topk import Hits
 
 CHECK_EVERY = 64  # of the queries answered with exact=False, one is answered exactly as well

@@ -9,9 +9,9 @@ from mu_kernels._check import in_range, read_only
 from mu_kernels._draws import WhenEmpty, clear, counters, counts_or_raise, run_draws
 from mu_kernels._exclusions import Exclusions, Rows, row_of_pair
 from mu_kernels._mixtures import choose, count_batch, deal, draw_batch, draw_listed, mixture_log_q
-from mu_kernels._threads import run_rows
 from mu_kernels.csr import CSR
 from mu_kernels.negatives import Draw, NegativeSampler
+from mu_kernels.threads import run_rows
 
 COMPONENTS = ("uniform", "weighted", "in_batch", "listed")
 # Each component, and the choice between them, hashes a seed of its own: the seed plus a multiple of this.

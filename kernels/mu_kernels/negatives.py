@@ -7,11 +7,11 @@ import numpy as np
 
 from mu_kernels._draws import WhenEmpty, clear, counters, counts_or_raise, run_draws
 from mu_kernels._exclusions import Exclusions, Rows
-from mu_kernels._threads import run_rows
 from mu_kernels._uniform import draw_uniform
 from mu_kernels._weighted import draw_by_cdf, draw_by_rejection, excluded_mass
 from mu_kernels._weights import Weights
 from mu_kernels.csr import CSR
+from mu_kernels.threads import run_rows
 
 # The share of all weight that a row must have left to be drawn by rejection, where that was measured to be the faster
 # way: for rows of few excluded items, and of many, whose inverse CDF takes long to set up. The choice depends on

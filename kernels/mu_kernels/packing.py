@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from mu_kernels._check import in_range, read_only
-from mu_kernels._jit import kernel
+from mu_kernels.compile import kernel
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

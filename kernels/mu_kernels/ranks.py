@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 
 from mu_kernels._check import read_only
-from mu_kernels._jit import kernel
-from mu_kernels._threads import run_rows
+from mu_kernels.compile import kernel
 from mu_kernels.csr import CSR
+from mu_kernels.threads import run_rows
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

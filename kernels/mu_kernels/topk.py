@@ -6,10 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from mu_kernels._jit import kernel
-from mu_kernels._threads import run_rows
+from mu_kernels._heap import sift_down, sift_up, sort_heap
+from mu_kernels.compile import kernel
 from mu_kernels.csr import CSR
 from mu_kernels.ranks import empty_rows, float32_scores, refuse_nan, same_shape
+from mu_kernels.threads import run_rows
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -63,27 +64,6 @@ def no_hits(n_queries: int, k: int) -> Hits:
 
 
 @kernel
-def _worse(score_a, id_a, score_b, id_b):
-    """Does a rank below b? Lower score, or the same and a higher id."""
-    return score_a < score_b or (score_a == score_b and id_a > id_b)
-
-
-@kernel
-def _sift_down(ids, scores, size, at):
-    """Restores the heap of the first `size` slots, worst on top, after slot `at` got a better entry."""
-    item, score = ids[at], scores[at]
-    while 2 * at + 1 < size:
-        child = 2 * at + 1
-        if child + 1 < size and _worse(scores[child + 1], ids[child + 1], scores[child], ids[child]):
-            child += 1
-        if not _worse(scores[child], ids[child], score, item):
-            break
-        ids[at], scores[at] = ids[child], scores[child]
-        at = child
-    ids[at], scores[at] = item, score
-
-
-@kernel
 def _select(first, stop, scores, out_indptr, out_indices, ids, best, count, bad):
     chunk = 256  # 1 KiB of scores: enough for the vector loop, little to look at again after a find
     n_items, k = scores.shape[1], ids.shape[1]
@@ -116,16 +96,11 @@ def _select(first, stop, scores, out_indptr, out_indices, ids, best, count, bad)
                         bad[b] = i
                         break
                     if size < k:
-                        # Sift up a new leaf.
-                        at = size
+                        sift_up(row_ids, row_best, size, i, score)
                         size += 1
-                        while at > 0 and _worse(score, i, row_best[(at - 1) // 2], row_ids[(at - 1) // 2]):
-                            row_best[at], row_ids[at] = row_best[(at - 1) // 2], row_ids[(at - 1) // 2]
-                            at = (at - 1) // 2
-                        row_best[at], row_ids[at] = score, i
                     elif score > row_best[0]:
                         row_best[0], row_ids[0] = score, i
-                        _sift_down(row_ids, row_best, k, 0)
+                        sift_down(row_ids, row_best, k)
                 if bad[b] >= 0:
                     break
                 item = chunk_stop
@@ -136,9 +111,4 @@ def _select(first, stop, scores, out_indptr, out_indices, ids, best, count, bad)
 @kernel
 def _sort_heaps(first, stop, ids, best, count):
     for b in range(first, stop):
-        size = count[b]
-        while size > 1:
-            size -= 1
-            ids[b, 0], ids[b, size] = ids[b, size], ids[b, 0]
-            best[b, 0], best[b, size] = best[b, size], best[b, 0]
-            _sift_down(ids[b], best[b], size, 0)
+        sort_heap(ids[b], best[b], count[b])

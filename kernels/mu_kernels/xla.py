@@ -25,7 +25,7 @@ import numpy as np
 
 from mu_kernels import _xla_twins as twins
 from mu_kernels._inside_jit import HANDLERS
-from mu_kernels._jit import address_kernel
+from mu_kernels.compile import address_kernel
 from mu_kernels.negatives import NegativeSampler
 
 KNOWN_API_VERSIONS = ((0, 1), (0, 2), (0, 3))  # those with the layouts in `_inside_jit`

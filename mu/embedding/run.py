@@ -13,7 +13,6 @@ import polars as pl
 import soundfile
 
 from mu import __version__
-from mu.data.clips.importing.workers import available_processors
 from mu.embedding import shares
 from mu.embedding.encoder import of_run
 from mu.embedding.pieces import Fault, open_library, pieces
@@ -22,6 +21,7 @@ from mu.embedding.records import Records
 from mu.embedding.table import LEDGER, SHARDS, Embeddings, ledger_text, load
 from mu.files import write_whole
 from mu.training.provenance import version
+from mu_kernels.threads import available_cpus
 
 TERMS = (
     "The embeddings derive from the recordings named in embeddings.parquet and inherit their terms of use: "
@@ -115,7 +115,7 @@ def embed(
         faults: list[dict[str, str]] = []
         progress(n_known, len(share), "")
 
-        read = pieces(clips, todo, encoder.tile_samples, available_processors())
+        read = pieces(clips, todo, encoder.tile_samples, available_cpus())
         with contextlib.closing(read):
             for row, answer in clip_vectors(encoder.vectors, read):
                 clip, content_hash = clips.table["clip"][row], clips.table["content_hash"][row]

@@ -10,15 +10,14 @@ and is drawn exactly without visiting the catalogue. For an artist a with centre
 Cauchy-Schwarz gives `exp(x . z_v) <= exp(x . c_a + |x| r_a)`: draw an artist by that bound times their
 weekly mass, a track of theirs by weight (inverse cumulated weights), and accept it with the ratio of `exp(x . z_v)` to
 the bound; else try again. A taste stays as it is for a session's part of a day, and so do the bounds.
-
-All kernels are in this file because one that calls another from elsewhere would be cached by its own file's date.
 """
 
 from typing import NamedTuple
 
 import numpy as np
 
-from mu_kernels._jit import kernel
+from mu_kernels.compile import kernel
+from mu_kernels.hashing import GOLDEN, column_word, fraction, mix
 
 FINISH_BIAS, FINISH_SLOPE = 0.0, 3.0
 """A play is finished with probability sigmoid(bias + slope * cos(taste, track))."""
@@ -96,7 +95,7 @@ class Log(NamedTuple):
 
 
 class Laws(NamedTuple):
-    """Scalars of the kernels; arguments, because compiled code is cached by the date of this file alone."""
+    """Scalars that the kernels read."""
 
     start_ms: int
     end_ms: int
@@ -112,25 +111,15 @@ class Laws(NamedTuple):
 
 
 @kernel
-def _mix(value):
-    """The finalizer of splitmix64 (Steele, Lea & Flood 2014)."""
-    value = np.uint64(value)
-    value = (value ^ (value >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    value = (value ^ (value >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return value ^ (value >> np.uint64(31))
-
-
-@kernel
 def _key(seed, row):
-    return _mix(_mix(np.uint64(seed) + np.uint64(0x9E3779B97F4A7C15)) + np.uint64(row))
+    return mix(mix(np.uint64(seed) + GOLDEN) + np.uint64(row))
 
 
 @kernel
 def _uniform(key, play, purpose):
     """A float64 in [0, 1) from 53 bits of hash(key, play, purpose)."""
     counter = np.uint64(play) * np.uint64(DRAWS_PER_PLAY) + np.uint64(purpose)
-    bits = _mix(np.uint64(key) + (counter + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15))
-    return np.float64(bits >> np.uint64(11)) * 2.0**-53
+    return fraction(column_word(np.uint64(key), counter))
 
 
 @kernel

@@ -12,7 +12,7 @@ from mu.world.contexts import HOURLY, shifts
 from mu.world.listeners import Listeners
 from mu.world.settings import DAY_MS, SESSION_GAP_MS, START_MS, WEEK_MS, Settings
 from mu.world.slates import Exposures, examination, shelves_of
-from mu_kernels._threads import run_rows
+from mu_kernels.threads import run_rows
 
 HOURS = np.array([2, 1, 1, 1, 1, 2, 4, 7, 8, 6, 5, 5, 6, 6, 5, 5, 6, 8, 9, 9, 9, 8, 6, 4], dtype=np.float64)
 """How often sessions start in each hour of the day."""

@@ -9,7 +9,7 @@ import soundfile
 
 from mu.world.sound import RATE_HZ, sound
 from mu.world.world import World
-from mu_kernels._threads import available_cpus
+from mu_kernels.threads import available_cpus
 
 
 def write_sound(

@@ -8,7 +8,7 @@ import numpy as np
 from mu.world.catalogue import AUDIBLE, Catalogue
 from mu.world.score import SECONDS, Attributes, Score, compose
 from mu.world.synthesis import render, wavetables
-from mu_kernels._threads import run_rows
+from mu_kernels.threads import run_rows
 
 RATE_HZ = 16_000
 SAMPLES = int(SECONDS * RATE_HZ)

@@ -1,8 +1,7 @@
 """The Numba kernel that turns scores into sound: wavetables, plucked strings, FM, drums of noise, a room.
 
 Everything a row needs is in its arguments, and noise comes from a hash of (row's seed, note), so a track's sound does
-not depend on which tracks are rendered with it or on threads. One file, because compiled code is cached by the file's
-date.
+not depend on which tracks are rendered with it or on threads.
 """
 
 import functools
@@ -10,7 +9,8 @@ import math
 
 import numpy as np
 
-from mu_kernels._jit import kernel
+from mu_kernels.compile import kernel
+from mu_kernels.hashing import GOLDEN, mix
 
 # As in `score.py`; constants, which compiled code keeps.
 PAD, GUITAR, PIANO, SYNTHESISER, FLUTE, BELL, BASS, KICK, SNARE, HAT = range(10)
@@ -55,10 +55,7 @@ def wavetables(rate_hz: float) -> np.ndarray:
 @kernel
 def _seeded(seed, note):
     """SplitMix64 of (seed, note), never 0."""
-    z = np.uint64(seed) + np.uint64(note + 1) * np.uint64(0x9E3779B97F4A7C15)
-    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return (z ^ (z >> np.uint64(31))) | np.uint64(1)
+    return mix(np.uint64(seed) + np.uint64(note + 1) * GOLDEN) | np.uint64(1)
 
 
 @kernel

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from mu.data.logs.interactions import Interactions
+from mu_kernels.hashing import GOLDEN, mix_array
 
 _MASK = (1 << 64) - 1
 
@@ -210,15 +211,9 @@ def _check_shares(valid: float, test: float, above: bool = False) -> None:
 
 
 def _hash(seed: int, counter: np.ndarray) -> np.ndarray:
-    """uint64 [n]: splitmix64 of the counter, seeded by the mixed seed (Steele, Lea & Flood 2014)."""
+    """uint64 [n]: SplitMix64 of the counter, seeded by the mixed seed."""
     start = np.array([seed & _MASK], np.uint64)
-    return _mix(counter * np.uint64(0x9E3779B97F4A7C15) + _mix(start + np.uint64(0x9E3779B97F4A7C15)))
-
-
-def _mix(x: np.ndarray) -> np.ndarray:
-    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return x ^ (x >> np.uint64(31))
+    return mix_array(counter * GOLDEN + mix_array(start + GOLDEN))
 
 
 def _milliseconds(moment: int | str, name: str) -> int:

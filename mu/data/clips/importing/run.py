@@ -16,6 +16,7 @@ from mu.data.clips.importing.journal import Journal
 from mu.data.clips.importing.options import Options
 from mu.data.clips.importing.scan import Facts
 from mu.data.clips.importing.sources import MISSING, Source, open_source
+from mu_kernels.threads import available_cpus
 
 Progress = Callable[[str, int, int, str], None]
 
@@ -59,7 +60,7 @@ def import_audio(
     _check_output(folder, source, name)
     folder.mkdir(parents=True, exist_ok=True)
     versions = {"scan": scan.VERSION, "libsndfile": io.LIBRARIES["libsndfile"]}
-    n_workers = options.workers or workers.available_processors()
+    n_workers = options.workers or available_cpus()
     with Journal(folder, source.identity, versions) as log:
         _scan(source, log, options, n_workers, say, progress)
         known = log.facts(source.clips)

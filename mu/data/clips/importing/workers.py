@@ -53,11 +53,6 @@ def run(
             worker.stop()
 
 
-def available_processors() -> int:
-    """Processors that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def _serve(pool: list["_Worker"], tasks: Iterator[Any], ahead: int) -> Iterator[tuple[Any, Any]]:
     again: collections.deque[tuple[Any, int]] = collections.deque()  # tasks of dead workers, with their attempts
 

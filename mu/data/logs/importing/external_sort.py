@@ -12,7 +12,7 @@ import numpy as np
 
 from mu.data.logs.importing import kernels
 from mu.data.logs.interactions import OPTIONAL, column_file
-from mu_kernels._threads import run_rows
+from mu_kernels.threads import run_rows
 
 CHUNK = 1 << 20
 FIELDS = {"times": np.int64, "weights": np.float32} | OPTIONAL

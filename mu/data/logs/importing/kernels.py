@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from mu_kernels._jit import kernel
+from mu_kernels.compile import kernel
+from mu_kernels.hashing import mix
 
 EMPTY = -1
 
@@ -21,7 +22,7 @@ def look_up(keys, start, table_keys, table_ids, n_known, limit, out, first):
     n_new = 0
     for at in range(start, len(keys)):
         key = keys[at]
-        slot = _mix(key) & mask
+        slot = _slot_hash(key) & mask
         while table_ids[slot] != EMPTY and table_keys[slot] != key:
             slot = (slot + 1) & mask
         if table_ids[slot] == EMPTY:
@@ -40,7 +41,7 @@ def refill(keys, table_keys, table_ids):
     """Enters `keys`, all different, with ids 0, 1, ... into an empty table."""
     mask = len(table_keys) - 1
     for at in range(len(keys)):
-        slot = _mix(keys[at]) & mask
+        slot = _slot_hash(keys[at]) & mask
         while table_ids[slot] != EMPTY:
             slot = (slot + 1) & mask
         table_keys[slot] = keys[at]
@@ -48,12 +49,9 @@ def refill(keys, table_keys, table_ids):
 
 
 @kernel
-def _mix(key):
-    """splitmix64's finish: neighbouring ids must not fall into neighbouring slots."""
-    x = np.uint64(key)
-    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return np.int64((x ^ (x >> np.uint64(31))) >> np.uint64(1))
+def _slot_hash(key):
+    """The hash of a key, not negative: neighbouring ids must not fall into neighbouring slots."""
+    return np.int64(mix(np.uint64(key)) >> np.uint64(1))
 
 
 @kernel
