@@ -1,10 +1,11 @@
 """Hard negatives: the best of the sampler's own draws, never an excluded item."""
 
+import importlib
+
 import numba
 import numpy as np
 import pytest
 
-import mu_kernels.hard_negatives
 from mu_kernels import CSR, NegativeMixture, NegativeSampler, hard_negatives
 
 N_ITEMS, N_USERS, DIM = 50, 6, 19
@@ -43,7 +44,9 @@ def test_the_hardest_of_the_draws_is_returned(kind, monkeypatch):
     assert hard.count.tolist() == [n] * (len(USERS) - 1) + [0]
     assert not hard.ids[-1].any() and not hard.scores[-1].any()
     assert not SEEN.contains(USERS[:-1, None], hard.ids[:-1]).any()
-    monkeypatch.setattr(mu_kernels.hard_negatives, "BLOCK_DRAWS", 100)  # three rows at a time
+    monkeypatch.setattr(
+        importlib.import_module("mu_kernels.hard_negatives"), "BLOCK_DRAWS", 100
+    )  # three rows at a time
     for threads in (1, 3):
         again = hard_negatives(sampler, USERS, n, m, QUERIES, VECTORS, threads=threads, **options)
         np.testing.assert_array_equal(hard.ids, again.ids)
