@@ -16,6 +16,11 @@ def checked_kind(kind: str) -> str:
     return kind
 
 
+def standardised(scaler: StandardScaler, features: np.ndarray) -> np.ndarray:
+    """float64 [n, D]: the features less their mean, in units of their deviation."""
+    return np.asarray(scaler.transform(np.asarray(features, np.float64)))
+
+
 def fitted_scaler(features: np.ndarray) -> StandardScaler:
     """Mean and deviation of each feature; ValueError unless the features are float [n, D], n at least 1, all finite."""
     features = np.asarray(features, np.float64)

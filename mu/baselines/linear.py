@@ -6,7 +6,7 @@ from typing import Self
 import numpy as np
 from sklearn.linear_model import LogisticRegression, Ridge
 
-from mu.baselines.classifier import checked_kind, fit_classifier, fitted_scaler, probabilities
+from mu.baselines.classifier import checked_kind, fit_classifier, fitted_scaler, probabilities, standardised
 from mu.baselines.cross_validation import best_option, grouped_folds
 
 # What `chosen_linear` chooses from: from little trust in the data to much.
@@ -38,7 +38,7 @@ class Linear:
           size: C, the number of classes, tags or numbers.
         """
         self._scaler, self._size = fitted_scaler(features), size
-        x = self._scaler.transform(features)
+        x = standardised(self._scaler, features)
         if self.kind == "numbers":
             self._ridge = Ridge(alpha=1.0 / self._inverse_penalty).fit(x, np.asarray(target, np.float64))
             return self
@@ -48,7 +48,7 @@ class Linear:
 
     def predict(self, features: np.ndarray) -> np.ndarray:
         """float32 [n, C]: probabilities, or numbers."""
-        x = self._scaler.transform(features)
+        x = standardised(self._scaler, features)
         if self.kind == "numbers":
             return self._ridge.predict(x).reshape(len(x), self._size).astype(np.float32)
         if self.kind == "class":

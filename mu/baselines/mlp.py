@@ -1,7 +1,7 @@
-"""A network with one hidden layer on feature vectors: scikit-learn's MLP, its weight decay chosen by groups left out."""
+"""scikit-learn's network with one hidden layer on feature vectors, its weight decay chosen by groups left out."""
 
 import warnings
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from sklearn.compose import TransformedTargetRegressor
@@ -9,7 +9,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.preprocessing import StandardScaler
 
-from mu.baselines.classifier import checked_kind, fit_classifier, fitted_scaler, probabilities
+from mu.baselines.classifier import checked_kind, fit_classifier, fitted_scaler, probabilities, standardised
 from mu.baselines.cross_validation import best_option, grouped_folds
 
 # What `chosen_mlp` chooses from, and the iterations of L-BFGS.
@@ -42,7 +42,7 @@ class MLP:
           size: C, the number of classes, tags or numbers.
         """
         self._scaler, self._size = fitted_scaler(features), size
-        x = self._scaler.transform(features)
+        x = standardised(self._scaler, features)
         options = {
             "hidden_layer_sizes": (self._hidden,),
             "alpha": self._weight_decay * len(x),  # scikit-learn divides it by the number of examples
@@ -50,6 +50,7 @@ class MLP:
             "max_iter": N_ITERATIONS,
             "random_state": self._seed,
         }
+        self._model: Any
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)  # the number of iterations is part of the model
             if self.kind == "numbers":
@@ -63,7 +64,7 @@ class MLP:
 
     def predict(self, features: np.ndarray) -> np.ndarray:
         """float32 [n, C]: probabilities, or numbers."""
-        x = self._scaler.transform(features)
+        x = standardised(self._scaler, features)
         if self.kind == "numbers":
             return self._model.predict(x).reshape(len(x), self._size).astype(np.float32)
         if self.kind == "class":
