@@ -56,7 +56,7 @@ def timed(steps: Iterator[float], seconds: float) -> dict[str, float]:
 def run_mu(flags: argparse.Namespace, packed: bool) -> dict[str, float]:
     """The trainer's loop without its logging."""
     import mu.config
-    from mu.data.batches.base import loader
+    from mu.data.loader import loader
     from mu.setup import set_up
     from mu.training.sharding import put_batch
 

@@ -12,7 +12,7 @@ plays, or both; how many do is in the run's data_card. Every test play is ranked
 
 What is known of tracks is named by their columns, several separated by '|'; new releases need their date:
 
-    mu train --config=experiments/plays_and_clips.py:track_words=artist|tags,tags=tags,released=release_date \
+    mu train --config=experiments/plays_and_clips.py:item_columns=artist|tags,tags=tags,released=release_date \
         --workdir=runs/told
 
 Where audio.csv calls the tracks otherwise, say in which column: clip_column=isrc. A folder of files whose names are the
@@ -27,8 +27,9 @@ from mu.config import base, parse_arg
 
 def get_config(arg: str | None = None) -> ConfigDict:
     """Arguments: `log` and `clips`, the folders (clips=none for a log without audio); `clip_column` of the clips says
-    which track each is; `track_words`, `user_words`, columns that the model is told, separated by '|'; `tags`, a column
-    to learn to hear; `released`, that of the date; `steps`; `seed`; `smoke`: does it run at all?"""
+    which track each is; `item_columns`, `user_columns`, `event_columns` of tracks, users and plays that the model is
+    given, separated by '|'; `tags`, a column to predict from sound; `released`, that of the date; `steps`; `seed`;
+    `smoke`: does it run at all?"""
     args = parse_arg(
         arg,
         smoke=False,
@@ -37,8 +38,9 @@ def get_config(arg: str | None = None) -> ConfigDict:
         log="data/plays",
         clips="data/clips",
         clip_column="track",
-        track_words="",
-        user_words="",
+        item_columns="",
+        user_columns="",
+        event_columns="context",
         tags="",
         released="",
     )
@@ -51,8 +53,9 @@ def get_config(arg: str | None = None) -> ConfigDict:
         "clips": args.clips if hears else None,
         "sample_rate_hz": 16000,
         "clip_column": args.clip_column,
-        "track_words": tuple(filter(None, args.track_words.split("|"))),
-        "user_words": tuple(filter(None, args.user_words.split("|"))),
+        "item_columns": tuple(filter(None, args.item_columns.split("|"))),
+        "user_columns": tuple(filter(None, args.user_columns.split("|"))),
+        "event_columns": tuple(filter(None, args.event_columns.split("|"))),
         "tags": args.tags or None,
         "released": args.released or None,
     }

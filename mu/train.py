@@ -21,7 +21,7 @@ import jax.numpy as jnp
 
 import mu.config
 from mu.console import Interrupts, Progress, duration
-from mu.data.batches.base import loader
+from mu.data.loader import loader
 from mu.files import read_json, write_json
 from mu.setup import Config, refuse_other_data, set_up, started_from
 from mu.training.checkpoint import Checkpoints, differences

@@ -69,7 +69,7 @@ def hybrid(config: Config, tiny: bool) -> None:
 
 def sasrec(config: Config, tiny: bool) -> None:
     """Tracks by their own rows alone, and plays by their order alone."""
-    config.data.update(sound=False, track_words=(), user_words=(), tags=None)
+    config.data.update(sound=False, item_columns=(), user_columns=(), tags=None)
     config.batches.update(window=50, rows=8 if tiny else 32, negatives=64 if tiny else 256, negatives_per="row")
     config.model.update(dim=64, layers=1, heads=1, window=50, dropout=0.2, scale=0.3)
     config.total_steps = 20 if tiny else 1000

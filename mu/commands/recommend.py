@@ -53,6 +53,7 @@ def main(argv: list[str]) -> int:
         parser.error("--embeddings holds recordings for a listener: give --user too")
 
     from mu.config import ConfigError
+    from mu.data.features import TrackHistories
     from mu.data.logs.interactions import Interactions
     from mu.setup import restore
 
@@ -70,7 +71,7 @@ def main(argv: list[str]) -> int:
         else:
             if "users" in setup.model_tables:
                 raise ValueError(f"{setup.config.model.name} knows listeners by name, not by history; give --user")
-            user, history = NOBODY, data.nameless(tracks(data.tracks, arguments.history))
+            user, history = NOBODY, TrackHistories.of(tracks(data.tracks, arguments.history))
         recommender = recommender_of(arguments.workdir, setup, state)
     except (ConfigError, OSError, ValueError) as error:
         print(f"mu recommend: {error}", file=sys.stderr)

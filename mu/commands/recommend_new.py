@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from mu.commands.recommend import out_at
-from mu.data.listening.hashed_features import names_of, words
+from mu.data.listening.hashed_features import hashed_features, values_of
 from mu.data.listening.listening import Listening
 from mu.embedding.encoder import Encoder
 from mu.embedding.table import Embeddings, load
@@ -86,16 +86,15 @@ def vector_of_file(encoder: Encoder, file: str | os.PathLike[str]) -> np.ndarray
       mu.audio.io.AudioError: it cannot be decoded.
     """
     from mu.audio import io
-    from mu.data.batches.clips import tile_starts
-    from mu.embedding.pieces import Fault, Piece, tiles
-    from mu.embedding.pooling import clip_vectors
+    from mu.data.crops import cut, tile_starts
+    from mu.inference.pooling import Fault, Tiles, clip_vectors
 
     sound, _ = io.read(Path(file), sample_rate_hz=encoder.sample_rate_hz)
     if not len(sound):
         raise ValueError(f"{file} holds no samples")
     _, starts = tile_starts(np.array([len(sound)]), encoder.tile_samples)
-    piece = Piece(0, len(starts), *tiles(sound, starts, encoder.tile_samples))
-    ((_, found),) = clip_vectors(encoder.vectors, [(0, piece)])
+    tiles = Tiles(len(starts), *cut(sound, starts, encoder.tile_samples))
+    ((_, found),) = clip_vectors(encoder.vectors, [(0, tiles)])
     if isinstance(found, Fault):
         raise ValueError(f"{file}: {found.reason}")
     return found
@@ -109,7 +108,7 @@ def described(setup: Any, about: str) -> np.ndarray:
     Raises:
       ValueError: it is not of that form, or names a column that the run is not told.
     """
-    columns = list(setup.config.data.get("track_words", ()))
+    columns = list(setup.config.data.get("item_columns", ()))
     pairs = dict(part.split("=", 1) for part in about.split(";") if "=" in part)
     wrong = [part for part in about.split(";") if part.strip() and "=" not in part]
     unknown = [name for name in pairs if name.strip() not in columns]
@@ -122,9 +121,11 @@ def described(setup: Any, about: str) -> np.ndarray:
     if not named:
         return np.full(1, -1, np.int32)
     for name, value in named.items():
-        held = names_of(setup.data.tracks, name)
+        held = values_of(setup.data.tracks, name)
         for word in filter(None, map(str.strip, value.split("|"))):
             if word not in held:
                 near = ", ".join(closest(word, held, 3))
                 print(f"mu recommend: no track of the log has {name} {word!r}; near it: {near}", file=sys.stderr)
-    return words(pl.DataFrame({name: [value] for name, value in named.items()}), list(named), setup.data.buckets)[0]
+    return hashed_features(
+        pl.DataFrame({name: [value] for name, value in named.items()}), list(named), setup.data.hash_size
+    )[0]

@@ -12,11 +12,9 @@ import numpy as np
 from flax import nnx
 
 from mu.data.clips.clips import Clips
+from mu.inference.pooling import TILES
 from mu.setup import Setup, restore
 from mu.training.state import weights
-
-# Tiles at once. Every call has this shape: another one would be another program, with other roundings.
-TILES = 32
 
 
 class Encoder:

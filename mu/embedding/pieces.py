@@ -6,46 +6,23 @@ import os
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import polars as pl
 
 from mu.audio import io
-from mu.data.batches.clips import tile_starts
 from mu.data.clips.clips import Clips, audio_root, load
 from mu.data.clips.importing.scan import hash_file
 from mu.data.clips.store import open_store
+from mu.data.crops import cut, tile_starts
+from mu.inference.pooling import Fault, Tiles
 
 # A recording is read in pieces of so many seconds: memory does not depend on how long it is.
 PIECE_S = 300.0
 # Tiles that wait for the encoder, at most (and one piece): as many pieces of long recordings as there are processors
 # would fill the memory.
 WAITING_BYTES = 1 << 29
-
-
-class Fault(NamedTuple):
-    """Why a recording has no embedding."""
-
-    fault: str
-    reason: str
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class Piece:
-    """Neighbouring tiles of one clip.
-
-    Attributes:
-      clip: its row in the table.
-      n_tiles: of the whole clip.
-      audio: float32 [n, N].
-      samples: int32 [n], how many of the N are sound.
-    """
-
-    clip: int
-    n_tiles: int
-    audio: np.ndarray
-    samples: np.ndarray
 
 
 def open_library(path: str | os.PathLike[str], sample_rate_hz: int, root: str | None = None) -> Clips:
@@ -78,10 +55,10 @@ def open_library(path: str | os.PathLike[str], sample_rate_hz: int, root: str | 
     return dataclasses.replace(clips, root=place)
 
 
-def pieces(clips: Clips, rows: Iterable[int], tile_samples: int, threads: int) -> Generator[tuple[int, Piece | Fault]]:
+def pieces(clips: Clips, rows: Iterable[int], tile_samples: int, threads: int) -> Generator[tuple[int, Tiles | Fault]]:
     """(row, tiles or what is wrong) of the clips at `rows`, in order; a clip of several pieces comes piece by piece.
 
-    Tiles lie as in `ClipBatches.tiles`: from the start, the last one reaching back.
+    Tiles cover a recording from its beginning, the last one reaching back (`mu.data.crops.tile_starts`).
 
     Args:
       clips: as `open_library` gives them.
@@ -104,7 +81,7 @@ def pieces(clips: Clips, rows: Iterable[int], tile_samples: int, threads: int) -
         yield row, answer
 
 
-def _read(clips: Clips, tile_samples: int, row: int, starts: np.ndarray, n_tiles: int) -> Piece | Fault:
+def _read(clips: Clips, tile_samples: int, row: int, starts: np.ndarray, n_tiles: int) -> Tiles | Fault:
     """Tiles that begin at `starts`."""
     begin, end = int(starts[0]), int(starts[-1]) + tile_samples
     try:
@@ -116,22 +93,11 @@ def _read(clips: Clips, tile_samples: int, row: int, starts: np.ndarray, n_tiles
             sound = clips.waveform(row, begin, end - begin)
     except io.AudioError as error:
         return Fault("undecodable", error.reason)
-    audio, samples = tiles(sound, starts - begin, tile_samples)
+    audio, samples = cut(sound, starts - begin, tile_samples)
     if not samples.all():
         held, expected = (begin + len(sound)) / clips.sample_rate_hz, clips.table["duration_s"][row]
         return Fault("truncated", f"it ends at {held:.3f} s; when it was imported it held {expected:.3f} s")
-    return Piece(row, n_tiles, audio, samples)
-
-
-def tiles(sound: np.ndarray, starts: np.ndarray, tile_samples: int) -> tuple[np.ndarray, np.ndarray]:
-    """(audio float32 [n, N], samples int32 [n]): the parts of a waveform that begin at `starts`, filled up."""
-    audio = np.zeros((len(starts), tile_samples), np.float32)
-    samples = np.zeros(len(starts), np.int32)
-    for place, start in enumerate(starts):
-        part = sound[start : start + tile_samples]
-        audio[place, : len(part)] = part
-        samples[place] = len(part)
-    return audio, samples
+    return Tiles(n_tiles, audio, samples)
 
 
 def _changed(clips: Clips, row: int) -> Fault | None:

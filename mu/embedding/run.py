@@ -15,11 +15,11 @@ import soundfile
 from mu import __version__
 from mu.embedding import shares
 from mu.embedding.encoder import of_run
-from mu.embedding.pieces import Fault, open_library, pieces
-from mu.embedding.pooling import clip_vectors
+from mu.embedding.pieces import open_library, pieces
 from mu.embedding.records import Records
 from mu.embedding.table import LEDGER, SHARDS, Embeddings, ledger_text, load
 from mu.files import write_whole
+from mu.inference.pooling import Fault, clip_vectors
 from mu.training.provenance import version
 from mu_kernels.threads import available_cpus
 

@@ -7,7 +7,7 @@ import jax
 import numpy as np
 from flax import nnx
 
-from mu.data.batches.base import Batches
+from mu.data.features import HistoryFeatures
 from mu.data.logs.interactions import Interactions
 from mu.tasks.retrieval import Retrieval
 from mu.training.state import weights
@@ -22,11 +22,11 @@ class Encoder:
     Args:
       graph: of the model.
       task: gives `predict`.
-      batches: gives `inputs`.
+      features: give the inputs.
     """
 
-    def __init__(self, graph: nnx.GraphDef, task: Retrieval, batches: Batches):
-        self.batches = batches
+    def __init__(self, graph: nnx.GraphDef, task: Retrieval, features: HistoryFeatures):
+        self.features = features
         self._queries = jax.jit(
             lambda params, rows, batch: task.predict(nnx.merge(graph, params), rows, batch)["query"]
         )
@@ -41,7 +41,7 @@ class Encoder:
         self, params: Any, rows: Mapping[str, jax.Array], users: np.ndarray, histories: Interactions
     ) -> np.ndarray:
         """float32 [B, D], one a listener."""
-        batch = self.batches.inputs(users, histories)
+        batch = self.features.inputs(users, histories)
         found = []
         for start in range(0, max(len(users), 1), BLOCK):
             block = {name: array[start : start + BLOCK] for name, array in batch.items()}

@@ -1,7 +1,7 @@
 """What a trained model hears of every track of a log: clip vectors of whole tracks, computed anew."""
 
 import copy
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import jax
@@ -9,11 +9,9 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
-from mu.data.batches.clips import tile_starts
 from mu.data.batches.listening import ListeningBatches
-from mu.embedding.encoder import TILES
-from mu.embedding.pieces import Fault, Piece
-from mu.embedding.pooling import clip_vectors
+from mu.data.crops import CropReader
+from mu.inference.pooling import TILES, Fault, clip_vectors, read_tiles
 from mu.inference.recommender import BLOCK
 
 FRESH_DAYS = 7.0
@@ -50,18 +48,9 @@ class Hearing:
           ValueError: the vector of a track is not finite.
         """
         sound = self._batches.listening.sound
-        assert sound is not None
+        assert sound is not None and self._batches.crop_samples is not None
+        reader = CropReader(self._batches.crop_samples)
         wanted = np.flatnonzero((sound.lengths > 0) & (True if tracks is None else tracks))
-        owners, starts = tile_starts(sound.lengths[wanted], self._batches.crop_samples)
-        counts = np.bincount(owners, minlength=len(wanted))
-
-        def tiles() -> Iterator[tuple[int, Piece]]:
-            for first in range(0, len(owners), TILES):
-                part = slice(first, first + TILES)
-                audio, samples = self._batches.waveforms(wanted[owners[part]], starts[part])
-                for place, owner in enumerate(owners[part]):
-                    one, track = slice(place, place + 1), int(wanted[owner])
-                    yield track, Piece(track, int(counts[owner]), audio[one], samples[one])
 
         def vectors(audio: np.ndarray, samples: np.ndarray) -> np.ndarray:
             missing = TILES - len(audio)  # every call has this shape, so the encoder compiles once
@@ -69,7 +58,7 @@ class Hearing:
             return np.asarray(self._vectors(params, *padded))[: len(audio)]
 
         content = np.array(known, np.float32)
-        for track, found in clip_vectors(vectors, tiles()):
+        for track, found in clip_vectors(vectors, read_tiles(reader, sound, sound.lengths, wanted)):
             if isinstance(found, Fault):
                 name = self._batches.listening.tracks["track"][track]
                 raise ValueError(f"track {name!r} cannot be heard: {found.reason}")
@@ -154,7 +143,7 @@ class TimedScores:
             "items": np.zeros((n, self.vectors.shape[1]), np.float32),
             "plays": np.zeros((n, 1), np.float32),
             "age_days": np.zeros((n, 1), np.float32),
-            "words": words,
+            "item_features": words,
             "content": content,
         }
         vectors, bias = nnx.merge(self._graph, self.params).item_vectors(rows)

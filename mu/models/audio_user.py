@@ -136,7 +136,7 @@ class AudioUser(nnx.Module):
         own = rows["plays"] > 0
         if key is not None:
             own = own & jax.random.bernoulli(key, 1.0 - self.drop_id, own.shape)
-        parts = {"own": jnp.where(own, rows["items"], self.missing[0]), "words": self.words(rows["words"])}
+        parts = {"own": jnp.where(own, rows["items"], self.missing[0]), "words": self.words(rows["item_features"])}
         if self.audio is not None:
             known = jnp.any(rows["content"] != 0, axis=-1, keepdims=True)
             parts["sound"] = jnp.where(known, self.scale * self.heard(rows["content"]), self.missing[1])
@@ -163,7 +163,7 @@ class AudioUser(nnx.Module):
         """Encodes tracks and (packed) histories.
 
         Args:
-          rows: 'items' float32 [L, D], 'words' int32 [L, P], 'plays' float32 [L, 1] and, where sound is heard,
+          rows: 'items' float32 [L, D], 'item_features' int32 [L, P], 'plays' float32 [L, 1] and, where sound is heard,
             'content' float32 [L, A].
           batch: of `mu.data.batches.listening.ListeningBatches`.
           key: for dropout; None at inference.
@@ -175,13 +175,14 @@ class AudioUser(nnx.Module):
         """
         track_key, dropout_key, stack_key = (None,) * 3 if key is None else jax.random.split(key, 3)
         if clips is not None:
-            rows = {**rows, "content": rows["content"].at[batch["heard"]].set(clips)}
+            rows = {**rows, "content": rows["content"].at[batch["clip_items"]].set(clips)}
             self.kept = nnx.Dict(content=Kept(rows["content"]))
         tracks = self.track_vectors(rows, track_key)
-        profile = self.profile_words(batch["profiles"])
+        profile = self.profile_words(batch["user_features"])
         held = (batch["segments"] > 0)[..., None]
         x = jnp.where(held, tracks[batch["items"]], 0.0) + profile
-        x = x + self.gap[batch["gaps"]] + self.outcome[batch["outcomes"]] + self.context[batch["contexts"]]
+        context = batch["event_columns"][..., 0]
+        x = x + self.gap[batch["time_deltas"]] + self.outcome[batch["outcomes"]] + self.context[context]
         x = dropout(x.astype(self.dtype), self.rate, dropout_key)
         mixed = self.stack(x, packed_causal_mask(batch["segments"]), batch["positions"], stack_key)
         return {"tracks": tracks, "queries": self.norm(mixed).astype(jnp.float32), "cold": self.cold(profile)}

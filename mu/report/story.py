@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from mu.data.listening.hashed_features import words as words_in
+from mu.data.listening.hashed_features import hashed_features
 from mu.data.listening.listening import Listening
 from mu.data.logs.interactions import OUTCOMES
 from mu.evals.plays import BLOCK_BYTES
@@ -36,8 +36,8 @@ class Narrator:
         self._now_ms = int(self._histories.times.max())
         self._out = self.data.released_ms <= self._now_ms
         self._bias = self._bias_at(recommender, self._now_ms)
-        columns = setup.config.data.get("track_words", ())
-        words = {name: words_in(self.data.tracks, (name,), self.data.buckets) for name in columns}
+        columns = setup.config.data.get("item_columns", ())
+        words = {name: hashed_features(self.data.tracks, (name,), self.data.hash_size) for name in columns}
         self._parts = recommender.parts(words) if self._explains else {}
 
     def _bias_at(self, recommender: Any, time_ms: int) -> np.ndarray:
@@ -144,7 +144,7 @@ class Narrator:
         return ", ".join(words)
 
     def _about_user(self, user: int) -> str:
-        columns = self._setup.config.data.get("user_words", ())
+        columns = self._setup.config.data.get("user_columns", ())
         return ", ".join(str(self.data.users[column][user]) for column in columns)
 
     def newcomer(self) -> Newcomer | None:
@@ -187,7 +187,7 @@ class Narrator:
         """Words for what the model is told of a track that nobody has played."""
         sound = self.data.sound
         heard = "sound" in self._parts and sound is not None and sound.lengths[track] > 0
-        told = (self.data.words[track] >= 0).any()
+        told = (self.data.item_features[track] >= 0).any()
         return " and ".join([*(["its sound"] if heard else []), *(["its words"] if told else [])]) or "its age"
 
     def pieces(self, tracks: set[int]) -> dict[int, Piece]:

@@ -19,7 +19,7 @@ class DescribedTracks(Protocol):
     """What the task asks of the data; `mu.data.listening.listening.Listening` is one."""
 
     @property
-    def buckets(self) -> int: ...
+    def hash_size(self) -> int: ...
     @property
     def tag_names(self) -> tuple[str, ...]: ...
     @property
@@ -91,7 +91,7 @@ class NextPlay:
             )
         self._in_batch, self._skipped, self._cold, self._augment = in_batch, skipped, cold, augment
         self._tags, self._contrastive, self._temperature = tags, contrastive, temperature
-        self._buckets, self._plays = data.buckets, int(data.counts().sum())
+        self._hash_size, self._plays = data.hash_size, int(data.counts().sum())
         self._contexts = len(data.card.get("event_columns", {}).get("context", ()))
         outputs: dict[str, Head] = {}
         if tags:
@@ -117,8 +117,8 @@ class NextPlay:
         self, model: Any, rows: Mapping[str, jax.Array], batch: Mapping[str, Any], key: jax.Array
     ) -> tuple[jax.Array, jax.Array]:
         """(loss [B, T], weights [B, T]) of every play; the losses of the audio are added to each."""
-        if model.buckets != self._buckets:
-            raise ValueError(f"model.buckets={model.buckets}, but data.buckets={self._buckets}: set them alike")
+        if model.buckets != self._hash_size:
+            raise ValueError(f"model.buckets={model.buckets}, but data.hash_size={self._hash_size}: set them alike")
         if model.contexts < self._contexts:
             raise ValueError(f"model.contexts={model.contexts}, but the log has {self._contexts}: set as many")
         audio_key, model_key = jax.random.split(key)

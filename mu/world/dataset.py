@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from mu.data.listening.listening import Listening, described
+from mu.data.listening.listening import Listening, with_features
 from mu.data.logs.interactions import load as load_log
 from mu.world.oracle import rows_of
 from mu.world.settings import Settings
@@ -71,22 +71,25 @@ def load(
     *,
     world: str,
     sound: bool = True,
-    track_words: Sequence[str] = ("artist", "genre", "tags"),
-    user_words: Sequence[str] = ("country", "age_group"),
-    buckets: int = 4096,
+    item_columns: Sequence[str] = ("artist", "genre", "tags"),
+    user_columns: Sequence[str] = ("country", "age_group"),
+    event_columns: Sequence[str] = ("context",),
+    hash_size: int = 4096,
     tags: str | None = "tags",
     released: str | None = "release_date",
 ) -> Listening:
     """Opens the log that `mu import` made of what `mu world` wrote, with the world's sound.
 
     Args:
-      path: the log. world: the folder that `mu world` wrote.
+      path: the log.
+      world: the folder that `mu world` wrote.
       sound: False for a log without.
-      track_words, user_words, buckets, tags, released: see `mu.data.listening.listening.load`.
+      item_columns, user_columns, event_columns, hash_size, tags, released: see `mu.data.listening.listening.load`.
     """
     log, made = load_log(path), load_world(world)
     rendered = None
     if sound:
         rows = rows_of(log.tracks["track"].to_list(), "track-", len(made.catalogue), "track")
         rendered = RenderedSound(made, rows)
-    return described(log, rendered, dict(log.card), track_words, user_words, buckets, tags, released)
+    columns = {"item_columns": item_columns, "user_columns": user_columns, "event_columns": event_columns}
+    return with_features(log, rendered, dict(log.card), **columns, hash_size=hash_size, tags=tags, released=released)

@@ -26,9 +26,9 @@ from mu.data.clips.importing.options import Options
 from mu.data.clips.importing.run import import_audio
 from mu.embedding import encoder as encoders
 from mu.embedding import pieces, records, shares, table
-from mu.embedding.pooling import clip_vectors
 from mu.embedding.run import embed, merge
 from mu.files import write_whole
+from mu.inference.pooling import TILES, Fault, Tiles, clip_vectors
 from mu.models.factorization import Factorization
 from mu.setup import restore
 from mu.train import train
@@ -396,9 +396,9 @@ def test_weights_that_are_no_numbers_and_models_without_a_clip_vector_are_refuse
 def test_an_encoder_of_a_run_needs_no_such_care(run):
     encoder, card = encoders.of_run(run)
     assert not encoder.alone and card["hash"] == encoders.of_run(run)[1]["hash"]
-    audio, samples = tiles(encoders.TILES, 2000)
+    audio, samples = tiles(TILES, 2000)
     together = encoder.vectors(audio, samples)
-    for place in (0, 1, 17, encoders.TILES - 1):
+    for place in (0, 1, 17, TILES - 1):
         np.testing.assert_array_equal(
             encoder.vectors(audio[place : place + 1], samples[:1]), together[place : place + 1]
         )
@@ -434,7 +434,7 @@ def test_a_fault_in_a_later_piece_is_the_clips_fault(run, original, monkeypatch)
     clips = pieces.open_library(original, 4000)
     found = [*pieces.pieces(clips, [1, 3, 0], 2000, threads=1)]
     (_, b), (_, d), (_, a) = found
-    halves = [pieces.Piece(3, 5, d.audio[:2], d.samples[:2]), pieces.Fault("undecodable", "torn"), d]
+    halves = [Tiles(5, d.audio[:2], d.samples[:2]), Fault("undecodable", "torn"), d]
     told = dict(clip_vectors(encoder.vectors, [(1, b), *((3, half) for half in halves), (0, a)]))
     plain = dict(clip_vectors(encoder.vectors, found))
     assert told[3] == ("undecodable", "torn") and set(told) == {0, 1, 3}

@@ -28,7 +28,7 @@ class Tones:
         return str(self.lengths.tolist())
 
 
-def make_listening(n_users=12, n_tracks=20, longest=15, seed=0, sound=True, silent=(3,), buckets=64):
+def make_listening(n_users=12, n_tracks=20, longest=15, seed=0, sound=True, silent=(3,), hash_size=64):
     """Listeners who go on from track to track, a play a day; tracks 0 to 14 were always out, others come out later.
 
     Words of a track: its artist (track // 4) and one that all share; tags: high or low. `sound` may be another sound
@@ -52,9 +52,9 @@ def make_listening(n_users=12, n_tracks=20, longest=15, seed=0, sound=True, sile
         columns={"context": random.integers(0, 2, indptr[-1]).astype(np.uint8)},
         card={"time_unit": "ms", "event_columns": {"context": ["home", "work"]}},
         sound=Tones(n_tracks, silent) if sound is True else sound or None,
-        words=np.stack([1 + np.arange(n_tracks) // 4, np.full(n_tracks, 50)], axis=1).astype(np.int32),
-        profiles=random.integers(0, buckets, (n_users, 2)).astype(np.int32),
-        buckets=buckets,
+        item_features=np.stack([1 + np.arange(n_tracks) // 4, np.full(n_tracks, 50)], axis=1).astype(np.int32),
+        user_features=random.integers(0, hash_size, (n_users, 2)).astype(np.int32),
+        hash_size=hash_size,
         tags=tags,
         tag_names=("high", "low"),
         released_ms=released,

@@ -59,13 +59,18 @@ def import_clips(folder):
     return main(["import-audio", str(folder / "audio.csv"), *words])
 
 
-def config_words(folder, *more, told="track_words=artist|tags,user_words=country,tags=tags,released=released", **args):
+TOLD = "item_columns=artist|tags,user_columns=country,tags=tags,released=released"
+
+
+def config_words(
+    folder, *more, told="item_columns=artist|tags,user_columns=country,tags=tags,released=released", **args
+):
     """The words of `mu train` on the folder, so small that a run takes seconds."""
     given = {"log": folder / "log", "clips": folder / "clips"} | args
     spec = ",".join(["smoke", *(f"{key}={value}" for key, value in given.items()), *filter(None, [told])])
     small = {
         "data.sample_rate_hz": RATE_HZ,
-        "data.buckets": 64,
+        "data.hash_size": 64,
         "batches.crop_s": 0.25,
         "model.audio.n_mels": 16,
         "model.buckets": 64,

@@ -42,7 +42,7 @@ def create(name):
         for key, (table, spec) in zip(keys, sorted(model.tables().items()), strict=False)
     }
     state = {"params": {"model": nnx.to_pure_dict(params), "tables": tables}, "stats": {}, "tables": {}}
-    return Encoder(graph, TASK, BATCHES[name]), state, model
+    return Encoder(graph, TASK, BATCHES[name].features), state, model
 
 
 @functools.cache

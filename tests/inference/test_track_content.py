@@ -9,10 +9,10 @@ import polars as pl
 import pytest
 from flax import nnx
 
-from mu.data.batches.clips import tile_starts
 from mu.data.batches.listening import ListeningBatches
-from mu.data.listening.hashed_features import words
-from mu.embedding.encoder import TILES
+from mu.data.crops import tile_starts
+from mu.data.listening.hashed_features import hashed_features
+from mu.inference.pooling import TILES
 from mu.inference.recommender import Encoder
 from mu.inference.track_content import FRESH_DAYS, Hearing, TimedScores
 from mu.models.audio_user import AudioUser
@@ -59,7 +59,7 @@ def make_scores(parts, boost=0.0):
     rows["content"] = random.standard_normal((LOG.n_items, model.content_dim)).astype(np.float32)
     rows["content"][3] = 0
     graph, params = split(model)
-    return TimedScores(Encoder(graph, task, batches), graph, params, rows, LOG.days, boost), rows
+    return TimedScores(Encoder(graph, task, batches.features), graph, params, rows, LOG.days, boost), rows
 
 
 def test_a_track_is_the_mean_of_its_tiles_and_what_is_not_heard_is_kept(parts):
@@ -123,18 +123,18 @@ def test_the_parts_sum_to_the_score(parts):
 
 
 def words_by_column():
-    return {"artist": LOG.words[:, :1], "all": LOG.words[:, 1:]}
+    return {"artist": LOG.item_features[:, :1], "all": LOG.item_features[:, 1:]}
 
 
 def test_the_parts_of_words_need_not_be_equally_many(parts):
     """Some tracks have three words in one column and none in another."""
     _, rows = make_scores(parts)
     table = pl.DataFrame({"artist": ["a"] * 10 + [None] * 10, "tags": ["x|y|z", "x"] * 10})
-    columns = {name: words(table, [name], 64) for name in table.columns}
+    columns = {name: hashed_features(table, [name], 64) for name in table.columns}
     model, batches, task = parts
     graph, params = split(model)
-    rows = {**rows, "words": words(table, ["artist", "tags"], 64)}
-    recommender = TimedScores(Encoder(graph, task, batches), graph, params, rows, LOG.days)
+    rows = {**rows, "item_features": hashed_features(table, ["artist", "tags"], 64)}
+    recommender = TimedScores(Encoder(graph, task, batches.features), graph, params, rows, LOG.days)
     np.testing.assert_allclose(sum(recommender.parts(columns).values()), recommender.vectors, rtol=1e-4, atol=1e-5)
 
 
@@ -174,7 +174,7 @@ def test_a_share_is_that_of_the_softmax_over_what_is_out(parts):
 
 def test_a_newcomer_scores_as_a_track_that_comes_out_at_the_end(parts):
     recommender, rows = make_scores(parts)
-    vectors, bias = recommender.newcomers(rows["content"][:2], rows["words"][:2])
+    vectors, bias = recommender.newcomers(rows["content"][:2], rows["item_features"][:2])
     found = recommender.parts(words_by_column())
     missing = np.asarray(parts[0].missing[0])
     np.testing.assert_allclose(vectors, recommender.vectors[:2] - found["own"][:2] + missing, rtol=1e-4, atol=1e-5)

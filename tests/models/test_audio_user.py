@@ -9,7 +9,7 @@ import optax
 import pytest
 from flax import nnx
 
-from mu.data.batches import listening as listening_batches
+from mu.data import features
 from mu.data.batches.listening import ListeningBatches
 from mu.data.logs import interactions
 from mu.models import audio_user
@@ -69,7 +69,7 @@ def test_a_track_is_the_sum_of_its_parts_and_any_may_be_missing():
     np.testing.assert_array_equal(parts["own"][~played], np.broadcast_to(missing[0], (int((~played).sum()), 8)))
     np.testing.assert_array_equal(parts["own"][played], rows["items"][played])
     np.testing.assert_array_equal(parts["sound"][10:], np.broadcast_to(missing[1], (10, 8)))
-    nothing = {**rows, "words": jnp.full((20, 0), -1, jnp.int32)}
+    nothing = {**rows, "item_features": jnp.full((20, 0), -1, jnp.int32)}
     np.testing.assert_array_equal(model.track_parts(nothing)["words"], 0)
     with pytest.warns(UserWarning, match="no track has audio"):
         silent = make_model(rate=None)
@@ -92,11 +92,11 @@ def test_what_comes_next_depends_on_what_was_and_not_on_what_will_be():
     rows, batch = make_rows(model), make_batch()
     queries = model(rows, batch)["queries"]
     later = {name: np.array(array) for name, array in batch.items()}
-    for name in ("items", "gaps", "outcomes", "contexts"):
+    for name in ("items", "time_deltas", "outcomes", "event_columns"):
         later[name][:, 3:] = (later[name][:, 3:] + 1) % 2
     changed = model(rows, later)["queries"]
     np.testing.assert_allclose(queries[:, :3], changed[:, :3], atol=1e-5)
-    for name in ("items", "gaps", "outcomes", "contexts", "profiles"):
+    for name in ("items", "time_deltas", "outcomes", "event_columns", "user_features"):
         other = {**batch, name: (batch[name] + 1) % 3}
         assert np.abs(model(rows, other)["queries"] - queries).max() > 1e-3, name
 
@@ -107,7 +107,7 @@ def test_fresh_clips_are_heard_and_kept():
     clips = jnp.asarray(np.random.default_rng(1).standard_normal((8, model.content_dim)), jnp.float32)
     found = model(rows, batch, clips=clips)
     content = np.array(rows["content"])
-    content[batch["heard"]] = clips
+    content[batch["clip_items"]] = clips
     np.testing.assert_allclose(
         found["tracks"], model.track_vectors({**rows, "content": jnp.asarray(content)}), atol=1e-6
     )
@@ -275,10 +275,11 @@ def test_a_listener_without_plays_is_what_is_known_of_them():
     histories = log.take(users).where(np.repeat([False, True], log.lengths[users]))
     model = make_model(audio=None)
     rows = make_rows(model)
-    queries = NextPlay(data=log).predict(model, rows, batches.inputs(users, histories))["query"]
-    profile = model.profile_words(jnp.asarray(log.profiles[:1]))
+    inputs = batches.features.inputs
+    queries = NextPlay(data=log).predict(model, rows, inputs(users, histories))["query"]
+    profile = model.profile_words(jnp.asarray(log.user_features[:1]))
     np.testing.assert_allclose(queries[0], model.cold(profile)[0], rtol=1e-5)
-    alone = NextPlay(data=log).predict(model, rows, batches.inputs(users[1:], log.take(users[1:])))["query"]
+    alone = NextPlay(data=log).predict(model, rows, inputs(users[1:], log.take(users[1:])))["query"]
     np.testing.assert_allclose(queries[1], alone[0], atol=1e-5)
 
 
@@ -308,8 +309,8 @@ def train(mesh, n_steps=4, sparse=True):
     heard, losses = set(), []
     for number in range(n_steps):
         batch = batches.batch(np.arange(8), number)
-        if "heard" in batch:
-            heard |= set((batch["ids"]["items"][batch["heard"]] if sparse else batch["heard"]).tolist())
+        if "clip_items" in batch:
+            heard |= set((batch["ids"]["items"][batch["clip_items"]] if sparse else batch["clip_items"]).tolist())
         state, metrics = step(state, put_batch(batch, mesh))
         losses.append(float(metrics["loss"]))
     return jax.device_get(state), heard, losses
@@ -359,13 +360,13 @@ def test_the_task_refuses(options, message):
 
 
 def test_buckets_of_data_and_model_must_agree():
-    with pytest.raises(ValueError, match=r"model.buckets=32, but data.buckets=64"):
+    with pytest.raises(ValueError, match=r"model.buckets=32, but data.hash_size=64"):
         NextPlay(data=make_listening()).loss(make_model(buckets=32), {}, {}, jax.random.key(0))
 
 
 def test_data_model_and_task_mean_the_same_by_pauses_and_outcomes():
     """They do not import each other."""
-    assert audio_user.GAPS == listening_batches.GAPS
+    assert audio_user.GAPS == features.TIME_DELTAS
     assert len(interactions.OUTCOMES) == audio_user.OUTCOMES
     assert next_play.SKIPPED == interactions.SKIPPED == interactions.OUTCOMES.index("skipped")
     assert interactions.UNKNOWN == interactions.OUTCOMES.index("unknown") == 0, "filled in where nothing is told"

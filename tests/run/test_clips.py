@@ -8,7 +8,7 @@ import pytest
 
 import mu.setup
 from mu.config import ConfigError
-from mu.data.batches.base import loader
+from mu.data.loader import loader
 from mu.evals import clip_scores
 from mu.setup import restore
 from mu.train import train

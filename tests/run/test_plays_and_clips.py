@@ -13,6 +13,7 @@ from mu.cli import main
 from mu.commands import recommend
 from mu.commands.recommend_new import described
 from mu.data.clips.clips import load as load_clips
+from mu.data.features import TrackHistories
 from mu.data.listening.listening import clip_rows, load
 from mu.evals.protocols.plays import HEARD
 from mu.setup import restore
@@ -95,17 +96,21 @@ def test_each_track_sounds_as_its_file(folder):
 
 
 def test_what_is_known_of_tracks_and_listeners_is_read(folder):
-    options = {"track_words": ("artist", "tags"), "user_words": ("country",), "tags": "tags", "released": "released"}
+    options = {"item_columns": ("artist", "tags"), "user_columns": ("country",), "tags": "tags", "released": "released"}
     data = opened(folder, **options)
     number = {name: row for row, name in enumerate(data.tracks["track"])}
-    assert data.words.shape == (N_TRACKS, 3) and data.tag_names == ("dark", "high", "low")
+    assert data.item_features.shape == (N_TRACKS, 3) and data.tag_names == ("dark", "high", "low")
     assert data.tags[number["t3"]].tolist() == [1, 0, 1] and data.tags[number["t4"]].tolist() == [0, 1, 0]
-    assert data.words[number["t1"], 0] == data.words[number["t6"], 0] != data.words[number["t2"], 0]
-    assert len(set(data.profiles[:, 0].tolist())) == 3
+    assert (
+        data.item_features[number["t1"], 0]
+        == data.item_features[number["t6"], 0]
+        != data.item_features[number["t2"], 0]
+    )
+    assert len(set(data.user_features[:, 0].tolist())) == 3
     new = data.released_ms > data.released_ms.min()
     assert {number[f"t{track}"] for track in range(NEW_FROM, N_TRACKS)} == set(np.flatnonzero(new).tolist())
     plain = opened(folder)
-    assert (plain.words == -1).all() and plain.tags.shape[1] == 0 and (plain.released_ms == -1).all()
+    assert (plain.item_features == -1).all() and plain.tags.shape[1] == 0 and (plain.released_ms == -1).all()
     assert plain.hash() != data.hash() == opened(folder, **options).hash()
 
 
@@ -154,9 +159,9 @@ def test_a_play_of_a_track_that_the_catalogue_does_not_have(folder, tmp_path, ca
     assert load(tmp_path / "log").n_items == N_TRACKS
     # Kept, it is a track of which nothing is known.
     assert import_plays(tmp_path, output="kept") == 0
-    kept = load(tmp_path / "kept", track_words=("artist",), released="released")
+    kept = load(tmp_path / "kept", item_columns=("artist",), released="released")
     row = kept.tracks["track"].to_list().index("t77")
-    assert (kept.words[row] == -1).all() and kept.released_ms[row] == -1
+    assert (kept.item_features[row] == -1).all() and kept.released_ms[row] == -1
 
 
 def test_a_clock_that_runs_backwards_is_said_and_put_in_order(folder, tmp_path, capsys):
@@ -272,14 +277,14 @@ def test_a_listener_is_recommended_after_all_that_is_known_of_their_plays(run, r
     titles = recommend.track_titles(setup.data.tracks)
     assert found == [(titles[track], pytest.approx(scores[track], abs=0.02)) for track in best]
     # Times, endings and the listener's words tell something: without them it is another question.
-    bare = by_hand(restored, -1, setup.data.nameless(log.items), boost_of(run))
+    bare = by_hand(restored, -1, TrackHistories.of(log.items), boost_of(run))
     assert np.abs(bare[best] - scores[best]).max() > 0.02
 
 
 def test_a_history_is_nobodys(run, restored, capsys):
     setup, _, _ = restored
     ids = setup.data.tracks["track"].to_list()
-    log = setup.data.nameless(np.array([ids.index(name) for name in ("t3", "t8", "t4")]))
+    log = TrackHistories.of(np.array([ids.index(name) for name in ("t3", "t8", "t4")]))
     scores = by_hand(restored, -1, log, boost_of(run))
     best = np.argsort(-scores, kind="stable")[:4]
     titles = recommend.track_titles(setup.data.tracks)
@@ -296,7 +301,7 @@ def test_what_is_not_out_yet_is_not_recommended(run, restored, capsys):
     late = int(np.argmax(data.released_ms))
     before = data.released_ms[late]
     recommender = recommend.recommender_of(run, setup, state)
-    log = data.nameless(np.array([0]))
+    log = TrackHistories.of(np.array([0]))
     everything, _ = recommend.recommend(data, recommender, -1, log, 1000)
     assert late in everything and 0 not in everything and len(everything) == N_TRACKS - 1
     try:
@@ -434,7 +439,7 @@ def test_a_model_of_ids_alone_is_told_of_and_compared(run, folder, tmp_path, cap
 def test_arguments_of_the_experiment(folder):
     config = config_of(folder, told="", clips="none")
     assert config.data.clips is None and config.task.tags == 0 and "content" not in config.baselines
-    told = config_of(folder, told="track_words=artist|tags,clip_column=isrc")
-    assert tuple(told.data.track_words) == ("artist", "tags") and told.data.clip_column == "isrc"
+    told = config_of(folder, told="item_columns=artist|tags,clip_column=isrc")
+    assert tuple(told.data.item_columns) == ("artist", "tags") and told.data.clip_column == "isrc"
     with pytest.raises(mu.config.ConfigError, match="did you mean 'clip_column'"):
         config_of(folder, told="clip_colum=isrc")

@@ -9,7 +9,7 @@ import pytest
 from flax import nnx
 
 import mu.setup
-from mu.data.batches.base import loader
+from mu.data.loader import loader
 from mu.models.sasrec import SASRec
 from mu.training.sharding import make_mesh, partition, put_batch, state_shardings
 from mu.training.state import init_state

@@ -1,58 +1,13 @@
-"""What batches have in common: a loader that can be put back to any place, and ids local to a batch."""
+"""What batches have in common: ids local to a batch, and listeners without a track that could be a negative."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any
 
-import grain
 import numpy as np
 
-from mu.data.logs.interactions import Interactions
 from mu_kernels import CSR, distinct
 
 Batch = dict[str, Any]
-
-
-class Batches(Protocol):
-    """Training examples by number, and inputs for listeners at inference."""
-
-    @property
-    def n_examples(self) -> int: ...
-    @property
-    def batch_size(self) -> int: ...
-
-    def batch(self, examples: np.ndarray, step: int) -> Batch:
-        """The arrays of these examples (int64 [B]); `step` counts the random draws."""
-        ...
-
-    def inputs(self, users: np.ndarray, histories: Interactions) -> Batch:
-        """What the model needs to know of these listeners, in ids of the whole tables."""
-        ...
-
-
-def loader(batches: Batches, seed: int, prefetch: int = 4) -> grain.DatasetIterator:
-    """Endless batches, each epoch in a new order; the state of the iterator says where it is.
-
-    A worker thread fills batches ahead of the step; the kernels release the interpreter's lock. Batch number
-    `step` is a function of (seed, step) alone.
-
-    Args:
-      batches: what is cut into batches.
-      seed: of the order.
-      prefetch: batches ahead.
-    """
-    if batches.n_examples < batches.batch_size:
-        raise ValueError(
-            f"the training data make {batches.n_examples} examples, fewer than one batch of "
-            f"{batches.batch_size}: set a smaller batch"
-        )
-    dataset = (
-        grain.MapDataset.range(batches.n_examples)
-        .shuffle(seed=seed)
-        .repeat(2**53 // batches.n_examples)  # without an end grain cannot count batches of one
-        .batch(batches.batch_size)
-        .map_with_index(lambda step, examples: batches.batch(np.asarray(examples, np.int64), int(step)))
-    )
-    return iter(dataset.to_iter_dataset(grain.ReadOptions(num_threads=1, prefetch_buffer_size=prefetch)))
 
 
 def with_local_ids(batch: Batch, spaces: Mapping[str, tuple[Sequence[str], int]]) -> Batch:

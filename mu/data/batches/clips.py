@@ -1,13 +1,12 @@
-"""Batches of audio: random crops to train on, fixed tiles to judge by; files are read by threads ahead of the step."""
+"""Batches of audio: random crops of clips; files are read by threads ahead of the step."""
 
 import copy
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
 from mu.data.batches.base import Batch
 from mu.data.clips.clips import Clips
+from mu.data.crops import CropReader
 
 
 class ClipBatches:
@@ -42,7 +41,7 @@ class ClipBatches:
         self.clips, self.batch_size, self.crops = clips, clips_per_batch, crops
         self.crop_samples = round(crop_s * clips.sample_rate_hz)
         self._repeats, self._seed = repeats, seed
-        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="clips")
+        self._reader = CropReader(self.crop_samples, threads)
 
     def on(self, clips: Clips) -> "ClipBatches":
         """The same batches of other clips."""
@@ -66,7 +65,7 @@ class ClipBatches:
         draws = np.random.default_rng([self._seed, step]).random((len(rows), self.crops))
         spare = np.maximum(self.clips.lengths[rows] - self.crop_samples, 0)
         starts = np.floor(draws * (spare[:, None] + 1)).astype(np.int64)
-        audio, samples = self._read(np.repeat(rows, self.crops), starts.reshape(-1))
+        audio, samples = self._reader.read(self.clips, np.repeat(rows, self.crops), starts.reshape(-1))
         return {
             "audio": audio.reshape(len(rows), self.crops, -1),
             "samples": samples.reshape(len(rows), self.crops),
@@ -74,52 +73,3 @@ class ClipBatches:
             "rows": rows.astype(np.int32),
             **{name: target.values[rows] for name, target in self.clips.targets.items()},
         }
-
-    def tiles(self, clips: Clips, per_batch: int = 64) -> Iterator[tuple[np.ndarray, Batch]]:
-        """All of the clips' audio, once, in pieces of the crop's length laid out from the start.
-
-        The last piece of a clip that is longer than one reaches back, so that it is full; a shorter clip is filled up
-        with silence. The pieces are a function of the clip alone.
-
-        Args:
-          clips: any, at the rate of those trained on.
-          per_batch: pieces at once; the last batch is filled up, so that every call has one shape.
-
-        Yields:
-          (int64 [n], the clips that the pieces belong to; batch with 'audio' [per_batch, 1, N] and 'samples').
-        """
-        owners, starts = tile_starts(clips.lengths, self.crop_samples)
-        for first in range(0, len(owners), per_batch):
-            part = slice(first, first + per_batch)
-            audio, samples = self._read(owners[part], starts[part], clips)
-            missing = per_batch - len(audio)
-            yield (
-                owners[part],
-                {
-                    "audio": np.pad(audio, ((0, missing), (0, 0)))[:, None],
-                    "samples": np.pad(samples, (0, missing))[:, None],
-                },
-            )
-
-    def _read(self, rows: np.ndarray, starts: np.ndarray, clips: Clips | None = None) -> tuple[np.ndarray, np.ndarray]:
-        """(audio float32 [n, N], samples int32 [n]) of one crop each."""
-        source = clips or self.clips
-        audio = np.zeros((len(rows), self.crop_samples), np.float32)
-        samples = np.zeros(len(rows), np.int32)
-
-        def read(place: int) -> None:
-            found = source.waveform(int(rows[place]), int(starts[place]), self.crop_samples)
-            audio[place, : len(found)] = found
-            samples[place] = len(found)
-
-        list(self._pool.map(read, range(len(rows))))
-        return audio, samples
-
-
-def tile_starts(lengths: np.ndarray, tile: int) -> tuple[np.ndarray, np.ndarray]:
-    """(owners, starts) int64: pieces of `tile` samples that cover clips of these lengths, the last reaching back."""
-    counts = np.maximum(-(-lengths // tile), 1)
-    owners = np.repeat(np.arange(len(lengths)), counts)
-    number = np.arange(len(owners)) - np.repeat(np.cumsum(counts) - counts, counts)
-    starts = np.minimum(number * tile, np.maximum(lengths[owners] - tile, 0))
-    return owners, starts

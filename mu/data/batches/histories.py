@@ -3,15 +3,9 @@
 import numpy as np
 
 from mu.data.batches.base import Batch, refuse_saturated, with_local_ids
+from mu.data.features import HistoryFeatures
 from mu.data.logs.interactions import Interactions
-from mu_kernels import (
-    CSR,
-    NegativeSampler,
-    cut_windows,
-    fill_windows,
-    one_per_row,
-    pack_windows,
-)
+from mu_kernels import CSR, NegativeSampler, cut_windows, fill_windows, one_per_row, pack_windows
 
 
 class HistoryBatches:
@@ -31,6 +25,9 @@ class HistoryBatches:
       threads: of the kernels; None takes every core.
       sparse: ids are local to the batch and `batch['ids']` says which they are.
       seed: of the draws.
+
+    Attributes:
+      features: the model's inputs at inference.
     """
 
     def __init__(
@@ -48,6 +45,7 @@ class HistoryBatches:
     ):
         self.log, self.window, self.batch_size, self.negatives = log, window, rows, negatives
         self._threads, self._sparse, self._seed = threads, sparse, seed
+        self.features = HistoryFeatures(window=window)
         self._windows = cut_windows(log.indptr, window)
         if packed:
             self._packing = pack_windows(self._windows.length, window)
@@ -67,10 +65,10 @@ class HistoryBatches:
     def _seen_by_row(self, seen: CSR) -> CSR:
         """The tracks that any listener of a row has played."""
         users = self._windows.user[self._packing.windows]
-        heard = seen.take(users)
+        played = seen.take(users)
         row_of_window = np.repeat(np.arange(self._packing.n_rows), np.diff(self._packing.indptr))
-        row_of_track = np.repeat(row_of_window, heard.counts())
-        return CSR.from_pairs(row_of_track, heard.indices, self._packing.n_rows, self.log.n_items)
+        row_of_track = np.repeat(row_of_window, played.counts())
+        return CSR.from_pairs(row_of_track, played.indices, self._packing.n_rows, self.log.n_items)
 
     @property
     def n_examples(self) -> int:
@@ -114,24 +112,3 @@ class HistoryBatches:
             if batch[name].shape[:2] == empty.shape:
                 batch[name][empty] = rows.items[0, 0]
         return with_local_ids(batch, {"items": (names, self.log.n_items)})
-
-    def inputs(self, users: np.ndarray, histories: Interactions) -> Batch:
-        """The last `window` plays of each listener, from the left; a listener without plays has an empty row.
-
-        Returns:
-          int32 [B, T] 'items', 'positions' (counted back from the latest play, which has 0), 'segments' and
-          int32 [B] 'last', the column of the latest play, -1 without plays.
-        """
-        del users
-        lengths = np.minimum(histories.lengths, self.window)
-        positions = np.broadcast_to(np.arange(self.window, dtype=np.int32), (len(lengths), self.window))
-        filled = positions < lengths[:, None]
-        items = np.zeros(filled.shape, np.int32)
-        source = (histories.indptr[1:] - lengths)[:, None] + positions
-        items[filled] = histories.items[source[filled]]
-        return {
-            "items": items,
-            "positions": np.where(filled, lengths[:, None] - 1 - positions, 0).astype(np.int32),
-            "segments": filled.astype(np.int32),
-            "last": (lengths - 1).astype(np.int32),
-        }

@@ -1,17 +1,14 @@
-"""Batches for audio and listeners together: histories with their circumstances, and crops of some of their tracks."""
-
-from concurrent.futures import ThreadPoolExecutor
+"""Batches for audio and listeners together: histories with event columns, and crops of some of their tracks."""
 
 import numpy as np
 
 from mu.data.batches.base import Batch, with_local_ids
 from mu.data.batches.histories import HistoryBatches
+from mu.data.crops import CropReader
+from mu.data.features import HistoryFeatures
 from mu.data.listening.listening import Listening
-from mu.data.logs.interactions import Interactions
 from mu_kernels import CSR, NegativeSampler, fill_windows
 
-GAPS = 24
-"""Pauses are told apart by powers of two of a second: 0 for none or a first play, the last from 48.5 days on."""
 # Apart from other draws of the same seed and step.
 _CROPS, _TARGETS = 0x63726F70, 0x74617267
 
@@ -36,6 +33,11 @@ class ListeningBatches(HistoryBatches):
       threads: of the kernels and of reading; None takes every core for the kernels and two for reading.
       sparse: ids are local to the batch and `batch['ids']` says which they are.
       seed: of the draws.
+
+    Attributes:
+      features: the model's inputs at inference.
+      n_clips: M, or 0 where no track has audio.
+      crop_samples: N, samples of a crop; None where no track has audio.
     """
 
     def __init__(
@@ -73,40 +75,41 @@ class ListeningBatches(HistoryBatches):
         nobody = CSR(np.zeros(2, np.int64), np.zeros(0, np.int32), log.n_items)
         self._uniform = NegativeSampler(nobody, log.n_items)
         self._events = np.arange(len(log), dtype=np.int32)
-        self._gaps = _pauses(log)
+        self.features = HistoryFeatures(window, log.event_columns, log.user_features)
+        self.crop_samples: int | None = None
         self.n_clips = clips if log.sound is not None else 0
         self._share, self._every, self._crops = clips_of_plays, clips_every, crops
         if log.sound is not None:
-            # What comes out later is not there to be heard.
-            self._is_audible = (log.sound.lengths > 0) & (log.released_ms <= log.end_ms)
-            self._audible = np.flatnonzero(self._is_audible)
+            # Tracks that come out later do not exist yet.
+            self._has_audio = (log.sound.lengths > 0) & (log.released_ms <= log.end_ms)
+            self._audible = np.flatnonzero(self._has_audio)
             self.crop_samples = round(crop_s * log.sound.sample_rate_hz)
+            self._reader = CropReader(self.crop_samples, threads or 2)
             if clips > len(self._audible):
                 raise ValueError(f"clips={clips}, but {len(self._audible)} tracks that are out have audio: set fewer")
-        self._readers = threads or 2
 
     def __repr__(self) -> str:
         """What a batch holds, and how many there are of an epoch."""
-        sound, heard = self.listening.sound, "no sound"
-        if sound is not None and self.n_clips:
+        sound, audio = self.listening.sound, "no sound"
+        if sound is not None and self.crop_samples is not None and self.n_clips:
             every = "each batch" if self._every == 1 else f"one batch in {self._every}"
             seconds = self.crop_samples / sound.sample_rate_hz
-            heard = f"{self.n_clips} x {self._crops} crops of {seconds:g} s in {every}"
+            audio = f"{self.n_clips} x {self._crops} crops of {seconds:g} s in {every}"
         epoch = f"{self.n_examples:,} rows an epoch, {self.fill:.0%} filled"
         return (
             f"ListeningBatches({self.batch_size} rows of {self.window} plays, {epoch},\n"
-            f"  {self.negatives} negatives a row, {heard})"
+            f"  {self.negatives} negatives a row, {audio})"
         )
 
     def batch(self, examples: np.ndarray, step: int) -> Batch:
         """Rows `examples` of the packing.
 
         Returns:
-          int32 [B, T] 'items', 'targets', 'positions', 'segments' (0 where empty), 'gaps' (before the play of 'items'),
-          'outcomes', 'contexts' (of that play) and 'next_outcomes' (of the target); float32 [B, T] 'weights' and 'days'
-          (when the target is played, `Listening.days`); int32 [B, T, Q] 'profiles'; int32 and float32 [B, 1, K]
-          'negatives' and 'log_q'. With audio also float32 [M, C, N] 'audio', int32 [M, C] 'samples', int32 [M] 'heard'
-          (which tracks they are of) and float32 [M, G] 'tags'.
+          int32 [B, T] 'items', 'targets', 'positions', 'segments' (0 where empty), and for the play of 'items' the
+          arrays of `mu.data.features.HistoryFeatures.events`; int32 [B, T] 'next_outcomes', of the target; float32
+          [B, T] 'weights' and 'days' (when the target is played, `Listening.days`); int32 and float32 [B, 1, K]
+          'negatives' and 'log_q'. With audio also float32 [M, C, N] 'audio', int32 [M, C] 'samples', int32 [M]
+          'clip_items' (the tracks of the crops) and float32 [M, G] 'tags'.
         """
         log = self.listening
         rows = fill_windows(examples, self._packing, self._windows, self._events, self.window, self._threads)
@@ -115,20 +118,21 @@ class ListeningBatches(HistoryBatches):
         ahead = np.minimum(rows.positions + 1, self._horizon)  # positions count the plays that are left
         random = np.random.default_rng([_TARGETS, self._seed, step])
         after = np.where(empty, 0, at + 1 + np.floor(random.random(at.shape) * ahead).astype(np.int32))
+        users = np.where(empty, 0, rows.users)
         draw = self._uniform.sample(
             np.zeros(len(examples), np.int64), self.negatives, seed=self._seed, step=step, threads=self._threads
         )
+        outcomes = np.zeros(at.shape, np.int32)
+        if log.outcomes is not None:
+            outcomes = log.outcomes[after].astype(np.int32)
         batch: Batch = {
             "items": log.items[at],
             "targets": log.items[after],
             "positions": rows.positions,
             "segments": rows.segments,
-            "gaps": self._gaps[at],
-            "outcomes": _of_events(log.outcomes, at),
-            "contexts": _contexts(log.columns.get("context"), at),
-            "next_outcomes": _of_events(log.outcomes, after),
+            **self.features.events(log, users, at, ~empty, users),
+            "next_outcomes": outcomes,
             "days": log.days(log.times[after]),
-            "profiles": log.profiles[np.where(empty, 0, rows.users)],
             "weights": (~empty).astype(np.float32),
             "negatives": draw.ids[:, None],
             "log_q": draw.log_q[:, None],
@@ -138,17 +142,17 @@ class ListeningBatches(HistoryBatches):
         for name in ("items", "targets"):
             batch[name][empty] = batch["items"][0, 0]
         if self.n_clips and step % self._every == 0:
-            batch |= self._heard(batch["targets"][~empty], step)
-            names.append("heard")
+            batch |= self._clips(batch["targets"][~empty], step)
+            names.append("clip_items")
         return with_local_ids(batch, {"items": (names, log.n_items)}) if self._sparse else batch
 
-    def _heard(self, played: np.ndarray, step: int) -> Batch:
+    def _clips(self, played: np.ndarray, step: int) -> Batch:
         """Crops of M different tracks, a share of them among the `played` ones."""
         log = self.listening
-        assert log.sound is not None
+        assert log.sound is not None and self.crop_samples is not None
         random = np.random.default_rng([_CROPS, self._seed, step])
         here = np.unique(played)
-        here = here[self._is_audible[here]]
+        here = here[self._has_audio[here]]
         wanted = min(round(self._share * self.n_clips), len(here))
         tracks = random.choice(here, wanted, replace=False)
         if wanted < self.n_clips:
@@ -158,79 +162,11 @@ class ListeningBatches(HistoryBatches):
         tracks = tracks.astype(np.int32)
         spare = np.maximum(log.sound.lengths[tracks] - self.crop_samples, 0)[:, None]
         starts = np.floor(random.random((self.n_clips, self._crops)) * (spare + 1)).astype(np.int64)
-        audio, samples = self.waveforms(np.repeat(tracks, self._crops), starts.reshape(-1))
+        audio, samples = self._reader.read(log.sound, np.repeat(tracks, self._crops), starts.reshape(-1))
         shape = (self.n_clips, self._crops)
         return {
-            "heard": tracks,
+            "clip_items": tracks,
             "audio": audio.reshape(*shape, -1),
             "samples": samples.reshape(shape),
             "tags": log.tags[tracks],
         }
-
-    def waveforms(self, tracks: np.ndarray, starts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """(audio float32 [n, N], samples int32 [n]): one crop of each track, filled up with silence."""
-        sound = self.listening.sound
-        assert sound is not None
-        audio = np.zeros((len(tracks), self.crop_samples), np.float32)
-        samples = np.zeros(len(tracks), np.int32)
-
-        def read(place: int) -> None:
-            found = sound.waveform(int(tracks[place]), int(starts[place]), self.crop_samples)
-            audio[place, : len(found)] = found
-            samples[place] = len(found)
-
-        with ThreadPoolExecutor(self._readers, thread_name_prefix="sound") as pool:
-            list(pool.map(read, range(len(tracks))))
-        return audio, samples
-
-    def inputs(self, users: np.ndarray, histories: Interactions) -> Batch:
-        """The last `window` plays of each listener as `HistoryBatches.inputs` gives them, with their circumstances.
-
-        Returns:
-          As there, and int32 [B, T] 'gaps', 'outcomes', 'contexts', int32 [B, T, Q] 'profiles'. A listener without
-          plays has one empty position: what is known of them goes in there. Of listener -1, who is nobody of the log,
-          nothing is.
-        """
-        batch = super().inputs(users, histories)
-        filled = batch["segments"] > 0
-        lengths = filled.sum(axis=1)
-        source = np.where(filled, (histories.indptr[1:] - lengths)[:, None] + np.arange(self.window), 0)
-        gaps = _pauses(histories)
-        blank = np.zeros(source.shape, np.int32)
-        nothing = not len(histories)
-        batch["gaps"] = blank if nothing else np.where(filled, gaps[source], 0)
-        batch["outcomes"] = blank if nothing else np.where(filled, _of_events(histories.outcomes, source), 0)
-        batch["contexts"] = (
-            blank if nothing else np.where(filled, _contexts(histories.columns.get("context"), source), 0)
-        )
-        users = np.asarray(users)
-        profiles = np.where((users >= 0)[:, None], self.listening.profiles[users], -1).astype(np.int32)
-        batch["profiles"] = np.broadcast_to(profiles[:, None], (*filled.shape, profiles.shape[-1]))
-        return batch
-
-
-def gaps_of(times_ms: np.ndarray, indptr: np.ndarray) -> np.ndarray:
-    """int32 [E]: how long before each play the listener's play before it was, 1 + floor(log2(1 + seconds)), at most
-    `GAPS` - 1; 0 for a first play."""
-    seconds = np.diff(np.asarray(times_ms, np.int64), prepend=0) / 1000
-    found = np.minimum(1 + np.floor(np.log2(1 + np.maximum(seconds, 0))), GAPS - 1).astype(np.int32)
-    starts = np.asarray(indptr[:-1])
-    found[starts[starts < np.asarray(indptr[1:])]] = 0
-    return found
-
-
-def _pauses(log: Interactions) -> np.ndarray:
-    """`gaps_of` a log; 0 where it tells no times."""
-    if log.card.get("time_unit") == "order":
-        return np.zeros(len(log), np.int32)
-    return gaps_of(log.times, log.indptr)
-
-
-def _contexts(values: np.ndarray | None, events: np.ndarray) -> np.ndarray:
-    """int32: 1 + the number of the context, 0 where the log knows none."""
-    return np.zeros(events.shape, np.int32) if values is None else values[events].astype(np.int32) + 1
-
-
-def _of_events(values: np.ndarray | None, events: np.ndarray) -> np.ndarray:
-    """int32: what the log says of these plays, 0 where it says nothing."""
-    return np.zeros(events.shape, np.int32) if values is None else values[events].astype(np.int32)

@@ -3,6 +3,7 @@
 import numpy as np
 
 from mu.data.batches.base import Batch, refuse_saturated, with_local_ids
+from mu.data.features import HistoryFeatures
 from mu.data.logs.interactions import Interactions
 from mu_kernels import NegativeSampler
 
@@ -17,7 +18,12 @@ class PairBatches:
       threads: of the kernels; None takes every core.
       sparse: ids are local to the batch and `batch['ids']` says which they are.
       seed: of the draws.
+
+    Attributes:
+      features: the model's inputs at inference: users by their ids.
     """
+
+    features = HistoryFeatures()
 
     def __init__(
         self,
@@ -63,8 +69,3 @@ class PairBatches:
         if not self._sparse:
             return batch
         return with_local_ids(batch, {"users": (["users"], self.log.n_users), "items": (names, self.log.n_items)})
-
-    def inputs(self, users: np.ndarray, histories: Interactions) -> Batch:
-        """int32 [B] 'users': factorisation knows a listener by name."""
-        del histories
-        return {"users": np.asarray(users, np.int32)}

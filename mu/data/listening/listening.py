@@ -1,4 +1,4 @@
-"""A log of plays together with what its tracks sound like and what else is known of tracks and listeners."""
+"""A log of plays joined with the sound of its tracks and with features of tracks and users."""
 
 import dataclasses
 import functools
@@ -11,18 +11,18 @@ import numpy as np
 
 from mu.data.clips.clips import Clips
 from mu.data.clips.clips import load as load_clips
-from mu.data.listening.hashed_features import multi_hot, words
+from mu.data.listening.hashed_features import hashed_features, multi_hot
 from mu.data.logs.attributes import released_ms
 from mu.data.logs.interactions import Interactions
 from mu.data.logs.interactions import load as load_log
 
 DAY_MS = 24 * 3600 * 1000
 OLD_DAYS = 1e6
-"""The age of tracks that nobody knows the release of."""
+"""The age of tracks without a date of release."""
 
 
 class Sound(Protocol):
-    """What tracks sound like: `ClipSound` reads files, `mu.world.dataset.RenderedSound` renders a world's.
+    """The audio of tracks: `ClipSound` reads files, `mu.world.dataset.RenderedSound` renders a world's.
 
     Attributes:
       sample_rate_hz: of all tracks.
@@ -34,39 +34,45 @@ class Sound(Protocol):
     @property
     def lengths(self) -> np.ndarray: ...
 
-    def waveform(self, track: int, start: int, length: int) -> np.ndarray:
+    def waveform(self, track: int, start: int, length: int, /) -> np.ndarray:
         """float32 [n], mono: samples `start` to `start + length` of a track, or to its end. Called from threads."""
         ...
 
     def hash(self) -> str:
-        """Of what is heard: equal audio has equal hashes."""
+        """Equal audio has equal hashes."""
         ...
 
 
 @dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
 class Listening(Interactions):
-    """Plays, and beside them what is known of tracks and listeners. V tracks, U listeners.
+    """Plays with features of tracks and users. V tracks, U users.
 
     Attributes:
-      sound: of the tracks, or None where there is no audio at all.
-      words: int32 [V, P], what is known of each track (its artist, its tags, ...) as buckets; -1 where there is less.
-      profiles: int32 [U, Q], the same of each listener.
-      buckets: how many buckets there are.
+      sound: audio of the tracks, or None where there is none at all.
+      item_features: int32 [V, P], hashed features of each track (its artist, its tags, ...), -1 where there are fewer.
+      user_features: int32 [U, Q], hashed features of each user.
+      hash_size: how many places features are hashed to.
+      item_columns: columns of the tracks' table that `item_features` come from.
+      user_columns: columns of the users' table that `user_features` come from.
+      event_columns: columns of the plays that a model is given.
       tags: float32 [V, C], 1 where a track has a tag; all 0 where none are known.
       tag_names: of the C tags.
-      released_ms: int64 [V], unix milliseconds; -1 where nobody knows.
+      released_ms: int64 [V], unix milliseconds of the release; -1 where it is not known.
     """
 
     sound: Sound | None
-    words: np.ndarray
-    profiles: np.ndarray
-    buckets: int
+    item_features: np.ndarray
+    user_features: np.ndarray
+    hash_size: int
+    item_columns: tuple[str, ...] = ()
+    user_columns: tuple[str, ...] = ()
+    event_columns: tuple[str, ...] = ("context",)
     tags: np.ndarray
     tag_names: tuple[str, ...]
     released_ms: np.ndarray
 
     def __repr__(self) -> str:
-        """Of the plays as any log; then what is known of the tracks."""
+        """That of any log, then the features of tracks."""
         parts = ["no sound"]
         if self.sound is not None:
             parts = [f"sound of {int((self.sound.lengths > 0).sum()):,} tracks at {self.sound.sample_rate_hz:,} Hz"]
@@ -81,13 +87,8 @@ class Listening(Interactions):
         return None if self.sound is None else self.sound.sample_rate_hz
 
     def take(self, users: np.ndarray) -> Self:
-        """The rows of `users` and their profiles; see `Interactions.take`."""
-        return dataclasses.replace(super().take(users), profiles=self.profiles[np.asarray(users)])
-
-    def nameless(self, items: np.ndarray) -> Self:
-        """See `Interactions.nameless`: a listener without words."""
-        nothing = np.full((1, self.profiles.shape[1]), -1, np.int32)
-        return dataclasses.replace(super().nameless(items), profiles=nothing)
+        """The rows of `users` with their features; see `Interactions.take`."""
+        return dataclasses.replace(super().take(users), user_features=self.user_features[np.asarray(users)])
 
     @functools.cached_property
     def end_ms(self) -> int:
@@ -99,24 +100,24 @@ class Listening(Interactions):
         return ((np.asarray(times_ms, np.int64) - self.end_ms) / DAY_MS).astype(np.float32)
 
     def track_rows(self) -> dict[str, np.ndarray]:
-        """What models are told of every track, tables that are not learnt.
+        """Features of every track for models, as tables that are not learnt.
 
         Returns:
-          'words' int32 [V, P]; 'age_days' float32 [V, 1] at `end_ms`, negative for what comes out later; 'plays'
+          'item_features' int32 [V, P]; 'age_days' float32 [V, 1] at `end_ms`, negative for later releases; 'plays'
           float32 [V, 1], how often each is played in this log.
         """
         age_days = np.where(self.released_ms >= 0, -self.days(self.released_ms), OLD_DAYS).astype(np.float32)
         return {
-            "words": self.words,
+            "item_features": self.item_features,
             "age_days": age_days[:, None],
             "plays": self.counts().astype(np.float32)[:, None],
         }
 
     def hash(self) -> str:
-        """sha256 over the plays, the audio and what is known of tracks and listeners."""
+        """sha256 over the plays, the audio and the features of tracks and users."""
         digest = hashlib.sha256(super().hash().encode())
         digest.update(b"no audio" if self.sound is None else self.sound.hash().encode())
-        for array in (self.words, self.profiles, self.tags, self.released_ms):
+        for array in (self.item_features, self.user_features, self.tags, self.released_ms):
             digest.update(np.ascontiguousarray(array).data)
         return digest.hexdigest()
 
@@ -141,8 +142,8 @@ class ClipSound:
     def hash(self) -> str:
         """sha256 over the recordings' contents, track by track."""
         names = self._clips.table["content_hash"].to_list()
-        heard = "\n".join("" if row < 0 else names[row] for row in self._rows)
-        return hashlib.sha256(f"{self.sample_rate_hz}\n{heard}".encode()).hexdigest()
+        contents = "\n".join("" if row < 0 else names[row] for row in self._rows)
+        return hashlib.sha256(f"{self.sample_rate_hz}\n{contents}".encode()).hexdigest()
 
 
 def load(
@@ -151,9 +152,10 @@ def load(
     clips: str | None = None,
     sample_rate_hz: int = 16_000,
     clip_column: str = "track",
-    track_words: Sequence[str] = (),
-    user_words: Sequence[str] = (),
-    buckets: int = 4096,
+    item_columns: Sequence[str] = (),
+    user_columns: Sequence[str] = (),
+    event_columns: Sequence[str] = ("context",),
+    hash_size: int = 4096,
     tags: str | None = None,
     released: str | None = None,
 ) -> Listening:
@@ -166,9 +168,10 @@ def load(
       clips: the import of the audio; None for a log without.
       sample_rate_hz: at which the audio is to be given out.
       clip_column: of the clips' table, says which track of the log a clip is.
-      track_words: columns of the tracks' table that a model is told, a word or several separated by '|' in each.
-      user_words: the same of the listeners' table.
-      buckets: words are hashed to so many.
+      item_columns: columns of the tracks' table that a model is given, each a value or several separated by '|'.
+      user_columns: the same of the users' table.
+      event_columns: columns of the plays that a model is given; 'context' is 0 everywhere in a log without it.
+      hash_size: features are hashed to so many places.
       tags: column of the tracks' table with tags to learn to hear, separated by '|'.
       released: column of the tracks' table with the date of release, ISO 8601.
 
@@ -187,41 +190,49 @@ def load(
             "tracks_without": log.n_items - with_audio,
             "clips_of_no_track": len(opened) - with_audio,
         }
-    return described(log, sound, card, track_words, user_words, buckets, tags, released)
+    columns = {"item_columns": item_columns, "user_columns": user_columns, "event_columns": event_columns}
+    return with_features(log, sound, card, **columns, hash_size=hash_size, tags=tags, released=released)
 
 
-def described(
+def with_features(
     log: Interactions,
     sound: Sound | None,
     card: dict[str, Any],
-    track_words: Sequence[str],
-    user_words: Sequence[str],
-    buckets: int,
+    *,
+    item_columns: Sequence[str],
+    user_columns: Sequence[str],
+    event_columns: Sequence[str],
+    hash_size: int,
     tags: str | None,
     released: str | None,
 ) -> Listening:
-    """`log` with `sound` and the named columns of its tables; see `load`."""
-    if released is not None and log.card.get("time_unit") == "order":
+    """`log` with `sound`, and the named columns as features; see `load`."""
+    if released is not None and not log.has_times:
         raise ValueError(
             f"data.released={released!r}, but the log has no times, only an order: how old a track was at a play is "
             "not known; import it with --time=NAME, or set data.released=None"
         )
-    if tags is None:
-        held, names = np.zeros((log.n_items, 0), np.float32), ()
-    else:
-        held, names = multi_hot(log.tracks, tags)
-    known: dict[str, Any] = {field.name: getattr(log, field.name) for field in dataclasses.fields(log)}
-    known["card"] = card
-    unknown = np.full(log.n_items, -1, np.int64)
+    if unknown := [name for name in event_columns if name not in {"context", *log.columns}]:
+        raise ValueError(
+            f"data.event_columns names {unknown[0]!r}, which is no event column of the log; it has "
+            f"{', '.join(log.columns) or 'none'}"
+        )
+    multi, names = (np.zeros((log.n_items, 0), np.float32), ()) if tags is None else multi_hot(log.tracks, tags)
+    own: dict[str, Any] = {field.name: getattr(log, field.name) for field in dataclasses.fields(log)}
+    own["card"] = card
+    undated = np.full(log.n_items, -1, np.int64)
     return Listening(
-        **known,
+        **own,
         sound=sound,
-        words=words(log.tracks, track_words, buckets),
-        profiles=words(log.users, user_words, buckets),
-        buckets=buckets,
-        tags=held,
+        item_features=hashed_features(log.tracks, item_columns, hash_size),
+        user_features=hashed_features(log.users, user_columns, hash_size),
+        hash_size=hash_size,
+        item_columns=tuple(item_columns),
+        user_columns=tuple(user_columns),
+        event_columns=tuple(event_columns),
+        tags=multi,
         tag_names=tuple(names),
-        released_ms=unknown if released is None else released_ms(log.tracks, released),
+        released_ms=undated if released is None else released_ms(log.tracks, released),
     )
 
 

@@ -84,6 +84,11 @@ class Interactions:
         return len(self.items)
 
     @property
+    def has_times(self) -> bool:
+        """Whether `times` are moments, and not an order alone."""
+        return self.card.get("time_unit") != "order"
+
+    @property
     def lengths(self) -> np.ndarray:
         """int64 [U]: the number of plays of each user."""
         return np.diff(self.indptr)
@@ -109,25 +114,6 @@ class Interactions:
         """The plays where `keep` (bool [E]) is true; users and catalogue stay as they are."""
         indptr = np.concatenate([[0], np.cumsum(keep)])[self.indptr].astype(np.int64)
         return dataclasses.replace(self, indptr=indptr, **self._events(np.flatnonzero(keep)))
-
-    def nameless(self, items: np.ndarray) -> Self:
-        """A log of one anonymous user who played `items`, oldest first, over this catalogue.
-
-        It has no times, outcomes, event columns or tables.
-        """
-        items = np.asarray(items, np.int32)
-        return dataclasses.replace(
-            self,
-            indptr=np.array([0, len(items)], np.int64),
-            items=items,
-            times=np.arange(len(items), dtype=np.int64),
-            weights=np.ones(len(items), np.float32),
-            **dict.fromkeys(OPTIONAL),
-            columns={},
-            folder=None,
-            user_rows=np.array([-1]),
-            card={**self.card, "time_unit": "order"},
-        )
 
     def _events(self, index: np.ndarray) -> dict[str, Any]:
         """The plays `index` of every array with one entry a play, by attribute."""

@@ -10,6 +10,7 @@ from flax import nnx
 
 from mu.data.clips.clips import Clips, whole_column
 from mu.evals.clip_scores import ClipResult, Said, format_scores, metric_names, save
+from mu.inference.clips import ClipPredictor
 from mu.setup import Setup
 from mu.training.state import weights
 
@@ -36,14 +37,11 @@ class ClipScores:
         self.names = ["negative_loss", *metric_names(self.kinds)]
         model, task = setup.model, setup.task
 
-        def predict(params: Any, batch: Any) -> dict[str, jax.Array]:
-            return task.predict(nnx.merge(model, params), {}, batch)
-
         def loss(params: Any, batch: Any) -> tuple[jax.Array, jax.Array]:
             values, counts = task.loss(nnx.merge(model, params), {}, batch, jax.random.key(0))
             return (values * counts).sum(), counts.sum()
 
-        self._predict, self._loss = jax.jit(predict), jax.jit(loss)
+        self._loss = jax.jit(loss)
 
     def predictions(self, state: Mapping[str, Any], clips: Clips) -> dict[str, np.ndarray]:
         """What the model says of whole clips: the mean over their pieces, each weighed by how much of it is sound.
@@ -51,17 +49,11 @@ class ClipScores:
         Returns:
           'clip' float32 [n, D], and each head's [n, C].
         """
-        params, _ = weights(state)
-        totals: dict[str, np.ndarray] = {}
-        heard = np.zeros(len(clips))
-        for owners, batch in self._setup.batches.tiles(clips):
-            said = jax.device_get(self._predict(params, batch))
-            share = batch["samples"][: len(owners), 0].astype(np.float64)
-            np.add.at(heard, owners, share)
-            for name, values in said.items():
-                total = totals.setdefault(name, np.zeros((len(clips), values.shape[1])))
-                np.add.at(total, owners, values[: len(owners)] * share[:, None])
-        return {name: (total / heard[:, None]).astype(np.float32) for name, total in totals.items()}
+        setup, (params, _) = self._setup, weights(state)
+        crop_samples = setup.batches.crop_samples
+        return ClipPredictor(graph=setup.model, task=setup.task, params=params, crop_samples=crop_samples).predict(
+            clips
+        )
 
     def result(self, said: Mapping[str, np.ndarray], clips: Clips) -> ClipResult:
         """Answers beside the truth."""

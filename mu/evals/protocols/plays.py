@@ -72,7 +72,7 @@ class PlayScores:
         }
         self.metrics = [f"{metric}@{k}" for metric in metrics for k in ks]
         self.names = [f"{name}/{metric}" for name in self.evaluators["valid"].names for metric in self.metrics]
-        self.encoder = Encoder(setup.model, setup.task, setup.batches)
+        self.encoder = Encoder(setup.model, setup.task, setup.batches.features)
         self._hearing = Hearing(setup.model, setup.batches) if "content" in setup.model_tables else None
         self._timed = hasattr(nnx.merge(setup.model, weights(setup.state)[0]), "age_bias")
 

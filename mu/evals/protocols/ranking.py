@@ -43,7 +43,7 @@ class Ranking:
         if bootstrap_samples < 1:
             raise ValueError(f"bootstrap_samples={bootstrap_samples}; it must be at least 1")
         self.names = [f"{name}@{k}" for name in metrics for k in ks]
-        self.encoder = Encoder(setup.model, setup.task, setup.batches)
+        self.encoder = Encoder(setup.model, setup.task, setup.batches.features)
         self._setup, self._samples = setup, bootstrap_samples
         self._protocol = {
             "metrics": list(metrics),

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from mu.data.batches.base import loader
 from mu.data.batches.histories import HistoryBatches
 from mu.data.batches.pairs import PairBatches
+from mu.data.loader import loader
 from mu.data.logs.interactions import Interactions
 from mu.models.sasrec import SASRec
 from mu.tasks.retrieval import Retrieval
@@ -186,7 +186,7 @@ def test_inputs_are_the_last_plays_from_the_left():
         np.ones(17, np.float32),
         LOG.n_items,
     )
-    found = histories().inputs(np.arange(4), log)
+    found = histories().features.inputs(np.arange(4), log)
     np.testing.assert_array_equal(
         found["items"],
         [[0] * 6, [5, 0, 0, 0, 0, 0], [10, 11, 12, 13, 14, 15], [24, 25, 26, 27, 28, 29]],
@@ -196,7 +196,7 @@ def test_inputs_are_the_last_plays_from_the_left():
     np.testing.assert_array_equal(found["positions"][1:, 0], [0, 5, 5])
     np.testing.assert_array_equal(found["positions"][3], np.arange(6)[::-1])
     assert {array.dtype for array in found.values()} == {np.dtype(np.int32)}
-    np.testing.assert_array_equal(pairs().inputs(np.array([3, 1]), log)["users"], [3, 1])
+    np.testing.assert_array_equal(pairs().features.inputs(np.array([3, 1]), log)["users"], [3, 1])
 
 
 # ---- the order

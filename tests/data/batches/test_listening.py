@@ -5,7 +5,8 @@ import dataclasses
 import numpy as np
 import pytest
 
-from mu.data.batches.listening import GAPS, ListeningBatches, gaps_of
+from mu.data.batches.listening import ListeningBatches
+from mu.data.features import TIME_DELTAS, TrackHistories, time_deltas
 from mu.data.listening.listening import DAY_MS, OLD_DAYS
 from tests.helpers.listening_logs import RATE_HZ, Tones, make_listening
 
@@ -21,9 +22,9 @@ def test_a_batch_says_what_the_log_says():
     batch = batches.batch(np.arange(batches.n_examples)[-4:], 0)
     held = batch["segments"] > 0
     assert held.any() and not held.all()
-    users = {tuple(profile): user for user, profile in enumerate(log.profiles)}
+    users = {tuple(profile): user for user, profile in enumerate(log.user_features)}
     for row, column in np.argwhere(held):
-        user = users[tuple(batch["profiles"][row, column])]
+        user = users[tuple(batch["user_features"][row, column])]
         low, high = log.indptr[user], log.indptr[user + 1]
         # A play a day: the time of the target names it.
         after = low + int(np.flatnonzero(log.days(log.times[low:high]) == batch["days"][row, column])[0])
@@ -32,8 +33,8 @@ def test_a_batch_says_what_the_log_says():
         assert batch["targets"][row, column] == log.items[after]
         assert batch["outcomes"][row, column] == log.outcomes[at]
         assert batch["next_outcomes"][row, column] == log.outcomes[after]
-        assert batch["contexts"][row, column] == log.columns["context"][at] + 1
-        assert batch["gaps"][row, column] == (0 if at == low else 1 + int(np.log2(1 + 24 * 3600)))
+        assert batch["event_columns"][row, column, 0] == log.columns["context"][at] + 1
+        assert batch["time_deltas"][row, column] == (0 if at == low else 1 + int(np.log2(1 + 24 * 3600)))
     assert (batch["weights"] == held).all()
 
 
@@ -57,7 +58,7 @@ def test_what_is_heard_is_played_and_audible():
     batches = make_batches(log, clips=4)
     for step in range(10):
         batch = batches.batch(np.arange(4), step)
-        heard = batch["heard"]
+        heard = batch["clip_items"]
         assert len(set(heard.tolist())) == 4 and 3 not in heard  # track 3 is silent
         assert set(heard) <= set(batch["targets"][batch["segments"] > 0].tolist())
         np.testing.assert_array_equal(batch["tags"], log.tags[heard])
@@ -75,16 +76,16 @@ def test_other_tracks_are_heard_at_the_stated_rates():
         assert ("audio" in batch) == (step % 3 == 0)
         if "audio" in batch:
             assert batch["audio"].shape == (8, 2, RATE_HZ // 4)
-            assert len(set(batch["heard"].tolist())) == 8
-            assert set(batch["heard"][:4]) <= set(batch["targets"][batch["segments"] > 0].tolist())
-    never_played = {int(track) for step in range(0, 30, 3) for track in batches.batch(np.arange(4), step)["heard"]}
+            assert len(set(batch["clip_items"].tolist())) == 8
+            assert set(batch["clip_items"][:4]) <= set(batch["targets"][batch["segments"] > 0].tolist())
+    never_played = {int(track) for step in range(0, 30, 3) for track in batches.batch(np.arange(4), step)["clip_items"]}
     assert never_played & set(range(15, 20))
 
 
 def test_tracks_beside_those_played_are_drawn_evenly():
     """All 19 that are out and have audio, when six of a batch's clips are any tracks."""
     batches = make_batches(clips=6, clips_of_plays=0.0)
-    heard = np.concatenate([batches.batch(np.arange(4), step)["heard"] for step in range(400)])
+    heard = np.concatenate([batches.batch(np.arange(4), step)["clip_items"] for step in range(400)])
     counts = np.bincount(heard, minlength=20)
     out = np.arange(20) != 3
     out[15:] = (make_listening().released_ms <= make_listening().end_ms)[15:]
@@ -109,7 +110,7 @@ def test_local_ids_name_the_same_tracks():
     ids = local["ids"]["items"]
     held = whole["segments"] > 0
     np.testing.assert_array_equal(ids[local["items"]][held], whole["items"][held])
-    for name in ("negatives", "heard"):
+    for name in ("negatives", "clip_items"):
         np.testing.assert_array_equal(ids[local[name]], whole[name])
 
 
@@ -118,40 +119,41 @@ def test_inputs_end_with_the_latest_play_and_know_those_without():
     batches = make_batches(log)
     users = np.array([2, 5])
     histories = log.take(users).where(np.repeat([True, False], log.lengths[users]))
-    found = batches.inputs(users, histories)
+    found = batches.features.inputs(users, histories)
     assert found["last"].tolist() == [min(log.lengths[2], 6) - 1, -1]
     latest = slice(log.indptr[3] - (found["last"][0] + 1), log.indptr[3])
     filled = found["segments"][0] > 0
     np.testing.assert_array_equal(found["items"][0, filled], log.items[latest])
     np.testing.assert_array_equal(found["outcomes"][0, filled], log.outcomes[latest])
-    np.testing.assert_array_equal(found["contexts"][0, filled], log.columns["context"][latest] + 1)
-    assert not found["segments"][1].any() and not found["contexts"][1].any()
-    np.testing.assert_array_equal(found["profiles"][1, 0], log.profiles[5])
+    np.testing.assert_array_equal(found["event_columns"][0, filled, 0], log.columns["context"][latest] + 1)
+    assert not found["segments"][1].any() and not found["event_columns"][1].any()
+    np.testing.assert_array_equal(found["user_features"][1, 0], log.user_features[5])
 
 
 def test_of_somebody_whom_the_log_does_not_know_nothing_is_known_but_the_tracks():
     log = make_listening()
-    found = make_batches(log).inputs(np.array([-1]), log.nameless(np.array([7, 3, 7])))
+    found = make_batches(log).features.inputs(np.array([-1]), TrackHistories.of(np.array([7, 3, 7])))
     assert found["items"][0, :3].tolist() == [7, 3, 7] and found["last"].tolist() == [2]
-    assert (found["profiles"] == -1).all() and found["profiles"].shape == (1, 6, 2)
-    for name in ("gaps", "outcomes", "contexts"):
+    assert (found["user_features"] == -1).all() and found["user_features"].shape == (1, 6, 2)
+    for name in ("time_deltas", "outcomes", "event_columns"):
         assert not found[name].any()
-    known = make_batches(log).inputs(np.array([0]), log.take(np.array([0])))
-    assert (known["profiles"] == log.profiles[0]).all() and known["gaps"].any()
-    nobody = log.nameless(np.zeros(0, np.int32))
-    assert make_batches(log).inputs(np.array([-1]), nobody)["last"].tolist() == [-1]
+    known = make_batches(log).features.inputs(np.array([0]), log.take(np.array([0])))
+    assert (known["user_features"] == log.user_features[0]).all() and known["time_deltas"].any()
+    nobody = TrackHistories.of(np.zeros(0, np.int32))
+    assert make_batches(log).features.inputs(np.array([-1]), nobody)["last"].tolist() == [-1]
 
 
 def test_pauses_are_told_apart_by_powers_of_two():
     seconds = np.array([0, 0.5, 1, 3, 100, 1e9])
     times = (1000 * np.cumsum(np.concatenate([[5], seconds]))).astype(np.int64)
-    found = gaps_of(times, np.array([0, 4, 4, len(times)]))
-    assert found.tolist() == [0, 1, 1, 2, 0, 7, GAPS - 1]
+    first = np.repeat([0, 4], [4, len(times) - 4])
+    found = time_deltas(times, np.arange(len(times)), first)
+    assert found.tolist() == [0, 1, 1, 2, 0, 7, TIME_DELTAS - 1]
 
 
 def test_a_log_without_sound_has_no_crops():
     batch = make_batches(make_listening(sound=False)).batch(np.arange(4), 0)
-    assert "audio" not in batch and "heard" not in batch
+    assert "audio" not in batch and "clip_items" not in batch
 
 
 @pytest.mark.parametrize(
@@ -172,8 +174,8 @@ def test_parts_of_a_log_keep_what_is_known_of_it():
     log = make_listening()
     users = np.array([4, 1])
     part = log.take(users)
-    np.testing.assert_array_equal(part.profiles, log.profiles[users])
-    assert part.sound is log.sound and part.words is log.words
+    np.testing.assert_array_equal(part.user_features, log.user_features[users])
+    assert part.sound is log.sound and part.item_features is log.item_features
     assert log.where(np.arange(len(log)) % 2 == 0).track_rows()["plays"].sum() == (len(log) + 1) // 2
 
 
@@ -192,7 +194,7 @@ def test_other_sound_other_words_or_other_tags_are_other_data():
     assert log.hash() == same.hash()
     changed = [
         dataclasses.replace(log, sound=Tones(20, silent=(4,))),
-        dataclasses.replace(log, words=log.words + 1),
+        dataclasses.replace(log, item_features=log.item_features + 1),
         dataclasses.replace(log, tags=1 - log.tags),
         dataclasses.replace(log, released_ms=log.released_ms + 1),
         make_listening(sound=False),

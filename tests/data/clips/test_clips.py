@@ -14,10 +14,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mu.audio import io
-from mu.data.batches.clips import ClipBatches, tile_starts
+from mu.data.batches.clips import ClipBatches
 from mu.data.clips import clips, store_writer
 from mu.data.clips import folds as clip_splits
 from mu.data.clips.importing.scan import Files
+from mu.data.crops import tile_starts
 from mu.evals.protocols.clips import ClipScores
 from tests.helpers.audio_clips import RATE_HZ, load_tones, make_clips
 from tests.helpers.audio_files import sound, write

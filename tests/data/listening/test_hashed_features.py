@@ -4,7 +4,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from mu.data.listening.hashed_features import multi_hot, names_of, words
+from mu.data.listening.hashed_features import hashed_features, multi_hot, values_of
 
 TABLE = pl.DataFrame(
     {
@@ -21,36 +21,38 @@ def held(row):
 
 
 def test_words_are_those_of_the_row_and_their_column():
-    found = words(TABLE, ["artist", "tags"], buckets=1 << 20)
+    found = hashed_features(TABLE, ["artist", "tags"], hash_size=1 << 20)
     assert found.shape == (4, 1 + 2) and found.dtype == np.int32
     assert [len(held(row)) for row in found] == [3, 1, 1, 1]
     assert held(found[3]) < held(found[0]) and held(found[2]) < held(found[0])
     assert held(found[0]).isdisjoint(held(found[1]))
     # The same word in another column is another word.
-    assert held(words(TABLE, ["lists"], 1 << 20)[0]).isdisjoint(held(found[0]))
+    assert held(hashed_features(TABLE, ["lists"], 1 << 20)[0]).isdisjoint(held(found[0]))
 
 
 def test_a_bucket_is_a_function_of_the_word_alone():
     new = pl.DataFrame({"artist": ["Vega", "Nova"]})
-    before, after = (words(table, ["artist"], 64) for table in (TABLE, new))
+    before, after = (hashed_features(table, ["artist"], 64) for table in (TABLE, new))
     assert after[1, 0] == before[0, 0] and 0 <= after[0, 0] < 64
     numbers = pl.DataFrame({"year": ["1999", "2001"]})
-    np.testing.assert_array_equal(words(numbers, ["year"], 64)[:, 0], words(TABLE, ["year"], 64)[[0, 2], 0])
+    np.testing.assert_array_equal(
+        hashed_features(numbers, ["year"], 64)[:, 0], hashed_features(TABLE, ["year"], 64)[[0, 2], 0]
+    )
 
 
 def test_whole_numbers_are_the_same_words_beside_gaps():
     years = ["2001", None, "2001.5", None]
     floats = pl.DataFrame({"year": [2001.0, None, 2001.5, float("nan")]})
-    found = words(floats, ["year"], 1 << 20)
-    np.testing.assert_array_equal(found, words(pl.DataFrame({"year": years}), ["year"], 1 << 20))
-    assert found[0, 0] == words(pl.DataFrame({"year": [2001]}), ["year"], 1 << 20)[0, 0] >= 0
-    assert names_of(floats, "year") == ("2001", "2001.5") and names_of(TABLE, "tags") == ("calm", "dark")
+    found = hashed_features(floats, ["year"], 1 << 20)
+    np.testing.assert_array_equal(found, hashed_features(pl.DataFrame({"year": years}), ["year"], 1 << 20))
+    assert found[0, 0] == hashed_features(pl.DataFrame({"year": [2001]}), ["year"], 1 << 20)[0, 0] >= 0
+    assert values_of(floats, "year") == ("2001", "2001.5") and values_of(TABLE, "tags") == ("calm", "dark")
 
 
 def test_nothing_known_is_no_word():
-    np.testing.assert_array_equal(words(TABLE, [], 64), np.full((4, 1), -1))
+    np.testing.assert_array_equal(hashed_features(TABLE, [], 64), np.full((4, 1), -1))
     empty = pl.DataFrame({"artist": [None, None]}, schema={"artist": pl.String})
-    np.testing.assert_array_equal(words(empty, ["artist"], 64), np.full((2, 1), -1))
+    np.testing.assert_array_equal(hashed_features(empty, ["artist"], 64), np.full((2, 1), -1))
 
 
 def test_tags_are_ones_where_they_are():
@@ -62,8 +64,8 @@ def test_tags_are_ones_where_they_are():
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: words(TABLE, ["artists"], 64), "no column 'artists'.*artist"),
-        (lambda: words(TABLE, ["artist"], 0), "buckets is 0"),
+        (lambda: hashed_features(TABLE, ["artists"], 64), "no column 'artists'.*artist"),
+        (lambda: hashed_features(TABLE, ["artist"], 0), "hash_size is 0"),
         (lambda: multi_hot(pl.DataFrame({"tags": ["", None]}), "tags"), "column 'tags' holds no words"),
     ],
 )

@@ -1,0 +1,195 @@
+"""What a model gets to know of users and their plays, as arrays: the same function in training and at inference."""
+
+import dataclasses
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Protocol, Self
+
+import numpy as np
+
+TIME_DELTAS = 24
+"""Times between plays are binned by powers of two of a second: 0 for a first play, the last from 48.5 days on."""
+FEATURES, USER_FEATURES = "features.json", "user_features.npy"
+
+
+class Histories(Protocol):
+    """Plays of B users, each user's oldest first; `mu.data.logs.interactions.Interactions` is one. E plays.
+
+    Attributes:
+      indptr: int64 [B+1]; the plays of row b are `indptr[b]:indptr[b+1]`.
+      items: int32 [E], tracks.
+      times: int64 [E], unix milliseconds, where `has_times`.
+      has_times: whether the moments of the plays are known.
+      outcomes: uint8 [E] or None, how plays ended.
+      columns: name of an event column -> codes [E].
+    """
+
+    @property
+    def indptr(self) -> np.ndarray: ...
+    @property
+    def items(self) -> np.ndarray: ...
+    @property
+    def times(self) -> np.ndarray: ...
+    @property
+    def has_times(self) -> bool: ...
+    @property
+    def outcomes(self) -> np.ndarray | None: ...
+    @property
+    def columns(self) -> Mapping[str, np.ndarray]: ...
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class TrackHistories:
+    """Histories of which the tracks alone are known: of users that are not in the log.
+
+    Attributes:
+      indptr: int64 [B+1].
+      items: int32 [E].
+    """
+
+    indptr: np.ndarray
+    items: np.ndarray
+    has_times = False
+    outcomes = None
+
+    @classmethod
+    def of(cls, items: np.ndarray) -> Self:
+        """One history, oldest play first."""
+        return cls(np.array([0, len(items)], np.int64), np.asarray(items, np.int32))
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    @property
+    def times(self) -> np.ndarray:
+        return np.arange(len(self.items), dtype=np.int64)
+
+    @property
+    def columns(self) -> Mapping[str, np.ndarray]:
+        return {}
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class HistoryFeatures:
+    """Which features of users and plays a model is given.
+
+    Attributes:
+      window: T, the latest plays of a user that a model sees; None for models that know users by their ids alone.
+      event_columns: columns of plays, in the order of the inputs; None where plays are known by their tracks alone,
+        without times and outcomes too.
+      user_features: int32 [U, Q], hashed features of the log's users, -1 where there are fewer; None for none.
+    """
+
+    window: int | None = None
+    event_columns: tuple[str, ...] | None = None
+    user_features: np.ndarray | None = None
+
+    def inputs(self, users: np.ndarray, histories: Histories) -> dict[str, np.ndarray]:
+        """The inputs of a model for users with these histories: their latest `window` plays, from the left.
+
+        Args:
+          users: int64 [B], ids in the training log, -1 for a user outside it.
+          histories: B rows.
+
+        Returns:
+          Without a window int32 [B] 'users'. Otherwise int32 [B, T] 'items', 'positions' (counted back from the latest
+          play, which has 0), 'segments' (1, and 0 where empty); int32 [B] 'last', the column of the latest play, -1
+          without plays; and what `events` returns. A user without plays has empty positions, with their user features.
+        """
+        users = np.asarray(users)
+        if self.window is None:
+            return {"users": users.astype(np.int32)}
+        lengths = np.minimum(np.diff(histories.indptr), self.window)
+        columns = np.broadcast_to(np.arange(self.window, dtype=np.int32), (len(lengths), self.window))
+        filled = columns < lengths[:, None]
+        plays = np.where(filled, (histories.indptr[1:] - lengths)[:, None] + columns, 0)
+        items = np.zeros(filled.shape, np.int32)
+        items[filled] = histories.items[plays[filled]]
+        rows = np.broadcast_to(np.arange(len(lengths))[:, None], filled.shape)
+        return {
+            "items": items,
+            "positions": np.where(filled, lengths[:, None] - 1 - columns, 0).astype(np.int32),
+            "segments": filled.astype(np.int32),
+            "last": (lengths - 1).astype(np.int32),
+            **self.events(histories, rows, plays, filled, np.broadcast_to(users[:, None], filled.shape)),
+        }
+
+    def events(
+        self, histories: Histories, rows: np.ndarray, plays: np.ndarray, filled: np.ndarray, users: np.ndarray
+    ) -> dict[str, np.ndarray]:
+        """What is known of plays beside their tracks; empty where `event_columns` is None.
+
+        Args:
+          histories: the log.
+          rows: int [...], the row of the log of each play.
+          plays: int [...], which play of the log it is.
+          filled: bool [...], False where there is no play.
+          users: int [...], whose user features belong there, -1 for a user without.
+
+        Returns:
+          int32 [...] 'time_deltas' (since the user's play before, `time_deltas`) and 'outcomes'; int32 [..., C]
+          'event_columns', 1 + the code of each column, 0 where it is not known; int32 [..., Q] 'user_features'. All 0
+          where there is no play, user features aside.
+        """
+        if self.event_columns is None:
+            return {}
+        plays = plays[filled]
+
+        def spread(values: np.ndarray) -> np.ndarray:
+            found = np.zeros((*filled.shape, *values.shape[1:]), np.int32)
+            found[filled] = values
+            return found
+
+        unknown = np.zeros(len(plays), np.int32)
+        deltas, outcomes = unknown, unknown
+        if histories.has_times:
+            deltas = time_deltas(histories.times, plays, histories.indptr[rows[filled]])
+        if histories.outcomes is not None:
+            outcomes = histories.outcomes[plays]
+        codes = np.zeros((len(plays), len(self.event_columns)), np.int32)
+        for place, name in enumerate(self.event_columns):
+            if name in histories.columns:
+                codes[:, place] = histories.columns[name][plays].astype(np.int32) + 1
+        return {
+            "time_deltas": spread(deltas),
+            "outcomes": spread(outcomes),
+            "event_columns": spread(codes),
+            "user_features": self._of_users(users),
+        }
+
+    def _of_users(self, users: np.ndarray) -> np.ndarray:
+        """int32 [..., Q]."""
+        if self.user_features is None:
+            return np.full((*users.shape, 1), -1, np.int32)
+        return np.where((users >= 0)[..., None], self.user_features[users], -1).astype(np.int32)
+
+    def save(self, folder: str | os.PathLike[str]) -> None:
+        """Writes the features to a folder that exists."""
+        columns = None if self.event_columns is None else list(self.event_columns)
+        (Path(folder) / FEATURES).write_text(json.dumps({"window": self.window, "event_columns": columns}) + "\n")
+        if self.user_features is not None:
+            np.save(Path(folder) / USER_FEATURES, self.user_features)
+
+    @classmethod
+    def load(cls, folder: str | os.PathLike[str]) -> Self:
+        """The features that `save` wrote; those of users are memory-mapped."""
+        card = json.loads((Path(folder) / FEATURES).read_text())
+        columns = None if card["event_columns"] is None else tuple(card["event_columns"])
+        file = Path(folder) / USER_FEATURES
+        return cls(card["window"], columns, np.load(file, mmap_mode="r") if file.is_file() else None)
+
+
+def time_deltas(times_ms: np.ndarray, plays: np.ndarray, first: np.ndarray) -> np.ndarray:
+    """int32 [n]: time since the user's play before, as 1 + floor(log2(1 + seconds)), at most `TIME_DELTAS` - 1.
+
+    Args:
+      times_ms: int64 [E], of all plays.
+      plays: int [n], which of them.
+      first: int [n], the first play of the same user, which has 0.
+    """
+    before = np.maximum(plays - 1, 0)
+    seconds = (times_ms[plays].astype(np.int64) - times_ms[before]) / 1000
+    deltas = np.minimum(1 + np.floor(np.log2(1 + np.maximum(seconds, 0))), TIME_DELTAS - 1)
+    return np.where(plays > first, deltas, 0).astype(np.int32)
