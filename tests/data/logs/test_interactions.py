@@ -167,11 +167,6 @@ def test_logs_with_different_columns_are_not_merged():
         log.merged(dataclasses.replace(log, card={"event_columns": {"context": ["home"], "device": DEVICES}}))
 
 
-def test_an_anonymous_history_has_no_columns():
-    log = make_log([3, 4]).nameless(np.array([5, 2]))
-    assert log.items.tolist() == [5, 2] and log.columns == {} and log.outcomes is None
-
-
 def test_parts_of_a_log_know_its_tables(tmp_path):
     log = write(make_log([3, 2, 4]), tmp_path / "log")
     tracks = [f"t{track}" for track in range(N_TRACKS)]
