@@ -5,13 +5,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := pyproject.toml constraints.txt
 
-.PHONY: help quickstart test test-slow results-audio results-opinions lint types clean
+.PHONY: help quickstart test test-slow results-audio results-ratings lint types clean
 
 help:
 	@echo "make quickstart   install, simulate a music world, train, evaluate, recommend"
 	@echo "make test         the tests but the slow ones; make test-slow runs those"
 	@echo "make results-audio   every audio experiment, folds and seeds, into docs/results.md: hours, goes on where it stopped"
-	@echo "make results-opinions  who likes tracks never heard in training, into docs/opinions.md"
+	@echo "make results-ratings  who likes tracks never heard in training, into docs/ratings.md"
 	@echo "make lint types   ruff; pyright"
 	@echo "make clean        remove .venv, caches and what was built"
 
@@ -30,9 +30,9 @@ results-audio: $(VENV)/.installed
 	$(if $(MU_DATA),,$(error say where the data sets lie: make results-audio MU_DATA=FOLDER))
 	$(BIN)/python benchmarks/audio_results.py --data=$(MU_DATA) $(if $(ONLY),--only=$(ONLY))
 
-results-opinions: $(VENV)/.installed-test
-	$(if $(MU_DATA),,$(error say where the data sets lie: make results-opinions MU_DATA=FOLDER))
-	$(BIN)/python benchmarks/opinion_results.py --data=$(MU_DATA)
+results-ratings: $(VENV)/.installed-test
+	$(if $(MU_DATA),,$(error say where the data sets lie: make results-ratings MU_DATA=FOLDER))
+	$(BIN)/python benchmarks/rating_results.py --data=$(MU_DATA)
 
 lint: $(VENV)/.installed-test
 	$(BIN)/ruff check .

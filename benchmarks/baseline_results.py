@@ -1,8 +1,8 @@
-"""The baselines of docs/results.md and docs/opinions.md again, without training an encoder.
+"""The baselines of docs/results.md and docs/ratings.md again, without training an encoder.
 
     python benchmarks/baseline_results.py --data=FOLDER [--only=NAME,...] [--workdir=runs/baselines]
 
-FOLDER is that of `make results-audio` and `make results-opinions`. Every baseline is fitted on the folds of its
+FOLDER is that of `make results-audio` and `make results-ratings`. Every baseline is fitted on the folds of its
 experiment; each line shows the documented value and the new one, with 95 % bootstrap intervals over recordings. The
 values go to WORKDIR/baselines.json.
 """
@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import opinion_results
+import rating_results
 from audio_results import EXPERIMENTS, ROOT, library
 
 import mu.config
@@ -26,7 +26,7 @@ from mu.evals.protocols.ratings import answers
 OPINIONS = {
     "cohort_mean": lambda: SmoothedRates(by=("mother tongue", "gender", "age", "mood")),
     "genre_mean": lambda: SmoothedRates(by=("genre",)),
-    **opinion_results.BASELINES,
+    **rating_results.BASELINES,
 }
 SAMPLES = 1000
 
@@ -54,14 +54,14 @@ def audio_row(name: str, data: Path, workdir: Path) -> dict[str, dict[str, float
     return measured(clip_scores.pooled(parts))
 
 
-def opinion_row(name: str, data: Path, workdir: Path) -> dict[str, dict[str, float]]:
+def rating_row(name: str, data: Path, workdir: Path) -> dict[str, dict[str, float]]:
     """The row of a baseline of listeners' answers: metric -> value, low, high."""
     changes = {
         "data.clips.path": str(library("emotify", data, workdir)),
         "data.responses": str(data / "emotify" / "annotations.csv"),
     }
     parts = []
-    for train, test, _ in folds_of(opinion_results.CONFIG, opinion_results.FOLDS, changes):
+    for train, test, _ in folds_of(rating_results.CONFIG, rating_results.FOLDS, changes):
         parts.append(answers(OPINIONS[name]().fit(train).predict(test), test))
     return measured(clip_scores.pooled(parts))
 
@@ -73,7 +73,7 @@ def measured(result: clip_scores.ClipResult) -> dict[str, dict[str, float]]:
 
 def main() -> None:
     audio = json.loads((ROOT / "docs" / "results.json").read_text())
-    opinions = json.loads((ROOT / "docs" / "opinions.json").read_text())["rows"]
+    ratings = json.loads((ROOT / "docs" / "ratings.json").read_text())["rows"]
     names = [name for name in EXPERIMENTS if name in audio and "_from_" not in name]
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", required=True, type=Path, help="holds the data sets")
@@ -88,8 +88,8 @@ def main() -> None:
             rows[name] = audio_row(name, arguments.data, arguments.workdir)
             before = {metric: audio[name]["mfcc_linear"]}
         else:
-            rows[name] = opinion_row(name, arguments.data, arguments.workdir)
-            before = {metric: opinions[name][metric] for metric in opinion_results.METRICS}
+            rows[name] = rating_row(name, arguments.data, arguments.workdir)
+            before = {metric: ratings[name][metric] for metric in rating_results.METRICS}
         output.write_text(json.dumps(rows, indent=2) + "\n")
         for metric, old in before.items():
             shown = ("{value:.4f} [{low:.4f}, {high:.4f}]".format(**row) for row in (old, rows[name][metric]))

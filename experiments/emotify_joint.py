@@ -1,4 +1,4 @@
-"""Who likes a track never heard in training: 400 tracks, 8,407 responses (Emotify), 5 folds by track, audio + cohort.
+"""Who likes a track never heard in training: 400 tracks, 8,407 ratings (Emotify), 5 folds by track, audio + cohort.
 
 Source: Aljanaki, Wiering & Veltkamp, "Studying emotion induced by music through a crowdsourcing game", IP&M 2015. Of a
 listener age, gender, mother tongue and mood before listening are known, not who it was; nothing is published for this.
@@ -21,7 +21,7 @@ A run takes 2 minutes of one CPU core.
     mu crossvalidate --config=experiments/emotify_joint.py:parts=cohort --folds=5 --workdir=runs/emotify_cohort
     mu crossvalidate --config=experiments/emotify_joint.py:parts=audio --folds=5 --workdir=runs/emotify_audio
 
-All of it, with MFCC baselines and paired intervals: `make results-opinions`, into docs/opinions.md.
+All of it, with MFCC baselines and paired intervals: `make results-ratings`, into docs/ratings.md.
 Tracks' mean emotions and genre are heads of the encoder while it trains, never an input.
 """
 
@@ -55,18 +55,18 @@ def get_config(arg: str | None = None) -> ConfigDict:
             "classes": ("genre",),
             "numbers": EMOTIONS,
         },
-        "responses": "emotify/annotations.csv",
+        "ratings": "emotify/annotations.csv",
         "clip_column": "track id",
         "key": "track_id",
-        "said": ("liked", "disliked"),
-        "words": ("gender", "mother tongue", "mood"),
+        "labels": ("liked", "disliked"),
+        "categories": ("gender", "mother tongue", "mood"),
         "numbers": ("age",),
         "cells": () if args.parts == "audio" else ("mother tongue", "gender", "age", "mood"),
-        "taste": "genre",
+        "class_target": "genre",
     }
     config.split = {"name": "mu.data.clips.folds:by_hash", "n_folds": 5, "fold": args.fold, "stratify": "genre"}
     crop_s = 1.0 if args.parts == "cohort" else 5.0
-    config.batches = {"name": "mu.data.batches.ratings:OpinionBatches", "clips_per_batch": 32, "crop_s": crop_s}
+    config.batches = {"name": "mu.data.batches.ratings:RatingBatches", "clips_per_batch": 32, "crop_s": crop_s}
     encoder = {
         "name": "mu.models.audio_encoder:AudioEncoder",
         "window_s": 0.064,
@@ -77,16 +77,16 @@ def get_config(arg: str | None = None) -> ConfigDict:
         "dropout": 0.3,
     }
     config.model = {
-        "name": "mu.models.ratings:Opinions",
+        "name": "mu.models.ratings:RatingModel",
         "encoder": None if args.parts == "cohort" else encoder,
         "listener": args.parts != "audio",
         "dropout": 0.5,
     }
-    config.task = {"name": "mu.tasks.ratings:Opinions"}
+    config.task = {"name": "mu.tasks.ratings:ListenerRatings"}
     config.optimizer = {"name": "mu.training.optim:adamw_cosine", "learning_rate": 2e-3, "weight_decay": 0.05}
     config.clip_norm = 1.0
     config.ema_decay = 0.99
-    config.evaluation = {"name": "mu.evals.protocols.ratings:OpinionScores"}
+    config.evaluation = {"name": "mu.evals.protocols.ratings:RatingScores"}
     config.best = {"metric": "valid/liked/log_likelihood", "patience": None}
     config.baselines = {
         "cohort_mean": {

@@ -43,7 +43,7 @@ def get_config(arg: str | None = None) -> ConfigDict:
         "fmin_hz": 50.0,
         "range_db": 60.0,
         "normalisation": "band",
-        "hear_filling": True,
+        "attend_padding": True,
         "dropout": 0.1,
     }
     config.task = {

@@ -77,7 +77,7 @@ PROVIDED = {
     "split": (FIRST,),
     "batches": (FIRST, "sparse", "seed"),
     "task": ("data", "n_items", "n_users"),
-    "model": ("rngs", "outputs", "asked", "sample_rate_hz"),
+    "model": ("rngs", "outputs", "rating_spec", "sample_rate_hz"),
     "optimizer": ("total_steps",),
     "tables": (),
     "evaluation": (FIRST,),

@@ -56,7 +56,7 @@ ALLOWED = {
     },
     "mu.world": {"mu.data", "mu_kernels", "numpy", "numba", "polars"},
     "mu.world.recordings": {"mu.world", "mu_kernels", "numpy", "soundfile"},
-    "mu.tasks": {"jax", "flax", "numpy", "mu.losses", "mu.audio", "mu.nn.heads", "mu.protocols", "mu_kernels.xla"},
+    "mu.tasks": {"jax", "flax", "numpy", "mu.losses", "mu.audio", "mu.nn", "mu.protocols", "mu_kernels.xla"},
     "mu.evals": {"mu_kernels", "mu.files", "numpy", "scipy"},
     "mu.training": {"mu.files", "mu.protocols", "jax", "flax", "optax", "orbax", "numpy", "tensorboardX"},
     "mu.config": {"ml_collections", "mu.names"},

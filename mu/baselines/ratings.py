@@ -1,4 +1,4 @@
-"""Baselines of opinions: rates among people and clips alike, and logistic regression on statistics of the sound."""
+"""Baselines of ratings: smoothed rates of listeners and clips alike, and logistic regression on statistics of audio."""
 
 from collections.abc import Sequence
 from typing import Self
@@ -8,23 +8,23 @@ import numpy as np
 from mu.baselines.cross_validation import grouped_folds
 from mu.baselines.linear import chosen_linear
 from mu.baselines.mfcc import statistics
-from mu.data.ratings.cell_rates import tastes
-from mu.data.ratings.rated_clips import Opinions
-from mu.data.ratings.ratings import Responses
+from mu.data.ratings.cell_rates import cell_rates
+from mu.data.ratings.rated_clips import RatedClips
+from mu.data.ratings.ratings import Ratings
 from mu.data.ratings.smoothing import smoothed_rates
 
-STRENGTHS = (3.0, 10.0, 30.0, 100.0, 300.0)
+PRIOR_STRENGTHS = (3.0, 10.0, 30.0, 100.0, 300.0)
 INVERSE_PENALTIES = (1e-4, 3e-4, 1e-3, 1e-2, 1e-1, 1.0)
 
 
 class SmoothedRates:
-    """How many of the training responses of a cell said it; a cell with few leans on the one around it.
+    """Smoothed rates of the labels among the training ratings of nested cells.
 
-    The strength of that (`mu.data.ratings.smoothing`) is the one of `STRENGTHS` with the least log loss on training
-    clips held out, in five folds.
+    The prior strength (`mu.data.ratings.smoothing`) is that of `PRIOR_STRENGTHS` with the least log loss on held-out
+    training clips, in five folds.
 
     Args:
-      by: columns that make the cells, the wider first: of the listener, as written, or else of the clips' table.
+      by: columns that make the cells, the wider first: attributes of the listener, or columns of the clips' table.
     """
 
     def __init__(self, *, by: Sequence[str]):
@@ -32,34 +32,34 @@ class SmoothedRates:
             raise ValueError("by=(); name the columns that make the cells")
         self._by = tuple(by)
 
-    def fit(self, clips: Opinions) -> Self:
-        """Learns from all responses to the clips; returns itself."""
+    def fit(self, clips: RatedClips) -> Self:
+        """Learns from all ratings of the clips; returns itself."""
         self._columns = [_column(clips, name) for name in self._by]
-        self._said = clips.responses.said
-        folds = grouped_folds(clips.responses.clips)
+        self._labels = clips.ratings.labels
+        folds = grouped_folds(clips.ratings.clips)
 
         def loss(strength: float) -> float:
             total = 0.0
             for train, test in folds:
                 order, known = np.concatenate([train, test]), len(train)
-                columns, said = [values[order] for values in self._columns], self._said[order]
-                p = smoothed_rates(columns, said[:known], len(order) - known, strength)
-                total -= float(np.sum(said[known:] * np.log(p) + (1.0 - said[known:]) * np.log(1.0 - p)))
+                columns, labels = [values[order] for values in self._columns], self._labels[order]
+                p = smoothed_rates(columns, labels[:known], len(order) - known, strength)
+                total -= float(np.sum(labels[known:] * np.log(p) + (1.0 - labels[known:]) * np.log(1.0 - p)))
             return total
 
-        self._strength = min(STRENGTHS, key=loss)
+        self._prior_strength = min(PRIOR_STRENGTHS, key=loss)
         return self
 
-    def predict(self, clips: Opinions) -> dict[str, np.ndarray]:
-        """name -> float32 [responses, 1]."""
-        asked = (_column(clips, name) for name in self._by)
-        columns = [np.concatenate(pair) for pair in zip(self._columns, asked, strict=True)]
-        found = smoothed_rates(columns, self._said, len(clips.responses), self._strength)
-        return _by_name(found, clips.said)
+    def predict(self, clips: RatedClips) -> dict[str, np.ndarray]:
+        """label -> float32 [ratings, 1], probabilities."""
+        queries = (_column(clips, name) for name in self._by)
+        columns = [np.concatenate(pair) for pair in zip(self._columns, queries, strict=True)]
+        rates = smoothed_rates(columns, self._labels, len(clips.ratings), self._prior_strength)
+        return _by_name(rates, clips.label_names)
 
 
-class LogisticOpinions:
-    """Logistic regression on what is known of clip and listener side by side; the penalty by clips held out.
+class LogisticRatings:
+    """Logistic regression on features of clip and listener; the penalty is chosen on held-out training clips.
 
     Args:
       sound: 120 statistics of MFCCs (`mu.baselines.mfcc`).
@@ -73,26 +73,26 @@ class LogisticOpinions:
         self, *, sound: bool = True, listener: bool = True, columns: Sequence[str] = (), crossed: bool = False
     ):
         if not (sound or listener or columns):
-            raise ValueError("sound=False, listener=False and no columns: there is nothing to tell an opinion by")
+            raise ValueError("sound=False, listener=False and no columns: there is nothing to predict ratings from")
         if crossed and not (listener and columns):
             raise ValueError("crossed=True takes listener=True and columns to cross")
         self._sound, self._listener, self._columns, self._crossed = sound, listener, tuple(columns), crossed
 
-    def fit(self, clips: Opinions) -> Self:
-        """Learns from all responses to the clips; returns itself."""
+    def fit(self, clips: RatedClips) -> Self:
+        """Learns from all ratings of the clips; returns itself."""
         self._train = clips
         self._values = {name: sorted({str(value) for value in clips.table[name]}) for name in self._columns}
-        features, said = self._features(clips, None), clips.responses.said
-        self._model = chosen_linear("tags", features, said, said.shape[1], clips.responses.clips, INVERSE_PENALTIES)
+        features, labels = self._features(clips, None), clips.ratings.labels
+        self._model = chosen_linear("tags", features, labels, labels.shape[1], clips.ratings.clips, INVERSE_PENALTIES)
         return self
 
-    def predict(self, clips: Opinions) -> dict[str, np.ndarray]:
-        """name -> float32 [responses, 1]."""
-        return _by_name(self._model.predict(self._features(clips, clips.responses)), clips.said)
+    def predict(self, clips: RatedClips) -> dict[str, np.ndarray]:
+        """label -> float32 [ratings, 1], probabilities."""
+        return _by_name(self._model.predict(self._features(clips, clips.ratings)), clips.label_names)
 
-    def _features(self, clips: Opinions, asked: Responses | None) -> np.ndarray:
-        """float64 [responses, D]; `asked` is None for the training's own responses."""
-        rows = clips.responses.clips
+    def _features(self, clips: RatedClips, queries: Ratings | None) -> np.ndarray:
+        """float64 [ratings, D]; `queries` is None for the training ratings."""
+        rows = clips.ratings.clips
         parts = [statistics(clips)[rows]] if self._sound else []
         of_clip = [np.array([str(v) for v in clips.table[name]])[rows] for name in self._columns]
         spread = [
@@ -101,27 +101,27 @@ class LogisticOpinions:
         ]
         parts += spread
         if self._listener:
-            cohort = self._train.cohort
-            codes, sizes = cohort.codes(clips.responses), cohort.sizes.values()
-            who = np.concatenate([np.eye(size)[codes[:, at]] for at, size in enumerate(sizes)], axis=1)
-            parts += [who, tastes(self._train, asked)[:, 0]]
+            listener_codes = self._train.listener_codes
+            codes, sizes = listener_codes.encode(clips.ratings), listener_codes.sizes.values()
+            one_hot = np.concatenate([np.eye(size)[codes[:, at]] for at, size in enumerate(sizes)], axis=1)
+            parts += [one_hot, cell_rates(self._train, queries)[:, 0]]
             if self._crossed:
-                parts += [(one[:, :, None] * who[:, None]).reshape(len(who), -1) for one in spread]
+                parts += [(one[:, :, None] * one_hot[:, None]).reshape(len(one_hot), -1) for one in spread]
         return np.concatenate(parts, axis=1)
 
 
-def _column(clips: Opinions, name: str) -> np.ndarray:
-    """str [responses]: a column's value for each."""
-    responses = clips.responses
-    if name in responses.words or name in responses.numbers:
-        return responses.column(name)
+def _column(clips: RatedClips, name: str) -> np.ndarray:
+    """str [n]: the value of a column for each rating."""
+    ratings = clips.ratings
+    if name in ratings.categories or name in ratings.numbers:
+        return ratings.column(name)
     if name not in clips.table.columns:
         raise ValueError(
-            f"by={name!r} is no column: of listeners there is {', '.join((*responses.words, *responses.numbers))}, of "
-            f"clips {', '.join(clips.table.columns)}"
+            f"by={name!r} is no column: listeners have {', '.join((*ratings.categories, *ratings.numbers))}, "
+            f"clips have {', '.join(clips.table.columns)}"
         )
-    return np.array([str(value) for value in clips.table[name]])[responses.clips]
+    return np.array([str(value) for value in clips.table[name]])[ratings.clips]
 
 
-def _by_name(found: np.ndarray, said: Sequence[str]) -> dict[str, np.ndarray]:
-    return {name: found[:, [at]].astype(np.float32) for at, name in enumerate(said)}
+def _by_name(predictions: np.ndarray, names: Sequence[str]) -> dict[str, np.ndarray]:
+    return {name: predictions[:, [at]].astype(np.float32) for at, name in enumerate(names)}

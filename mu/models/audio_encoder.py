@@ -12,7 +12,7 @@ from mu.models.front_end import FrontEnd
 from mu.nn.batch_norm import BatchNorm
 from mu.nn.blocks import Norm, Stack
 from mu.nn.dropout import dropout
-from mu.nn.heads import MLP, Head
+from mu.nn.heads import Head, HeadLayers
 from mu.nn.patches import PatchEmbedding
 from mu.nn.pooling import AttentiveStatistics
 from mu.nn.residual import ResidualBlock, conv
@@ -118,7 +118,7 @@ class AudioEncoder(nnx.Module):
     Args:
       trunk: 'cnn' (`ShortChunkCNN`) or 'transformer' (`PatchTransformer`).
       size: a letter, from 'xs' (120 thousand parameters, for a CPU) to 'xxl' (85 to 94 million, for a TPU).
-      window_s, hop_s, n_mels, fmin_hz, fmax_hz, range_db, normalisation, hear_filling: of
+      window_s, hop_s, n_mels, fmin_hz, fmax_hz, range_db, normalisation, attend_padding: of
         `mu.models.front_end.FrontEnd`.
       dropout: rate before the heads, and inside the transformer's blocks.
       dtype: of the computation, 'float32' or 'bfloat16'; parameters, spectrograms and heads' results are float32.
@@ -139,7 +139,7 @@ class AudioEncoder(nnx.Module):
         fmax_hz: float | None = None,
         range_db: float = 80.0,
         normalisation: str = "clip",
-        hear_filling: bool = False,
+        attend_padding: bool = False,
         dropout: float = 0.2,
         dtype: str = "float32",
         sample_rate_hz: int,
@@ -149,7 +149,7 @@ class AudioEncoder(nnx.Module):
         if trunk not in TRUNKS:
             raise ValueError(f"trunk={trunk!r}; known: {', '.join(TRUNKS)}")
         self.front_end = FrontEnd(
-            sample_rate_hz, window_s, hop_s, n_mels, fmin_hz, fmax_hz, range_db, normalisation, hear_filling
+            sample_rate_hz, window_s, hop_s, n_mels, fmin_hz, fmax_hz, range_db, normalisation, attend_padding
         )
         if not 0 <= dropout < 1:
             raise ValueError(f"dropout={dropout}; it must be at least 0 and below 1")
@@ -169,7 +169,7 @@ class AudioEncoder(nnx.Module):
         patch = self.trunk.stride_frames * n_mels
         self.heads = nnx.Dict(
             {
-                name: MLP(
+                name: HeadLayers(
                     dim if head.of == "frames" else 2 * dim,
                     patch if head.size == "log_mel" else head.size,
                     head.hidden,

@@ -13,7 +13,7 @@ from mu.models.audio_encoder import AudioEncoder
 from mu.nn.attention import packed_causal_mask
 from mu.nn.blocks import Norm, Stack
 from mu.nn.dropout import dropout
-from mu.nn.hashed_features import Words
+from mu.nn.hashed_features import HashedFeatures
 from mu.nn.heads import Head
 from mu.nn.linear import linear
 from mu.nn.table import Kept, Table
@@ -91,10 +91,10 @@ class AudioUser(nnx.Module):
                 scale * jax.random.normal(rngs.params(), shape), axes=(None,) * (len(shape) - 1) + ("embed",)
             )
 
-        self.words = Words(buckets, dim, scale, rngs=rngs)
+        self.words = HashedFeatures(buckets, dim, scale, rngs=rngs)
         self.missing = small(2, dim)
         self.gap, self.outcome, self.context = small(GAPS, dim), small(OUTCOMES, dim), small(contexts + 1, dim)
-        self.profile_words = Words(buckets, dim, scale, rngs=rngs)
+        self.profile_words = HashedFeatures(buckets, dim, scale, rngs=rngs)
         self.stack = Stack(
             layers, dim, heads, block="transformer", rotary=True, rate=dropout, dtype=self.dtype, rngs=rngs
         )

@@ -29,8 +29,8 @@ class FrontEnd:
         recording chain tells the chain, and a model left with it learns that.
       normalisation: 'clip' takes each clip's mean level away; 'band' takes each band's mean over time away, and with it
         the recording chain's colour and the level; 'none' leaves the level as it is.
-      hear_filling: short clips are heard with the silence that fills them up, as if it were theirs. Without it, 'band'
-        takes away what a word of one vowel is known by: its bands differ from each other, not from moment to moment.
+      attend_padding: the silence that fills short clips up counts as part of them. Without it, 'band' removes what
+        identifies a word of one vowel: its bands differ from each other, not from moment to moment.
     """
 
     sample_rate_hz: int
@@ -41,7 +41,7 @@ class FrontEnd:
     fmax_hz: float | None
     range_db: float
     normalisation: str
-    hear_filling: bool
+    attend_padding: bool
 
     def __post_init__(self) -> None:
         if self.normalisation not in NORMALISATIONS:
@@ -83,7 +83,7 @@ class FrontEnd:
         )
         frames = -(-audio.shape[-1] // self.hop_samples)  # the last frame of centred ones is half beyond the end
         held = -(-samples // self.hop_samples)
-        if self.hear_filling:
+        if self.attend_padding:
             held = jnp.full_like(held, frames)
         mask = jnp.arange(frames, dtype=jnp.int32) < jnp.maximum(held, 1)[:, None]
         found = found[:, :frames]

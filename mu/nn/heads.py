@@ -1,7 +1,6 @@
-"""Heads: from an encoder's frames or clip vector to what a task wants of it."""
+"""Heads: small networks from an encoder's frames or clip vector to one output of a task."""
 
 import dataclasses
-from collections.abc import Mapping
 from typing import Literal
 
 import jax
@@ -13,11 +12,11 @@ from mu.nn.linear import linear
 
 @dataclasses.dataclass(frozen=True)
 class Head:
-    """What a task asks a model for under one name.
+    """One output that a task requires of a model.
 
     Attributes:
-      size: numbers; 'log_mel' for those of the spectrogram that one frame of the encoder stands for.
-      of: 'clip', one vector a clip, or 'frames', one a frame.
+      size: numbers of the output; 'log_mel' for the numbers of the spectrogram that one frame of the encoder covers.
+      of: the input, 'clip' (one vector a clip) or 'frames' (one a frame).
       hidden: size of a hidden layer with GELU; None for a linear map.
     """
 
@@ -26,23 +25,16 @@ class Head:
     hidden: int | None = None
 
 
-@dataclasses.dataclass(frozen=True)
-class Asked:
-    """What a task asks a model of listeners.
+class HeadLayers(nnx.Module):
+    """A linear map, or two with GELU between; [..., D] -> [..., size], float32.
 
-    Attributes:
-      columns: what is known of a listener, name -> how many codes it has; 0 is 'not known'.
-      told: names of what is to be told, each by yes or no.
-      taste: the encoder's head of classes of which listeners have tastes; None for none.
+    Args:
+      dim: D.
+      size: numbers of the output.
+      hidden: size of the layer between; None for a single linear map.
+      dtype: of the computation.
+      rngs: source of the initial values.
     """
-
-    columns: Mapping[str, int]
-    told: tuple[str, ...]
-    taste: str | None = None
-
-
-class MLP(nnx.Module):
-    """A linear map, or two with GELU between; [..., D] -> [..., size], float32."""
 
     def __init__(self, dim: int, size: int, hidden: int | None, *, dtype: jnp.dtype, rngs: nnx.Rngs):
         width = hidden or dim

@@ -172,8 +172,8 @@ def test_what_cannot_be_built(options, message):
 # ---- front end
 
 
-def front_end(normalisation, hear_filling=False):
-    return FrontEnd(RATE_HZ, 0.032, 0.016, 32, 50.0, None, 80.0, normalisation, hear_filling)
+def front_end(normalisation, attend_padding=False):
+    return FrontEnd(RATE_HZ, 0.032, 0.016, 32, 50.0, None, 80.0, normalisation, attend_padding)
 
 
 def test_levels_and_colours_are_taken_away_as_said():
@@ -200,10 +200,10 @@ def test_filling_that_is_heard_keeps_what_bands_differ_by():
     """A steady sound less each band's mean is nothing, unless the silence after it counts."""
     tone = np.sin(2 * np.pi * 500 * np.arange(1600) / RATE_HZ, dtype=np.float32)
     audio, samples = jnp.asarray(np.pad(tone, (0, 1600)))[None], jnp.array([1600], jnp.int32)
-    for hear_filling, heard in ((False, False), (True, True)):
-        end = front_end("band", hear_filling)
+    for attend_padding, heard in ((False, False), (True, True)):
+        end = front_end("band", attend_padding)
         spectrogram, mask = end.spectrogram(audio, samples)
-        assert bool(mask.all()) == hear_filling
+        assert bool(mask.all()) == attend_padding
         inside = end.normalised(spectrogram, mask)[0, 3:7]
         assert (float(jnp.std(inside.mean(axis=0))) > 0.3) == heard
 

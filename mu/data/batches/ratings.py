@@ -1,4 +1,4 @@
-"""Batches of clips with responses to each: one crop is heard and many listeners' opinions of it are learnt."""
+"""Batches of rated clips: one crop of each clip, with the labels of many listeners."""
 
 import copy
 
@@ -6,61 +6,66 @@ import numpy as np
 
 from mu.data.batches.base import Batch
 from mu.data.batches.clips import ClipBatches
-from mu.data.ratings.cell_rates import tastes
-from mu.data.ratings.rated_clips import Opinions
+from mu.data.ratings.cell_rates import cell_rates
+from mu.data.ratings.rated_clips import RatedClips
 
 
-class OpinionBatches(ClipBatches):
-    """One random crop of each clip an epoch, and R of the responses to it.
+class RatingBatches(ClipBatches):
+    """One random crop of each clip an epoch, and R of the ratings of it.
 
-    All responses count alike: of a clip with more than R, R are drawn anew each time and weigh for all; where there
-    are fewer, all are taken and the rest of the row weighs nothing.
+    All ratings count alike. Of a clip with more than R, R are drawn anew each time and weigh for all; where there are
+    fewer, all are taken and the rest of the row weighs nothing.
 
     Args:
       clips: to train on.
-      responses_per_clip: R.
-      clips_per_batch, crop_s, repeats, threads, seed: of `mu.data.batches.clips.ClipBatches`.
+      ratings_per_clip: R.
+      clips_per_batch: of `mu.data.batches.clips.ClipBatches`.
+      crop_s: of the same.
+      repeats: of the same.
+      threads: of the same.
+      seed: of the crops and the ratings.
     """
 
-    clips: Opinions
+    clips: RatedClips
 
     def __init__(
         self,
-        clips: Opinions,
+        clips: RatedClips,
         *,
-        responses_per_clip: int = 64,
+        ratings_per_clip: int = 64,
         clips_per_batch: int = 32,
         crop_s: float = 5.0,
         repeats: int = 1,
         threads: int = 2,
         seed: int,
     ):
-        if responses_per_clip < 1:
-            raise ValueError(f"responses_per_clip={responses_per_clip}; it must be at least 1")
+        if ratings_per_clip < 1:
+            raise ValueError(f"ratings_per_clip={ratings_per_clip}; it must be at least 1")
         super().__init__(
             clips, clips_per_batch=clips_per_batch, crop_s=crop_s, repeats=repeats, threads=threads, seed=seed
         )
-        self._per_clip = responses_per_clip
+        self._per_clip = ratings_per_clip
         self._train = clips
-        self._codes = clips.cohort.codes(clips.responses)
-        self._tastes = tastes(clips)
+        self._codes = clips.listener_codes.encode(clips.ratings)
+        self._rates = cell_rates(clips)
 
-    def on(self, clips: Opinions) -> "OpinionBatches":  # pyright: ignore[reportIncompatibleMethodOverride]
-        """The same batches of other clips, listeners in the codes and with the tastes of those trained on."""
+    def on(self, clips: RatedClips) -> "RatingBatches":  # pyright: ignore[reportIncompatibleMethodOverride]
+        """The same batches of other clips, with listener codes and cell rates of the training clips."""
         other = copy.copy(self)
         other.clips = clips
-        other._codes = self._train.cohort.codes(clips.responses)
-        other._tastes = tastes(self._train, clips.responses)
+        other._codes = self._train.listener_codes.encode(clips.ratings)
+        other._rates = cell_rates(self._train, clips.ratings)
         return other
 
     def batch(self, examples: np.ndarray, step: int) -> Batch:
-        """What `ClipBatches` gives, and the responses.
+        """The arrays of `ClipBatches.batch`, and ratings of each clip.
 
         Returns:
-          also 'cohort' int32 [B, R, columns], 'tastes' float32 [B, R, 1 + G, T] (`mu.data.ratings.cell_rates`), 'said'
-          float32 [B, R, T] and 'counts' float32 [B, R], how many responses each stands for.
+          also 'listener_codes' int32 [B, R, columns], 'cell_rates' float32 [B, R, 1 + G, T]
+          (`mu.data.ratings.cell_rates`), 'labels' float32 [B, R, T] and 'counts' float32 [B, R], the number of ratings
+          that each stands for.
         """
-        found = super().batch(examples, step)
+        batch = super().batch(examples, step)
         rows = np.asarray(examples) % len(self.clips)
         starts, order = self.clips.by_clip
         random = np.random.default_rng([self._seed, step, 1])
@@ -71,9 +76,9 @@ class OpinionBatches(ClipBatches):
             some = own if len(own) <= self._per_clip else random.choice(own, self._per_clip, replace=False)
             chosen[place, : len(some)] = some
             counts[place, : len(some)] = len(own) / max(len(some), 1)
-        return found | {
-            "cohort": self._codes[chosen],
-            "tastes": self._tastes[chosen],
-            "said": self.clips.responses.said[chosen],
+        return batch | {
+            "listener_codes": self._codes[chosen],
+            "cell_rates": self._rates[chosen],
+            "labels": self.clips.ratings.labels[chosen],
             "counts": counts,
         }

@@ -1,34 +1,36 @@
-"""Rates in cells that lie in one another, each leaning on the one around it."""
+"""Empirical-Bayes rates in nested cells: each cell is shrunk towards the one around it."""
 
 from collections.abc import Sequence
 
 import numpy as np
 
 
-def smoothed_rates(columns: Sequence[np.ndarray], said: np.ndarray, asked: int, strength: float) -> np.ndarray:
-    """How often those that are known said it in the cells of those that are asked.
+def smoothed_rates(
+    columns: Sequence[np.ndarray], labels: np.ndarray, n_queries: int, prior_strength: float
+) -> np.ndarray:
+    """Smoothed rates of labels in the cells of queries.
 
-        rate(c_1 ... c_k) = (said + s rate(c_1 ... c_{k-1})) / (responses + s)
+        rate(c_1 ... c_k) = (positives + s rate(c_1 ... c_{k-1})) / (ratings + s)
 
-    The rate of all is (said + 1/2) / (responses + 1), so that none is 0 or 1.
+    The rate over all ratings is (positives + 1/2) / (ratings + 1), so that none is 0 or 1.
 
     Args:
-      columns: c_1, c_2, ..., [known + asked] each, the known first; equal values are one cell.
-      said: [known, T], 0 or 1.
-      asked: how many are asked.
-      strength: s, responses that the cell around counts for.
+      columns: c_1, c_2, ..., each [n + n_queries], the labelled ratings first; equal values are one cell.
+      labels: [n, T], 0 or 1.
+      n_queries: Q, rows of the columns without labels.
+      prior_strength: s, ratings that the surrounding cell counts for.
 
     Returns:
-      float64 [asked, T]; all that are not known are asked.
+      float64 [Q, T].
     """
-    known = len(said)
-    whole = (said.sum(axis=0, dtype=np.float64) + 0.5) / (known + 1.0)
-    rates = np.broadcast_to(whole, (asked, said.shape[1]))
-    cell = np.zeros(known + asked, np.int64)
+    n = len(labels)
+    overall = (labels.sum(axis=0, dtype=np.float64) + 0.5) / (n + 1.0)
+    rates = np.broadcast_to(overall, (n_queries, labels.shape[1]))
+    cell = np.zeros(n + n_queries, np.int64)
     for values in columns:
         _, code = np.unique(values, return_inverse=True)
         _, cell = np.unique(cell * (int(code.max()) + 1) + code, return_inverse=True)
-        counts = np.bincount(cell[:known], minlength=int(cell.max()) + 1)[cell[known:], None]
-        sums = np.stack([np.bincount(cell[:known], one, int(cell.max()) + 1) for one in said.T], axis=1)
-        rates = (sums[cell[known:]] + strength * rates) / (counts + strength)
+        counts = np.bincount(cell[:n], minlength=int(cell.max()) + 1)[cell[n:], None]
+        sums = np.stack([np.bincount(cell[:n], label, int(cell.max()) + 1) for label in labels.T], axis=1)
+        rates = (sums[cell[n:]] + prior_strength * rates) / (counts + prior_strength)
     return rates

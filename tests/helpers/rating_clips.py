@@ -1,4 +1,4 @@
-"""Tones that one half of the listeners likes low and the other high: what tests of opinions share."""
+"""Tones that one half of the listeners likes low and the other high: what tests of ratings share."""
 
 import dataclasses
 import os
@@ -12,8 +12,8 @@ from tests.helpers.audio_clips import make_clips, tiny_audio_config
 LIKES = {"bass": "low", "treble": "high"}
 
 
-def write_responses(file, n_clips=48, seed=0):
-    """A table of responses: of two kinds of listeners, each likes its own pitch; nobody dislikes but the old."""
+def write_ratings(file, n_clips=48, seed=0):
+    """A table of ratings: of two kinds of listeners, each likes its own pitch; nobody dislikes but the old."""
     random = np.random.default_rng(seed)
     lines = ["track, kind, age, liked, disliked"]
     for clip in range(n_clips):
@@ -27,25 +27,25 @@ def write_responses(file, n_clips=48, seed=0):
     return file
 
 
-def load_opinions(path="", n=48, least=5, bins=4, **changes):
-    """The data as a config names them: `tests.helpers.opinion_clips:load_opinions`."""
-    columns = {"clip_column": "track", "said": ("liked", "disliked"), "words": ("kind",), "numbers": ("age",)}
-    options = {**columns, "cells": ("kind", "age"), "taste": "pitch", **changes}
+def load_rated_clips(path="", n=48, min_count=5, bins=4, **changes):
+    """The data as a config names them: `tests.helpers.rating_clips:load_rated_clips`."""
+    columns = {"clip_column": "track", "labels": ("liked", "disliked"), "categories": ("kind",), "numbers": ("age",)}
+    options = {**columns, "cells": ("kind", "age"), "class_target": "pitch", **changes}
     clips = make_clips(n)
     clips = dataclasses.replace(clips, targets={"pitch": clips.targets["pitch"]})
-    return load(clips=clips, responses=path, least=least, bins=bins, **options)
+    return load(clips=clips, ratings=path, min_count=min_count, bins=bins, **options)
 
 
-def tiny_opinion_config(path, **changes):
+def tiny_rating_config(path, **changes):
     """A resolved config of a tiny model on them; `changes` are dotted keys with __ for the dots."""
     encoder = {"name": "mu.models.audio_encoder:AudioEncoder", "size": "xs", "n_mels": 32, "fmin_hz": 50.0}
     return tiny_audio_config(
         **{
-            "data": {"name": "tests.helpers.opinion_clips:load_opinions", "path": os.fspath(path)},
-            "batches": {"name": "mu.data.batches.ratings:OpinionBatches", "clips_per_batch": 8, "crop_s": 0.5},
-            "model": {"name": "mu.models.ratings:Opinions", "encoder": encoder},
-            "task": {"name": "mu.tasks.ratings:Opinions"},
-            "evaluation": {"name": "mu.evals.protocols.ratings:OpinionScores", "bootstrap_samples": 50},
+            "data": {"name": "tests.helpers.rating_clips:load_rated_clips", "path": os.fspath(path)},
+            "batches": {"name": "mu.data.batches.ratings:RatingBatches", "clips_per_batch": 8, "crop_s": 0.5},
+            "model": {"name": "mu.models.ratings:RatingModel", "encoder": encoder},
+            "task": {"name": "mu.tasks.ratings:ListenerRatings"},
+            "evaluation": {"name": "mu.evals.protocols.ratings:RatingScores", "bootstrap_samples": 50},
             "best__metric": "valid/liked/log_likelihood",
             "ema_decay": None,
             **changes,

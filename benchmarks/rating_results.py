@@ -1,9 +1,9 @@
-"""What listeners say of tracks never heard in training, beside baselines: `make results-opinions`.
+"""Ratings of tracks that training did not have, beside baselines: `make results-ratings`.
 
-    python benchmarks/opinion_results.py --data=FOLDER [--seeds=0,1,2] [--parts=both,cohort] [--workdir=runs/opinions]
+    python benchmarks/rating_results.py --data=FOLDER [--seeds=0,1,2] [--parts=both,cohort] [--workdir=runs/ratings]
 
 FOLDER holds emotify (experiments/emotify_joint.py says where it comes from). Runs and baselines go on where they
-stopped; docs/opinions.md and docs/opinions.json hold what is complete, with command, commit, machine and time.
+stopped; docs/ratings.md and docs/ratings.json hold what is complete, with command, commit, machine and time.
 """
 
 import argparse
@@ -20,9 +20,9 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 import mu.config
 from mu.baselines.cross_validation import grouped_folds
 from mu.baselines.mfcc import statistics
-from mu.baselines.ratings import LogisticOpinions
+from mu.baselines.ratings import LogisticRatings
 from mu.commands.crossvalidate import crossvalidate, resolved
-from mu.data.ratings.cell_rates import tastes
+from mu.data.ratings.cell_rates import cell_rates
 from mu.evals import clip_scores
 from mu.evals.clip_pairs import mean_differences
 from mu.evals.clip_scores import ClipResult
@@ -39,11 +39,11 @@ BOOSTING = [(rounds, leaves) for rounds in (50, 100, 200) for leaves in (4, 8)]
 METRICS = ("liked/roc_auc", "liked/log_likelihood", "disliked/roc_auc", "disliked/log_likelihood")
 
 INTRODUCTION = """\
-# Opinions of tracks never heard in training
+# Ratings of tracks never heard in training
 
-Written by `make results-opinions MU_DATA=FOLDER` (`benchmarks/opinion_results.py`). Emotify: 400 tracks, 8,407
-responses, 5 folds by track; every response is foretold once, by a model that heard no second of its track and saw no
-response to it. Brackets are 95 % bootstrap intervals over tracks, all responses to a track drawn together; neural rows
+Written by `make results-ratings MU_DATA=FOLDER` (`benchmarks/rating_results.py`). Emotify: 400 tracks, 8,407
+ratings, 5 folds by track; every rating is predicted once, by a model that heard no second of its track and saw no
+rating of it. Brackets are 95 % bootstrap intervals over tracks, all ratings of a track drawn together; neural rows
 are means over seeds. Hyperparameters were chosen on validation parts; a fold's validation tracks are test tracks of
 another, so the choice has seen every track once. Then the model learnt from training and validation tracks for a number
 of steps set beforehand, and was tested once; penalties and sizes of baselines are chosen by training tracks held out.
@@ -55,12 +55,12 @@ listener's cell, too.
 
 
 class Boosted:
-    """Gradient-boosted trees on MFCC statistics and listeners' codes, one for each thing said."""
+    """Gradient-boosted trees on MFCC statistics and listeners' codes, one model a label."""
 
     def fit(self, clips: Any) -> Self:
         self._train = clips
-        features, said = self._features(clips, None), clips.responses.said
-        folds = grouped_folds(clips.responses.clips)
+        features, labels = self._features(clips, None), clips.ratings.labels
+        folds = grouped_folds(clips.ratings.clips)
 
         def trees(rounds: int, leaves: int, y: np.ndarray, kept: np.ndarray) -> HistGradientBoostingClassifier:
             model = HistGradientBoostingClassifier(
@@ -78,31 +78,31 @@ class Boosted:
         def loss(option: tuple[int, int]) -> float:
             total = 0.0
             for train, test in folds[:2]:  # two of the five suffice to choose
-                for at in range(said.shape[1]):
-                    y = said[:, at]
+                for at in range(labels.shape[1]):
+                    y = labels[:, at]
                     p = trees(*option, y, train).predict_proba(features[test])[:, 1]
                     total -= np.sum(y[test] * np.log(p) + (1 - y[test]) * np.log(1 - p))
             return total
 
-        best, everything = min(BOOSTING, key=loss), np.arange(len(said))
-        self._models = [trees(*best, said[:, at], everything) for at in range(said.shape[1])]
+        best, everything = min(BOOSTING, key=loss), np.arange(len(labels))
+        self._models = [trees(*best, labels[:, at], everything) for at in range(labels.shape[1])]
         return self
 
     def predict(self, clips: Any) -> dict[str, np.ndarray]:
-        features = self._features(clips, clips.responses)
+        features = self._features(clips, clips.ratings)
         found = [model.predict_proba(features)[:, [1]].astype(np.float32) for model in self._models]
-        return dict(zip(clips.said, found, strict=True))
+        return dict(zip(clips.label_names, found, strict=True))
 
-    def _features(self, clips: Any, asked: Any) -> np.ndarray:
-        codes = self._train.cohort.codes(clips.responses)
-        return np.hstack([statistics(clips)[clips.responses.clips], codes, tastes(self._train, asked)[:, 0]])
+    def _features(self, clips: Any, queries: Any) -> np.ndarray:
+        codes = self._train.listener_codes.encode(clips.ratings)
+        return np.hstack([statistics(clips)[clips.ratings.clips], codes, cell_rates(self._train, queries)[:, 0]])
 
 
 BASELINES = {
-    "mfcc_cohort": LogisticOpinions,
+    "mfcc_cohort": LogisticRatings,
     "mfcc_cohort_boosted": Boosted,
-    "mfcc": lambda: LogisticOpinions(listener=False),
-    "genre_x_cohort": lambda: LogisticOpinions(sound=False, columns=("genre",), crossed=True),
+    "mfcc": lambda: LogisticRatings(listener=False),
+    "genre_x_cohort": lambda: LogisticRatings(sound=False, columns=("genre",), crossed=True),
 }
 WORDS = {
     "cohort_mean": "(a) cohort mean: smoothed rate by mother tongue, gender, age, mood",
@@ -135,7 +135,7 @@ def baseline(name: str, workdir: Path, changes: dict[str, str]) -> ClipResult:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", required=True, type=Path, help="holds emotify")
-    parser.add_argument("--workdir", type=Path, default=Path("runs/opinions"), help="holds the runs")
+    parser.add_argument("--workdir", type=Path, default=Path("runs/ratings"), help="holds the runs")
     parser.add_argument("--seeds", default="0,1,2")
     parser.add_argument("--parts", default="both,cohort", help="of the model, separated by commas; audio is another")
     arguments = parser.parse_args()
@@ -146,7 +146,7 @@ def main() -> None:
     seeds = [int(seed) for seed in arguments.seeds.split(",")]
     changes = {
         "data.clips.path": str(library("emotify", arguments.data, arguments.workdir)),
-        "data.responses": str(arguments.data / "emotify" / "annotations.csv"),
+        "data.ratings": str(arguments.data / "emotify" / "annotations.csv"),
     }
     commands, commits, training_s = [], set(), 0.0
     for part in parts:
@@ -156,20 +156,20 @@ def main() -> None:
         commits |= set(found["commits"])
         training_s += pace(workdir)["training_s"]
         call = f"mu crossvalidate --config={config} --folds={FOLDS} --seeds={arguments.seeds}"
-        commands.append(f"{call} --workdir=runs/opinions/{part}")
+        commands.append(f"{call} --workdir=runs/ratings/{part}")
     rows = table(arguments.workdir, parts, seeds, changes)
-    responses = Path(changes["data.responses"]).read_bytes()
+    ratings = Path(changes["data.ratings"]).read_bytes()
     document = {
         "rows": rows,
         "seeds": seeds,
         "commands": commands,
         "commits": sorted(commits),
         "training_s": training_s,
-        "responses_sha256": hashlib.sha256(responses).hexdigest(),
+        "ratings_sha256": hashlib.sha256(ratings).hexdigest(),
         "machine": f"{available_cpus()} of {os.cpu_count()} cores of {processor()}",
     }
-    write_json(ROOT / "docs" / "opinions.json", document)
-    write_whole(ROOT / "docs" / "opinions.md", page(document).encode())
+    write_json(ROOT / "docs" / "ratings.json", document)
+    write_whole(ROOT / "docs" / "ratings.md", page(document).encode())
     print(page(document))
 
 
