@@ -23,7 +23,7 @@ from mu.commands.crossvalidate import resolved
 from mu.evals import clip_scores
 from mu.evals.protocols.ratings import answers
 
-OPINIONS = {
+RATINGS = {
     "cohort_mean": lambda: SmoothedRates(by=("mother tongue", "gender", "age", "mood")),
     "genre_mean": lambda: SmoothedRates(by=("genre",)),
     **rating_results.BASELINES,
@@ -58,11 +58,11 @@ def rating_row(name: str, data: Path, workdir: Path) -> dict[str, dict[str, floa
     """The row of a baseline of listeners' answers: metric -> value, low, high."""
     changes = {
         "data.clips.path": str(library("emotify", data, workdir)),
-        "data.responses": str(data / "emotify" / "annotations.csv"),
+        "data.ratings": str(data / "emotify" / "annotations.csv"),
     }
     parts = []
     for train, test, _ in folds_of(rating_results.CONFIG, rating_results.FOLDS, changes):
-        parts.append(answers(OPINIONS[name]().fit(train).predict(test), test))
+        parts.append(answers(RATINGS[name]().fit(train).predict(test), test))
     return measured(clip_scores.pooled(parts))
 
 
@@ -78,7 +78,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", required=True, type=Path, help="holds the data sets")
     parser.add_argument("--workdir", type=Path, default=Path("runs/baselines"), help="holds the imports")
-    parser.add_argument("--only", default=",".join([*names, *OPINIONS]), help="names, separated by commas")
+    parser.add_argument("--only", default=",".join([*names, *RATINGS]), help="names, separated by commas")
     arguments = parser.parse_args()
     output = arguments.workdir / "baselines.json"
     rows = json.loads(output.read_text()) if output.is_file() else {}
