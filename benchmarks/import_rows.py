@@ -25,7 +25,7 @@ def peak():
     with open("/proc/self/status") as file:
         return next(int(line.split()[1]) * 1024 for line in file if line.startswith("VmHWM"))
 began = time.perf_counter()
-from mu.data.logs.importing import import_log
+from mu.data.logs.importing.run import import_log
 marks = {"libraries": (time.perf_counter() - began, peak())}
 def progress(stage, share):
     marks[stage] = (time.perf_counter() - began, peak())

@@ -34,7 +34,8 @@ import scipy.sparse as sparse
 
 from mu.baselines.item_knn import ItemKNN
 from mu.baselines.popularity import Popularity
-from mu.data.logs.importing import Options, import_log
+from mu.data.logs.importing.options import LogImportOptions
+from mu.data.logs.importing.run import import_log
 from mu.data.logs.interactions import Interactions, load
 from mu.data.logs.splits import given, leave_one_out
 from mu.evals.ranking import RankingEvaluator
@@ -130,7 +131,7 @@ def shown(means: dict[str, float]) -> str:
 def imported(folder: Path, inputs: list[Path], **parts: list[Path]) -> Interactions:
     """The log of user-per-line lists."""
     texts: dict[str, Any] = {name: [str(path) for path in paths] for name, paths in parts.items()}
-    import_log([str(path) for path in inputs], folder, Options(format="lists"), **texts)
+    import_log([str(path) for path in inputs], folder, LogImportOptions(format="lists"), **texts)
     return load(folder)
 
 

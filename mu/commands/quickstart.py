@@ -93,12 +93,13 @@ def imported(world: Path, output: Path) -> None:
     """Imports the world's log as `mu import` does, with how plays ended, and tracks that nobody has played yet."""
     import json
 
-    from mu.data.logs.importing import Options, import_log
+    from mu.data.logs.importing.options import LogImportOptions
+    from mu.data.logs.importing.run import import_log
 
     if (output / "card.json").is_file():
         card = json.loads((output / "card.json").read_text())
     else:
-        options = Options(
+        options = LogImportOptions(
             user="user",
             track="track",
             time="time",

@@ -44,8 +44,8 @@ def test_bad_rows_are_counted_and_errors_are_one_line(tmp_path, capsys):
     assert "--overwrite" in capsys.readouterr().err
     assert main([*arguments, "--on_error=skip", "--overwrite"]) == 0
     assert main(["nothing.csv", "--output=x"]) == 1
-    assert main(["--output=x"]) == 1
-    assert main([*arguments, "--overwrite", "--k_core=-1"]) == 1
+    assert main(["--output=x"]) == 2
+    assert main([*arguments, "--overwrite", "--k_core=-1"]) == 2
 
 
 def test_flags_reach_the_import(tmp_path):
@@ -69,15 +69,15 @@ def test_help(capsys):
 WAITS_AFTER_WRITING = """
 import sys, time
 from mu.commands.import_log import main
-from mu.data.logs.importing.reading import Reading
+from mu.data.logs.importing.first_pass import FirstPass
 
-append = Reading._append
+append = FirstPass._append
 
 def append_and_wait(*arguments):
     append(*arguments)
     time.sleep(600)
 
-Reading._append = append_and_wait
+FirstPass._append = append_and_wait
 sys.exit(main(sys.argv[1:]))
 """
 

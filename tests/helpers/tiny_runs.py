@@ -16,7 +16,8 @@ import pytest
 import mu.config
 import mu.setup
 from mu.data.batches.histories import HistoryBatches
-from mu.data.logs.importing import Options, import_log
+from mu.data.logs.importing.options import LogImportOptions
+from mu.data.logs.importing.run import import_log
 from mu.data.logs.interactions import Interactions
 from mu.training.sharding import make_mesh
 
@@ -58,7 +59,7 @@ def write_log(folder, n_users=N_USERS):
             lines.append(f"u{user},t{track},{moment},{title},Artist {track % 5}")
     source = Path(folder) / "plays.csv"
     source.write_text("\n".join(lines) + "\n")
-    import_log([str(source)], Path(folder) / "log", Options(track_attributes=("artist",)))
+    import_log([str(source)], Path(folder) / "log", LogImportOptions(track_attributes=("artist",)))
     return Path(folder) / "log"
 
 

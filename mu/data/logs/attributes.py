@@ -1,7 +1,7 @@
-"""What is known of tracks (or users, or clips), as arrays for models: categories, labels, dates of release, buckets.
+"""Attributes of tracks, users or clips as arrays for models: categories, multi-labels, release dates, hashed names.
 
-The tables are those of a log (`Interactions.tracks`, row = dense id), or any other. Where nothing is known, -1 stands,
-or an empty row of labels: a model learns from what there is.
+The tables are those of a log (`Interactions.tracks`, row = dense id) or any others. A missing value is -1, or an empty
+row of labels.
 """
 
 import hashlib
@@ -10,15 +10,16 @@ from typing import NamedTuple
 import numpy as np
 import polars as pl
 
+from mu.data.logs.timestamps import MISSING, TimestampParser
 from mu.names import nearest
 
 
 class Categories(NamedTuple):
-    """One of several names for each row.
+    """A categorical column as codes.
 
     Attributes:
-      codes: int32 [V], index into `names`, -1 where not known.
-      names: sorted, as numbers where they are.
+      codes: int32 [V], index into `names`; -1 where the value is missing.
+      names: sorted; numbers in numerical order.
     """
 
     codes: np.ndarray
@@ -26,11 +27,11 @@ class Categories(NamedTuple):
 
 
 class Labels(NamedTuple):
-    """Any of several names for each row.
+    """A multi-label column as codes.
 
     Attributes:
-      indptr: int64 [V+1]; row v's labels are `codes[indptr[v]:indptr[v+1]]`.
-      codes: int32, index into `names`; in a row ascending, all different.
+      indptr: int64 [V+1]; the labels of row v are `codes[indptr[v]:indptr[v+1]]`.
+      codes: int32, index into `names`; ascending and distinct within a row.
       names: sorted.
     """
 
@@ -40,10 +41,10 @@ class Labels(NamedTuple):
 
 
 def categorical(table: pl.DataFrame, column: str) -> Categories:
-    """The column of names, numbers or booleans as codes.
+    """Codes of a column of names, numbers or booleans.
 
     Raises:
-      ValueError: no such column; names those there are.
+      ValueError: no such column.
     """
     values = column_of(table, column)
     ordered = values.drop_nulls().unique().sort()
@@ -53,10 +54,12 @@ def categorical(table: pl.DataFrame, column: str) -> Categories:
 
 
 def multi_label(table: pl.DataFrame, column: str, sep: str = "|") -> Labels:
-    """The column of lists, or of names separated by `sep` (spaces around and empty names aside), as codes.
+    """Codes of a column of lists, or of texts of names separated by `sep`.
+
+    Spaces around a name are dropped, and so are empty names.
 
     Raises:
-      ValueError: no such column, or it holds neither text nor lists; names what there is.
+      ValueError: no such column, or it holds neither text nor lists.
     """
     values = column_of(table, column)
     if values.dtype != pl.List:
@@ -74,66 +77,66 @@ def multi_label(table: pl.DataFrame, column: str, sep: str = "|") -> Labels:
 
 
 def released_ms(table: pl.DataFrame, column: str) -> np.ndarray:
-    """int64 [V]: unix milliseconds of the dates in the column, -1 where there is none.
+    """Release dates as int64 [V] unix milliseconds; -1 where a date is missing.
 
-    Dates are ISO 8601 (UTC where no zone is given), dates of Parquet, a year and month or a year alone; then their
-    first moment counts. The year 0 means that nobody knows, as the Million Song Dataset has it. Fit for
-    `mu_kernels.NegativeSampler(available_from=...)`: a track without a date was always there.
+    Dates are ISO 8601 (UTC where no zone is given), dates of Parquet, a year and month, or a year; the first moment of
+    a month or year counts. The year 0 is a missing date, as in the Million Song Dataset. The result is a valid
+    `mu_kernels.NegativeSampler(available_from=...)`: a track without a date is always available.
 
     Raises:
-      ValueError: no such column, or something else stands in it; names the row and the value.
+      ValueError: no such column, or a value is no date; names the row and the value.
     """
-    from mu.data.logs.importing.clock import MISSING, Clock  # brings Numba, which clips do without
-
     values = column_of(table, column)
     if values.dtype.is_temporal():
-        moments = Clock().read(values)
+        moments = TimestampParser().parse(values)
     else:
         text = values.cast(pl.String).str.strip_chars()
         text = text.set(text.str.contains(r"^(0*|0\.0)$"), None)
-        text = text.str.replace(r"^(\d{4})(\.0)?$", "${1}-01")  # years beside gaps are written as floats by some
+        text = text.str.replace(
+            r"^(\d{4})(\.0)?$", "${1}-01"
+        )  # some tools write a column of years with missing values as floats
         text = text.str.replace(r"^(\d{4}-\d{2})$", "${1}-01")
-        moments = Clock("iso").read(text)
+        moments = TimestampParser("iso").parse(text)
         bad = (moments == MISSING) & text.is_not_null().to_numpy()
         if bad.any():
             row = int(np.argmax(bad))
-            who = f" ({table.columns[0]} {table[row, 0]!r})" if table.columns[0] != column else ""
+            row_id = f" ({table.columns[0]} {table[row, 0]!r})" if table.columns[0] != column else ""
             raise ValueError(
-                f"column {column!r}, row {row}{who}: {values[row]!r} is no date; it must be ISO 8601 such as "
+                f"column {column!r}, row {row}{row_id}: {values[row]!r} is no date; it must be ISO 8601 such as "
                 f"2024-05-31, a year and month, or a year ({int(bad.sum()):,} of {len(bad):,} rows are none)"
             )
     return np.where(moments == MISSING, -1, moments)
 
 
-def hashed(strings: pl.Series, buckets: int, seed: int = 0) -> np.ndarray:
-    """int32 [V]: a bucket in `[0, buckets)` for each string, -1 for null.
+def hashed(strings: pl.Series, hash_size: int, seed: int = 0) -> np.ndarray:
+    """Feature hashing: int32 [V], the row in `[0, hash_size)` of each string; -1 for null.
 
-    A function of the string, `buckets` and `seed` alone, on any machine: what a model meets after training, such as
-    a new artist, has a bucket too, and the one it will keep. BLAKE2b of the UTF-8 text; numbers count as they are
-    written.
+    The row depends on the string, `hash_size` and `seed` alone, on any machine, so values that first appear after
+    training, such as a new artist, have a row too and keep it. The hash is BLAKE2b of the UTF-8 text; numbers are
+    hashed as they are written.
 
     Raises:
-      ValueError: `buckets` is not in `[1, 2**31)`.
+      ValueError: `hash_size` is not in `[1, 2**31)`.
     """
-    if not 1 <= buckets < 2**31:
-        raise ValueError(f"buckets is {buckets}; it must lie in [1, 2**31)")
+    if not 1 <= hash_size < 2**31:
+        raise ValueError(f"hash_size is {hash_size}; it must lie in [1, 2**31)")
     key = int(seed).to_bytes(16, "little", signed=True)
 
-    def bucket(text: str) -> int:
-        return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8, key=key).digest(), "little") % buckets
+    def row_of(text: str) -> int:
+        return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8, key=key).digest(), "little") % hash_size
 
     codes, names = categorical(strings.cast(pl.String).to_frame("text"), "text")
-    of_name = np.array([*map(bucket, names), -1], np.int32)  # the last answers for -1
+    of_name = np.array([*map(row_of, names), -1], np.int32)  # the last one is for code -1
     return of_name[codes]
 
 
 def column_of(table: pl.DataFrame, name: str) -> pl.Series:
-    """A column of the table.
+    """The column `name` of the table.
 
     Raises:
-      ValueError: there is none; says the nearest, and all there are.
+      ValueError: no such column; names the nearest one, and all of them.
     """
     if name not in table.columns:
-        there = ", ".join(table.columns)
-        raise ValueError(f"the table has no column {name!r}{nearest(name, table.columns)}; there is: {there}")
+        names = ", ".join(table.columns)
+        raise ValueError(f"the table has no column {name!r}{nearest(name, table.columns)}; there is: {names}")
     return table[name]

@@ -17,6 +17,7 @@ from typing import Any, Self
 import numpy as np
 import polars as pl
 
+from mu.files import read_json
 from mu_kernels import CSR
 
 ARRAYS = {"indptr": np.int64, "items": np.int32, "times": np.int64, "weights": np.float32}
@@ -223,7 +224,7 @@ def load(path: str | os.PathLike[str]) -> Interactions:
     folder = Path(path)
     if not (folder / "card.json").is_file():
         raise FileNotFoundError(f"no log at {folder} (card.json is missing); make one with `mu import`")
-    card = json.loads((folder / "card.json").read_text())
+    card = read_json(folder / "card.json")
     indptr = _open(folder / "indptr.npy", (np.int64,))
     n_events = int(indptr[-1])
     arrays = {

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mu.data.logs.attributes import categorical, hashed, multi_label, released_ms
-from mu.data.logs.importing import Options, import_log
+from mu.data.logs.importing.options import LogImportOptions
+from mu.data.logs.importing.run import import_log
 from mu.data.logs.interactions import load
 from mu.world.tables import write
 from mu.world.world import simulate
@@ -88,9 +89,9 @@ def test_buckets_are_pinned():
         "print(*hashed(pl.Series(['Nina Simone']), 1000))"
     )
     assert int(run_python(code)) == PINNED[0][3]
-    for buckets in (0, 2**31):
-        with pytest.raises(ValueError, match=rf"buckets is {buckets}; it must lie in \[1, 2\*\*31\)"):
-            hashed(names, buckets)
+    for size in (0, 2**31):
+        with pytest.raises(ValueError, match=rf"hash_size is {size}; it must lie in \[1, 2\*\*31\)"):
+            hashed(names, size)
 
 
 def test_buckets_are_filled_evenly():
@@ -108,7 +109,7 @@ def test_an_imported_catalogue_as_arrays(tmp_path):
     """From the files of a world to what a model reads, for tracks that nobody has played yet too."""
     world = simulate("tiny", seed=1)
     write(world, tmp_path / "world")
-    options = Options(track_table=str(tmp_path / "world" / "tracks.csv"), catalogue="all")
+    options = LogImportOptions(track_table=str(tmp_path / "world" / "tracks.csv"), catalogue="all")
     import_log([str(tmp_path / "world" / "plays.csv")], tmp_path / "log", options)
     log = load(tmp_path / "log")
     rows = np.array([int(name.removeprefix("track-")) for name in log.tracks["track"]])

@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mu.commands.import_log import main
-from mu.data.logs.importing import Options, import_log
+from mu.data.logs.importing.options import LogImportOptions
+from mu.data.logs.importing.run import import_log
 from mu.data.logs.interactions import load
 from mu.world.tables import write
 from mu.world.world import simulate
@@ -37,7 +38,7 @@ def test_the_whole_catalogue_as_a_user_imports_it(tmp_path, files, capsys):
     assert "tracks without plays" not in capsys.readouterr().out
     assert main([*files, "--catalogue=all", f"--output={tmp_path / 'all'}"]) == 0
     out, err = capsys.readouterr()
-    assert "tracks without plays: 2" in out and "knows 2 of 4 tracks" in err
+    assert "tracks without plays: 2" in out and "has 2 of 4 tracks" in err
     played, whole = load(tmp_path / "played"), load(tmp_path / "all")
     assert played.tracks["track"].to_list() == ["q", "x", "y", "p"]
     assert whole.tracks.to_dict(as_series=False) == {
@@ -62,24 +63,26 @@ def test_plays_of_unknown_tracks_are_left_out_or_refused(tmp_path, files, capsys
     assert load(tmp_path / "out").tracks["track"].to_list() == ["x", "y", "z", "w"]
     assert main([*files, "--unknown_tracks=error", f"--output={tmp_path / 'no'}"]) == 1
     err = capsys.readouterr().err
-    assert "3 plays are of 2 tracks that t.csv does not know: 'q' (log.csv, line 2), 'p' (log.csv, line 6)." in err
+    assert "3 plays are of 2 tracks that are not in t.csv: 'q' (log.csv, line 2), 'p' (log.csv, line 6)." in err
     assert "--unknown_tracks=skip" in err and not (tmp_path / "no").exists()
 
 
 def test_a_user_whose_tracks_are_all_unknown_goes(tmp_path, files):
     log = write_csv(tmp_path / "log.csv", [("a", "p", 1), ("b", "x", 1)], ["user", "track", "time"])
-    import_log([log], tmp_path / "out", Options(unknown_tracks="skip", track_table=files[1].partition("=")[2]))
+    import_log([log], tmp_path / "out", LogImportOptions(unknown_tracks="skip", track_table=files[1].partition("=")[2]))
     assert load(tmp_path / "out").users["user"].to_list() == ["b"]
     write_csv(tmp_path / "log.csv", [("a", "p", 1)], ["user", "track", "time"])
     with pytest.raises(
-        ValueError, match=r"no plays in the input \(1 rows read, 0 bad, 0 too short, 1 of tracks unknown"
+        ValueError, match=r"no plays in the input \(1 rows read, 0 bad, 0 too short, 1 of tracks that are not"
     ):
-        import_log([log], tmp_path / "no", Options(unknown_tracks="skip", track_table=files[1].partition("=")[2]))
+        import_log(
+            [log], tmp_path / "no", LogImportOptions(unknown_tracks="skip", track_table=files[1].partition("=")[2])
+        )
 
 
 MISTAKES = [
-    (["--catalogue=all"], "--catalogue=all needs a table that says which tracks there are: say --track_table=FILE"),
-    (["--unknown_tracks=skip"], "--unknown_tracks=skip needs a table that says which tracks there are"),
+    (["--catalogue=all"], "--catalogue=all needs a table of the tracks: add --track_table=FILE"),
+    (["--unknown_tracks=skip"], "--unknown_tracks=skip needs a table of the tracks"),
     (["--catalogue=all", "--track_table=none"], "--catalogue=all needs a table"),
     (["--catalogue=all", "--track_table=nowhere.csv"], "no file nowhere.csv"),
     (
@@ -88,16 +91,17 @@ MISTAKES = [
     ),
     (
         ["--unknown_tracks=error", "--track_key=name", "{table}"],
-        "5 plays are of 4 tracks that t.csv does not know: 'q'",
+        "5 plays are of 4 tracks that are not in t.csv: 'q'",
     ),
-    (["--skip_below_share=.5", "--duration=time", "{table}"], "t.csv has: name, year"),
+    (["--skip_below_share=.5", "--play_duration=time", "{table}"], "t.csv has: name, year"),
 ]
 
 
 @pytest.mark.parametrize(("flags", "message"), MISTAKES)
 def test_mistakes_of_users(tmp_path, files, capsys, flags, message):
     flags = [flag.format(table=files[1]) for flag in flags]
-    assert main([files[0], f"--output={tmp_path / 'out'}", *flags]) == 1
+    code = 1 if "5 plays" in message or "no file" in message else 2
+    assert main([files[0], f"--output={tmp_path / 'out'}", *flags]) == code
     assert message in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
 
@@ -106,7 +110,7 @@ def test_columns_of_both_are_the_logs_where_it_plays_the_track(tmp_path):
     rows = [("a", "x", "X of the log", "7"), ("a", "y", "", "")]
     log = write_csv(tmp_path / "log.csv", rows, ["user", "track", "song", "year"])
     table = write_csv(tmp_path / "t.csv", [("x", "X", 1), ("y", "Y", 2), ("z", "Z", 3)], ["track", "name", "year"])
-    options = Options(title="song", track_attributes=("year",), track_table=table, catalogue="all")
+    options = LogImportOptions(title="song", track_attributes=("year",), track_table=table, catalogue="all")
     import_log([log], tmp_path / "out", options)
     assert load(tmp_path / "out").tracks.to_dict(as_series=False) == {
         "track": ["x", "y", "z"],
@@ -119,7 +123,7 @@ def test_ids_that_are_numbers_stay_numbers_while_all_are(tmp_path):
     log = write_csv(tmp_path / "log.csv", [("a", "7")], ["user", "track"])
     for ids, expected in ((["7", "9"], [7, 9]), (["7", "009"], ["7", "009"])):
         table = write_csv(tmp_path / "t.csv", [(name, "r") for name in ids], ["track", "genre"])
-        import_log([log], tmp_path / "out", Options(track_table=table, catalogue="all"), overwrite=True)
+        import_log([log], tmp_path / "out", LogImportOptions(track_table=table, catalogue="all"), overwrite=True)
         assert load(tmp_path / "out").tracks["track"].to_list() == expected
 
 
@@ -147,17 +151,17 @@ def test_catalogue_laws(tmp_path_factory, rows, table, unknown, k_core, min_hist
         "k_core": k_core,
         "min_history": min_history,
         "repeats": "drop" if drop else "keep",
-        "duration": "played_s",
+        "play_duration": "played_s",
         "min_play_s": 10.0,
         "skip_below_s": 30.0,
         "time_unit": "s",
     }
     try:
-        import_log([log], folder / "played", Options(**flags))
+        import_log([log], folder / "played", LogImportOptions(**flags))
     except ValueError as error:
         assert "no play" in str(error)
         return
-    card = import_log([log], folder / "all", Options(**flags, catalogue="all"))
+    card = import_log([log], folder / "all", LogImportOptions(**flags, catalogue="all"))
     played, whole = load(folder / "played"), load(folder / "all")
     for name in ARRAYS:
         assert np.array_equal(getattr(played, name), getattr(whole, name)), name

@@ -12,8 +12,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mu.data.logs.importing import BadRowError, Options, delimited, import_log, kernels, output, reading, run
+from mu.data.logs.importing import delimited, first_pass, formats, kernels, output, run
+from mu.data.logs.importing.bad_rows import BadRowError
+from mu.data.logs.importing.options import LogImportOptions
+from mu.data.logs.importing.run import import_log
 from mu.data.logs.interactions import load
+from mu.data.options import OptionError
 
 ROWS = [  # user, track, time (unix s), weight, title; times tie, users and tracks come in no order
     ("9", "30", 1_600_000_300, 1.0, "Blå"),
@@ -99,7 +103,7 @@ def test_many_files_are_one_log_in_their_order(tmp_path):
 
 def test_lists(tmp_path):
     (tmp_path / "log.txt").write_text("b x y x\n\na y\nc\n")
-    card = import_log([str(tmp_path / "log.txt")], tmp_path / "out", Options(format="lists"))
+    card = import_log([str(tmp_path / "log.txt")], tmp_path / "out", LogImportOptions(format="lists"))
     log = load(tmp_path / "out")
     assert log.indptr.tolist() == [0, 3, 4] and log.items.tolist() == [0, 1, 0, 1]
     assert log.times.tolist() == [0, 1, 2, 3] and log.weights.tolist() == [1] * 4
@@ -111,7 +115,7 @@ def test_parts(tmp_path):
     for part, text in (("train", "1 5 6\n2 7\n"), ("valid", "1 7\n"), ("test", "3 5\n2 8\n")):
         (tmp_path / part).write_text(text)
     files = {part: [str(tmp_path / part)] for part in ("train", "valid", "test")}
-    import_log([], tmp_path / "out", Options(format="lists"), **files)
+    import_log([], tmp_path / "out", LogImportOptions(format="lists"), **files)
     log = load(tmp_path / "out")
     assert log.parts is not None
     assert log.indptr.tolist() == [0, 3, 5, 6]
@@ -141,7 +145,7 @@ def test_tfds_without_tensorflow(tmp_path):
             tfds.core.SplitInfo(name=split, shard_lengths=[len(rows)], num_bytes=1, filename_template=template)
         )
     tfds.folder_dataset.write_metadata(data_dir=str(folder), features=features, split_infos=splits, check_data=False)
-    options = Options(data_dir=str(tmp_path), time="at/time")
+    options = LogImportOptions(data_dir=str(tmp_path), time="at/time")
     import_log([], tmp_path / "out", options, train=["tfds:plays#train"], test=["tfds:plays#test"])
     log = check_rows_log(tmp_path / "out")
     assert log.parts is not None and log.parts.tolist() == [0, 2, 0, 2, 0, 0]
@@ -170,11 +174,11 @@ def test_a_bad_row_stops_or_is_set_aside(tmp_path, text, line, column, value, re
     (tmp_path / "log.csv").write_bytes(text)
     files, options = [str(tmp_path / "log.csv")], {"user": "u", "track": "t", "time_unit": "s"}
     with pytest.raises(BadRowError, match=rf"log.csv, line {line}, column ") as caught:
-        import_log(files, tmp_path / "out", Options(**options))
+        import_log(files, tmp_path / "out", LogImportOptions(**options))
     row = caught.value.row
     assert (row.line, row.column, row.value) == (line, column, value) and reason in row.reason
     assert sorted(path.name for path in tmp_path.iterdir()) == ["log.csv"]
-    card = import_log(files, tmp_path / "out", Options(**options, on_error="skip"))
+    card = import_log(files, tmp_path / "out", LogImportOptions(**options, on_error="skip"))
     assert card["rows_dropped"]["bad"] == 1 and card["events"] == card["rows_in"] - 1
     with open(tmp_path / "out" / "rejected.csv", newline="") as file:
         rejected = list(csv.DictReader(file))
@@ -189,7 +193,7 @@ def test_bad_rows_of_other_formats(tmp_path):
         b'{"user": 1, "track": 2}\n{"user": 1,\n[1]\n{"user": 1, "track": null}\n'
         b'{"user": 1, "track": [2]}\n{"user": "\xff", "track": 2}\n'
     )
-    card = import_log([str(tmp_path / "a.jsonl")], tmp_path / "a", Options(on_error="skip"))
+    card = import_log([str(tmp_path / "a.jsonl")], tmp_path / "a", LogImportOptions(on_error="skip"))
     assert (card["rows_in"], card["rows_dropped"]["bad"], card["events"]) == (6, 5, 1)
     lines = pl.read_csv(tmp_path / "a" / "rejected.csv")
     assert lines["line"].to_list() == [2, 3, 4, 5, 6]
@@ -199,7 +203,7 @@ def test_bad_rows_of_other_formats(tmp_path):
         import_log([str(tmp_path / "b.parquet")], tmp_path / "b")
     (tmp_path / "c.txt").write_bytes(b"1 2 3\n2 3 \xff 4\n")
     with pytest.raises(BadRowError, match=r"c.txt, line 2, column track: invalid utf-8"):
-        import_log([str(tmp_path / "c.txt")], tmp_path / "c", Options(format="lists"))
+        import_log([str(tmp_path / "c.txt")], tmp_path / "c", LogImportOptions(format="lists"))
     (tmp_path / "d.csv.gz").write_bytes(gzip.compress(b"user,track\n" + b"1,2\n" * 9999)[:-20])
     with pytest.raises(ValueError, match=r"d.csv.gz cannot be read, it may be damaged"):
         import_log([str(tmp_path / "d.csv.gz")], tmp_path / "d")
@@ -210,10 +214,10 @@ def test_bad_rows_of_other_formats(tmp_path):
 
 def test_encoding(tmp_path):
     source = write_csv(tmp_path / "log.csv", encoding="latin-1")
-    import_log([source], tmp_path / "out", Options(encoding="latin-1"))
+    import_log([source], tmp_path / "out", LogImportOptions(encoding="latin-1"))
     check_rows_log(tmp_path / "out")
     with pytest.raises(ValueError, match="does not contain ASCII"):
-        Options(encoding="utf-16")
+        LogImportOptions(encoding="utf-16")
 
 
 def test_an_interrupted_import_leaves_nothing(tmp_path, monkeypatch):
@@ -224,21 +228,21 @@ def test_an_interrupted_import_leaves_nothing(tmp_path, monkeypatch):
             raise KeyboardInterrupt
 
         with monkeypatch.context() as patch:
-            patch.setattr(reading if name == "check" else run, name, interrupt)
+            patch.setattr(first_pass if name == "check" else run, name, interrupt)
             with pytest.raises(KeyboardInterrupt):
-                import_log([source], tmp_path / "deep" / "out", Options(k_core=2))
+                import_log([source], tmp_path / "deep" / "out", LogImportOptions(k_core=2))
         left = [path for path in tmp_path.rglob("*") if path.is_file() or "import" in path.name]
         assert left == [tmp_path / "log.csv"]
 
 
 def test_an_existing_output_is_refused_or_replaced_whole(tmp_path, monkeypatch):
     source = write_csv(tmp_path / "log.csv")
-    import_log([source], tmp_path / "out", Options(k_core=2, min_history=2))
+    import_log([source], tmp_path / "out", LogImportOptions(k_core=2, min_history=2))
     before = files_of(tmp_path / "out")
     with pytest.raises(FileExistsError, match="--overwrite"):
         import_log([source], tmp_path / "out")
     with monkeypatch.context() as patch:
-        patch.setattr(run.cards, "write", lambda *_: 1 / 0)
+        patch.setattr(run, "write_card", lambda *_: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             import_log([source], tmp_path / "out", overwrite=True)
     assert files_of(tmp_path / "out") == before
@@ -282,7 +286,7 @@ def test_times(tmp_path, unit, times, expected, read, kind):
         write_csv(path, rows, ["user", "track", "time"])
     else:
         path.write_text("".join(json.dumps({"user": u, "track": t, "time": time}) + "\n" for u, t, time in rows))
-    card = import_log([str(path)], tmp_path / "out", Options(time_unit=unit))
+    card = import_log([str(path)], tmp_path / "out", LogImportOptions(time_unit=unit))
     assert load(tmp_path / "out").times.tolist() == expected and card["time_unit_read"] == read
 
 
@@ -367,12 +371,12 @@ log_rows = st.lists(
 def test_rules_against_the_slow_twin(tmp_path_factory, rows, k_core, min_history, drop, min_play_s):
     folder = tmp_path_factory.mktemp("rules")
     source = write_csv(folder / "log.csv", rows, ["user", "track", "time", "played_s"])
-    options = Options(
+    options = LogImportOptions(
         k_core=k_core,
         min_history=min_history,
         repeats="drop" if drop else "keep",
         min_play_s=min_play_s,
-        duration="played_s",
+        play_duration="played_s",
         time_unit="s",
     )
     expected, dropped = slow_rules(rows, k_core, min_history, drop, min_play_s)
@@ -395,19 +399,19 @@ def test_rules_against_the_slow_twin(tmp_path_factory, rows, k_core, min_history
 def test_played_milliseconds(tmp_path):
     rows = [("u", "a", 29_999), ("u", "b", 30_000)]
     source = write_csv(tmp_path / "log.csv", rows, ["user", "track", "ms_played"])
-    card = import_log([source], tmp_path / "out", Options(min_play_s=30))
+    card = import_log([source], tmp_path / "out", LogImportOptions(min_play_s=30))
     assert load(tmp_path / "out").tracks["track"].to_list() == ["b"]
     assert card["rows_dropped"]["min_play_s"] == 1
 
 
-def test_attributes_and_tables(tmp_path):
+def test_attributes_and_tables(tmp_path, caplog):
+    caplog.set_level("INFO")
     rows = [("1", "x", "se", "First"), ("2", "y", "", "B"), ("1", "y", "no", "other")]
     source = write_csv(tmp_path / "log.csv", rows, ["user", "track", "country", "album"])
     table = str(tmp_path / "t.tsv")
     pathlib.Path(table).write_text('id\tname\tyear\ny\tThe "Y"\t1999\nz\tZ\t2000\n')
-    said = []
-    options = Options(track_attributes=("album",), user_attributes=("country",), track_table=table)
-    import_log([source], tmp_path / "out", options, say=said.append)
+    options = LogImportOptions(track_attributes=("album",), user_attributes=("country",), track_table=table)
+    import_log([source], tmp_path / "out", options)
     log = load(tmp_path / "out")
     assert log.users.to_dict(as_series=False) == {"user": [1, 2], "country": ["se", None]}
     assert log.tracks.to_dict(as_series=False) == {
@@ -416,8 +420,7 @@ def test_attributes_and_tables(tmp_path):
         "title": [None, 'The "Y"'],
         "year": [None, 1999],
     }
-    assert any("'name' is taken for the title" in line for line in said)
-    assert any("knows 1 of 2 tracks" in line for line in said)
+    assert "'name' is taken for the title" in caplog.text and "has 1 of 2 tracks" in caplog.text
 
 
 def test_recbole_tables_are_found(tmp_path):
@@ -444,13 +447,13 @@ def test_recbole_tables_are_found(tmp_path):
 )
 def test_misspelt_columns_are_refused(tmp_path, options, message):
     with pytest.raises(ValueError, match=message):
-        import_log([write_csv(tmp_path / "log.csv")], tmp_path / "out", Options(**options))
+        import_log([write_csv(tmp_path / "log.csv")], tmp_path / "out", LogImportOptions(**options))
 
 
-def test_usual_names_are_said_aloud(tmp_path):
-    said = []
+def test_usual_names_are_logged(tmp_path, caplog):
+    caplog.set_level("INFO")
     source = write_csv(tmp_path / "log.csv", ROWS, ["userID", "artist-id", "timestamp", "plays", "artist_name"])
-    import_log([source], tmp_path / "out", say=said.append)
+    import_log([source], tmp_path / "out")
     check_rows_log(tmp_path / "out")
     for column, role in (
         ("userID", "user"),
@@ -458,12 +461,14 @@ def test_usual_names_are_said_aloud(tmp_path):
         ("plays", "weight"),
         ("artist_name", "title"),
     ):
-        assert any(f"column {column!r} is taken for the {role}" in line for line in said)
+        assert f"column {column!r} is taken for the {role}" in caplog.text
 
 
 def test_columns_of_a_file_without_a_header(tmp_path):
     (tmp_path / "u.data").write_text("1\t5\t100\n1\t6\t50\n")
-    import_log([str(tmp_path / "u.data")], tmp_path / "out", Options(format="tsv", columns=("user", "item", "ts")))
+    import_log(
+        [str(tmp_path / "u.data")], tmp_path / "out", LogImportOptions(format="tsv", columns=("user", "item", "ts"))
+    )
     assert load(tmp_path / "out").times.tolist() == [50_000, 100_000]
 
 
@@ -472,17 +477,17 @@ fields = st.text(st.sampled_from('a0 1,"é\n-\t'), max_size=5) | st.integers(-30
 
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.tuples(fields, fields, fields), min_size=1, max_size=8), st.integers(1, 40), st.booleans())
-def test_plain_and_careful_cutting_agree(tmp_path_factory, rows, block_bytes, skip):
-    """The same text, in blocks of any size: cut by the kernel where it can be, and by Python everywhere."""
+def test_plain_and_careful_splitting_agree(tmp_path_factory, rows, block_bytes, skip):
+    """The same text, in blocks of any size: split by the kernel where it can be, and by Python everywhere."""
     folder = tmp_path_factory.mktemp("cut")
     source = write_csv(folder / "log.csv", rows, ["user", "track", "weight"])
-    options = Options(on_error="skip" if skip else "stop")
+    options = LogImportOptions(on_error="skip" if skip else "stop")
     results = []
-    plain = delimited._cut_plain
+    plain = delimited.split_plain
     with pytest.MonkeyPatch.context() as patch:
-        for size, cut in ((1 << 20, lambda *_: None), (block_bytes, plain), (1 << 20, plain)):
+        for size, split in ((1 << 20, lambda *_: None), (block_bytes, plain), (1 << 20, plain)):
             patch.setattr(delimited, "BLOCK_BYTES", size)
-            patch.setattr(delimited, "_cut_plain", cut)
+            patch.setattr(delimited, "split_plain", split)
             try:
                 import_log([source], folder / "out", options, overwrite=True)
                 results.append(files_of(folder / "out"))
@@ -496,7 +501,7 @@ def test_the_fast_path_gives_the_bytes_of_the_careful_one(tmp_path, monkeypatch)
     rows = generator.integers(0, [300, 900, 10**9], (20_000, 3)).tolist()
     source = write_csv(tmp_path / "log.csv", rows, ["user", "track", "time"])
     import_log([source], tmp_path / "fast")
-    monkeypatch.setattr(delimited, "_cut_plain", lambda *_: None)
+    monkeypatch.setattr(delimited, "split_plain", lambda *_: None)
     import_log([source], tmp_path / "careful")
     assert files_of(tmp_path / "fast") == files_of(tmp_path / "careful")
 
@@ -505,7 +510,7 @@ def test_sorting_kernel_is_stable():
     generator = np.random.default_rng(4)
     for n in (0, 1, 15, 16, 17, 100, 1000):
         values = generator.integers(0, 7, n)
-        assert kernels._stable_order(values).tolist() == np.argsort(values, kind="stable").tolist()
+        assert kernels.stable_order(values).tolist() == np.argsort(values, kind="stable").tolist()
 
 
 REAL = [
@@ -519,7 +524,7 @@ REAL = [
 @pytest.mark.parametrize(("name", "format", "counts"), REAL)
 def test_real_logs(data_dir, tmp_path, name, format, counts):
     table = data_dir / "lastfm_hetrec2011" / "artists.dat.gz" if "hetrec" in name else None
-    options = Options(format=format, track_table=str(table) if table else None)
+    options = LogImportOptions(format=format, track_table=str(table) if table else None)
     card = import_log([str(data_dir / name)], tmp_path / "out", options)
     assert (card["users"], card["tracks"], card["events"]) == counts
     log = load(tmp_path / "out")
@@ -540,7 +545,48 @@ def test_real_logs(data_dir, tmp_path, name, format, counts):
 def test_real_logs_in_parts(data_dir, tmp_path, folder, end, users, tracks, parts):
     names = ("train", "valid", "test")
     files = {name: [str(data_dir / folder / (name + end))] for name, n in zip(names, parts, strict=True) if n}
-    card = import_log([], tmp_path / "out", Options(format="lists"), **files)
+    card = import_log([], tmp_path / "out", LogImportOptions(format="lists"), **files)
     assert (card["users"], card["tracks"]) == (users, tracks)
     found = load(tmp_path / "out").parts
     assert found is not None and tuple(np.bincount(found, minlength=3)) == parts
+
+
+PIPES = """
+import numpy as np
+import polars as pl
+from mu.data.logs.importing.formats import RowBatch
+
+class Pipes:
+    def header(self, source, options):
+        return ["user", "track", "time"]
+
+    def batches(self, source, wanted, options):
+        frame = pl.read_csv(source.name, separator="|", has_header=False, new_columns=self.header(source, options))
+        yield RowBatch(frame.select(wanted), lines=np.arange(1, len(frame) + 1), bad=[], done=1.0)
+
+pipes = Pipes()
+nothing = 7
+"""
+
+
+def test_a_format_of_another_package_is_chosen_by_its_path(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "a_package_of_mine.py").write_text(PIPES)
+    (tmp_path / "log.pipes").write_text("".join(f"{user}|{track}|{time}\n" for user, track, time, *_ in ROWS))
+    options = LogImportOptions(format="a_package_of_mine:pipes")
+    card = import_log([str(tmp_path / "log.pipes")], tmp_path / "out", options)
+    assert load(tmp_path / "out").items.tolist() == ITEMS and card["options"]["format"] == "a_package_of_mine:pipes"
+    for format, message in (
+        ("csw", r"format is 'csw' \(did you mean 'csv'\?\); it must be one of csv, tsv, .* package.module:attribute"),
+        ("a_package_of_nobody:pipes", "--format=a_package_of_nobody:pipes cannot be imported: No module named"),
+        ("a_package_of_mine:pipe", "cannot be imported: module 'a_package_of_mine' has no attribute 'pipe'"),
+        ("a_package_of_mine:nothing", "is no LogFormat: it needs the functions `header` and `batches`"),
+        ("tfds", "name the data set as tfds:NAME"),
+    ):
+        with pytest.raises(OptionError, match=message):
+            LogImportOptions(format=format)
+
+
+@pytest.mark.parametrize("name", formats.FORMATS)
+def test_built_in_formats_are_in_the_same_table(name):
+    assert isinstance(formats.load_format(name), formats.LogFormat)

@@ -1,21 +1,69 @@
-"""The card of a log: where it came from, what was left out, what it looks like."""
+"""The card of a log: statistics of its arrays, the rows dropped, its inputs and options."""
 
-import json
+import dataclasses
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from mu.data.logs.importing.first_pass import FirstPass
+from mu.data.logs.importing.options import LogImportOptions
+from mu.data.logs.importing.rows import ColumnRoles
 from mu.data.logs.interactions import OUTCOMES
+from mu.files import write_json
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 QUANTILES = (0.0, 0.1, 0.25, 0.5, 0.75, 0.9, 0.99, 1.0)
 CHUNK = 1 << 20
 
 
+def make_card(
+    folder: Path,
+    n_tracks: int,
+    first_pass: FirstPass,
+    roles: ColumnRoles,
+    options: LogImportOptions,
+    n_rejected: int,
+    dropped: dict[str, int],
+    inputs: list[dict[str, Any]],
+) -> dict[str, Any]:
+    """The card of the log in `folder`.
+
+    Args:
+      folder: of the arrays.
+      n_tracks: number of tracks, those without plays too.
+      first_pass: what was read.
+      roles: of the columns.
+      options: of the import.
+      n_rejected: number of rows in rejected.csv.
+      dropped: rule -> number of plays that it dropped.
+      inputs: name, sha256 and bytes of each file.
+    """
+    columns, catalogue = {}, {}
+    if first_pass.event_columns:
+        columns = {"event_columns": first_pass.vocabularies}
+    if table := first_pass.catalogue:
+        catalogue = {"unknown_tracks": {"tracks": table.unknown_tracks, "plays": table.unknown_plays}}
+    return {
+        "format_version": FORMAT_VERSION,
+        **describe(folder, n_tracks),
+        "time_unit": "ms" if roles.time else "order",
+        "time_unit_read": first_pass.times.unit if roles.time else None,
+        "rows_in": first_pass.rows_in,
+        "rejected": n_rejected,
+        "rows_dropped": {"bad": first_pass.bad, "min_play_s": first_pass.short} | dropped,
+        "clock_backwards": first_pass.backward.n if roles.time else None,
+        **columns,
+        **catalogue,
+        "inputs": inputs,
+        "columns": dataclasses.asdict(roles),
+        "ids": "numbered by first appearance in the input; then tracks without plays, as in the track table",
+        "options": options.recorded(),
+    }
+
+
 def describe(folder: Path, n_tracks: int) -> dict[str, Any]:
-    """Numbers of the arrays in `folder`: counts, quantiles of history length, concentration, span of time,
-    outcomes."""
+    """Statistics of the arrays: counts, quantiles of history length, concentration, first and last time, outcomes."""
     lengths = np.diff(np.load(folder / "indptr.npy"))
     items = np.load(folder / "items.npy", mmap_mode="r")
     times = np.load(folder / "times.npy", mmap_mode="r")
@@ -44,6 +92,6 @@ def describe(folder: Path, n_tracks: int) -> dict[str, Any]:
     } | more
 
 
-def write(folder: Path, card: dict[str, Any]) -> None:
+def write_card(folder: Path, card: dict[str, Any]) -> None:
     """Writes card.json, the last file of an import."""
-    (folder / "card.json").write_text(json.dumps(card, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    write_json(folder / "card.json", card)

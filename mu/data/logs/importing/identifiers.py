@@ -1,15 +1,15 @@
-"""Ids of any kind, numbered 0, 1, 2, ... in the order in which they first appear in the input."""
+"""Dense ids: ids of any kind numbered 0, 1, 2, ... in the order in which they first appear in the input."""
 
 import numpy as np
 import polars as pl
 
 from mu.data.logs.importing import kernels
 
-_LOAD = 0.6  # share of the table in use before it doubles; linear probing slows down beyond
+_LOAD = 0.6  # the table doubles when this share is in use; linear probing slows down beyond
 
 
 def plain_integers(texts: pl.Series) -> pl.Series | None:
-    """`texts` as Int64 where all are whole numbers written the one plain way (nothing is lost); else None."""
+    """`texts` as Int64 if all are whole numbers in canonical form ("7", not "007"); else None."""
     if texts.dtype.is_integer():
         return texts.cast(pl.Int64)
     numbers = texts.cast(pl.Int64, strict=False)
@@ -19,10 +19,10 @@ def plain_integers(texts: pl.Series) -> pl.Series | None:
 
 
 class Identifiers:
-    """The ids seen so far.
+    """The ids so far, and their dense numbers.
 
-    Ids are kept as Int64 while all of them are whole numbers written the plain way ("7", not "007"), and as
-    text from the first that is not; numbering does not depend on it.
+    Ids are stored as Int64 while all of them are whole numbers in canonical form, and as text from the first one that
+    is not. The numbering does not depend on this.
     """
 
     def __init__(self) -> None:
@@ -36,11 +36,10 @@ class Identifiers:
         return self._n
 
     def number(self, ids: pl.Series) -> tuple[np.ndarray, np.ndarray]:
-        """Dense ids of `ids` (String or integers, none missing).
+        """Numbers ids (String or integers, none missing).
 
         Returns:
-          int32 [n] dense ids, and int64: the positions in `ids` where an id appeared for the first time, in
-          order.
+          int32 [n] dense ids, and int64: the positions of new ids in `ids`, in order.
 
         Raises:
           ValueError: more than 2**31 - 1 different ids.
@@ -91,17 +90,16 @@ class Identifiers:
         kernels.refill(self._keys[: self._n], self._table_keys, self._table_ids)
 
     def _number_texts(self, ids: pl.Series, texts: dict[str, int]) -> tuple[np.ndarray, np.ndarray]:
-        """Python sees each id of a batch once; the rest is one hash join."""
+        """Looks up each distinct id in a dict; the rest is one hash join."""
         frame = ids.to_frame("id").with_row_index("at")
         unique = frame.group_by("id", maintain_order=True).agg(pl.col("at").first())
         first = []
         dense = np.empty(len(unique), np.int32)
         for index, (text, at) in enumerate(zip(unique["id"].to_list(), unique["at"].to_list(), strict=True)):
-            known = texts.get(text)
-            if known is None:
-                known = texts[text] = len(texts)
+            if text not in texts:
+                texts[text] = len(texts)
                 first.append(at)
-            dense[index] = known
+            dense[index] = texts[text]
         self._n = len(texts)
         numbered = unique.select("id", dense=pl.Series(dense))
         out = frame.join(numbered, on="id", how="left", maintain_order="left")["dense"]

@@ -1,4 +1,4 @@
-"""The loops over plays that NumPy cannot say: numbering ids, placing and sorting plays, dropping the rare."""
+"""Kernels of the import: numbering ids, sorting plays, dropping rare users and tracks, splitting integers."""
 
 import numpy as np
 
@@ -12,11 +12,10 @@ EMPTY = -1
 def look_up(keys, start, table_keys, table_ids, n_known, limit, out, first):
     """Dense ids of `keys[start:]`, new keys numbered from `n_known` on; open addressing, linear probing.
 
-    `first[i]` receives the position of the i-th new key. Stops where the table would hold more than `limit`
-    keys.
+    `first[i]` receives the position of the i-th new key. Stops before the table holds more than `limit` keys.
 
     Returns:
-      (position reached, number of keys known): the caller grows the table and calls again until all are done.
+      (position reached, number of new keys): the caller grows the table and calls again until all are done.
     """
     mask = len(table_keys) - 1
     n_new = 0
@@ -38,7 +37,7 @@ def look_up(keys, start, table_keys, table_ids, n_known, limit, out, first):
 
 @kernel
 def refill(keys, table_keys, table_ids):
-    """Enters `keys`, all different, with ids 0, 1, ... into an empty table."""
+    """Enters distinct `keys` with ids 0, 1, ... into an empty table."""
     mask = len(table_keys) - 1
     for at in range(len(keys)):
         slot = _slot_hash(keys[at]) & mask
@@ -56,7 +55,7 @@ def _slot_hash(key):
 
 @kernel
 def take_slots(users, cursor, out):
-    """The place of each play, in input order, within its user's row; moves `cursor` on."""
+    """The next free place in the row of each play's user, in input order; advances `cursor`."""
     for at in range(len(users)):
         user = users[at]
         out[at] = cursor[user]
@@ -65,10 +64,10 @@ def take_slots(users, cursor, out):
 
 @kernel
 def count_backwards(users, times, last):
-    """Plays earlier than the one before of the same user, whose time is in `last`, which moves on.
+    """Counts plays that are earlier than the previous play of the same user, whose time is in `last`; updates `last`.
 
     Returns:
-      (how many, position of the first or -1).
+      (count, position of the first or -1).
     """
     n, first = 0, -1
     for at in range(len(users)):
@@ -83,7 +82,7 @@ def count_backwards(users, times, last):
 
 @kernel
 def scatter(values, slots, shift, out):
-    """`out[slot + shift[slot]] = value`; an empty `shift` stands for zeros."""
+    """`out[slot + shift[slot]] = value`; an empty `shift` means zeros."""
     if len(shift) == 0:
         for at in range(len(slots)):
             out[slots[at]] = values[at]
@@ -104,7 +103,7 @@ def any_unsorted(indptr, times):
 
 @kernel
 def sort_rows(first_row, stop_row, indptr, times, shift):
-    """Sorts each row by time, equal times in the order they are in; `shift[old place] = new - old place`."""
+    """Sorts each row by time, stable; `shift[old place] = new - old place`."""
     for row in range(first_row, stop_row):
         start, stop = indptr[row], indptr[row + 1]
         ordered = True
@@ -114,19 +113,19 @@ def sort_rows(first_row, stop_row, indptr, times, shift):
                 break
         if ordered:
             continue
-        held = times[start:stop].copy()
-        order = _stable_order(held)
+        unsorted = times[start:stop].copy()
+        order = stable_order(unsorted)
         for new in range(stop - start):
             old = order[new]
-            times[start + new] = held[old]
+            times[start + new] = unsorted[old]
             shift[start + old] = new - old
 
 
 @kernel
-def _stable_order(values):
-    """int32: positions of `values` in ascending order, equal values in theirs; runs of 16, merged from below.
+def stable_order(values):
+    """int32: the stable argsort of `values`, by insertion sort in runs of 16 and merging.
 
-    np.argsort(kind="mergesort") says the same, and takes 3 s to compile.
+    np.argsort(kind="mergesort") gives the same, and takes 3 s to compile.
     """
     n = len(values)
     order = np.arange(n).astype(np.int32)
@@ -158,7 +157,7 @@ def _stable_order(values):
 
 @kernel
 def drop_repeats(indptr, items, n_items, keep):
-    """Clears `keep` at each play of a track that its user has played before; the number cleared."""
+    """Clears `keep` at each play of a track that its user has played before; returns the number cleared."""
     last_user = np.full(n_items, -1, np.int64)
     n_dropped = 0
     for user in range(len(indptr) - 1):
@@ -175,7 +174,11 @@ def drop_repeats(indptr, items, n_items, keep):
 
 @kernel
 def drop_rare(indptr, items, n_items, user_minimum, track_minimum, keep):
-    """Clears `keep` of users and tracks below their minimum of kept plays, until none is; how many."""
+    """Clears `keep` of users and tracks with fewer kept plays than their minimum, until none is left.
+
+    Returns:
+      The number of plays cleared.
+    """
     n_users = len(indptr) - 1
     of_user = np.zeros(n_users, np.int64)
     of_track = np.zeros(n_items, np.int64)
@@ -203,12 +206,12 @@ def drop_rare(indptr, items, n_items, user_minimum, track_minimum, keep):
 
 
 @kernel
-def cut_integers(data, separator, n_columns, slot_of, out, integer):
-    """Whole numbers out of lines of `n_columns` fields; each line ends with a newline.
+def split_integers(data, separator, n_columns, slot_of, out, integer):
+    """Parses the whole numbers in lines of `n_columns` fields; each line ends with a newline.
 
-    Column c goes to `out[slot_of[c]]` where `slot_of[c] >= 0`; `integer[slot]` is cleared where a field is
-    not a whole number of at most 18 digits written the one plain way (no sign +, no leading zero, no space),
-    which is what makes the number as good as the text.
+    Column c goes to `out[slot_of[c]]` where `slot_of[c] >= 0`. `integer[slot]` is cleared where a field is not a whole
+    number of at most 18 digits in canonical form (no sign +, no leading zero, no space), from which its text can be
+    written again.
 
     Returns:
       The number of lines, or -1 where a line does not have `n_columns` fields.

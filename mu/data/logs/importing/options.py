@@ -1,114 +1,160 @@
-"""What to make of the files: the flags of `mu import`, checked."""
+"""The options of `mu import`: declared here once, checked here."""
 
 import dataclasses
 import os
-from typing import Any
+from typing import Any, Literal
 
-from mu.data.logs.importing.clock import UNITS
-from mu.data.logs.importing.columns import NONE
-from mu.data.logs.importing.sources import FORMATS, ascii_superset
+from mu.data.logs.importing.formats import FORMATS, load_format
+from mu.data.logs.importing.text_files import check_encoding
+from mu.data.options import OptionError, check_choices, option
+
+NONE = "none"
+_FILES = "files"
+_COLUMNS = "columns (default: a usual name, which is logged; 'none' for no column)"
+_EVENTS = "outcomes and event columns (default: not read)"
+_ATTRIBUTES = "attributes of tracks and users"
+_RULES = "rules, in the order in which they apply"
 
 
 @dataclasses.dataclass(frozen=True)
-class Options:
-    """What to make of the files; the flags of `mu import`.
+class LogImportOptions:
+    """Options of the import of a log; `mu import --help` describes each."""
 
-    Attributes:
-      format: of files: one of `FORMATS` but tfds; None goes by the extension.
-      user, track, time, weight, duration, title: columns of the log; None looks for a usual name (said
-        aloud), 'none' does without.
-      finished: column of the log that says by 1 or true that a play was finished, by 0 or false that it was skipped;
-        None does without.
-      skipped: the same the other way round.
-      event_columns: columns of the log with a category of each play (device, platform, context), kept as they are.
-      track_attributes, user_attributes: columns of the log kept in the tables, by the first play of each.
-      track_table, user_table: a file with more attributes, joined by id (any format).
-      track_key, user_key: the column of that file that holds the id; None looks for it.
-      catalogue: 'played', the tracks that were played; or 'all', those of the track table too, so that a track that
-        came out after the log can be recommended.
-      unknown_tracks: what becomes of plays of tracks that the track table does not know: 'keep', 'skip' or 'error'.
-      time_unit: 's', 'ms', 'iso'; 'auto' decides by magnitude.
-      duration_unit: 's' or 'ms'; 'auto' takes 'ms' where the name of the column says so.
-      skip_below_s: plays of fewer seconds were skipped; 0 does not ask.
-      skip_below_share: plays of less than this share of the track's length were skipped; 0 does not ask.
-      length: column of the log or the track table with the track's length; None looks in the table.
-      length_unit: its unit, as `duration_unit`.
-      columns: names for the columns of files without a header.
-      encoding: of text files.
-      data_dir: folder of TFDS.
-      repeats: 'keep', or 'drop' for the first play only of each user and track.
-      k_core: users and tracks with fewer plays go, until none is left; 0 keeps all.
-      min_history: users with fewer plays go; 0 keeps all.
-      min_play_s: plays of fewer seconds go; 0 keeps all.
-      on_error: 'stop', or 'skip' to set bad rows aside in rejected.csv.
-    """
+    format: str | None = option(
+        None,
+        f"{', '.join(list(FORMATS)[:-1])}, or the path of another, package.module:attribute (default: by extension)",
+        group=_FILES,
+        metavar="NAME",
+    )
+    columns: tuple[str, ...] = option(
+        (), "names for the columns of files without a header", group=_FILES, metavar="A,B,..."
+    )
+    encoding: str = option("utf-8", "of text files, e.g. latin-1 (default: utf-8)", group=_FILES)
+    data_dir: str | None = option(None, "folder of TFDS data sets", group=_FILES, metavar="DIR")
 
-    format: str | None = None
-    user: str | None = None
-    track: str | None = None
-    time: str | None = None
-    weight: str | None = None
-    duration: str | None = None
-    title: str | None = None
-    finished: str | None = None
-    skipped: str | None = None
-    event_columns: tuple[str, ...] = ()
-    track_attributes: tuple[str, ...] = ()
-    user_attributes: tuple[str, ...] = ()
-    track_table: str | None = None
-    user_table: str | None = None
-    track_key: str | None = None
-    user_key: str | None = None
-    catalogue: str = "played"
-    unknown_tracks: str = "keep"
-    time_unit: str = "auto"
-    duration_unit: str = "auto"
-    skip_below_s: float = 0.0
-    skip_below_share: float = 0.0
-    length: str | None = None
-    length_unit: str = "auto"
-    columns: tuple[str, ...] | None = None
-    encoding: str = "utf-8"
-    data_dir: str | None = None
-    repeats: str = "keep"
-    k_core: int = 0
-    min_history: int = 0
-    min_play_s: float = 0.0
-    on_error: str = "stop"
+    user: str | None = option(None, "ids of users", group=_COLUMNS, metavar="NAME")
+    track: str | None = option(None, "ids of tracks", group=_COLUMNS, metavar="NAME")
+    time: str | None = option(None, "times; without, plays keep the order of the input", group=_COLUMNS, metavar="NAME")
+    weight: str | None = option(None, "count, rating, ... of a play; 1 without", group=_COLUMNS, metavar="NAME")
+    play_duration: str | None = option(
+        None, "time played, for --min_play_s, --skip_below_s, --skip_below_share", group=_COLUMNS, metavar="NAME"
+    )
+    title: str | None = option(
+        None, "title of the track, in the log or the track table", group=_COLUMNS, metavar="NAME"
+    )
+    time_unit: Literal["auto", "s", "ms", "iso"] = option(
+        "auto", "unix s, unix ms, ISO 8601 (UTC where no zone is given); auto: by magnitude", group=_COLUMNS
+    )
+    play_duration_unit: Literal["auto", "s", "ms"] = option(
+        "auto", "auto: ms if the name of the column says so, else s", group=_COLUMNS
+    )
+
+    finished: str | None = option(
+        None,
+        "1, true or yes where a play was finished, 0, false or no where it was skipped, empty where it is not known",
+        group=_EVENTS,
+        metavar="NAME",
+    )
+    skipped: str | None = option(None, "the reverse: 1 where a play was skipped", group=_EVENTS, metavar="NAME")
+    event_columns: tuple[str, ...] = option(
+        (),
+        "columns with a category of each play (device, platform, context), kept in the log under their names; up to "
+        "65,536 different values each, empty included",
+        group=_EVENTS,
+        metavar="A,B,...",
+    )
+    skip_below_s: float = option(
+        0.0,
+        "without a column of outcomes: a play of fewer than S seconds was skipped (30 is usual), others were finished",
+        group=_EVENTS,
+        metavar="S",
+    )
+    skip_below_share: float = option(
+        0.0,
+        "the same for less than the share F of the track (.5 is usual); both may be given; the outcome is unknown "
+        "where the duration of the track is",
+        group=_EVENTS,
+        metavar="F",
+    )
+    track_duration: str | None = option(
+        None,
+        "duration of the track, in the log or the track table, for --skip_below_share",
+        group=_EVENTS,
+        metavar="NAME",
+    )
+    track_duration_unit: Literal["auto", "s", "ms"] = option("auto", "as --play_duration_unit", group=_EVENTS)
+
+    track_attributes: tuple[str, ...] = option(
+        (),
+        "columns of the log to keep in tracks.parquet, by the first play of each track",
+        group=_ATTRIBUTES,
+        metavar="A,B,...",
+    )
+    user_attributes: tuple[str, ...] = option(
+        (), "columns of the log to keep in users.parquet", group=_ATTRIBUTES, metavar="A,B,..."
+    )
+    track_table: str | None = option(
+        None,
+        "a file of any format with more columns, joined by the track's id ('none': not RecBole's .item)",
+        group=_ATTRIBUTES,
+        metavar="FILE",
+    )
+    user_table: str | None = option(None, "the same for users", group=_ATTRIBUTES, metavar="FILE")
+    track_key: str | None = option(
+        None, "column of ids in the track table (default: by name)", group=_ATTRIBUTES, metavar="NAME"
+    )
+    user_key: str | None = option(
+        None, "column of ids in the user table (default: by name)", group=_ATTRIBUTES, metavar="NAME"
+    )
+    catalogue: Literal["played", "all"] = option(
+        "played",
+        "all: tracks of the track table without plays stay too, with ids after those of the others, and so do tracks "
+        "whose plays a rule drops: candidates to recommend on their first day",
+        group=_ATTRIBUTES,
+    )
+    unknown_tracks: Literal["keep", "skip", "error"] = option(
+        "keep",
+        "plays of tracks that are not in the track table stay, without attributes; or are dropped (after "
+        "--min_play_s); or stop the import",
+        group=_ATTRIBUTES,
+    )
+
+    on_error: Literal["stop", "skip"] = option(
+        "stop", "a bad row stops the import, or is written to rejected.csv", group=_RULES
+    )
+    min_play_s: float = option(0.0, "drop plays shorter than S seconds", group=_RULES, metavar="S")
+    repeats: Literal["keep", "drop"] = option("keep", "drop: of a user's plays of a track keep the first", group=_RULES)
+    k_core: int = option(
+        0, "drop users and tracks with fewer than K plays, until none is left", group=_RULES, metavar="K"
+    )
+    min_history: int = option(0, "drop users with fewer than N plays", group=_RULES, metavar="N")
 
     def __post_init__(self) -> None:
-        for name, allowed in (
-            ("format", (None, *FORMATS[:-1])),
-            ("time_unit", UNITS),
-            ("duration_unit", ("auto", "s", "ms")),
-            ("length_unit", ("auto", "s", "ms")),
-            ("catalogue", ("played", "all")),
-            ("unknown_tracks", ("keep", "skip", "error")),
-            ("repeats", ("keep", "drop")),
-            ("on_error", ("stop", "skip")),
-        ):
-            if getattr(self, name) not in allowed:
-                raise ValueError(f"{name} is {getattr(self, name)!r}; it must be one of {allowed}")
+        check_choices(self)
+        if self.format == "tfds":
+            raise OptionError("format is 'tfds'; name the data set as tfds:NAME instead of a file")
+        if self.format is not None:
+            load_format(self.format)
         for name in ("k_core", "min_history", "min_play_s", "skip_below_s"):
             if not getattr(self, name) >= 0:
-                raise ValueError(f"{name} is {getattr(self, name)}; it must be 0 or more")
+                raise OptionError(f"{name} is {getattr(self, name)}; it must be 0 or more")
         if not 0 <= self.skip_below_share <= 1:
-            raise ValueError(f"skip_below_share is {self.skip_below_share}; it must lie in [0, 1]")
+            raise OptionError(f"skip_below_share is {self.skip_below_share}; it must lie in [0, 1]")
         if len(set(self.event_columns)) < len(self.event_columns):
-            raise ValueError(f"event_columns is {self.event_columns}; it must name each column once")
-        said = [name for name in ("finished", "skipped") if getattr(self, name) not in (None, NONE)]
+            raise OptionError(f"event_columns is {self.event_columns}; it must name each column once")
+        columns = [name for name in ("finished", "skipped") if getattr(self, name) not in (None, NONE)]
         rules = [name for name in ("skip_below_s", "skip_below_share") if getattr(self, name)]
-        if len(said) > 1 or (said and rules):
-            first, second = (said + rules)[:2]
-            raise ValueError(f"--{first} and --{second} both say how a play ended; give one of them")
-        if self.length and not self.skip_below_share:
-            raise ValueError("--length is for --skip_below_share, which was not given")
+        if len(columns) > 1 or (columns and rules):
+            first, second = (columns + rules)[:2]
+            raise OptionError(f"--{first} and --{second} both decide how a play ended; give one of them")
+        if self.track_duration and not self.skip_below_share:
+            raise OptionError("--track_duration is for --skip_below_share, which was not given")
         if self.time == NONE and self.time_unit != "auto":
-            raise ValueError("time_unit says how to read times, but time is 'none'")
-        ascii_superset(self.encoding)
+            raise OptionError("time_unit is the notation of times, but time is 'none'")
+        check_encoding(self.encoding)
 
     def recorded(self) -> dict[str, Any]:
-        """For the card; of files their names alone, so that a card does not tell where they lay."""
+        """The options for the card; files by their names alone, so that a card does not reveal their folders."""
         recorded = dataclasses.asdict(self)
         for name in ("track_table", "user_table"):
             if recorded[name]:

@@ -1,4 +1,4 @@
-"""How a play ended: told by a column, or judged by how long it lasted."""
+"""Outcomes of plays (finished or skipped): from a column of the log, or by a rule from the time played."""
 
 import dataclasses
 
@@ -12,14 +12,14 @@ NO = ("0", "0.0", "false", "f", "no", "n")
 
 
 def outcomes_of(column: pl.Series, yes: int) -> tuple[np.ndarray, np.ndarray]:
-    """The outcomes that a column of 0 and 1, true and false, or such words tells.
+    """Outcomes from a column of 0 and 1, true and false, or such words.
 
     Args:
-      column: numbers, booleans or text; case and spaces around aside.
-      yes: `FINISHED` or `SKIPPED`: what 1 and true stand for; 0 and false are the other, empty is unknown.
+      column: numbers, booleans or text; case and surrounding spaces are ignored.
+      yes: the outcome of 1 and true, `FINISHED` or `SKIPPED`; 0 and false are the other one, empty is unknown.
 
     Returns:
-      uint8 [n] outcomes, and bool [n]: where it is none of these.
+      uint8 [n] outcomes, and bool [n]: where the value is none of these.
 
     Raises:
       ValueError: the column holds dates, lists or the like.
@@ -39,26 +39,34 @@ def outcomes_of(column: pl.Series, yes: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 @dataclasses.dataclass(frozen=True)
-class Judge:
-    """Outcomes by time played, where a log tells no more.
+class OutcomeRule:
+    """Outcomes by time played, for logs without a column of outcomes.
 
-    A play is skipped where it lasted less than `below_s` seconds, or less than the share `below_share` of its
-    track; finished where neither; unknown where the share would decide and the track's length is not known.
-    Streaming services count a play from 30 s on, Last.fm from half of the track.
+    A play is skipped if it lasted less than `below_s` seconds, or less than the share `below_share` of its track.
+    Otherwise it is finished; unknown if the share decides and the duration of the track is not known. Streaming
+    services count a play from 30 s on, Last.fm from half of the track.
 
     Attributes:
-      below_s: 0 does not ask.
-      below_share: 0 does not ask.
+      below_s: seconds; 0 for no such rule.
+      below_share: share of the track; 0 for no such rule.
     """
 
     below_s: float
     below_share: float
 
-    def __call__(self, played_s: np.ndarray, length_s: np.ndarray | None) -> np.ndarray:
-        """uint8 [n] of float64 [n] and, with `below_share`, float64 [n] (NaN or 0 where not known)."""
+    def apply(self, played_s: np.ndarray, track_s: np.ndarray | None) -> np.ndarray:
+        """The outcomes of plays.
+
+        Args:
+          played_s: float64 [n], seconds played.
+          track_s: float64 [n], seconds of the track, NaN or 0 where not known; None without `below_share`.
+
+        Returns:
+          uint8 [n].
+        """
         outcomes = np.full(len(played_s), FINISHED, np.uint8)
-        if length_s is not None:
-            outcomes[~(length_s > 0)] = UNKNOWN
-            outcomes[played_s < self.below_share * length_s] = SKIPPED
+        if track_s is not None:
+            outcomes[~(track_s > 0)] = UNKNOWN
+            outcomes[played_s < self.below_share * track_s] = SKIPPED
         outcomes[played_s < self.below_s] = SKIPPED
         return outcomes

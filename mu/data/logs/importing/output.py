@@ -1,4 +1,4 @@
-"""The folder of an import appears whole or not at all."""
+"""Writes the folder of an import atomically: all of it or nothing."""
 
 import contextlib
 import os
@@ -11,9 +11,9 @@ _MARK = ".importing-"
 
 @contextlib.contextmanager
 def whole_folder(output: Path, overwrite: bool) -> Iterator[Path]:
-    """A new folder beside `output` to write into, renamed to it at the end, removed if anything is raised.
+    """A new folder beside `output` to write into: renamed to `output` at the end, removed on an exception.
 
-    What an import that was killed outright (SIGKILL) left beside `output` is removed first.
+    Folders left beside `output` by imports that were killed (SIGKILL) are removed first.
 
     Raises:
       FileExistsError: `output` exists and `overwrite` is off, or it is not the folder of an import.
@@ -37,7 +37,11 @@ def whole_folder(output: Path, overwrite: bool) -> Iterator[Path]:
 
 
 def check_output(output: Path, overwrite: bool) -> None:
-    """Refuses an `output` that must not be written."""
+    """Checks that `output` may be written.
+
+    Raises:
+      FileExistsError: it may not.
+    """
     if not (output.exists() or output.is_symlink()):
         return
     if not output.is_dir() or output.is_symlink():
@@ -47,11 +51,11 @@ def check_output(output: Path, overwrite: bool) -> None:
     if not (output / "card.json").is_file():
         raise FileExistsError(f"{output} holds something else than an imported log; choose another --output")
     if not overwrite:
-        raise FileExistsError(f"{output} exists; choose another --output, or say --overwrite to replace it")
+        raise FileExistsError(f"{output} exists; choose another --output, or add --overwrite to replace it")
 
 
 def _clear_leftovers(output: Path) -> None:
-    """Removes what dead processes left; a replaced log whose successor never came is put back."""
+    """Removes folders of dead processes; restores a log that was moved away but not replaced."""
     for path in output.parent.glob(f".{output.name}{_MARK}*"):
         owner = path.name.rpartition(_MARK)[2].partition("-")[0]
         if not owner.isdigit() or _is_alive(int(owner)):

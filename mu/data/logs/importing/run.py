@@ -1,178 +1,142 @@
-"""The import, read top to bottom."""
+"""The import of a log, read top to bottom."""
 
 import dataclasses
+import logging
 import os
-import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
 
-from mu.data.logs.importing import card as cards
-from mu.data.logs.importing import tfds_source
-from mu.data.logs.importing.catalogue import Catalogue
-from mu.data.logs.importing.columns import NAMED, NONE, USUAL, choose_roles
+from mu.data.logs.importing.bad_rows import RejectedRows, damage_named
+from mu.data.logs.importing.card import make_card, write_card
+from mu.data.logs.importing.columns import choose_roles
+from mu.data.logs.importing.entity_tables import EntityTable, find_table, join_table, read_table
 from mu.data.logs.importing.external_sort import ExternalSort
-from mu.data.logs.importing.faults import Rejected, readable
-from mu.data.logs.importing.options import Options
+from mu.data.logs.importing.first_pass import FirstPass
+from mu.data.logs.importing.formats import NO_PART, LogSource, ReadOptions, find_sources, load_format
+from mu.data.logs.importing.input_hashes import InputHashes
+from mu.data.logs.importing.options import LogImportOptions
 from mu.data.logs.importing.output import whole_folder
-from mu.data.logs.importing.readers import reader
-from mu.data.logs.importing.reading import Reading
-from mu.data.logs.importing.rows import Roles
+from mu.data.logs.importing.rows import ColumnRoles
 from mu.data.logs.importing.rules import apply_rules
-from mu.data.logs.importing.sources import (
-    NO_PART,
-    Settings,
-    Source,
-    file_digest,
-    find_sources,
-)
-from mu.data.logs.importing.tables import Table, extend, find_table, read_table
+from mu.data.logs.importing.tfds_source import tfds_files
+from mu.data.logs.importing.track_catalogue import TrackCatalogue
 from mu.data.logs.interactions import PARTS
+from mu.data.options import OptionError
+
+logger = logging.getLogger(__name__)
 
 
 def import_log(
     inputs: Sequence[str],
     output: str | os.PathLike[str],
-    options: Options | None = None,
+    options: LogImportOptions | None = None,
     *,
     train: Sequence[str] = (),
     valid: Sequence[str] = (),
     test: Sequence[str] = (),
     overwrite: bool = False,
-    say: Callable[[str], None] = lambda line: None,
     progress: Callable[[str, float], None] = lambda stage, share: None,
 ) -> dict[str, Any]:
     """Imports a log of plays into the folder `output` (see `mu.data.logs.interactions.load`); returns its card.
 
-    Users and tracks are numbered in the order in which they first appear in the input (of those that the
-    rules leave); with `catalogue='all'` the tracks of the track table without plays come after them, in its order,
-    so arrays and ids are those of the import without.
-    Rules apply in this order: bad rows, min_play_s, unknown_tracks, repeats, k_core, min_history; the card counts
-    the rows dropped by each, and `rows_in` less all of them is `events`. Rules drop plays, and users and tracks
-    with their last play; but no track of the table with `catalogue='all'`, since there the table says what the
-    catalogue is. The log is never held in memory: what is, is one field of it (8 bytes a play at most), the moves
-    of the sort (4 bytes a play), the ids, the tables, and one batch.
+    Users and tracks are numbered in the order in which they first appear in the input (of those that the rules keep).
+    With `catalogue='all'` the tracks of the track table without plays come after them, in the order of the table, so
+    that arrays and ids are the same as without.
+
+    Rules apply in this order: bad rows, min_play_s, unknown_tracks, repeats, k_core, min_history. The card counts the
+    rows that each of them dropped; `rows_in` minus all of them is `events`. Rules drop plays, and users and tracks with
+    their last play; but no track of the track table with `catalogue='all'`, where the table is the catalogue.
+
+    The log is never in memory as a whole: in memory are one field of it (8 bytes a play at most), the moves of the sort
+    (4 bytes a play), the ids, the tables, and one batch of rows.
 
     Args:
-      inputs: files, or `tfds:NAME[#SPLIT]`, in order; or
-      train, valid, test: the same, where the log comes in parts (parts.npy: 0, 1, 2).
+      inputs: files, or `tfds:NAME[#SPLIT]`, in order; or else the parts.
+      output: the folder to make.
+      options: of the import.
+      train: files of the training part, for logs with a split (parts.npy: 0, 1, 2).
+      valid: files of the validation part.
+      test: files of the test part.
       overwrite: replace an imported log at `output`.
-      say: is told of choices made for the caller, and of clocks that run backwards.
-      progress: is told the stage and the share of it that is done.
+      progress: is called with a stage and the share of it that is done.
 
     Raises:
       BadRowError: a row cannot be read and `options.on_error` is 'stop'.
       FileExistsError: `output` exists.
-      FileNotFoundError, ValueError: files or options that make no sense; says what to do.
+      FileNotFoundError: an input does not exist.
+      OptionError: an option is wrong, or does not fit the files.
+      ValueError: a file cannot be read, or no play is left.
     """
-    options = options or Options()
+    options = options or LogImportOptions()
     sources = _sources(inputs, (train, valid, test), options)
-    settings = Settings(options.encoding, options.columns, options.data_dir)
-    no_names = dataclasses.replace(settings, columns=None)  # tables have a header of their own
-    extra = {
-        "track": find_table(options.track_table, sources[0], ".item"),
-        "user": find_table(options.user_table, sources[0], ".user"),
-    }
-    if extra["track"] is None and (options.catalogue == "all" or options.unknown_tracks != "keep"):
-        flag = "catalogue=all" if options.catalogue == "all" else f"unknown_tracks={options.unknown_tracks}"
-        raise ValueError(f"--{flag} needs a table that says which tracks there are: say --track_table=FILE")
-    roles = _roles(sources, settings, options, extra["track"] is not None, say)
-    arrays = {
-        "times": roles.time,
-        "weights": roles.weight,
-        "parts": sources[0].part != NO_PART,
-        "outcomes": roles.finished or roles.skipped or options.skip_below_s or options.skip_below_share,
-    }
-    fields = [name for name, there in arrays.items() if there]
-    files = _files([*sources, *(source for source in extra.values() if source)], settings)
-    hasher, stop_hashing = ThreadPoolExecutor(1), threading.Event()
-    try:
-        with whole_folder(Path(output), overwrite) as folder:
-            digests = [(path, hasher.submit(file_digest, path, stop_hashing)) for path in files]
-            with (
-                Rejected(folder / "rejected.csv", options.on_error == "skip") as rejected,
-                ExternalSort(folder / "sort", fields, roles.event_columns) as sort,
-            ):
-                tables = {
-                    role: read_table(
-                        source, role, no_names, getattr(roles, role), getattr(options, f"{role}_key"), rejected, say
-                    )
-                    for role, source in extra.items()
-                    if source
-                }
-                catalogue = Catalogue(tables["track"]) if "track" in tables else None
-                state = Reading(roles, options, catalogue, rejected, say)
-                state.read(sources, settings, sort, progress)
-                if warning := state.order.warning():
-                    say(warning)
-                entities = _entities(state, tables, options, say)
-                sort.place(folder, len(state.users), state.vocabularies(), lambda share: progress("placing", share))
-            users, tracks, dropped = _apply_rules(folder, state, options)
-            entities["user"][users].write_parquet(folder / "users.parquet")
-            entities["track"][tracks].write_parquet(folder / "tracks.parquet")
-            card = {
-                "format_version": cards.FORMAT_VERSION,
-                **cards.describe(folder, len(tracks)),
-                "time_unit": "ms" if roles.time else "order",
-                "time_unit_read": state.clock.unit if roles.time else None,
-                "rows_in": state.rows_in,
-                "rejected": rejected.n,
-                "rows_dropped": {"bad": state.bad, "min_play_s": state.short} | dropped,
-                "clock_backwards": state.order.n_backwards if roles.time else None,
-                **_told(state),
-                "inputs": _inputs(digests),
-                "columns": dataclasses.asdict(roles),
-                "ids": "numbered by first appearance in the input; then tracks without plays, as in the track table",
-                "options": options.recorded(),
-            }
-            cards.write(folder, card)
-    finally:
-        stop_hashing.set()
-        hasher.shutdown(wait=True, cancel_futures=True)
+    read_options = ReadOptions(options.encoding, options.columns, options.data_dir)
+    table_sources = _table_sources(sources[0], options)
+    roles = _roles(sources, read_options, options, "track" in table_sources)
+    paths = [path for source in (*sources, *table_sources.values()) for path in _files(source, read_options)]
+    with InputHashes(paths) as hashes, whole_folder(Path(output), overwrite) as folder:
+        with (
+            RejectedRows(folder / "rejected.csv", options.on_error == "skip") as rejected,
+            ExternalSort(folder / "sort", _fields(sources, roles, options), roles.event_columns) as sort,
+        ):
+            tables = {}
+            for role, source in table_sources.items():
+                column, key = getattr(roles, role), getattr(options, f"{role}_key")
+                own_header = dataclasses.replace(read_options, columns=())
+                tables[role] = read_table(source, role, own_header, column, key, rejected)
+            catalogue = TrackCatalogue(tables["track"]) if "track" in tables else None
+            first_pass = FirstPass(roles, options, catalogue, rejected)
+            first_pass.read(sources, read_options, sort, progress)
+            if warning := first_pass.backward.warning():
+                logger.warning(warning)
+            entities = _entities(first_pass, tables, options)
+            sort.place(folder, len(first_pass.users), first_pass.vocabularies, lambda share: progress("placing", share))
+        users, tracks, dropped = _apply_rules(folder, first_pass, options)
+        entities["user"][users].write_parquet(folder / "users.parquet")
+        entities["track"][tracks].write_parquet(folder / "tracks.parquet")
+        card = make_card(folder, len(tracks), first_pass, roles, options, rejected.n, dropped, inputs=hashes.records())
+        write_card(folder, card)
     return card
 
 
-def _sources(inputs: Sequence[str], parts: tuple[Sequence[str], ...], options: Options) -> list[Source]:
-    given = [name for name, files in zip(PARTS, parts, strict=True) if files]
-    if bool(inputs) == bool(given):
-        raise ValueError("give either the files of the log, or its parts by --train, --valid, --test")
-    if given and "train" not in given:
-        raise ValueError(f"--{given[0]} was given without --train")
+def _sources(inputs: Sequence[str], parts: tuple[Sequence[str], ...], options: LogImportOptions) -> list[LogSource]:
+    """The inputs, or the files of the parts."""
+    names = [name for name, files in zip(PARTS, parts, strict=True) if files]
+    if bool(inputs) == bool(names):
+        raise OptionError("give either the files of the log, or its parts by --train, --valid, --test")
+    if names and "train" not in names:
+        raise OptionError(f"--{names[0]} was given without --train")
     sources = find_sources(inputs, options.format)
     for part, files in enumerate(parts):
         sources += find_sources(files, options.format, part)
     return sources
 
 
+def _table_sources(log: LogSource, options: LogImportOptions) -> dict[str, LogSource]:
+    """The files of the tables that there are, by role: 'track', 'user'."""
+    tables = {
+        "track": find_table(options.track_table, log, ".item"),
+        "user": find_table(options.user_table, log, ".user"),
+    }
+    if tables["track"] is None and (options.catalogue == "all" or options.unknown_tracks != "keep"):
+        flag = "catalogue=all" if options.catalogue == "all" else f"unknown_tracks={options.unknown_tracks}"
+        raise OptionError(f"--{flag} needs a table of the tracks: add --track_table=FILE")
+    return {role: source for role, source in tables.items() if source}
+
+
 def _roles(
-    sources: list[Source], settings: Settings, options: Options, has_tracks: bool, say: Callable[[str], None]
-) -> Roles:
-    """Chosen by the first file; every other must have the same columns."""
+    sources: list[LogSource], read_options: ReadOptions, options: LogImportOptions, has_track_table: bool
+) -> ColumnRoles:
+    """The roles of the columns of the first file; the others must have the same columns."""
     roles = None
     for source in sources:
-        with readable(source.label):
-            names = reader(source).header(source, settings)
+        with damage_named(source.label):
+            names = load_format(source.format).header(source, read_options)
         if roles is None:
-            flags = {role: getattr(options, role) for role in (*USUAL, *NAMED)}
-            if options.track_table and options.title not in names:
-                flags["title"] = NONE  # it is looked for in the table
-            if has_tracks and options.length not in names:
-                flags["length"] = None  # the same
-            rules = ("min_play_s", "skip_below_s", "skip_below_share")
-            roles = choose_roles(
-                names,
-                source.label,
-                flags,
-                options.track_attributes,
-                options.user_attributes,
-                options.event_columns,
-                next((rule for rule in rules if getattr(options, rule)), None),
-                say,
-            )
+            roles = choose_roles(names, source.label, options, has_track_table)
         elif lacking := [name for name in roles.wanted() if name not in names]:
             raise ValueError(
                 f"{source.label} has no column {lacking[0]!r}, which {sources[0].label} has; it has: {', '.join(names)}"
@@ -181,53 +145,48 @@ def _roles(
     return roles
 
 
+def _fields(sources: list[LogSource], roles: ColumnRoles, options: LogImportOptions) -> list[str]:
+    """The arrays of the log, apart from users and items."""
+    present = {
+        "times": roles.time,
+        "weights": roles.weight,
+        "parts": sources[0].part != NO_PART,
+        "outcomes": roles.finished or roles.skipped or options.skip_below_s or options.skip_below_share,
+    }
+    return [name for name, there in present.items() if there]
+
+
+def _files(source: LogSource, read_options: ReadOptions) -> list[Path]:
+    """The files of a source."""
+    return tfds_files(source, read_options) if source.format == "tfds" else [Path(source.name)]
+
+
 def _entities(
-    state: Reading, tables: dict[str, Table], options: Options, say: Callable[[str], None]
+    first_pass: FirstPass, tables: dict[str, EntityTable], options: LogImportOptions
 ) -> dict[str, pl.DataFrame]:
     """The tables of users and tracks, row = dense id."""
-    n_played = {"user": len(state.users), "track": len(state.tracks)}
-    if options.catalogue == "all" and state.catalogue:
-        state.catalogue.complete(state.tracks)
-    entities = {"user": state.users.table(), "track": state.tracks.table()}
+    n_played = {"user": len(first_pass.users), "track": len(first_pass.tracks)}
+    if options.catalogue == "all" and first_pass.catalogue:
+        first_pass.catalogue.add_unplayed(first_pass.tracks)
+    entities = {"user": first_pass.users.table(), "track": first_pass.tracks.table()}
     for role, table in tables.items():
-        entities[role] = extend(entities[role], role, table, n_played[role], options.title, say)
+        entities[role] = join_table(entities[role], role, table, n_played[role], options.title)
     return entities
 
 
-def _apply_rules(folder: Path, state: Reading, options: Options) -> tuple[np.ndarray, np.ndarray, dict[str, int]]:
-    """The rules that look at the whole log, where there are any; the users and tracks that stay."""
-    dropped = {"unknown_tracks": state.skipped} if options.unknown_tracks == "skip" else {}
+def _apply_rules(
+    folder: Path, first_pass: FirstPass, options: LogImportOptions
+) -> tuple[np.ndarray, np.ndarray, dict[str, int]]:
+    """Applies the rules that need the whole log; returns the users and tracks that stay, and the plays dropped."""
+    dropped = {"unknown_tracks": first_pass.skipped} if options.unknown_tracks == "skip" else {}
     drop_repeats = options.repeats == "drop"
-    if not (drop_repeats or options.k_core > 1 or options.min_history > 1 or state.skipped):
-        return np.arange(len(state.users)), np.arange(len(state.tracks)), dropped
+    if not (drop_repeats or options.k_core > 1 or options.min_history > 1 or first_pass.skipped):
+        return np.arange(len(first_pass.users)), np.arange(len(first_pass.tracks)), dropped
     catalogue = np.empty(0, np.int64)
-    if options.catalogue == "all" and state.catalogue:
-        catalogue = state.catalogue.in_order()
+    if options.catalogue == "all" and first_pass.catalogue:
+        catalogue = first_pass.catalogue.in_table_order()
     rules = (drop_repeats, options.k_core, options.min_history)
-    users, tracks, by_rule = apply_rules(folder, len(state.tracks), catalogue, *rules)
+    users, tracks, by_rule = apply_rules(folder, len(first_pass.tracks), catalogue, *rules)
     if len(users) == 0:
         raise ValueError(f"the rules leave no play ({', '.join(f'{rule} drops {n:,}' for rule, n in by_rule.items())})")
     return users, tracks, dropped | by_rule
-
-
-def _told(state: Reading) -> dict[str, Any]:
-    """The card's entries of event columns and of the track table, where there are any."""
-    told: dict[str, Any] = {}
-    if state.event_columns:
-        told["event_columns"] = state.vocabularies()
-    if state.catalogue:
-        told["unknown_tracks"] = {"tracks": state.catalogue.unknown_tracks, "plays": state.catalogue.unknown_plays}
-    return told
-
-
-def _files(sources: list[Source], settings: Settings) -> list[Path]:
-    """The files behind the sources, each once, in order."""
-    paths: dict[Path, None] = {}
-    for source in sources:
-        found = tfds_source.files(source, settings) if source.format == "tfds" else [Path(source.name)]
-        paths |= dict.fromkeys(found)
-    return list(paths)
-
-
-def _inputs(digests: list[tuple[Path, Future[str]]]) -> list[dict[str, Any]]:
-    return [{"name": path.name, "sha256": digest.result(), "bytes": path.stat().st_size} for path, digest in digests]

@@ -7,69 +7,79 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from mu.data.logs.importing.sources import BadRow, Batch, Settings, Source, decode, is_invalid, shown
+from mu.data.logs.importing.bad_rows import BadRow
+from mu.data.logs.importing.formats import LogSource, ReadOptions, RowBatch
+from mu.data.logs.importing.text_files import decode, is_invalid, printable
+from mu.data.options import OptionError
 from mu.names import nearest
 
 BATCH_ROWS = 1 << 14
 
 
-def header(source: Source, settings: Settings) -> list[str]:
-    """The features that hold one value (nested ones as `outer/inner`)."""
-    features = _builder(source, settings).info.features
-    return list(_flat(features))
+class TfdsFormat:
+    """The format of TFDS data sets."""
+
+    def header(self, source: LogSource, options: ReadOptions) -> list[str]:
+        """The features with one value (nested ones as `outer/inner`)."""
+        from tensorflow_datasets.core.features import FeaturesDict
+
+        return list(_flat(_builder(source, options).info.features, FeaturesDict))
+
+    def batches(self, source: LogSource, wanted: Sequence[str], options: ReadOptions) -> Iterator[RowBatch]:
+        """The features `wanted`; rows are numbered from 1 over the splits, bytes are decoded as UTF-8."""
+        builder = _builder(source, options)
+        splits = [builder.as_data_source(split) for split in _splits(source, builder)]
+        n_rows = sum(map(len, splits))
+        row = 0
+        for split in splits:
+            for start in range(0, len(split), BATCH_ROWS):
+                records = split.__getitems__(range(start, min(start + BATCH_ROWS, len(split))))
+                columns: list[list[Any]] = [[] for _ in wanted]
+                lines: list[int] = []
+                bad: list[BadRow] = []
+                for record in records:
+                    row += 1
+                    flat = _flat(record, dict)
+                    values = [flat[name] for name in wanted]
+                    texts = [decode(value, "utf-8") if isinstance(value, bytes) else value for value in values]
+                    for name, text in zip(wanted, texts, strict=True):
+                        if isinstance(text, str) and is_invalid(text):
+                            bad.append(BadRow(source.label, row, name, printable(text), "invalid utf-8"))
+                            break
+                    else:
+                        lines.append(row)
+                        for column, text in zip(columns, texts, strict=True):
+                            column.append(text)
+                series = [_series(name, values) for name, values in zip(wanted, columns, strict=True)]
+                yield RowBatch(pl.DataFrame(series), np.array(lines, np.int64), bad, row / max(n_rows, 1))
 
 
-def batches(source: Source, wanted: Sequence[str], settings: Settings) -> Iterator[Batch]:
-    """Rows are numbered from 1 over the splits read; bytes are decoded as UTF-8."""
-    builder = _builder(source, settings)
-    splits = [builder.as_data_source(split) for split in _splits(source, builder)]
-    n_rows = sum(map(len, splits))
-    row = 0
-    for split in splits:
-        for start in range(0, len(split), BATCH_ROWS):
-            records = split.__getitems__(range(start, min(start + BATCH_ROWS, len(split))))
-            columns: list[list[Any]] = [[] for _ in wanted]
-            lines: list[int] = []
-            bad: list[BadRow] = []
-            for record in records:
-                row += 1
-                flat = _flat(record)
-                values = [flat[name] for name in wanted]
-                texts = [decode(value, "utf-8") if isinstance(value, bytes) else value for value in values]
-                for name, text in zip(wanted, texts, strict=True):
-                    if isinstance(text, str) and is_invalid(text):
-                        bad.append(BadRow(source.label, row, name, shown(text), "invalid utf-8"))
-                        break
-                else:
-                    lines.append(row)
-                    for column, text in zip(columns, texts, strict=True):
-                        column.append(text)
-            series = [_series(name, values) for name, values in zip(wanted, columns, strict=True)]
-            yield Batch(pl.DataFrame(series), np.array(lines, np.int64), bad, row / max(n_rows, 1))
+tfds_format = TfdsFormat()
 
 
-def files(source: Source, settings: Settings) -> list[Path]:
-    """The files that hold the splits read."""
-    builder = _builder(source, settings)
+def tfds_files(source: LogSource, options: ReadOptions) -> list[Path]:
+    """The files of the splits that are read."""
+    builder = _builder(source, options)
     names = [name for split in _splits(source, builder) for name in builder.info.splits[split].filenames]
     return [Path(builder.data_dir) / name for name in sorted(set(names))]
 
 
-def _builder(source: Source, settings: Settings) -> Any:
-    """The builder, prepared (downloaded, where it is not in the data folder yet).
+def _builder(source: LogSource, options: ReadOptions) -> Any:
+    """The builder of the data set, which is downloaded and prepared if it is not in the data folder.
 
     Raises:
-      ValueError: no such data set, or it cannot be prepared here (most need TensorFlow to be, once).
+      OptionError: no such data set.
+      ValueError: it cannot be prepared here (most data sets need TensorFlow for that, once).
     """
     import tensorflow_datasets as tfds
 
     name = source.name.removeprefix("tfds:").partition("#")[0]
     try:
-        builder = tfds.builder(name, data_dir=settings.data_dir, file_format="array_record")
+        builder = tfds.builder(name, data_dir=options.data_dir, file_format="array_record")
     except tfds.core.DatasetNotFoundError as error:
         hint = next((line for line in str(error).splitlines() if line.startswith("Did you mean")), "")
-        where = settings.data_dir or "the default folder of TFDS (see --data_dir)"
-        raise ValueError(f"{source.name}: no such data set, in TFDS or in {where}. {hint}".rstrip()) from None
+        where = options.data_dir or "the default folder of TFDS (see --data_dir)"
+        raise OptionError(f"{source.name}: no such data set, in TFDS or in {where}. {hint}".rstrip()) from None
     if not Path(builder.data_dir).exists():
         try:
             builder.download_and_prepare(file_format="array_record")
@@ -81,29 +91,30 @@ def _builder(source: Source, settings: Settings) -> Any:
     format = builder.info.file_format
     if format != tfds.core.FileFormat.ARRAY_RECORD:
         raise ValueError(
-            f"{source.name} lies in {builder.data_dir} as {format.value if format else 'nothing'}; "
+            f"{source.name} is stored in {builder.data_dir} as {format.value if format else 'nothing'}; "
             "it must be array_record"
         )
     return builder
 
 
-def _splits(source: Source, builder: Any) -> list[str]:
+def _splits(source: LogSource, builder: Any) -> list[str]:
     """The split after `#`, or all, in TFDS's order."""
     split = source.name.partition("#")[2]
     names = list(builder.info.splits)
     if split and split not in names:
-        raise ValueError(f"{source.name}: no such split{nearest(split, names)}; it has: {', '.join(names)}")
+        raise OptionError(f"{source.name}: no such split{nearest(split, names)}; it has: {', '.join(names)}")
     return [split] if split else names
 
 
-def _flat(tree: Any, prefix: str = "") -> dict[str, Any]:
-    out = {}
+def _flat(tree: Any, nested: type, prefix: str = "") -> dict[str, Any]:
+    """The leaves of nested mappings of type `nested`, named `outer/inner`."""
+    leaves = {}
     for key, value in tree.items():
-        if hasattr(value, "items"):
-            out |= _flat(value, f"{prefix}{key}/")
+        if isinstance(value, nested):
+            leaves |= _flat(value, nested, f"{prefix}{key}/")
         else:
-            out[prefix + key] = value
-    return out
+            leaves[prefix + key] = value
+    return leaves
 
 
 def _series(name: str, values: list[Any]) -> pl.Series:

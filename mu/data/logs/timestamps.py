@@ -1,22 +1,22 @@
-"""Times of any of the usual spellings as unix milliseconds."""
+"""Timestamps in any of the usual notations as unix milliseconds."""
 
 import numpy as np
 import polars as pl
 
 UNITS = ("auto", "s", "ms", "iso")
 # 1e11 seconds is the year 5138, 1e11 milliseconds is March 1973: nothing on the wrong side of it is a play.
-MOST_SECONDS = 100_000_000_000
-MOST_MILLISECONDS = MOST_SECONDS * 1000
-_FORMATS = ("%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M", "%Y-%m-%d")
-_ZONE = r"(?i)(Z| ?UTC|[+-]\d{2}(?::?\d{2})?)$"
+MAX_SECONDS = 100_000_000_000
+MAX_MILLISECONDS = MAX_SECONDS * 1000
 MISSING = np.iinfo(np.int64).min
+_DATE_FORMATS = ("%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M", "%Y-%m-%d")
+_ZONE = r"(?i)(Z| ?UTC|[+-]\d{2}(?::?\d{2})?)$"
 
 
-class Clock:
-    """Reads times; the first batch that holds a readable time settles the unit `auto` for all that follow.
+class TimestampParser:
+    """Parses columns of timestamps. The first batch with a readable time decides the unit 'auto' for the rest.
 
     Attributes:
-      unit: 's', 'ms', 'iso', 'datetime' (columns that are dates already) or 'auto' as long as it is open.
+      unit: 's', 'ms', 'iso', 'datetime' (columns of dates) or 'auto' as long as it is undecided.
     """
 
     def __init__(self, unit: str = "auto"):
@@ -24,7 +24,7 @@ class Clock:
             raise ValueError(f"time_unit is {unit!r}; it must be one of {', '.join(UNITS)}")
         self.unit = unit
 
-    def read(self, column: pl.Series) -> np.ndarray:
+    def parse(self, column: pl.Series) -> np.ndarray:
         """int64 unix milliseconds of `column`; `MISSING` where a time cannot be read."""
         if column.dtype.is_temporal():
             return self._dates(column)
@@ -39,20 +39,20 @@ class Clock:
             return np.full(len(column), MISSING)
         return self._unix(column)
 
-    def why_not(self) -> str:
-        """What a time that could not be read should have been."""
-        wanted = {
-            "s": f"unix seconds up to {MOST_SECONDS:.0e}",
-            "ms": f"unix milliseconds up to {MOST_MILLISECONDS:.0e}",
+    def why_unreadable(self) -> str:
+        """The message for a time that could not be read: what it should be."""
+        expected = {
+            "s": f"unix seconds up to {MAX_SECONDS:.0e}",
+            "ms": f"unix milliseconds up to {MAX_MILLISECONDS:.0e}",
             "iso": "ISO 8601",
             "datetime": "a date",
             "auto": "unix seconds, unix milliseconds or ISO 8601",
         }
-        return f"unreadable time, should be {wanted[self.unit]} (see --time_unit)"
+        return f"unreadable time, should be {expected[self.unit]} (see --time_unit)"
 
     def _dates(self, column: pl.Series) -> np.ndarray:
         if column.dtype in (pl.Time, pl.Duration) or self.unit in ("s", "ms"):
-            raise ValueError(f"the time column holds {column.dtype}; it must be moments, and --time_unit=auto or iso")
+            raise ValueError(f"the time column holds {column.dtype}; it must hold dates, with --time_unit=auto or iso")
         self.unit = "datetime"
         # Datetime with a zone is stored as UTC; without one UTC is assumed. Floor, so that order is kept
         # before 1970 too.
@@ -73,9 +73,9 @@ class Clock:
             readable = np.isfinite(values)
         size = np.abs(np.where(readable, values, 0))
         if self.unit == "auto" and readable.any():
-            self.unit = "s" if size.max() < MOST_SECONDS else "ms"
-        scale, most = (1000, MOST_SECONDS) if self.unit == "s" else (1, MOST_MILLISECONDS)
-        readable &= size <= most
+            self.unit = "s" if size.max() < MAX_SECONDS else "ms"
+        scale, largest = (1000, MAX_SECONDS) if self.unit == "s" else (1, MAX_MILLISECONDS)
+        readable &= size <= largest
         values = np.where(readable, values, 0) * scale
         if values.dtype != np.int64:
             values = np.rint(values).astype(np.int64)
@@ -83,20 +83,20 @@ class Clock:
 
 
 def _numbers(column: pl.Series) -> np.ndarray:
-    """float64; NaN where it is no number."""
+    """float64; NaN where the text is no number."""
     return column.cast(pl.Float64, strict=False).fill_null(np.nan).to_numpy()
 
 
 def _iso(column: pl.Series) -> np.ndarray:
-    """ISO 8601: date, or date and time after 'T' or a space, fractions, and a zone or none (UTC)."""
+    """ISO 8601: a date, or date and time after 'T' or a space, fractions, and a zone or none (UTC)."""
     text, zone = pl.col("text"), pl.col("zone")
-    # A date alone ends in -dd too, so zones are looked for after the time's first colon only.
+    # A date alone ends in -dd too, so a zone is searched for only where the text has a colon.
     timed = text.str.contains(":", literal=True)
     sign = pl.when(zone.str.starts_with("-")).then(-1).otherwise(1)
     digits = zone.str.replace_all(r"\D", "")
     hours = digits.str.slice(0, 2).cast(pl.Int64, strict=False).fill_null(0)
     minutes = digits.str.slice(2, 2).cast(pl.Int64, strict=False).fill_null(0)
-    moment = pl.coalesce(pl.col("bare").str.to_datetime(format, time_unit="ms", strict=False) for format in _FORMATS)
+    moment = pl.coalesce(pl.col("bare").str.to_datetime(one, time_unit="ms", strict=False) for one in _DATE_FORMATS)
     frame = (
         column.to_frame("text")
         .with_columns(zone=pl.when(timed).then(text.str.extract(_ZONE, 1)))

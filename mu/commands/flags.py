@@ -1,0 +1,42 @@
+"""Flags of a command, made from the fields of an options dataclass (`mu.data.options.option`)."""
+
+import argparse
+import dataclasses
+import typing
+from collections.abc import Callable
+from typing import Any
+
+
+def add_flags(parser: argparse.ArgumentParser, options: type) -> None:
+    """Adds a flag for each field of the dataclass `options`, in groups as the fields declare.
+
+    The type of a field decides the flag: `Literal` gives choices, `tuple[str, ...]` a list separated by commas, `bool`
+    a switch.
+    """
+    hints = typing.get_type_hints(options)
+    groups: dict[str, Any] = {}
+    for field in dataclasses.fields(options):
+        title = field.metadata["group"]
+        if title not in groups:
+            groups[title] = parser.add_argument_group(title)
+        parameters: dict[str, Any] = {"default": field.default, "help": field.metadata["help"]}
+        hint = hints[field.name]
+        if hint is bool:
+            parameters["action"] = "store_true"
+        elif typing.get_origin(hint) is typing.Literal:
+            parameters["choices"] = typing.get_args(hint)
+        else:
+            parameters["type"], parameters["metavar"] = _reader(hint), field.metadata["metavar"]
+        groups[title].add_argument(f"--{field.name}", **parameters)
+
+
+def take_options(options: type, flags: dict[str, Any]) -> dict[str, Any]:
+    """Removes the fields of the dataclass `options` from the parsed `flags`; returns them with their values."""
+    return {field.name: flags.pop(field.name) for field in dataclasses.fields(options)}
+
+
+def _reader(hint: Any) -> Callable[[str], Any]:
+    """The function from the text of a flag to its value."""
+    if typing.get_origin(hint) is tuple:
+        return lambda text: tuple(filter(None, text.split(",")))
+    return hint if hint in (int, float) else str

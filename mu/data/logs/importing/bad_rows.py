@@ -1,0 +1,90 @@
+"""Bad rows of log files, and errors of damaged files."""
+
+import contextlib
+import csv
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import polars as pl
+
+
+class BadRow(NamedTuple):
+    """A row that cannot be imported.
+
+    Attributes:
+      file: label of the file.
+      line: from 1, header included; in Parquet and TFDS the number of the row.
+      column: name of the column, or '(line)'.
+      value: the text of the field or line, see `mu.data.logs.importing.text_files.printable`.
+      reason: what is wrong with it.
+    """
+
+    file: str
+    line: int
+    column: str
+    value: str
+    reason: str
+
+
+class BadRowError(ValueError):
+    """The import stopped at a bad row.
+
+    Attributes:
+      row: the bad row.
+    """
+
+    def __init__(self, row: BadRow):
+        self.row = row
+        super().__init__(
+            f"{row.file}, line {row.line}, column {row.column}: {row.reason}; the value is {row.value!r}. "
+            "Correct the file, or import with --on_error=skip to write such rows to rejected.csv"
+        )
+
+
+class RejectedRows:
+    """Collects bad rows: the first one stops the import, or all of them are written to rejected.csv.
+
+    Attributes:
+      n: number of rows written.
+    """
+
+    def __init__(self, path: Path, skip: bool):
+        self.n = 0
+        self._path, self._skip = path, skip
+        self._file = None
+
+    def __enter__(self) -> "RejectedRows":
+        return self
+
+    def add(self, rows: list[BadRow]) -> None:
+        """Takes bad rows in the order of the file.
+
+        Raises:
+          BadRowError: bad rows are not skipped.
+        """
+        if not rows:
+            return
+        if not self._skip:
+            raise BadRowError(rows[0])
+        if self._file is None:
+            self._file = open(self._path, "w", newline="", encoding="utf-8")  # noqa: SIM115
+            csv.writer(self._file).writerow(BadRow._fields)
+        csv.writer(self._file).writerows(rows)
+        self.n += len(rows)
+
+    def __exit__(self, *_: object) -> None:
+        if self._file:
+            self._file.close()
+
+
+@contextlib.contextmanager
+def damage_named(label: str) -> Iterator[None]:
+    """Turns the exceptions of damaged files into a ValueError that names the file `label`."""
+    try:
+        yield
+    except (EOFError, zlib.error, pl.exceptions.PolarsError, OSError) as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
+        raise ValueError(f"{label} cannot be read, it may be damaged or of another format: {error}") from error

@@ -1,0 +1,76 @@
+"""The users, or the tracks, of a log: ids, and attributes from columns of the log."""
+
+from collections.abc import Iterable
+
+import numpy as np
+import polars as pl
+
+from mu.data.logs.importing.identifiers import Identifiers, plain_integers
+from mu.data.logs.importing.rows import PlayRows
+
+
+class Entities:
+    """The users, or the tracks, of a log: their ids and the attributes of the first play of each.
+
+    Args:
+      key: 'user' or 'track', the column of ids in the table.
+      attributes: columns of the log -> columns of the table.
+    """
+
+    def __init__(self, key: str, attributes: dict[str, str]):
+        self._key, self._attributes = key, attributes
+        self._ids = Identifiers()
+        self._frames: list[pl.DataFrame] = []
+
+    def __len__(self) -> int:
+        return len(self._ids)
+
+    def number(self, ids: pl.Series, plays: PlayRows) -> tuple[np.ndarray, np.ndarray]:
+        """Numbers the ids of plays, and keeps the attributes of new ones.
+
+        Returns:
+          int32 [n] dense ids, and int64: the positions of the new ids in `ids`.
+        """
+        dense, first = self._ids.number(ids)
+        if self._attributes and len(first):
+            new = plays.frame[first]
+            self._frames.append(
+                new.select(text_of(new[source]).alias(name) for source, name in self._attributes.items())
+            )
+        return dense, first
+
+    def add(self, ids: pl.Series) -> np.ndarray:
+        """Numbers ids without plays or attributes; returns the positions of the new ones in `ids` (int64)."""
+        _, new = self._ids.number(ids)
+        if self._attributes:
+            self._frames.append(_empty_frame(self._attributes.values(), len(new)))
+        return new
+
+    def table(self) -> pl.DataFrame:
+        """The column of ids, then the attributes; row = dense id."""
+        table = pl.DataFrame([self._ids.values().alias(self._key)])
+        if self._attributes:
+            frames = self._frames or [_empty_frame(self._attributes.values(), 0)]
+            table = table.hstack([integers_where_possible(column) for column in pl.concat(frames)])
+        return table
+
+
+def _empty_frame(names: Iterable[str], rows: int) -> pl.DataFrame:
+    return pl.DataFrame({name: pl.Series([None] * rows, dtype=pl.String) for name in names})
+
+
+def integers_where_possible(column: pl.Series) -> pl.Series:
+    """Text as Int64 if every value is a whole number in canonical form; missing values stay null."""
+    present = column.drop_nulls()
+    if column.dtype == pl.String and len(present) and plain_integers(present) is not None:
+        return column.cast(pl.Int64)
+    return column
+
+
+def text_of(column: pl.Series) -> pl.Series:
+    """The column as String; empty text becomes null."""
+    if column.dtype in (pl.List, pl.Array, pl.Struct, pl.Object):
+        text = pl.Series(column.name, [None if v is None else str(v) for v in column.to_list()], dtype=pl.String)
+    else:
+        text = column.cast(pl.String, strict=False)
+    return text.set(text == "", None)

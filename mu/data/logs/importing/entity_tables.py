@@ -1,0 +1,137 @@
+"""Tables of users and tracks beside the log, joined by id."""
+
+import dataclasses
+import logging
+import os
+
+import numpy as np
+import polars as pl
+
+from mu.data.logs.importing.bad_rows import RejectedRows, damage_named
+from mu.data.logs.importing.columns import USUAL, require_column, usual_column
+from mu.data.logs.importing.entities import integers_where_possible, text_of
+from mu.data.logs.importing.formats import LogSource, ReadOptions, find_sources, load_format
+from mu.data.logs.importing.options import NONE
+from mu.data.options import OptionError
+
+logger = logging.getLogger(__name__)
+
+
+@dataclasses.dataclass(frozen=True)
+class EntityTable:
+    """A table of tracks or users; of rows with the same id the first.
+
+    Attributes:
+      label: of the file.
+      ids: String [n], distinct.
+      attributes: the other columns, as text; empty text is null.
+      lines: int64 [n], where each row is in the file, from 1.
+    """
+
+    label: str
+    ids: pl.Series
+    attributes: pl.DataFrame
+    lines: np.ndarray
+
+
+def find_table(table: str | None, log: LogSource, extension: str) -> LogSource | None:
+    """The table of tracks or users: the file `table` (None for 'none'), or the one beside a RecBole log."""
+    if table == NONE:
+        return None
+    if table is not None:
+        return find_sources([table], None)[0]
+    if log.format == "recbole":
+        stem = log.name.removesuffix(".gz").removesuffix(".inter")
+        for path in (stem + extension, stem + extension + ".gz"):
+            if os.path.exists(path):
+                return find_sources([path], None)[0]
+    return None
+
+
+def read_table(
+    source: LogSource, role: str, options: ReadOptions, log_column: str, key: str | None, rejected: RejectedRows
+) -> EntityTable:
+    """Reads the table of users or tracks.
+
+    Args:
+      source: the file.
+      role: 'user' or 'track'.
+      options: how it is read.
+      log_column: the log's column of these ids.
+      key: the table's column of ids; None for the same name as in the log, or a usual name.
+      rejected: takes bad rows.
+
+    Raises:
+      OptionError: no column of ids.
+    """
+    reader = load_format(source.format)
+    with damage_named(source.label):
+        names = reader.header(source, options)
+        key = _key_column(names, key, role, source, log_column)
+        frames, lines = [pl.DataFrame(schema=dict.fromkeys(names, pl.String))], [np.empty(0, np.int64)]
+        for batch in reader.batches(source, names, options):
+            rejected.add(batch.bad)
+            frames.append(batch.frame.select(text_of(column) for column in batch.frame))
+            lines.append(batch.lines)
+    rows = pl.concat(frames)
+    ids = rows[key].alias("id")
+    first = (ids.is_first_distinct() & ids.is_not_null()).arg_true()
+    return EntityTable(source.label, ids.gather(first), rows.drop(key)[first], np.concatenate(lines)[first.to_numpy()])
+
+
+def join_table(table: pl.DataFrame, role: str, more: EntityTable, n_played: int, title: str | None) -> pl.DataFrame:
+    """`table` (its ids in column `role`) with the attributes of `more`.
+
+    Attributes that `table` has already stay, except in its rows from `n_played` on, which have no plays and so no
+    attributes from the log.
+
+    Args:
+      title: the column of `more` with titles of tracks; None searches for a usual name, 'none' takes none.
+
+    Raises:
+      OptionError: `more` has no column `title`.
+    """
+    attributes = more.attributes
+    if role == "track" and title != NONE:
+        if "title" not in table.columns:
+            attributes = _with_title(attributes, title, more.label)
+        elif n_played < len(table):
+            attributes = _with_title(attributes, None, more.label)
+    wanted = table.select(pl.col(role).cast(pl.String).alias("id"))
+    by_id = more.ids.to_frame("id").with_row_index("row")
+    row = wanted.join(by_id, on="id", how="left", maintain_order="left")["row"]
+    logger.info("%s: has %s of %s %ss", more.label, f"{row.head(n_played).count():,}", f"{n_played:,}", role)
+    if both := [name for name in attributes.columns if name in table.columns]:
+        logger.info("%s: left out, since the log has a column of that name: %s", more.label, ", ".join(both))
+        for name in both if n_played < len(table) else ():
+            parts = [table[name].head(n_played).cast(pl.String), attributes[name].gather(row[n_played:])]
+            table = table.with_columns(integers_where_possible(pl.concat(parts).alias(name)))
+        attributes = attributes.drop(both)
+    return table.hstack([integers_where_possible(column.gather(row)) for column in attributes])
+
+
+def _key_column(names: list[str], key: str | None, role: str, source: LogSource, log_column: str) -> str:
+    if key is not None:
+        return require_column(key, names, f"{role}_key", source.label)
+    if log_column in names:
+        return log_column
+    key = next((name for name in names if name.lower() == "id"), None) or usual_column(USUAL[role], names)
+    if key is None:
+        raise OptionError(
+            f"{source.label}: which column is the {role}? Add --{role}_key=NAME; it has: {', '.join(names)}"
+        )
+    logger.info("%s: column %r is taken for the %s (--%s_key=NAME to choose)", source.label, key, role, role)
+    return key
+
+
+def _with_title(table: pl.DataFrame, name: str | None, label: str) -> pl.DataFrame:
+    """The table with its column of titles called `title`, if there is one."""
+    if name is not None:
+        title = require_column(name, table.columns, "title", label)
+    else:
+        title = usual_column(USUAL["title"], table.columns)
+        if title is None:
+            return table
+        if title != "title":
+            logger.info("%s: column %r is taken for the title (--title=NAME to choose)", label, title)
+    return table if title == "title" else table.drop("title", strict=False).rename({title: "title"})

@@ -1,0 +1,173 @@
+"""The fields of blocks of delimited text: fast for blocks without faults, record by record for the others."""
+
+import collections
+import csv
+import dataclasses
+import io
+from collections.abc import Iterator, Sequence
+from typing import BinaryIO
+
+import numpy as np
+import polars as pl
+
+from mu.data.logs.importing import kernels
+from mu.data.logs.importing.bad_rows import BadRow
+from mu.data.logs.importing.text_files import decode, is_invalid, printable
+
+WHOLE_LINE = "(line)"
+
+
+@dataclasses.dataclass(frozen=True)
+class Dialect:
+    """How the fields of a line are separated.
+
+    Attributes:
+      separator: one ASCII character.
+      quotes: whether fields may be quoted as in RFC 4180.
+    """
+
+    separator: str
+    quotes: bool = False
+
+
+def split_plain(
+    block: bytes, names: list[str], wanted: Sequence[str], dialect: Dialect, encoding: str | None
+) -> tuple[pl.DataFrame, np.ndarray] | None:
+    """The fields of a block without faults, whole numbers as Int64, and the line of each row from 0; else None."""
+    if not block.isascii():
+        try:
+            text = block.decode(encoding or "utf-8")
+        except UnicodeDecodeError:
+            return None
+        if encoding:
+            block = text.encode("utf-8")
+        del text
+    if b"\0" in block:
+        return None
+    if dialect.quotes and b'"' in block:
+        return _split_quoted(block.decode(), names, wanted)
+    if b"\r" in block:
+        block = block.replace(b"\r\n", b"\n")
+    if b"\r" in block:
+        return None
+    block = block.rstrip(b"\n") + b"\n"  # blank lines at the end of a block hold nothing
+    n_rows = block.count(b"\n")
+    if len(names) == 1:
+        return None  # a blank line looks like an empty field
+    slot_of = np.full(len(names), -1, np.int64)
+    for slot, name in enumerate(wanted):
+        slot_of[names.index(name)] = slot
+    numbers = np.empty((len(wanted), n_rows), np.int64)
+    integer = np.ones(len(wanted), bool)
+    data = np.frombuffer(block, np.uint8)
+    if kernels.split_integers(data, ord(dialect.separator), len(names), slot_of, numbers, integer) != n_rows:
+        return None
+    texts = [name for name, whole in zip(wanted, integer, strict=True) if not whole]
+    columns = {name: pl.Series(name, numbers[slot]) for slot, name in enumerate(wanted) if integer[slot]}
+    del numbers
+    if texts:
+        read = pl.read_csv(
+            io.BytesIO(block),
+            has_header=False,
+            separator=dialect.separator,
+            quote_char=None,
+            infer_schema=False,
+            columns=sorted(names.index(name) for name in texts),
+        )
+        if len(read) != n_rows:
+            return None
+        for name, column in zip(sorted(texts, key=names.index), read, strict=True):
+            columns[name] = column.alias(name).fill_null("")
+    return pl.DataFrame([columns[name] for name in wanted]), np.arange(n_rows)
+
+
+def _split_quoted(text: str, names: list[str], wanted: Sequence[str]) -> tuple[pl.DataFrame, np.ndarray] | None:
+    """The same for a block with quotes, if every record has no fault and ends within the block."""
+    places = [names.index(name) for name in wanted]
+    columns: list[list[str]] = [[] for _ in wanted]
+    ends = []
+    reader = csv.reader(io.StringIO(text, newline="\n"), strict=True)
+    try:
+        for fields in reader:
+            if len(fields) != len(names):
+                return None
+            ends.append(reader.line_num)
+            for values, place in zip(columns, places, strict=True):
+                values.append(fields[place])
+    except csv.Error:
+        return None
+    offsets = np.array([0, *ends[:-1]], np.int64)  # a record starts where the one before it ends
+    series = [pl.Series(name, values, dtype=pl.String) for name, values in zip(wanted, columns, strict=True)]
+    return pl.DataFrame(series), offsets
+
+
+class Lines:
+    """The lines of a block, with their numbers; where a quoted field goes on, further lines of the stream.
+
+    Attributes:
+      number: of the next line.
+      encoding: of the text.
+    """
+
+    def __init__(self, block: bytes, stream: BinaryIO, number: int, encoding: str):
+        # Lines end with a newline only: a carriage return elsewhere does not end one.
+        self._waiting = collections.deque(line + b"\n" for line in block.removesuffix(b"\n").split(b"\n"))
+        self._stream, self.number, self.encoding = stream, number, encoding
+
+    def __bool__(self) -> bool:
+        return bool(self._waiting)
+
+    def next_record(self, dialect: Dialect) -> tuple[list[str], str, str]:
+        """The fields of the next record (none for a blank line), its text, and its fault or ''."""
+        taken: list[bytes] = []
+
+        def lines() -> Iterator[str]:
+            while raw := self._waiting.popleft() if self._waiting else self._stream.readline():
+                taken.append(raw)
+                yield decode(raw, self.encoding)
+
+        fields, fault = [], ""
+        if dialect.quotes:
+            try:
+                fields = next(csv.reader(lines(), strict=True))
+            except csv.Error as error:
+                fault = f"unreadable line: {error}"
+                self._waiting.extendleft(reversed(taken[1:]))  # the lines after the bad one may have no fault
+                del taken[1:]
+        else:
+            text = next(lines()).removesuffix("\n").removesuffix("\r")
+            fields = text.split(dialect.separator) if text else []
+        self.number += len(taken)
+        return fields, decode(b"".join(taken), self.encoding), fault
+
+
+def split_carefully(
+    lines: Lines, names: list[str], wanted: Sequence[str], dialect: Dialect, label: str
+) -> tuple[pl.DataFrame, np.ndarray, list[BadRow]]:
+    """The fields of any block (String), the line of each row, and the bad rows."""
+    places = [names.index(name) for name in wanted]
+    columns: list[list[str]] = [[] for _ in wanted]
+    numbers: list[int] = []
+    bad: list[BadRow] = []
+    while lines:
+        number = lines.number
+        fields, text, fault = lines.next_record(dialect)
+        if not fault and not fields:
+            continue
+        column, value = WHOLE_LINE, text.rstrip("\r\n")
+        if is_invalid(text):
+            fault = f"invalid {lines.encoding} (see --encoding)"
+            for name, field in zip(names, fields, strict=False):
+                if is_invalid(field):
+                    column, value = name, field
+                    break
+        elif not fault and len(fields) != len(names):
+            fault = f"{len(fields)} fields where {len(names)} are due"
+        if fault:
+            bad.append(BadRow(label, number, column, printable(value), fault))
+        else:
+            numbers.append(number)
+            for values, place in zip(columns, places, strict=True):
+                values.append(fields[place])
+    series = [pl.Series(name, values, dtype=pl.String) for name, values in zip(wanted, columns, strict=True)]
+    return pl.DataFrame(series), np.array(numbers, np.int64), bad

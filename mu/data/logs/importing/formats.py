@@ -1,0 +1,155 @@
+"""Formats of log files: readers by name, and readers of other packages by path."""
+
+import dataclasses
+import importlib
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+import polars as pl
+
+from mu.data.logs.importing.bad_rows import BadRow
+from mu.data.options import OptionError
+from mu.names import nearest
+
+FORMATS = {
+    "csv": "mu.data.logs.importing.delimited:csv_format",
+    "tsv": "mu.data.logs.importing.delimited:tsv_format",
+    "parquet": "mu.data.logs.importing.parquet:parquet_format",
+    "jsonl": "mu.data.logs.importing.jsonl:jsonl_format",
+    "lists": "mu.data.logs.importing.lists:lists_format",
+    "recbole": "mu.data.logs.importing.delimited:recbole_format",
+    "tfds": "mu.data.logs.importing.tfds_source:tfds_format",
+}
+EXTENSIONS = {
+    ".csv": "csv",
+    ".tsv": "tsv",
+    ".dat": "tsv",
+    ".parquet": "parquet",
+    ".pq": "parquet",
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".json": "jsonl",
+    ".inter": "recbole",
+    ".item": "recbole",
+    ".user": "recbole",
+}
+NO_PART = 255
+
+
+@dataclasses.dataclass(frozen=True)
+class LogSource:
+    """One file, or one split of a TFDS data set.
+
+    Attributes:
+      name: a path, or `tfds:NAME`, `tfds:NAME#SPLIT`.
+      format: a key of `FORMATS`, or the path 'package.module:attribute' of a `LogFormat`.
+      part: 0 train, 1 valid, 2 test; `NO_PART` for files without a split.
+    """
+
+    name: str
+    format: str
+    part: int = NO_PART
+
+    @property
+    def label(self) -> str:
+        """The name in messages and cards: of a file without its folder."""
+        return self.name if self.format == "tfds" else os.path.basename(self.name)
+
+
+@dataclasses.dataclass(frozen=True)
+class ReadOptions:
+    """How files are read.
+
+    Attributes:
+      encoding: of text files.
+      columns: names of the columns of files without a header; empty for files with one.
+      data_dir: folder of TFDS data sets.
+    """
+
+    encoding: str = "utf-8"
+    columns: tuple[str, ...] = ()
+    data_dir: str | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class RowBatch:
+    """Some rows of a source.
+
+    Attributes:
+      frame: the columns that were asked for, under their names in the file; text columns are String, missing values
+        empty or null.
+      lines: int64 [n], where each row is in the source, from 1.
+      bad: rows that could not be split into fields; they are not in `frame`.
+      done: share of the source read so far.
+    """
+
+    frame: pl.DataFrame
+    lines: np.ndarray
+    bad: list[BadRow]
+    done: float
+
+
+@runtime_checkable
+class LogFormat(Protocol):
+    """A format of log files.
+
+    Another package's format is chosen by its path: `--format=package.module:attribute`, where the attribute is an
+    object (or a module) with these two functions.
+    """
+
+    def header(self, source: LogSource, options: ReadOptions) -> list[str]:
+        """The names of the columns."""
+        ...
+
+    def batches(self, source: LogSource, wanted: Sequence[str], options: ReadOptions) -> Iterator[RowBatch]:
+        """The columns `wanted`, in batches, in the order of the source."""
+        ...
+
+
+def load_format(name: str) -> LogFormat:
+    """The format of this name or path.
+
+    Raises:
+      OptionError: no such format, or the object at the path is none.
+    """
+    path = FORMATS.get(name, name)
+    module, colon, attribute = path.partition(":")
+    if not colon:
+        raise OptionError(
+            f"format is {name!r}{nearest(name, FORMATS)}; it must be one of {', '.join(FORMATS)}, or the path of "
+            "another one, package.module:attribute"
+        )
+    try:
+        reader = getattr(importlib.import_module(module), attribute)
+    except (ImportError, AttributeError) as error:
+        raise OptionError(f"--format={name} cannot be imported: {error}") from error
+    if not isinstance(reader, LogFormat):
+        raise OptionError(f"--format={name} is no LogFormat: it needs the functions `header` and `batches`")
+    return reader
+
+
+def find_sources(names: Sequence[str], format: str | None, part: int = NO_PART) -> list[LogSource]:
+    """The sources `names`, with the format `format`, else by extension (`.gz` is ignored).
+
+    Raises:
+      FileNotFoundError: no such file.
+      OptionError: a folder, or an unknown extension.
+    """
+    sources = []
+    for name in names:
+        if name.startswith("tfds:"):
+            sources.append(LogSource(name, "tfds", part))
+            continue
+        path = Path(name)
+        if not path.exists():
+            raise FileNotFoundError(f"no file {name}")
+        if path.is_dir():
+            raise OptionError(f"{name} is a folder; name the files in it (a shell pattern such as {name}/*.csv)")
+        chosen = format or EXTENSIONS.get(path.with_suffix("").suffix if path.suffix == ".gz" else path.suffix)
+        if chosen is None:
+            raise OptionError(f"{name}: no format is known for this extension; add --format ({', '.join(FORMATS)})")
+        sources.append(LogSource(name, chosen, part))
+    return sources
