@@ -4,9 +4,15 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+
+from mu.data.clips.clips import Clips
+from mu.data.listening.hashed_features import hashed_features
+from mu.report.neighbours import Embedded
+from mu.report.read import first_run, runs_of
 
 EPILOG = """\
 examples:
@@ -52,127 +58,123 @@ def write(place: str | os.PathLike[str], output: Path) -> tuple[list[str], int]:
     """Writes the page of a run; (why something is missing from it, its bytes).
 
     Raises:
-      FileNotFoundError: no such run, or it has no evaluation. ValueError: nothing to make a page of.
+      FileNotFoundError: no such run, or it has no evaluation.
+      ValueError: there is no page of such a run.
     """
     from mu.files import write_whole
 
-    if _kind(Path(place)) == "plays":
-        from mu.commands.report_listening import read_listening
-        from mu.report.listening import page as page_of_listening
-
-        listening = read_listening(place)
-        content, problems = page_of_listening(listening).encode(), list(listening.problems)
+    kind = _kind(Path(place))
+    if kind == "plays":
+        content, problems = _listening_page(Path(place))
+    elif kind == "clips":
+        content, problems = _clip_page(Path(place))
     else:
-        from mu.report.clips import page
-
-        run = read(place)
-        content = page(run).encode()
-        problems = [*run.problems, *(f"{clip}: {reason}" for clip, reason in run.sounds.lost.items())]
+        raise ValueError(
+            f"{place} is a run on a log without audio; mu report makes pages of runs on audio or on both, "
+            "`mu evaluate` prints a table of this"
+        )
     output.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(output, content)
-    return problems, len(content)
+    write_whole(output, content.encode())
+    return problems, len(content.encode())
 
 
 def _kind(folder: Path) -> str | None:
-    """What a run's evaluation is of: 'clips', 'plays', or None where there is none yet, or one of another kind."""
-    file = folder / "evaluation" / "evaluation.json"
-    return json.loads(file.read_text()).get("kind") if file.is_file() else None
+    """What a run's evaluation is of."""
+    from mu.report.read import runs_of
 
-
-def read(place: str | os.PathLike[str]) -> Any:
-    """The `mu.report.run.AudioRun` of a run, or of a seed of a cross-validation.
-
-    What needs the clips or the model is left out where these are gone, and `problems` says why. Folds have each a space
-    of their own: vectors are those of the first.
-
-    Raises:
-      FileNotFoundError: no such run, or it has no evaluation.
-      ValueError: a run on a log, or one that was tested on something other than clips.
-    """
-    from mu.evals import clip_scores
-    from mu.report.audio import Sounds
-    from mu.report.run import AudioRun
-
-    folder = Path(place)
-    runs = _runs(folder)
-    results, about = clip_scores.load(folder)
-    first = next(iter(runs.values()))
-    config = json.loads((first / "config.json").read_text())
-    problems: list[str] = []
-    clips = _clips(config, problems)
-    tested = results["model"].clips
-    if clips is not None and set(clips.table["clip"]).isdisjoint(tested):
-        raise ValueError(
-            f"{folder} was tested on {tested[0]!r} and so on, which are no clips; mu report makes pages of clips, "
-            f"`mu compare {folder}:BASELINE {folder}` sets such a run beside a baseline"
-        )
-    sounds = Sounds(clips)
-    pooled = len(runs) > 1 or first != folder
-    return AudioRun(
-        title="/".join(folder.resolve().parts[-2:]) if pooled else folder.resolve().name,
-        facts=_facts(about, config, json.loads((first / "run.json").read_text()), list(runs)),
-        config=json.dumps(config, indent=2, ensure_ascii=False),
-        curves={name: logged(run / "metrics.jsonl") for name, run in runs.items()},
-        chosen=config["best"]["metric"],
-        step=None if pooled else about["step"],
-        results=results,
-        about=about,
-        sounds=sounds,
-        embedded=_embedded(first, f"the model of {next(iter(runs))}" if pooled else "the model", sounds, problems),
-        problems=problems,
-    )
-
-
-def _runs(folder: Path) -> dict[str, Path]:
-    """{'': folder} of a run, {'fold 0': ...} of a seed of a cross-validation."""
-    if not folder.is_dir():
-        raise FileNotFoundError(f"there is no run {folder}")
-    if (folder / "crossvalidation.json").is_file():
-        seeds = ", ".join(str(path.parent.parent) for path in sorted(folder.glob("seed*/evaluation/evaluation.json")))
-        raise FileNotFoundError(f"{folder} is a cross-validation; a page is of one of its seeds: {seeds}")
-    if (folder / "config.json").is_file():
-        runs = {"": folder}
-    else:
-        folds = sorted(folder.glob("fold*/config.json"), key=lambda path: (len(path.parent.name), path.parent.name))
-        runs = {path.parent.name.replace("fold", "fold "): path.parent for path in folds}
-    if not runs:
-        raise FileNotFoundError(f"{folder} holds no run (config.json is missing); make one with `mu train`")
+    runs_of(folder)
     file = folder / "evaluation" / "evaluation.json"
     if not file.is_file():
         raise FileNotFoundError(
             f"{folder} has no evaluation: let `mu train` reach its end, or run `mu evaluate {folder}` (a task without "
             "targets, such as contrastive learning, has nothing to report)"
         )
-    if json.loads(file.read_text()).get("kind") != "clips":
-        raise ValueError(
-            f"{folder} is a run on a log without audio; mu report makes pages of runs on audio or on both, "
-            "`mu evaluate` prints a table of this"
+    return json.loads(file.read_text()).get("kind")
+
+
+def _listening_page(folder: Path) -> tuple[str, list[str]]:
+    """(the page of a run on plays and sound, what is missing from it)."""
+    from mu.commands.recommend import recommender_of, track_titles
+    from mu.inference.track_content import TimedScores
+    from mu.report.listening import page
+    from mu.report.listening_run import Sections, read_listening_run
+    from mu.report.listening_sections import listening_sections
+    from mu.report.split_log import SplitLog
+    from mu.setup import restore
+
+    computed, problems = Sections(), []
+    try:
+        setup, state, _ = restore(folder)
+        recommender, data = recommender_of(folder, setup, state), setup.data
+        columns = setup.config.data
+        words = {
+            name: hashed_features(data.tracks, (name,), data.hash_size) for name in columns.get("item_columns", ())
+        }
+        log = SplitLog(
+            data=data,
+            histories=setup.split.train.merged(setup.split.valid),
+            test=setup.split.test,
+            trained_until_ms=setup.train.end_ms,
+            titles=track_titles(data.tracks),
+            user_columns=columns.get("user_columns", ()),
         )
-    return runs
+        aware = recommender if isinstance(recommender, TimedScores) else None
+        computed = listening_sections(log, _Seam(recommender), aware, aware.parts(words) if aware else {})
+    except (OSError, ValueError) as error:
+        problems.append(f"Without listeners, tracks and map: {error}")
+    return page(read_listening_run(folder, computed, problems)), problems
 
 
-def _clips(config: Mapping[str, Any], problems: list[str]) -> Any:
+class _Seam:
+    dot_product = time_aware = True
+
+    def __init__(self, recommender: Any):
+        self._recommender, self.item_vectors = recommender, recommender.vectors
+        self.time_aware, self.queries = hasattr(recommender, "bias_at"), recommender.queries
+        self.scores = recommender.scores
+
+    def item_bias(self, times_ms: Any = None) -> Any:
+        return self._recommender.bias if times_ms is None else self._recommender.bias_at(times_ms)
+
+
+def _clip_page(folder: Path) -> tuple[str, list[str]]:
+    """(the page of a run on audio, what is missing from it)."""
+    from mu.report.clip_run import read_clip_run
+    from mu.report.clips import page
+
+    problems: list[str] = []
+    clips = _clips(first_run(folder), problems)
+    embedded = None if clips is None else _embedded(folder, clips, problems)
+    run = read_clip_run(folder, clips, embedded, problems)
+    content = page(run)
+    return content, [*problems, *(f"{clip}: {reason}" for clip, reason in run.sounds.lost.items())]
+
+
+def _clips(run: Path, problems: list[str]) -> Clips | None:
     """The run's clips, or None and a problem more."""
     from ml_collections import ConfigDict
 
     from mu.config import ConfigError, build
 
     try:
-        return build(ConfigDict(config["data"]))  # resolved when it was written
+        return build(ConfigDict(json.loads((run / "config.json").read_text())["data"]))  # resolved when written
     except (ConfigError, OSError, ValueError) as error:
         problems.append(f"Without sound, spectrograms, neighbours and map: {error}")
         return None
 
 
-def _embedded(run: Path, model: str, sounds: Any, problems: list[str]) -> Any:
-    """The test clips that can be read as the run's best weights see them, or None and a problem more."""
-    import numpy as np
+def _embedded(folder: Path, clips: Clips, problems: list[str]) -> Embedded | None:
+    """The test clips that can be read as the run's best weights embed them, or None and a problem more.
 
+    Folds have each a space of their own: vectors are those of the first.
+    """
+    from mu.report.audio import Sounds
     from mu.report.neighbours import Embedded, unit
     from mu.setup import restore
 
-    if not sounds:
-        return None
+    runs = runs_of(folder)
+    name, run = next(iter(runs.items()))
+    sounds = Sounds(clips)
     try:
         setup, state, _ = restore(run)
         test = setup.split.test
@@ -184,46 +186,7 @@ def _embedded(run: Path, model: str, sounds: Any, problems: list[str]) -> Any:
             return None
         test = test.take(rows)
         vectors = setup.evaluation.predictions(state, test)["clip"]
-        return Embedded(model, tuple(test.table["clip"]), unit(vectors))
+        return Embedded(f"the model of {name}" if name else "the model", tuple(test.table["clip"]), unit(vectors))
     except (OSError, ValueError) as error:
         problems.append(f"Without neighbours and map: {error}")
         return None
-
-
-def _facts(
-    about: Mapping[str, Any], config: Mapping[str, Any], made: Mapping[str, Any], folds: Sequence[str]
-) -> list[tuple[str, str]]:
-    """(name, value) of what was run, where and when."""
-    data = Path(config["data"].get("path", "")).name
-    step = f"{about['step']:,} of {config['total_steps']:,}" if "step" in about else f"{config['total_steps']:,}"
-    found = [
-        ("Config", about.get("config")),
-        ("Model", words_of(config["model"])),
-        ("Task", words_of(config["task"])),
-        ("Data", f"{data}, {about['n_clips']:,} clips of {about['part']}"),
-        ("Split", f"{words_of(config['split'])}" + (f"; {len(folds)} folds pooled" if len(folds) > 1 else "")),
-        ("Steps", step + (", trained on validation clips too (refit)" if config["refit"] else "")),
-        ("Seed", f"{config['seed']}"),
-        ("Commit", made.get("commit") or "outside git"),
-        ("Started", made.get("started")),
-        ("Machine", f"{made['machine']}, {made['cpus']} processors; {', '.join(made['devices'])}"),
-        ("Versions", f"Python {made['python']}, jax {made['versions']['jax']}, flax {made['versions']['flax']}"),
-    ]
-    return [(name, value) for name, value in found if value]
-
-
-def words_of(spec: Mapping[str, Any]) -> str:
-    """'AudioEncoder (size s, n_mels 64)': a spec's object and its plain values."""
-    plain = [f"{key} {value}" for key, value in spec.items() if key != "name" and isinstance(value, int | float | str)]
-    return spec["name"].partition(":")[2] + (f" ({', '.join(plain)})" if plain else "")
-
-
-def logged(file: Path) -> list[dict[str, float]]:
-    """The lines of metrics.jsonl that are whole; none where there is no such file."""
-    found = []
-    for line in file.read_text().splitlines() if file.is_file() else ():
-        try:
-            found.append(json.loads(line))
-        except json.JSONDecodeError:  # a run that was killed left it half-written
-            continue
-    return found

@@ -1,4 +1,4 @@
-"""Sound inside a page: pieces of clips as MP3 in `data:` addresses.
+"""Audio inside a page: pieces of clips as MP3 in `data:` addresses.
 
 MP3 is what Chromium, Firefox and Safari all play from such an address: older Safari refuses Ogg (Vorbis and Opus), and
 WAV takes eight times the room. At a variable rate libsndfile (1.1 and later) writes how much silence the encoder added,
@@ -7,6 +7,7 @@ so a piece comes back at its exact length; at a low constant rate that note does
 
 import base64
 import dataclasses
+import functools
 import io
 
 import numpy as np
@@ -14,7 +15,6 @@ import soundfile
 
 from mu.audio.io import AudioError, resample
 from mu.data.clips.clips import Clips
-from mu.report.markup import Html, tag
 
 # Rates of MPEG-1 and MPEG-2; those below 16 kHz are an extension that not every player knows.
 MP3_RATES_HZ = (16_000, 22_050, 24_000, 32_000, 44_100, 48_000)
@@ -39,21 +39,27 @@ class Piece:
 
     @property
     def duration_s(self) -> float:
+        """Its length."""
         return len(self.audio) / self.sample_rate_hz
 
     @property
     def words(self) -> str:
-        """'5.00 s', or which part of it this is."""
+        """'5.00 s' of a whole clip, else which part of the clip this is."""
         if self.duration_s > self.clip_s - 0.05:
             return f"{self.clip_s:.2f} s"
         return f"seconds {self.start_s:.1f} to {self.start_s + self.duration_s:.1f} of {self.clip_s:.1f}"
 
+    @functools.cached_property
+    def address(self) -> str:
+        """A `data:` address with its MP3."""
+        return data_address("audio/mpeg", mp3(self.audio, self.sample_rate_hz))
+
 
 class Sounds:
-    """Clips by their ids; notes which of them can no longer be read.
+    """The audio of clips by their ids; it notes which clips can no longer be read.
 
     Args:
-      clips: all of the run's; None where they are gone altogether.
+      clips: all of the run's; None where none can be read.
 
     Attributes:
       lost: id -> what is wrong.
@@ -68,7 +74,7 @@ class Sounds:
         return self._clips is not None
 
     def readable(self, clip: str) -> bool:
-        """Whether there is a file that can be decoded."""
+        """Whether the file of a clip can be decoded."""
         return self._read(clip, 0, 1) is not None
 
     def piece(self, clip: str, longest_s: float) -> Piece | None:
@@ -101,7 +107,7 @@ class Sounds:
 
 
 def mp3(audio: np.ndarray, sample_rate_hz: int) -> bytes:
-    """A mono MP3 at the next rate that MP3 has, as long as what was given.
+    """A mono MP3 at the next rate that MP3 has, of the same length.
 
     Args:
       audio: float32 [N]; scaled down where it goes beyond full scale.
@@ -125,17 +131,6 @@ def mp3(audio: np.ndarray, sample_rate_hz: int) -> bytes:
     return written.getvalue()
 
 
-def player(piece: Piece, name: str) -> Html:
-    """The browser's own player."""
-    return tag(
-        "audio",
-        controls=True,
-        preload="metadata",
-        src=address("audio/mpeg", mp3(piece.audio, piece.sample_rate_hz)),
-        aria_label=f"{name}, {piece.words}",
-    )
-
-
-def address(kind: str, content: bytes) -> str:
+def data_address(kind: str, content: bytes) -> str:
     """A `data:` address that holds the content."""
     return f"data:{kind};base64,{base64.b64encode(content).decode()}"

@@ -1,54 +1,50 @@
-"""Means with intervals side by side, one group of points for each name across."""
+"""A chart of means with intervals side by side: one group of points for each name across."""
 
 from collections.abc import Mapping, Sequence
 
-from mu.report.charts import BOTTOM, COLOURS, DASHES, HEIGHT, LEFT, RIGHT, TOP, WIDTH, picture, tick_text, ticks
-from mu.report.markup import Html, join, number, tag
+from mu.report.charts import COLOURS, DASHES, Chart, Frame, Path, Tick, dots_at, line_through, tick_text, ticks
+from mu.report.page import coordinate
 
-Estimate = tuple[float, float, float]
+Interval = tuple[float, float, float]
 """(mean, low, high)."""
 
 
 def category_chart(
-    series: Mapping[str, Sequence[Estimate | None]], names: Sequence[str], y_name: str, label: str
-) -> Html:
-    """A line for each series through its means, with its intervals upright.
+    series: Mapping[str, Sequence[Interval | None]], names: Sequence[str], y_name: str, label: str
+) -> Chart:
+    """A line through the means of each series, with upright bars for its intervals.
 
     Args:
-      series: name -> an estimate for each of `names`, None where there is none; at most as many as there are dashes.
+      series: name -> an interval for each of `names`, None where there is none; at most as many series as dashes.
       names: across.
       y_name: of the upright axis.
       label: what the picture shows, for those who do not see it.
     """
-    most = max(high for points in series.values() for one in points if one is not None for high in one)
+    frame = Frame()
+    most = max(high for intervals in series.values() for one in intervals if one is not None for high in one)
     most = max(most * 1.05, 1e-9)
-    step = (WIDTH - LEFT - RIGHT) / len(names)
-
-    def up(value: float) -> float:
-        return HEIGHT - BOTTOM - value / most * (HEIGHT - TOP - BOTTOM)
-
-    parts = [tag("path", class_="axis", d=f"M{LEFT} {TOP}V{HEIGHT - BOTTOM}H{WIDTH - RIGHT}")]
-    for value in ticks(0.0, most):
-        at = number(round(up(value), 1))
-        parts.append(tag("path", class_="axis", d=f"M{LEFT} {at}H{WIDTH - RIGHT}", opacity=0.5))
-        parts.append(tag("text", tick_text(value), x=LEFT - 5, y=up(value) + 3.5, text_anchor="end"))
-    for place, name in enumerate(names):
-        parts.append(tag("text", name, x=LEFT + (place + 0.5) * step, y=HEIGHT - BOTTOM + 14, text_anchor="middle"))
-    middle = (TOP + HEIGHT - BOTTOM) // 2
-    parts.append(tag("text", y_name, transform=f"translate(10 {middle}) rotate(-90)", text_anchor="middle"))
-    for at, (name, points) in enumerate(series.items()):
+    step = (frame.right - frame.left) / len(names)
+    paths = []
+    for at, (name, intervals) in enumerate(series.items()):
         # Side by side, so that intervals do not hide each other.
         shift = (at - (len(series) - 1) / 2) * min(step * 0.16, 9)
-        placed = [(LEFT + (place + 0.5) * step + shift, one) for place, one in enumerate(points) if one is not None]
-        means = "L".join(f"{number(round(x, 1))} {number(round(up(one[0]), 1))}" for x, one in placed)
+        xs = [frame.left + (place + 0.5) * step + shift for place in range(len(names))]
+        drawn = [(x, one) for x, one in zip(xs, intervals, strict=True) if one is not None]
+        means = [(x, frame.up(one[0] / most)) for x, one in drawn]
         bars = "".join(
-            f"M{number(round(x, 1))} {number(round(up(one[1]), 1))}V{number(round(up(one[2]), 1))}" for x, one in placed
+            f"M{coordinate(round(x, 1))} {coordinate(round(frame.up(low / most), 1))}"
+            f"V{coordinate(round(frame.up(high / most), 1))}"
+            for x, (_, low, high) in drawn
         )
-        dots = "".join(f"M{number(round(x, 1))} {number(round(up(one[0]), 1))}h0" for x, one in placed)
         colour = f"s{at % COLOURS}"
-        parts.append(
-            tag("path", tag("title", name), class_=f"line {colour}", d="M" + means, stroke_dasharray=DASHES[at])
-        )
-        parts.append(tag("path", class_=f"line thin {colour}", d=bars))
-        parts.append(tag("path", class_=f"dots {colour}", d=dots))
-    return picture(join(*parts), label)
+        paths.append(Path(line_through(means), f"line {colour}", name, DASHES[at]))
+        paths.append(Path(bars, f"line thin {colour}"))
+        paths.append(Path(dots_at(means), f"dots {colour}"))
+    return Chart(
+        label=label,
+        x_name="",
+        y_name=y_name,
+        x_ticks=[Tick(frame.left + (place + 0.5) * step, name) for place, name in enumerate(names)],
+        y_ticks=[Tick(frame.up(value / most), tick_text(value)) for value in ticks(0.0, most)],
+        paths=paths,
+    )

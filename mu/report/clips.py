@@ -1,144 +1,200 @@
-"""What the page of a run on audio holds, in its order."""
+"""The page of a run on audio: results, training, each target, nearest neighbours, a map."""
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 
-from mu.evals.clip_scores import Said
-from mu.report import space
-from mu.report.answers import by_error, told_places, verdict
-from mu.report.heard import Heard
-from mu.report.markup import Html, join, number, tag
-from mu.report.page import document, facts, notice, table
-from mu.report.results import confusion, metrics_table, per_class, scatters
-from mu.report.run import AudioRun
+from mu.report.clip_media import Media, media_of
+from mu.report.clip_run import ClipRun
+from mu.report.clip_space import map_of_clips, neighbourhoods, neighbours
+from mu.report.clip_tables import Confusion, Scatters, Table, confusion, metrics_table, per_class, scatters
+from mu.report.page import Notice, Section, render
+from mu.report.shim import Predictions
 from mu.report.training import training
+from mu.report.verdicts import by_error, listed_places, verdict
 
 HARDEST, HARDEST_IN_ALL = 8, 24
 LOST_LISTED = 20
 KINDS = {"class": "one of {} classes", "tags": "any of {} tags", "numbers": "{} predicted"}
+EACH = {"class": "Each class", "tags": "Each tag", "numbers": "Each number"}
+ORDER = {
+    "class": "Those most confidently wrong come first.",
+    "tags": "Those with the largest cross-entropy come first.",
+    "numbers": "Those with the largest error come first, each number counted in standard deviations of the truth.",
+}
 
 
-def page(run: AudioRun) -> str:
-    """The whole page, a function of the run alone.
+@dataclasses.dataclass(frozen=True)
+class Score:
+    """One class, tag or number of a clip.
 
-    `run.sounds.lost` names afterwards the clips that should be heard on it and cannot be read.
+    Attributes:
+      name: of it.
+      truth: 'yes' or empty for classes and tags; the true number.
+      predicted: a probability or a number.
+      share: the probability as the length of a bar; None for numbers.
     """
-    model = run.results["model"]
-    a_head = min(HARDEST, HARDEST_IN_ALL // len(model.said))
-    hardest = {head: by_error(said, model.clips)[:a_head] for head, said in model.said.items()}
-    groups = space.neighbourhoods(run.embedded, model) if run.embedded else []
-    shown = [row for chosen in hardest.values() for row in chosen]
-    rows = shown + [row for query, others in groups for row in (query, *(other for other, _ in others))]
-    heard = Heard(run, rows)
-    anchors = {row: f"clip-{place}" for place, row in enumerate(dict.fromkeys(shown))}
 
-    sections = [("Result", _result(run)), ("Training", training(run.curves, run.chosen, run.step))]
-    told: set[int] = set()
-    for head, said in model.said.items():
-        title = f"{head}: {KINDS[said.kind].format(len(said.names))}"
-        sections.append(
-            (title, _head(run, head, said, hardest[head], heard, {r: a for r, a in anchors.items() if r not in told}))
-        )
-        told.update(hardest[head])
-    if run.embedded:
-        if groups:
-            sections.append(("Nearest neighbours", space.neighbours(run.embedded, model, groups, heard)))
-        sections.append(("Map of the test clips", space.map_of_clips(run.embedded, model, anchors)))
-    config = tag("details", tag("summary", "All keys of the config"), tag("pre", run.config, tabindex="0"))
-    sections.append(("Config", config))
-    return document(run.title, _top(run), sections)
+    name: str
+    truth: str
+    predicted: str
+    share: float | None
 
 
-def _top(run: AudioRun) -> Html:
-    lost = run.sounds.lost
-    names = [f"{clip}: {reason}" for clip, reason in lost.items()][:LOST_LISTED]
-    if len(lost) > LOST_LISTED:
-        names.append(f"and {len(lost) - LOST_LISTED:,} more")
-    return join(
-        facts(run.facts),
-        *(notice(problem) for problem in run.problems),
-        notice(f"{len(lost):,} clips can no longer be read:", names) if lost else None,
-    )
+@dataclasses.dataclass(frozen=True, eq=False)
+class Card:
+    """A clip with its prediction.
+
+    Attributes:
+      clip: its id.
+      anchor: id of the card; None where the clip has one already.
+      right: whether the prediction is right; None where that is a matter of degree.
+      words: the verdict.
+      media: None where the clip cannot be read.
+      scores: the classes, tags or numbers worth showing.
+      baselines: verdicts of the baselines.
+    """
+
+    clip: str
+    anchor: str | None
+    right: bool | None
+    words: str
+    media: Media | None
+    scores: Sequence[Score]
+    baselines: Sequence[str]
 
 
-def _result(run: AudioRun) -> Html:
-    about = run.about
-    over = "clips" if about["n_groups"] == about["n_clips"] else f"{about['n_groups']:,} groups of clips"
+@dataclasses.dataclass(frozen=True, eq=False)
+class Target:
+    """What the section about a target shows.
+
+    Attributes:
+      kind: 'class', 'tags' or 'numbers'.
+      confusion: of classes, else None.
+      scatters: of numbers, else None.
+      each: heading of the table.
+      table: metrics of each class, tag or number.
+      order: sentences about the order of the cards.
+      cards: the clips with the largest errors.
+      sound: whether any clip of the run can be read.
+    """
+
+    kind: str
+    confusion: Confusion | None
+    scatters: Scatters | None
+    each: str
+    table: Table
+    order: str
+    cards: Sequence[Card]
+    sound: bool
+
+
+@dataclasses.dataclass(frozen=True)
+class Metrics:
+    """What the section about the result shows.
+
+    Attributes:
+      table: every metric.
+      words: how to read it.
+    """
+
+    table: Table
+    words: str
+
+
+def page(run: ClipRun) -> str:
+    """The whole page, a function of the run alone; afterwards `run.sounds.lost` names the clips that cannot be read."""
+    model = run.predictions["model"]
+    each = min(HARDEST, HARDEST_IN_ALL // len(model))
+    hardest = {target: by_error(predictions, run.clips)[:each] for target, predictions in model.items()}
+    groups = neighbourhoods(run)
+    cards = [row for rows in hardest.values() for row in rows]
+    media = media_of(run.sounds, run.clips, cards + [row for query, others in groups for row in _rows(query, others)])
+    anchors = {row: f"clip-{place}" for place, row in enumerate(dict.fromkeys(cards))}
+
+    facts = run.facts
+    sections = [
+        Section("Result", "clip_metrics.html", _metrics(run)),
+        Section("Training", "training.html", training(facts.curves, facts.chosen, facts.step)),
+    ]
+    remaining = dict(anchors)
+    for target, predictions in model.items():
+        title = f"{target}: {KINDS[predictions.kind].format(len(predictions.names))}"
+        sections.append(Section(title, "clip_target.html", _target(run, target, hardest[target], media, remaining)))
+        remaining = {row: anchor for row, anchor in remaining.items() if row not in hardest[target]}
+    if groups:
+        sections.append(Section("Nearest neighbours", "clip_neighbours.html", neighbours(run, groups, media)))
+    if run.embedded is not None:
+        sections.append(Section("Map of the test clips", "map.html", map_of_clips(run, anchors)))
+    sections.append(Section("Config", "config.html", facts.config_text))
+    return render(facts.title, facts.facts, _notices(run), sections)
+
+
+def _rows(query: int, others: Sequence[tuple[int, float]]) -> list[int]:
+    return [query, *(row for row, _ in others)]
+
+
+def _notices(run: ClipRun) -> list[Notice]:
+    notices = [Notice(problem) for problem in run.facts.problems]
+    lost = [f"{clip}: {reason}" for clip, reason in run.sounds.lost.items()]
+    if lost:
+        listed = lost[:LOST_LISTED]
+        if len(lost) > LOST_LISTED:
+            listed.append(f"and {len(lost) - LOST_LISTED:,} more")
+        notices.append(Notice(f"{len(lost):,} clips can no longer be read:", listed))
+    return notices
+
+
+def _metrics(run: ClipRun) -> Metrics:
+    n_clips = len(run.clips)
+    over = "clips" if run.n_groups == n_clips else f"{run.n_groups:,} groups of clips"
     words = (
-        f"{about['n_clips']:,} test clips. Brackets and bars: 95 % bootstrap interval over {over}. Larger is "
-        "better; bars go from 0 to 1, of correlation and R² from -1 to 1."
+        f"{n_clips:,} test clips. Brackets and bars: 95 % bootstrap interval over {over}. Larger is better; bars go "
+        "from 0 to 1, of correlation and R² from -1 to 1."
     )
-    if about["split"] == "pooled":
+    if run.pooled:
         words += (
             " ROC-AUC, average precision and correlation put the clips of all folds in one order, though each fold's "
             "model is calibrated on its own: they may be lower than within a fold."
         )
-    return join(metrics_table(about), tag("p", words, class_="soft small"))
+    return Metrics(metrics_table(run.metrics), words)
 
 
-def _head(
-    run: AudioRun, head: str, said: Said, hardest: Sequence[int], heard: Heard, anchors: Mapping[int, str]
-) -> Html:
-    result = run.results["model"]
-    parts = []
-    if said.kind == "class":
-        parts.append(join(tag("h3", "Confusions"), confusion(said, head)))
-    if said.kind == "numbers":
-        correlations = {
-            row["name"]: f"r = {row['value']:.2f} [{row['low']:.2f}, {row['high']:.2f}]"
-            for row in run.about["per_class"]
-            if row["head"] == head and row["metric"] == "pearson"
-        }
-        parts.append(join(tag("h3", "Predicted and true"), scatters(said, correlations)))
-    word = {"class": "Each class", "tags": "Each tag", "numbers": "Each number"}[said.kind]
-    parts.append(join(tag("h3", word), per_class(result, head, run.about["interval"])))
-    order = {
-        "class": "Those most confidently wrong come first.",
-        "tags": "Those with the largest cross-entropy come first.",
-        "numbers": "Those with the largest error come first, each number counted in standard deviations of the truth.",
-    }[said.kind]
-    cards = [_card(run, head, row, heard, anchors.get(row)) for row in hardest]
+def _target(
+    run: ClipRun, target: str, rows: Sequence[int], media: Mapping[int, Media], anchors: Mapping[int, str]
+) -> Target:
+    predictions = run.predictions["model"][target]
+    kind = predictions.kind
+    order = ORDER[kind]
     if run.sounds:
-        order += " What is heard and seen is what the model was given; frequency is on the mel scale."
-    parts.append(join(tag("h3", "Hardest clips"), tag("p", order, class_="soft"), tag("div", *cards, class_="grid")))
-    return join(*parts)
+        order += " Sound and picture are what the model was given; frequency is on the mel scale."
+    return Target(
+        kind=kind,
+        confusion=confusion(predictions, target) if kind == "class" else None,
+        scatters=scatters(predictions, run.details[f"{target}/pearson"]) if kind == "numbers" else None,
+        each=EACH[kind],
+        table=per_class(predictions, target, run.details),
+        order=order,
+        cards=[_card(run, target, row, media.get(row), anchors.get(row)) for row in rows],
+        sound=bool(run.sounds),
+    )
 
 
-def _card(run: AudioRun, head: str, row: int, heard: Heard, name: str | None) -> Html:
-    model = run.results["model"]
-    said = model.said[head]
-    right, words = verdict(said, row)
-    badge = None
-    if right is not None:
-        badge = tag("span", "right" if right else "wrong", class_="badge right" if right else "badge wrong")
-    others = [
-        f"{other}: {verdict(result.said[head], row)[1]}" for other, result in run.results.items() if other != "model"
+def _card(run: ClipRun, target: str, row: int, media: Media | None, anchor: str | None) -> Card:
+    predictions = run.predictions["model"][target]
+    right, words = verdict(predictions, row)
+    baselines = [
+        f"{name}: {verdict(targets[target], row)[1]}" for name, targets in run.predictions.items() if name != "model"
     ]
-    return tag(
-        "article",
-        tag("h4", model.clips[row]),
-        tag("p", badge, badge and " ", words),
-        heard.card(row) if run.sounds else None,
-        _told(said, row),
-        *(tag("p", line, class_="soft small") for line in others),
-        class_="card",
-        id=name,
-    )
+    return Card(run.clips[row], anchor, right, words, media, _scores(predictions, row), baselines)
 
 
-def _told(said: Said, row: int) -> Html:
-    """What the model said in numbers."""
-    lines = []
-    for place in told_places(said, row):
-        score, truth, name = float(said.scores[row, place]), said.truth[row], said.names[place]
-        if said.kind == "numbers":
-            lines.append([name, f"{truth[place]:.3g}", f"{score:.3g}"])
+def _scores(predictions: Predictions, row: int) -> list[Score]:
+    scores = []
+    for place in listed_places(predictions, row):
+        score, truth, name = float(predictions.scores[row, place]), predictions.truth[row], predictions.names[place]
+        if predictions.kind == "numbers":
+            scores.append(Score(name, f"{truth[place]:.3g}", f"{score:.3g}", None))
             continue
-        there = place == truth if said.kind == "class" else truth[place] > 0
-        bar = tag("span", tag("span", style=f"--share:{number(score)}"), class_="share", aria_hidden="true")
-        lines.append([name, "yes" if there else "", bar, f"{score:.3f}"])
-    header = (
-        ["number", "true", "said"]
-        if said.kind == "numbers"
-        else ["class" if said.kind == "class" else "tag", "true", "", "said"]
-    )
-    return table("What the model said", header, lines)
+        there = place == truth if predictions.kind == "class" else truth[place] > 0
+        scores.append(Score(name, "yes" if there else "", f"{score:.3f}", score))
+    return scores

@@ -1,156 +1,145 @@
-"""What the page of a run on listening holds, in its order."""
+"""The page of a run on listening: results, training, one listener, a cold-start track, a map of the tracks."""
 
+import dataclasses
 from collections import Counter
 from collections.abc import Sequence
 
-from mu.evals.plays import AGES
-from mu.report.audio import player
-from mu.report.categories import Estimate, category_chart
-from mu.report.charts import COLOURS, DASHES, SHAPES, cloud, line_legend, marker_legend
-from mu.report.listening_run import ListeningRun, Newcomer, Shown, Story
-from mu.report.markup import Html, join, tag
+from mu.report.categories import category_chart
+from mu.report.charts import DASHES, Figure, line_legend
+from mu.report.listening_run import ListeningRun, TrackMap
 from mu.report.neighbours import principal_plane
-from mu.report.page import document, facts, figure, notice, table
+from mu.report.page import Notice, Section, render
+from mu.report.point_map import STYLES, PointMap, legend, points_of
+from mu.report.read import Curves
 from mu.report.training import training
 
-SECTIONS = (*AGES, "discovery")
-AGE_NAMES = {"discovery": "known"}
-# Of the lines of the chart, in this order, those that the evaluation has.
+# Sections of the chart in its order, with the names they have there.
+AGES = {
+    "day 0": "day 0",
+    "days 1-6": "days 1-6",
+    "weeks 1-3": "weeks 1-3",
+    "weeks 4-": "weeks 4-",
+    "discovery": "known",
+}
+# Lines of the chart in their order, of those that the evaluation has.
 LINES = ("model", "oracle", "id_only", "popularity", "artist_popularity")
-SECTION_WORDS = (
-    "Each play of the test is ranked when it happened. discovery: tracks that training knows and the listener has not "
-    "played, among all not played. repeat: tracks that the listener has played, among those. day 0 and so on: tracks "
-    "that came out after training ended, by their age, among all not played; new: the same plays among the tracks that "
-    "came out after training ended. Brackets: 95 % bootstrap intervals over listeners."
-)
-BOOST_WORDS = (
-    "model shows tracks in their first week with a boost of {boost:g}: the largest whose cost for known tracks on the "
-    "validation part is within what the config allows. model_unboosted is without."
-)
-REASONS_WORDS = "What speaks for a track are the largest parts of its score, beyond what they are for the mean track."
+
+
+@dataclasses.dataclass(frozen=True)
+class MetricTable:
+    """One metric of every section and recommender.
+
+    Attributes:
+      name: of the metric.
+      header: 'plays' and the names of the recommenders.
+      rows: (section with its number of plays, [(value, interval)]).
+    """
+
+    name: str
+    header: Sequence[str]
+    rows: Sequence[tuple[str, Sequence[tuple[str, str]]]]
+
+
+@dataclasses.dataclass(frozen=True)
+class Metrics:
+    """What the section about the result shows.
+
+    Attributes:
+      by_age: the chart by the age of the track; None where no section has an age.
+      tables: one a metric.
+      boost: of new releases, in words; empty where there is none.
+    """
+
+    by_age: Figure | None
+    tables: Sequence[MetricTable]
+    boost: str
 
 
 def page(run: ListeningRun) -> str:
     """The whole page, a function of the run alone."""
-    sections = [("Result", _result(run)), ("Training", training(run.curves, run.chosen, run.step))]
-    if run.story is not None:
-        sections.append(("One listener", _story(run, run.story)))
-    if run.newcomer is not None:
-        sections.append(("A new track, and who should hear it", _newcomer(run, run.newcomer)))
-    if run.vectors is not None:
-        sections.append(("Map of the tracks", _map(run)))
-    config = tag("details", tag("summary", "All keys of the config"), tag("pre", run.config, tabindex="0"))
-    sections.append(("Config", config))
-    top = join(facts(run.facts), *(notice(problem) for problem in run.problems))
-    return document(run.title, top, sections)
-
-
-def _result(run: ListeningRun) -> Html:
-    about = run.about
-    metric = next(iter(next(iter(about["rows"]["model"].values()))))
-    lines = [name for name in LINES if name in about["rows"]][: len(DASHES)]
-    ages = [age for age in SECTIONS if age in about["sections"]]
-
-    def estimate(row: str, section: str, name: str) -> Estimate:
-        found = about["rows"][row][section][name]
-        return found["mean"], found["low"], found["high"]
-
-    parts = []
-    if ages:
-        series = {row: [estimate(row, age, metric) for age in ages] for row in lines}
-        names = [AGE_NAMES.get(age, age) for age in ages]
-        said = "; ".join(f"{row}: " + ", ".join(f"{one[0]:.2f}" for one in points) for row, points in series.items())
-        chart = category_chart(series, names, metric, f"{metric} by the age of the track ({', '.join(names)}). {said}.")
-        words = (
-            "Age on the day of the play of tracks that came out after training ended; 'known' were there before. "
-            "Bars: 95 % intervals."
-        )
-        parts.append(figure("By the age of the track", chart, words, line_legend(lines)))
-    for name in next(iter(about["rows"]["model"].values())):
-        lines = [
-            [f"{section} ({count:,})", *(_cell(estimate(row, section, name)) for row in about["rows"])]
-            for section, count in about["sections"].items()
-        ]
-        parts.append(join(tag("h3", name), table(name, ["plays", *about["rows"]], lines)))
-    boosted = "model_unboosted" in about["rows"]
-    said = BOOST_WORDS.format(boost=about["fresh_boost"]) if boosted else None
-    return join(*parts, tag("p", SECTION_WORDS, class_="soft small"), said and tag("p", said, class_="soft small"))
-
-
-def _cell(found: Estimate) -> Html:
-    return join(f"{found[0]:.3f} ", tag("span", f"[{found[1]:.3f}, {found[2]:.3f}]", class_="interval"))
-
-
-def _story(run: ListeningRun, story: Story) -> Html:
-    heard = [_card(run, shown) for shown in story.history]
-    recommended = [_card(run, shown, place) for place, shown in enumerate(story.recommended, 1)]
-    return join(
-        tag(
-            "p",
-            f"{story.listener}{', ' + story.about if story.about else ''}: {story.n_plays:,} plays before the test.",
-        ),
-        tag("p", story.chosen, class_="soft"),
-        tag("h3", "Played last"),
-        tag("div", *heard, class_="grid"),
-        tag("h3", "Recommended"),
-        tag("p", REASONS_WORDS, class_="soft") if any(shown.reasons for shown in story.recommended) else None,
-        tag("div", *recommended, class_="grid"),
-    )
-
-
-def _card(run: ListeningRun, shown: Shown, place: int | None = None) -> Html:
-    badge = tag("span", "played in the test", class_="badge right") if shown.hit else None
-    title = shown.title if place is None else f"{place}. {shown.title}"
-    reasons = "; ".join(f"{name} {value:+.1f}" for name, value in shown.reasons)
-    piece = run.pieces.get(shown.track)
-    return tag(
-        "article",
-        tag("h4", title),
-        tag("p", badge, badge and " ", shown.words, class_="small"),
-        player(piece, shown.title) if piece is not None else tag("p", "It has no sound.", class_="soft small"),
-        tag("p", reasons, class_="soft small") if reasons else None,
-        class_="card",
-    )
-
-
-def _newcomer(run: ListeningRun, newcomer: Newcomer) -> Html:
-    rows = [
-        [join(name, " ", tag("span", "played it", class_="badge right")) if played else name, about, last]
-        for name, about, last, played in newcomer.listeners
+    facts = run.facts
+    sections = [
+        Section("Result", "listening_metrics.html", metrics(run)),
+        Section("Training", "training.html", training(_distinct(facts.curves), facts.chosen, facts.step)),
     ]
-    said = None
-    if newcomer.rank_of_players is not None:
-        said = (
-            f"Those who did play it in the test stand, at the median, among the first "
-            f"{newcomer.rank_of_players:.0%} of all listeners (50 % by chance)."
-        )
-    return join(
-        tag("p", f"Nobody had played it before the test: it is known by {newcomer.known_by} alone."),
-        tag("p", newcomer.chosen, class_="soft"),
-        tag("div", _card(run, newcomer.shown), class_="grid"),
-        table("Listeners", ["listener", "known of them", "played last"], rows),
-        said and tag("p", said),
+    computed = run.computed
+    if computed.user_page is not None:
+        sections.append(Section("One listener", "user_page.html", (computed.user_page, computed.pieces)))
+    if computed.cold_start is not None:
+        view = (computed.cold_start, computed.pieces)
+        sections.append(Section("A new track, and who should hear it", "cold_start.html", view))
+    if computed.track_map is not None:
+        sections.append(Section("Map of the tracks", "map.html", map_of_tracks(computed.track_map)))
+    sections.append(Section("Config", "config.html", facts.config_text))
+    return render(facts.title, facts.facts, [Notice(problem) for problem in facts.problems], sections)
+
+
+def _distinct(curves: Curves) -> Curves:
+    """The curves without the sections whose plays are in other sections too: so many curves say nothing."""
+
+    def repeated(name: str) -> bool:
+        return name.rpartition("/")[0].rpartition("/")[2].startswith(("discovery,", "new: "))
+
+    return {
+        run: [{name: value for name, value in line.items() if not repeated(name)} for line in lines]
+        for run, lines in curves.items()
+    }
+
+
+def metrics(run: ListeningRun) -> Metrics:
+    """The chart by the age of the track, and a table for each metric."""
+    names = list(dict.fromkeys(name.rpartition("/")[2] for name in run.metrics["model"]))
+    boosted = run.boost is not None and "model_unboosted" in run.metrics
+    return Metrics(_by_age(run, names[0]), [_table(run, name) for name in names], f"{run.boost:g}" if boosted else "")
+
+
+def _by_age(run: ListeningRun, metric: str) -> Figure | None:
+    """A chart of the first metric by the age of the track on the day of the play."""
+    ages = [age for age in AGES if age in run.counts]
+    if not ages:
+        return None
+    lines = [name for name in LINES if name in run.metrics][: len(DASHES)]
+    series = {
+        name: [(one.value, one.low, one.high) for one in (run.metrics[name][f"{age}/{metric}"] for age in ages)]
+        for name in lines
+    }
+    across = [AGES[age] for age in ages]
+    values = "; ".join(f"{name}: " + ", ".join(f"{one[0]:.2f}" for one in row) for name, row in series.items())
+    chart = category_chart(series, across, metric, f"{metric} by the age of the track ({', '.join(across)}). {values}.")
+    caption = (
+        "Age on the day of the play of tracks that came out after training ended; 'known' were there before. "
+        "Bars: 95 % intervals."
     )
+    return Figure("By the age of the track", chart, line_legend(lines), caption)
 
 
-def _map(run: ListeningRun) -> Html:
-    assert run.vectors is not None
-    places, variance = principal_plane(run.vectors)
-    styles, entries = _styles(run.labels)
-    titles = [f"{title}: {label}" for title, label in zip(run.titles, run.labels, strict=True)]
+def _table(run: ListeningRun, metric: str) -> MetricTable:
+    rows = []
+    for section, count in run.counts.items():
+        estimates = [row[f"{section}/{metric}"] for row in run.metrics.values()]
+        cells = [(f"{one.value:.3f}", f"[{one.low:.3f}, {one.high:.3f}]") for one in estimates]
+        rows.append((f"{section} ({count:,})", cells))
+    return MetricTable(metric, ["plays", *run.metrics], rows)
+
+
+def map_of_tracks(tracks: TrackMap) -> PointMap:
+    """The tracks in the plane of most variance, coloured by an attribute."""
+    places, variance = principal_plane(tracks.vectors)
+    styles, entries = _styles(tracks.labels)
+    titles = [f"{title}: {label}" for title, label in zip(tracks.titles, tracks.labels, strict=True)]
     words = (
-        f"{len(run.titles):,} tracks as the model sees them, coloured by {run.label_name}, along the two directions in "
+        f"{len(titles):,} tracks as the model sees them, coloured by {tracks.label_name}, along the two directions in "
         f"which they vary most ({variance[0]:.0%} of the variance across, {variance[1]:.0%} up). The pointer on a "
-        "point tells which track it is."
+        "point names its track."
     )
-    picture = cloud(places, styles, titles, {}, f"Map of {len(run.titles):,} tracks by {run.label_name}")
-    return join(tag("p", words), marker_legend(entries), picture)
+    label = f"Map of {len(titles):,} tracks by {tracks.label_name}"
+    return PointMap(words, label, points_of(places, styles, titles), legend(entries))
 
 
 def _styles(labels: Sequence[str]) -> tuple[list[int], list[tuple[str, int]]]:
-    """(style of each point, legend), most frequent first; those that cannot be told apart any more are 'others'."""
+    """(style of each point, legend), most frequent first; labels beyond those that can be told apart are 'others'."""
     counts = Counter(labels)
-    order = sorted(counts, key=lambda label: (-counts[label], label))[: COLOURS * len(SHAPES)]
+    order = sorted(counts, key=lambda label: (-counts[label], label))[:STYLES]
     style = {label: place for place, label in enumerate(order)}
     entries = [(f"{label} ({counts[label]:,})", place) for label, place in style.items()]
     if len(counts) > len(order):

@@ -1,24 +1,29 @@
 """What the page of a run on listening is made of."""
 
 import dataclasses
+import json
+import os
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from mu.report.audio import Piece
+from mu.report.read import RunFacts, run_facts
+from mu.report.shim import Estimate
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Shown:
+class Row:
     """A track on the page.
 
     Attributes:
       track: its number in the log.
-      title: of it, with the artist where the log knows.
+      title: of it, with the artist where the log has one.
       words: a line about it.
-      reasons: (what speaks for it, by how much): parts of its score beyond those of the mean track, largest first.
-      hit: whether the listener did play it in the test.
+      reasons: (part of its score, by how much it is beyond that of the mean track), largest first.
+      hit: whether the listener played it in the test.
     """
 
     track: int
@@ -29,14 +34,15 @@ class Shown:
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Story:
-    """One listener.
+class UserPage:
+    """One listener: what they played, and what is recommended to them.
 
     Attributes:
-      listener: the log's id. about: what is known of them.
-      chosen: how it was they who were chosen.
+      listener: id in the log.
+      about: their attributes in words.
+      chosen: the rule by which this listener was chosen.
       n_plays: before the test.
-      history: the last of them, oldest first.
+      history: their last plays, oldest first.
       recommended: best first.
     """
 
@@ -44,28 +50,79 @@ class Story:
     about: str
     chosen: str
     n_plays: int
-    history: Sequence[Shown]
-    recommended: Sequence[Shown]
+    history: Sequence[Row]
+    recommended: Sequence[Row]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Newcomer:
-    """A track that came out after training ended, and who should hear it.
+class ColdStartListener:
+    """A listener whom a cold-start track is recommended to.
 
     Attributes:
-      shown: the track.
-      chosen: how it was this one that was chosen.
-      listeners: (id, what is known of them, their last tracks in words, whether they did play it), best first.
-      rank_of_players: of those who did play it in the test, the median share of listeners ranked above; None if
-        nobody did.
-      known_by: words for what the model is told of it.
+      listener: id in the log.
+      about: their attributes in words.
+      last_played: titles of their last tracks.
+      hit: whether they played the track in the test.
     """
 
-    shown: Shown
+    listener: str
+    about: str
+    last_played: str
+    hit: bool
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class ColdStartTrack:
+    """A track that came out after training ended, and the listeners whom it is recommended to.
+
+    Attributes:
+      row: the track.
+      chosen: the rule by which this track was chosen.
+      listeners: best first.
+      rank_of_players: of those who played it in the test, the median share of listeners ranked above; None if nobody
+        did.
+      inputs: what the model reads of it, in words.
+    """
+
+    row: Row
     chosen: str
-    listeners: Sequence[tuple[str, str, str, bool]]
+    listeners: Sequence[ColdStartListener]
     rank_of_players: float | None
-    known_by: str
+    inputs: str
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class TrackMap:
+    """Tracks in the space of the model. n tracks, evenly spaced over the log.
+
+    Attributes:
+      vectors: float32 [n, D].
+      titles: [n].
+      label_name: the column of the track table that colours them.
+      labels: [n], its values.
+    """
+
+    vectors: np.ndarray
+    titles: Sequence[str]
+    label_name: str
+    labels: Sequence[str]
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Sections:
+    """The sections that are computed from the model.
+
+    Attributes:
+      user_page: None where it cannot be had.
+      cold_start: None where there is no such track, or the model cannot score one.
+      track_map: None where it cannot be had.
+      pieces: track -> its audio.
+    """
+
+    user_page: UserPage | None = None
+    cold_start: ColdStartTrack | None = None
+    track_map: TrackMap | None = None
+    pieces: Mapping[int, Piece] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -73,27 +130,57 @@ class ListeningRun:
     """A run on a log with audio.
 
     Attributes:
-      title, facts, config, curves, chosen, step, problems: as of `mu.report.run.AudioRun`.
-      about: what evaluation.json holds.
-      story, newcomer: None where they cannot be had.
-      vectors: float32 [n, D], of tracks evenly spaced over the log; None where they cannot be had.
-      labels: of these tracks, the attribute that colours them; `label_name` says which that is.
-      titles: of these tracks.
-      pieces: track -> its sound, of the tracks that are on the page.
+      facts: what was run.
+      metrics: 'model' and baselines -> 'SECTION/METRIC' -> value and interval.
+      counts: section of the plays -> number of plays.
+      boost: added to the scores of new releases; None where there is no such policy.
+      computed: the sections that are computed from the model.
     """
 
-    title: str
-    facts: Sequence[tuple[str, str]]
-    config: str
-    curves: Mapping[str, Sequence[Mapping[str, float]]]
-    chosen: str
-    step: int
-    about: Mapping[str, Any]
-    story: Story | None
-    newcomer: Newcomer | None
-    vectors: np.ndarray | None
-    labels: Sequence[str]
-    label_name: str
-    titles: Sequence[str]
-    pieces: Mapping[int, Piece]
-    problems: Sequence[str]
+    facts: RunFacts
+    metrics: Mapping[str, Mapping[str, Estimate]]
+    counts: Mapping[str, int]
+    boost: float | None
+    computed: Sections
+
+
+def read_listening_run(place: str | os.PathLike[str], computed: Sections, problems: Sequence[str]) -> ListeningRun:
+    """A run on listening as its page shows it.
+
+    Args:
+      place: its folder.
+      computed: the sections that are computed from the model.
+      problems: why something is missing from the page.
+
+    Raises:
+      FileNotFoundError: no such run, or it has no evaluation.
+    """
+    about = json.loads((Path(place) / "evaluation" / "evaluation.json").read_text())
+    metrics = {
+        name: {
+            f"{section}/{metric}": Estimate(metric, one["mean"], one["low"], one["high"])
+            for section, metrics in sections.items()
+            for metric, one in metrics.items()
+        }
+        for name, sections in about["rows"].items()
+    }
+    card = json.loads((Path(place) / "run.json").read_text())["data_card"]
+    return ListeningRun(
+        facts=run_facts(place, about, _data_facts(card), problems),
+        metrics=metrics,
+        counts=about["sections"],
+        boost=about.get("fresh_boost"),
+        computed=computed,
+    )
+
+
+def _data_facts(card: Mapping[str, Any]) -> dict[str, str]:
+    """Numbers of listeners, tracks and plays; how many tracks have audio."""
+    numbers = f"{card.get('users', 0):,} listeners, {card.get('tracks', 0):,} tracks, {card.get('events', 0):,} plays"
+    audio = card.get("audio")
+    if not audio:
+        return {"Data": numbers}
+    return {
+        "Data": numbers,
+        "Audio": f"of {audio['tracks_with']:,} tracks, none of {audio['tracks_without']:,}",
+    }

@@ -1,16 +1,18 @@
-"""Which clips lie near each other in the encoder's space, and a flat map of it."""
+"""Nearest neighbours among vectors, and their coordinates in a plane."""
 
 import dataclasses
 
 import numpy as np
 
+from mu_kernels import CSR, ItemIndex
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Embedded:
-    """Clips in the space of one model.
+    """Clip embeddings of one model.
 
     Attributes:
-      model: which one, in words.
+      model: which model, in words.
       clips: their ids.
       vectors: float32 [n, D], of unit length.
     """
@@ -21,28 +23,31 @@ class Embedded:
 
 
 def unit(vectors: np.ndarray) -> np.ndarray:
-    """float32 [n, D] scaled to length one; zeros stay."""
+    """float32 [n, D]: vectors scaled to length one; zeros stay zero."""
     length = np.linalg.norm(vectors, axis=1, keepdims=True)
     return (vectors / np.maximum(length, 1e-12)).astype(np.float32)
 
 
 def nearest(vectors: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
-    """(rows int64 [n, k], cosines float32 [n, k]) of each vector's nearest others, best first, ties by lower row."""
-    k = min(k, len(vectors) - 1)
-    rows, cosines = [], []
-    for start in range(0, len(vectors), 1024):
-        block = vectors[start : start + 1024] @ vectors.T
-        block[np.arange(len(block)), start + np.arange(len(block))] = -np.inf
-        order = np.argsort(-block, axis=1, kind="stable")[:, :k]
-        rows.append(order)
-        cosines.append(np.take_along_axis(block, order, axis=1))
-    return np.concatenate(rows), np.concatenate(cosines)
+    """(rows int64 [n, k], cosines float32 [n, k]) of each vector's nearest others, best first, ties by lower row.
+
+    Args:
+      vectors: float32 [n, D], of unit length.
+      k: how many; fewer where there are fewer others.
+    """
+    n = len(vectors)
+    k = min(k, n - 1)
+    if k < 1:
+        return np.zeros((n, 0), np.int64), np.zeros((n, 0), np.float32)
+    itself = CSR.from_pairs(np.arange(n), np.arange(n, dtype=np.int32), n, n)
+    hits = ItemIndex(vectors).top_k(vectors, k, itself)
+    return hits.ids.astype(np.int64), hits.scores
 
 
 def principal_plane(vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Coordinates along the two directions of most variance.
 
-    The sign of each direction, which nothing decides, is such that its largest weight is positive.
+    The sign of a direction is arbitrary; here its largest weight is positive.
 
     Args:
       vectors: [n, D].

@@ -13,6 +13,8 @@ import subprocess
 from html.parser import HTMLParser
 
 import jax
+import jinja2
+import markupsafe
 import numpy as np
 import polars as pl
 import pytest
@@ -23,13 +25,12 @@ import mu.setup
 from mu.audio.mel import hz_to_mel
 from mu.commands import report
 from mu.evals import clip_scores
-from mu.evals.clip_scores import ClipResult, Said
-from mu.report import charts, results, spectrograms, training
-from mu.report.answers import by_error, errors, told_places, verdict
+from mu.report import charts, clip_tables, point_map, spectrograms, training
 from mu.report.audio import Piece, Sounds, mp3
-from mu.report.markup import VOID, Html, join, number, tag
 from mu.report.neighbours import nearest, principal_plane, unit
-from mu.report.page import document
+from mu.report.page import Notice, Section, coordinate, environment, render
+from mu.report.shim import Estimate, Predictions
+from mu.report.verdicts import by_error, errors, listed_places, verdict
 from mu.train import train
 from mu.training.sharding import make_mesh
 from tests.helpers.audio_files import write
@@ -38,6 +39,8 @@ RATE_HZ = 8000
 # A folder and a file in it, and a class: what a library may hold.
 HOSTILE = "x<script>alert(1)</script>&\"'.wav"
 BELLS = 'bells <b>&"'
+# Elements that have no content, hence no end tag.
+VOID = {"meta", "br", "col"}
 
 
 @pytest.fixture(scope="module")
@@ -144,6 +147,9 @@ class Parsed(HTMLParser):
     def handle_endtag(self, name):
         assert self.open.pop() == name
 
+    def handle_startendtag(self, name, attributes):
+        self.elements.append((name, dict(attributes)))
+
     def handle_data(self, data):
         if self.open and self.open[-1] != "style":
             self.words.append(data)
@@ -153,7 +159,8 @@ class Parsed(HTMLParser):
 
     @property
     def text(self):
-        return "".join(self.words)
+        """All words, with single spaces between them."""
+        return " ".join("".join(self.words).split())
 
 
 def decoded(address):
@@ -240,7 +247,7 @@ def test_nothing_is_fetched_and_nothing_runs(page):
 
 def test_names_from_a_library_are_text(page):
     found = Parsed(page)
-    assert HOSTILE in found.text and html.escape(HOSTILE) in page
+    assert HOSTILE in found.text and str(markupsafe.escape(HOSTILE)) in page
     assert "<script" not in page and "<b>" not in page
     labels = [attributes.get("aria-label", "") for _, attributes in found.elements]
     assert any(HOSTILE in label for label in labels)
@@ -384,20 +391,28 @@ def test_a_browser_has_no_complaints_and_nothing_overflows_a_phone(page, tmp_pat
 @needs_browser
 def test_a_complaint_would_be_seen(tmp_path):
     file = tmp_path / "fetching.html"
-    file.write_text(document("t", Html('<img src="data:text/plain,x"><script>1</script>'), []))
+    page = render("t", [], [], [])
+    file.write_text(page.replace("<main>", '<main><img src="data:text/plain,x"><script>1</script>'))
     assert browsed(file, tmp_path / "profile")[1]
 
 
 # ---- its pieces
 
 
-def test_markup_escapes_text_and_keeps_markup():
-    assert tag("p", "<&>", Html("<b>x</b>"), None, 1.5, class_="a\"'") == (
-        '<p class="a&quot;&#x27;">&lt;&amp;&gt;<b>x</b>1.5</p>'
-    )
-    assert tag("audio", controls=True, muted=False, aria_label=None) == "<audio controls></audio>"
-    assert tag("meta", charset="utf-8") == '<meta charset="utf-8">' and isinstance(join("<"), Html)
-    assert [number(value) for value in (3, 1.5, 0.001, -0.001, 1 / 3, 1200.0, 100)] == [
+def test_every_value_of_a_page_is_escaped():
+    nasty = "<i>&\"'"
+    page = render(nasty, [(nasty, nasty)], [Notice(nasty, [nasty])], [Section(nasty, "config.html", nasty)])
+    assert "<i>" not in page and page.count("&lt;i&gt;&amp;&#34;&#39;") == 9
+    assert Section("What it is", "config.html", "").anchor == "what-it-is"
+
+
+def test_a_name_that_a_template_misspells_is_an_error():
+    with pytest.raises(jinja2.UndefinedError):
+        environment().from_string("{{ missing }}").render()
+
+
+def test_coordinates_have_two_decimals_at_the_most():
+    assert [coordinate(value) for value in (3, 1.5, 0.001, -0.001, 1 / 3, 1200.0, 100)] == [
         "3", "1.5", "0", "0", "0.33", "1200", "100",
     ]  # fmt: skip
 
@@ -479,21 +494,21 @@ def test_the_colours_are_viridis():
 
 def test_errors_rank_classes_tags_and_numbers():
     scores = np.array([[0.7, 0.2, 0.1], [0.1, 0.8, 0.1], [0.4, 0.35, 0.25], [0.3, 0.3, 0.4]], np.float32)
-    said = Said("class", ("a", "b", "c"), scores, np.array([0, 2, 1, -1], np.int32))
+    said = Predictions("class", ("a", "b", "c"), scores, np.array([0, 2, 1, -1], np.int32))
     np.testing.assert_allclose(errors(said), [-0.5, 0.7, 0.05, np.nan], atol=1e-6)
     assert by_error(said, ("w", "x", "y", "z")) == [1, 2, 0]
-    assert verdict(said, 0) == (True, "Is a, said to be a (0.70).") and verdict(said, 1)[0] is False
-    assert told_places(said, 2) == [0, 1, 2]
+    assert verdict(said, 0) == (True, "Is a, predicted a (0.70).") and verdict(said, 1)[0] is False
+    assert listed_places(said, 2) == [0, 1, 2]
 
-    tags = Said(
+    tags = Predictions(
         "tags", ("t", "u"), np.array([[0.9, 0.2], [0.5, 0.5]], np.float32), np.array([[1.0, 0], [0, 1]], np.float32)
     )
     np.testing.assert_allclose(errors(tags), [-(np.log(0.9) + np.log(0.8)) / 2, np.log(2)], atol=1e-6)
 
     truth = np.array([[0.0, 100.0], [1.0, 300.0], [2.0, np.nan]], np.float32)
-    numbers = Said("numbers", ("n", "m"), np.array([[0.5, 100], [1, 500], [0, 0]], np.float32), truth)
+    numbers = Predictions("numbers", ("n", "m"), np.array([[0.5, 100], [1, 500], [0, 0]], np.float32), truth)
     np.testing.assert_allclose(errors(numbers), [np.sqrt(0.5), np.sqrt(2), np.nan], atol=1e-6)
-    assert by_error(numbers, ("x", "y", "z")) == [1, 0] and told_places(numbers, 1) == [1, 0]
+    assert by_error(numbers, ("x", "y", "z")) == [1, 0] and listed_places(numbers, 1) == [1, 0]
 
 
 def test_neighbours_and_map_against_sklearn():
@@ -519,7 +534,9 @@ def test_neighbours_and_map_of_little():
     assert [part.shape for part in nearest(unit(np.zeros((1, 3), np.float32)), 4)] == [(1, 0), (1, 0)]
     places, variance = principal_plane(np.ones((3, 1), np.float32))
     assert not places.any() and not variance.any()
-    assert "NaN" not in charts.cloud(places, [0, 40, -1], ["a", "b", "c"], {1: "x"}, "map")
+    markers = point_map.points_of(places, [0, 40, -1], ["a", "b", "c"], {1: "x"})
+    assert [one.title for one in markers] == ["a", "c", "b"], "one that leads to a card lies on top"
+    assert not any("nan" in one.d for one in markers) and markers[-1].style.endswith("ring")
 
 
 def test_ticks_are_round_and_inside():
@@ -533,27 +550,47 @@ def test_long_curves_are_thinned_and_one_point_is_seen():
     thin = charts.thinned(points)
     assert len(thin) == charts.MOST_POINTS and thin[0] == (12.0, pytest.approx(0.48, abs=0.05))
     axes = charts.Axes.around([(5, 1.0)], "step", "loss")
-    assert 'class="dots s0"' in charts.line_chart({"a": [(5, 1.0)]}, axes, "one")
+    assert charts.line_chart({"a": [(5, 1.0)]}, axes, "one").paths[0].style == "dots s0"
     lines = [
         {"step": 1, "loss": float("nan")},
         {"step": 2, "loss": 1.0, "valid/x/f1": 0.5, "valid/negative_loss": -2.0},
     ]
-    drawn = training.training({"": lines}, "valid/x/f1", 2)
-    assert "validation 2.000 at step 2" in drawn and "f1 0.500 at step 2" in drawn and "nan" not in drawn
+    figures = training.training({"": lines}, "valid/x/f1", 2).figures
+    labels = " ".join(figure.chart.label for figure in figures)
+    assert "validation 2.000 at step 2" in labels and "f1 0.500 at step 2" in labels and "nan" not in labels
 
 
 def test_confusions_of_many_classes_are_a_list():
     names = tuple(f"c{number}" for number in range(50))
     truth = np.arange(100, dtype=np.int32) % 50
     scores = np.eye(50, dtype=np.float32)[np.where(truth == 7, 8, truth)]
-    found = results.confusion(Said("class", names, scores, truth), "head")
-    assert Parsed(found).text.endswith("c7c82100%")
-    small = results.confusion(Said("class", names[:2], np.eye(2, dtype=np.float32), np.array([0, 1], np.int32)), "head")
-    assert "No clip was told wrong." in small and "confusion" in small
+    many = clip_tables.confusion(Predictions("class", names, scores, truth), "target")
+    assert many.pairs == [("c7", "c8", "2", "100%")] and not many.matrix
+    two = Predictions("class", names[:2], np.eye(2, dtype=np.float32), np.array([0, 1], np.int32))
+    few = clip_tables.confusion(two, "target")
+    assert few.words == "Every clip is predicted right."
+    assert [[(one.count, one.share, one.right) for one in row] for row in few.matrix] == [
+        [(1, 1.0, True), (0, 0.0, False)], [(0, 0.0, False), (1, 1.0, True)],
+    ]  # fmt: skip
+
+
+def test_a_value_that_is_not_defined_says_so():
+    nan = float("nan")
+    assert clip_tables.cell(Estimate("kind/recall", nan, nan, nan)) == clip_tables.Cell("not defined")
+    assert clip_tables.cell(Estimate("kind/recall", 1.0, nan, nan)) == clip_tables.Cell("1.000")
+    whole = clip_tables.cell(Estimate("kind/f1", 0.5, 0.25, 0.75))
+    assert whole == clip_tables.Cell("0.500", "[0.250, 0.750]", clip_tables.Bar(25.0, 50.0, 49.25))
+    correlation = clip_tables.cell(Estimate("numbers/pearson", 0.0, -0.5, 0.5))
+    assert correlation.bar == clip_tables.Bar(25.0, 50.0, 49.25), "its scale begins at -1"
+    assert clip_tables.cell(Estimate("mood/log_likelihood", -0.5, -0.6, -0.4)).bar is None, "its scale has no end"
 
 
 def test_classes_without_clips_are_not_defined():
-    said = Said("class", ("a", "b"), np.array([[0.9, 0.1], [0.8, 0.2]], np.float32), np.array([0, 0], np.int32))
-    result = ClipResult(("x", "y"), ("x", "y"), {"h": said})
-    found = Parsed(results.per_class(result, "h", {"samples": 20, "seed": 0})).text
-    assert "a21.000 [1.000, 1.000]1.000" in found and "b0not definednot defined" in found
+    predictions = Predictions(
+        "class", ("a", "b"), np.array([[0.9, 0.1], [0.8, 0.2]], np.float32), np.array([0, 0], np.int32)
+    )
+    nan = float("nan")
+    recalls = {"a": Estimate("a", 1.0, 1.0, 1.0), "b": Estimate("b", nan, nan, nan)}
+    table = clip_tables.per_class(predictions, "h", {"h/recall": recalls, "h/f1": recalls})
+    values = [(name, count, [cell.value for cell in cells]) for name, count, cells in table.rows]
+    assert values == [("a", "2", ["1.000", "1.000"]), ("b", "0", ["not defined", "not defined"])]

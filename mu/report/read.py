@@ -1,0 +1,136 @@
+"""What a run's folder says of the run: its facts, its training curves, its config as text."""
+
+import dataclasses
+import json
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+Curves = Mapping[str, Sequence[Mapping[str, float]]]
+"""Name of a run (a fold, or '' for the only one) -> the lines of its metrics.jsonl."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class RunFacts:
+    """What the page of any run says of it.
+
+    Attributes:
+      title: its name.
+      facts: (name, value) of what was run, where and when.
+      config_text: all keys of its config.
+      curves: of the run, or of each fold.
+      chosen: the metric that the best step was chosen by.
+      step: the step whose weights were tested; None where each fold has its own.
+      problems: why something is missing from the page.
+    """
+
+    title: str
+    facts: Sequence[tuple[str, str]]
+    config_text: str
+    curves: Curves
+    chosen: str
+    step: int | None
+    problems: Sequence[str]
+
+
+def runs_of(place: str | os.PathLike[str]) -> dict[str, Path]:
+    """{'': folder} of a run, {'fold 0': ..., 'fold 1': ...} of a seed of a cross-validation.
+
+    Raises:
+      FileNotFoundError: there is no run, or it is a whole cross-validation.
+    """
+    folder = Path(place)
+    if not folder.is_dir():
+        raise FileNotFoundError(f"there is no run {folder}")
+    if (folder / "crossvalidation.json").is_file():
+        seeds = ", ".join(str(path.parent) for path in sorted(folder.glob("seed*/evaluation")))
+        raise FileNotFoundError(f"{folder} is a cross-validation; a page is of one of its seeds: {seeds}")
+    if (folder / "config.json").is_file():
+        return {"": folder}
+    folds = sorted(folder.glob("fold*/config.json"), key=lambda path: (len(path.parent.name), path.parent.name))
+    if not folds:
+        raise FileNotFoundError(f"{folder} holds no run (config.json is missing); make one with `mu train`")
+    return {path.parent.name.replace("fold", "fold "): path.parent for path in folds}
+
+
+def first_run(place: str | os.PathLike[str]) -> Path:
+    """The folder of a run, or of the first fold of a seed of a cross-validation."""
+    return next(iter(runs_of(place).values()))
+
+
+def run_facts(
+    place: str | os.PathLike[str], card: Mapping[str, Any], data: Mapping[str, str], problems: Sequence[str]
+) -> RunFacts:
+    """The facts of a run, or of a seed of a cross-validation.
+
+    Args:
+      place: its folder.
+      card: of its evaluation: 'step', 'config', ...
+      data: facts about its data: name -> value.
+      problems: why something is missing from the page.
+    """
+    folder, runs, first = Path(place), runs_of(place), first_run(place)
+    pooled = first != folder
+    document = json.loads((first / "config.json").read_text())
+    return RunFacts(
+        title="/".join(folder.resolve().parts[-2:]) if pooled else folder.resolve().name,
+        facts=facts(document, json.loads((first / "run.json").read_text()), card, data, len(runs)),
+        config_text=json.dumps(document, indent=2, ensure_ascii=False),
+        curves={name: curve(run / "metrics.jsonl") for name, run in runs.items()},
+        chosen=document["best"]["metric"],
+        step=None if pooled else card["step"],
+        problems=problems,
+    )
+
+
+def facts(
+    document: Mapping[str, Any],
+    provenance: Mapping[str, Any],
+    card: Mapping[str, Any],
+    data: Mapping[str, str],
+    n_folds: int,
+) -> list[tuple[str, str]]:
+    """(name, value) of what was run, where and when.
+
+    Args:
+      document: config.json.
+      provenance: run.json.
+      card: of the evaluation.
+      data: facts about the data.
+      n_folds: how many runs were pooled.
+    """
+    total = f"{document['total_steps']:,}"
+    machine, versions = provenance["machine"], provenance["versions"]
+    values = {
+        "Config": card.get("config"),
+        "Model": spec_words(document["model"]),
+        "Task": spec_words(document["task"]),
+        **data,
+        "Split": spec_words(document["split"]) + (f"; {n_folds} folds pooled" if n_folds > 1 else ""),
+        "Steps": (f"{card['step']:,} of {total}" if "step" in card else total)
+        + (", trained on the validation part too (refit)" if document["refit"] else ""),
+        "Seed": f"{document['seed']}",
+        "Commit": provenance.get("commit") or "outside git",
+        "Started": provenance.get("started"),
+        "Machine": f"{machine}, {provenance['cpus']} processors; {', '.join(provenance['devices'])}",
+        "Versions": f"Python {provenance['python']}, jax {versions['jax']}, flax {versions['flax']}",
+    }
+    return [(name, value) for name, value in values.items() if value]
+
+
+def spec_words(spec: Mapping[str, Any]) -> str:
+    """'AudioEncoder (size s, n_mels 64)': the object and the plain values of a spec."""
+    plain = [f"{key} {value}" for key, value in spec.items() if key != "name" and isinstance(value, int | float | str)]
+    return spec["name"].partition(":")[2] + (f" ({', '.join(plain)})" if plain else "")
+
+
+def curve(file: Path) -> list[dict[str, float]]:
+    """The whole lines of a metrics.jsonl; none where there is no such file."""
+    lines = []
+    for line in file.read_text().splitlines() if file.is_file() else ():
+        try:
+            lines.append(json.loads(line))
+        except json.JSONDecodeError:  # a run that was killed left it half-written
+            continue
+    return lines
