@@ -18,7 +18,7 @@ def conv(
         outputs,
         size,
         strides=stride,
-        padding=[(side // 2, side // 2) for side in size],
+        padding=tuple((side // 2, side // 2) for side in size),  # a tuple: the graph of a model must have a hash
         use_bias=False,
         dtype=dtype,
         kernel_init=nnx.initializers.he_normal(),
