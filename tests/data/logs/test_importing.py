@@ -2,6 +2,7 @@
 
 import csv
 import gzip
+import io
 import json
 import pathlib
 from collections import Counter
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 
 from mu.data.logs.importing import delimited, first_pass, formats, kernels, output, run
 from mu.data.logs.importing.bad_rows import BadRowError
+from mu.data.logs.importing.fields import Dialect, Lines, split_carefully, split_plain
 from mu.data.logs.importing.options import LogImportOptions
 from mu.data.logs.importing.run import import_log
 from mu.data.logs.interactions import load
@@ -494,6 +496,27 @@ def test_plain_and_careful_splitting_agree(tmp_path_factory, rows, block_bytes, 
             except ValueError as error:
                 results.append(str(error))
     assert results[0] == results[1] == results[2]
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.text(st.sampled_from('a",\n\ré'), max_size=24), st.booleans())
+def test_the_plain_split_of_any_text_is_the_careful_one(text, quotes):
+    """Whatever the text: the plain split refuses it, or gives the fields and lines of the split record by record."""
+    block, dialect, names = (text + "\n").encode(), Dialect(",", quotes), ["x", "y"]
+    plain = split_plain(block, names, ["y", "x"], dialect, None)
+    lines = Lines(block, io.BytesIO(), 0, "utf-8")
+    frame, numbers, bad = split_carefully(lines, names, ["y", "x"], dialect, "log.csv")
+    assert lines.number == block.count(b"\n") or bad
+    if plain is not None:
+        assert not bad and plain[0].rows() == frame.rows() and plain[1].tolist() == numbers.tolist()
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_quoted_blocks_are_split_fast(end):
+    text = end.join(['a,"b"', '"c,""d""",é', '"two\nlines",', '"",z', ""])
+    plain = split_plain(text.encode(), ["x", "y"], ["x", "y"], Dialect(",", quotes=True), None)
+    assert plain is not None and plain[1].tolist() == [0, 1, 2, 4]
+    assert plain[0].rows() == [("a", "b"), ('c,"d"', "é"), ("two\nlines", ""), ("", "z")]
 
 
 def test_the_fast_path_gives_the_bytes_of_the_careful_one(tmp_path, monkeypatch):

@@ -1,11 +1,10 @@
 """Delimited text (CSV, TSV, RecBole's atomic files) in blocks of whole lines.
 
-A block in which every line is plain (as many separators as the header, no quotes, valid text) is split into fields by a
-kernel and by polars, a block with quotes by Python's reader. A block in which one of them finds a fault is split again,
-record by record, to report the fault with its line and column. All three give the same fields for the same text.
+A kernel checks the structure of a block (fields of each record, quotes, line numbers) and polars parses its fields. A
+block with a fault is split again, record by record, to report the fault with its line and column. Both give the same
+fields for the same text. benchmarks/README.md says why this is not left to one library.
 
-CSV is RFC 4180 (`"` quotes, `""` inside); in TSV and RecBole files a quote is a letter like any other. A reader of one
-library for all was measured and was no better: see benchmarks/README.md.
+CSV is RFC 4180 (`"` quotes, `""` inside); in TSV and RecBole files a quote is a letter like any other.
 """
 
 import collections

@@ -33,7 +33,10 @@ class Dialect:
 def split_plain(
     block: bytes, names: list[str], wanted: Sequence[str], dialect: Dialect, encoding: str | None
 ) -> tuple[pl.DataFrame, np.ndarray] | None:
-    """The fields of a block without faults, whole numbers as Int64, and the line of each row from 0; else None."""
+    """The fields of a block without faults, and the line of each row from 0; None for any other block.
+
+    Without quotes, columns of whole numbers are Int64; all other columns are String.
+    """
     if not block.isascii():
         try:
             text = block.decode(encoding or "utf-8")
@@ -42,18 +45,38 @@ def split_plain(
         if encoding:
             block = text.encode("utf-8")
         del text
-    if b"\0" in block:
-        return None
-    if dialect.quotes and b'"' in block:
-        return _split_quoted(block.decode(), names, wanted)
+    if b"\0" in block or len(names) == 1:
+        return None  # in one column, a blank line looks like an empty field
+    quoted = dialect.quotes and b'"' in block
+    lines = np.empty(0, np.int64)
+    if quoted:
+        block = _end_with_newline(block)
+        lines = np.empty(block.count(b"\n") + 1, np.int64)
+        data = np.frombuffer(block, np.uint8)
+        n_rows = kernels.find_records(data, ord(dialect.separator), len(names), lines)
+        if n_rows < 0:
+            return None
+        lines = lines[:n_rows].copy()
     if b"\r" in block:
         block = block.replace(b"\r\n", b"\n")
     if b"\r" in block:
         return None
-    block = block.rstrip(b"\n") + b"\n"  # blank lines at the end of a block hold nothing
+    if quoted:
+        fields = _texts(block, names, wanted, dialect)
+        return None if fields is None or len(fields) != len(lines) else (fields, lines)
+    return _split_unquoted(_end_with_newline(block), names, wanted, dialect)
+
+
+def _end_with_newline(block: bytes) -> bytes:
+    """The block without the blank lines at its end."""
+    return block.rstrip(b"\r\n") + b"\n"
+
+
+def _split_unquoted(
+    block: bytes, names: list[str], wanted: Sequence[str], dialect: Dialect
+) -> tuple[pl.DataFrame, np.ndarray] | None:
+    """The same for a block without quotes and carriage returns."""
     n_rows = block.count(b"\n")
-    if len(names) == 1:
-        return None  # a blank line looks like an empty field
     slot_of = np.full(len(names), -1, np.int64)
     for slot, name in enumerate(wanted):
         slot_of[names.index(name)] = slot
@@ -62,43 +85,28 @@ def split_plain(
     data = np.frombuffer(block, np.uint8)
     if kernels.split_integers(data, ord(dialect.separator), len(names), slot_of, numbers, integer) != n_rows:
         return None
-    texts = [name for name, whole in zip(wanted, integer, strict=True) if not whole]
     columns = {name: pl.Series(name, numbers[slot]) for slot, name in enumerate(wanted) if integer[slot]}
     del numbers
-    if texts:
-        read = pl.read_csv(
-            io.BytesIO(block),
-            has_header=False,
-            separator=dialect.separator,
-            quote_char=None,
-            infer_schema=False,
-            columns=sorted(names.index(name) for name in texts),
-        )
-        if len(read) != n_rows:
+    if texts := [name for name, whole in zip(wanted, integer, strict=True) if not whole]:
+        frame = _texts(block, names, texts, dialect)
+        if len(frame) != n_rows:
             return None
-        for name, column in zip(sorted(texts, key=names.index), read, strict=True):
-            columns[name] = column.alias(name).fill_null("")
+        columns |= {column.name: column for column in frame}
     return pl.DataFrame([columns[name] for name in wanted]), np.arange(n_rows)
 
 
-def _split_quoted(text: str, names: list[str], wanted: Sequence[str]) -> tuple[pl.DataFrame, np.ndarray] | None:
-    """The same for a block with quotes, if every record has no fault and ends within the block."""
-    places = [names.index(name) for name in wanted]
-    columns: list[list[str]] = [[] for _ in wanted]
-    ends = []
-    reader = csv.reader(io.StringIO(text, newline="\n"), strict=True)
-    try:
-        for fields in reader:
-            if len(fields) != len(names):
-                return None
-            ends.append(reader.line_num)
-            for values, place in zip(columns, places, strict=True):
-                values.append(fields[place])
-    except csv.Error:
-        return None
-    offsets = np.array([0, *ends[:-1]], np.int64)  # a record starts where the one before it ends
-    series = [pl.Series(name, values, dtype=pl.String) for name, values in zip(wanted, columns, strict=True)]
-    return pl.DataFrame(series), offsets
+def _texts(block: bytes, names: list[str], wanted: Sequence[str], dialect: Dialect) -> pl.DataFrame:
+    """The columns `wanted` as String, '' for empty fields."""
+    frame = pl.read_csv(
+        io.BytesIO(block),
+        has_header=False,
+        separator=dialect.separator,
+        quote_char='"' if dialect.quotes else None,
+        infer_schema=False,
+        columns=sorted(names.index(name) for name in wanted),
+    )
+    frame.columns = sorted(wanted, key=names.index)
+    return frame.select(pl.col(wanted).fill_null(""))
 
 
 class Lines:

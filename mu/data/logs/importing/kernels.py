@@ -6,6 +6,8 @@ from mu_kernels.compile import kernel
 from mu_kernels.hashing import mix
 
 EMPTY = -1
+NEWLINE, RETURN, QUOTE = 10, 13, 34
+FIELD_START, IN_FIELD, IN_QUOTES, AFTER_QUOTE = range(4)
 
 
 @kernel
@@ -203,6 +205,54 @@ def drop_rare(indptr, items, n_items, user_minimum, track_minimum, keep):
                     n_dropped += 1
                     changed = True
     return n_dropped
+
+
+@kernel
+def find_records(data, separator, n_columns, line_of):
+    """Finds the records of quoted CSV (RFC 4180) and checks them; `data` ends with a newline.
+
+    `line_of[i]` receives the line of record i, from 0; it has room for one more than the lines of `data`.
+
+    Returns:
+      The number of records, or -1 if a record does not have `n_columns` fields, a quote is not at an end of its field,
+      a carriage return is not part of the end of a record, or the last record does not end.
+    """
+    record, column, line = 0, 0, 0
+    state = FIELD_START
+    line_of[0] = 0
+    for at in range(len(data)):
+        byte = data[at]
+        if state == IN_QUOTES:
+            if byte == QUOTE:
+                state = AFTER_QUOTE
+            elif byte == NEWLINE:
+                line += 1
+            elif byte == RETURN:
+                return -1
+        elif byte == QUOTE:
+            if state == IN_FIELD:
+                return -1
+            state = IN_QUOTES  # a field starts, or the second of two quotes stands for one
+        elif byte == separator:
+            column += 1
+            if column == n_columns:
+                return -1
+            state = FIELD_START
+        elif byte == NEWLINE:
+            if column != n_columns - 1:
+                return -1
+            line += 1
+            record += 1
+            line_of[record] = line
+            column, state = 0, FIELD_START
+        elif byte == RETURN:
+            if at + 1 == len(data) or data[at + 1] != NEWLINE:
+                return -1
+        elif state == AFTER_QUOTE:
+            return -1
+        else:
+            state = IN_FIELD
+    return record if state == FIELD_START and column == 0 else -1
 
 
 @kernel
