@@ -37,7 +37,7 @@ from mu.baselines.popularity import Popularity
 from mu.data.logs.importing.options import LogImportOptions
 from mu.data.logs.importing.run import import_log
 from mu.data.logs.interactions import Interactions, load
-from mu.data.logs.splits import given, leave_one_out
+from mu.data.logs.splits import leave_one_out, predefined
 from mu.evals.ranking import RankingEvaluator
 from mu.evals.table import align
 
@@ -139,7 +139,7 @@ def gowalla(data: Path, scratch: Path, slow: bool) -> Iterator[Pin]:
     """The LightGCN split; train masked."""
     files = data / "gowalla"
     log = imported(scratch / "gowalla", [], train=[files / "train.txt.gz"], test=[files / "test.txt.gz"])
-    split = given(log)
+    split = predefined(log)
     evaluator = RankingEvaluator(split.test.seen(), split.train, split.train.seen(), ks=(20,))
     rows: dict[str, tuple[str, Any]] = {"most popular": (".0416/.0317", Popularity())}
     if slow:
@@ -154,7 +154,7 @@ def lastfm_2k(data: Path, scratch: Path) -> Iterator[Pin]:
     """The LightGCN++ split; train masked, validation not."""
     files = data / "lightgcnpp_lastfm"
     parts = {name: [files / f"{name}.txt"] for name in ("train", "valid", "test")}
-    split = given(imported(scratch / "lightgcnpp_lastfm", [], **parts))
+    split = predefined(imported(scratch / "lightgcnpp_lastfm", [], **parts))
     evaluator = RankingEvaluator(split.test.seen(), split.train, split.train.seen(), ks=(10,))
     found = shown(evaluator.run(Popularity().fit(split.train)).means())
     yield Pin("lightgcnpp_lastfm R@10/N@10", "most popular", ".0718/.0789", {"mu": found})

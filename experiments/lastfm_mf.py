@@ -21,7 +21,7 @@ def get_config(arg: str | None = None) -> ConfigDict:
     config = base()
     config.seed = args.seed
     config.data.path = "data/lastfm"
-    config.split = {"name": "mu.data.logs.splits:given"}
+    config.split = {"name": "mu.data.logs.splits:predefined"}
     config.batches = {"name": "mu.data.batches.pairs:PairBatches", "pairs": 2048, "negatives": 64}
     config.model = {"name": "mu.models.factorization:Factorization", "dim": 64, "temperature": 0.15}
     config.task.update(loss="sampled_softmax", correct_log_q=False)

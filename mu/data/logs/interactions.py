@@ -70,7 +70,7 @@ class Interactions:
     @property
     def period(self) -> str:
         """The days of the first and the last play, '2024-01-05 to 2024-12-31'; '' without plays or times."""
-        if not len(self) or self.card.get("time_unit") == "order":
+        if not len(self) or not self.has_times:
             return ""
         active = self.lengths > 0  # histories are in order of time: only their ends are read
         ends = self.times[self.indptr[:-1][active]].min(), self.times[self.indptr[1:][active] - 1].max()

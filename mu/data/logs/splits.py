@@ -1,13 +1,11 @@
-"""A log cut into train, validation and test: what a run learns from, chooses by, and is judged by.
+"""Splits of a log into train, validation and test.
 
-Every split is a function of the log and its options alone. Each play lands in exactly one part, parts keep
-the ids, users and catalogue of the log, and `Split.hash` names the outcome, so results of different splits
-are never compared by mistake. Statistics of items (popularity, neighbours) are to be taken from
-`Split.train` only.
+A split is a function of the log and its options alone. Each play is in exactly one part; parts keep the ids, users and
+catalogue of the log. `Split.hash` identifies the result, so that results of different splits are never compared by
+mistake. Statistics of items (popularity, neighbours) come from `Split.train` only.
 """
 
 import dataclasses
-import datetime
 import hashlib
 import json
 from typing import Any
@@ -15,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from mu.data.logs.interactions import Interactions
+from mu.data.logs.timestamps import parse_moment, show_moment
 from mu_kernels.hashing import GOLDEN, mix_array
 
 _MASK = (1 << 64) - 1
@@ -25,11 +24,14 @@ class Split:
     """Three logs over the same users and catalogue.
 
     Attributes:
-      name: the rule that made it.
-      train, valid, test: the parts; `n_users` and `n_items` as in the whole log.
+      name: of the rule that made it.
+      train: the training part; its `n_users` and `n_items` are those of the whole log.
+      valid: the validation part.
+      test: the test part.
       hash: sha256 over the rule, its options and the contents of the parts.
-      valid_from_ms, test_from_ms: where one date cuts all histories: the first moments of the parts, in unix
-        milliseconds; else None.
+      valid_from_ms: the first moment of the validation part, in unix milliseconds, if one date splits all histories;
+        else None.
+      test_from_ms: the same of the test part.
     """
 
     name: str
@@ -41,7 +43,7 @@ class Split:
     test_from_ms: int | None = None
 
     def __repr__(self) -> str:
-        """The rule, and a line for each part."""
+        """The rule, and the counts and period of each part."""
         lines = [f"Split({self.name}:"]
         for name in ("train", "valid", "test"):
             log = getattr(self, name)
@@ -50,21 +52,19 @@ class Split:
         return "\n".join(lines) + ")"
 
 
-def given(log: Interactions) -> Split:
-    """The parts that came with the files (`mu import --train ... --valid ... --test ...`).
+def predefined(log: Interactions) -> Split:
+    """The parts that the log was imported with (`mu import --train ... --valid ... --test ...`).
 
     Raises:
       ValueError: the log has no `parts`.
     """
     if log.parts is None:
-        raise ValueError(
-            "this log came without parts; import it with --train, --valid and --test, or choose another split"
-        )
-    return _split("given", {}, log, np.asarray(log.parts))
+        raise ValueError("this log has no parts; import it with --train, --valid and --test, or choose another split")
+    return _split("predefined", {}, log, np.asarray(log.parts))
 
 
 def leave_one_out(log: Interactions) -> Split:
-    """Each user's last play is for test, the one before for validation, the rest for training.
+    """The last play of each user for test, the one before for validation, the others for training.
 
     Users with fewer than 3 plays are for training only.
     """
@@ -76,20 +76,25 @@ def leave_one_out(log: Interactions) -> Split:
 
 
 def random_by_ratio(log: Interactions, valid: float = 0.1, test: float = 0.1, seed: int = 0) -> Split:
-    """Each user's plays at random: the shares `valid` and `test` of them, the rest for training.
+    """Random shares of the plays of each user for validation and test, the others for training.
 
-    A user with m plays gives `floor(m * test)` to test and `floor(m * valid)` to validation; where that
-    share is below one play, one play is given nevertheless, first to test, then to validation, as long as
-    training keeps one (the rule of RecBole, so that its tables can be compared). Which plays is decided by
-    sorting them by a 64-bit hash of (seed, position in the log): no generator, no state, no dependence on
-    other users' options.
+    A user with m plays has `floor(m * test)` plays in test and `floor(m * valid)` in validation. If a share is below
+    one play, it still gets one, first test, then validation, as long as training keeps one (the rule of RecBole, so
+    that its tables can be compared). The plays are those with the smallest 64-bit hash of (seed, position in the log):
+    no generator, no state, no dependence on other users.
+
+    Args:
+      log: the log.
+      valid: share for validation.
+      test: share for test.
+      seed: of the hash.
 
     Raises:
       ValueError: a share is outside [0, 1), or both leave nothing for training.
     """
     _check_shares(valid, test)
     lengths = log.lengths
-    # 1e-9: .1 * 30 is 3.0000000000000004 but .1 * 3 * 10 need not be; a share of a whole is a whole.
+    # 1e-9: a product such as .29 * 100 = 28.999999999999996 stands for a whole number.
     n_test = np.floor(lengths * test + 1e-9).astype(np.int64)
     n_valid = np.floor(lengths * valid + 1e-9).astype(np.int64)
     if test:
@@ -98,13 +103,13 @@ def random_by_ratio(log: Interactions, valid: float = 0.1, test: float = 0.1, se
         n_valid += (n_valid == 0) & (lengths - n_test - n_valid > 1)
     key = _hash(seed, np.arange(len(log), dtype=np.uint64))
     user = np.repeat(np.arange(log.n_users), lengths)
-    order = np.lexsort((key, user))  # rows stay where they are, plays within a row are shuffled
+    order = np.lexsort((key, user))  # rows keep their places, the plays of a row are shuffled
     rank = np.arange(len(log)) - np.repeat(log.indptr[:-1], lengths)
-    drawn = np.zeros(len(log), np.uint8)
-    drawn[rank < np.repeat(n_test + n_valid, lengths)] = 1
-    drawn[rank < np.repeat(n_test, lengths)] = 2
-    part = np.empty_like(drawn)
-    part[order] = drawn
+    shuffled = np.zeros(len(log), np.uint8)
+    shuffled[rank < np.repeat(n_test + n_valid, lengths)] = 1
+    shuffled[rank < np.repeat(n_test, lengths)] = 2
+    part = np.empty_like(shuffled)
+    part[order] = shuffled
     return _split("random_by_ratio", {"valid": valid, "test": test, "seed": seed}, log, part)
 
 
@@ -115,24 +120,25 @@ def global_temporal(
     valid_from: int | str | None = None,
     test_from: int | str | None = None,
 ) -> Split:
-    """One date for all: training strictly before validation, validation strictly before test.
+    """One date splits all histories: training is before validation, validation before test.
 
-    So a test is what it is in use: all plays from a day on, each listener with the history that they have by then
-    (`split.train.merged(split.valid)`, empty for who comes later), among tracks of which some are new
-    (`released_since`).
+    A test part is like a system in use: all plays from one day on, each user with their history so far
+    (`split.train.merged(split.valid)`, empty for later users), and tracks of which some are new (`released_since`).
 
-    Give the shares of plays (the dates are then the times of the plays at those places in time; plays at the
-    very date all go to the later part, so a share is a lower bound where times tie), or the dates themselves.
+    Give the shares of plays, or the dates. With shares, the dates are the times of the plays at these places in the
+    order of time; plays at exactly that time go to the later part, so a part may be larger than its share.
 
     Args:
-      valid_share, test_share: in (0, 1), together below 1.
-      valid_from, test_from: the first moment of the part, in unix milliseconds or ISO 8601 (UTC where no
-        zone is given).
+      log: a log with times.
+      valid_share: in (0, 1), together with `test_share` below 1.
+      test_share: in (0, 1).
+      valid_from: first moment of validation, in unix milliseconds or ISO 8601 (UTC where no zone is given).
+      test_from: first moment of test.
 
     Raises:
-      ValueError: the log has no times, the options do not say one cut, or a part comes out empty.
+      ValueError: the log has no times, the options are neither two shares nor two dates, or a part is empty.
     """
-    if log.card.get("time_unit") == "order":
+    if not log.has_times:
         raise ValueError("this log has no times, only an order; a temporal split needs times (see leave_one_out)")
     times = np.asarray(log.times)
     shares, dates = (valid_share, test_share), (valid_from, test_from)
@@ -149,8 +155,8 @@ def global_temporal(
         options: dict[str, Any] = {"valid_share": valid_share, "test_share": test_share}
     elif valid_from is not None and test_from is not None and shares == (None, None):
         valid_start, test_start = (
-            _milliseconds(valid_from, "valid_from"),
-            _milliseconds(test_from, "test_from"),
+            parse_moment(valid_from, "valid_from"),
+            parse_moment(test_from, "test_from"),
         )
         options = {"valid_from": valid_start, "test_from": test_start}
     else:
@@ -161,9 +167,9 @@ def global_temporal(
     if not counts.all():
         name = ("train", "valid", "test")[int(np.argmin(counts))]
         raise ValueError(
-            f"cut at {_iso(valid_start)} and {_iso(test_start)}, {name} has no plays "
+            f"split at {show_moment(valid_start)} and {show_moment(test_start)}, {name} has no plays "
             f"(train {counts[0]}, valid {counts[1]}, test {counts[2]}; the log runs from "
-            f"{_iso(int(times.min(initial=0)))} to {_iso(int(times.max(initial=0)))})"
+            f"{show_moment(int(times.min(initial=0)))} to {show_moment(int(times.max(initial=0)))})"
         )
     split = _split("global_temporal", options, log, part)
     latest = (int(split.train.times.max()), int(split.valid.times.max()))
@@ -174,21 +180,21 @@ def global_temporal(
 
 
 def released_since(split: Split, released_ms: np.ndarray, part: str = "test") -> np.ndarray:
-    """bool [V]: the tracks that came out in the time of `part` or later, so that nobody can have played them before.
+    """bool [V]: the tracks released during `part` or later, which have no earlier plays.
 
     Args:
-      split: made by `global_temporal`, of a log imported with `--catalogue=all` where tracks without plays count.
-      released_ms: int64 [V], unix milliseconds (see `mu.data.logs.attributes.released_ms`); -1 is not new.
+      split: by `global_temporal`; of a log imported with `--catalogue=all` if tracks without plays count.
+      released_ms: int64 [V], unix milliseconds (see `mu.data.logs.attributes.released_ms`); -1, unknown, is not new.
       part: 'valid' or 'test'.
 
     Raises:
-      ValueError: the split has no dates, or the dates of release are not one a track.
+      ValueError: the split has no dates, or there is not one release date a track.
     """
     if part not in ("valid", "test"):
         raise ValueError(f"part is {part!r}; it must be 'valid' or 'test'")
     start = split.valid_from_ms if part == "valid" else split.test_from_ms
     if start is None:
-        raise ValueError(f"the split {split.name} cuts each history at a time of its own; take global_temporal")
+        raise ValueError(f"the rule {split.name} splits each history at a time of its own; use global_temporal")
     if released_ms.shape != (split.train.n_items,):
         raise ValueError(f"released_ms has shape {released_ms.shape}; the catalogue needs ({split.train.n_items},)")
     return (released_ms >= start) & (released_ms != -1)
@@ -214,24 +220,3 @@ def _hash(seed: int, counter: np.ndarray) -> np.ndarray:
     """uint64 [n]: SplitMix64 of the counter, seeded by the mixed seed."""
     start = np.array([seed & _MASK], np.uint64)
     return mix_array(counter * GOLDEN + mix_array(start + GOLDEN))
-
-
-def _milliseconds(moment: int | str, name: str) -> int:
-    if isinstance(moment, str):
-        try:
-            date = datetime.datetime.fromisoformat(moment)
-        except ValueError:
-            raise ValueError(f"{name} is {moment!r}; it must be ISO 8601 or unix milliseconds") from None
-        if date.tzinfo is None:
-            date = date.replace(tzinfo=datetime.UTC)
-        epoch = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
-        return (date - epoch) // datetime.timedelta(milliseconds=1)
-    return int(moment)
-
-
-def _iso(milliseconds: int) -> str:
-    """The moment as text; the bare number where no calendar reaches."""
-    try:
-        return str(np.datetime64(milliseconds, "ms")) + "Z"
-    except (OverflowError, ValueError):
-        return str(milliseconds)

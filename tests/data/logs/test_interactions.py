@@ -64,7 +64,7 @@ def write(log, folder):
 
 lengths = st.lists(st.integers(0, 8), min_size=1, max_size=8)
 SPLITS = {
-    "given": splits.given,
+    "predefined": splits.predefined,
     "leave_one_out": splits.leave_one_out,
     "random_by_ratio": lambda log: splits.random_by_ratio(log, 0.2, 0.3, seed=5),
     "global_temporal": lambda log: splits.global_temporal(log, valid_share=0.2, test_share=0.2),

@@ -4,12 +4,11 @@ import dataclasses
 
 import numpy as np
 import pytest
-from hypothesis import given as generated
-from hypothesis import settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mu.data.logs.interactions import Interactions
-from mu.data.logs.splits import Split, given, global_temporal, leave_one_out, random_by_ratio, released_since
+from mu.data.logs.splits import Split, global_temporal, leave_one_out, predefined, random_by_ratio, released_since
 
 
 def make_log(lengths, seed=0, span=50, unit="ms"):
@@ -25,7 +24,7 @@ def make_log(lengths, seed=0, span=50, unit="ms"):
 
 
 RULES = {
-    "given": given,
+    "predefined": predefined,
     "leave_one_out": leave_one_out,
     "random_by_ratio": lambda log: random_by_ratio(log, 0.2, 0.3, seed=5),
     "global_temporal": lambda log: global_temporal(log, valid_share=0.2, test_share=0.2),
@@ -35,7 +34,7 @@ lengths = st.lists(st.integers(0, 12), min_size=1, max_size=12)
 
 @pytest.mark.parametrize("name", RULES)
 @settings(max_examples=40, deadline=None)
-@generated(lengths, st.integers(0, 99))
+@given(lengths, st.integers(0, 99))
 def test_parts_partition_the_log(name, lengths, seed):
     log = make_log(lengths, seed)
     try:
@@ -64,10 +63,10 @@ def test_leave_one_out_by_hand():
 
 def test_given_by_hand():
     log = dataclasses.replace(make_log([3, 1]), parts=np.array([0, 2, 1, 2], np.uint8))
-    split = given(log)
+    split = predefined(log)
     assert [part.weights.tolist() for part in (split.train, split.valid, split.test)] == [[0], [2], [1, 3]]
     with pytest.raises(ValueError, match="import it with --train"):
-        given(dataclasses.replace(log, parts=None))
+        predefined(dataclasses.replace(log, parts=None))
 
 
 def test_random_counts_and_independence_of_other_users():
@@ -93,7 +92,7 @@ def test_random_is_uniform_over_positions():
 
 
 @settings(max_examples=60, deadline=None)
-@generated(lengths, st.integers(0, 99), st.integers(2, 60))
+@given(lengths, st.integers(0, 99), st.integers(2, 60))
 def test_temporal_parts_do_not_touch(lengths, seed, span):
     log = make_log(lengths, seed, span)
     try:
@@ -126,7 +125,7 @@ def test_temporal_by_date_and_ties():
 
 
 @settings(max_examples=40, deadline=None)
-@generated(lengths, st.integers(0, 99))
+@given(lengths, st.integers(0, 99))
 def test_a_temporal_test_is_all_plays_from_a_day_on_after_all_before(lengths, seed):
     log = make_log(lengths, seed)
     try:
@@ -151,7 +150,7 @@ def test_tracks_released_since_by_hand():
     released = np.array([0, 999, 1000, 1999, 2000, 9000, -1, -5, 2001])
     assert released_since(split, released, "valid").tolist() == [0, 0, 1, 1, 1, 1, 0, 0, 1]
     assert np.flatnonzero(released_since(split, released)).tolist() == [4, 5, 8]
-    with pytest.raises(ValueError, match="the split leave_one_out cuts each history at a time of its own"):
+    with pytest.raises(ValueError, match="the rule leave_one_out splits each history at a time of its own"):
         released_since(leave_one_out(log), released)
     with pytest.raises(ValueError, match=r"released_ms has shape \(8,\); the catalogue needs \(9,\)"):
         released_since(split, released[1:])
