@@ -1,5 +1,7 @@
 """`mu import` as a user runs it."""
 
+import argparse
+import dataclasses
 import json
 import os
 import signal
@@ -7,11 +9,15 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
+from mu.commands.flags import add_flags, take_options
 from mu.commands.import_log import main
+from mu.data.logs.importing.options import LogImportOptions
 from mu.data.logs.interactions import load
+from mu.data.options import OptionError, check_choices, option
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -46,6 +52,42 @@ def test_bad_rows_are_counted_and_errors_are_one_line(tmp_path, capsys):
     assert main(["nothing.csv", "--output=x"]) == 1
     assert main(["--output=x"]) == 2
     assert main([*arguments, "--overwrite", "--k_core=-1"]) == 2
+
+
+def test_every_option_is_a_flag_with_help(capsys):
+    with pytest.raises(SystemExit, match="0"):
+        main(["--help"])
+    text = " ".join(capsys.readouterr().out.split())
+    for field in dataclasses.fields(LogImportOptions):
+        assert f"--{field.name} " in text
+        assert field.metadata["help"].split(";")[0].split("(")[0][:30].strip() in text
+
+
+@dataclasses.dataclass
+class Sample:
+    size: int = option(3, "of it", group="first")
+    share: float = option(0.5, "of all", group="first", metavar="F")
+    names: tuple[str, ...] = option((), "of them", group="second")
+    kind: Literal["a", "b"] = option("a", "of both", group="second")
+    quick: bool = option(False, "or slow", group="first")
+    path: str | None = option(None, "to it", group="second")
+
+
+def test_flags_have_the_types_of_their_fields(capsys):
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--other", default=1)
+    add_flags(parser, Sample)
+    flags = vars(parser.parse_args(["--size=4", "--share=.25", "--names=x,,y", "--kind=b", "--quick", "--path=1"]))
+    assert Sample(**take_options(Sample, flags)) == Sample(4, 0.25, ("x", "y"), "b", True, "1") and flags == {
+        "other": 1
+    }
+    assert Sample(**take_options(Sample, vars(parser.parse_args([])))) == Sample()
+    for wrong in ("--size=x", "--kind=c"):
+        with pytest.raises(SystemExit, match="2"):
+            parser.parse_args([wrong])
+    with pytest.raises(OptionError, match=r"kind is 'c'; it must be one of \('a', 'b'\)"):
+        check_choices(Sample(kind="c"))  # pyright: ignore
+    assert "invalid choice: 'c'" in capsys.readouterr().err
 
 
 def test_flags_reach_the_import(tmp_path):

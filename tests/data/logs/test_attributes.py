@@ -123,3 +123,9 @@ def test_an_imported_catalogue_as_arrays(tmp_path):
     sampler = NegativeSampler(CSR([0, 0], [], log.n_items), log.n_items, available_from=released)
     draw = sampler.sample(np.zeros(50, np.int64), 20, times=np.full(50, int(np.median(released))))
     assert (released[draw.ids] <= np.median(released)).all()
+
+
+def test_attributes_need_neither_the_importer_nor_numba():
+    code = "import sys\nimport mu.data.logs.attributes\nprint(*sys.modules)"
+    modules = run_python(code).split()
+    assert "numba" not in modules and not [name for name in modules if "importing" in name]
