@@ -1,1 +1,0 @@
-"""Listening logs: interactions on disk, importing, splits, batches of histories."""

@@ -27,7 +27,7 @@ def command(*arguments):
     return [sys.executable, "-m", "mu.commands.import_log", *map(str, arguments)], os.environ | {"PYTHONPATH": path}
 
 
-def test_imports_and_says_what_it_did(tmp_path, capsys):
+def test_imports_and_prints_a_summary(tmp_path, capsys):
     (tmp_path / "log.csv").write_text("user_id,song,ts\na,x,3\na,y,1\nb,x,2\n")
     assert main([str(tmp_path / "log.csv"), f"--output={tmp_path / 'out'}"]) == 0
     out, err = capsys.readouterr()

@@ -1,4 +1,4 @@
-"""What is known of tracks as arrays: known answers, and laws for codes, labels, dates and buckets."""
+"""Attributes of tracks as arrays: answers by hand, and laws for codes, labels, dates and feature hashing."""
 
 import datetime
 import itertools
@@ -49,23 +49,23 @@ names_of = st.text(st.sampled_from("ab é"), max_size=3)
 
 @settings(max_examples=50, deadline=None)
 @given(st.lists(st.none() | st.lists(names_of, max_size=4), min_size=1, max_size=8))
-def test_codes_say_the_names(rows):
-    """The slow twin: sets and lists of Python."""
+def test_codes_against_the_slow_twin(rows):
+    """The twin: sets and lists of Python."""
     texts = [None if row is None else "|".join(row) for row in rows]
     sets = [set() if row is None else {name.strip() for name in row} - {""} for row in rows]
     indptr, codes, names = multi_label(pl.DataFrame({"x": pl.Series(texts, dtype=pl.String)}), "x")
     assert names == tuple(sorted(set().union(*sets)))
-    found = [[names[code] for code in codes[a:b]] for a, b in itertools.pairwise(indptr)]
-    assert found == [sorted(one) for one in sets]
+    labels = [[names[code] for code in codes[a:b]] for a, b in itertools.pairwise(indptr)]
+    assert labels == [sorted(one) for one in sets]
     codes, names = categorical(pl.DataFrame({"x": pl.Series(texts, dtype=pl.String)}), "x")
     assert [None if code < 0 else names[code] for code in codes] == texts and list(names) == sorted(names)
 
 
 def test_dates_of_release():
     texts = ["1970-01-02", "1970", "1970-02", None, " ", "1969-12-31", "1970-01-01T01:00:00+01:00", "0", "1971.0"]
-    found = released_ms(pl.DataFrame({"date": texts}), "date")
-    assert found.dtype == np.int64
-    assert found.tolist() == [DAY, 0, 31 * DAY, -1, -1, -DAY, 0, -1, 365 * DAY]
+    moments = released_ms(pl.DataFrame({"date": texts}), "date")
+    assert moments.dtype == np.int64
+    assert moments.tolist() == [DAY, 0, 31 * DAY, -1, -1, -DAY, 0, -1, 365 * DAY]
     assert released_ms(pl.DataFrame({"year": [1971, None, 0]}), "year").tolist() == [365 * DAY, -1, -1]
     assert released_ms(pl.DataFrame({"d": [datetime.date(1970, 1, 3), None]}), "d").tolist() == [2 * DAY, -1]
     assert released_ms(pl.DataFrame({"d": [datetime.datetime(1970, 1, 1, 1)]}), "d").tolist() == [DAY // 24]
@@ -73,13 +73,13 @@ def test_dates_of_release():
 
 
 @pytest.mark.parametrize("value", ["31.05.2024", "spring", "2024-13", "99", "946684800", "2024-02-30"])
-def test_what_is_no_date_is_named(value):
+def test_a_value_that_is_no_date_is_named(value):
     table = pl.DataFrame({"track": ["a", "b"], "released": ["1999", value]})
     with pytest.raises(ValueError, match=rf"column 'released', row 1 \(track 'b'\): '{value}' is no date.*1 of 2 rows"):
         released_ms(table, "released")
 
 
-def test_buckets_are_pinned():
+def test_hashes_are_pinned():
     """A change would silently take every trained embedding to another artist."""
     names = pl.Series(["Björk", None, "", "Nina Simone", "Björk", "Ali Farka Touré"])
     assert hashed(names, 1000).tolist() == PINNED[0] and hashed(names, 1000, seed=-7).tolist() == PINNED[1]
@@ -94,14 +94,14 @@ def test_buckets_are_pinned():
             hashed(names, size)
 
 
-def test_buckets_are_filled_evenly():
-    """10,000 names in 100 buckets: chi-square with 99 degrees of freedom is below 148.2 with probability .999."""
+def test_hashes_are_uniform():
+    """10,000 names hashed to 100 rows: chi-square with 99 degrees of freedom is below 148.2 with probability .999."""
     names = pl.Series([f"artist {n}" for n in range(10_000)])
     first, second = hashed(names, 100), hashed(names, 100, seed=1)
-    for found in (first, second):
-        counts = np.bincount(found, minlength=100)
+    for rows in (first, second):
+        counts = np.bincount(rows, minlength=100)
         assert len(counts) == 100 and ((counts - 100) ** 2 / 100).sum() < 148.2
-    # Another seed draws anew: names that share a bucket do so again once in a hundred (100 +- 5 standard errors).
+    # Another seed draws anew: names that share a row do so again once in a hundred (100 +- 5 standard errors).
     assert abs((first == second).mean() - 0.01) < 0.005
 
 

@@ -1,4 +1,4 @@
-"""The track table as the catalogue: what nobody played stays, and plays of tracks that it does not know are seen to."""
+"""The track table as the catalogue: tracks without plays stay; plays of tracks that are not in it stay, go, or stop."""
 
 import csv
 from collections import Counter
@@ -26,7 +26,7 @@ def write_csv(path, rows, names):
 
 @pytest.fixture
 def files(tmp_path):
-    """a plays x and q, b plays q and y; the table knows z, y, w, x in this order."""
+    """a plays x and q, b plays q and y; the table has z, y, w, x in this order."""
     rows = [("a", "q", 1), ("a", "x", 2), ("b", "q", 3), ("b", "y", 4), ("b", "p", 5)]
     log = write_csv(tmp_path / "log.csv", rows, ["user", "track", "time"])
     table = [("z", "Z", 1990), ("y", "Y", 1991), ("w", "W", ""), ("x", "X", 1993), ("z", "again", 1)]

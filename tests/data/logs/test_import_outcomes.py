@@ -100,7 +100,7 @@ def test_outcomes_by_time_played(tmp_path, capsys):
     plays = [("a", track, at, ms) for at, (track, ms) in enumerate([("x", 29_999), ("x", 100_000), ("x", 99_999)])]
     plays += [("a", "y", 3, 30_000), ("a", "y", 4, 29_999), ("a", "z", 5, 40_000), ("b", "q", 6, 40_000)]
     source = write_csv(tmp_path / "log.csv", plays, ["user", "track", "time", "ms_played"])
-    # x lasts 200 s, y is not in the table, z has no length, q has length 0: of these nobody knows.
+    # x lasts 200 s, y is not in the table, z has no duration, q has 0: the outcomes of these are unknown.
     table = write_csv(tmp_path / "t.csv", [("x", "200"), ("z", ""), ("q", "0")], ["track", "duration_s"])
     command = [source, f"--track_table={table}", "--overwrite", f"--output={tmp_path / 'out'}"]
     assert main([*command, "--skip_below_s=30", "--skip_below_share=.5"]) == 0
@@ -207,8 +207,8 @@ log_rows = st.lists(
 
 @settings(max_examples=40, deadline=None)
 @given(log_rows, st.integers(0, 3), st.integers(0, 4), st.booleans(), st.integers(0, 50))
-def test_rules_keep_what_is_known_of_a_play(tmp_path_factory, rows, k_core, min_history, drop, cut):
-    """Each play has a weight of its own, which says what it must still be known by."""
+def test_rules_keep_the_fields_of_a_play(tmp_path_factory, rows, k_core, min_history, drop, cut):
+    """Each play has a weight of its own, by which the test looks up its row."""
     folder = tmp_path_factory.mktemp("plays")
     names = ["user", "track", "time", "ended", "weight", "context"]
     rows = [(*row, at, f"c{(row[1] + at) % 3}") for at, row in enumerate(rows)]
@@ -250,13 +250,13 @@ def test_clocks_that_run_backwards_are_counted(tmp_path, capsys):
     assert load(tmp_path / "out").times.tolist() == [7000, 8000, 9000, 9000, 4000, 5000]
 
 
-def test_clocks_that_run_forwards_are_not_warned_of(tmp_path, capsys):
+def test_clocks_that_run_forwards_give_no_warning(tmp_path, capsys):
     rows = [("a", "x", 9), ("b", "x", 5), ("a", "y", 9), ("b", "z", 6)]
     source = write_csv(tmp_path / "log.csv", rows, ["user", "track", "time"])
     assert main([source, f"--output={tmp_path / 'out'}"]) == 0
     assert "warning" not in capsys.readouterr().err
     assert load(tmp_path / "out").card["clock_backwards"] == 0
-    # Parts are no continuation of each other: a split at random is not told to have broken clocks.
+    # Parts do not continue each other: a random split has no clocks that run backwards.
     assert main(["--train", source, "--test", source, f"--output={tmp_path / 'parts'}"]) == 0
     assert "warning" not in capsys.readouterr().err
     import_log([source], tmp_path / "order", LogImportOptions(time="none"))
@@ -276,8 +276,8 @@ def test_backward_clocks_against_the_slow_twin(tmp_path_factory, plays, cut):
     assert card["clock_backwards"] == expected
 
 
-def test_the_world_hands_over_its_outcomes(tmp_path):
-    """The rule by time played finds again what the simulator drew, since a skipped play ends before 60 %."""
+def test_outcomes_of_a_simulated_world(tmp_path):
+    """The rule by time played gives the outcomes that the simulator drew, since a skipped play ends before 60 %."""
     world = simulate("tiny", seed=3)
     write(world, tmp_path / "world")
     plays, tracks = str(tmp_path / "world" / "plays.csv"), str(tmp_path / "world" / "tracks.csv")

@@ -1,4 +1,4 @@
-"""Importing: every format gives the same log; bad rows are named; rules, order and ids have known answers."""
+"""Importing: every format gives the same log; bad rows are named; rules, order and ids have answers by hand."""
 
 import csv
 import gzip
@@ -357,8 +357,8 @@ def slow_rules(rows, k_core, min_history, drop_repeats, min_play_s):
     plays = core("k_core", plays, k_core, k_core)
     plays = core("min_history", plays, max(k_core, min_history), k_core)
     order = dict.fromkeys(row[0] for row in rows if row[3] >= min_play_s)
-    found = {user: [play[1] for play in plays if play[0] == user] for user in order}
-    return {user: mine for user, mine in found.items() if mine}, {r: n for r, n in dropped.items() if n}
+    histories = {user: [play[1] for play in plays if play[0] == user] for user in order}
+    return {user: mine for user, mine in histories.items() if mine}, {r: n for r, n in dropped.items() if n}
 
 
 log_rows = st.lists(
@@ -389,8 +389,8 @@ def test_rules_against_the_slow_twin(tmp_path_factory, rows, k_core, min_history
     card = import_log([source], folder / "out", options)
     log = load(folder / "out")
     users, tracks = log.users["user"].to_list(), log.tracks["track"].to_list()
-    found = {user: [tracks[item] for item in log.row(row)] for row, user in enumerate(users)}
-    assert found == expected and list(found) == list(expected)
+    histories = {user: [tracks[item] for item in log.row(row)] for row, user in enumerate(users)}
+    assert histories == expected and list(histories) == list(expected)
     appearance = [row[1] for row in rows if row[3] >= min_play_s]
     stay = set().union(*expected.values())
     assert tracks == [track for track in dict.fromkeys(appearance) if track in stay]
@@ -570,8 +570,8 @@ def test_real_logs_in_parts(data_dir, tmp_path, folder, end, users, tracks, part
     files = {name: [str(data_dir / folder / (name + end))] for name, n in zip(names, parts, strict=True) if n}
     card = import_log([], tmp_path / "out", LogImportOptions(format="lists"), **files)
     assert (card["users"], card["tracks"]) == (users, tracks)
-    found = load(tmp_path / "out").parts
-    assert found is not None and tuple(np.bincount(found, minlength=3)) == parts
+    codes = load(tmp_path / "out").parts
+    assert codes is not None and tuple(np.bincount(codes, minlength=3)) == parts
 
 
 PIPES = """

@@ -1,4 +1,4 @@
-"""A log of plays: every transformation keeps what is known of a play together, hashes name what is there."""
+"""A log of plays: every transformation keeps the fields of a play together; equal logs alone have equal hashes."""
 
 import dataclasses
 import hashlib
@@ -73,7 +73,7 @@ SPLITS = {
 
 @settings(max_examples=50, deadline=None)
 @given(lengths, st.integers(0, 99))
-def test_what_is_known_of_a_play_stays_together(lengths, seed):
+def test_the_fields_of_a_play_stay_together(lengths, seed):
     log, generator = make_log(lengths, seed), np.random.default_rng(seed)
     whole = plays_of(log)
     keep = generator.random(len(log)) < 0.5
@@ -91,7 +91,7 @@ def test_what_is_known_of_a_play_stays_together(lengths, seed):
 @pytest.mark.parametrize("name", SPLITS)
 @settings(max_examples=30, deadline=None)
 @given(lengths, st.integers(0, 99))
-def test_splits_keep_what_is_known_of_a_play(name, lengths, seed):
+def test_splits_keep_the_fields_of_a_play(name, lengths, seed):
     log = make_log(lengths, seed)
     try:
         split = SPLITS[name](log)
@@ -104,12 +104,12 @@ def test_splits_keep_what_is_known_of_a_play(name, lengths, seed):
 
 def test_a_log_on_disk_is_the_log_in_memory(tmp_path):
     log = make_log([3, 0, 4])
-    found = write(log, tmp_path / "log")
-    assert plays_of(found) == plays_of(log) and found.hash() == log.hash()
-    assert np.asarray(found.parts).tolist() == np.asarray(log.parts).tolist()
+    opened = write(log, tmp_path / "log")
+    assert plays_of(opened) == plays_of(log) and opened.hash() == log.hash()
+    assert np.asarray(opened.parts).tolist() == np.asarray(log.parts).tolist()
     bare = dataclasses.replace(log, parts=None, outcomes=None, columns={}, card={"time_unit": "ms"})
-    found = write(bare, tmp_path / "bare")
-    assert found.parts is None and found.outcomes is None and found.columns == {}
+    opened = write(bare, tmp_path / "bare")
+    assert opened.parts is None and opened.outcomes is None and opened.columns == {}
 
 
 @pytest.mark.parametrize("name", ["parts", "outcomes", "columns/context"])
@@ -179,7 +179,7 @@ def test_parts_of_a_log_know_its_tables(tmp_path):
     assert make_log([3, 2]).take(np.array([1])).users["user"].to_list() == [1]
 
 
-def test_its_repr_says_counts_days_and_what_a_play_tells():
+def test_its_repr_has_counts_days_and_columns():
     log = make_log([2, 0, 3])
     log = dataclasses.replace(log, times=np.array([3, 9, 1, 5, 8]) * 24 * 3600 * 1000, outcomes=None)
     counts = "5 plays of 9 tracks by 3 listeners"

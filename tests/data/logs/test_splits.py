@@ -43,7 +43,7 @@ def test_parts_partition_the_log(name, lengths, seed):
         assert name == "global_temporal"
         return
     assert isinstance(split, Split) and split.name == name
-    found = []
+    parts = []
     for part in (split.train, split.valid, split.test):
         assert part.n_users == log.n_users and part.n_items == log.n_items and part.parts is None
         plays = part.weights.astype(int)
@@ -51,8 +51,8 @@ def test_parts_partition_the_log(name, lengths, seed):
         assert np.array_equal(user, np.repeat(np.arange(log.n_users), log.lengths)[plays])
         assert np.array_equal(part.items, log.items[plays]) and np.array_equal(part.times, log.times[plays])
         assert np.all(np.diff(plays) > 0)  # so order within a history stays
-        found.append(plays)
-    assert np.array_equal(np.sort(np.concatenate(found)), np.arange(len(log)))
+        parts.append(plays)
+    assert np.array_equal(np.sort(np.concatenate(parts)), np.arange(len(log)))
 
 
 def test_leave_one_out_by_hand():
