@@ -11,7 +11,7 @@ from mu.world.settings import START_MS, WEEK_MS, Settings
 AUDIBLE = ("tempo", "energy", "brightness", "acousticness", "danceability", "valence")
 """The first coordinates of a track's vector; they set the attributes, from which sound is made."""
 N_SCENE_COORDINATES = 4
-"""The other coordinates: what listeners like about an artist and nobody can hear (scene, image, language)."""
+"""The other coordinates are inaudible: what listeners like about an artist (scene, image, language)."""
 N_COORDINATES = len(AUDIBLE) + N_SCENE_COORDINATES
 PAST_WEEKS = 520
 """The oldest releases are this many weeks older than the simulation."""
@@ -25,19 +25,27 @@ class Catalogue:
 
     Attributes:
       vectors: float64 [V, D], where a track lies; tastes are vectors of the same space.
-      artist, release, scene: int32 [V]. genre: int32 [V], index into `names.GENRES`.
+      artist: int32 [V].
+      release: int32 [V].
+      scene: int32 [V].
+      genre: int32 [V], index into `names.GENRES`.
       track_number: int32 [V], from 1.
       release_week: int32 [V]; the track comes out on Friday 00:00 UTC of that week; week 0 is the first
         simulated.
       popularity: float64 [V], Zipf weight, before release and novelty.
       duration_ms: int64 [V].
-      tempo_bpm: float64 [V]. key: int32 [V], 0 = C ... 11 = B. major: bool [V].
+      tempo_bpm: float64 [V].
+      key: int32 [V], 0 = C ... 11 = B.
+      major: bool [V], else minor.
       shares: float64 [V, 5] in (0, 1): energy, brightness, acousticness, danceability, valence.
-      metre: int32 [V], quarter notes a bar, 3 or 4. chords, lead: int32 [V], the voices (`score.VOICES`) that play
-        them.
+      metre: int32 [V], quarter notes a bar, 3 or 4.
+      chords: int32 [V], the voice (`score.VOICES`) of the chords.
+      lead: int32 [V], the voice of the melody.
       successor: int32 [V], the next track of the release; -1 after its last.
       flow: int32 [V, K], tracks that go well after this one, best first; -1 where there are fewer.
-      artist_names, release_titles, titles: lists of A, of the number of releases, of V.
+      artist_names: A names.
+      release_titles: a title for each release.
+      titles: V titles.
       scene_centres: float64 [S, D].
     """
 
@@ -111,7 +119,7 @@ def _flow(vectors: np.ndarray, scene: np.ndarray, artist: np.ndarray, count: int
 
     Listeners look for a contrast: what goes well lies, among the scene's tracks by other artists, nearest to the
     point that the track reaches by a quarter turn round the middle of its scene (coordinates 0 and 1, 2 and 3, ...
-    as planes). So what follows is not what precedes: order says what co-occurrence does not.
+    as planes). So the tracks that follow are not those that precede, and order tells more than co-occurrence.
     """
     flow = np.full((len(scene), count), -1, dtype=np.int32)
     for one in np.unique(scene):
@@ -124,8 +132,8 @@ def _flow(vectors: np.ndarray, scene: np.ndarray, artist: np.ndarray, count: int
         distance = (ahead**2).sum(1)[:, None] - 2 * ahead @ points.T + (points**2).sum(1)[None, :]
         distance[artist[members][:, None] == artist[members][None, :]] = np.inf
         nearest = np.argsort(distance, axis=1, kind="stable")[:, :count]
-        found = np.isfinite(np.take_along_axis(distance, nearest, axis=1))
-        flow[members, : nearest.shape[1]] = np.where(found, members[nearest], -1)
+        exists = np.isfinite(np.take_along_axis(distance, nearest, axis=1))
+        flow[members, : nearest.shape[1]] = np.where(exists, members[nearest], -1)
     return flow
 
 
@@ -136,7 +144,7 @@ def _sigmoid(values: np.ndarray) -> np.ndarray:
 def _arrangement(seed: int, artist: np.ndarray, acousticness: np.ndarray) -> dict[str, np.ndarray]:
     """Metre and voices: three in four times the artist's habit; acoustic voices where the music is.
 
-    From a generator of their own: what else is drawn for a world does not depend on them.
+    They come from a generator of their own, so that all other draws of a world do not depend on them.
     """
     rng = np.random.default_rng([seed, 4])
     habit, mood = rng.random((4, artist.max() + 1)), rng.random((4, len(artist)))
@@ -167,7 +175,7 @@ def make_catalogue(settings: Settings, seed: int) -> Catalogue:
     scene_of_artist = rng.choice(n_scenes, size=n_artists, p=rng.dirichlet(np.full(n_scenes, 3.0)))
     style = scene_centres[scene_of_artist] + rng.normal(scale=0.25, size=(n_artists, N_COORDINATES))
     own = rng.normal(scale=0.2, size=(n_tracks, N_COORDINATES))
-    own[:, len(AUDIBLE) :] = 0  # tracks of one artist differ in what can be heard only
+    own[:, len(AUDIBLE) :] = 0  # tracks of one artist differ in audible coordinates only
     vectors = style[artist] + own
     scene = scene_of_artist[artist]
 

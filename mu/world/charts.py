@@ -1,4 +1,4 @@
-"""What was played so far, as the world and its listening service remember it, and how it feeds back."""
+"""Play counts so far, decayed by age: what popularity feeds back, and what the listening service reads."""
 
 import dataclasses
 
@@ -15,13 +15,15 @@ PROFILE_PRIOR_PLAYS = 20.0
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Charts:
-    """What is known when a week begins. W weeks, V tracks, G segments (country x age group), N audible coordinates.
+    """Decayed play counts at the beginning of each week.
+
+    W weeks, V tracks, G segments (country x age group), N audible coordinates.
 
     Attributes:
-      recent: float64 [W, V], plays of each track in all weeks before, each worth `exp(-age / feedback_weeks)` with
-        the age in weeks, 0 for the last one.
-      segment_plays: float64 [W, G], the same by who played.
-      segment_sums: float64 [W, G, N], audible coordinates of those plays, summed with the same worth.
+      recent: float64 [W, V], plays of each track in all weeks before; a play counts `exp(-age / feedback_weeks)` with
+        the age in weeks, 0 for the last week.
+      segment_plays: float64 [W, G], the same by the listener's segment.
+      segment_sums: float64 [W, G, N], audible coordinates of those plays, summed with the same weights.
     """
 
     recent: np.ndarray
@@ -37,8 +39,11 @@ class Charts:
             self.segment_sums[week + 1, :, i] = keep * self.segment_sums[week, :, i] + sums
 
     def weights(self, catalogue: Catalogue, weeks: np.ndarray, settings: Settings) -> np.ndarray:
-        """float64 [len(weeks), V]: the law without taste. Of the mass of popularity and novelty a share `feedback`
-        goes to each track as it was played of late; before the first play there is nothing to feed back."""
+        """float64 [len(weeks), V]: the weight of each track without taste.
+
+        Of the mass of popularity and novelty a share `feedback` goes to tracks in proportion to their recent plays;
+        before the first play there is nothing to feed back.
+        """
         base = weekly_weights(catalogue, weeks, settings)
         recent = self.recent[weeks]
         total = recent.sum(axis=1, keepdims=True)

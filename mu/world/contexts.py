@@ -1,4 +1,4 @@
-"""Contexts of a session: which are likely at which hour, and where each moves a taste for as long as it lasts."""
+"""Contexts of a session: the probability of each by the hour, and how far each moves a taste."""
 
 import numpy as np
 
@@ -6,7 +6,7 @@ from mu.world.catalogue import AUDIBLE, N_COORDINATES
 from mu.world.settings import Settings
 
 CONTEXTS = ("everyday", "morning", "workout", "focus", "party")
-"""What a session's context may be; a context is known by its place here."""
+"""The contexts of a session; a context is its place here."""
 
 # Weights from midnight to midnight, UTC, one row a context.
 _BY_HOUR = np.array(
@@ -22,7 +22,7 @@ _BY_HOUR = np.array(
 HOURLY = _BY_HOUR / _BY_HOUR.sum(axis=1, keepdims=True)
 """float64 [24, C]: P(context | hour of the day, UTC, at which the session opens)."""
 
-# Tempo, energy, brightness, acousticness, danceability, valence: a context asks for what can be heard.
+# Tempo, energy, brightness, acousticness, danceability, valence: contexts move audible coordinates alone.
 _AUDIBLE_SHIFTS = np.array(
     [
         [0.0, 0.0, 0.0, 0.0, 0.0, 0.0],
@@ -48,11 +48,11 @@ def hour_of(times_ms: np.ndarray) -> np.ndarray:
 
 
 def context_shares(times_ms: np.ndarray, contexts: np.ndarray | None) -> np.ndarray:
-    """float64 [B, C]: how likely each context is; rows sum to 1.
+    """float64 [B, C]: the probability of each context; rows sum to 1.
 
     Args:
       times_ms: int [B].
-      contexts: int [B], the context where it is known and -1 where only the hour is; None: nowhere known.
+      contexts: int [B], the context where it is known, else -1; None where it is known nowhere.
     """
     shares = HOURLY[hour_of(times_ms)]
     if contexts is not None:

@@ -1,4 +1,4 @@
-"""A world's log and the sound of its tracks, rendered when it is heard: the data of a run, by config."""
+"""The data of a run on a simulated world: its log, and the sound of its tracks, rendered on demand."""
 
 import functools
 import os
@@ -15,27 +15,27 @@ from mu.world.sound import RATE_HZ, SAMPLES
 from mu.world.world import World
 from mu.world.world import load as load_world
 
-HELD_BYTES = 1 << 30
-"""So much rendered sound is held in memory, 4,194 tracks; what is heard beyond is rendered each time."""
+CACHE_BYTES = 1 << 30
+"""Size of the cache of rendered sound, 4,194 tracks; tracks beyond it are rendered each time."""
 
 
 @functools.lru_cache(maxsize=1)
-def held_sound(
+def sound_cache(
     settings: Settings, seed: int
 ) -> tuple[list[np.ndarray | None], list[threading.Lock], threading.Semaphore]:
-    """(int16 [128000] of each track of a world that is held, else None; a lock for each track; room for how many more).
+    """The cache of a world's sound: (int16 [128000] or None for each track, a lock for each track, free places).
 
-    Held of one world, the last asked for: so the logs of a process that are of one world, such as those of two runs
-    that are compared, render a track once. Two threads that want the same track render it once, others go on. The
-    tracks heard first are those that are held, until they are `HELD_BYTES`.
+    There is a cache of one world, the last asked for. So the logs of a process that are of one world, such as those of
+    two runs that are compared, render a track once. Two threads that want the same track render it once, others go on.
+    The tracks asked for first stay, until they are `CACHE_BYTES`.
     """
     del seed
-    room = threading.Semaphore(HELD_BYTES // (SAMPLES * np.dtype(np.int16).itemsize))
+    room = threading.Semaphore(CACHE_BYTES // (SAMPLES * np.dtype(np.int16).itemsize))
     return [None] * settings.tracks, [threading.Lock() for _ in range(settings.tracks)], room
 
 
 class RenderedSound:
-    """The sound of a log's tracks, rendered when it is heard, and held in memory as 16-bit PCM (see `held_sound`).
+    """The sound of a log's tracks, rendered on demand and cached as 16-bit PCM (see `sound_cache`).
 
     Args:
       world: whose tracks they are.
@@ -47,22 +47,22 @@ class RenderedSound:
     def __init__(self, world: World, rows: np.ndarray):
         self._world, self._rows = world, rows
         self.lengths = np.full(len(rows), SAMPLES, np.int64)
-        self._held, self._locks, self._room = held_sound(world.settings, world.seed)
+        self._cache, self._locks, self._room = sound_cache(world.settings, world.seed)
 
     def waveform(self, track: int, start: int, length: int) -> np.ndarray:
         """float32 [n]: see `mu.data.listening.listening.Sound`."""
         row = int(self._rows[track])
         with self._locks[row]:
-            sound = self._held[row]
+            sound = self._cache[row]
             if sound is None:
                 rendered = self._world.sound(np.array([row]), threads=1)[0]
                 sound = np.rint(rendered * 32767).astype(np.int16)
                 if self._room.acquire(blocking=False):
-                    self._held[row] = sound
+                    self._cache[row] = sound
         return sound[start : start + length].astype(np.float32) / 32767
 
     def hash(self) -> str:
-        """Names the world: its sound is a function of settings and seed."""
+        """A name of the world, whose sound is a function of settings and seed."""
         return f"{self._world.settings} {self._world.seed} {self._rows.tobytes().hex()}"
 
 
@@ -78,18 +78,23 @@ def load(
     tags: str | None = "tags",
     released: str | None = "release_date",
 ) -> Listening:
-    """Opens the log that `mu import` made of what `mu world` wrote, with the world's sound.
+    """The log that `mu import` made of the files of a world, with the sound of the world's tracks.
 
     Args:
       path: the log.
       world: the folder that `mu world` wrote.
       sound: False for a log without.
-      item_columns, user_columns, event_columns, hash_size, tags, released: see `mu.data.listening.listening.load`.
+      item_columns: see `mu.data.listening.listening.load`, as for all that follow.
+      user_columns: attributes of listeners.
+      event_columns: attributes of plays.
+      hash_size: of hashed features.
+      tags: the column of tags.
+      released: the column of release dates.
     """
-    log, made = load_log(path), load_world(world)
+    log, simulated = load_log(path), load_world(world)
     rendered = None
     if sound:
-        rows = rows_of(log.tracks["track"].to_list(), "track-", len(made.catalogue), "track")
-        rendered = RenderedSound(made, rows)
+        rows = rows_of(log.tracks["track"].to_list(), "track-", len(simulated.catalogue), "track")
+        rendered = RenderedSound(simulated, rows)
     columns = {"item_columns": item_columns, "user_columns": user_columns, "event_columns": event_columns}
     return with_features(log, rendered, dict(log.card), **columns, hash_size=hash_size, tags=tags, released=released)

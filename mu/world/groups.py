@@ -12,8 +12,8 @@ COUNTRY_SHARES = (1 / np.arange(2, 12)) / (1 / np.arange(2, 12)).sum()
 AGE_SHARES = np.array([0.08, 0.25, 0.28, 0.18, 0.13, 0.08])
 """The share of each of `names.AGE_GROUPS`."""
 
-# Two of the four minorities hear the world otherwise; the other two are small and nothing else, so that what a
-# model does to a group for its size can be told from what it does for the group's taste.
+# Two of the four minorities have a taste of their own; the other two are small and nothing else. So the effect of a
+# group's size on a model can be told from the effect of its taste.
 LOCAL_COUNTRY = names.COUNTRIES.index("SE")
 """This country's listeners come, for the most part, from one scene: the one farthest from all others."""
 LOCAL_SHARE = 0.65
@@ -26,7 +26,8 @@ class Group(NamedTuple):
     """Listeners who share a country or an age group.
 
     Attributes:
-      column: 'country' or 'age_group', as in `listeners.csv`. value: the group's name there.
+      column: 'country' or 'age_group', as in `listeners.csv`.
+      value: the group's name there.
       listeners: int64 [n], the rows of its members.
       share: how much of the population it is by the law that members are drawn from.
       minority: whether that is less than half of an even share among the groups of its column.

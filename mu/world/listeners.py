@@ -21,7 +21,8 @@ class Listeners:
       n_plays: int64 [U], how many plays each listener has.
       joined_ms: int64 [U], midnight of the first day on which they may play.
       phase_min: float64 [U], how many minutes later than the average their day runs.
-      country, age_group: int32 [U], indices into `names.COUNTRIES` and `names.AGE_GROUPS`.
+      country: int32 [U], index into `names.COUNTRIES`.
+      age_group: int32 [U], index into `names.AGE_GROUPS`.
       susceptibility: float64 [U], how far a context moves their taste; 1 on average.
     """
 
@@ -39,12 +40,14 @@ class Listeners:
 
     @property
     def segment(self) -> np.ndarray:
-        """int32 [U]: country and age group as one number, which is all the service knows about a listener."""
+        """int32 [U]: country and age group as one number: all that the service knows of a listener."""
         return self.country * len(names.AGE_GROUPS) + self.age_group
 
     def taste(self, listeners: np.ndarray, times_ms: np.ndarray) -> np.ndarray:
-        """float64 [B, D]: the taste vector on the day of each time (UTC), context aside; outside the weeks, the
-        nearest."""
+        """float64 [B, D]: the taste vector on the day of each time (UTC), context aside.
+
+        Times outside the simulated weeks get the nearest day.
+        """
         n_days = 7 * (len(self.tastes) - 1)
         day = np.clip((np.asarray(times_ms, dtype=np.int64) - START_MS) // DAY_MS, 0, n_days - 1)
         week, part = day // 7, ((day % 7) / 7)[:, None]

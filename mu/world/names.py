@@ -1,4 +1,4 @@
-"""Names that read like names: artists, releases and tracks, drawn from word lists."""
+"""Names of artists, releases and tracks, drawn from word lists."""
 
 import numpy as np
 

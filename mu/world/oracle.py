@@ -1,4 +1,4 @@
-"""The ceiling: a recommender that knows the world's law, behind the protocol of every other recommender."""
+"""The oracle: a recommender that knows the laws of a simulated world, the ceiling of all others."""
 
 import dataclasses
 from typing import Any, Self
@@ -32,19 +32,19 @@ def rows_of(ids: list[object], prefix: str, n: int, what: str) -> np.ndarray:
 
 
 class Oracle:
-    """Scores are true probabilities, so their order is the best there is in expectation.
+    """A recommender whose scores are true probabilities: no order is better in expectation.
 
-    With `session=True` the score is the probability of the very next play given the whole history. Its time
-    is unknown to recommenders, so it is taken to be just after the last play, with the session going on with
-    its true probability and in the context it has; one that opens may have any. `next_times_ms` gives the
-    times instead, which is more than any recommender knows.
-    With `session=False` the score is the listener's taste at that time: the best order for plays that lie
+    With `session=True` the score is the probability of the very next play given the whole history. Recommenders do not
+    know its time. So it is taken to be just after the last play: the session goes on with its true probability and in
+    its context, and one that opens may have any context. `next_times_ms` gives the times, which no recommender knows.
+    With `session=False` the score is the listener's preference by taste at that time: the best order for plays that lie
     further ahead.
 
     Args:
       world: the truth.
-      log: the log as imported (`mu import` of what `World.write` wrote), whose dense ids the recommender
-        protocol speaks; None where they are the rows of the world, as in `World.log()`.
+      log: the log as imported (`mu import` of the files of `mu.world.tables.write`), whose ids the scores are for; None
+        where they are the rows of the world, as in `World.log()`.
+      session: see above.
       next_times_ms: int64 [U] by the log's users, or None.
     """
 
@@ -65,7 +65,7 @@ class Oracle:
             self._listeners = rows_of(log.users["user"].to_list(), "listener-", n_listeners, "user")
 
     def fit(self, log: Any) -> Self:
-        """Returns itself: a baseline that has nothing to learn."""
+        """Learns nothing, and returns itself."""
         del log
         return self
 
@@ -73,8 +73,8 @@ class Oracle:
         """float32 [B, n_items]: for each user the true probability of each of the log's tracks.
 
         Args:
-          users: int [B], dense ids of the log. histories: what these B users have played (`indptr`, `items`,
-            `times`).
+          users: int [B], dense ids of the log.
+          histories: the plays of these B users so far (`indptr`, `items`, `times`).
         """
         users = np.asarray(users)
         listeners = self._listeners[users]

@@ -1,21 +1,24 @@
-"""Simulates the plays and the slates week by week: what a week's plays leave behind shapes the next one's."""
+"""Simulates plays and slates week by week; the plays of a week change the popularity of the next."""
 
 import dataclasses
 from typing import NamedTuple
 
 import numpy as np
 
-from mu.world import listening
 from mu.world.catalogue import Catalogue
 from mu.world.charts import Charts, empty_charts
+from mu.world.choices import LANES, cumulate, draw_rows
 from mu.world.contexts import HOURLY, shifts
 from mu.world.listeners import Listeners
+from mu.world.listening import simulate_week
+from mu.world.records import Laws, Log, Music, People, TasteTables
+from mu.world.sessions import count_sessions, start_sessions
 from mu.world.settings import DAY_MS, SESSION_GAP_MS, START_MS, WEEK_MS, Settings
 from mu.world.slates import Exposures, examination, shelves_of
 from mu_kernels.threads import run_rows
 
 HOURS = np.array([2, 1, 1, 1, 1, 2, 4, 7, 8, 6, 5, 5, 6, 6, 5, 5, 6, 8, 9, 9, 9, 8, 6, 4], dtype=np.float64)
-"""How often sessions start in each hour of the day."""
+"""Weight of each hour of the day as the start of a session."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -45,18 +48,25 @@ class Plays:
         return len(self.tracks)
 
 
-class Happened(NamedTuple):
-    """What a simulation leaves: the two logs, and the charts and tables that the truth reads."""
+class Simulation(NamedTuple):
+    """The result of a simulation.
+
+    Attributes:
+      plays: every play.
+      exposures: every slate.
+      charts: play counts before each week.
+      tables: what a draw by taste reads.
+    """
 
     plays: Plays
     exposures: Exposures
     charts: Charts
-    tables: listening.TasteTables
+    tables: TasteTables
 
 
-def laws_of(settings: Settings) -> listening.Laws:
+def laws_of(settings: Settings) -> Laws:
     """The scalars of the settings that the kernels need."""
-    return listening.Laws(
+    return Laws(
         start_ms=START_MS,
         end_ms=settings.end_ms,
         week_ms=WEEK_MS,
@@ -71,18 +81,18 @@ def laws_of(settings: Settings) -> listening.Laws:
     )
 
 
-def _taste_tables(catalogue: Catalogue, settings: Settings) -> listening.TasteTables:
+def _taste_tables(catalogue: Catalogue, settings: Settings) -> TasteTables:
     """The tables before any week's weights are known: `cumulated` and `masses` are still to be filled."""
     artist, vectors = catalogue.artist, catalogue.vectors
     starts = np.flatnonzero(np.append(True, artist[1:] != artist[:-1]))
     bounds = np.append(starts, len(artist)).astype(np.int64)
     sizes, n_artists = np.diff(bounds), len(starts)
-    padded = -(-n_artists // listening.LANES) * listening.LANES
+    padded = -(-n_artists // LANES) * LANES
     centres, radii = np.zeros((vectors.shape[1], padded)), np.zeros(padded)
     centres[:, :n_artists] = (np.add.reduceat(vectors, starts) / sizes[:, None]).T
     distance = np.linalg.norm(vectors - np.repeat(centres[:, :n_artists].T, sizes, axis=0), axis=1)
     radii[:n_artists] = np.maximum.reduceat(distance, starts)
-    return listening.TasteTables(
+    return TasteTables(
         bounds=bounds,
         cumulated=np.zeros((settings.weeks, len(artist))),
         masses=np.zeros((settings.weeks, padded)),
@@ -94,9 +104,9 @@ def _taste_tables(catalogue: Catalogue, settings: Settings) -> listening.TasteTa
     )
 
 
-def _people(listeners: Listeners, settings: Settings) -> listening.People:
+def _people(listeners: Listeners, settings: Settings) -> People:
     """What the kernels read of listeners, without sessions; segments are numbered among those that have listeners."""
-    return listening.People(
+    return People(
         tastes=listeners.tastes,
         habits=listeners.habits,
         susceptibility=listeners.susceptibility,
@@ -109,23 +119,21 @@ def _people(listeners: Listeners, settings: Settings) -> listening.People:
     )
 
 
-def _with_sessions(
-    people: listening.People, listeners: Listeners, laws: listening.Laws, seed: int, threads: int | None
-) -> listening.People:
+def _with_sessions(people: People, listeners: Listeners, laws: Laws, seed: int, threads: int | None) -> People:
     """`people` with the sessions that each listener will have."""
     counts = np.empty(len(listeners), dtype=np.int64)
-    run_rows(listening.count_sessions, len(listeners), threads, seed, people.play_bounds, laws, counts)
+    run_rows(count_sessions, len(listeners), threads, seed, people.play_bounds, laws, counts)
     bounds = np.concatenate([[0], np.cumsum(counts)])
     starts = np.empty(bounds[-1], dtype=np.int64)
     run_rows(
-        listening.start_sessions, len(listeners), threads,
+        start_sessions, len(listeners), threads,
         seed, bounds, listeners.joined_ms, listeners.phase_min, np.cumsum(HOURS), laws, starts,
     )  # fmt: skip
     return people._replace(session_bounds=bounds, starts=starts)
 
 
-def _empty_log(n_plays: int, n_sessions: int, n_slots: int) -> listening.Log:
-    return listening.Log(
+def _empty_log(n_plays: int, n_sessions: int, n_slots: int) -> Log:
+    return Log(
         tracks=np.empty(n_plays, dtype=np.int32),
         times_ms=np.empty(n_plays, dtype=np.int64),
         played_ms=np.empty(n_plays, dtype=np.int64),
@@ -134,7 +142,7 @@ def _empty_log(n_plays: int, n_sessions: int, n_slots: int) -> listening.Log:
         contexts=np.empty(n_plays, dtype=np.int8),
         opened_ms=np.empty(n_sessions, dtype=np.int64),
         session_contexts=np.empty(n_sessions, dtype=np.int8),
-        shown=np.empty((n_sessions, n_slots), dtype=np.int32),
+        slates=np.empty((n_sessions, n_slots), dtype=np.int32),
         propensities=np.empty((n_sessions, n_slots)),
         accepted=np.empty(n_sessions, dtype=np.int8),
     )
@@ -142,11 +150,11 @@ def _empty_log(n_plays: int, n_sessions: int, n_slots: int) -> listening.Log:
 
 def simulate_plays(
     catalogue: Catalogue, listeners: Listeners, settings: Settings, seed: int, threads: int | None = None
-) -> Happened:
+) -> Simulation:
     """Simulates every listener's plays; the result does not depend on `threads`."""
     n_listeners, laws = len(listeners), laws_of(settings)
     people = _with_sessions(_people(listeners, settings), listeners, laws, seed, threads)
-    music = listening.Music(catalogue.successor, catalogue.flow, catalogue.released_ms, catalogue.duration_ms)
+    music = Music(catalogue.successor, catalogue.flow, catalogue.released_ms, catalogue.duration_ms)
     tables = _taste_tables(catalogue, settings)
     charts = empty_charts(len(catalogue), settings)
     log = _empty_log(int(people.play_bounds[-1]), len(people.starts), settings.slate_tracks)
@@ -155,14 +163,14 @@ def simulate_plays(
     played, opened = np.zeros(n_listeners, dtype=np.int64), np.zeros(n_listeners, dtype=np.int64)
     for week in range(settings.weeks):
         tables.cumulated[week] = charts.weights(catalogue, np.array([week]), settings)[0]
-        listening.cumulate(tables.cumulated[week : week + 1], tables.bounds)
+        cumulate(tables.cumulated[week : week + 1], tables.bounds)
         tables.masses[week, : len(tables.bounds) - 1] = tables.cumulated[week, tables.bounds[1:] - 1]
         shelves = shelves_of(catalogue, charts, week, segments, settings, seed)
         last = week == settings.weeks - 1
         until_ms = np.iinfo(np.int64).max if last else START_MS + (week + 1) * WEEK_MS
         before = played.copy()
         run_rows(
-            listening.simulate_week, n_listeners, threads,
+            simulate_week, n_listeners, threads,
             week, until_ms, seed, people, music, tables, shelves, examine, laws, played, opened, log,
         )  # fmt: skip
         if not last:
@@ -175,11 +183,11 @@ def simulate_plays(
         listeners=np.repeat(np.arange(n_listeners, dtype=np.int32), np.diff(people.session_bounds)),
         times_ms=log.opened_ms,
         contexts=log.session_contexts,
-        tracks=log.shown,
+        tracks=log.slates,
         propensities=log.propensities,
         accepted=log.accepted,
     )
-    return Happened(plays, exposures, charts, tables)
+    return Simulation(plays, exposures, charts, tables)
 
 
 def draw_by_taste(
@@ -187,7 +195,7 @@ def draw_by_taste(
     times_ms: np.ndarray,
     contexts: np.ndarray,
     listeners: Listeners,
-    tables: listening.TasteTables,
+    tables: TasteTables,
     settings: Settings,
     seed: int,
     threads: int | None = None,
@@ -196,7 +204,7 @@ def draw_by_taste(
     out = np.empty(len(users), dtype=np.int32)
     people = _people(listeners, settings)
     run_rows(
-        listening.draw_rows, len(out), threads,
+        draw_rows, len(out), threads,
         users, times_ms, contexts, seed, people, tables, laws_of(settings), out,
     )  # fmt: skip
     return out

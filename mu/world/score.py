@@ -1,4 +1,4 @@
-"""What a track plays: chords, bass, melody and drums as notes, composed from its musical attributes."""
+"""The score of a track: chords, bass, melody and drums as notes, composed from its musical attributes."""
 
 from typing import NamedTuple
 
@@ -6,7 +6,7 @@ import numpy as np
 
 SECONDS = 8.0
 PAD, GUITAR, PIANO, SYNTHESISER, FLUTE, BELL, BASS, KICK, SNARE, HAT = range(10)
-"""Voices; `synthesis.py` says how each sounds."""
+"""Voices; see `voices.py` for the sound of each."""
 VOICES = ("pad", "guitar", "electric piano", "synthesiser", "flute", "bell", "bass", "kick", "snare", "hat")
 SCALES = {True: (0, 2, 4, 5, 7, 9, 11), False: (0, 2, 3, 5, 7, 8, 10)}
 """Semitones of the major scale (True) and of the natural minor one."""
@@ -22,13 +22,20 @@ ACCENT = 1.25
 
 
 class Attributes(NamedTuple):
-    """What a track's music is made from.
+    """The musical attributes that a score is composed from.
 
     Attributes:
-      tempo_bpm: quarter notes a minute. metre: quarter notes a bar, 3 or 4.
-      key: 0 = C ... 11 = B. major: or minor.
-      energy, brightness, acousticness, danceability, valence: shares in (0, 1).
-      chords, lead: the voices that play them.
+      tempo_bpm: quarter notes a minute.
+      metre: quarter notes a bar, 3 or 4.
+      key: 0 = C ... 11 = B.
+      major: major or minor.
+      energy: in (0, 1).
+      brightness: in (0, 1).
+      acousticness: in (0, 1).
+      danceability: in (0, 1).
+      valence: in (0, 1).
+      chords: the voice of the chords.
+      lead: the voice of the melody.
     """
 
     tempo_bpm: float
@@ -48,7 +55,8 @@ class Score(NamedTuple):
     """n notes in order of composition.
 
     Attributes:
-      start_s, length_s: float64 [n]; a drum rings as long as it rings.
+      start_s: float64 [n].
+      length_s: float64 [n]; drums ignore it.
       hertz: float64 [n], the pitch; of a hat where its noise begins.
       loudness: float64 [n], 1 is a loud note.
       voice: int64 [n].
@@ -116,7 +124,7 @@ def _above(lowest: float, pitch: int) -> int:
 
 
 def _chord_pattern(track: Attributes, rng: np.random.Generator) -> list[tuple[float, float, int]]:
-    """(beat, beats, tone of the triad): held by a pad, else broken, or struck on the beats or between them."""
+    """(beat, beats, tone of the triad): sustained by a pad, else broken, or struck on the beats or between them."""
     if track.chords == PAD:
         return [(0.0, track.metre, tone) for tone in range(3)]
     if rng.random() > 0.3 + 0.5 * track.danceability:
@@ -158,12 +166,12 @@ def _motif(track: Attributes, rng: np.random.Generator) -> list[tuple[float, flo
     """(beat, beats, degrees from the note before) of a bar of melody; there may be rests, the first beat has a note."""
     share = np.clip(rng.normal(0.25 + 0.45 * track.energy, 0.15), 0.1, 0.9)
     onsets = [0, *(step for step in range(1, 2 * track.metre) if rng.random() < share)]
-    held = rng.uniform(0.5, 1.0)
+    legato = rng.uniform(0.5, 1.0)
     rise = rng.normal(track.valence, 0.3) > 0.5
     moves = rng.choice((-2, -1, 1, 2), p=(0.1, 0.25, 0.45, 0.2) if rise else (0.2, 0.45, 0.25, 0.1), size=len(onsets))
     ends = [*onsets[1:], 2 * track.metre]
     return [
-        (onset / 2, held * min(end - onset, 4) / 2, 0 if onset == 0 else int(move))
+        (onset / 2, legato * min(end - onset, 4) / 2, 0 if onset == 0 else int(move))
         for onset, end, move in zip(onsets, ends, moves, strict=True)
     ]
 

@@ -7,43 +7,49 @@ import numpy as np
 DAY_MS = 24 * 3600 * 1000
 WEEK_MS = 7 * DAY_MS
 START_MS = 1_704_412_800_000
-"""Friday 2024-01-05 00:00 UTC: every world starts here. Weeks begin, and tracks come out, on Fridays."""
+"""Friday 2024-01-05 00:00 UTC, the start of every world. Weeks begin, and tracks come out, on Fridays."""
 SESSION_GAP_MS = 30 * 60 * 1000
 """Two plays belong to one session if and only if the second starts less than this after the first."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
-    """What a world is made of; the equations are in this package's README.md.
+    """Sizes and laws of a world; the equations are in this package's README.md.
 
     Attributes:
-      tracks, listeners, plays: how many; the number of plays is met exactly.
+      tracks: how many.
+      listeners: how many.
+      plays: how many; the number is met exactly.
       weeks: length of the simulated time.
-      min_plays: the fewest plays that a listener has.
+      min_plays: the fewest plays of a listener.
       released_before: share of releases that are out when the simulation starts.
-      zipf_exponent, zipf_shift: popularity weight `(rank + shift * tracks) ** -exponent`.
-      novelty, novelty_weeks: a release counts `1 + novelty * exp(-age / novelty_weeks)` times as much.
+      zipf_exponent: of the popularity weight `(rank + zipf_shift * tracks) ** -zipf_exponent`.
+      zipf_shift: of the same.
+      novelty: a release counts `1 + novelty * exp(-age / novelty_weeks)` times as much.
+      novelty_weeks: of the same.
       taste_scale: length of a listener's long-term taste vector; 0 makes everybody like the charts.
       drift: standard deviation of the drifting part of each coordinate of a taste; 0 keeps tastes still.
       drift_weeks: correlation time of that drift.
       context: how far contexts move tastes; 0 makes every session an everyday one.
-      feedback: share of a week's popularity that is what was played before, in [0, 1); 0 is no feedback.
+      feedback: share of a week's popularity that comes from earlier plays, in [0, 1); 0 is no feedback.
       feedback_weeks: a play counts `exp(-age / feedback_weeks)` there, and in the charts that the service reads.
       session_plays: mean number of plays of a session.
-      album, flow, repeat: mean share of plays inside a session that follow the album, go on to a
-        track that goes well after the last (flow), and go back to a recent one; what is left is drawn by taste.
+      album: mean share of plays inside a session that follow the album.
+      flow: mean share of plays that go on to a track that goes well after the last.
+      repeat: mean share of plays that go back to a recent track; the rest is drawn by taste.
       habit_concentration: how alike listeners are in those shares (Dirichlet); larger is more alike.
-      repeat_span, repeat_decay: a repeat goes 2 to `repeat_span` plays back, lag L with weight
-        `repeat_decay ** L`.
-      flow_tracks, flow_decay: how many tracks go well after a track; the k-th has weight
-        `flow_decay ** k`.
+      repeat_span: a repeat goes 2 to `repeat_span` plays back, L plays with weight `repeat_decay ** L`.
+      repeat_decay: of the same.
+      flow_tracks: how many tracks go well after a track; the k-th has weight `flow_decay ** k`.
+      flow_decay: of the same.
       slate_tracks: how many tracks the service shows when a session opens; at most 100.
       policy_uniform: share of uniform draws in the service's policy, in (0, 1].
-      policy_popularity, policy_taste: the rest draws a track with weight `(recent plays + 1) **
-        policy_popularity * exp(policy_taste * segment's profile . track)`.
-      examine_decay: of the slate's places one is looked at, the j-th with weight `j ** -examine_decay`.
-      accept_bias, accept_slope: what is seen there is played with probability
-        `sigmoid(bias + slope * cos(taste, track))`.
+      policy_popularity: the rest draws a track with weight `(recent plays + 1) ** policy_popularity *
+        exp(policy_taste * segment's profile . track)`.
+      policy_taste: of the same.
+      examine_decay: a listener looks at one place of the slate, the j-th with weight `j ** -examine_decay`.
+      accept_bias: they play the track there with probability `sigmoid(accept_bias + accept_slope * cos(taste, track))`.
+      accept_slope: of the same.
     """
 
     tracks: int
@@ -97,9 +103,9 @@ class Settings:
         for name in ("repeat_decay", "flow_decay"):
             if not 0 < getattr(self, name) < 1:
                 raise ValueError(f"{name}={getattr(self, name)}: it must lie strictly between 0 and 1")
-        for name, least in (("session_plays", 1), ("repeat_span", 2), ("flow_tracks", 1)):
-            if getattr(self, name) < least:
-                raise ValueError(f"{name}={getattr(self, name)}: it must be at least {least}")
+        for name, smallest in (("session_plays", 1), ("repeat_span", 2), ("flow_tracks", 1)):
+            if getattr(self, name) < smallest:
+                raise ValueError(f"{name}={getattr(self, name)}: it must be at least {smallest}")
         if not 1 <= self.slate_tracks <= 100:
             raise ValueError(f"slate_tracks={self.slate_tracks}: it must lie between 1 and 100")
         for name in ("drift", "taste_scale", "context", "novelty", "zipf_exponent", "zipf_shift", "examine_decay"):
@@ -146,5 +152,5 @@ def settings_of(size: str | Settings) -> Settings:
 
 
 def week_of(times_ms: np.ndarray, settings: Settings) -> np.ndarray:
-    """int64: the week that holds each time; times outside the simulation belong to its first or last week."""
+    """int64: the week of each time; times outside the simulation belong to its first or last week."""
     return np.clip((np.asarray(times_ms, dtype=np.int64) - START_MS) // WEEK_MS, 0, settings.weeks - 1)

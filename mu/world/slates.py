@@ -1,4 +1,4 @@
-"""The listening service: which tracks it shows when a session opens, with which probability, and the log of it."""
+"""The listening service: the slate it shows when a session opens, its probability, and the log of slates."""
 
 import dataclasses
 import hashlib
@@ -7,13 +7,14 @@ import numpy as np
 
 from mu.world.catalogue import AUDIBLE, Catalogue
 from mu.world.charts import Charts
-from mu.world.listening import Shelves, cumulate
+from mu.world.choices import cumulate
+from mu.world.records import Shelves
 from mu.world.settings import Settings
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Exposures:
-    """What was shown: one slate for each session, in the order of `Plays`. S slates, K places.
+    """The log of slates: one for each session, in the order of `Plays`. S slates, K places.
 
     Attributes:
       listeners: int32 [S].
@@ -66,7 +67,8 @@ def policy(
     """float64 [len(segments), len(tracks)]: what the service would show in a slate of one track; rows sum to 1.
 
     Args:
-      segments: int, index into the charts. tracks: int, all that are out.
+      segments: int, index into the charts.
+      tracks: int, all that are out.
     """
     score = charts.profiles(week)[segments] @ catalogue.vectors[tracks, : len(AUDIBLE)].T
     score *= settings.policy_taste

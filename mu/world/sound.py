@@ -1,4 +1,4 @@
-"""The sound of tracks, rendered when it is asked for and never stored: 8 s at 16 kHz."""
+"""The sound of tracks, rendered on demand: 8 s at 16 kHz."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -7,7 +7,8 @@ import numpy as np
 
 from mu.world.catalogue import AUDIBLE, Catalogue
 from mu.world.score import SECONDS, Attributes, Score, compose
-from mu.world.synthesis import render, wavetables
+from mu.world.synthesis import render
+from mu.world.wavetables import wavetables
 from mu_kernels.threads import run_rows
 
 RATE_HZ = 16_000
@@ -15,12 +16,13 @@ SAMPLES = int(SECONDS * RATE_HZ)
 
 
 class Recording(NamedTuple):
-    """How a score was played and recorded; of several recordings, arrays [B].
+    """How a score is played and recorded; for several recordings, arrays [B].
 
     Attributes:
       seed: uint64, of the noise in its notes.
       brightness: of its voices, in (0, 1).
-      wet: how loud the room is. room_s: in how many seconds its echoes fall by 60 dB.
+      wet: how loud the room is.
+      room_s: in how many seconds its echoes fall by 60 dB.
       level: root mean square, where 1 is full scale; less where peaks would pass 0.98.
     """
 
@@ -32,7 +34,7 @@ class Recording(NamedTuple):
 
 
 def attributes(catalogue: Catalogue, track: int) -> Attributes:
-    """What a track's music is made from."""
+    """The musical attributes of a track, for `mu.world.score.compose`."""
     shares = dict(zip(AUDIBLE[1:], catalogue.shares[track].tolist(), strict=True))
     return Attributes(
         tempo_bpm=float(catalogue.tempo_bpm[track]),
@@ -46,18 +48,21 @@ def attributes(catalogue: Catalogue, track: int) -> Attributes:
 
 
 def sound(catalogue: Catalogue, tracks: np.ndarray, seed: int, threads: int | None = None) -> np.ndarray:
-    """What tracks sound like, a function of (seed, track) and the track's attributes alone.
+    """The sound of tracks, a function of (seed, track) and the track's attributes alone.
 
-    How loud a recording is and the room it was made in are drawn for it and tell nothing of its attributes.
+    Level and room of a recording are drawn at random, whatever its attributes.
 
     Args:
-      tracks: int [B]. seed: of the world.
+      catalogue: of the world.
+      tracks: int [B].
+      seed: of the world.
+      threads: None for all CPUs; the result does not depend on it.
 
     Returns:
       float32 [B, 128000] within [-1, 1], mono, 16 kHz.
 
     Raises:
-      ValueError: a track that is not there.
+      ValueError: there is no such track.
     """
     tracks = np.asarray(tracks)
     if tracks.ndim != 1 or (len(tracks) and tracks.dtype.kind not in "iu"):

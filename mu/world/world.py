@@ -13,9 +13,9 @@ from mu.world.charts import Charts
 from mu.world.contexts import CONTEXTS, context_shares
 from mu.world.groups import Group, groups_of
 from mu.world.listeners import Listeners, make_listeners
-from mu.world.listening import TasteTables
 from mu.world.next_play import Histories, next_play_probability
 from mu.world.plays import Plays, draw_by_taste, simulate_plays
+from mu.world.records import TasteTables
 from mu.world.settings import START_MS, Settings, settings_of, week_of
 from mu.world.slates import Exposures, examination
 from mu.world.sound import sound

@@ -1,4 +1,4 @@
-"""The sound of a world's tracks as a log hears it."""
+"""The sound of a world's tracks, rendered on demand and cached."""
 
 import threading
 import time
@@ -43,8 +43,8 @@ def test_threads_that_want_the_same_track_render_it_once():
         np.testing.assert_allclose(heard, np.full(4, [0.5, 0.3][number % 2]), atol=1e-4)
 
 
-def test_beyond_the_bytes_that_may_be_held_tracks_are_rendered_each_time(monkeypatch):
-    monkeypatch.setattr(dataset, "HELD_BYTES", 2 * 2 * SAMPLES + 1)
+def test_tracks_beyond_the_cache_are_rendered_each_time(monkeypatch):
+    monkeypatch.setattr(dataset, "CACHE_BYTES", 2 * 2 * SAMPLES + 1)
     world = Slow(seed=-2)
     sound = RenderedSound(world, np.arange(10))
     heard = [sound.waveform(track, 0, 10) for track in (3, 1, 7, 3, 1, 7, 7)]

@@ -14,7 +14,6 @@ from mu.audio.key import key, key_name
 from mu.audio.rhythm import onset_strength, tempo
 from mu.commands import import_audio
 from mu.commands.world import main
-from mu.world import score, synthesis
 from mu.world.catalogue import make_catalogue
 from mu.world.dataset import RenderedSound
 from mu.world.names import KEYS
@@ -161,12 +160,6 @@ def test_all_pitches_lie_in_the_key(tonic: int, major: bool) -> None:
         pitches = 69 + 12 * np.log2(notes.hertz[pitched] / 440)
         np.testing.assert_allclose(pitches, np.rint(pitches), atol=1e-9)
         assert set((np.rint(pitches).astype(int) - tonic) % 12) <= set(SCALES[major])
-
-
-def test_scores_and_the_kernel_mean_the_same_voices() -> None:
-    """The kernel has the numbers as constants of its own, because it is cached by the date of its file."""
-    for name in ("PAD", "GUITAR", "PIANO", "SYNTHESISER", "FLUTE", "BELL", "BASS", "KICK", "SNARE", "HAT"):
-        assert getattr(synthesis, name) == getattr(score, name)
 
 
 def test_energy_decides_on_drums_and_on_how_many_notes_there_are() -> None:
