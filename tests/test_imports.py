@@ -30,7 +30,8 @@ ALLOWED = {
     "mu.names": set(),
     "mu.protocols": {"numpy", "mu_kernels", "jax"},  # jax for type checkers only
     "mu.audio": {"jax", "flax", "numpy"},
-    "mu.audio.io": {"numpy", "soundfile", "soxr", "mu.audio.mp3"},
+    "mu.audio.io": {"numpy", "soundfile", "soxr", "mu.audio.files"},
+    "mu.audio.files": {"numpy", "soundfile", "mu.audio.mp3"},
     "mu.audio.mp3": {"numpy"},
     "mu.nn": {"jax", "flax", "numpy"},
     "mu.losses": {"jax", "flax", "numpy"},

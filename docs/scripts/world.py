@@ -1,6 +1,6 @@
 """Draws the laws of the simulated world: the pictures of mu/world/README.md, and the shares that it quotes.
 
-python docs/scripts/world.py [--output=docs/world]     size small, seed 0; half a minute
+python docs/scripts/world.py     # writes docs/world/*.png and prints the shares; half a minute
 """
 
 from pathlib import Path

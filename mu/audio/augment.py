@@ -1,8 +1,8 @@
-"""Random changes of level: gain, polarity, noise, mixtures; and what all augmentations of mu share, `each`.
+"""Augmentations of level: gain, polarity, noise, mixup; and `each`, which all augmentations of mu use.
 
-An augmentation is `f(key, x, *, ranges, p)`: each example of the batch draws its own values from a key of its own, so
-that what becomes of it depends on the key and on its row, not on the size of the batch. Shapes do not change, jit and
-grad work, `p` is the share of examples that are touched. `augment_filters`, `augment_time` and `augment_spectrogram`
+An augmentation is `f(key, x, *, ranges, p)`: each example of the batch draws its own values from a key of its own. So
+its result depends on the key and on its row, not on the size of the batch. Shapes do not change, jit and grad work, `p`
+is the share of examples that are changed. `augment_filters`, `augment_time` and `augment_spectrogram`
 hold the rest.
 
 Shapes: B examples, N samples, `...` channels (which share their example's draws). Keys are threefry, JAX's default:
@@ -23,7 +23,7 @@ Range = tuple[float, float]
 
 
 def each(f: Callable[[jax.Array, jax.Array], jax.Array], key: jax.Array, x: jax.Array, p: float = 1.0) -> jax.Array:
-    """f(key_b, x[b]) for every example b with probability p, x[b] as it is otherwise. [B, ...] -> [B, ...].
+    """f(key_b, x[b]) for every example b with probability p, else x[b] unchanged. [B, ...] -> [B, ...].
 
     key_b is `fold_in(key, b)`, split in two: one half decides, the other goes to f.
     """
@@ -40,7 +40,7 @@ def each(f: Callable[[jax.Array, jax.Array], jax.Array], key: jax.Array, x: jax.
 
 
 def checked_batch(x: jax.Array | np.ndarray) -> jax.Array:
-    """x as an array, or an error that says what a batch is."""
+    """x as a JAX array; a TypeError where it is no float32 batch."""
     x = spectral.as_array(x)
     if x.ndim < 2 or x.dtype != jnp.float32:
         raise TypeError(f"x is a float32 batch [B, ...] of at least two axes; got {x.dtype} {x.shape}")
@@ -53,7 +53,7 @@ def uniform(key: jax.Array, shape: tuple[int, ...] = ()) -> jax.Array:
 
 
 def between(u: jax.Array, limits: Range, name: str, *, logarithmic: bool = False) -> jax.Array:
-    """What u in [0, 1) is between two limits, evenly or by ratio; `name` is what an error calls them."""
+    """u in [0, 1) mapped to between two limits, linearly or by ratio; errors call the limits `name`."""
     low, high = limits
     if not low <= high or (logarithmic and low <= 0):
         raise ValueError(f"{name}={limits}: give (low, high), low <= high" + (", both positive" if logarithmic else ""))

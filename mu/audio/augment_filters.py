@@ -1,4 +1,4 @@
-"""Random linear filters, applied as products of spectra: equaliser, band limit, reverberation.
+"""Augmentations by linear filters, applied as products of spectra: equaliser, band limit, reverberation.
 
 Conventions of `mu.audio.augment`: each example draws its own filter. Shapes: B examples, N samples, R impulse responses
 of L samples.
@@ -69,7 +69,7 @@ def band_limit(
     high_pass_hz: Range | None = None,
     p: float = 1.0,
 ) -> jax.Array:
-    """What a codec leaves: nothing above a random cut-off, as steep as MP3 encoders and telephones cut.
+    """A random band limit, with the steep edges of MP3 encoders and telephones: nothing lies above the cut-off.
 
     The cut-off is log-uniform: 3.4 kHz is a telephone, 7 wideband speech, 11 and 16 MP3 at 64 and 128 kbit/s. At half
     the sample rate or above nothing is lost. The edge is 200 Hz wide, half of the amplitude at the cut-off.
@@ -143,7 +143,7 @@ def decaying_responses(
     t60_s: Range = (0.2, 0.8),
     direct_db: Range = (-3.0, 12.0),
 ) -> jax.Array:
-    """Impulse responses of made-up rooms: an impulse, then noise that loses 60 dB in T60 (Polack 1988).
+    """Synthetic room impulse responses: an impulse, then noise that decays by 60 dB in T60 (Polack 1988).
 
     Args:
       count: R; make some dozens once, before training.

@@ -1,4 +1,4 @@
-"""Random changes of log-mel spectrograms: masks (SpecAugment), shifts and warps of the frequency axis.
+"""Augmentations of log-mel spectrograms: masks (SpecAugment), shifts and warps of the frequency axis.
 
 Conventions of `mu.audio.augment`: each example draws its own values. Shapes: B examples, F frames, M mels, `...`
 channels (which share their example's draws). No gathers: masks are comparisons, moving bins is a product with a matrix.
@@ -13,7 +13,7 @@ from mu.audio.augment import Range, between, each, uniform
 def time_masks(
     key: jax.Array, x: jax.Array, *, count: int = 2, max_frames: int, fill: float | None = None, p: float = 1.0
 ) -> jax.Array:
-    """`count` spans of frames blotted out, each 0 to `max_frames` wide (SpecAugment, arXiv:1904.08779).
+    """`count` spans of frames replaced by a constant, each 0 to `max_frames` wide (SpecAugment, arXiv:1904.08779).
 
     Args:
       x: float32 [B, ..., F, M].
@@ -28,7 +28,7 @@ def time_masks(
 def frequency_masks(
     key: jax.Array, x: jax.Array, *, count: int = 2, max_bins: int, fill: float | None = None, p: float = 1.0
 ) -> jax.Array:
-    """`count` bands blotted out, each 0 to `max_bins` mels wide; see `time_masks`."""
+    """`count` bands replaced by a constant, each 0 to `max_bins` mels wide; see `time_masks`."""
     return each(lambda key, x: _mask(key, x, -1, count, "max_bins", max_bins, fill), key, x, p)
 
 

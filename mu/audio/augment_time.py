@@ -1,4 +1,4 @@
-"""Random changes of time and pitch: shift, speed, time stretch, pitch shift. Shapes stay: clips are cut or padded.
+"""Augmentations of time and pitch: shift, speed, time stretch, pitch shift. Shapes stay: clips are cut or padded.
 
 Conventions of `mu.audio.augment`: each example draws its own values. Shapes: B examples, N samples, `...` channels
 (which share their example's draws).

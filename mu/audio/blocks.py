@@ -1,4 +1,4 @@
-"""Work on waveforms in blocks that fit a CPU's cache, and at once on accelerators.
+"""Computes features of waveforms block by block on a CPU, in its cache, and all at once on accelerators.
 
 A batch of clips at once writes all its frames and all their spectra to fresh memory, where a CPU spends more than half
 of its time on page faults and cache misses; accelerators want the whole batch. Which of the two programs is lowered is

@@ -1,4 +1,4 @@
-"""Chroma: how much sounds of each pitch class, from an STFT or a constant-Q transform, after librosa.
+"""Chroma: the energy of each pitch class, from an STFT or a constant-Q transform, after librosa.
 
 Shapes: any leading axes `...`, N samples, F frames, K = n_fft // 2 + 1 frequency bins, C pitch classes.
 """

@@ -26,7 +26,7 @@ def cqt_frequencies(
 
 
 class Design(NamedTuple):
-    """What the filters depend on, see `cqt.vqt`: hashable, hence static under jit."""
+    """The parameters of the filters, see `cqt.vqt`: hashable, hence static under jit."""
 
     sample_rate_hz: float
     hop_samples: int
@@ -41,7 +41,7 @@ class Design(NamedTuple):
 
 
 class Octave(NamedTuple):
-    """What one octave needs.
+    """The filters of one octave.
 
     Attributes:
       halvings: float64 [J] half-band filters, one for each halving of the rate before this octave.
@@ -63,7 +63,7 @@ class Plan(NamedTuple):
 
 @functools.lru_cache(maxsize=32)
 def plan_octaves(design: Design) -> Plan:
-    """The filters of a design, or an error that says why there are none."""
+    """The filters of a design, or a ValueError that says why there are none."""
     frequencies_hz, lengths, ends_hz = _bins(design)
     nyquist_hz = design.sample_rate_hz / 2
     # librosa's rates: one halving an octave while the hop is even, and some before the first where all octaves leave

@@ -1,4 +1,4 @@
-"""What a spectrum looks like in a few numbers: librosa's spectral descriptors, zero crossings and RMS, in JAX.
+"""Spectral descriptors (centroid, bandwidth, rolloff, flatness, contrast), zero crossings and RMS: librosa's, in JAX.
 
 Shapes: any leading axes `...`, N samples, F frames, K = n_fft // 2 + 1 bins. The spectral descriptors take magnitudes
 (`spectral.magnitude(spectral.stft(x))`), so that all of them share one transform, and all but the decibels of

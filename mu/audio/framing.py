@@ -22,7 +22,7 @@ def as_array(x: jax.Array | np.ndarray) -> jax.Array:
 
 
 def waveform(x: jax.Array | np.ndarray) -> jax.Array:
-    """x as an array (see `as_array`), or an error that says what a waveform is."""
+    """x as an array (see `as_array`); an error where it is no waveform."""
     x = as_array(x)
     if x.dtype != jnp.float32:
         raise TypeError(f"a waveform is float32 in [-1, 1]; got {x.dtype} {x.shape}: convert it (int16 / 32768)")
@@ -155,7 +155,7 @@ def fast_length(samples: int) -> int:
 
 
 def check_positive(**lengths: int) -> None:
-    """An error that names the length which is not a whole number of at least 1."""
+    """Raises a ValueError that names a length which is no whole number of at least 1."""
     for name, value in lengths.items():
         if not isinstance(value, int | np.integer) or value < 1:
             raise ValueError(f"{name}={value!r} must be a whole number of at least 1")

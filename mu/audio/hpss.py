@@ -23,7 +23,7 @@ def harmonic_percussive(
     margin: float | tuple[float, float] = 1.0,
     mask: bool = False,
 ) -> tuple[jax.Array, jax.Array]:
-    """What stays over time and what stays over frequency in a spectrogram (`librosa.decompose.hpss`, transposed).
+    """The harmonic and the percussive part of a spectrogram (`librosa.decompose.hpss`, transposed).
 
     With h the median over time and p the median over frequency of the magnitudes, the soft masks are
     h^power / (h^power + (margin p)^power) for the harmonic part, and the same with h and p exchanged for the

@@ -83,5 +83,5 @@ def _correlate(chroma: jax.Array, keys: jax.Array) -> Key:
 
 
 def key_name(tonic: int, mode: int) -> str:
-    """'Eb minor' of 3, 1."""
+    """The name of a key: 'Eb minor' of 3, 1."""
     return f"{TONICS[int(tonic)]} {MODES[int(mode)]}"

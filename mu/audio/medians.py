@@ -139,7 +139,7 @@ def _sorted(items: list[jax.Array]) -> list[jax.Array]:
 
 
 def _merged(a: list[jax.Array], b: list[jax.Array]) -> list[jax.Array]:
-    """Two ascending lists of any lengths as one: Batcher's odd-even merge. What nobody reads, XLA leaves out."""
+    """Two ascending lists of any lengths as one: Batcher's odd-even merge. XLA removes unused outputs."""
     if not a or not b:
         return a or b
     if len(a) == len(b) == 1:

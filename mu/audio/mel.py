@@ -64,10 +64,18 @@ def mel_spectrogram(
 
     Args:
       x: float32 [..., N].
-      n_fft, hop_samples, window_samples, window, center, pad_mode: see `spectral.stft`. The hop is a quarter of the
-        window by default, as there; librosa's is 512 whatever n_fft.
+      n_fft: see `spectral.stft`.
+      hop_samples: see `spectral.stft`: by default a quarter of the window; librosa's is 512 whatever n_fft.
+      window_samples: see `spectral.stft`.
+      window: see `spectral.stft`.
+      center: see `spectral.stft`.
+      pad_mode: see `spectral.stft`.
       power: 2.0 for power, 1.0 for magnitudes.
-      n_mels, fmin_hz, fmax_hz, scale, norm: see `mel_filters`.
+      n_mels: see `mel_filters`.
+      fmin_hz: see `mel_filters`.
+      fmax_hz: see `mel_filters`.
+      scale: see `mel_filters`.
+      norm: see `mel_filters`.
 
     Returns:
       float32 [..., F, M].

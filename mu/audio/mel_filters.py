@@ -47,7 +47,8 @@ def mel_filters(
     """Triangular filters, their corners evenly spaced in mel (`librosa.filters.mel`, transposed).
 
     Args:
-      fmin_hz, fmax_hz: first and last corner; fmax_hz None is sample_rate_hz / 2.
+      fmin_hz: first corner.
+      fmax_hz: last corner; None is sample_rate_hz / 2.
       scale: 'slaney' or 'htk', see `hz_to_mel`.
       norm: 'slaney' divides by half the width in Hz (equal area), a number p by the p-norm of the weights (inf: peak
         1), None leaves triangles of height 1.

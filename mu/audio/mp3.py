@@ -23,11 +23,11 @@ _LARGEST_OVER_SMALLEST = 32  # of the frames of a stream; 20 in MPEG 2
 
 @dataclasses.dataclass(frozen=True)
 class Frames:
-    """What a walk over a stream's frames found.
+    """The frames of an MP3 stream, counted.
 
     Attributes:
       samples: a channel, in whole frames.
-      cut: the last frame is not all there.
+      cut: whether the file ends inside a frame.
     """
 
     samples: int
@@ -118,7 +118,7 @@ def _says_length(data: mmap.mmap, start: int) -> bool:
 
 
 class Longer(io.RawIOBase):
-    """A file that says it is much longer than it is: libsndfile's guess of an MP3's length comes out too large then.
+    """A file object that claims to be much longer than it is: libsndfile then guesses too long an MP3.
 
     It ends where it ends, but the last 128 bytes can be read (as zeros) where libsndfile looks for a tag.
     """

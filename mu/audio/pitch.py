@@ -1,4 +1,4 @@
-"""Spectral peaks, and the tuning that they tell, after librosa.
+"""Spectral peaks, and the tuning estimated from them, after librosa.
 
 Shapes: any leading axes `...`, N samples, F frames, K = n_fft // 2 + 1 frequency bins.
 """
@@ -32,7 +32,8 @@ def spectral_peaks(
 
     Args:
       magnitude: float32 [..., F, K].
-      fmin_hz, fmax_hz: peaks whose bin lies in [fmin_hz, fmax_hz).
+      fmin_hz: peaks whose bin lies in [fmin_hz, fmax_hz).
+      fmax_hz: see `fmin_hz`.
       n_fft: samples of a frame, 2 (K - 1) unless it was odd.
 
     Returns:

@@ -177,7 +177,7 @@ def tempo_lags(sample_rate_hz: float, *, hop_samples: int = 512, window_s: float
 
 
 def checked(envelope: jax.Array) -> jax.Array:
-    """envelope as an array, or an error that says what an onset strength is."""
+    """envelope as an array; a TypeError where it is no onset strength."""
     envelope = framing.as_array(envelope)
     if envelope.dtype != jnp.float32 or envelope.ndim == 0 or envelope.shape[-1] == 0:
         raise TypeError(

@@ -30,7 +30,7 @@ BLOCK_FRAMES = (64, 8, 1)
 
 @dataclasses.dataclass(frozen=True)
 class Stream:
-    """What is computed from a signal's frames. It holds compiled programs: make it once, for any number of signals.
+    """A feature of a signal's frames, compiled: make it once, for any number of signals.
 
     Attributes:
       step: (carry, float32 [..., (F - 1) hop + W]) -> (carry, [..., F, ...]).
@@ -75,7 +75,7 @@ _HEARD_TO_PAD = {
 
 
 class State(NamedTuple):
-    """A signal's past, as far as its future needs it.
+    """The part of a signal's past that its next frames depend on.
 
     Attributes:
       samples: float32 [..., S], heard (or padding before them) and not yet done with.
@@ -103,7 +103,8 @@ def framewise(
 
     Args:
       feature: float32 [..., (F - 1) hop + W] -> [..., F, ...], its frames not centred: `center=False`.
-      center, pad_mode: see `spectral.stft`.
+      center: see `spectral.stft`.
+      pad_mode: see `spectral.stft`.
     """
     return Stream(
         step=lambda carry, samples: (carry, feature(samples)),
@@ -129,7 +130,7 @@ def start(stream: Stream, leading: tuple[int, ...] = ()) -> State:
 
 
 def push(stream: Stream, state: State, chunk: np.ndarray | jax.Array) -> tuple[State, np.ndarray]:
-    """Hears the next samples.
+    """Takes the next samples of a signal, and gives the frames that they complete.
 
     Args:
       chunk: float32 [..., S], S >= 0; NumPy's float64 is converted, as by the offline functions.
@@ -153,7 +154,7 @@ def push(stream: Stream, state: State, chunk: np.ndarray | jax.Array) -> tuple[S
 
 
 def finish(stream: Stream, state: State) -> np.ndarray:
-    """The last frames, which the padding after the signal completes; none where nothing was heard."""
+    """The last frames, which the padding after the signal completes; none where no sample came."""
     if not state.samples.shape[-1] and not state.begun:
         return state.nothing
     before = 0 if state.begun else stream.padding
@@ -186,7 +187,7 @@ def then(
 
 
 def _advance(stream: Stream, state: State) -> tuple[State, np.ndarray]:
-    """Takes all whole frames from the samples, and lets go of what is then done with."""
+    """Computes all whole frames of the samples, and drops the samples that no later frame needs."""
     samples, skip, carry = state.samples, state.skip, state.carry
     ready = max((samples.shape[-1] - skip - stream.frame_samples) // stream.hop_samples + 1, 0)
     blocks = []

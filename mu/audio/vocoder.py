@@ -106,7 +106,8 @@ def pitch_shift(
     Args:
       x: float32 [..., N].
       semitones: of all of x; a float32 scalar inside jit (`jax.vmap` for one each).
-      n_fft, hop_samples: see `time_stretch`.
+      n_fft: see `time_stretch`.
+      hop_samples: see `time_stretch`.
       max_semitones: where `semitones` is known only inside jit, the most that it can be: it sizes the stretched signal.
       zero_crossings: see `change_speed`.
 

@@ -3,7 +3,6 @@
 import argparse
 import sys
 import time
-from collections.abc import Sequence
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -16,9 +15,9 @@ def _parser() -> argparse.ArgumentParser:
         "  mu world --size=tiny --output=runs/world --sound\n"
         "  mu import-audio runs/world/tracks.csv --output=runs/clips       (the stored sound as a table of clips)\n",
         formatter_class=argparse.RawDescriptionHelpFormatter,
-        description="Simulates listeners, artists and tracks with a known truth, and writes what a listening service\n"
-        "would log: the plays, the exposures (what was shown, with which propensity), tracks.csv and\n"
-        "listeners.csv; beside them world.json, from which mu.world.world.load makes the world again.",
+        description="Simulate listeners, artists and tracks with a known truth, and write what a listening service\n"
+        "would log: the plays, the exposures (slates with propensities), tracks.csv and listeners.csv; beside\n"
+        "them world.json, from which mu.world.world.load simulates the same world again.",
     )
     sizes = "; ".join(
         f"{name}: {one.tracks:,} tracks, {one.listeners:,} listeners, {one.plays:,} plays"
@@ -38,11 +37,11 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Runs `mu world`; returns the exit status: 0 done, 2 bad arguments."""
-    parser = _parser()
-    arguments = parser.parse_args(argv)
+def main(argv: list[str]) -> int:
+    """0 when done, 1 when the files cannot be written, 2 when the call is wrong."""
+    arguments = _parser().parse_args(argv)
     started = time.perf_counter()
+
     from mu.console import Progress
     from mu.world.tables import check_output, write
     from mu.world.world import simulate
@@ -50,21 +49,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         check_output(arguments.output)
         world = simulate(arguments.size, arguments.seed, arguments.threads)
-        if arguments.sound:
-            with Progress() as progress:
-                paths = write(
-                    world,
-                    arguments.output,
-                    arguments.plays_as,
-                    sound=True,
-                    threads=arguments.threads,
-                    stored=lambda done: progress.update("sound", done, len(world.catalogue)),
-                )
-        else:
-            paths = write(world, arguments.output, arguments.plays_as)
-    except (ValueError, FileExistsError, NotADirectoryError) as error:
+        with Progress() as progress:
+            paths = write(
+                world,
+                arguments.output,
+                arguments.plays_as,
+                sound=arguments.sound,
+                threads=arguments.threads,
+                stored=lambda done: progress.update("sound", done, len(world.catalogue)),
+            )
+    except (ValueError, OSError) as error:
         print(f"mu world: {error}", file=sys.stderr)
-        return 2
+        return 2 if isinstance(error, ValueError | FileExistsError | NotADirectoryError) else 1
     settings, plays = world.settings, world.plays
     print(
         f"{len(plays):,} plays of {settings.tracks:,} tracks by {settings.listeners:,} listeners"
