@@ -1,7 +1,9 @@
-"""Names near a misspelt one, for error messages."""
+"""Names: objects by their path, and the nearest known name of a misspelt one."""
 
 import difflib
+import importlib
 from collections.abc import Iterable
+from typing import Any
 
 
 def closest(name: str, known: Iterable[str], count: int, least: float = 0.0) -> list[str]:
@@ -21,3 +23,26 @@ def nearest(name: str, known: Iterable[str]) -> str:
     """' (did you mean ...?)', to follow a misspelt name in a message; nothing where no known name is like it."""
     names = closest(name, known, 1, least=0.5)
     return f" (did you mean {names[0]!r}?)" if names else ""
+
+
+def locate(path: str) -> Any:
+    """The object at 'package.module:attribute'.
+
+    Raises:
+      ValueError: no such path, module or attribute; names the nearest attribute. A broken import inside the module is
+        raised as it is.
+    """
+    name, _, attribute = path.partition(":")
+    if not name or not attribute:
+        raise ValueError(f"{path!r} is no path of the form package.module:attribute")
+    try:
+        module = importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name is None or not f"{name}.".startswith(f"{error.name}."):
+            raise
+        raise ValueError(f"{path!r}: there is no module {error.name!r}") from None
+    try:
+        return getattr(module, attribute)
+    except AttributeError:
+        public = [other for other in vars(module) if not other.startswith("_")]
+        raise ValueError(f"{path!r}: {name} has no {attribute!r}{nearest(attribute, public)}") from None

@@ -1,7 +1,6 @@
 """Formats of log files: readers by name, and readers of other packages by path."""
 
 import dataclasses
-import importlib
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -12,7 +11,7 @@ import polars as pl
 
 from mu.data.logs.importing.bad_rows import BadRow
 from mu.data.options import OptionError
-from mu.names import nearest
+from mu.names import locate, nearest
 
 FORMATS = {
     "csv": "mu.data.logs.importing.delimited:csv_format",
@@ -115,17 +114,15 @@ def load_format(name: str) -> LogFormat:
     Raises:
       OptionError: no such format, or the object at the path is none.
     """
-    path = FORMATS.get(name, name)
-    module, colon, attribute = path.partition(":")
-    if not colon:
+    if name not in FORMATS and ":" not in name:
         raise OptionError(
             f"format is {name!r}{nearest(name, FORMATS)}; it must be one of {', '.join(FORMATS)}, or the path of "
             "another one, package.module:attribute"
         )
     try:
-        reader = getattr(importlib.import_module(module), attribute)
-    except (ImportError, AttributeError) as error:
-        raise OptionError(f"--format={name} cannot be imported: {error}") from error
+        reader = locate(FORMATS.get(name, name))
+    except ValueError as error:
+        raise OptionError(f"--format={error}") from error
     if not isinstance(reader, LogFormat):
         raise OptionError(f"--format={name} is no LogFormat: it needs the functions `header` and `batches`")
     return reader
