@@ -20,8 +20,10 @@ import mu.config
 from mu.baselines.mfcc import MFCCLinear
 from mu.baselines.ratings import SmoothedRates
 from mu.commands.crossvalidate import resolved
-from mu.evals import clip_scores
-from mu.evals.protocols.ratings import answers
+from mu.evals.folds import pooled
+from mu.evals.protocols.clips import ClipPrediction
+from mu.evals.protocols.ratings import RatingPrediction
+from mu.evals.result import Result
 
 RATINGS = {
     "cohort_mean": lambda: SmoothedRates(by=("mother tongue", "gender", "age", "mood")),
@@ -32,11 +34,11 @@ SAMPLES = 1000
 
 
 def folds_of(config: str, n_folds: int, changes: Mapping[str, str]) -> Any:
-    """(fold's training and validation clips together, its test clips, its config), fold by fold."""
+    """(fold's training and validation clips together, its split, its config), fold by fold."""
     for fold in range(n_folds):
         one = resolved(str(ROOT / config), changes, 0, fold)
         split = mu.config.build(one.split, mu.config.build(one.data))
-        yield split.train.merged(split.valid), split.test, one
+        yield split.train.merged(split.valid), split, one
 
 
 def audio_row(name: str, data: Path, workdir: Path) -> dict[str, dict[str, float]]:
@@ -44,14 +46,10 @@ def audio_row(name: str, data: Path, workdir: Path) -> dict[str, dict[str, float
     experiment = EXPERIMENTS[name]
     changes = {"data.path": str(library(experiment.library, data, workdir))}
     parts = []
-    for train, test, config in folds_of(experiment.config, experiment.folds, changes):
-        predicted = MFCCLinear(group=config.baselines.mfcc_linear.get("group")).fit(train).predict(test)
-        said = {
-            head: clip_scores.Said(target.kind, target.names, predicted[head], target.values)
-            for head, target in test.targets.items()
-        }
-        parts.append(clip_scores.ClipResult(tuple(test.table["clip"]), tuple(test.table["content_hash"]), said))
-    return measured(clip_scores.pooled(parts))
+    for train, split, config in folds_of(experiment.config, experiment.folds, changes):
+        baseline = MFCCLinear(group=config.baselines.mfcc_linear.get("group")).fit(train)
+        parts.append(ClipPrediction(split=split, train=train, part="test").run(baseline))
+    return measured(pooled(parts))
 
 
 def rating_row(name: str, data: Path, workdir: Path) -> dict[str, dict[str, float]]:
@@ -61,12 +59,12 @@ def rating_row(name: str, data: Path, workdir: Path) -> dict[str, dict[str, floa
         "data.ratings": str(data / "emotify" / "annotations.csv"),
     }
     parts = []
-    for train, test, _ in folds_of(rating_results.CONFIG, rating_results.FOLDS, changes):
-        parts.append(answers(RATINGS[name]().fit(train).predict(test), test))
-    return measured(clip_scores.pooled(parts))
+    for train, split, _ in folds_of(rating_results.CONFIG, rating_results.FOLDS, changes):
+        parts.append(RatingPrediction(split=split, train=train, part="test").run(RATINGS[name]().fit(train)))
+    return measured(pooled(parts))
 
 
-def measured(result: clip_scores.ClipResult) -> dict[str, dict[str, float]]:
+def measured(result: Result) -> dict[str, dict[str, float]]:
     rows = result.summary(SAMPLES)
     return {metric: {"value": value, "low": low, "high": high} for metric, value, low, high in rows}
 

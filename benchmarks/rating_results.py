@@ -23,10 +23,11 @@ from mu.baselines.mfcc import statistics
 from mu.baselines.ratings import LogisticRatings
 from mu.commands.crossvalidate import crossvalidate, resolved
 from mu.data.ratings.cell_rates import cell_rates
-from mu.evals import clip_scores
-from mu.evals.clip_pairs import mean_differences
-from mu.evals.clip_scores import ClipResult
-from mu.evals.protocols.ratings import answers
+from mu.evals.compare import differences
+from mu.evals.folds import mean_summary, pooled
+from mu.evals.protocols.ratings import rating_result
+from mu.evals.result import Result
+from mu.evals.results import load, save
 from mu.files import write_json, write_whole
 from mu.training.memory import keep_freed_memory
 from mu.training.provenance import processor
@@ -116,7 +117,7 @@ WORDS = {
 }
 
 
-def baseline(name: str, workdir: Path, changes: dict[str, str]) -> ClipResult:
+def baseline(name: str, workdir: Path, changes: dict[str, str]) -> Result:
     """A baseline's answers in all folds, kept in `workdir`."""
     folder = workdir / f"{name}_baseline"
     if not (folder / "evaluation.json").is_file():
@@ -125,11 +126,11 @@ def baseline(name: str, workdir: Path, changes: dict[str, str]) -> ClipResult:
             config = resolved(str(ROOT / CONFIG), changes, 0, fold)
             split = mu.config.build(config.split, mu.config.build(config.data))
             said = BASELINES[name]().fit(split.train.merged(split.valid)).predict(split.test)
-            parts.append(answers(said, split.test))
-        pooled = {"model": clip_scores.pooled(parts)}
+            parts.append(rating_result(said, split.test))
+        whole = {"model": pooled(parts)}
         about = {"split": "pooled", "part": "test", "seed": 0}
-        clip_scores.save(folder, pooled, about, samples=SAMPLES, seed=0)
-    return clip_scores.load(folder)[0]["model"]
+        save(folder, whole, about, samples=SAMPLES, seed=0)
+    return load(folder).results["model"]
 
 
 def main() -> None:
@@ -175,7 +176,7 @@ def main() -> None:
 
 def table(workdir: Path, parts: Sequence[str], seeds: Sequence[int], changes: dict[str, str]) -> dict[str, Any]:
     """name -> metric -> value and interval, and what the model is less it."""
-    of_seed = {part: [clip_scores.load(workdir / part / f"seed{seed}")[0] for seed in seeds] for part in parts}
+    of_seed = {part: [load(workdir / part / f"seed{seed}").results for seed in seeds] for part in parts}
     model = [one["model"] for one in of_seed["both"]]
     others = {name: [one[name] for one in of_seed["both"]] for name in of_seed["both"][0] if name != "model"}
     others |= {name: [baseline(name, workdir, changes)] * len(seeds) for name in BASELINES}
@@ -185,15 +186,15 @@ def table(workdir: Path, parts: Sequence[str], seeds: Sequence[int], changes: di
     for name in WORDS:
         if name in others:
             pairs = list(zip(others[name], model, strict=True))
-            rows[name] = measured(others[name]) | {"less": mean_differences(pairs, METRICS, SAMPLES)}
+            rows[name] = measured(others[name]) | {"less": differences(pairs, METRICS, SAMPLES)}
     return rows
 
 
-def measured(results: Sequence[ClipResult]) -> dict[str, Any]:
+def measured(results: Sequence[Result]) -> dict[str, Any]:
     """metric -> {'value', 'low', 'high'}."""
     return {
         metric: {"value": value, "low": low, "high": high}
-        for metric, value, low, high in clip_scores.mean_summary(results, SAMPLES)
+        for metric, value, low, high in mean_summary(results, SAMPLES)
         if metric in METRICS
     }
 

@@ -16,12 +16,14 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from expected_recall import expected_recall
 
 from mu import config
 from mu.commands import quickstart, quickstart_config
 from mu.evals.intervals import clustered_bootstrap
-from mu.evals.plays import DAY_MS, PlayEvaluation, Section, load
-from mu.evals.protocols.expected import expected_recall
+from mu.evals.protocols._bridge import Asked
+from mu.evals.protocols.plays import DAY_MS
+from mu.evals.results import Evaluation, evaluations_of, load
 from mu.inference.track_content import FRESH_DAYS
 from mu.setup import restore
 from mu.train import train
@@ -59,8 +61,8 @@ EXPECTED = """
 
 On the day of release few plays are observed, and which track was played is mostly luck. The worlds know each listener's
 taste: here every track that was out and not yet played counts by the probability that a listener who chooses by taste
-alone would play it at the moment of each test play (`mu/measuring/expected.py`; real plays also follow albums, slates
-and habits). `oracle_boosted` is the oracle with a boost chosen as the model's was.
+alone would play it at the moment of each test play (`benchmarks/expected_recall.py`; real plays also follow albums,
+slates and habits). `oracle_boosted` is the oracle with a boost chosen as the model's was.
 
 """
 
@@ -96,17 +98,17 @@ class Pooled(NamedTuple):
         return Estimate(float(np.average(column, weights=self.weights)), float(low[0]), float(high[0]))
 
 
-def run(folder: Path, seed: int, size: str) -> PlayEvaluation:
+def run(folder: Path, seed: int, size: str) -> Evaluation:
     """The evaluation of one world's model, made where it is missing."""
     quickstart.simulated(folder / "world", size, seed)
     quickstart.imported(folder / "world", folder / "log")
     for parts, name in (("id", "id_only"), ("all", "model")):
-        if (folder / name / "evaluation" / "evaluation.json").is_file():
+        if evaluations_of(folder / name):
             continue
         changed = quickstart_config.get_config(f"folder={folder},size={size},seed={seed},parts={parts}")
         if parts == "all":
             changed.baselines.id_only = {
-                "name": "mu.evals.protocols.plays:TrainedRun",
+                "name": "mu.evals.protocols._bridge:TrainedRun",
                 "workdir": str(folder / "id_only"),
             }
             changed.baselines.content_of_mfcc = {"name": "mu.baselines.content:ContentNeighbours"}
@@ -117,30 +119,33 @@ def run(folder: Path, seed: int, size: str) -> PlayEvaluation:
 class BoostedOracle:
     """The oracle's log-probabilities, and on them what the model has: a boost of tracks in their first days."""
 
+    dot_product = False
+    time_aware = True
+
     def __init__(self, oracle: Any, released_ms: np.ndarray, boost: float = 0.0):
         self._oracle, self._released_ms, self._boost = oracle, released_ms, boost
 
     def boosted(self, boost: float) -> "BoostedOracle":
         return BoostedOracle(self._oracle, self._released_ms, boost)
 
-    def scores_at(self, users: np.ndarray, histories: Any, times_ms: np.ndarray) -> np.ndarray:
+    def scores(self, users: np.ndarray, histories: Any, times_ms: np.ndarray) -> np.ndarray:
         age_days = (times_ms[:, None] - self._released_ms) / DAY_MS
         fresh = (age_days >= 0) & (age_days < FRESH_DAYS)
-        chance = np.maximum(self._oracle.scores_at(users, histories, times_ms), 1e-30)
+        chance = np.maximum(self._oracle.scores(users, histories, times_ms), 1e-30)
         return (np.log(chance) + self._boost * fresh).astype(np.float32)
 
 
 def expected(folder: Path) -> dict[str, dict[str, np.ndarray]]:
     """Recommender -> section -> float64 [E, 2] of `expected_recall`, of one world; kept beside its evaluation."""
     place = folder / "model" / "evaluation"
-    file = place / f"expected-{json.loads((place / 'evaluation.json').read_text())['weights_hash'][:12]}.npz"
+    file = place / f"expected-{load(folder / 'model').card['weights_hash'][:12]}.npz"
     names = ("model", "model_unboosted", "id_only", "item_knn", "popularity", "oracle", "oracle_boosted")
     if not file.is_file():
         setup, state, _ = restore(folder / "model")
         measuring = setup.evaluation
         shown = measuring.measured(state, place)
         baselines = setup.baselines()
-        found = {"model": shown, "model_unboosted": shown.boosted(0.0)}
+        found = {"model": Asked(shown), "model_unboosted": Asked(shown.boosted(0.0))}
         found |= {name: baselines[name].fit(setup.train) for name in names if name in baselines}
         law = found["oracle"]
         oracle = BoostedOracle(law, setup.data.released_ms)
@@ -156,21 +161,31 @@ def expected(folder: Path) -> dict[str, dict[str, np.ndarray]]:
         return {name: {section: arrays[f"{name}/{section}"] for section in sections} for name in names}
 
 
-def pooled_plays(evaluations: list[PlayEvaluation], section: str) -> Pooled:
+def clusters_of(evaluation: Evaluation) -> np.ndarray:
+    """int64 [E]: the listener of each play."""
+    clusters = evaluation.results["model"].clusters
+    assert clusters is not None
+    return clusters
+
+
+def pooled_plays(evaluations: list[Evaluation], section: str) -> Pooled:
     """What was observed of one section in all worlds that have such plays."""
-    parts: list[dict[str, Section]] = []
+    column = f"{section}/{METRIC}"
+    parts: list[dict[str, np.ndarray]] = []
     listeners = []
     for world, evaluation in enumerate(evaluations):
-        if section in evaluation.results["model"]:
-            parts.append({name: evaluation.results[name][section] for name in ROWS})
-            listeners.append(world * 10**9 + evaluation.plays.users[parts[-1]["model"].plays])
-    values = {name: np.concatenate([part[name].values[METRIC] for part in parts]) for name in ROWS}
+        model = evaluation.results["model"]
+        if column in model.columns:
+            plays = np.isfinite(model.columns[column])
+            parts.append({name: evaluation.results[name].columns[column][plays] for name in ROWS})
+            listeners.append(world * 10**9 + clusters_of(evaluation)[plays])
+    values = {name: np.concatenate([part[name] for part in parts]) for name in ROWS}
     return Pooled(np.concatenate(listeners), values, np.ones(len(values["model"])))
 
 
-def pooled_law(evaluations: list[PlayEvaluation], worlds: list[dict], section: str) -> Pooled:
+def pooled_law(evaluations: list[Evaluation], worlds: list[dict], section: str) -> Pooled:
     """What the law expects of one section in all worlds."""
-    listeners = [world * 10**9 + evaluation.plays.users for world, evaluation in enumerate(evaluations)]
+    listeners = [world * 10**9 + clusters_of(evaluation) for world, evaluation in enumerate(evaluations)]
     pairs = {name: np.concatenate([world[name][section] for world in worlds]) for name in worlds[0]}
     there = pairs["oracle"][:, 1]
     held = there > 0
@@ -227,7 +242,9 @@ def main() -> None:
     laws = [expected(folder) for folder in folders]
     minutes = (time.perf_counter() - started) / 60
 
-    sections = list(dict.fromkeys(name for evaluation in evaluations for name in evaluation.results["model"]))
+    sections = list(
+        dict.fromkeys(name.rpartition("/")[0] for evaluation in evaluations for name in evaluation.rows["model"])
+    )
     observed = {name: pooled_plays(evaluations, name) for name in sections}
     by_law = {name: pooled_law(evaluations, laws, name) for name in laws[0]["oracle"]}
     tables = {
@@ -246,7 +263,7 @@ def main() -> None:
         [METRIC, *by_law], [[row, *(str(tables["expected"][name][row]) for name in by_law)] for row in laws[0]]
     )
     text += "\n## Claims\n\n" + markdown(["claimed", "found", ""], [list(line) for line in made])
-    boosts = ", ".join(f"{evaluation.about['fresh_boost']:g}" for evaluation in evaluations)
+    boosts = ", ".join(f"{evaluation.card['fresh_boost']:g}" for evaluation in evaluations)
     machine = f"{available_cpus()} of {os.cpu_count()} cores of {processor()}"
     text += (
         f"\nSeeds {arguments.seeds}; boosts chosen {boosts}; trained at commit {trained_at(folders)}; {machine}; "

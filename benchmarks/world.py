@@ -31,7 +31,7 @@ def ceiling(size: str, seed: int) -> None:
 
     from mu.baselines.item_knn import ItemKNN
     from mu.baselines.popularity import Popularity
-    from mu.evals.ranking import RankingEvaluator
+    from mu.evals.protocols.ranking import RankingEvaluator
     from mu.world.oracle import Oracle
     from mu.world.world import simulate
 
@@ -55,10 +55,10 @@ def ceiling(size: str, seed: int) -> None:
     print(f"{size}, seed {seed}, HR@10 {'all':>15} {'new':>7}   (new: {new.mean():.0%} of the listeners)")
     for name, recommender in rows.items():
         everything, discoveries = (
-            RankingEvaluator(test.seen(), train, exclude, None, ks=(10,), metrics=("hr",)).run(recommender)
+            RankingEvaluator(test.seen(), train, exclude, None, ks=(10,), metrics=("hit_rate",)).run(recommender)
             for exclude in (None, seen)
         )
-        rates = everything.values["hr@10"].mean(), discoveries.values["hr@10"][new].mean()
+        rates = everything.columns["hit_rate@10"].mean(), discoveries.columns["hit_rate@10"][new].mean()
         print(f"  {name:28s} {rates[0]:7.4f} {rates[1]:7.4f}")
 
 

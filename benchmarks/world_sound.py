@@ -146,8 +146,9 @@ def right_tempo(estimated: np.ndarray, true: np.ndarray) -> np.ndarray:
 def attributes(seed: int) -> list[dict[str, Any]]:
     """Prints the table of what is found and returns its rows."""
     from mu.baselines.mfcc import MFCCLinear
-    from mu.evals.clip_metrics import accuracy, r2_per_number
-    from mu.evals.clip_scores import group_draws, interval
+    from mu.evals.intervals import cluster_weights, percentiles
+    from mu.evals.metrics.clips.accuracy import accuracy
+    from mu.evals.metrics.clips.r2 import r2_per_class
     from mu.world import names
 
     clips = sounds(seed)
@@ -161,8 +162,8 @@ def attributes(seed: int) -> list[dict[str, Any]]:
     plain = np.ones((1, len(test)))
 
     def measured(measure: Measure) -> tuple[float, float, float]:
-        drawn = np.concatenate([measure(block) for block in group_draws(groups, 1000, seed)])
-        low, high = interval(drawn)
+        drawn = np.concatenate([measure(block) for block in cluster_weights(np.array(groups), 1000, seed)])
+        low, high = percentiles(drawn)
         return float(measure(plain)[0]), float(low), float(high)
 
     def share(right: np.ndarray) -> Measure:
@@ -171,7 +172,7 @@ def attributes(seed: int) -> list[dict[str, Any]]:
     rows = []
     for name in NUMBERS:
         scores, truth = said[name].astype(np.float64), test.targets[name].values.astype(np.float64)
-        probe = measured(lambda weights, a=scores, b=truth: r2_per_number(a, b, weights)[:, 0])
+        probe = measured(lambda weights, a=scores, b=truth: r2_per_class(a, b, weights)[:, 0])
         rows.append({"attribute": name, "measure": "R^2", "guess": 0.0, "probe": probe, "mu.audio": None})
     true = test.table["tempo_bpm"].to_numpy()
     rows.append(

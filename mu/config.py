@@ -54,7 +54,7 @@ def base() -> Config:
             },
             "log_every_steps": 50,
             "evaluate_every_steps": 200,
-            "evaluation": {"name": "mu.evals.protocols.ranking:Ranking"},
+            "evaluation": {"name": "mu.evals.protocols._bridge:Ranking"},
             "refit": False,
             "start_from": None,
             "best": {"metric": "valid/ndcg@10", "patience": None},

@@ -58,7 +58,8 @@ ALLOWED = {
     "mu.world": {"mu.data", "mu_kernels", "numpy", "numba", "polars"},
     "mu.world.recordings": {"mu.world", "mu_kernels", "numpy", "soundfile"},
     "mu.tasks": {"jax", "flax", "numpy", "mu.losses", "mu.audio", "mu.nn", "mu.protocols", "mu_kernels.xla"},
-    "mu.evals": {"mu_kernels", "mu.files", "numpy", "scipy"},
+    "mu.evals": {"mu_kernels", "mu.files", "numpy"},
+    "mu.evals.table": {"mu.evals", "rich"},
     "mu.training": {"mu.files", "mu.protocols", "jax", "flax", "optax", "orbax", "numpy", "tensorboardX"},
     "mu.config": {"ml_collections", "mu.names"},
     # Where the parts meet: anything of mu, and what they speak to them in.

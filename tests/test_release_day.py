@@ -1,22 +1,14 @@
 """What `benchmarks/release_day.py` claims: by hand on a few plays."""
 
-import importlib.util
-import sys
-
 import numpy as np
 import pytest
 
-from tests.helpers.processes import ROOT
+from tests.helpers.scripts import benchmark
 
 
 @pytest.fixture(scope="module")
 def release_day():
-    spec = importlib.util.spec_from_file_location("release_day", ROOT / "benchmarks" / "release_day.py")
-    assert spec is not None and spec.loader is not None
-    module = sys.modules[spec.name] = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    yield module
-    del sys.modules[spec.name]
+    return benchmark("release_day")
 
 
 def pooled(release_day, **values):
@@ -52,11 +44,11 @@ def test_the_boosted_oracle_raises_fresh_tracks_alone(release_day):
     day_ms, chance = 86_400_000, np.array([[0.5, 0.3, 0.2]], np.float32)
 
     class Oracle:
-        def scores_at(self, users, histories, times_ms):
+        def scores(self, users, histories, times_ms):
             return chance
 
     released_ms = np.array([0, 95, 101]) * day_ms
     oracle = release_day.BoostedOracle(Oracle(), released_ms)
-    scores = oracle.boosted(2.0).scores_at(np.zeros(1, int), None, np.array([100 * day_ms]))
+    scores = oracle.boosted(2.0).scores(np.zeros(1, int), None, np.array([100 * day_ms]))
     np.testing.assert_allclose(scores - np.log(chance), [[0.0, 2.0, 0.0]], atol=1e-6)
-    np.testing.assert_allclose(oracle.scores_at(np.zeros(1, int), None, np.array([100 * day_ms])), np.log(chance))
+    np.testing.assert_allclose(oracle.scores(np.zeros(1, int), None, np.array([100 * day_ms])), np.log(chance))

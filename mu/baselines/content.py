@@ -19,6 +19,9 @@ class ContentNeighbours:
         track, `mu.baselines.mfcc`) of the log's own sound.
     """
 
+    dot_product = False
+    time_aware = False
+
     def __init__(self, vectors: np.ndarray | None = None):
         self._given = vectors
         self._vectors: np.ndarray | None = None

@@ -33,6 +33,9 @@ class ItemKNN:
         popular ones.
     """
 
+    dot_product = False
+    time_aware = False
+
     def __init__(
         self,
         neighbours: int | None = 100,

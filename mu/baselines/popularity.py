@@ -13,6 +13,9 @@ class Popularity:
     Scores are float32: counts above 16.7 million that differ by less than one part in that many tie.
     """
 
+    dot_product = False
+    time_aware = False
+
     def __init__(self) -> None:
         self._counts: np.ndarray | None = None
 

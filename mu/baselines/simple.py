@@ -10,6 +10,9 @@ from mu.baselines.protocol import Log, fitted
 class Random:
     """Uniform scores, a function of (seed, user, item) block by block: where chance lies."""
 
+    dot_product = False
+    time_aware = False
+
     def __init__(self, seed: int = 0):
         self._seed = seed
 
@@ -36,6 +39,9 @@ class GroupPopularity:
     Args:
       column: of the tracks' table that names the groups.
     """
+
+    dot_product = False
+    time_aware = False
 
     def __init__(self, column: str = "artist"):
         self._column = column

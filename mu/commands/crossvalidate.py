@@ -85,18 +85,20 @@ def crossvalidate(
     """
     import jax
 
-    from mu.evals import clip_scores
+    from mu.evals.folds import mean_summary, pooled
+    from mu.evals.results import evaluations_of, load, save
     from mu.files import write_json
     from mu.train import refuse_other_config, train
 
     runs = {(seed, fold): resolved(config, changes, seed, fold) for seed in seeds for fold in range(folds)}
     refuse_other_folds([runs[seeds[0], fold] for fold in range(folds)])
     folder = Path(workdir)
-    by_seed: dict[int, list[dict[str, clip_scores.ClipResult]]] = {seed: [] for seed in seeds}
+    by_seed: dict[int, list[Mapping[str, Any]]] = {seed: [] for seed in seeds}
+    kind = ""
     commits: set[str] = set()
     for (seed, fold), one in runs.items():
         place = folder / f"seed{seed}" / f"fold{fold}"
-        if (place / "evaluation" / "evaluation.json").is_file():
+        if evaluations_of(place):
             refuse_other_config(json.loads((place / "config.json").read_text()), json.loads(one.to_json()), place)
         else:
             print(f"Seed {seed}, fold {fold} of {folds}: {place}", flush=True)
@@ -104,7 +106,9 @@ def crossvalidate(
                 continue
             jax.clear_caches()
         commits.add(str(json.loads((place / "run.json").read_text())["commit"]))
-        by_seed[seed].append(clip_scores.load(place)[0])
+        evaluation = load(place)
+        kind = evaluation.folder.name
+        by_seed[seed].append(evaluation.results)
     if not any(by_seed.values()):
         print(f"The runs in {folder} tell nothing of the clips: there is nothing to pool, but to start from.")
         return {}
@@ -113,21 +117,21 @@ def crossvalidate(
     names = list(by_seed[seeds[0]][0])
     rows: dict[str, Any] = {}
     for name in names:
-        pooled = {seed: clip_scores.pooled(fold[name] for fold in by_seed[seed]) for seed in seeds}
+        whole = {seed: pooled(fold[name] for fold in by_seed[seed]) for seed in seeds}
         rows[name] = {}
-        for metric, value, low, high in clip_scores.mean_summary(list(pooled.values()), samples):
+        for metric, value, low, high in mean_summary(list(whole.values()), samples):
             per_fold = [[fold[name].values()[metric] for fold in by_seed[seed]] for seed in seeds]
             rows[name][metric] = {
                 "value": value,
                 "low": low,
                 "high": high,
-                "seeds": {seed: pooled[seed].values()[metric] for seed in seeds},
+                "seeds": {seed: whole[seed].values()[metric] for seed in seeds},
                 "folds": [sum(values) / len(values) for values in zip(*per_fold, strict=True)],
             }
     for seed in seeds:
-        together = {name: clip_scores.pooled(fold[name] for fold in by_seed[seed]) for name in names}
+        together = {name: pooled(fold[name] for fold in by_seed[seed]) for name in names}
         about = {**protocol, "part": "test", "seed": seed}
-        clip_scores.save(folder / f"seed{seed}" / "evaluation", together, about, samples=samples, seed=0)
+        save(folder / f"seed{seed}" / "evaluation" / kind, together, about, samples=samples, seed=0)
     found = {**protocol, "seeds": list(seeds), "rows": rows, "commits": sorted(commits)}
     write_json(folder / "crossvalidation.json", found)
     show(found)
@@ -162,7 +166,7 @@ def refuse_other_folds(configs: Sequence[Any]) -> None:
 
 def show(found: Mapping[str, Any]) -> None:
     """Prints a table a model: metrics with intervals, each seed's value, the worst fold."""
-    from mu.evals.table import align
+    from mu.evals.table import text_table
 
     seeds = found["seeds"]
     for name, metrics in found["rows"].items():
@@ -179,7 +183,7 @@ def show(found: Mapping[str, Any]) -> None:
                     "" if worst is None else f"{row['folds'][worst]:.3f} (fold {worst})",
                 ]
             )
-        print(align(rows) + "\n")
+        print(text_table(rows) + "\n")
     print(
         "Brackets: 95 % bootstrap interval of the mean over seeds, recordings drawn again; folds: means over seeds.\n"
         "roc_auc, average_precision and pearson of pooled folds compare scores of models that are not calibrated alike."

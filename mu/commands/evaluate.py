@@ -9,7 +9,7 @@ examples:
   mu evaluate runs/beauty                    the best checkpoint, beside the baselines of its config
   mu evaluate runs/beauty --part=valid       on the validation part
   mu evaluate runs/esc10/seed0/fold0         a run on audio
-  mu evaluate runs/beauty --ks=5,50 --metrics=recall,mrr --output=runs/beauty/at_50
+  mu evaluate runs/beauty --ks=5,50 --metrics=recall,reciprocal_rank --output=runs/beauty/at_50
 
 Of a run on a log the whole catalogue is ranked for every listener; of a run on audio the task's targets are told of
 every clip. The table goes to the console, the numbers and every listener's or clip's own to OUTPUT (default:
@@ -29,7 +29,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument("workdir", help="a run of `mu train`")
     parser.add_argument("--part", choices=("valid", "test"), default="test")
     parser.add_argument("--ks", help="of rankings: cut-offs, such as 5,10,20 (default: the run's)")
-    parser.add_argument("--metrics", help="of rankings: recall,hr,precision,ndcg,mrr,map (default: the run's)")
+    parser.add_argument("--metrics", help="of rankings: recall,ndcg,hit_rate,... or module:name (default: the run's)")
     parser.add_argument("--output", help="folder of the results")
     arguments = parser.parse_args(argv)
 

@@ -22,7 +22,7 @@ correlation put the clips of all folds in one order, though each fold's probe is
 be lower than within a fold.
 
 --shots learns from so many examples of each class instead, drawn --trials times, and tests on a fold that they are not
-from. OUTPUT gets evaluation.json and clips.npz in a folder for each seed, and probe.json.
+from. OUTPUT gets evaluation.json and units.npz in a folder for each seed, and probe.json.
 """
 
 
@@ -77,9 +77,11 @@ def probe(arguments: argparse.Namespace) -> None:
     from mu.console import Progress
     from mu.data.clips.clips import whole_column
     from mu.embedding import load
-    from mu.evals import clip_scores
+    from mu.evals.folds import mean_summary
     from mu.evals.probes import crossvalidated
     from mu.evals.protocols import probes
+    from mu.evals.results import save
+    from mu.evals.table import ResultTable
     from mu.files import write_json
 
     columns = probes.columns_of(arguments.library)
@@ -115,10 +117,10 @@ def probe(arguments: argparse.Namespace) -> None:
             results.append(crossvalidated(features, clips.targets, folds, groups, ids, learn))
     rows = [
         {"metric": name, "value": value, "low": low, "high": high, "seeds": [one.values()[name] for one in results]}
-        for name, value, low, high in clip_scores.mean_summary(results, arguments.bootstrap_samples)
+        for name, value, low, high in mean_summary(results, arguments.bootstrap_samples)
     ]
     if len(results) == 1:
-        print(clip_scores.format_scores({arguments.head: results[0]}, arguments.bootstrap_samples))
+        print(ResultTable({arguments.head: results[0]}, samples=arguments.bootstrap_samples))
     else:
         print(_seeds_table(arguments.seeds, rows))
     print("Clips of all folds are measured together; their probes' scores are calibrated fold by fold.")
@@ -136,7 +138,7 @@ def probe(arguments: argparse.Namespace) -> None:
         }
         folder, samples = Path(arguments.output), arguments.bootstrap_samples
         for seed, result in zip(arguments.seeds, results, strict=True):
-            clip_scores.save(folder / f"seed{seed}", {"model": result}, about | {"seed": seed}, samples=samples, seed=0)
+            save(folder / f"seed{seed}", {"model": result}, about | {"seed": seed}, samples=samples, seed=0)
         document = {**about, "seeds": arguments.seeds, "rows": rows, "trials": arguments.trials, "few_shot": curves}
         write_json(folder / "probe.json", document)
         print(f"Written to {folder}.")
@@ -161,24 +163,24 @@ def _curves(arguments: argparse.Namespace, features: Any, targets: Any, folds: A
 
 
 def _curve_table(name: str, curve: Sequence[dict[str, Any]], trials: int, groups: int) -> str:
-    from mu.evals.table import align
+    from mu.evals.table import text_table
 
     lines = [["examples a class", f"{name}/accuracy"]]
     lines += [[str(row["shots"]), "{accuracy:.3f} [{low:.3f}, {high:.3f}]".format(**row)] for row in curve]
     return (
-        f"\n{align(lines)}\nLinear probes, the mean over {trials} draws of examples; brackets: 95 % bootstrap interval "
-        f"over {groups:,} groups of tested clips."
+        f"\n{text_table(lines)}\nLinear probes, the mean over {trials} draws of examples; brackets: 95 % bootstrap "
+        f"interval over {groups:,} groups of tested clips."
     )
 
 
 def _seeds_table(seeds: Sequence[int], rows: Sequence[dict[str, Any]]) -> str:
-    from mu.evals.table import align
+    from mu.evals.table import text_table
 
     lines = [["", "mean over seeds", *(f"seed {seed}" for seed in seeds)]]
     for row in rows:
         interval = "{value:.3f} [{low:.3f}, {high:.3f}]".format(**row)
         lines.append([row["metric"], interval, *(f"{value:.3f}" for value in row["seeds"])])
-    return align(lines) + "\nBrackets: 95 % bootstrap interval of the mean over seeds, groups drawn again."
+    return text_table(lines) + "\nBrackets: 95 % bootstrap interval of the mean over seeds, groups drawn again."
 
 
 def _names(text: str) -> tuple[str, ...]:

@@ -122,11 +122,12 @@ def trained(folder: Path, size: str, seed: int) -> None:
     """Trains and evaluates `folder/run`, or goes on with it, or shows its results again."""
     from mu import config
     from mu.commands import quickstart_config
+    from mu.evals.results import evaluations_of
 
     run = folder / "run"
-    if (run / "evaluation" / "evaluation.json").is_file():
+    if evaluations := evaluations_of(run):
         print(f"3. The run in {run} is complete; its results again:", flush=True)
-        print((run / "evaluation" / "table.txt").read_text(), end="")
+        print((next(iter(evaluations.values())) / "table.txt").read_text(), end="")
         print(ABOUT_ORACLE)
         return
     from mu.train import train

@@ -63,11 +63,16 @@ def write(place: str | os.PathLike[str], output: Path) -> tuple[list[str], int]:
     """
     from mu.files import write_whole
 
-    kind = _kind(Path(place))
-    if kind == "plays":
+    unit = _unit(Path(place))
+    if unit == "play":
         content, problems = _listening_page(Path(place))
-    elif kind == "clips":
+    elif unit == "clip":
         content, problems = _clip_page(Path(place))
+    elif unit == "rating":
+        raise ValueError(
+            f"{place} was tested on ratings, which are no clips; mu report makes pages of clips, "
+            f"`mu compare {place}:BASELINE {place}` sets such a run beside a baseline"
+        )
     else:
         raise ValueError(
             f"{place} is a run on a log without audio; mu report makes pages of runs on audio or on both, "
@@ -78,18 +83,20 @@ def write(place: str | os.PathLike[str], output: Path) -> tuple[list[str], int]:
     return problems, len(content.encode())
 
 
-def _kind(folder: Path) -> str | None:
-    """What a run's evaluation is of."""
+def _unit(folder: Path) -> str:
+    """What the units of a run's evaluation are: 'clip', 'play', 'user', 'rating'."""
+    from mu.evals.results import evaluations_of
+    from mu.files import read_json
     from mu.report.read import runs_of
 
     runs_of(folder)
-    file = folder / "evaluation" / "evaluation.json"
-    if not file.is_file():
+    evaluations = evaluations_of(folder)
+    if not evaluations:
         raise FileNotFoundError(
             f"{folder} has no evaluation: let `mu train` reach its end, or run `mu evaluate {folder}` (a task without "
             "targets, such as contrastive learning, has nothing to report)"
         )
-    return json.loads(file.read_text()).get("kind")
+    return read_json(next(iter(evaluations.values())) / "evaluation.json")["unit"]
 
 
 def _listening_page(folder: Path) -> tuple[str, list[str]]:

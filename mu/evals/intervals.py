@@ -1,26 +1,31 @@
-"""How sure a mean over users is: bootstrap intervals and the sign-flip test of paired differences.
+"""Confidence intervals and paired tests: the bootstrap over units or clusters of units, and the sign-flip test.
 
-Users are what is drawn again, because what is claimed is claimed of users like these. Differences between two
-recommenders are taken user by user first: what makes a user easy or hard for both then cancels.
+The unit of sampling is what a claim generalises to: users, or the recordings, artists and listeners that units belong
+to. Differences between two recommenders are taken unit by unit first: what makes a unit easy or hard for both cancels.
 """
+
+from collections.abc import Iterator
 
 import numpy as np
 
-# Resampling weights of so many bytes at once; a million users take a block of 8 samples.
+# Weights of so many bytes at once; a million users take a block of 8 samples.
 BLOCK_BYTES = 64 << 20
+# Weightings of `cluster_weights` at once: each is a row of as many numbers as there are units.
+BLOCK = 50
 
 
 def bootstrap(
     values: np.ndarray, samples: int = 1000, seed: int = 0, level: float = 0.95
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Percentile intervals of the means of `values`, users drawn with replacement.
+    """Percentile bootstrap intervals of the means of `values`; units are drawn with replacement.
 
-    All columns see the same drawn users. The result depends on `values`, `samples` and `seed` alone.
+    All columns see the same drawn units. The result depends on `values`, `samples` and `seed` alone.
 
     Args:
-      values: float [n, M], M numbers of each of n users.
-      samples: how many times n users are drawn.
-      level: the share of the drawn means inside the interval.
+      values: float [n, M], M numbers of each of n units.
+      samples: how many times n units are drawn.
+      seed: of the draws.
+      level: share of the drawn means inside the interval.
 
     Returns:
       (low, high), float64 [M] each.
@@ -43,22 +48,109 @@ def bootstrap(
     return low, high
 
 
-def sign_flip_test(differences: np.ndarray, samples: int = 10_000, seed: int = 0) -> np.ndarray:
-    """Two-sided p-values of the hypothesis that each user's difference is as likely to be its negative.
+def clustered_bootstrap(
+    values: np.ndarray,
+    clusters: np.ndarray,
+    samples: int = 1000,
+    seed: int = 0,
+    level: float = 0.95,
+    weights: np.ndarray | None = None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Percentile bootstrap intervals of the means over units; clusters of units are drawn with replacement.
 
-    The statistic is the absolute mean difference. With n users that differ and 2**n <= samples, all sign
+    A drawn mean is the drawn clusters' weighted sum over their weights (the ratio estimator). Units of one cluster are
+    alike: intervals that took them for independent would be too narrow.
+
+    Args:
+      values: float [n, M], M numbers of each of n units.
+      clusters: [n], the cluster of each unit.
+      samples: how many times the clusters are drawn.
+      seed: of the draws.
+      level: share of the drawn means inside the interval.
+      weights: float [n], how much each unit counts; None for all alike.
+
+    Returns:
+      (low, high), float64 [M] each.
+    """
+    values = _table(values)
+    for name, array in (("clusters", clusters), ("weights", weights)):
+        if array is not None and array.shape != values.shape[:1]:
+            raise ValueError(f"{name} is {array.shape}; it must hold one for each of the {len(values)} rows")
+    _check_samples(samples)
+    weights = np.ones(len(values)) if weights is None else np.asarray(weights, np.float64)
+    if not (weights >= 0).all() or not weights.sum():
+        raise ValueError("weights must not be negative, and some must be positive")
+    _, place = np.unique(clusters, return_inverse=True)
+    counts = np.bincount(place, weights=weights)
+    sums = np.stack([np.bincount(place, weights=column * weights) for column in values.T], axis=1)
+    drawn = (row for block in _times_drawn(len(counts), samples, seed) for row in block)
+    means = np.stack([row @ sums / (row @ counts) for row in drawn])
+    low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2], axis=0)
+    return low, high
+
+
+def cluster_weights(clusters: np.ndarray, samples: int, seed: int) -> Iterator[np.ndarray]:
+    """Bootstrap weights of units: how often the cluster of each is drawn.
+
+    The random numbers are those of `clustered_bootstrap` with the same clusters, samples and seed.
+
+    Args:
+      clusters: [n], the cluster of each unit.
+      samples: how many times the clusters are drawn.
+      seed: of the draws.
+
+    Yields:
+      float64 [up to BLOCK, n], `samples` rows in all.
+    """
+    _check_samples(samples)
+    values, place = np.unique(clusters, return_inverse=True)
+    for block in _times_drawn(len(values), samples, seed):
+        yield block[:, place].astype(np.float64)
+
+
+def percentiles(drawn: np.ndarray, level: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
+    """The interval that holds the middle share `level` of the samples.
+
+    Args:
+      drawn: float [samples, ...], a statistic under each draw; NaN where it is not defined.
+      level: share of the samples inside the interval.
+
+    Returns:
+      (low, high), float64 [...] each, over the samples in which the statistic is defined; NaN where it never is.
+    """
+    bounds = np.full((2, *drawn.shape[1:]), np.nan)
+    defined = np.isfinite(drawn).any(axis=0)
+    # np.nanquantile warns of columns that hold nothing but NaN.
+    bounds[:, defined] = np.nanquantile(drawn[:, defined], [(1 - level) / 2, (1 + level) / 2], axis=0)
+    return bounds[0], bounds[1]
+
+
+def _times_drawn(n: int, samples: int, seed: int) -> Iterator[np.ndarray]:
+    """int64 [up to BLOCK, n]: how often each of n things is drawn when n are drawn with replacement."""
+    random = np.random.default_rng(seed)
+    for start in range(0, samples, BLOCK):
+        drawn = random.integers(n, size=(min(BLOCK, samples - start), n))
+        yield np.stack([np.bincount(row, minlength=n) for row in drawn])
+
+
+def sign_flip_test(differences: np.ndarray, samples: int = 10_000, seed: int = 0) -> np.ndarray:
+    """Two-sided p-values of the hypothesis that each unit's difference is as likely to be its negative.
+
+    The statistic is the absolute mean difference. With n units that differ and 2**n <= samples, all sign
     patterns are tried and the p-value is exact; otherwise `samples` random patterns are, and the observed one
     counts as one of them: p = (1 + at least as extreme) / (1 + samples), so p is never 0.
 
     Args:
       differences: float [n, M]; all columns see the same signs.
+      samples: of the sign patterns.
+      seed: of the patterns.
 
     Returns:
       float64 [M].
     """
     differences = _table(differences)
     _check_samples(samples)
-    differences = differences[(differences != 0).any(axis=1)]  # whoever has no difference changes no sum
+    differences = differences[(differences != 0).any(axis=1)]  # a unit without a difference changes no sum
     n, columns = differences.shape
     if n == 0:
         return np.ones(columns)
@@ -85,7 +177,7 @@ def sign_flip_test(differences: np.ndarray, samples: int = 10_000, seed: int = 0
 def _table(values: np.ndarray) -> np.ndarray:
     values = np.asarray(values, np.float64)
     if values.ndim != 2 or not len(values):
-        raise ValueError(f"values has shape {values.shape}; it must be [users, numbers], with at least one user")
+        raise ValueError(f"values has shape {values.shape}; it must be [units, numbers], with at least one unit")
     if not np.isfinite(values).all():
         raise ValueError(f"row {int(np.argmax(~np.isfinite(values).all(axis=1)))} of values is not finite")
     return values
@@ -94,46 +186,3 @@ def _table(values: np.ndarray) -> np.ndarray:
 def _check_samples(samples: int) -> None:
     if samples < 1:
         raise ValueError(f"samples is {samples}; it must be at least 1")
-
-
-def clustered_bootstrap(
-    values: np.ndarray,
-    clusters: np.ndarray,
-    samples: int = 1000,
-    seed: int = 0,
-    level: float = 0.95,
-    weights: np.ndarray | None = None,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Percentile intervals of the means over plays when it is their listeners who are drawn with replacement.
-
-    A drawn mean is the drawn listeners' weighted sum over their weights (the ratio estimator): plays of one listener
-    are alike, and intervals that took them for independent would be too narrow.
-
-    Args:
-      values: float [n, M], M numbers of each of n plays.
-      clusters: int [n], whose they are.
-      samples: how many times the listeners are drawn.
-      level: the share of the drawn means inside the interval.
-      weights: float [n], how much each play counts; None for all alike.
-
-    Returns:
-      (low, high), float64 [M] each.
-    """
-    values = _table(values)
-    for name, array in (("clusters", clusters), ("weights", weights)):
-        if array is not None and array.shape != values.shape[:1]:
-            raise ValueError(f"{name} is {array.shape}; it must hold one for each of the {len(values)} rows")
-    _check_samples(samples)
-    weights = np.ones(len(values)) if weights is None else np.asarray(weights, np.float64)
-    if not (weights >= 0).all() or not weights.sum():
-        raise ValueError("weights must not be negative, and some must be positive")
-    _, place = np.unique(clusters, return_inverse=True)
-    counts = np.bincount(place, weights=weights)
-    sums = np.stack([np.bincount(place, weights=column * weights) for column in values.T], axis=1)
-    random = np.random.default_rng(seed)
-    means = np.empty((samples, values.shape[1]))
-    for sample in range(samples):
-        drawn = np.bincount(random.integers(len(counts), size=len(counts)), minlength=len(counts))
-        means[sample] = drawn @ sums / (drawn @ counts)
-    low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2], axis=0)
-    return low, high

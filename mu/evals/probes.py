@@ -5,7 +5,10 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from mu.evals.clip_scores import ClipResult, Said, group_draws, interval, pooled
+from mu.evals.folds import pooled
+from mu.evals.intervals import cluster_weights, percentiles
+from mu.evals.predictions import Predictions, result_of
+from mu.evals.result import Result
 
 
 class Predictor(Protocol):
@@ -28,7 +31,7 @@ def crossvalidated(
     groups: np.ndarray,
     clips: Sequence[str],
     learn: Learn,
-) -> ClipResult:
+) -> Result:
     """What probes say of every clip, each trained on the other folds; pooled.
 
     Args:
@@ -52,9 +55,10 @@ def crossvalidated(
             if not train.any():
                 raise ValueError(f"outside fold {fold} no clip has a known {name!r}; there is nothing to learn from")
             probe = learn(target.kind, features[train], target.values[train], len(target.names), groups[train])
-            said[name] = Said(target.kind, target.names, probe.predict(features[test]), target.values[test])
-        ids = tuple(clips[row] for row in np.flatnonzero(test).tolist())
-        results.append(ClipResult(ids, tuple(str(group) for group in groups[test]), said))
+            said[name] = Predictions(target.kind, target.names, probe.predict(features[test]), target.values[test])
+        ids = [clips[row] for row in np.flatnonzero(test).tolist()]
+        clusters = [str(group) for group in groups[test]]
+        results.append(result_of(said, unit="clip", units=ids, cluster="group", clusters=clusters))
     return pooled(results)
 
 
@@ -135,7 +139,7 @@ def few_shot_accuracy(
         return np.divide(share.sum(axis=2), trials, out=np.full(share.shape[:2], np.nan), where=trials > 0)
 
     values = accuracy(np.ones((1, len(groups))))[0]
-    lows, highs = interval(np.concatenate([accuracy(block) for block in group_draws(groups.tolist(), samples, seed)]))
+    lows, highs = percentiles(np.concatenate([accuracy(block) for block in cluster_weights(groups, samples, seed)]))
     return list(zip(values.tolist(), lows.tolist(), highs.tolist(), strict=True))
 
 

@@ -1,44 +1,124 @@
-"""Results as text: one line a recommender, one column a metric; turned round where that gets too wide."""
+"""Tables of results: for a terminal, for a file, for a notebook."""
 
-from collections.abc import Mapping, Sequence
+import html
+import io
+from collections.abc import Collection, Mapping, Sequence
 
-from mu.evals.ranking import RankingResult
+from rich.box import Box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
 
-# Wider tables are turned round: metrics down, recommenders across.
+from mu.evals.result import Estimate, Result
+
+# Wider tables are turned round where that makes them narrower: metrics down, recommenders across.
 WIDTH = 120
+# A line of dashes under the header and no other lines.
+PLAIN = Box("    \n    \n -- \n    \n    \n    \n    \n    \n")
 
 
-def format_table(results: Mapping[str, RankingResult], samples: int = 1000, seed: int = 0) -> str:
-    """A table of means with their 95 % bootstrap intervals, and a line that says over whom.
+def text_table(rows: Sequence[Sequence[str]]) -> str:
+    """Cells in columns as plain text: the first column flush left, the others right; a line under the first row."""
+    console = Console(file=io.StringIO(), width=1_000_000, color_system=None, force_terminal=False)
+    table = rich_table(rows, box=PLAIN)
+    with console.capture() as capture:
+        console.print(table)
+    return "\n".join(line.rstrip() for line in capture.get().splitlines())
+
+
+def rich_table(rows: Sequence[Sequence[str]], bold: Collection[int] = (), box: Box | None = None) -> Table:
+    """The same as a table of rich, with lines of its own.
 
     Args:
-      results: name of the recommender -> its result; all from one evaluator.
-      samples, seed: of the bootstrap.
+      rows: the header, then the rows.
+      bold: numbers of the rows, from 1, that stand out.
+      box: its lines; None for those of rich.
     """
-    first = next(iter(results.values()))
-    rows = [["", *first.values]]
-    for name, result in results.items():
-        cells = [f"{mean:.4f} [{low:.4f}, {high:.4f}]" for _, mean, low, high in result.summary(samples, seed)]
-        rows.append([name, *cells])
-    if len(align(rows).partition("\n")[0]) > WIDTH:
-        rows = [list(column) for column in zip(*rows, strict=True)]
-    note = f"{len(first.users):,} users; brackets: 95 % bootstrap interval over users"
-    if first.n_without_targets:
-        note += f"; {first.n_without_targets:,} users without targets left out"
-    if first.n_cold_targets:
-        note += f"; {first.n_cold_targets:,} of {first.n_targets:,} targets unseen in training, counted as misses"
-    return f"{align(rows)}\n{note}."
+    look = {} if box is None else {"box": box, "show_edge": False, "pad_edge": False, "padding": (0, 1, 0, 0)}
+    table = Table(**look)
+    for place, title in enumerate(rows[0]):
+        table.add_column(Text(title), justify="right" if place else "left", no_wrap=box is not None)
+    for number, row in enumerate(rows[1:], 1):
+        table.add_row(*map(Text, row), style="bold" if number in bold else None)
+    return table
 
 
-def align(rows: Sequence[Sequence[str]]) -> str:
-    """Cells in columns: the first flush left, the others right; a line under the first row."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = [
-        "  ".join(
-            cell.rjust(width) if at else cell.ljust(width)
-            for at, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ).rstrip()
-        for row in rows
-    ]
-    lines.insert(1, "-" * (sum(widths) + 2 * len(widths) - 2))
-    return "\n".join(lines)
+class ResultTable:
+    """Values with 95 % bootstrap intervals, one line a recommender, one column a metric.
+
+    A metric of several sections ('day 0/recall@20', 'discovery/recall@20') has a column a section, with the number of
+    its units.
+
+    Args:
+      results: name of the recommender or predictor -> its result; all of one evaluator.
+      names: metrics that are shown; None for those that the results say.
+      samples: of the bootstrap.
+      seed: of the bootstrap.
+    """
+
+    def __init__(
+        self, results: Mapping[str, Result], names: Sequence[str] | None = None, samples: int = 1000, seed: int = 0
+    ):
+        self._results, self._samples, self._seed = results, samples, seed
+        self._first = next(iter(results.values()))
+        self.names = list(names or self._first.shown or self._first.names)
+        self._metrics = {name.rpartition("/")[2] for name in self.names}
+
+    def __str__(self) -> str:
+        """The table as plain text, and a line that says over what the intervals are."""
+        rows = [self.header(), *([name, *map(self._cell, row)] for name, row in self._estimates())]
+        text = text_table(rows)
+        if _width(text) > WIDTH and not self.by_section:
+            turned = text_table([list(column) for column in zip(*rows, strict=True)])
+            text = min(text, turned, key=_width)
+        return f"{text}\n{self.note()}"
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        """The table for notebooks."""
+        lines = ["<tr>" + "".join(f"<th>{html.escape(title)}</th>" for title in self.header()) + "</tr>"]
+        for name, row in self._estimates():
+            cells = []
+            for estimate in row:
+                value, _, interval = self._cell(estimate).partition(" ")
+                cells.append(f"<td>{value}<br><small style='white-space: nowrap'>{interval}</small></td>")
+            lines.append(f"<tr><th>{html.escape(name)}</th>{''.join(cells)}</tr>")
+        return f"<table>{''.join(lines)}</table><p>{html.escape(self.note())}</p>"
+
+    @property
+    def by_section(self) -> bool:
+        """Whether the columns are sections of one metric."""
+        return len(self._metrics) == 1 < len(self.names)
+
+    def header(self) -> list[str]:
+        """Titles of the columns."""
+        if not self.by_section:
+            return ["", *self.names]
+        sections = (f"{name.rpartition('/')[0]}, {self._first.n_units(name):,}" for name in self.names)
+        return [f"{next(iter(self._metrics))}, {self._first.unit}s", *sections]
+
+    def note(self) -> str:
+        """How many units there are, over what the intervals are, and what was left out."""
+        first = self._first
+        over = f"{first.unit}s" if first.clusters is None else f"{first.n_clusters:,} {first.cluster}s"
+        parts = (f"{len(first):,} {first.unit}s", f"brackets: 95 % bootstrap interval over {over}", *first.notes)
+        return "; ".join(parts) + "."
+
+    def _estimates(self) -> list[tuple[str, list[Estimate]]]:
+        found = []
+        for name, result in self._results.items():
+            rows = {estimate.name: estimate for estimate in result.summary(self._samples, self._seed)}
+            found.append((name, [rows[metric] for metric in self.names]))
+        return found
+
+    def _cell(self, estimate: Estimate) -> str:
+        """'0.1234 [0.1200, 0.1268]'; of sections, which are many, '.123 [.120 .127]'."""
+        if not self.by_section:
+            return f"{estimate.value:.4f} [{estimate.low:.4f}, {estimate.high:.4f}]"
+        value, low, high = (f"{number:.3f}".removeprefix("0") for number in estimate[1:])
+        return f"{value} [{low} {high}]"
+
+
+def _width(text: str) -> int:
+    return len(text.partition("\n")[0])

@@ -7,11 +7,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from mu.data.clips.clips import Clips
-from mu.evals import clip_scores
+from mu.evals.predictions import Predictions, predictions_of
+from mu.evals.result import Estimate
+from mu.evals.results import load
 from mu.report.audio import Sounds
 from mu.report.neighbours import Embedded
 from mu.report.read import RunFacts, first_run, run_facts
-from mu.report.shim import Estimate, Predictions
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -54,32 +55,20 @@ def read_clip_run(
 
     Raises:
       FileNotFoundError: no such run, or it has no evaluation.
-      ValueError: it was tested on something other than clips.
+      ValueError: its evaluation cannot be read.
     """
-    results, about = clip_scores.load(place)
-    tested = results["model"].clips
-    if clips is not None and set(clips.table["clip"]).isdisjoint(tested):
-        raise ValueError(
-            f"{place} was tested on {tested[0]!r} and so on, which are no clips; mu report makes pages of clips, "
-            f"`mu compare {place}:BASELINE {place}` sets such a run beside a baseline"
-        )
+    evaluation = load(place)
+    model, card = evaluation.results["model"], evaluation.card
     where = Path(json.loads((first_run(place) / "config.json").read_text())["data"].get("path", "")).name
-    data = {"Data": f"{where}, {about['n_clips']:,} clips of {about['part']}"}
-    metrics = {
-        name: {metric: Estimate(metric, **row) for metric, row in rows.items()} for name, rows in about["rows"].items()
-    }
-    details: dict[str, dict[str, Estimate]] = {}
-    for row in about["per_class"]:
-        name = f"{row['head']}/{row['metric']}"
-        details.setdefault(name, {})[row["name"]] = Estimate(row["name"], row["value"], row["low"], row["high"])
+    data = {"Data": f"{where}, {len(model):,} clips of {card['part']}"}
     return ClipRun(
-        facts=run_facts(place, about, data, problems),
-        clips=tested,
-        n_groups=about["n_groups"],
-        pooled=about["split"] == "pooled",
-        predictions={name: result.said for name, result in results.items()},
-        metrics=metrics,
-        details=details,
+        facts=run_facts(place, card, data, problems),
+        clips=tuple(model.units.tolist()),
+        n_groups=model.n_clusters,
+        pooled=card["split"] == "pooled",
+        predictions={name: predictions_of(result) for name, result in evaluation.results.items()},
+        metrics=evaluation.rows,
+        details=evaluation.details,
         sounds=Sounds(clips),
         embedded=embedded,
     )

@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from mu.evals.predictions import Predictions
 from mu.report.clip_media import Media
 from mu.report.clip_run import ClipRun
 from mu.report.neighbours import Embedded, nearest, principal_plane
 from mu.report.point_map import STYLES, PointMap, legend, points_of
-from mu.report.shim import Predictions
 from mu.report.verdicts import by_error, same_label, truth_words, verdict
 
 QUERIES, NEIGHBOURS = 4, 4

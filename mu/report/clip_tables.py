@@ -5,8 +5,10 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from mu.evals.metrics.clips.confusion import confusions
+from mu.evals.predictions import PER_CLASS, Predictions
+from mu.evals.result import Estimate
 from mu.report.charts import Axes, Figure, scatter
-from mu.report.shim import PER_CLASS, Estimate, Predictions, confusions, count
 
 # A matrix of more classes than these cannot be read; the pairs that are most often confused can.
 MOST_CLASSES = 40
@@ -112,7 +114,7 @@ def per_class(predictions: Predictions, target: str, details: Mapping[str, Mappi
     rows = []
     for place, name in enumerate(predictions.names):
         estimates = [details[f"{target}/{metric}"][name]._replace(name=metric) for metric in metrics]
-        rows.append((name, f"{count(predictions, place):,}", [cell(estimate) for estimate in estimates]))
+        rows.append((name, f"{predictions.count(place):,}", [cell(estimate) for estimate in estimates]))
     word = {"class": "class", "tags": "tag", "numbers": "number"}[predictions.kind]
     titles = [WORDS.get(metric, metric) for metric in metrics]
     return Table(f"Each {word} of {target}", [word, "clips", *titles], rows)

@@ -3,12 +3,12 @@
 import dataclasses
 from collections.abc import Mapping, Sequence
 
+from mu.evals.predictions import Predictions
 from mu.report.clip_media import Media, media_of
 from mu.report.clip_run import ClipRun
 from mu.report.clip_space import map_of_clips, neighbourhoods, neighbours
 from mu.report.clip_tables import Confusion, Scatters, Table, confusion, metrics_table, per_class, scatters
 from mu.report.page import Notice, Section, render
-from mu.report.shim import Predictions
 from mu.report.training import training
 from mu.report.verdicts import by_error, listed_places, verdict
 

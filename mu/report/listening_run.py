@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from mu.evals.result import Estimate
+from mu.evals.results import load
 from mu.report.audio import Piece
 from mu.report.read import RunFacts, run_facts
-from mu.report.shim import Estimate
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -155,21 +156,13 @@ def read_listening_run(place: str | os.PathLike[str], computed: Sections, proble
     Raises:
       FileNotFoundError: no such run, or it has no evaluation.
     """
-    about = json.loads((Path(place) / "evaluation" / "evaluation.json").read_text())
-    metrics = {
-        name: {
-            f"{section}/{metric}": Estimate(metric, one["mean"], one["low"], one["high"])
-            for section, metrics in sections.items()
-            for metric, one in metrics.items()
-        }
-        for name, sections in about["rows"].items()
-    }
+    evaluation = load(place)
     card = json.loads((Path(place) / "run.json").read_text())["data_card"]
     return ListeningRun(
-        facts=run_facts(place, about, _data_facts(card), problems),
-        metrics=metrics,
-        counts=about["sections"],
-        boost=about.get("fresh_boost"),
+        facts=run_facts(place, evaluation.card, _data_facts(card), problems),
+        metrics=evaluation.rows,
+        counts=evaluation.results["model"].counts,
+        boost=evaluation.card.get("fresh_boost"),
         computed=computed,
     )
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from mu.report.shim import Predictions
+from mu.evals.predictions import Predictions
 
 # Classes, tags or numbers listed for one clip.
 MOST_LISTED = 4

@@ -48,6 +48,9 @@ class Oracle:
       next_times_ms: int64 [U] by the log's users, or None.
     """
 
+    dot_product = False
+    time_aware = True
+
     def __init__(
         self,
         world: World,
@@ -69,31 +72,30 @@ class Oracle:
         del log
         return self
 
-    def scores(self, users: np.ndarray, histories: Histories) -> np.ndarray:
+    def scores(self, users: np.ndarray, histories: Histories, times_ms: np.ndarray | None = None) -> np.ndarray:
         """float32 [B, n_items]: for each user the true probability of each of the log's tracks.
 
         Args:
           users: int [B], dense ids of the log.
           histories: the plays of these B users so far (`indptr`, `items`, `times`).
+          times_ms: int64 [B] or None; the scores are then the listeners' preference at these times, whatever they have
+            played (see `World.preference`).
         """
         users = np.asarray(users)
         listeners = self._listeners[users]
+        if times_ms is not None:
+            return self.world.preference(listeners, times_ms)[:, self._tracks]
         indptr = np.asarray(histories.indptr)
         lengths = np.diff(indptr)
         last_ms = np.maximum(self.world.listeners.joined_ms[listeners], START_MS)
         last_ms[lengths > 0] = np.asarray(histories.times)[indptr[1:][lengths > 0] - 1]
-        times_ms = last_ms if self.next_times_ms is None else np.asarray(self.next_times_ms)[users]
+        next_ms = last_ms if self.next_times_ms is None else np.asarray(self.next_times_ms)[users]
         if not self.session:
-            return self.world.preference(listeners, times_ms)[:, self._tracks]
+            return self.world.preference(listeners, next_ms)[:, self._tracks]
         goes_on = 1 - 1 / self.world.settings.session_plays
         continuing = np.full(len(users), goes_on) if self.next_times_ms is None else None
         history = _History(indptr, self._tracks[histories.items], np.asarray(histories.times))
-        return self.world.next_play_probability(listeners, times_ms, history, continuing)[:, self._tracks]
-
-    def scores_at(self, users: np.ndarray, histories: Histories, times_ms: np.ndarray) -> np.ndarray:
-        """float32 [B, n_items]: the listeners' preference at these times, whatever they have played; see `World`."""
-        del histories
-        return self.world.preference(self._listeners[np.asarray(users)], times_ms)[:, self._tracks]
+        return self.world.next_play_probability(listeners, next_ms, history, continuing)[:, self._tracks]
 
 
 def oracle_of(world: str, log: str) -> Oracle:

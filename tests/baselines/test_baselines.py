@@ -13,7 +13,7 @@ from mu.baselines.mfcc import clip_statistics
 from mu.baselines.popularity import Popularity
 from mu.baselines.simple import GroupPopularity, Random
 from mu.data.logs.interactions import Interactions
-from mu.evals.ranking import RankingEvaluator
+from mu.evals.protocols.ranking import RankingEvaluator
 from tests.helpers import naive
 from tests.helpers.listening_logs import RATE_HZ, Tones
 
@@ -51,8 +51,8 @@ def test_checkerboard(baseline):
     held_out = [(user // 2 * 2 + user) % n // 2 * 2 + user % 2 for user in range(n)]
     rows = [[i for i in range(user % 2, n, 2) if i != held_out[user]] for user in range(n)]
     train, test = log_of(rows, n), log_of([[item] for item in held_out], n)
-    evaluator = RankingEvaluator(test.seen(), train, train.seen(), ks=(1,), metrics=("hr",))
-    assert evaluator.run(baseline.fit(train)).means() == {"hr@1": 1.0}
+    evaluator = RankingEvaluator(test.seen(), train, train.seen(), ks=(1,), metrics=("hit_rate",))
+    assert evaluator.run(baseline.fit(train)).values() == {"hit_rate@1": 1.0}
 
 
 @pytest.mark.parametrize("baseline", ALL, ids=name)

@@ -40,7 +40,7 @@ def tiny(tmp_path_factory):
 
 
 def evaluation(folder):
-    return json.loads((folder / "run" / "evaluation" / "evaluation.json").read_text())
+    return json.loads((folder / "run" / "evaluation" / "plays" / "evaluation.json").read_text())
 
 
 def test_one_table_beside_the_ceiling(tiny):
@@ -48,7 +48,7 @@ def test_one_table_beside_the_ceiling(tiny):
     rows = evaluation(folder)["rows"]
     others = {"random", "popularity", "artist_popularity", "item_knn", "content_of_model", "model_unboosted"}
     assert set(rows) == {"model", "oracle", *others}
-    found = {name: row["discovery"]["recall@20"]["mean"] for name, row in rows.items()}
+    found = {name: row["discovery/recall@20"]["value"] for name, row in rows.items()}
     assert found["oracle"] > max(value for name, value in found.items() if name != "oracle")
     for name, mean in found.items():
         (line,) = (line for line in out.splitlines() if line.startswith(f"{name} "))

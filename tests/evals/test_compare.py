@@ -1,21 +1,20 @@
 """`mu compare`: paired differences, and the pairs that it refuses."""
 
-import dataclasses
 import json
 
 import numpy as np
 import pytest
 
 from mu.commands.compare import main
-from mu.evals import clip_scores
-from mu.evals.clip_scores import ClipResult, Said
-from mu.evals.ranking import RankingResult
-from mu.evals.saving import save_evaluation
+from mu.evals.predictions import Predictions, result_of
+from mu.evals.result import Result
+from mu.evals.results import save
 
 
-def result(values, users=None, task_hash="task"):
+def result(values, users=None, task="task", split="split-1"):
     users = np.arange(len(values)) if users is None else users
-    return RankingResult(users, {"recall@10": values, "ndcg@10": values**2}, 0, len(values), 0, task_hash)
+    columns = {"recall@10": values, "ndcg@10": values**2}
+    return Result(unit="user", units=users, columns=columns, same={"split": split, "targets and masks": task})
 
 
 @pytest.fixture
@@ -26,7 +25,7 @@ def runs(tmp_path):
     b = np.clip(a + rng.normal(0.1, 0.1, 300), 0, 2)
     for name, values in (("a", a), ("b", b), ("like_a", np.append(a[150:], a[:150]))):
         results = {"model": result(values), "popularity": result(0 * values)}
-        save_evaluation(tmp_path / name / "evaluation", results, "split-1", {}, samples=20)
+        save(tmp_path / name / "evaluation" / "ranking", results, {}, samples=20)
     return tmp_path, a, b
 
 
@@ -41,7 +40,7 @@ def test_differences_are_paired(runs, capsys):
     assert row["low"] < row["difference"] < row["high"]
     assert row["p"] == pytest.approx(1 / 2001)
     assert row["b_better"] == (b > a).sum() and row["a_better"] == (b < a).sum()
-    assert found["n_users"] == 300 and list(found["metrics"]) == ["recall@10", "ndcg@10"]
+    assert (found["n_units"], found["unit"]) == (300, "user") and list(found["metrics"]) == ["recall@10", "ndcg@10"]
 
 
 def test_a_run_does_not_differ_from_itself_nor_clearly_from_its_like(runs, capsys):
@@ -70,7 +69,7 @@ def test_recommenders_of_one_run_and_the_printed_table(runs, capsys):
     text = capsys.readouterr().out
     line = next(line for line in text.splitlines() if line.startswith("recall@10"))
     assert line.split()[1:4] == ["0.0000", f"{a.mean():.4f}", f"+{a.mean():.4f}"]
-    assert "300 listeners" in text
+    assert "300 users, the same in both" in text
 
 
 def refused(capsys, *arguments):
@@ -82,16 +81,14 @@ def refused(capsys, *arguments):
 
 def test_refusals_say_why(runs, capsys):
     folder, a, _ = runs
-    model = result(a)
-    save_evaluation(folder / "c", {"model": model}, "split-2", {}, samples=5)
+    save(folder / "c", {"model": result(a, split="split-2")}, {}, samples=5)
     text = refused(capsys, folder / "a", folder / "c")
-    assert "different splits" in text and "split-1" in text and "split-2" in text
-    save_evaluation(folder / "d", {"model": result(a, np.arange(5, 305))}, "split-1", {}, samples=5)
+    assert "they differ in the split: split-1 in A, split-2 in B" in text
+    save(folder / "d", {"model": result(a, np.arange(5, 305))}, {}, samples=5)
     assert "5 only in A, 5 only in B, 295 in both" in refused(capsys, folder / "a", folder / "d")
-    masked = dataclasses.replace(model, task_hash="another")
-    save_evaluation(folder / "e", {"model": masked}, "split-1", {}, samples=5)
+    save(folder / "e", {"model": result(a, task="another")}, {}, samples=5)
     text = refused(capsys, folder / "a", folder / "e")
-    assert "different targets or masks" in text and "task" in text and "another" in text
+    assert "they differ in the targets and masks: task in A, another in B" in text
     assert "no evaluation at" in refused(capsys, folder / "a", folder / "nowhere")
     assert "one of model, popularity" in refused(capsys, f"{folder / 'a'}:knn", folder / "b")
     assert "'mrr@5' is not in both" in refused(capsys, folder / "a", folder / "b", "--metrics=mrr@5")
@@ -101,35 +98,30 @@ def test_refusals_say_why(runs, capsys):
 # ---- runs on audio
 
 
-def audio(right, *, groups=None, clips=None, truth=None, head="genre"):
-    """A result on 60 clips of two classes, of which those are told right."""
+def audio(right, *, groups=None, clips=None, truth=None, head="genre", names=("a", "b")):
+    """A result on 60 clips of two classes, of which those are predicted right."""
     clips = clips or tuple(f"clip{number:02d}" for number in range(60))
     truth = np.arange(60, dtype=np.int32) % 2 if truth is None else truth
     scores = np.eye(2, dtype=np.float32)[np.where(right, truth, 1 - truth)]
-    return ClipResult(clips, groups or clips, {head: Said("class", ("a", "b"), scores, truth)})
+    targets = {head: Predictions("class", names, scores, truth)}
+    return result_of(targets, unit="clip", units=clips, cluster="recording", clusters=groups or clips)
 
 
 @pytest.fixture
 def audio_runs(tmp_path):
     """Folders a and b: 40 clips right, and 10 more of the others."""
-    right = np.arange(60) < 40
-    both = {"model": audio(right), "mfcc": audio(np.arange(60) < 20)}
-    clip_scores.save(tmp_path / "a" / "evaluation", both, {}, samples=5, seed=0)
-    turned = audio(np.arange(60) < 50)  # in another order
-    said = turned.said["genre"]
-    turned = ClipResult(
-        turned.clips[::-1],
-        turned.groups[::-1],
-        {"genre": dataclasses.replace(said, scores=said.scores[::-1], truth=said.truth[::-1])},
-    )
-    clip_scores.save(tmp_path / "b", {"model": turned}, {}, samples=5, seed=0)
+    both = {"model": audio(np.arange(60) < 40), "mfcc": audio(np.arange(60) < 20)}
+    save(tmp_path / "a" / "evaluation" / "clips", both, {}, samples=5)
+    turned = audio(np.arange(60) < 50).take(np.arange(60)[::-1])  # in another order
+    save(tmp_path / "b", {"model": turned}, {}, samples=5)
     return tmp_path
 
 
 def test_runs_on_audio_are_paired_clip_by_clip(audio_runs, capsys):
     assert main([str(audio_runs / "a"), str(audio_runs / "b"), "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
-    assert (found["n_clips"], found["n_groups"], found["a"]) == (60, 60, f"{audio_runs / 'a'}:model")
+    place = audio_runs / "a" / "evaluation" / "clips"
+    assert (found["n_units"], found["n_clusters"], found["a"]) == (60, 60, f"{place}:model")
     row = found["metrics"]["genre/accuracy"]
     assert (row["a"], row["b"]) == pytest.approx((40 / 60, 50 / 60)) and row["difference"] == pytest.approx(10 / 60)
     # Ten of sixty differ: the interval is that of their share, far narrower than the two models' own.
@@ -137,7 +129,7 @@ def test_runs_on_audio_are_paired_clip_by_clip(audio_runs, capsys):
     assert set(found["metrics"]) == {"genre/accuracy", "genre/f1", "genre/roc_auc", "genre/average_precision"}
     assert main([f"{audio_runs / 'a'}:mfcc", str(audio_runs / "a"), "--metrics=genre/f1", "--samples=20"]) == 0
     printed = capsys.readouterr().out
-    assert "60 clips in 60 groups, the same in both" in printed and printed.count("genre/") == 1
+    assert "60 clips of 60 recordings, the same in both" in printed and printed.count("genre/") == 1
     assert main([str(audio_runs / "a"), str(audio_runs / "a"), "--samples=20", "--json"]) == 0
     same = json.loads(capsys.readouterr().out)["metrics"].values()
     assert all(row["difference"] == row["low"] == row["high"] == 0 for row in same)
@@ -148,20 +140,19 @@ def test_runs_on_audio_are_paired_clip_by_clip(audio_runs, capsys):
     [
         ({"clips": tuple(f"clip{number:02d}" for number in range(5, 65))}, "5 only in A, 5 only in B, 55 in both"),
         ({"groups": ("x",) * 60}, "'clip00' is of 'clip00' in A and of 'x' in B"),
+        ({"names": ("a", "c")}, "the target 'genre' is not the same: in A and in B it is a, b and a, c"),
         ({"truth": np.ones(60, np.int32)}, "the truth of 'genre' differs for 30 clips, of which the first is 'clip00'"),
-        ({"head": "mood"}, "A tells genre and B mood: no target in common"),
+        ({"head": "mood"}, "no metric in common"),
     ],
 )
 def test_runs_on_audio_that_are_no_pair(audio_runs, capsys, other, message):
-    clip_scores.save(audio_runs / "c", {"model": audio(np.ones(60, bool), **other)}, {}, samples=5, seed=0)
+    save(audio_runs / "c", {"model": audio(np.ones(60, bool), **other)}, {}, samples=5)
     assert message in refused(capsys, audio_runs / "a", audio_runs / "c")
 
 
 def test_runs_on_audio_and_on_logs_are_no_pair(audio_runs, capsys):
-    save_evaluation(audio_runs / "log", {"model": result(np.ones(20))}, "split", {}, samples=5)
-    assert "one was measured on clips and the other on listeners" in refused(
-        capsys, audio_runs / "a", audio_runs / "log"
-    )
+    save(audio_runs / "log", {"model": result(np.ones(20))}, {}, samples=5)
+    assert "one was measured on clips and the other on users" in refused(capsys, audio_runs / "a", audio_runs / "log")
     assert "no evaluation at" in refused(capsys, audio_runs / "a", audio_runs / "nowhere")
     assert "one of model, mfcc" in refused(capsys, f"{audio_runs / 'a'}:knn", audio_runs / "b")
     assert "'genre/r2' is not in both" in refused(capsys, audio_runs / "a", audio_runs / "b", "--metrics=genre/r2")
@@ -171,19 +162,21 @@ def test_runs_on_audio_and_on_logs_are_no_pair(audio_runs, capsys):
 # ---- runs on plays
 
 
-def save_plays(folder, values, task_hash="asked", part="test", metric="recall@20"):
-    """An evaluation of 200 plays of 40 listeners: 150 of known tracks, the others of new ones."""
-    plays = {"discovery, light": np.arange(150), "day 0": np.arange(150, 200)}
-    arrays = {"users": np.arange(200) % 40, "tracks": np.zeros(200, np.int32), "times_ms": np.arange(200)}
-    rows = {}
+def save_plays(folder, values, task="asked", part="test", metric="recall@20"):
+    """An evaluation of 200 plays of 40 users: 150 of known tracks, the others of new ones."""
+    known = np.arange(200) < 150
+    results = {}
     for name, value in {"model": values, "popularity": 0 * values}.items():
-        rows[name] = {section: {metric: {}} for section in plays}
-        for section, places in plays.items():
-            arrays |= {f"{section}/plays": places, f"{name}/{section}/{metric}": value[places]}
-    folder.mkdir(parents=True)
-    np.savez(folder / "plays.npz", **arrays)
-    about = {"kind": "plays", "part": part, "task_hash": task_hash, "rows": rows}
-    (folder / "evaluation.json").write_text(json.dumps(about))
+        columns = {"discovery, light": np.where(known, value, np.nan), "day 0": np.where(known, np.nan, value)}
+        results[name] = Result(
+            unit="play",
+            units=np.arange(200),
+            cluster="user",
+            clusters=np.arange(200) % 40,
+            columns={f"{section}/{metric}": column for section, column in columns.items()},
+            same={"part": part, "plays, histories and candidates": task},
+        )
+    save(folder, results, {}, samples=5)
 
 
 @pytest.fixture
@@ -200,16 +193,16 @@ def test_runs_on_plays_are_paired_play_by_play_in_each_section(runs_on_plays, ca
     folder, a, b = runs_on_plays
     assert main([str(folder / "a"), str(folder / "b"), "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
-    assert (found["n_plays"], found["n_users"], found["part"]) == (200, 40, "test")
+    assert (found["n_units"], found["n_clusters"], found["same"]["part"]) == (200, 40, "test")
     assert list(found["metrics"]) == ["discovery, light/recall@20", "day 0/recall@20"]
     row, difference = found["metrics"]["discovery, light/recall@20"], (b - a)[:150]
-    assert row["n_plays"] == 150 and row["difference"] == pytest.approx(difference.mean())
+    assert row["n"] == 150 and row["difference"] == pytest.approx(difference.mean())
     assert row["low"] < row["difference"] < row["high"] and row["p"] < 0.05
     better = np.bincount(np.arange(150) % 40, weights=difference) > 0
     assert row["b_better"] == better.sum() and row["a_better"] == 40 - better.sum()
     assert main([f"{folder / 'a'}:popularity", str(folder / "a"), "--samples=50"]) == 0
     out = capsys.readouterr().out
-    assert "200 plays of 40 listeners, the same in both" in out
+    assert "200 plays of 40 users, the same in both" in out
     (line,) = (line for line in out.splitlines() if line.startswith("day 0/recall@20 "))
     assert line.split()[2:5] == ["0.0000", f"{a[150:].mean():.4f}", f"+{a[150:].mean():.4f}"]
 
@@ -231,17 +224,17 @@ def test_metrics_of_plays_are_those_of_all_sections_or_of_one(runs_on_plays, cap
 def test_runs_on_plays_that_are_no_pair(runs_on_plays, capsys):
     folder, a, _ = runs_on_plays
     save_plays(folder / "valid", a, part="valid")
-    assert "was measured on test and" in refused(capsys, folder / "a", folder / "valid")
-    save_plays(folder / "other", a, task_hash="something else")
+    assert "they differ in the part: test in A, valid in B" in refused(capsys, folder / "a", folder / "valid")
+    save_plays(folder / "other", a, task="something else")
     text = refused(capsys, folder / "a", folder / "other")
-    assert "different plays, histories or candidates" in text and "something else" in text
+    assert "differ in the plays, histories and candidates: asked in A, something else in B" in text
     save_plays(folder / "mrr", a, metric="mrr@5")
     assert "no metric in common" in refused(capsys, folder / "a", folder / "mrr")
     assert "'mrr@5' is not in both" in refused(capsys, folder / "a", folder / "b", "--metrics=mrr@5")
     assert "one of model, popularity" in refused(capsys, f"{folder / 'a'}:knn", folder / "b")
-    save_evaluation(folder / "log", {"model": result(np.ones(20))}, "split", {}, samples=5)
-    message = "one was measured on listeners and the other on plays"
+    save(folder / "log", {"model": result(np.ones(20))}, {}, samples=5)
+    message = "one was measured on plays and the other on users"
     assert message in refused(capsys, folder / "a", folder / "log")
     assert "no evaluation at" in refused(capsys, folder / "a", folder / "nowhere")
-    (folder / "a" / "evaluation" / "evaluation.json").write_text('{"kind": "plays", "rows": {}}')
+    (folder / "a" / "evaluation" / "evaluation.json").write_text('{"format_version": 1, "rows": {}}')
     assert "evaluate again" in refused(capsys, folder / "a", folder / "b")

@@ -70,7 +70,7 @@ def test_no_difference_has_p_one_and_p_is_never_zero():
 
 @pytest.mark.parametrize("function", [bootstrap, sign_flip_test])
 def test_bad_input_is_refused(function):
-    with pytest.raises(ValueError, match="at least one user"):
+    with pytest.raises(ValueError, match="at least one unit"):
         function(np.zeros((0, 1)))
     with pytest.raises(ValueError, match="row 1 of values is not finite"):
         function(np.array([[0.0], [np.nan]]))

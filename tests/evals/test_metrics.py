@@ -8,9 +8,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score, ndcg_score
 
-from mu.evals.metrics import METRICS, expected_metrics
+from mu.evals.metrics.loading import at_cutoffs, check_cutoffs, load_metric, metric_path, metric_paths, own_metrics
+from mu.evals.metrics.ranks import target_ranks
 from mu_kernels import CSR, rank_scores
 from tests.helpers import naive
+
+METRICS = ("recall", "hit_rate", "precision", "ndcg", "reciprocal_rank", "average_precision")
+
+
+def expected_metrics(greater, equal, indptr, ks, metrics=METRICS, hittable=None):
+    return at_cutoffs(target_ranks(greater, equal, indptr, hittable), metric_paths(metrics), ks)
 
 
 def measured(scores, targets, k, hittable=None):
@@ -42,11 +49,15 @@ def test_constant_scorer_is_at_chance(V, T, k):
     assert found["recall"] == pytest.approx(places / V)
     assert found["precision"] == pytest.approx(places * T / V / k)
     none = np.prod([max(V - T - j, 0) / (V - j) for j in range(places)])
-    assert found["hr"] == pytest.approx(1 - none)
+    assert found["hit_rate"] == pytest.approx(1 - none)
     discount = 1 / np.log2(np.arange(2, k + 2))
     assert found["ndcg"] == pytest.approx(discount[:places].sum() * T / V / discount[: min(T, k)].sum())
     if T == 1:
-        assert found["mrr"] == found["map"] == pytest.approx((1 / np.arange(1, places + 1)).sum() / V)
+        assert (
+            found["reciprocal_rank"]
+            == found["average_precision"]
+            == pytest.approx((1 / np.arange(1, places + 1)).sum() / V)
+        )
 
 
 def test_agrees_with_scikit_learn():
@@ -58,7 +69,7 @@ def test_agrees_with_scikit_learn():
         assert measured(tied, np.flatnonzero(relevant), 8)["ndcg"] == pytest.approx(ndcg)
         untied = rng.permutation(30).astype(np.float32)
         precision = average_precision_score(relevant, untied)
-        assert measured(untied, np.flatnonzero(relevant), 30)["map"] == pytest.approx(precision)
+        assert measured(untied, np.flatnonzero(relevant), 30)["average_precision"] == pytest.approx(precision)
 
 
 @settings(deadline=None, max_examples=40)
@@ -72,9 +83,9 @@ def test_laws(seed, levels, n_targets):
         assert all(0 <= value <= 1 + 1e-12 for value in values.values())
         assert values["ndcg"] <= 1
     for small, large in itertools.pairwise(found):
-        for name in ("recall", "hr", "mrr"):  # more places never lose a hit
+        for name in ("recall", "hit_rate", "reciprocal_rank"):  # more places never lose a hit
             assert large[name] >= small[name] - 1e-12
-    assert found[0]["precision"] == pytest.approx(found[0]["hr"])
+    assert found[0]["precision"] == pytest.approx(found[0]["hit_rate"])
     assert found[-1]["recall"] == pytest.approx(1)
     # Raising one target above the rest cannot make any metric worse.
     raised = scores.copy()
@@ -87,8 +98,10 @@ def test_laws(seed, levels, n_targets):
 def test_perfect_ranking_is_one_and_users_do_not_mix():
     greater, equal = np.array([0, 1, 2, 50, 0]), np.ones(5, int)
     found = expected_metrics(greater, equal, np.array([0, 3, 4, 5]), ks=(2, 5))
-    assert list(found)[:3] == ["recall@2", "recall@5", "hr@2"]
-    for name in ("recall@5", "hr@5", "ndcg@2", "ndcg@5", "mrr@5", "map@2", "map@5"):
+    assert list(found)[:3] == ["recall@2", "recall@5", "hit_rate@2"]
+    for name in ("recall@5", "hit_rate@5", "ndcg@2", "ndcg@5", "reciprocal_rank@5"):
+        np.testing.assert_allclose(found[name], [1, 0, 1])
+    for name in ("average_precision@2", "average_precision@5"):
         np.testing.assert_allclose(found[name], [1, 0, 1])
     np.testing.assert_allclose(found["recall@2"], [2 / 3, 0, 1])
     np.testing.assert_allclose(found["precision@5"], [3 / 5, 0, 1 / 5])
@@ -97,25 +110,28 @@ def test_perfect_ranking_is_one_and_users_do_not_mix():
 def test_cold_target_is_a_miss_wherever_it_ranks():
     found = measured([5.0, 4.0, 3.0, 2.0], [0, 1], 2, hittable=[False, True, True, True])
     ideal = 1 + 1 / np.log2(3)
-    expected = {"recall": 0.5, "hr": 1, "precision": 0.5, "ndcg": 1 / np.log2(3) / ideal, "mrr": 0.5, "map": 0.25}
-    assert found == pytest.approx(expected)
+    expected = {"recall": 0.5, "hit_rate": 1, "precision": 0.5, "ndcg": 1 / np.log2(3) / ideal}
+    assert found == pytest.approx(expected | {"reciprocal_rank": 0.5, "average_precision": 0.25})
     assert set(measured([5.0, 4.0], [0], 2, hittable=[False, True]).values()) == {0.0}
 
 
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({"metrics": ("recal",)}, "'recal' does not exist"),
-        ({"ks": (0,)}, "k is 0"),
-        ({"ks": ()}, "non-empty"),
-        ({"ks": (5, 5)}, "without repeats"),
-    ],
-)
-def test_bad_names_are_refused(options, message):
-    with pytest.raises(ValueError, match=message):
-        expected_metrics(np.array([0]), np.array([1]), np.array([0, 1]), **options)
+def test_bad_names_and_cutoffs_are_refused():
+    with pytest.raises(ValueError, match="'recal' does not exist; there are average_precision, hit_rate, ndcg"):
+        metric_path("recal")
+    with pytest.raises(ValueError, match="without repeats"):
+        metric_paths(("recall", "recall"))
+    with pytest.raises(ValueError, match="cannot be loaded"):
+        load_metric("mu.evals.metrics.recall:nothing")
+    for ks, message in (((0,), "k is 0"), ((), "non-empty"), ((5, 5), "without repeats")):
+        with pytest.raises(ValueError, match=message):
+            check_cutoffs(ks)
+
+
+def test_a_metric_has_a_file_of_its_name():
+    assert set(own_metrics()) == set(METRICS)
+    assert load_metric(metric_path("recall")) is load_metric("mu.evals.metrics.recall:recall")
 
 
 def test_user_without_target_is_refused():
     with pytest.raises(ValueError, match="row 1 has no target"):
-        expected_metrics(np.array([0]), np.array([1]), np.array([0, 1, 1]))
+        target_ranks(np.array([0]), np.array([1]), np.array([0, 1, 1]))

@@ -5,8 +5,11 @@ import re
 import numpy as np
 import pytest
 
-from mu.evals.intervals import bootstrap, clustered_bootstrap
-from mu.evals.plays import DAY_MS, PlayEvaluator, PlayResults, Plays, Section, differences
+from mu.evals.compare import differences
+from mu.evals.intervals import bootstrap, cluster_weights, clustered_bootstrap
+from mu.evals.protocols.plays import DAY_MS, PlayEvaluator, PlayEvents
+from mu.evals.result import Result
+from mu.evals.table import ResultTable
 from tests.helpers.tiny_runs import make_log
 
 V, U, CUT = 40, 48, 100 * DAY_MS
@@ -18,7 +21,7 @@ def make_plays(n=300, seed=0):
     random = np.random.default_rng(seed)
     times = CUT + random.integers(0, 60 * DAY_MS, n)
     tracks = np.array([random.choice(np.flatnonzero(moment >= RELEASED)) for moment in times], np.int32)
-    return Plays(random.integers(0, U, n), tracks, times)
+    return PlayEvents(random.integers(0, U, n), tracks, times)
 
 
 def evaluator(plays=None, **options):
@@ -28,6 +31,9 @@ def evaluator(plays=None, **options):
 
 class Fixed:
     """The same scores at any time."""
+
+    dot_product = False
+    time_aware = False
 
     def __init__(self, table):
         self.table = table.astype(np.float32)
@@ -39,11 +45,14 @@ class Fixed:
 class Truth:
     """Knows what is played next by whom and when."""
 
+    dot_product = False
+    time_aware = True
+
     def __init__(self, plays):
         rows = zip(plays.users, plays.tracks, plays.times_ms, strict=True)
         self.place = {(user, time): track for user, track, time in rows}
 
-    def scores_at(self, users, histories, times_ms):
+    def scores(self, users, histories, times_ms):
         scores = np.zeros((len(users), V), np.float32)
         for row, (user, time) in enumerate(zip(users, times_ms, strict=True)):
             scores[row, self.place[user, time]] = 1.0
@@ -53,7 +62,7 @@ class Truth:
 def slow_recall(evaluation, section, table, play, k):
     """Recall of one play, by the words of the docstring; scores without ties."""
     user, track, time = (
-        int(array[play]) for array in (evaluation.plays.users, evaluation.plays.tracks, evaluation.plays.times_ms)
+        int(array[play]) for array in (evaluation.events.users, evaluation.events.tracks, evaluation.events.times_ms)
     )
     history = set(make_log().row(user).tolist())
     out = [v for v in range(V) if RELEASED[v] <= time]
@@ -70,17 +79,58 @@ def test_every_play_is_ranked_as_a_slow_twin_does():
     table = np.random.default_rng(1).permutation(U * V).reshape(U, V)
     evaluation = evaluator()
     found = evaluation.run(Fixed(table))
-    assert set(found) >= {"discovery", "repeat", "day 0", "new: weeks 1-3"}
-    for name, section in found.items():
+    assert set(evaluation.sections) >= {"discovery", "repeat", "day 0", "new: weeks 1-3"}
+    assert found.names == evaluation.names and found.counts == {n: len(p) for n, p in evaluation.sections.items()}
+    for name, plays in evaluation.sections.items():
         for k in (1, 5):
-            expected = [slow_recall(evaluation, name, table, play, k) for play in section.plays]
-            np.testing.assert_array_equal(section.values[f"recall@{k}"], expected)
+            column = found.columns[f"{name}/recall@{k}"]
+            expected = [slow_recall(evaluation, name, table, play, k) for play in plays]
+            np.testing.assert_array_equal(column[plays], expected)
+            assert np.isnan(np.delete(column, plays)).all()
+
+
+class Factors:
+    """A dot product, of which the bias grows with time; asked for each listener's query once."""
+
+    dot_product = True
+    time_aware = True
+
+    def __init__(self):
+        random = np.random.default_rng(3)
+        self.item_vectors = random.normal(size=(V, 4)).astype(np.float32)
+        self._users = random.normal(size=(U, 4)).astype(np.float32)
+        self._slope = random.normal(size=V).astype(np.float32)
+        self.asked = []
+
+    def queries(self, users, histories):
+        self.asked += users.tolist()
+        return self._users[users]
+
+    def item_bias(self, times_ms=None):
+        return ((times_ms - CUT) / (30 * DAY_MS)).astype(np.float32)[:, None] * self._slope
+
+
+class Dense(Factors):
+    """The same by scores."""
+
+    dot_product = False
+
+    def scores(self, users, histories, times_ms):
+        return self._users[users] @ self.item_vectors.T + self.item_bias(times_ms)
+
+
+def test_dot_products_are_ranked_as_their_scores_are_and_asked_once_a_listener():
+    evaluation, model = evaluator(), Factors()
+    ours, dense = evaluation.run(model), evaluation.run(Dense())
+    for name, column in ours.columns.items():
+        np.testing.assert_array_equal(column, dense.columns[name])
+    assert model.asked == np.unique(evaluation.events.users).tolist()
 
 
 def test_sections_part_the_plays():
     evaluation = evaluator()
-    plays, tracks = evaluation.plays, evaluation.plays.tracks
-    found = {name: set(section.plays.tolist()) for name, section in evaluation.run(Fixed(np.zeros((U, V)))).items()}
+    plays, tracks = evaluation.events, evaluation.events.tracks
+    found = {name: set(places.tolist()) for name, places in evaluation.sections.items()}
     assert found["discovery"] == found["discovery, light"] | found["discovery, heavy"]
     assert not found["discovery, light"] & found["discovery, heavy"]
     assert not found["discovery"] & found["repeat"]
@@ -95,29 +145,37 @@ def test_sections_part_the_plays():
 
 
 def test_a_second_play_and_one_before_its_release_do_not_count():
-    plays = Plays(np.array([1, 1, 2]), np.array([3, 3, 39]), np.array([CUT + 5, CUT + 1, CUT + 1]))
-    kept = evaluator(plays).plays
+    plays = PlayEvents(np.array([1, 1, 2]), np.array([3, 3, 39]), np.array([CUT + 5, CUT + 1, CUT + 1]))
+    kept = evaluator(plays).events
     assert kept.tracks.tolist() == [3] and kept.times_ms.tolist() == [CUT + 1]
     # The first play since the release counts, whatever was before it.
     times = np.array([CUT + 1, RELEASED[39] + 9, RELEASED[39] + 7])
-    kept = evaluator(Plays(np.array([2, 2, 2]), np.array([39, 39, 39]), times)).plays
+    kept = evaluator(PlayEvents(np.array([2, 2, 2]), np.array([39, 39, 39]), times)).events
     assert kept.times_ms.tolist() == [RELEASED[39] + 7]
 
 
 def test_truth_finds_all_and_equal_scores_are_at_chance():
     evaluation = evaluator()
-    for section in evaluation.run(Truth(evaluation.plays)).values():
-        np.testing.assert_array_equal(section.values["recall@1"], 1.0)
-        np.testing.assert_allclose(section.values["ndcg@5"], 1.0)
-    chance = evaluation.run(Fixed(np.zeros((U, V))))["new: day 0"]
-    out = evaluation.plays.times_ms[chance.plays][:, None] >= RELEASED
+    found = evaluation.run(Truth(evaluation.events))
+    for section, plays in evaluation.sections.items():
+        np.testing.assert_array_equal(found.columns[f"{section}/recall@1"][plays], 1.0)
+        np.testing.assert_allclose(found.columns[f"{section}/ndcg@5"][plays], 1.0)
+    plays = evaluation.sections["new: day 0"]
+    chance = evaluation.run(Fixed(np.zeros((U, V)))).columns["new: day 0/recall@5"][plays]
+    out = evaluation.events.times_ms[plays][:, None] >= RELEASED
     candidates = (out & (RELEASED > CUT) & (np.arange(V) >= 26)).sum(axis=1)
-    np.testing.assert_allclose(chance.values["recall@5"], np.minimum(5 / candidates, 1.0))
+    np.testing.assert_allclose(chance, np.minimum(5 / candidates, 1.0))
 
 
-@pytest.mark.parametrize("bad", [np.zeros((U, V - 1)), np.full((U, V), np.nan)])
-def test_scores_that_cannot_be_ranked_are_refused(bad):
-    with pytest.raises(ValueError, match="Fixed gave float32"):
+@pytest.mark.parametrize(
+    ("bad", "message"),
+    [
+        (np.zeros((U, V - 1)), "Fixed.scores gave float32"),
+        (np.full((U, V), np.nan), "Fixed scores item 0 NaN for user"),
+    ],
+)
+def test_scores_that_cannot_be_ranked_are_refused(bad, message):
+    with pytest.raises(ValueError, match=message):
         evaluator().run(Fixed(bad))
 
 
@@ -132,26 +190,41 @@ def test_intervals_draw_listeners():
         clustered_bootstrap(values, np.arange(3))
 
 
+def test_weights_are_the_draws_of_the_clustered_bootstrap():
+    values, users = np.random.default_rng(0).random((60, 1)), np.arange(60) % 7
+    drawn = np.concatenate(list(cluster_weights(users, 200, seed=3)))
+    assert drawn.shape == (200, 60) and (drawn[:, users == 2] == drawn[:, [2]]).all()
+    means = drawn @ values / drawn.sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(
+        np.quantile(means, [0.025, 0.975], axis=0), clustered_bootstrap(values, users, 200, seed=3), rtol=1e-12
+    )
+
+
 def test_a_difference_is_that_of_the_means():
     evaluation = evaluator()
-    ours, theirs = (evaluation.run(Fixed(np.random.default_rng(seed).random((U, V))))["discovery"] for seed in (1, 2))
-    found = differences(evaluation.plays.users, ours, theirs, ["recall@5", "ndcg@5"], samples=500)
+    ours, theirs = (evaluation.run(Fixed(np.random.default_rng(seed).random((U, V)))) for seed in (1, 2))
+    found = differences([(theirs, ours)], ["discovery/recall@5", "discovery/ndcg@5"], samples=500)
+    assert len(found) == 2
     for metric, row in found.items():
         assert row["low"] <= row["difference"] <= row["high"]
-        assert row["difference"] == pytest.approx(ours.values[metric].mean() - theirs.values[metric].mean())
-    itself = differences(evaluation.plays.users, ours, ours, ["ndcg@5"], samples=50)["ndcg@5"]
-    assert set(itself.values()) == {0.0, 1.0} and itself["p"] == 1.0
+        assert row["difference"] == pytest.approx(ours.values()[metric] - theirs.values()[metric])
+    itself = differences([(ours, ours)], ["discovery/ndcg@5"], samples=50)["discovery/ndcg@5"]
+    assert itself["p"] == 1.0 and itself["difference"] == itself["low"] == itself["high"] == itself["b_better"] == 0
+
+
+def plays_result(users, values):
+    return Result(unit="play", units=np.arange(len(users)), columns={"x": values}, cluster="user", clusters=users)
 
 
 def test_copies_of_plays_make_no_difference_surer():
     random = np.random.default_rng(0)
     users, values = np.arange(40), random.normal(0.1, 0.5, 40)
-    once = Section(np.arange(40), {"x": values}), Section(np.arange(40), {"x": np.zeros(40)})
-    copied = tuple(Section(np.arange(200), {"x": np.repeat(one.values["x"], 5)}) for one in once)
-    found = differences(users, *once, ["x"], samples=300)["x"]
-    again = differences(np.repeat(users, 5), *copied, ["x"], samples=300)["x"]
-    assert again == pytest.approx(found) and 0.001 < found["p"] < 1
-    assert found["ours_better"] == (values > 0).sum() and found["theirs_better"] == (values < 0).sum()
+    once = plays_result(users, np.zeros(40)), plays_result(users, values)
+    often = np.repeat(users, 5)
+    copied = plays_result(often, np.zeros(200)), plays_result(often, np.repeat(values, 5))
+    found, again = (differences([pair], samples=300)["x"] for pair in (once, copied))
+    assert again == pytest.approx(found | {"n": 200}) and 0.001 < found["p"] < 1
+    assert found["b_better"] == (values > 0).sum() and found["a_better"] == (values < 0).sum()
 
 
 def test_what_is_asked_has_a_hash():
@@ -163,19 +236,21 @@ def test_what_is_asked_has_a_hash():
     assert len({later.hash(), shown.hash(), evaluator(plays).hash()}) == 3
 
 
-def test_results_show_each_recommender_and_section_with_its_interval():
+def test_a_table_has_a_row_a_recommender_and_a_column_a_section():
     evaluation = evaluator()
     found = {name: evaluation.run(Fixed(np.random.default_rng(seed).random((U, V)))) for seed, name in enumerate("a<")}
-    results = PlayResults(found, evaluation, "recall@5", samples=100)
-    head, _, *lines = repr(results).splitlines()
+    names = [name.replace("recall@1", "recall@5") for name in found["a"].shown]
+    table = ResultTable(found, names, samples=100)
+    head, _, *lines, note = str(table).splitlines()
     assert head.startswith("recall@5, plays") and "discovery, light" not in head and "new: " not in head
-    assert f"day 0, {len(found['a']['day 0'].plays)}" in head and len(lines) == 2
-    assert len({len(line) for line in (head, *lines)}) == 1
-    mean, low, high = (f"{value:.3f}".removeprefix("0") for value in results.interval("<", "repeat"))
-    assert lines[1].startswith("< ") and f"{mean} [{low} {high}]" in lines[1]
-    page = results._repr_html_()
+    assert f"day 0, {len(evaluation.sections['day 0'])}" in head and len(lines) == 2
+    assert len({len(line) for line in (head, *lines)}) == 1 and "bootstrap interval over 47 users" in note
+    estimates = {one.name: one for one in found["<"].summary(100)}
+    value, low, high = (f"{number:.3f}".removeprefix("0") for number in estimates["repeat/recall@5"][1:])
+    assert lines[1].startswith("< ") and f"{value} [{low} {high}]" in lines[1]
+    page = table._repr_html_()
     assert (
-        re.search(rf"<td>{mean}<br><small[^>]*>{re.escape(f'[{low} {high}]')}</small></td>", page)
+        re.search(rf"<td>{value}<br><small[^>]*>{re.escape(f'[{low} {high}]')}</small></td>", page)
         and "<th>&lt;</th>" in page
     )
-    assert page.count("<th>") == 1 + len(results.shown()) + 2
+    assert page.count("<th>") == 1 + len(names) + 2

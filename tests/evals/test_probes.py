@@ -13,9 +13,9 @@ from mu.baselines.mlp import MLP, chosen_mlp
 from mu.commands.probe import main
 from mu.data.clips.clips import Target
 from mu.embedding import table
-from mu.evals import clip_scores
 from mu.evals.probes import crossvalidated, few_shot, few_shot_accuracy
 from mu.evals.protocols.probes import linear_of_few
+from mu.evals.results import load
 
 N, GROUPS, FOLDS = 240, 24, 4
 NAMES = ("blue", "green", "red")
@@ -267,9 +267,11 @@ def test_the_command_measures_all_it_is_told_and_saves_it(library, tmp_path, cap
     assert values["colour/accuracy"] > 0.95 and values["tags/roc_auc"] > 0.95 and values["numbers/pearson"] > 0.9
     one, eight = document["few_shot"]["colour"]
     assert (one["shots"], eight["shots"]) == (1, 8) and one["accuracy"] < eight["accuracy"] <= eight["high"]
-    results, about = clip_scores.load(tmp_path / "out" / "seed0")
-    assert results["model"].values() == pytest.approx(values) and about["encoder"]["hash"] == "e" * 64
-    assert set(results["model"].groups) == {f"artist{number:02d}" for number in range(GROUPS)}
+    evaluation = load(tmp_path / "out" / "seed0")
+    assert (
+        evaluation.results["model"].values() == pytest.approx(values) and evaluation.card["encoder"]["hash"] == "e" * 64
+    )
+    assert set(evaluation.results["model"].clusters) == {f"artist{number:02d}" for number in range(GROUPS)}
     assert "/accuracy" in printed and "examples a class" in printed and "over 24 groups of tested clips" in printed
     assert "calibrated fold by fold" in printed
 

@@ -1,14 +1,12 @@
 """The evaluator: who is counted, what is masked, what is refused; and evaluations on disk."""
 
-import json
-
 import numpy as np
 import pytest
 
 from mu.data.logs.interactions import Interactions
-from mu.evals.ranking import RankingEvaluator
-from mu.evals.saving import load_evaluation, save_evaluation
-from mu.evals.table import format_table
+from mu.evals.protocols.ranking import RankingEvaluator
+from mu.evals.results import load, save
+from mu.evals.table import ResultTable
 from mu_kernels import CSR
 from tests.helpers import naive
 
@@ -17,6 +15,9 @@ U, V = 37, 25
 
 class Given:
     """A recommender whose scores are a table; notes what it was shown."""
+
+    dot_product = False
+    time_aware = False
 
     def __init__(self, table):
         self.table = np.asarray(table, np.float32)
@@ -47,23 +48,23 @@ def test_equals_the_slow_twin_and_blocks_and_threads_change_nothing(problem):
     results = []
     for block, threads in ((None, 1), (1, 1), (7, 2)):
         evaluator = RankingEvaluator(
-            test.seen(), train, train.seen(), known, (3, 5), ("recall", "ndcg"), block, threads
+            test.seen(), train, train.seen(), known, ks=(3, 5), users_per_block=block, threads=threads
         )
         results.append(evaluator.run(Given(table)))
-        assert list(results[-1].values) == evaluator.names
+        assert results[-1].names == evaluator.names
     for result in results[1:]:
-        assert all((result.values[name] == results[0].values[name]).all() for name in result.values)
+        assert all((result.columns[name] == results[0].columns[name]).all() for name in result.columns)
     result = results[0]
     targets = [sorted(set(test.row(u).tolist())) for u in range(U)]
-    assert result.users.tolist() == [u for u in range(U) if targets[u]]
-    assert result.n_without_targets == sum(not t for t in targets)
-    assert result.n_targets == sum(map(len, targets))
-    assert result.n_cold_targets == sum(item <= 2 for t in targets for item in t)
-    for at, user in enumerate(result.users):
+    assert result.units.tolist() == [u for u in range(U) if targets[u]]
+    assert result.counts["users without targets"] == sum(not t for t in targets)
+    assert result.counts["targets"] == sum(map(len, targets))
+    assert result.counts["cold targets"] == sum(item <= 2 for t in targets for item in t)
+    for at, user in enumerate(result.units):
         greater, equal = naive.rank_scores([table[user]], [targets[user]], [train.row(user).tolist()])
         chance = [np.clip((5 - g) / e, 0, 1) for g, e in zip(greater, equal, strict=True)]
         mine = sum(p for p, item in zip(chance, targets[user], strict=True) if known[item])
-        assert result.values["recall@5"][at] == pytest.approx(mine / len(targets[user]))
+        assert result.columns["recall@5"][at] == pytest.approx(mine / len(targets[user]))
 
 
 def test_recommender_sees_each_user_with_a_target_once_with_their_history(problem):
@@ -78,11 +79,11 @@ def test_masks_leave_targets_in_and_masking_validation_can_only_help_the_rest(pr
     train, test, table = problem
     everything = CSR.from_pairs(np.repeat(np.arange(U), V), np.tile(np.arange(V), U), U, V)
     alone = RankingEvaluator(test.seen(), train, everything, ks=(10,), metrics=("recall",)).run(Given(table))
-    assert (alone.values["recall@10"] == 1).all()  # only targets compete
+    assert (alone.columns["recall@10"] == 1).all()  # only targets compete
     masks = (train.seen(), train.seen().union(log_of([[u % V] for u in range(U)]).seen()))
     few, more = (RankingEvaluator(test.seen(), train, mask).run(Given(table)) for mask in masks)
-    assert few.task_hash != more.task_hash
-    assert all((more.values[name] >= few.values[name] - 1e-12).all() for name in few.values)
+    assert few.same != more.same
+    assert all((more.columns[name] >= few.columns[name] - 1e-12).all() for name in few.columns)
 
 
 def test_oracle_is_perfect_and_constant_is_at_chance(problem):
@@ -90,9 +91,11 @@ def test_oracle_is_perfect_and_constant_is_at_chance(problem):
     table = np.zeros((U, V))
     for user in range(U):
         table[user, test.row(user)] = 1
-    evaluator = RankingEvaluator(test.seen(), test, ks=(5,), metrics=("recall", "ndcg", "map", "mrr", "hr"))
-    assert evaluator.run(Given(table)).means() == pytest.approx(dict.fromkeys(evaluator.names, 1.0))
-    assert evaluator.run(Given(np.zeros((U, V)))).means()["recall@5"] == pytest.approx(5 / V)
+    evaluator = RankingEvaluator(
+        test.seen(), test, ks=(5,), metrics=("recall", "ndcg", "average_precision", "reciprocal_rank", "hit_rate")
+    )
+    assert evaluator.run(Given(table)).values() == pytest.approx(dict.fromkeys(evaluator.names, 1.0))
+    assert evaluator.run(Given(np.zeros((U, V)))).values()["recall@5"] == pytest.approx(5 / V)
 
 
 def test_faulty_scores_are_refused(problem):
@@ -130,28 +133,26 @@ def test_problems_that_make_no_sense_are_refused(problem):
 
 def test_evaluations_survive_the_disk(problem, tmp_path):
     train, test, table = problem
-    evaluator = RankingEvaluator(test.seen(), train, known=np.arange(V) > 2)
+    evaluator = RankingEvaluator(test.seen(), train, known=np.arange(V) > 2, same={"split": "abc"})
     results = {"model": evaluator.run(Given(table)), "zero": evaluator.run(Given(0 * table))}
+    folder = tmp_path / "run" / "evaluation" / "ranking"
     for _ in range(2):  # the second replaces the first
-        save_evaluation(tmp_path / "run" / "evaluation", results, "abc", {"split": "given"}, samples=50)
-    assert sorted(p.name for p in (tmp_path / "run" / "evaluation").iterdir()) == [
-        "evaluation.json",
-        "per_user.npz",
-    ]
-    for folder in (tmp_path / "run", tmp_path / "run" / "evaluation"):
-        loaded = load_evaluation(folder)
-        assert (loaded.split_hash, loaded.protocol) == ("abc", {"split": "given"})
+        save(folder, results, {"step": 7}, samples=50)
+    assert sorted(path.name for path in folder.iterdir()) == ["evaluation.json", "units.npz"]
+    for place in (tmp_path / "run", folder):
+        loaded = load(place)
+        assert (loaded.card, loaded.folder) == ({"step": 7}, folder)
         assert list(loaded.results) == ["model", "zero"]
         for name, result in loaded.results.items():
-            assert (result.users == results[name].users).all()
-            assert result.n_cold_targets == results[name].n_cold_targets > 0
-            assert all((result.values[m] == v).all() for m, v in results[name].values.items())
-    about = json.loads((tmp_path / "run" / "evaluation" / "evaluation.json").read_text())
-    row = about["rows"]["model"]["ndcg@10"]
-    assert row["low"] < row["mean"] < row["high"]
-    assert row["mean"] == results["model"].means()["ndcg@10"]
-    text = format_table(results, samples=50)
-    assert f"{row['mean']:.4f} [{row['low']:.4f}, {row['high']:.4f}]" in text
+            assert (result.units == results[name].units).all() and result.same["split"] == "abc"
+            assert result.counts["cold targets"] == results[name].counts["cold targets"] > 0
+            assert all((result.columns[m] == v).all() for m, v in results[name].columns.items())
+            assert result.summary(50) == results[name].summary(50) == list(loaded.rows[name].values())
+    row = loaded.rows["model"]["ndcg@10"]
+    assert row.low < row.value < row.high
+    assert row.value == results["model"].values()["ndcg@10"]
+    text = str(ResultTable(results, samples=50))
+    assert f"{row.value:.4f} [{row.low:.4f}, {row.high:.4f}]" in text
     assert "users without targets left out" in text and "unseen in training, counted as misses" in text
     assert len(text.splitlines()) == 5
 
@@ -159,19 +160,34 @@ def test_evaluations_survive_the_disk(problem, tmp_path):
 def test_wide_tables_are_turned_round(problem):
     train, test, table = problem
     evaluator = RankingEvaluator(test.seen(), train, ks=(1, 2, 3, 4))
-    text = format_table({"model": evaluator.run(Given(table))}, samples=10)
+    text = str(ResultTable({"model": evaluator.run(Given(table))}, samples=10))
     assert [line.split()[0] for line in text.splitlines()[2:-1]] == evaluator.names
 
 
 def test_broken_evaluations_are_refused(problem, tmp_path):
     train, test, table = problem
     with pytest.raises(FileNotFoundError, match="no evaluation at"):
-        load_evaluation(tmp_path)
+        load(tmp_path)
     result = RankingEvaluator(test.seen(), train).run(Given(table))
-    save_evaluation(tmp_path, {"model": result}, "abc", {}, samples=10)
+    save(tmp_path, {"model": result}, {}, samples=10)
     with pytest.raises(ValueError, match="another evaluator"):
         other = RankingEvaluator(test.seen(), train, train.seen()).run(Given(table))
-        save_evaluation(tmp_path, {"model": result, "other": other}, "abc", {}, samples=10)
-    (tmp_path / "per_user.npz").write_bytes(b"cut")
+        save(tmp_path, {"model": result, "other": other}, {}, samples=10)
+    (tmp_path / "units.npz").write_bytes(b"cut")
     with pytest.raises(ValueError, match=r"is not the file that evaluation.json describes"):
-        load_evaluation(tmp_path)
+        load(tmp_path)
+    (tmp_path / "evaluation.json").write_text('{"format_version": 1}')
+    with pytest.raises(ValueError, match=r"format_version 1; this version of mu reads 2: evaluate again"):
+        load(tmp_path)
+
+
+def test_of_several_evaluations_one_is_named(problem, tmp_path):
+    train, test, table = problem
+    result = RankingEvaluator(test.seen(), train).run(Given(table))
+    for name in ("one", "two"):
+        save(tmp_path / "evaluation" / name, {"model": result}, {"name": name}, samples=5)
+    assert load(tmp_path, "two").card == {"name": "two"}
+    with pytest.raises(ValueError, match="holds the evaluations one, two: choose one by --eval=NAME"):
+        load(tmp_path)
+    with pytest.raises(ValueError, match="none is 'three'"):
+        load(tmp_path, "three")

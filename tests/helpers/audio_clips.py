@@ -83,7 +83,7 @@ def tiny_audio_config(**changes):
     config.model = {"name": "mu.models.audio_encoder:AudioEncoder", "size": "xs", "n_mels": 32, "fmin_hz": 50.0}
     config.task = {"name": "mu.tasks.clip_targets:ClipTargets"}
     config.optimizer = {"name": "mu.training.optim:adamw_cosine", "learning_rate": 3e-3}
-    config.evaluation = {"name": "mu.evals.protocols.clips:ClipScores", "bootstrap_samples": 50}
+    config.evaluation = {"name": "mu.evals.protocols._bridge:ClipScores", "bootstrap_samples": 50}
     config.best.metric = "valid/pitch/accuracy"
     config.baselines = {}
     config.ema_decay = 0.9

@@ -134,11 +134,11 @@ def metrics_of_order(order, targets, n_targets, k):
     ideal = sum(1 / np.log2(rank + 1) for rank in range(1, min(n_targets, k) + 1))
     return {
         "recall": len(hits) / n_targets,
-        "hr": float(bool(hits)),
+        "hit_rate": float(bool(hits)),
         "precision": len(hits) / k,
         "ndcg": sum(1 / np.log2(rank + 1) for rank in hits) / ideal,
-        "mrr": 1 / hits[0] if hits else 0.0,
-        "map": sum((n + 1) / rank for n, rank in enumerate(hits)) / min(n_targets, k),
+        "reciprocal_rank": 1 / hits[0] if hits else 0.0,
+        "average_precision": sum((n + 1) / rank for n, rank in enumerate(hits)) / min(n_targets, k),
     }
 
 

@@ -24,12 +24,13 @@ import mu.config
 import mu.setup
 from mu.audio.mel import hz_to_mel
 from mu.commands import report
-from mu.evals import clip_scores
+from mu.evals.predictions import Predictions
+from mu.evals.result import Estimate
+from mu.evals.results import load, save
 from mu.report import charts, clip_tables, point_map, spectrograms, training
 from mu.report.audio import Piece, Sounds, mp3
 from mu.report.neighbours import nearest, principal_plane, unit
 from mu.report.page import Notice, Section, coordinate, environment, render
-from mu.report.shim import Estimate, Predictions
 from mu.report.verdicts import by_error, errors, listed_places, verdict
 from mu.train import train
 from mu.training.sharding import make_mesh
@@ -97,7 +98,7 @@ def config_of(library, **data):
     config.batches = {"name": "mu.data.batches.clips:ClipBatches", "clips_per_batch": 4, "crop_s": 0.32}
     config.model = {"name": "mu.models.audio_encoder:AudioEncoder", "size": "xs", "n_mels": 16}
     config.task = {"name": "mu.tasks.clip_targets:ClipTargets"}
-    config.evaluation = {"name": "mu.evals.protocols.clips:ClipScores", "bootstrap_samples": 60}
+    config.evaluation = {"name": "mu.evals.protocols._bridge:ClipScores", "bootstrap_samples": 60}
     config.best = {"metric": "valid/kind/accuracy", "patience": None}
     config.baselines = {}
     config.update(total_steps=3, evaluate_every_steps=2, log_every_steps=1)
@@ -109,9 +110,8 @@ def run(standard, library, tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs") / "first"
     train(config_of(library), folder)
     # A baseline's answers, beside the model's.
-    found, about = clip_scores.load(folder)
-    about = {key: about[key] for key in ("split", "split_hash", "part", "refit", "step", "seed")}
-    clip_scores.save(folder / "evaluation", found | {"guess": found["model"]}, about, samples=60, seed=0)
+    found = load(folder)
+    save(found.folder, found.results | {"guess": found.results["model"]}, found.card, samples=60)
     return folder
 
 
@@ -182,9 +182,8 @@ def test_the_page_has_its_parts(page, run):
         "by_column (column_name part, fold 0)", "clip7.wav", BELLS,
     ):  # fmt: skip
         assert words in found.text, words
-    _, about = clip_scores.load(run)
-    row = about["rows"]["model"]["kind/accuracy"]
-    assert f"{row['value']:.3f} [{row['low']:.3f}, {row['high']:.3f}]" in found.text
+    row = load(run).rows["model"]["kind/accuracy"]
+    assert f"{row.value:.3f} [{row.low:.3f}, {row.high:.3f}]" in found.text
     assert json.loads((run / "config.json").read_text())["model"]["size"] == "xs" and '"size": "xs"' in found.text
     assert len(page) < 6e6
 
@@ -263,9 +262,9 @@ def test_a_seed_of_a_cross_validation_is_a_run_too(run, tmp_path):
     seed = tmp_path / "folds" / "seed0"
     shutil.copytree(run, seed / "fold0")
     shutil.copytree(run, seed / "fold1", ignore=shutil.ignore_patterns("checkpoints"))
-    found, _ = clip_scores.load(run)
+    found = load(run).results
     about = {"config": "experiments/x.py:<y>", "changes": {}, "folds": 2, "part": "test", "seed": 0, "split": "pooled"}
-    clip_scores.save(seed / "evaluation", found, about, samples=60, seed=0)
+    save(seed / "evaluation" / "clips", found, about, samples=60)
     assert called(seed) == 0
     words = Parsed((seed / "report.html").read_text(encoding="utf-8")).text
     assert "folds/seed0" in words and "experiments/x.py:<y>" in words and "2 folds pooled" in words
@@ -321,8 +320,8 @@ def test_without_checkpoint_and_log_the_sound_remains(run, tmp_path, capsys):
         (None, "there is no run"),
         ({}, "holds no run (config.json is missing); make one with `mu train`"),
         ({"config.json": "{}"}, "has no evaluation: let `mu train` reach its end"),
-        ({"config.json": "{}", "evaluation/evaluation.json": '{"format_version": 1}'}, "is a run on a log"),
-        ({"crossvalidation.json": "{}", "seed3/evaluation/evaluation.json": "{}"}, "a page is of one of its seeds: "),
+        ({"config.json": "{}", "evaluation/ranking/evaluation.json": '{"unit": "user"}'}, "is a run on a log"),
+        ({"crossvalidation.json": "{}", "seed3/evaluation/x/evaluation.json": "{}"}, "a page is of one of its seeds: "),
     ],
 )
 def test_what_is_no_run_on_audio_is_refused(tmp_path, capsys, files, words):

@@ -5,6 +5,7 @@ import re
 import numpy as np
 import pytest
 
+from mu.evals.result import Estimate
 from mu.report import user_page as user_page_module
 from mu.report.categories import category_chart
 from mu.report.charts import Frame
@@ -14,7 +15,6 @@ from mu.report.listening import page
 from mu.report.listening_run import ColdStartListener, ColdStartTrack, ListeningRun, Row, Sections, UserPage
 from mu.report.page import environment
 from mu.report.read import RunFacts
-from mu.report.shim import Estimate
 from mu.report.split_log import SplitLog
 from mu.report.user_page import RECOMMENDED, median_place, user_page
 from tests.helpers.listening_logs import make_listening

@@ -9,7 +9,7 @@ import pytest
 import mu.setup
 from mu.config import ConfigError
 from mu.data.loader import loader
-from mu.evals import clip_scores
+from mu.evals.results import load
 from mu.setup import restore
 from mu.train import train
 from mu.training.sharding import make_mesh, put_batch
@@ -42,7 +42,7 @@ def test_a_run_learns_to_tell_pitches_and_stops_and_goes_on_bit_for_bit(tmp_path
     results = train(tiny_audio_config(**options), tmp_path / "unbroken")
     lines = logged(tmp_path / "unbroken")
     assert [line["step"] for line in lines if "valid/pitch/accuracy" in line] == [6, 12]
-    assert set(results) == {"model"} and (tmp_path / "unbroken" / "evaluation" / "clips.npz").is_file()
+    assert set(results) == {"model"} and (tmp_path / "unbroken" / "evaluation" / "clips" / "units.npz").is_file()
     for step in (2, 8):
         monkeypatch.setattr(Breaking, "at", step)
         monkeypatch.setattr(Breaking, "what", staticmethod(lambda: (_ for _ in ()).throw(OSError("no space left"))))
@@ -72,10 +72,10 @@ def test_tones_are_learnt_beside_the_baseline(tmp_path):
     setup, state, step = restore(tmp_path)
     test = setup.split.test
     said = setup.evaluation.predictions(state, test)
-    np.testing.assert_allclose(said["pitch"], results["model"].said["pitch"].scores, rtol=1e-5)
+    np.testing.assert_allclose(said["pitch"], results["model"].arrays["pitch/scores"], rtol=1e-5)
     np.testing.assert_allclose(said["pitch"].sum(axis=1), 1.0, rtol=1e-5)
-    saved, about = clip_scores.load(tmp_path)
-    assert about["step"] == step and saved["model"].values() == results["model"].values()
+    saved = load(tmp_path)
+    assert saved.card["step"] == step and saved.results["model"].values() == results["model"].values()
 
 
 def test_predictions_do_not_depend_on_what_else_is_predicted(tmp_path):

@@ -11,7 +11,7 @@ import pytest
 
 import mu.setup
 from mu.commands import evaluate, recommend
-from mu.evals.saving import load_evaluation
+from mu.evals.results import load
 from mu.inference.track_content import TimedScores
 from mu.train import train
 from mu.training.sharding import make_mesh
@@ -152,12 +152,12 @@ def test_without_measures_only_what_is_lost_is_said(capsys):
 
 
 def test_evaluating_again_gives_what_training_wrote(run, capsys, tmp_path):
-    before = load_evaluation(run / "evaluation")
+    before = load(run)
     assert evaluate.main([str(run), f"--output={tmp_path / 'again'}"]) == 0
-    again = load_evaluation(tmp_path / "again")
-    assert again.split_hash == before.split_hash
-    for name, values in before.results["model"].values.items():
-        np.testing.assert_array_equal(again.results["model"].values[name], values)
+    again = load(tmp_path / "again")
+    assert again.card["split_hash"] == before.card["split_hash"]
+    for name, values in before.results["model"].columns.items():
+        np.testing.assert_array_equal(again.results["model"].columns[name], values)
     assert "recall@10" in capsys.readouterr().out
 
 
@@ -165,9 +165,16 @@ def test_other_measures_go_to_a_folder_of_their_own(run, capsys, tmp_path):
     with pytest.raises(SystemExit):
         evaluate.main([str(run), "--ks=3"])
     assert "need --output" in capsys.readouterr().err
-    arguments = [str(run), "--ks=3,5", "--metrics=mrr,map", "--part=valid", f"--output={tmp_path / 'mine'}"]
+    arguments = [
+        str(run),
+        "--ks=3,5",
+        "--metrics=reciprocal_rank,precision",
+        "--part=valid",
+        f"--output={tmp_path / 'mine'}",
+    ]
     assert evaluate.main(arguments) == 0
-    assert set(load_evaluation(tmp_path / "mine").results["model"].values) == {"mrr@3", "mrr@5", "map@3", "map@5"}
+    names = ("reciprocal_rank", "precision")
+    assert set(load(tmp_path / "mine").results["model"].columns) == {f"{name}@{k}" for name in names for k in (3, 5)}
 
 
 def test_results_that_cannot_be_written_are_said(run, tmp_path, capsys):

@@ -7,7 +7,7 @@ import pytest
 from mu.commands.crossvalidate import crossvalidate
 from mu.commands.crossvalidate import main as crossvalidate_main
 from mu.config import ConfigError
-from mu.evals import clip_scores
+from mu.evals.results import load
 
 CONFIG = """
 from mu.config import parse_arg
@@ -45,8 +45,8 @@ def test_crossvalidation_judges_every_clip_once_and_goes_on(config, tmp_path, ca
     assert row["low"] <= row["value"] <= row["high"] and len(row["folds"]) == 3 and set(row["seeds"]) == {0, 1}
     assert "worst fold" in capsys.readouterr().out
     for seed in (0, 1):
-        pooled, _ = clip_scores.load(runs / f"seed{seed}")
-        assert sorted(pooled["model"].clips) == [f"clip{at:03d}.wav" for at in range(48)]
+        pooled = load(runs / f"seed{seed}").results["model"]
+        assert sorted(pooled.units) == [f"clip{at:03d}.wav" for at in range(48)]
         for fold in range(3):
             resolved = json.loads((runs / f"seed{seed}" / f"fold{fold}" / "config.json").read_text())
             assert resolved["start_from"] == f"{tmp_path}/masked/seed{seed}/fold{fold}"

@@ -15,7 +15,7 @@ from mu.commands.recommend_new import described
 from mu.data.clips.clips import load as load_clips
 from mu.data.features import TrackHistories
 from mu.data.listening.listening import clip_rows, load
-from mu.evals.protocols.plays import HEARD
+from mu.evals.protocols._bridge import HEARD
 from mu.setup import restore
 from mu.train import train
 from tests.helpers.audio_files import write
@@ -186,7 +186,9 @@ def test_a_catalogue_without_audio_trains_on_the_rest(folder, tmp_path, capsys):
     silent = [word for word in silent if "audio.n_mels" not in word]
     with pytest.warns(UserWarning, match="no track has audio: the model's audio part is switched off"):
         assert main(["train", *silent, "--config.total_steps=2", f"--workdir={tmp_path}"]) == 0
-    assert "content_of_model" not in capsys.readouterr().out and not (tmp_path / "evaluation" / HEARD).exists()
+    assert (
+        "content_of_model" not in capsys.readouterr().out and not (tmp_path / "evaluation" / "plays" / HEARD).exists()
+    )
     with pytest.warns(UserWarning):
         assert main(["recommend", str(tmp_path), "--user=u3", "--k=3"]) == 0
         capsys.readouterr()
@@ -218,11 +220,11 @@ def test_the_run_says_how_many_tracks_have_no_audio(run):
 
 def test_what_was_heard_is_kept_and_gives_what_hearing_anew_gives(run, restored, tmp_path, capsys):
     setup, state, _ = restored
-    about = json.loads((run / "evaluation" / "evaluation.json").read_text())
+    about = json.loads((run / "evaluation" / "plays" / "evaluation.json").read_text())
     kept = setup.evaluation.measured(state, run / "evaluation")
-    anew = setup.evaluation.recommender(state, about["fresh_boost"])
-    assert kept.boost == anew.boost == about["fresh_boost"]
-    heard = np.load(run / "evaluation" / HEARD)
+    anew = setup.evaluation.recommender(state, about["run"]["fresh_boost"])
+    assert kept.boost == anew.boost == about["run"]["fresh_boost"]
+    heard = np.load(run / "evaluation" / "plays" / HEARD)
     np.testing.assert_array_equal(kept.rows["content"], heard)
     np.testing.assert_allclose(anew.rows["content"], heard, atol=1e-5)
     np.testing.assert_allclose(kept.vectors, anew.vectors, atol=1e-5)
@@ -230,12 +232,13 @@ def test_what_was_heard_is_kept_and_gives_what_hearing_anew_gives(run, restored,
     assert not heard[silent].any() and np.delete(heard, silent, axis=0).any(axis=1).all()
     # It is read, not heard; of another shape it is heard.
     copy = shutil.copytree(run / "evaluation", tmp_path / "evaluation")
-    np.save(copy / HEARD, heard + 1)
+    np.save(copy / "plays" / HEARD, heard + 1)
     np.testing.assert_array_equal(setup.evaluation.measured(state, copy).rows["content"], heard + 1)
-    np.save(copy / HEARD, heard[1:])
+    np.save(copy / "plays" / HEARD, heard[1:])
     np.testing.assert_allclose(setup.evaluation.measured(state, copy).rows["content"], heard, atol=1e-5)
     # Of other weights it is not taken.
-    (copy / "evaluation.json").write_text(json.dumps(about | {"weights_hash": "0" * 64}))
+    about["run"]["weights_hash"] = "0" * 64
+    (copy / "plays" / "evaluation.json").write_text(json.dumps(about))
     assert setup.evaluation.measured(state, copy) is None
     assert recommend.recommender_of(tmp_path, setup, state).boost == 0.0
     assert "is missing or of other weights: new tracks get no boost" in capsys.readouterr().err
@@ -258,7 +261,7 @@ def by_hand(restored, user, log, boost):
 
 
 def boost_of(run):
-    return json.loads((run / "evaluation" / "evaluation.json").read_text())["fresh_boost"]
+    return json.loads((run / "evaluation" / "plays" / "evaluation.json").read_text())["run"]["fresh_boost"]
 
 
 def called(capsys, *words):

@@ -13,7 +13,7 @@ import pytest
 import mu.setup
 import mu.train
 from mu.config import ConfigError
-from mu.evals.protocols.ranking import Ranking
+from mu.evals.protocols._bridge import Asked, Ranking
 from mu.setup import restore
 from mu.train import NotFinite, all_finite, train
 from mu.training.sharding import make_mesh
@@ -75,14 +75,14 @@ def test_a_run_learns_and_says_what_it_was(unbroken, log):
 def test_the_same_command_again_only_tests_again(unbroken, log, tmp_path):
     folder = copied(unbroken, tmp_path)
     results = train(tiny_config(log, **OPTIONS), folder)
-    assert results["model"].means() == unbroken[1]["model"].means()
+    assert results["model"].values() == unbroken[1]["model"].values()
     assert_same_run(folder, unbroken[0])
 
 
 def test_what_is_tested_are_the_best_weights(unbroken):
     setup, state, step = restore(unbroken[0])
-    found = setup.evaluation.evaluators["test"].run(setup.evaluation.recommender(state))
-    assert found.means() == unbroken[1]["model"].means()
+    found = setup.evaluation.evaluators["test"].run(Asked(setup.evaluation.recommender(state)))
+    assert found.values() == unbroken[1]["model"].values()
     values = {line["step"]: line["valid/ndcg@10"] for line in logged(unbroken[0]) if "valid/ndcg@10" in line}
     assert step == max(values, key=values.get)
 
@@ -98,7 +98,7 @@ def test_a_run_that_fails_anywhere_and_goes_on_equals_an_unbroken_one(unbroken, 
             train(config, tmp_path)
     results = train(tiny_config(log, **OPTIONS), tmp_path)
     assert_same_run(tmp_path, unbroken[0])
-    assert results["model"].means() == unbroken[1]["model"].means()
+    assert results["model"].values() == unbroken[1]["model"].values()
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -267,12 +267,12 @@ def test_a_run_stops_out_of_patience_and_tests_its_best(log, tmp_path, monkeypat
     setup, state, step = restore(tmp_path)
     assert step == 4 and int(state["step"]) == 4
     assert sorted(int(path.name) for path in (tmp_path / "checkpoints").iterdir()) == [4, 8]  # the best and the latest
-    found = setup.evaluation.evaluators["test"].run(setup.evaluation.recommender(state))
-    assert found.means() == results["model"].means()
+    found = setup.evaluation.evaluators["test"].run(Asked(setup.evaluation.recommender(state)))
+    assert found.values() == results["model"].values()
     # Taken up again it stays stopped.
     lines = logged(tmp_path)
     again = train(config, tmp_path)
-    assert logged(tmp_path) == lines and again["model"].means() == results["model"].means()
+    assert logged(tmp_path) == lines and again["model"].values() == results["model"].values()
 
 
 def test_patience_is_counted_across_an_interruption(log, tmp_path, monkeypatch):

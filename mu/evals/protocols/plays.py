@@ -1,270 +1,270 @@
-"""Runs on logs with audio: every test play ranked among what was out, by how new its track was, beside baselines."""
+"""Plays protocol: the track of every test play ranked among the tracks that were out then, by the track's age."""
 
+import dataclasses
 import hashlib
-import io
-import json
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Any, Self
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-import jax
 import numpy as np
-from flax import nnx
 
-from mu.baselines.content import ContentNeighbours
-from mu.data.logs.interactions import Interactions
-from mu.evals.plays import PlayEvaluator, PlayResults, Plays
-from mu.files import write_json, write_whole
-from mu.inference.recommender import Encoder, TrainedRecommender
-from mu.inference.track_content import Hearing, TimedScores
-from mu.setup import Setup, restore
-from mu.training.state import weights
+from mu.evals.metrics.loading import at_cutoffs, check_cutoffs, metric_paths
+from mu.evals.metrics.ranks import target_ranks
+from mu.evals.protocols.catalogue import QUERY_BLOCK, user_queries, user_scores
+from mu.evals.result import Result
+from mu_kernels import CSR
 
-BOOST_STEP, MOST_BOOST = 0.25, 8.0
-HEARD = "heard.npy"
+# Scores of so many bytes at once.
+BLOCK_BYTES = 64 << 20
+DAY_MS = 24 * 3600 * 1000
+# Name -> days since release, first and one past the last, of plays of tracks that came out after training ended.
+AGES = {"day 0": (0, 1), "days 1-6": (1, 7), "weeks 1-3": (7, 28), "weeks 4-": (28, 1 << 30)}
 
 
-class PlayScores:
-    """Measures on a global temporal split: histories end where the part begins.
+@dataclasses.dataclass(frozen=True, eq=False)
+class PlayEvents:
+    """Test plays. E plays.
 
-    During training the tracks count with what was last heard of them, and those that were never heard are heard then;
-    the report hears all of them anew. Models without audio, or that do not know the time, are measured alike.
+    Attributes:
+      users: int64 [E].
+      tracks: int32 [E].
+      times_ms: int64 [E].
+    """
 
-    A model that knows the time is shown with a boost of fresh tracks (`mu.inference.track_content.TimedScores`), the
-    largest that costs the plays of known tracks at most `fresh_cost` on the validation part, and without it as
-    'model_unboosted'.
+    users: np.ndarray
+    tracks: np.ndarray
+    times_ms: np.ndarray
+
+
+class PlayEvaluator:
+    """Ranks the track of each play among the tracks that were out then.
+
+    Recommenders are given what a listener played before the test. Sections:
+
+      discovery            tracks that training knows and this listener has not played; among all not played
+      discovery, light     of listeners with fewer plays than the median; 'discovery, heavy' of the others
+      repeat               tracks that the listener has played; among those
+      day 0, days 1-6, ... tracks that came out after training ended, by their age; among all not played
+      new: day 0, ...      the same plays; among the tracks that came out after training ended
+
+    Plays of a track before its release are left out, then a listener's second play of a track in the test. First plays
+    of tracks that came out before training ended, and that nobody played in it, are in no section.
 
     Args:
-      setup: of a run on `mu.data.listening.listening`.
-      fresh_cost: share of the first metric's mean over 'discovery' that the boost may cost; 0 for no boost.
-      metrics, ks: as of `mu.evals.plays.PlayEvaluator`.
+      plays: of the test, in any order.
+      histories: log of the same users, what they played before.
+      released_ms: int64 [V], -1 where it is not known: such a track is always out.
+      trained_until_ms: tracks out later than this are new.
+      known: bool [V], tracks that training has seen.
+      ks: cut-offs.
+      metrics: names or paths of ranking metrics (`mu.evals.metrics`): metric(ranks, k).
+      same: what results must agree in to be compared, beside plays, histories and candidates.
       bootstrap_samples: of the intervals.
 
     Attributes:
+      events: the plays that are ranked.
+      histories: as given.
+      released_ms: as given.
+      known: as given.
+      new: bool [V], tracks that came out after training ended.
+      sections: name -> int64 [n], the plays of each section that has any.
       names: 'discovery/recall@20' and so on.
     """
 
     def __init__(
         self,
-        setup: Setup,
+        plays: PlayEvents,
+        histories: Any,
+        released_ms: np.ndarray,
+        trained_until_ms: int,
+        known: np.ndarray,
         *,
-        metrics: tuple[str, ...] = ("recall", "ndcg"),
-        ks: tuple[int, ...] = (20,),
-        fresh_cost: float = 0.05,
+        ks: Sequence[int] = (20,),
+        metrics: Sequence[str] = ("recall", "ndcg"),
+        same: Mapping[str, str] | None = None,
         bootstrap_samples: int = 1000,
     ):
+        check_cutoffs(ks)
         if bootstrap_samples < 1:
             raise ValueError(f"bootstrap_samples={bootstrap_samples}; it must be at least 1")
-        if not 0 <= fresh_cost < 1:
-            raise ValueError(f"fresh_cost={fresh_cost}; it must lie in [0, 1)")
-        self._setup, self._samples, self._fresh_cost = setup, bootstrap_samples, fresh_cost
-        split, data = setup.split, setup.data
-        options: dict[str, Any] = {
-            "released_ms": data.released_ms,
-            "trained_until_ms": setup.train.end_ms,
-            "known": setup.train.counts() > 0,
-            "ks": ks,
-            "metrics": metrics,
-        }
-        self.evaluators = {
-            "valid": PlayEvaluator(plays_of(split.valid), split.train, **options),
-            "test": PlayEvaluator(plays_of(split.test), split.train.merged(split.valid), **options),
-        }
-        self.metrics = [f"{metric}@{k}" for metric in metrics for k in ks]
-        self.names = [f"{name}/{metric}" for name in self.evaluators["valid"].names for metric in self.metrics]
-        self.encoder = Encoder(setup.model, setup.task, setup.batches.features)
-        self._hearing = Hearing(setup.model, setup.batches) if "content" in setup.model_tables else None
-        self._timed = hasattr(nnx.merge(setup.model, weights(setup.state)[0]), "age_bias")
+        self._ks, self._metrics = tuple(int(k) for k in ks), metric_paths(metrics)
+        self.events = _first_plays(plays, released_ms)
+        self.histories, self.released_ms = histories, released_ms
+        self.known = known
+        self.new = (released_ms > trained_until_ms) & ~known
+        self._seen: CSR = histories.seen()
+        self.sections = self._sections()
+        columns = [f"{metric}@{k}" for metric in self._metrics for k in self._ks]
+        self.names = [f"{section}/{column}" for section in self.sections for column in columns]
+        # Sections that share no play.
+        apart = [name for name in self.sections if not name.startswith(("discovery,", "new: "))]
+        self._shown = tuple(f"{section}/{columns[0]}" for section in apart)
+        self._same = {**(same or {}), "plays, histories and candidates": self.hash()}
+        self.bootstrap_samples = bootstrap_samples
 
-    def recommender(
-        self, state: Mapping[str, Any], boost: float = 0.0, unheard_only: bool = False
-    ) -> TimedScores | TrainedRecommender:
-        """The model with the weights of `state`, which hears all tracks anew, or those that it has never heard."""
-        params, rows = weights(state)
-        if self._hearing is None:
-            return self._with(state, boost)
-        known = np.asarray(rows["content"])
-        tracks = np.all(known == 0, axis=1) if unheard_only else None
-        return self._with(state, boost, self._hearing.content(params, known, tracks))
-
-    def measured(self, state: Mapping[str, Any], folder: Path) -> TimedScores | TrainedRecommender | None:
-        """The model as `report` measured it: with the boost it chose, and what was heard then; or None.
+    def run(self, recommender: Any) -> Result:
+        """Ranks the track of every play.
 
         Args:
-          state: of a run.
-          folder: where `report` wrote. None is the answer where it has not, or of other weights.
-        """
-        file = folder / "evaluation.json"
-        about = json.loads(file.read_text()) if file.is_file() else {}
-        if about.get("kind") != "plays" or about.get("weights_hash") != weights_hash(state):
-            return None
-        heard, boost = folder / HEARD, about["fresh_boost"]
-        if self._hearing is None or not heard.is_file():
-            return self.recommender(state, boost)
-        content = np.load(heard)
-        if content.shape != weights(state)[1]["content"].shape:
-            return self.recommender(state, boost)
-        return self._with(state, boost, content)
-
-    def _with(
-        self, state: Mapping[str, Any], boost: float, content: np.ndarray | None = None
-    ) -> TimedScores | TrainedRecommender:
-        """The model with `content` in place of what the state holds of the tracks' sound."""
-        if not self._timed:
-            return TrainedRecommender(self.encoder, state)
-        params, rows = weights(state)
-        if content is not None:
-            rows = {**rows, "content": content}
-        return TimedScores(self.encoder, self._setup.model, params, rows, self._setup.train.days, boost)
-
-    def means(self, state: Mapping[str, Any]) -> dict[str, float]:
-        """The means over the plays of each section of the validation part, without a boost."""
-        found = self.evaluators["valid"].run(self.recommender(state, unheard_only=True))
-        return {
-            f"{name}/{metric}": float(section.values[metric].mean())
-            for name, section in found.items()
-            for metric in self.metrics
-        }
-
-    def boost(self, recommender: Any) -> float:
-        """The largest of 0, 1/4, 1/2, ... that costs no more than `fresh_cost` says; 0 where none costs anything.
-
-        Args:
-          recommender: `boosted(boost)` gives it with another boost.
-        """
-        evaluator, metric = self.evaluators["valid"], self.metrics[0]
-        if "discovery" not in evaluator.names:
-            return 0.0
-
-        def mean(boost: float) -> float:
-            return float(evaluator.run(recommender.boosted(boost))["discovery"].values[metric].mean())
-
-        without = mean(0.0)
-        # No track was fresh, or no known track found: the validation part says nothing of what a boost costs.
-        if mean(MOST_BOOST) == without:
-            return 0.0
-        least, low, high = (1.0 - self._fresh_cost) * without, 0, round(MOST_BOOST / BOOST_STEP)
-        while low < high:  # the larger the boost, the less room is left for other tracks
-            middle = (low + high + 1) // 2
-            low, high = (middle, high) if mean(middle * BOOST_STEP) >= least else (low, middle - 1)
-        return low * BOOST_STEP
-
-    def report(self, part: str, state: Mapping[str, Any], output: Path, step: int) -> PlayResults:
-        """Measures on `part`, writes evaluation.json, plays.npz and table.txt to `output`, prints the table.
-
-        Of models that hear, heard.npy is what they hear of each track, float32 [V, A]: see `measured`.
-
-        Returns:
-          {'model': {section: ...}, baseline: ...}.
-        """
-        setup, evaluator = self._setup, self.evaluators[part]
-        recommender, boost = self.recommender(state), 0.0
-        # A refit has learnt the validation part: how it ranks that says nothing of what a boost costs.
-        if isinstance(recommender, TimedScores) and self._fresh_cost and not setup.config.refit:
-            boost = self.boost(recommender)
-            results = {
-                "model": evaluator.run(recommender.boosted(boost)),
-                "model_unboosted": evaluator.run(recommender),
-            }
-        else:
-            results = {"model": evaluator.run(recommender)}
-        if isinstance(recommender, TimedScores) and self._hearing is not None:
-            alone = ContentNeighbours(np.asarray(recommender.rows["content"])).fit(setup.train)
-            results["content_of_model"] = evaluator.run(alone)
-        for name, baseline in setup.baselines().items():
-            results[name] = evaluator.run(baseline.fit(setup.train))
-        seed = setup.config.seed
-        rows: dict[str, Any] = {}
-        for name, sections in results.items():
-            rows[name] = {}
-            for section, values in sections.items():
-                rows[name][section] = {
-                    metric: dict(
-                        zip(
-                            ("mean", "low", "high"),
-                            evaluator.interval(values, metric, self._samples, seed),
-                            strict=True,
-                        )
-                    )
-                    for metric in self.metrics
-                }
-        about = {
-            "kind": "plays",
-            "split_hash": setup.split.hash,
-            "task_hash": evaluator.hash(),
-            "part": part,
-            "step": step,
-            "weights_hash": weights_hash(state),
-            "seed": seed,
-            "fresh_boost": boost,
-            "sections": {name: len(section.plays) for name, section in results["model"].items()},
-            "interval": {"kind": "percentile bootstrap over listeners", "level": 0.95, "samples": self._samples},
-            "rows": rows,
-        }
-        arrays = {
-            "users": evaluator.plays.users,
-            "tracks": evaluator.plays.tracks,
-            "times_ms": evaluator.plays.times_ms,
-        }
-        for name, sections in results.items():
-            for section, values in sections.items():
-                arrays[f"{section}/plays"] = values.plays
-                arrays |= {f"{name}/{section}/{metric}": values.values[metric] for metric in self.metrics}
-        buffer = io.BytesIO()
-        np.savez_compressed(buffer, **arrays)  # pyright: ignore[reportArgumentType]
-        output.mkdir(parents=True, exist_ok=True)
-        if isinstance(recommender, TimedScores) and self._hearing is not None:
-            held = io.BytesIO()
-            np.save(held, np.asarray(recommender.rows["content"]))
-            write_whole(output / HEARD, held.getvalue())
-        write_whole(output / "plays.npz", buffer.getvalue())
-        found = PlayResults(results, evaluator, self.metrics[0], self._samples, seed)
-        text = f"{found!r}\n"
-        write_whole(output / "table.txt", text)
-        write_json(output / "evaluation.json", about)
-        print(text, end="")
-        return found
-
-
-class TrainedRun:
-    """Another run as a baseline, `{'name': 'mu.evals.protocols.plays:TrainedRun', 'workdir': DIR}`: its best weights.
-
-    Args:
-      workdir: of a run on the same log whose evaluation is `PlayScores`.
-    """
-
-    def __init__(self, workdir: str):
-        self._workdir = workdir
-
-    def fit(self, log: Interactions) -> Self:
-        """Loads the run, which has learnt already.
+          recommender: `mu.protocols.Recommender`; one that is time-aware is told the time of each play.
 
         Raises:
-          ValueError: it learnt from other plays.
+          ValueError: scores or queries are not float32 of the right shape, or not numbers; names the user.
         """
-        setup, state, _ = restore(self._workdir)
-        if not (np.array_equal(setup.train.indptr, log.indptr) and np.array_equal(setup.train.items, log.items)):
-            raise ValueError(
-                f"{self._workdir} has learnt from other plays than this run; give both the same data and split"
-            )
-        self._recommender = setup.evaluation.recommender(state)
-        return self
+        counts = self._counts(recommender)
+        columns = dict.fromkeys(self.names)
+        for section, plays in self.sections.items():
+            rule = "new" if section.startswith("new: ") else "played" if section == "repeat" else "unplayed"
+            greater, equal = counts[rule][:, plays]
+            ranks = target_ranks(greater, equal, np.arange(len(plays) + 1))
+            for name, values in at_cutoffs(ranks, self._metrics, self._ks).items():
+                column = columns[f"{section}/{name}"] = np.full(len(self.events.users), np.nan)
+                column[plays] = values
+        return Result(
+            unit="play",
+            units=np.arange(len(self.events.users)),
+            cluster="user",
+            clusters=self.events.users,
+            columns=columns,  # pyright: ignore[reportArgumentType]
+            counts={section: len(plays) for section, plays in self.sections.items()},
+            same=self._same,
+            shown=self._shown,
+        )
 
-    def scores_at(self, users: np.ndarray, histories: Interactions, times_ms: np.ndarray) -> np.ndarray:
-        """float32 [B, V]; see `mu.evals.plays.TimedRecommender`."""
-        if isinstance(self._recommender, TimedScores):
-            return self._recommender.scores_at(users, histories, times_ms)
-        return self._recommender.scores(users, histories)
+    def hash(self) -> str:
+        """sha256 over the task: the plays, what recommenders are given, and among what each play is ranked."""
+        digest = hashlib.sha256()
+        given = self.histories.indptr, self.histories.items, self.released_ms, self.new
+        parts = (value for pair in self.sections.items() for value in pair)
+        for value in (self.events.users, self.events.tracks, self.events.times_ms, *given, *parts):
+            digest.update(value.encode() if isinstance(value, str) else np.ascontiguousarray(value).data)
+        return digest.hexdigest()
+
+    def scores(self, recommender: Any, plays: slice, queries: tuple[np.ndarray, np.ndarray] | None) -> np.ndarray:
+        """float32 [B, V]: every track's score at the moment of each play.
+
+        Args:
+          recommender: see `run`.
+          plays: which plays.
+          queries: of `queries_of`; None for a recommender that is no dot product.
+        """
+        users, times_ms = self.events.users[plays], self.events.times_ms[plays]
+        if queries is not None:
+            vectors, place = queries
+            scores = vectors[place[plays]] @ recommender.item_vectors.T
+            bias = recommender.item_bias(times_ms if recommender.time_aware else None)
+            return scores if bias is None else scores + bias
+        n_items = len(self.released_ms)
+        if recommender.time_aware:
+            return user_scores(recommender, users, self.histories.take(users), n_items, times_ms)
+        listeners, place = np.unique(users, return_inverse=True)
+        return user_scores(recommender, listeners, self.histories.take(listeners), n_items)[place]
+
+    def queries_of(self, recommender: Any) -> tuple[np.ndarray, np.ndarray] | None:
+        """(float32 [listeners, D], int64 [E]: each play's listener among them), one query a listener; or None."""
+        if not recommender.dot_product:
+            return None
+        listeners, place = np.unique(self.events.users, return_inverse=True)
+        blocks = (listeners[start : start + QUERY_BLOCK] for start in range(0, len(listeners), QUERY_BLOCK))
+        return np.concatenate([user_queries(recommender, block, self.histories) for block in blocks]), place
+
+    def blocks(self) -> list[slice]:
+        """The plays in blocks whose scores take `BLOCK_BYTES`."""
+        n, block = len(self.events.users), max(BLOCK_BYTES // (4 * len(self.released_ms)), 1)
+        return [slice(start, min(start + block, n)) for start in range(0, n, block)]
+
+    def unplayed(self, plays: slice) -> tuple[np.ndarray, np.ndarray]:
+        """(out, played), bool [B, V] each: the tracks that are out at each play, and those of the history."""
+        users, times_ms = self.events.users[plays], self.events.times_ms[plays]
+        seen = self._seen.take(users)
+        out = self.released_ms[None] <= times_ms[:, None]
+        played = np.zeros(out.shape, bool)
+        played[np.repeat(np.arange(len(users)), seen.counts()), seen.indices] = True
+        return out, played
+
+    def _counts(self, recommender: Any) -> dict[str, np.ndarray]:
+        """Rule of the candidates -> int64 [2, E]: candidates that score more than each play's track, and as much."""
+        counts = {rule: np.zeros((2, len(self.events.users)), np.int64) for rule in ("unplayed", "played", "new")}
+        queries = self.queries_of(recommender)
+        for plays in self.blocks():
+            scores = self.scores(recommender, plays, queries)
+            own = scores[np.arange(len(scores)), self.events.tracks[plays]][:, None]
+            out, played = self.unplayed(plays)
+            candidates = {"unplayed": out & ~played, "played": played, "new": out & self.new}
+            above, tied = scores > own, scores == own
+            for rule, among in candidates.items():
+                counts[rule][0, plays] = (above & among).sum(axis=1)
+                counts[rule][1, plays] = np.maximum((tied & among).sum(axis=1), 1)
+        return counts
+
+    def _sections(self) -> dict[str, np.ndarray]:
+        users, tracks = self.events.users, self.events.tracks
+        played = self._seen.contains(users, tracks)
+        lengths = np.diff(self.histories.indptr)
+        light = lengths[users] < np.median(lengths[np.unique(users)])
+        discovery = self.known[tracks] & ~played
+        masks = {
+            "discovery": discovery,
+            "discovery, light": discovery & light,
+            "discovery, heavy": discovery & ~light,
+            "repeat": played,
+        }
+        age_days = (self.events.times_ms - self.released_ms[tracks]) // DAY_MS
+        for name, (low, high) in AGES.items():
+            masks[name] = self.new[tracks] & ~played & (age_days >= low) & (age_days < high)
+            masks[f"new: {name}"] = masks[name]
+        return {name: np.flatnonzero(mask) for name, mask in masks.items() if mask.any()}
 
 
-def weights_hash(state: Mapping[str, Any]) -> str:
-    """sha256 over the model's parameters and statistics, tables aside: two trainings differ in them."""
-    digest = hashlib.sha256()
-    for leaf in jax.tree.leaves(jax.device_get(weights(state)[0])):
-        digest.update(np.ascontiguousarray(leaf).data)
-    return digest.hexdigest()
+class PlayRanking(PlayEvaluator):
+    """Ranks the held-out plays of a global temporal split; histories end where the part begins.
+
+    `config.evals.NAME = {'name': 'mu.evals.protocols.plays:PlayRanking'}`.
+
+    Args:
+      split: with the logs `train`, `valid`, `test`.
+      train: the log that was learnt from (`mu.data.listening.listening.Listening`), with the validation plays in a
+        refit: its releases and its end are what is new.
+      part: 'valid' or 'test'.
+      metrics: see `PlayEvaluator`.
+      ks: cut-offs.
+      bootstrap_samples: of the intervals.
+    """
+
+    def __init__(
+        self,
+        *,
+        split: Any,
+        train: Any,
+        part: str,
+        metrics: tuple[str, ...] = ("recall", "ndcg"),
+        ks: tuple[int, ...] = (20,),
+        bootstrap_samples: int = 1000,
+    ):
+        if part not in ("valid", "test"):
+            raise ValueError(f"part is {part!r}; it must be 'valid' or 'test'")
+        super().__init__(
+            plays_of(getattr(split, part)),
+            split.train.merged(split.valid) if part == "test" else split.train,
+            train.released_ms,
+            train.end_ms,
+            train.counts() > 0,
+            ks=ks,
+            metrics=metrics,
+            same={"part": part},
+            bootstrap_samples=bootstrap_samples,
+        )
 
 
-def plays_of(log: Interactions) -> Plays:
+def plays_of(log: Any) -> PlayEvents:
     """All plays of a log."""
-    return Plays(np.repeat(np.arange(log.n_users), log.lengths), np.asarray(log.items), np.asarray(log.times))
+    return PlayEvents(np.repeat(np.arange(log.n_users), log.lengths), np.asarray(log.items), np.asarray(log.times))
+
+
+def _first_plays(plays: PlayEvents, released_ms: np.ndarray) -> PlayEvents:
+    """Each listener's first play of each track since its release, by user, then by time."""
+    out = np.flatnonzero(released_ms[plays.tracks] <= plays.times_ms)
+    order = out[np.lexsort((plays.times_ms[out], plays.users[out]))]
+    pair = plays.users[order].astype(np.int64) * len(released_ms) + plays.tracks[order]
+    _, first = np.unique(pair, return_index=True)
+    kept = order[np.sort(first)]
+    return PlayEvents(plays.users[kept], plays.tracks[kept], plays.times_ms[kept])

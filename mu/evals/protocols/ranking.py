@@ -1,96 +1,235 @@
-"""Runs on listening logs: the whole catalogue is ranked for every listener, the model's ranking and the baselines'."""
+"""Ranking protocol: every user's targets ranked among the whole catalogue, and the lists of the best items."""
 
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Any
+import hashlib
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
 
-from mu.evals.metrics import check_names
-from mu.evals.ranking import RankingEvaluator, RankingResult
-from mu.evals.saving import save_evaluation
-from mu.evals.table import format_table
-from mu.inference.recommender import Encoder, TrainedRecommender
-from mu.setup import Setup
+import numpy as np
+
+from mu.evals.metrics.lists.context import ItemContext
+from mu.evals.metrics.loading import at_cutoffs, check_cutoffs, metric_paths
+from mu.evals.metrics.ranks import target_ranks
+from mu.evals.protocols.catalogue import group_codes, of_dot_products, of_scores
+from mu.evals.protocols.lists import LISTS, list_columns, list_statistics, of_all_lists
+from mu.evals.result import Result
+from mu_kernels import CSR
 
 
-class Ranking:
-    """Validation sees and masks the training plays; test may see and mask the validation plays too.
+class Histories(Protocol):
+    """What recommenders are given of users; `mu.data.logs.interactions.Interactions` is one."""
+
+    @property
+    def n_users(self) -> int: ...
+
+    def take(self, users: np.ndarray) -> Any:
+        """The rows of `users`, as a log of `len(users)` rows."""
+        ...
+
+
+class RankingEvaluator:
+    """Ranks each user's targets among all items but the excluded ones.
+
+    Ties count as their expectation over random order (`mu.evals.metrics.ranks`). Users without targets are left out
+    and counted. Targets are always candidates, excluded or not.
 
     Args:
-      setup: of a run on a log.
-      metrics: of `mu.evals.metrics.METRICS`.
+      targets: CSR [U, V], the items that each user should be recommended.
+      histories: log of the same U users: what recommenders are given of them.
+      exclude: CSR [U, V] or None, items that are not ranked: those of training, or of validation too.
+      known: bool [V] or None, the items that training has seen. Targets outside are cold: counted, and always missed,
+        for no recommender can mean its score of them.
       ks: cut-offs.
-      test_sees_valid: in the test, histories hold the validation plays.
-      test_masks_valid: in the test, tracks of the validation plays are not ranked.
+      metrics: names or paths of ranking metrics (`mu.evals.metrics`): metric(ranks, k).
+      list_metrics: names or paths of metrics of the best k items of each user (`mu.evals.metrics.lists`).
+      context: what list metrics know of the items; needed for them.
+      same: what results must agree in to be compared, beside targets and masks.
+      users_per_block: users scored at once; None for a default.
       bootstrap_samples: of the intervals.
+      threads: of the kernels; None for all CPUs. Results do not depend on it.
 
     Attributes:
       names: 'recall@10' and so on.
-      evaluators: {'valid', 'test'}.
-      encoder: the run's listeners and tracks as vectors.
+
+    Raises:
+      ValueError: shapes do not fit each other, nobody has a target, or a metric is unknown.
     """
 
     def __init__(
         self,
-        setup: Setup,
+        targets: CSR,
+        histories: Histories,
+        exclude: CSR | None = None,
+        known: np.ndarray | None = None,
         *,
+        ks: Sequence[int] = (10, 20),
+        metrics: Sequence[str] = ("recall", "ndcg"),
+        list_metrics: Sequence[str] = (),
+        context: ItemContext | None = None,
+        same: Mapping[str, str] | None = None,
+        users_per_block: int | None = None,
+        bootstrap_samples: int = 1000,
+        threads: int | None = None,
+    ):
+        check_cutoffs(ks)
+        self._check(targets, histories, exclude, known, users_per_block, bootstrap_samples)
+        self._users = np.flatnonzero(targets.counts() > 0)
+        if not len(self._users):
+            raise ValueError(f"none of the {targets.n_rows} users has a target; there is nothing to evaluate")
+        self._shape = targets.n_rows, targets.n_columns
+        self._histories = histories
+        self._targets = targets.take(self._users)
+        self._exclude = None if exclude is None else exclude.take(self._users)
+        self._hittable = None if known is None else known[self._targets.indices]
+        self._ks, self._metrics = tuple(int(k) for k in ks), metric_paths(metrics)
+        self._list_metrics = metric_paths(list_metrics, LISTS)
+        if self._list_metrics and context is None:
+            raise ValueError(f"list metrics {tuple(list_metrics)} need the context of the items: give `context`")
+        if not (self._metrics or self._list_metrics):
+            raise ValueError("there is no metric to measure: name one in `metrics` or `list_metrics`")
+        self._context, self._block, self._threads = context, users_per_block, threads
+        self._same = {**(same or {}), "targets and masks": _digest(targets, exclude, known)}
+        self.bootstrap_samples = bootstrap_samples
+        lists = sorted(self._list_metrics, key=lambda name: of_all_lists(self._list_metrics[name]))
+        self.names = [f"{name}@{k}" for name in [*self._metrics, *lists] for k in self._ks]
+
+    def run(self, recommender: Any) -> Result:
+        """Ranks the targets of every user who has any.
+
+        Args:
+          recommender: `mu.protocols.Recommender`; of dot products the exact kernels rank, others score in blocks.
+
+        Raises:
+          ValueError: scores or queries are not float32 of the right shape, or not numbers; names the user.
+        """
+        rank = of_dot_products if recommender.dot_product else of_scores
+        longest = max(self._ks) if self._list_metrics else 0
+        greater, equal, items = rank(
+            recommender,
+            self._users,
+            self._histories,
+            self._targets,
+            self._exclude,
+            longest,
+            users_per_block=self._block,
+            threads=self._threads,
+        )
+        ranks = target_ranks(greater, equal, self._targets.indptr, self._hittable)
+        columns, statistics, arrays = at_cutoffs(ranks, self._metrics, self._ks), {}, {}
+        if self._list_metrics:
+            assert self._context is not None
+            columns |= list_columns(self._list_metrics, self._ks, items, self._context)
+            statistics, arrays = list_statistics(self._list_metrics, self._ks, items, self._context)
+        counts = {
+            "users without targets": self._shape[0] - len(self._users),
+            "targets": len(greater),
+            "cold targets": 0 if self._hittable is None else int((~self._hittable).sum()),
+        }
+        return Result(
+            unit="user",
+            units=self._users,
+            columns=columns,
+            statistics=statistics,
+            arrays=arrays,
+            counts=counts,
+            same=self._same,
+            notes=_notes(counts),
+        )
+
+    @staticmethod
+    def _check(
+        targets: CSR,
+        histories: Histories,
+        exclude: CSR | None,
+        known: np.ndarray | None,
+        users_per_block: int | None,
+        bootstrap_samples: int,
+    ) -> None:
+        shape = (targets.n_rows, targets.n_columns)
+        if histories.n_users != shape[0]:
+            raise ValueError(f"histories has {histories.n_users} users; targets has {shape[0]}")
+        if exclude is not None and (exclude.n_rows, exclude.n_columns) != shape:
+            theirs = (exclude.n_rows, exclude.n_columns)
+            raise ValueError(f"exclude is for {theirs} users and items; targets is for {shape}")
+        if known is not None and (known.shape != shape[1:] or known.dtype != np.bool_):
+            raise ValueError(f"known is {known.dtype} {known.shape}; it must be bool ({shape[1]},)")
+        if users_per_block is not None and users_per_block < 1:
+            raise ValueError(f"users_per_block is {users_per_block}; it must be at least 1, or None")
+        if bootstrap_samples < 1:
+            raise ValueError(f"bootstrap_samples={bootstrap_samples}; it must be at least 1")
+
+
+class Ranking(RankingEvaluator):
+    """Ranks the held-out plays of a split.
+
+    `config.evals.NAME = {'name': 'mu.evals.protocols.ranking:Ranking'}`.
+
+    Validation gives recommenders the training plays and masks them; test may give and mask the validation plays too.
+
+    Args:
+      split: with the logs `train`, `valid`, `test` and a `hash`.
+      train: the log that was learnt from; with the validation plays in a refit.
+      part: 'valid' or 'test'.
+      metrics: of ranks, see `RankingEvaluator`.
+      list_metrics: of lists, see `RankingEvaluator`.
+      ks: cut-offs.
+      test_sees_valid: in the test, histories hold the validation plays.
+      test_masks_valid: in the test, tracks of the validation plays are not ranked.
+      groups: column of the tracks whose values are the groups of list metrics ('artist'); None for none.
+      vectors: float [V, D] for list metrics, what tracks are like; None for none.
+      bootstrap_samples: of the intervals.
+    """
+
+    def __init__(
+        self,
+        *,
+        split: Any,
+        train: Any,
+        part: str,
         metrics: tuple[str, ...] = ("recall", "ndcg"),
+        list_metrics: tuple[str, ...] = (),
         ks: tuple[int, ...] = (10, 20),
         test_sees_valid: bool = True,
         test_masks_valid: bool = True,
+        groups: str | None = None,
+        vectors: np.ndarray | None = None,
         bootstrap_samples: int = 1000,
     ):
-        check_names(ks, metrics)
-        if bootstrap_samples < 1:
-            raise ValueError(f"bootstrap_samples={bootstrap_samples}; it must be at least 1")
-        self.names = [f"{name}@{k}" for name in metrics for k in ks]
-        self.encoder = Encoder(setup.model, setup.task, setup.batches.features)
-        self._setup, self._samples = setup, bootstrap_samples
-        self._protocol = {
-            "metrics": list(metrics),
-            "ks": list(ks),
-            "test_sees_valid": test_sees_valid,
-            "test_masks_valid": test_masks_valid,
-            "bootstrap_samples": bootstrap_samples,
-        }
-        split = setup.split
-        train_seen = split.train.seen()
-        options: dict[str, Any] = {"known": setup.train.counts() > 0, "ks": tuple(ks), "metrics": tuple(metrics)}
-        self.evaluators = {
-            "valid": RankingEvaluator(targets=split.valid.seen(), histories=split.train, exclude=train_seen, **options),
-            "test": RankingEvaluator(
-                targets=split.test.seen(),
-                histories=split.train.merged(split.valid) if test_sees_valid else split.train,
-                exclude=train_seen.union(split.valid.seen()) if test_masks_valid else train_seen,
-                **options,
-            ),
-        }
+        if part not in ("valid", "test"):
+            raise ValueError(f"part is {part!r}; it must be 'valid' or 'test'")
+        histories, exclude = split.train, split.train.seen()
+        if part == "test" and test_sees_valid:
+            histories = split.train.merged(split.valid)
+        if part == "test" and test_masks_valid:
+            exclude = exclude.union(split.valid.seen())
+        counts = train.counts()
+        codes = None if groups is None else group_codes(train.tracks, groups)
+        super().__init__(
+            getattr(split, part).seen(),
+            histories,
+            exclude,
+            counts > 0,
+            ks=ks,
+            metrics=metrics,
+            list_metrics=list_metrics,
+            context=ItemContext(train.n_items, counts, codes, vectors) if list_metrics else None,
+            same={"split": split.hash},
+            bootstrap_samples=bootstrap_samples,
+        )
 
-    def recommender(self, state: Mapping[str, Any]) -> TrainedRecommender:
-        """The model with the weights of `state`."""
-        return TrainedRecommender(self.encoder, state)
 
-    def means(self, state: Mapping[str, Any]) -> dict[str, float]:
-        """The means over listeners on the validation part."""
-        return self.evaluators["valid"].run(self.recommender(state)).means()
+def _notes(counts: Mapping[str, int]) -> tuple[str, ...]:
+    notes = []
+    if counts["users without targets"]:
+        notes.append(f"{counts['users without targets']:,} users without targets left out")
+    if counts["cold targets"]:
+        cold = f"{counts['cold targets']:,} of {counts['targets']:,} targets"
+        notes.append(f"{cold} unseen in training, counted as misses")
+    return tuple(notes)
 
-    def report(self, part: str, state: Mapping[str, Any], output: Path, step: int) -> dict[str, RankingResult]:
-        """Measures on `part`, writes the results to `output` and prints the table.
 
-        Returns:
-          {'model': ..., baseline: ...}.
-        """
-        setup, evaluator = self._setup, self.evaluators[part]
-        results = {"model": evaluator.run(self.recommender(state))}
-        for name, baseline in setup.baselines().items():
-            results[name] = evaluator.run(baseline.fit(setup.train))
-        seed = setup.config.seed
-        protocol = {
-            "split": setup.split.name,
-            "refit": setup.config.refit,
-            **self._protocol,
-            "step": step,
-            "seed": seed,
-        }
-        save_evaluation(output, results, setup.split.hash, protocol, samples=self._samples, seed=seed)
-        print(format_table(results, samples=self._samples, seed=seed))
-        return results
+def _digest(targets: CSR, exclude: CSR | None, known: np.ndarray | None) -> str:
+    digest = hashlib.sha256(f"{targets.n_rows} {targets.n_columns}".encode())
+    for rows in (targets, exclude):
+        digest.update(b"none" if rows is None else rows.indptr.tobytes() + rows.indices.tobytes())
+    digest.update(b"none" if known is None else np.packbits(known).tobytes())
+    return digest.hexdigest()

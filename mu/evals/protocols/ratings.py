@@ -3,63 +3,86 @@
 from collections.abc import Mapping
 from typing import Any
 
-import jax
 import numpy as np
-from flax import nnx
 
 from mu.data.clips.clips import whole_column
-from mu.data.ratings.cell_rates import cell_rates
 from mu.data.ratings.rated_clips import RatedClips
-from mu.evals.clip_scores import ClipResult, Said, metric_names
-from mu.evals.protocols.clips import ClipScores
-from mu.setup import Setup
-from mu.training.state import weights
+from mu.evals.predictions import METRICS, Predictions, metric_names, result_of
+from mu.evals.result import Result
 
 
-class RatingScores(ClipScores):
-    """Measures predicted ratings of clips that training did not have, beside baselines: one head a label.
+class RatingPrediction:
+    """Measures predictions of ratings.
 
-    A result's 'clips' are ratings, its groups the clips they are of (or what `group` names): ratings of one clip
-    are alike, and drawn together.
+    `config.evals.NAME = {'name': 'mu.evals.protocols.ratings:RatingPrediction'}`.
+
+    A unit is a rating, its cluster the clip it is of (or what `group` names): ratings of one clip are alike.
 
     Args:
-      setup: of a run on `mu.data.ratings.rated_clips`.
+      split: with the parts `train`, `valid`, `test`: clips with ratings (`mu.data.ratings.rated_clips`).
+      train: the clips and ratings that were learnt from.
+      part: 'valid' or 'test'.
       group: column of the clips whose values are drawn again in the bootstrap; None draws recordings.
+      metrics: names or paths of metrics of tags (`mu.evals.metrics.clips`): metric(scores, truth, weights).
       bootstrap_samples: of the intervals.
+
+    Attributes:
+      names: 'liked/roc_auc' and so on.
     """
 
-    def __init__(self, setup: Setup, *, group: str | None = None, bootstrap_samples: int = 1000):
-        super().__init__(setup, group=group, bootstrap_samples=bootstrap_samples)
-        self.kinds = dict.fromkeys(setup.data.label_names, "tags")
-        self.names = ["negative_loss", *metric_names(self.kinds)]
-        model, task = setup.model, setup.task
-        self._judge = jax.jit(lambda params, *given: task.probabilities(nnx.merge(model, params), *given))
+    def __init__(
+        self,
+        *,
+        split: Any,
+        train: Any,
+        part: str,
+        group: str | None = None,
+        metrics: tuple[str, ...] = METRICS["tags"],
+        bootstrap_samples: int = 1000,
+    ):
+        del train
+        if part not in ("valid", "test"):
+            raise ValueError(f"part is {part!r}; it must be 'valid' or 'test'")
+        if bootstrap_samples < 1:
+            raise ValueError(f"bootstrap_samples={bootstrap_samples}; it must be at least 1")
+        self._clips: RatedClips = getattr(split, part)
+        self._group, self._metrics = group, metrics
+        self.names = metric_names(dict.fromkeys(self._clips.label_names, "tags"), {"tags": metrics})
+        self.bootstrap_samples = bootstrap_samples
 
-    def predictions(self, state: Mapping[str, Any], clips: RatedClips) -> dict[str, np.ndarray]:  # pyright: ignore[reportIncompatibleMethodOverride]
-        """name -> float32 [n, 1]: the probability of the label in each rating; 'clip' float32 [clips, C]."""
-        params, _ = weights(state)
-        heard = super().predictions(state, clips)["clip"]
-        train, ratings = self._setup.train, clips.ratings
-        codes, known = train.listener_codes.encode(ratings), cell_rates(train, ratings)
-        said = np.asarray(self._judge(params, heard[ratings.clips], codes, known))
-        return {"clip": heard} | {name: said[:, [at]] for at, name in enumerate(clips.label_names)}
+    def run(self, predictor: Any) -> Result:
+        """Predicts every rating and measures them.
 
-    def result(self, said: Mapping[str, np.ndarray], clips: RatedClips) -> ClipResult:  # pyright: ignore[reportIncompatibleMethodOverride]
-        """Answers beside the truth."""
-        return answers(said, clips, self._group)
+        Args:
+          predictor: `mu.protocols.Predictor`: predict(clips) -> {label: float32 [ratings, 1]}.
+        """
+        return rating_result(predictor.predict(self._clips), self._clips, self._group, self._metrics)
 
 
-def answers(said: Mapping[str, np.ndarray], clips: RatedClips, group: str | None = None) -> ClipResult:
+def rating_result(
+    predicted: Mapping[str, np.ndarray],
+    clips: RatedClips,
+    group: str | None = None,
+    metrics: tuple[str, ...] = METRICS["tags"],
+) -> Result:
     """Predictions of ratings beside the truth.
 
     Args:
-      said: label -> float32 [ratings, 1].
-      clips: with the ratings.
+      predicted: label -> float32 [ratings, 1].
+      clips: with their ratings.
       group: column of the clips whose values are drawn again in the bootstrap; None draws recordings.
+      metrics: see `RatingPrediction`.
     """
-    groups = np.array([str(value) for value in whole_column(clips.table, group or "content_hash")])
+    clusters = np.array([str(value) for value in whole_column(clips.table, group or "content_hash")])
     ratings = clips.ratings
-    heads = {
-        name: Said("tags", (name,), said[name], ratings.labels[:, [at]]) for at, name in enumerate(clips.label_names)
-    }
-    return ClipResult(tuple(ratings.names.tolist()), tuple(groups[ratings.clips].tolist()), heads)
+    return result_of(
+        {
+            name: Predictions("tags", (name,), predicted[name], ratings.labels[:, [at]])
+            for at, name in enumerate(clips.label_names)
+        },
+        unit="rating",
+        units=ratings.names.tolist(),
+        cluster=group or "recording",
+        clusters=clusters[ratings.clips].tolist(),
+        metrics={"tags": metrics},
+    )

@@ -19,7 +19,7 @@ from mu.data.clips import clips, store_writer
 from mu.data.clips import folds as clip_splits
 from mu.data.clips.importing.scan import Files
 from mu.data.crops import tile_starts
-from mu.evals.protocols.clips import ClipScores
+from mu.evals.protocols._bridge import ClipScores
 from tests.helpers.audio_clips import RATE_HZ, load_tones, make_clips
 from tests.helpers.audio_files import sound, write
 
@@ -282,5 +282,5 @@ def test_clips_that_fill_up_a_batch_count_nothing_in_the_loss(monkeypatch):
     scores = object.__new__(ClipScores)
     scores._setup = types.SimpleNamespace(batches=ClipBatches(whole, clips_per_batch=8, crop_s=0.2, seed=0))
     scores._loss = lambda params, batch: ((batch["pitch"] * batch["weights"]).sum(), batch["weights"].sum())
-    monkeypatch.setattr("mu.evals.protocols.clips.weights", lambda state: (None, None))
+    monkeypatch.setattr("mu.evals.protocols._bridge.weights", lambda state: (None, None))
     assert scores._negative_loss({}, whole) == pytest.approx(-whole.targets["pitch"].values.mean())

@@ -16,7 +16,7 @@ from mu.data.clips.folds import by_hash
 from mu.data.ratings.cell_rates import cell_rates
 from mu.data.ratings.smoothing import smoothed_rates
 from mu.embedding.encoder import of_run
-from mu.evals import clip_scores
+from mu.evals.results import load as load_evaluation
 from mu.models.ratings import RatingModel
 from mu.nn.rating_spec import RatingSpec
 from mu.setup import restore, set_up
@@ -332,15 +332,16 @@ def test_a_run_predicts_every_rating_of_the_test_clips(table, tmp_path, capsys):
     rates = {"name": "mu.baselines.ratings:SmoothedRates", "by": ("kind",)}
     config = tiny_rating_config(table, total_steps=60, evaluate_every_steps=30, baselines={"kind": rates})
     train(config, tmp_path / "run")
-    results, about = clip_scores.load(tmp_path / "run")
+    evaluation = load_evaluation(tmp_path / "run")
+    model, rows = evaluation.results["model"], evaluation.rows
     test = mu.config.build(config.split, mu.config.build(config.data)).test
     setup, state, _ = restore(tmp_path / "run")
     assert of_run(tmp_path / "run")[0].dim == setup.evaluation.predictions(state, test)["clip"].shape[1]
-    assert results["model"].clips == tuple(test.ratings.names) and about["n_groups"] == len(test)
-    assert about["rows"]["model"]["liked/roc_auc"]["value"] > about["rows"]["kind"]["liked/roc_auc"]["value"]
-    assert {"disliked/log_likelihood", "liked/roc_auc"} <= set(about["rows"]["model"])
+    assert model.units.tolist() == test.ratings.names.tolist() and model.n_clusters == len(test)
+    assert rows["model"]["liked/roc_auc"].value > rows["kind"]["liked/roc_auc"].value
+    assert {"disliked/log_likelihood", "liked/roc_auc"} <= set(rows["model"])
     assert report.main([str(tmp_path / "run")]) == 1
-    assert "was tested on 'clip" in capsys.readouterr().err
+    assert "was tested on ratings" in capsys.readouterr().err
 
 
 @pytest.mark.usefixtures("on_one_device")

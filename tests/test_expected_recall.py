@@ -1,10 +1,12 @@
-"""Recall expected under a law: by hand, all of it, none of it, and what many drawn plays come to."""
+"""Recall expected under a law (benchmarks/expected_recall.py): by hand, all of it, and with ties."""
 
 import numpy as np
 
-from mu.evals.plays import AGES, DAY_MS, PlayEvaluator, Plays
-from mu.evals.protocols.expected import expected_recall
+from mu.evals.protocols.plays import AGES, DAY_MS, PlayEvaluator, PlayEvents
+from tests.helpers.scripts import benchmark
 from tests.helpers.tiny_runs import make_log
+
+expected_recall = benchmark("expected_recall").expected_recall
 
 V, U, CUT = 40, 48, 100 * DAY_MS
 RELEASED = np.concatenate([np.full(25, -1), 99 * DAY_MS + np.arange(15) * DAY_MS * 3])
@@ -13,10 +15,13 @@ RELEASED = np.concatenate([np.full(25, -1), 99 * DAY_MS + np.arange(15) * DAY_MS
 class Given:
     """Any scores [U, V]."""
 
+    dot_product = False
+    time_aware = True
+
     def __init__(self, table):
         self.table = table.astype(np.float32)
 
-    def scores_at(self, users, histories, times_ms):
+    def scores(self, users, histories, times_ms):
         return self.table[users]
 
 
@@ -24,7 +29,7 @@ def evaluator(n=200):
     random = np.random.default_rng(0)
     times = CUT + random.integers(0, 60 * DAY_MS, n)
     tracks = np.array([random.choice(np.flatnonzero(moment >= RELEASED)) for moment in times], np.int32)
-    plays = Plays(random.integers(0, U, n), tracks, times)
+    plays = PlayEvents(random.integers(0, U, n), tracks, times)
     return PlayEvaluator(plays, make_log(), RELEASED, CUT, np.arange(V) < 26, ks=(5,), metrics=("recall",))
 
 
@@ -34,7 +39,7 @@ def test_each_moment_is_its_equation():
     evaluation = evaluator()
     found = expected_recall(evaluation, Given(scores), Given(law), k=5)
     assert list(found) == ["known", *AGES]
-    for play, (user, time) in enumerate(zip(evaluation.plays.users, evaluation.plays.times_ms, strict=True)):
+    for play, (user, time) in enumerate(zip(evaluation.events.users, evaluation.events.times_ms, strict=True)):
         history = set(make_log().row(int(user)).tolist())
         held = [v for v in range(V) if RELEASED[v] <= time and v not in history]
         top = sorted(held, key=lambda v: -scores[user, v])[:5]

@@ -1,0 +1,172 @@
+"""Paired differences of two results on the same units: intervals, and a permutation test of means."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mu.evals.intervals import bootstrap, clustered_bootstrap, percentiles, sign_flip_test
+from mu.evals.pairs import aligned, shared_names
+from mu.evals.result import Result
+from mu.evals.results import load
+
+# Draws: where units are drawn by themselves, and where clusters of them are, which takes longer.
+SAMPLES, CLUSTER_SAMPLES = 10_000, 1000
+
+
+def compare(
+    a: str,
+    b: str,
+    metrics: Sequence[str] | None = None,
+    samples: int | None = None,
+    seed: int = 0,
+    name: str | None = None,
+) -> dict[str, Any]:
+    """Paired differences B - A of two evaluations on disk.
+
+    Args:
+      a: 'FOLDER' or 'FOLDER:NAME': an evaluation or a run, and the recommender or predictor in it (default: 'model').
+      b: the other.
+      metrics: such as 'ndcg@10', which is taken in every section, or 'day 0/ndcg@20'; None for all that both have.
+      samples: of the bootstrap and of the permutations; None for 10,000, or 1,000 where clusters of units are drawn.
+      seed: of both.
+      name: which evaluation, of runs that have several.
+
+    Returns:
+      {'a', 'b', 'unit', 'n_units', 'cluster', 'n_clusters', 'same': what both agree in, 'metrics': of `differences`}.
+
+    Raises:
+      FileNotFoundError: a folder holds no evaluation.
+      ValueError: they were not measured on the same units, task, truth and clusters; names what differs.
+    """
+    places, results = zip(*(_chosen(place, name) for place in (a, b)), strict=True)
+    first, second = aligned(*results, names=(a, b))
+    measured = differences([(first, second)], metrics, samples, seed)
+    return {
+        "a": places[0],
+        "b": places[1],
+        "unit": first.unit,
+        "n_units": len(first),
+        "cluster": first.cluster or first.unit,
+        "n_clusters": first.n_clusters,
+        "same": dict(first.same),
+        "metrics": measured,
+    }
+
+
+def differences(
+    pairs: Sequence[tuple[Result, Result]],
+    metrics: Sequence[str] | None = None,
+    samples: int | None = None,
+    seed: int = 0,
+) -> dict[str, dict[str, float]]:
+    """Every metric of A and B, and their paired difference with its 95 % interval.
+
+    Columns are compared unit by unit: the difference is the mean over units; clusters of units are drawn for the
+    interval, and swapped between A and B for the p-value. Statistics are compared under the same drawn units.
+
+    Args:
+      pairs: (A, B) of each seed; all on the same units. Of several seeds the means over the pairs are compared.
+      metrics: names, or the last parts of names; None for all that both have.
+      samples: see `compare`.
+      seed: see `compare`.
+
+    Returns:
+      {name: {'a', 'b', 'difference' (B less A), 'low', 'high'}}; of columns also 'p', 'n' (units), 'b_better' and
+      'a_better' (clusters).
+
+    Raises:
+      ValueError: the results cannot be paired, or have no such metric; names what differs.
+    """
+    pairs = [aligned(a, b) for a, b in pairs]
+    for a, _ in pairs[1:]:
+        aligned(pairs[0][0], a)
+    first = pairs[0][0]
+    names = shared_names(*pairs[0], metrics)
+    found: dict[str, dict[str, float]] = {}
+    for section in _sections(first, [name for name in names if name in first.columns]):
+        found |= _of_columns(pairs, section, samples, seed)
+    statistics = [name for name in names if name in first.statistics]
+    if statistics:
+        found |= _of_statistics(pairs, statistics, samples, seed)
+    return {name: found[name] for name in names}
+
+
+def _of_columns(
+    pairs: Sequence[tuple[Result, Result]], names: Sequence[str], samples: int | None, seed: int
+) -> dict[str, dict[str, float]]:
+    """Of columns over the same units."""
+    first = pairs[0][0]
+    rows = np.isfinite(first.columns[names[0]])
+    a, b = ([_mean([pair[at].columns[name][rows] for pair in pairs]) for name in names] for at in (0, 1))
+    values = np.stack([other - one for one, other in zip(a, b, strict=True)], axis=1)
+    if first.clusters is None:
+        samples = SAMPLES if samples is None else samples
+        low, high = bootstrap(values, samples, seed)
+        sums = values
+    else:
+        samples = CLUSTER_SAMPLES if samples is None else samples
+        clusters = first.clusters[rows]
+        low, high = clustered_bootstrap(values, clusters, samples, seed)
+        _, place = np.unique(clusters, return_inverse=True)
+        sums = np.stack([np.bincount(place, weights=column) for column in values.T], axis=1)
+    p = sign_flip_test(sums, samples, seed)
+    return {
+        name: {
+            "a": float(a[at].mean()),
+            "b": float(b[at].mean()),
+            "difference": float(values[:, at].mean()),
+            "low": float(low[at]),
+            "high": float(high[at]),
+            "p": float(p[at]),
+            "b_better": int((sums[:, at] > 0).sum()),
+            "a_better": int((sums[:, at] < 0).sum()),
+            "n": len(values),
+        }
+        for at, name in enumerate(names)
+    }
+
+
+def _of_statistics(
+    pairs: Sequence[tuple[Result, Result]], names: Sequence[str], samples: int | None, seed: int
+) -> dict[str, dict[str, float]]:
+    first = pairs[0][0]
+    samples = CLUSTER_SAMPLES if samples is None else samples
+    values = [[one.values() for one in pair] for pair in pairs]
+    drawn = [[one.drawn(first.weights(samples, seed)) for one in pair] for pair in pairs]
+    found = {}
+    for name in names:
+        low, high = percentiles(np.mean([b[name] - a[name] for a, b in drawn], axis=0))
+        a, b = (float(np.mean([pair[at][name] for pair in values])) for at in (0, 1))
+        found[name] = {"a": a, "b": b, "difference": b - a, "low": float(low), "high": float(high)}
+    return found
+
+
+def _sections(result: Result, names: Sequence[str]) -> list[list[str]]:
+    """Columns that are drawn together: those of one section ('day 0/...') over the same units."""
+    together: dict[tuple[str, bytes], list[str]] = {}
+    for name in names:
+        defined = np.packbits(np.isfinite(result.columns[name])).tobytes()
+        together.setdefault((name.rpartition("/")[0], defined), []).append(name)
+    return list(together.values())
+
+
+def _mean(columns: Sequence[np.ndarray]) -> np.ndarray:
+    return columns[0] if len(columns) == 1 else np.mean(columns, axis=0)
+
+
+def _chosen(place: str, name: str | None) -> tuple[str, Result]:
+    """('FOLDER:NAME' in full, the result) that FOLDER or FOLDER:NAME means."""
+    folder, recommender = place, ""
+    if not Path(place).exists() and ":" in place:
+        folder, recommender = place.rsplit(":", 1)
+    evaluation = load(folder, name)
+    rows = list(evaluation.results)
+    if not recommender:
+        recommender = rows[0] if len(rows) == 1 else "model"
+    if recommender not in rows:
+        raise ValueError(
+            f"{folder} holds no recommender {recommender!r}; say {folder}:NAME, NAME one of {', '.join(rows)}"
+        )
+    return f"{evaluation.folder}:{recommender}", evaluation.results[recommender]

@@ -1,0 +1,64 @@
+"""Results of several folds or seeds as one."""
+
+import dataclasses
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from mu.evals.intervals import percentiles
+from mu.evals.result import Estimate, Result
+
+
+def pooled(results: Iterable[Result]) -> Result:
+    """The results of several folds as one: every unit was predicted by a model that did not learn from it.
+
+    Statistics that put all units in one order (ROC-AUC, average precision, correlation) then compare scores of models
+    that are calibrated differently, and may be lower than the mean of the folds' own.
+
+    Raises:
+      ValueError: a unit is in two of them, or their metrics differ.
+    """
+    parts = list(results)
+    first = parts[0]
+    units, counts = np.unique(np.concatenate([part.units for part in parts]), return_counts=True)
+    if (counts > 1).any():
+        raise ValueError(f"{first.unit} {units[counts > 1][0].item()!r} was tested in two folds")
+    for part in parts[1:]:
+        definitions = ((one.unit, one.cluster, one.names, one.statistics, one.details) for one in (first, part))
+        if next(definitions) != next(definitions):
+            raise ValueError("the folds were measured by different metrics, or predict different targets")
+    clusters = [part.clusters for part in parts if part.clusters is not None]
+    return dataclasses.replace(
+        first,
+        units=np.concatenate([part.units for part in parts]),
+        clusters=np.concatenate(clusters) if len(clusters) == len(parts) else None,
+        columns={name: np.concatenate([part.columns[name] for part in parts]) for name in first.columns},
+        arrays={name: np.concatenate([part.arrays[name] for part in parts]) for name in first.arrays},
+        counts={name: sum(part.counts[name] for part in parts) for name in first.counts},
+        same={},
+        notes=(),
+    )
+
+
+def mean_summary(results: Sequence[Result], samples: int = 1000, seed: int = 0) -> list[Estimate]:
+    """The mean over results of every statistic, with a 95 % bootstrap interval: units drawn again for all alike.
+
+    Args:
+      results: of models that differ by their seed, on the same units; statistics only.
+      samples: how many times clusters of units are drawn.
+      seed: of the draws.
+
+    Raises:
+      ValueError: the units are not the same.
+    """
+    first = results[0]
+    for other in results:
+        if not np.array_equal(other.units, first.units):
+            raise ValueError(f"the results are not of the same {first.unit}s in the same order")
+    values = [result.values() for result in results]
+    drawn = [result.drawn(first.weights(samples, seed)) for result in results]
+    found = []
+    for name in first.statistics:
+        low, high = percentiles(np.mean([one[name] for one in drawn], axis=0))
+        found.append(Estimate(name, float(np.mean([one[name] for one in values])), float(low), float(high)))
+    return found

@@ -1,0 +1,152 @@
+"""Ranks of targets and the best items of users over the whole catalogue, by dot products or by scores."""
+
+from typing import Any
+
+import numpy as np
+
+from mu_kernels import CSR, ItemIndex, rank_scores, top_k_scores
+
+# Scores of so many bytes at once: a thousand users of a catalogue of 16,000, sixteen of one of a million.
+BLOCK_BYTES = 64 << 20
+# Users whose queries are ranked at once.
+QUERY_BLOCK = 4096
+
+
+def of_dot_products(
+    recommender: Any,
+    users: np.ndarray,
+    histories: Any,
+    targets: CSR,
+    exclude: CSR | None,
+    k: int,
+    *,
+    users_per_block: int | None = None,
+    threads: int | None = None,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Exact ranks and lists of a `mu.protocols.DotProductRecommender`; no matrix of users by items is made.
+
+    Args:
+      recommender: with queries, item vectors and bias.
+      users: int64 [n].
+      histories: log of all users.
+      targets: CSR [n, V].
+      exclude: CSR [n, V] or None, items that are not ranked.
+      k: length of the lists; 0 for none.
+      users_per_block: users at once; None for a default.
+      threads: of the kernels; None for all CPUs.
+
+    Returns:
+      (greater int32 [E], equal int32 [E] of the targets, items int32 [n, k]: best first, -1 past the last).
+    """
+    index = ItemIndex(recommender.item_vectors, bias=recommender.item_bias(), threads=threads)
+    greater, equal = np.empty((2, len(targets)), np.int32)
+    items = np.empty((len(users), k), np.int32)
+    for rows, where, mine, out in _blocks(targets, exclude, users_per_block or QUERY_BLOCK):
+        queries = user_queries(recommender, users[rows], histories)
+        ranks = index.rank_of(queries, mine, out, threads=threads)
+        greater[where], equal[where] = ranks.greater, ranks.equal
+        if k:
+            items[rows] = index.top_k(queries, k, out, threads=threads).ids
+    return greater, equal, items
+
+
+def of_scores(
+    recommender: Any,
+    users: np.ndarray,
+    histories: Any,
+    targets: CSR,
+    exclude: CSR | None,
+    k: int,
+    *,
+    users_per_block: int | None = None,
+    threads: int | None = None,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Ranks and lists of any `mu.protocols.Recommender`, whose scores are taken block by block.
+
+    Args and results are those of `of_dot_products`.
+    """
+    greater, equal = np.empty((2, len(targets)), np.int32)
+    items = np.empty((len(users), k), np.int32)
+    block = users_per_block or max(BLOCK_BYTES // (4 * max(targets.n_columns, 1)), 1)
+    for rows, where, mine, out in _blocks(targets, exclude, block):
+        scores = user_scores(recommender, users[rows], histories.take(users[rows]), targets.n_columns)
+        ranks = rank_scores(scores, mine, out, threads=threads)
+        greater[where], equal[where] = ranks.greater, ranks.equal
+        if k:
+            items[rows] = top_k_scores(scores, k, out, threads=threads).ids
+    return greater, equal, items
+
+
+def user_queries(recommender: Any, users: np.ndarray, histories: Any) -> np.ndarray:
+    """float32 [B, D]: the queries of these users.
+
+    Raises:
+      ValueError: they are not float32 of the vectors' width, or not finite; names the user.
+    """
+    queries = np.asarray(recommender.queries(users, histories.take(users)))
+    expected = (len(users), recommender.item_vectors.shape[1])
+    if queries.shape != expected or queries.dtype != np.float32:
+        raise ValueError(
+            f"{type(recommender).__name__}.queries gave {queries.dtype} {queries.shape} for {len(users)} users; "
+            f"it must give float32 {expected}"
+        )
+    finite = np.isfinite(queries).all(axis=1)
+    if not finite.all():
+        raise ValueError(
+            f"{type(recommender).__name__} gives user {users[np.argmin(finite)]} a query that is not finite"
+        )
+    return queries
+
+
+def user_scores(
+    recommender: Any, users: np.ndarray, histories: Any, n_items: int, times_ms: np.ndarray | None = None
+) -> np.ndarray:
+    """float32 [B, V]: scores of a recommender, checked.
+
+    Args:
+      recommender: `mu.protocols.Recommender`.
+      users: int64 [B].
+      histories: log of B rows, those of `users`.
+      n_items: V.
+      times_ms: int64 [B], for a recommender that is time-aware; else None.
+
+    Raises:
+      ValueError: they are not float32 [B, V], or one is NaN; names the user and the item.
+    """
+    given = (users, histories) if times_ms is None else (users, histories, times_ms)
+    scores = np.asarray(recommender.scores(*given))
+    expected = (len(users), n_items)
+    if scores.shape != expected or scores.dtype != np.float32:
+        raise ValueError(
+            f"{type(recommender).__name__}.scores gave {scores.dtype} {scores.shape} "
+            f"for {len(users)} users; it must give float32 {expected}"
+        )
+    bad = np.isnan(scores.max(axis=1, initial=-np.inf))  # a maximum passes a NaN on
+    if bad.any():
+        row = int(np.argmax(bad))
+        item = int(np.argmax(np.isnan(scores[row])))
+        raise ValueError(
+            f"{type(recommender).__name__} scores item {item} NaN for user {users[row]}; a NaN has no place in an order"
+        )
+    return scores
+
+
+def group_codes(tracks: Any, column: str) -> np.ndarray:
+    """int64 [V]: a number for each value of a column of the tracks, -1 where there is none.
+
+    Raises:
+      ValueError: there is no such column.
+    """
+    if column not in tracks.columns:
+        raise ValueError(f"groups={column!r}: the tracks have the columns {', '.join(tracks.columns)}")
+    numbers: dict[Any, int] = {}
+    values = tracks[column].to_list()
+    return np.array([-1 if value is None else numbers.setdefault(value, len(numbers)) for value in values], np.int64)
+
+
+def _blocks(targets: CSR, exclude: CSR | None, block: int):
+    """(rows, the places of their targets, their targets, their excluded items) of each block."""
+    for start in range(0, targets.n_rows, block):
+        rows = np.arange(start, min(start + block, targets.n_rows))
+        where = slice(targets.indptr[start], targets.indptr[rows[-1] + 1])
+        yield rows, where, targets.take(rows), None if exclude is None else exclude.take(rows)

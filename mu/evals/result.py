@@ -1,0 +1,184 @@
+"""Results of an evaluation: a table of units by metrics, statistics of the whole set, and their intervals."""
+
+import dataclasses
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from mu.evals.intervals import bootstrap, cluster_weights, clustered_bootstrap, percentiles
+from mu.evals.metrics.loading import load_metric
+
+
+class Estimate(NamedTuple):
+    """A metric with its interval."""
+
+    name: str
+    value: float
+    low: float
+    high: float
+
+
+@dataclasses.dataclass(frozen=True)
+class Statistic:
+    """A number of the whole set of units that is no mean over them: F1, ROC-AUC, correlation, coverage.
+
+    Attributes:
+      metric: path of a function `metric(*arrays, weights, **options)`, with weights float64 [S, n]: S times how much
+        each unit counts. It returns float64 [S]; with `parts` [S, number of parts].
+      arrays: names of the result's arrays that it takes.
+      options: its other arguments; what JSON can hold.
+      parts: names of the numbers that it returns, such as classes; empty where it returns one.
+    """
+
+    metric: str
+    arrays: tuple[str, ...]
+    options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    parts: tuple[str, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Result:
+    """What one recommender or predictor did on each unit of an evaluation. n units.
+
+    Attributes:
+      unit: what a unit is: 'user', 'play', 'clip', 'rating'.
+      units: [n], their ids: integers or strings.
+      columns: name of a metric -> float64 [n], NaN where a unit is not in that metric.
+      cluster: what the clusters are: 'user', 'recording', ...
+      clusters: [n], the cluster of each unit, which the bootstrap draws whole; None where each unit is drawn by itself.
+      statistics: name -> statistic of the whole set, one number each.
+      details: name -> statistic with `parts`, for a closer look: metrics of each class.
+      arrays: name -> array [n, ...] that statistics take.
+      truth: names of those arrays that say what is true: results can only be paired where they agree.
+      counts: name -> how many there were: users left out, targets, ...
+      same: name -> what must be equal in results that are compared: hashes of split and task, ...
+      card: all else that a reader may want to know; what JSON can hold.
+      notes: sentences below a table of the result.
+      shown: metrics of the table; empty for all.
+    """
+
+    unit: str
+    units: np.ndarray
+    columns: Mapping[str, np.ndarray] = dataclasses.field(default_factory=dict)
+    cluster: str = ""
+    clusters: np.ndarray | None = None
+    statistics: Mapping[str, Statistic] = dataclasses.field(default_factory=dict)
+    details: Mapping[str, Statistic] = dataclasses.field(default_factory=dict)
+    arrays: Mapping[str, np.ndarray] = dataclasses.field(default_factory=dict)
+    truth: tuple[str, ...] = ()
+    counts: Mapping[str, int] = dataclasses.field(default_factory=dict)
+    same: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    card: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    shown: tuple[str, ...] = ()
+    _summaries: dict[tuple[int, int], list[Estimate]] = dataclasses.field(default_factory=dict, init=False, repr=False)
+
+    def __len__(self) -> int:
+        """The number of units."""
+        return len(self.units)
+
+    @property
+    def names(self) -> list[str]:
+        """Names of the metrics: columns, then statistics."""
+        return [*self.columns, *self.statistics]
+
+    @property
+    def n_clusters(self) -> int:
+        """How many different things the bootstrap draws."""
+        return len(self.units) if self.clusters is None else len(np.unique(self.clusters))
+
+    def n_units(self, name: str) -> int:
+        """How many units a metric is of."""
+        return int(np.isfinite(self.columns[name]).sum()) if name in self.columns else len(self.units)
+
+    def values(self) -> dict[str, float]:
+        """Every metric: the mean of a column over its units, or the statistic of all units."""
+        values = {name: float(column[np.isfinite(column)].mean()) for name, column in self._defined_columns()}
+        values |= {name: np.nan for name in self.columns if name not in values}
+        statistics = self.drawn([self.plain()])
+        return {name: values[name] if name in values else float(statistics[name][0]) for name in self.names}
+
+    def summary(self, samples: int = 1000, seed: int = 0) -> list[Estimate]:
+        """Every metric with its 95 % bootstrap interval; clusters of units are drawn where there are any.
+
+        Args:
+          samples: how many times they are drawn.
+          seed: of the draws.
+        """
+        if (samples, seed) not in self._summaries:  # the table and the file ask for the same
+            intervals = self._column_intervals(samples, seed)
+            if self.statistics:
+                drawn = self.drawn(self.weights(samples, seed))
+                intervals |= {name: tuple(map(float, percentiles(values))) for name, values in drawn.items()}
+            values = self.values()
+            self._summaries[samples, seed] = [Estimate(name, values[name], *intervals[name]) for name in self.names]
+        return self._summaries[samples, seed]
+
+    def detail(self, name: str, samples: int = 1000, seed: int = 0) -> list[Estimate]:
+        """Every part of one of `details` with its 95 % bootstrap interval."""
+        statistic = self.details[name]
+        values = self._computed(name, statistic, self.plain())[0]
+        drawn = np.concatenate([self._computed(name, statistic, block) for block in self.weights(samples, seed)])
+        low, high = percentiles(drawn)
+        columns = (values.tolist(), low.tolist(), high.tolist())
+        return [Estimate(*row) for row in zip(statistic.parts, *columns, strict=True)]
+
+    def drawn(self, weightings: Iterable[np.ndarray]) -> dict[str, np.ndarray]:
+        """Every statistic under every weighting of all blocks of them, float64 [samples] each.
+
+        Args:
+          weightings: of `weights`, or any float64 [S, n].
+        """
+        parts: dict[str, list[np.ndarray]] = {name: [] for name in self.statistics}
+        for block in weightings if self.statistics else ():
+            for name, statistic in self.statistics.items():
+                parts[name].append(self._computed(name, statistic, block))
+        return {name: np.concatenate(blocks) for name, blocks in parts.items()}
+
+    def weights(self, samples: int, seed: int) -> Iterator[np.ndarray]:
+        """Bootstrap weights of the units, float64 [up to 50, n] each: how often the cluster of each is drawn."""
+        clusters = np.arange(len(self.units)) if self.clusters is None else self.clusters
+        return cluster_weights(clusters, samples, seed)
+
+    def plain(self) -> np.ndarray:
+        """float64 [1, n]: the weighting under which every unit counts once."""
+        return np.ones((1, len(self.units)))
+
+    def take(self, rows: np.ndarray) -> "Result":
+        """The same of the units at these places, in this order."""
+        return dataclasses.replace(
+            self,
+            units=self.units[rows],
+            clusters=None if self.clusters is None else self.clusters[rows],
+            columns={name: column[rows] for name, column in self.columns.items()},
+            arrays={name: array[rows] for name, array in self.arrays.items()},
+        )
+
+    def _computed(self, name: str, statistic: Statistic, weights: np.ndarray) -> np.ndarray:
+        arrays = (self.arrays[array] for array in statistic.arrays)
+        try:
+            return load_metric(statistic.metric)(*arrays, weights, **statistic.options)
+        except ValueError as error:
+            raise ValueError(f"{name}: {error}") from error
+
+    def _defined_columns(self) -> list[tuple[str, np.ndarray]]:
+        """The columns that any unit is in."""
+        return [(name, column) for name, column in self.columns.items() if np.isfinite(column).any()]
+
+    def _column_intervals(self, samples: int, seed: int) -> dict[str, tuple[float, float]]:
+        """Columns over the same units are drawn together where units are drawn by themselves."""
+        found = dict.fromkeys(self.columns, (np.nan, np.nan))
+        together: dict[bytes, list[str]] = {}
+        for name, column in self._defined_columns():
+            defined = np.isfinite(column)
+            if self.clusters is None:
+                together.setdefault(np.packbits(defined).tobytes(), []).append(name)
+                continue
+            low, high = clustered_bootstrap(column[defined][:, None], self.clusters[defined], samples, seed)
+            found[name] = float(low[0]), float(high[0])
+        for names in together.values():
+            table = np.stack([self.columns[name] for name in names], axis=1)
+            low, high = bootstrap(table[np.isfinite(table[:, 0])], samples, seed)
+            found |= dict(zip(names, zip(low.tolist(), high.tolist(), strict=True), strict=True))
+        return found
