@@ -74,7 +74,7 @@ def get_config(arg: str | None = None) -> ConfigDict:
         "name": "mu.models.audio_user:AudioUser",
         "audio": {"size": "xs", "n_mels": 64, "window_s": 0.032, "hop_s": 0.02, "normalisation": "none"},
         "drop_id": 0.5 if hears else 0.0,
-        "contexts": 255,
+        "max_column_values": 255,
     }
     config.task = {"name": "mu.tasks.next_play:NextPlay", "tags": 0.5 if args.tags and hears else 0.0}
     config.total_steps = 20 if args.smoke else args.steps

@@ -77,7 +77,7 @@ PROVIDED = {
     "split": (FIRST,),
     "batches": (FIRST, "sparse", "seed"),
     "task": ("data", "n_items", "n_users"),
-    "model": ("rngs", "outputs", "rating_spec", "sample_rate_hz"),
+    "model": ("rngs", "outputs", "rating_spec", "sample_rate_hz", "hash_size", "event_columns"),
     "optimizer": ("total_steps",),
     "tables": (),
     "evaluation": (FIRST,),

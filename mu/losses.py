@@ -89,7 +89,7 @@ def full_softmax(
     @jax.checkpoint
     def add(total: jax.Array, part: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, None]:
         vectors, biases = part
-        return jnp.logaddexp(total, jax.nn.logsumexp(queries @ vectors.T + biases, axis=-1)), None
+        return jnp.logaddexp(total, jax.nn.logsumexp(queries @ vectors.T + biases[None], axis=-1)), None
 
     start = jnp.full(queries.shape[:1], -jnp.inf, queries.dtype)
     log_total, _ = jax.lax.scan(add, start, (padded_items, padded_bias))
@@ -143,7 +143,7 @@ def nt_xent(first: jax.Array, second: jax.Array, ids: jax.Array, temperature: fl
     z = z * jax.lax.rsqrt(jnp.sum(jnp.square(z), axis=-1, keepdims=True) + 1e-12)
     twins = jnp.roll(jnp.arange(2 * n), n)
     ids = jnp.concatenate([ids, ids])
-    compared = (ids[:, None] != ids) | (twins[:, None] == jnp.arange(2 * n))
+    compared = (ids[:, None] != ids[None]) | (twins[:, None] == jnp.arange(2 * n)[None])
     scores = jnp.where(compared, z @ z.T / temperature, -jnp.inf)
     each = jax.nn.logsumexp(scores, axis=-1) - jnp.take_along_axis(scores, twins[:, None], axis=-1)[:, 0]
     return (each[:n] + each[n:]) / 2

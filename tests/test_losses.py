@@ -65,7 +65,7 @@ def test_full_softmax_in_chunks_equals_the_whole(chunk):
         return losses.full_softmax(queries, items, targets, bias, chunk).sum()
 
     def whole(queries, items, bias):
-        logits = queries @ items.T + bias
+        logits = queries @ items.T + bias[None]
         return (jax.nn.logsumexp(logits, -1) - jnp.take_along_axis(logits, targets[:, None], 1)[:, 0]).sum()
 
     for ours, direct in zip(

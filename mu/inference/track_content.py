@@ -122,11 +122,13 @@ class TimedScores:
           'own', 'sound' where it is heard, and each column's, float32 [V, D].
         """
         model = nnx.merge(self._graph, self.params)
-        parts = {name: np.asarray(part) for name, part in model.track_parts(self.rows).items() if name != "words"}
+        parts = {name: np.asarray(part) for name, part in model.track_parts(self.rows).items() if name != "features"}
         count = sum((words >= 0).sum(axis=1, keepdims=True) for words in columns.values())
         for name, words in columns.items():
             own = (words >= 0).sum(axis=1, keepdims=True)
-            parts[name] = np.asarray(model.words(words)) * np.sqrt(own / np.maximum(count, 1)).astype(np.float32)
+            parts[name] = np.asarray(model.track_features(words)) * np.sqrt(own / np.maximum(count, 1)).astype(
+                np.float32
+            )
         return parts
 
     def newcomers(self, content: np.ndarray, words: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

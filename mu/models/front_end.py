@@ -71,7 +71,7 @@ class FrontEnd:
           (float32 [B, F, M], bool [B, F]), F = ceil(N / hop).
         """
         n_fft = 1 << (self.window_samples - 1).bit_length()
-        found = log_mel(
+        spectrogram = log_mel(
             audio,
             self.sample_rate_hz,
             n_fft=n_fft,
@@ -82,13 +82,13 @@ class FrontEnd:
             fmax_hz=self.fmax_hz,
         )
         frames = -(-audio.shape[-1] // self.hop_samples)  # the last frame of centred ones is half beyond the end
-        held = -(-samples // self.hop_samples)
+        lengths = -(-samples // self.hop_samples)
         if self.attend_padding:
-            held = jnp.full_like(held, frames)
-        mask = jnp.arange(frames, dtype=jnp.int32) < jnp.maximum(held, 1)[:, None]
-        found = found[:, :frames]
-        loudest = largest(jnp.where(mask[..., None], found, -jnp.inf), 2)
-        return jnp.maximum(found, loudest - self.range_db), mask
+            lengths = jnp.full_like(lengths, frames)
+        mask = jnp.arange(frames, dtype=jnp.int32)[None] < jnp.maximum(lengths, 1)[:, None]
+        spectrogram = spectrogram[:, :frames]
+        loudest = largest(jnp.where(mask[..., None], spectrogram, -jnp.inf), 2)
+        return jnp.maximum(spectrogram, loudest - self.range_db), mask
 
     def normalised(self, spectrogram: jax.Array, mask: jax.Array) -> jax.Array:
         """[B, F, M] in dB -> the same shape, around 0 with a spread of about 1, and 0 outside the mask."""

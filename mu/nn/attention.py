@@ -16,7 +16,7 @@ def packed_causal_mask(segments: jax.Array) -> jax.Array:
     """
     length = segments.shape[-1]
     same = segments[:, :, None] == segments[:, None, :]
-    return (same & jnp.tril(jnp.ones((length, length), bool)))[:, None]
+    return (same & jnp.tril(jnp.ones((1, length, length), bool)))[:, None]
 
 
 def rotate(x: jax.Array, positions: jax.Array, base: float = 10_000.0) -> jax.Array:
@@ -29,7 +29,7 @@ def rotate(x: jax.Array, positions: jax.Array, base: float = 10_000.0) -> jax.Ar
     """
     half = x.shape[-1] // 2
     frequency = base ** (-jnp.arange(half, dtype=jnp.float32) / half)
-    angle = positions.astype(jnp.float32)[..., None, None] * frequency
+    angle = positions.astype(jnp.float32)[:, :, None, None] * frequency[None, None, None]
     cos, sin = jnp.cos(angle).astype(x.dtype), jnp.sin(angle).astype(x.dtype)
     first, second = x[..., :half], x[..., half:]
     return jnp.concatenate([first * cos - second * sin, second * cos + first * sin], axis=-1)

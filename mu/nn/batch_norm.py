@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
-# Share of the running statistics that a step keeps: an average over some twenty steps, for weights still move.
+# Share of the running statistics that a step keeps: an average over some twenty steps, while weights still move.
 MOMENTUM = 0.95
 
 
@@ -34,10 +34,11 @@ class BatchNorm(nnx.Module):
         mean, variance = self.mean[...], self.variance[...]
         if training:
             mean = jnp.mean(x, axis=0)
-            variance = jnp.mean(jnp.square(x - mean), axis=0)
-            # The first steps average all there was so far: the start values are nobody's statistics.
+            variance = jnp.mean(jnp.square(x - mean[None]), axis=0)
+            # The first steps average all batches so far: the initial values are no statistics of any.
             keep = jnp.minimum(MOMENTUM, self.count[...] / (self.count[...] + 1.0))
             self.mean[...] = keep * self.mean[...] + (1.0 - keep) * jax.lax.stop_gradient(mean)
             self.variance[...] = keep * self.variance[...] + (1.0 - keep) * jax.lax.stop_gradient(variance)
             self.count[...] = self.count[...] + 1.0
-        return (x - mean) * jax.lax.rsqrt(variance + 1e-5) * self.scale[...] + self.shift[...]
+        normal = (x - mean[None]) * jax.lax.rsqrt(variance + 1e-5)[None]
+        return normal * self.scale[...][None] + self.shift[...][None]

@@ -33,7 +33,7 @@ class PatchEmbedding(nnx.Module):
         x = jnp.pad(x, ((0, 0), (0, steps * self.frames - length), (0, self.bands * self.mels - n_mels)))
         x = x.reshape(batch, steps, self.frames, self.bands, self.mels).transpose(0, 1, 3, 2, 4)
         tokens = self.map(x.reshape(batch, steps, self.bands, -1))
-        return tokens + self.band[...].astype(tokens.dtype)
+        return tokens + self.band[...][None, None].astype(tokens.dtype)
 
     def frame_mask(self, mask: jax.Array) -> jax.Array:
         """bool [B, F] -> [B, ceil(F / frames)]: where any frame of the patch holds the clip."""

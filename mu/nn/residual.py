@@ -47,7 +47,8 @@ class InstanceNorm(nnx.Module):
         count = x.shape[2] * jnp.sum(inside, axis=1, keepdims=True)
         mean = jnp.sum(x * inside, axis=(1, 2), keepdims=True) / count
         variance = jnp.sum(jnp.square(x - mean) * inside, axis=(1, 2), keepdims=True) / count
-        normal = (x - mean) * jax.lax.rsqrt(variance + 1e-5) * self.scale[...] + self.shift[...]
+        scale, shift = (value[...][None, None, None] for value in (self.scale, self.shift))
+        normal = (x - mean) * jax.lax.rsqrt(variance + 1e-5) * scale + shift
         return (normal * inside).astype(self.dtype)
 
 

@@ -21,6 +21,8 @@ class DescribedTracks(Protocol):
     @property
     def hash_size(self) -> int: ...
     @property
+    def event_columns(self) -> tuple[str, ...]: ...
+    @property
     def tag_names(self) -> tuple[str, ...]: ...
     @property
     def sample_rate_hz(self) -> int | None: ...
@@ -52,7 +54,8 @@ class NextPlay:
       augment: what is done to the audio; None for nothing.
 
     Attributes:
-      offers: 'outputs', the heads of the audio encoder, and 'sample_rate_hz' of the audio, for the model's constructor.
+      offers: 'outputs' (heads of the audio encoder), 'sample_rate_hz', 'hash_size' and 'event_columns' (name -> number
+        of values), for the model's constructor.
       requires: names that the model must return.
       compares_examples: the loss of an example depends on the others of its batch.
       needs_all_items: whether every step needs the rows of the whole catalogue.
@@ -91,15 +94,20 @@ class NextPlay:
             )
         self._in_batch, self._skipped, self._cold, self._augment = in_batch, skipped, cold, augment
         self._tags, self._contrastive, self._temperature = tags, contrastive, temperature
-        self._hash_size, self._plays = data.hash_size, int(data.counts().sum())
-        self._contexts = len(data.card.get("event_columns", {}).get("context", ()))
+        self._plays = int(data.counts().sum())
         outputs: dict[str, Head] = {}
         if tags:
             outputs["tags"] = Head(len(data.tag_names))
         if contrastive:
             outputs["projection"] = Head(64, hidden=128)
         self._n_tags = len(data.tag_names)
-        self.offers: Mapping[str, Any] = {"outputs": outputs, "sample_rate_hz": data.sample_rate_hz}
+        vocabularies = data.card.get("event_columns", {})
+        self.offers: Mapping[str, Any] = {
+            "outputs": outputs,
+            "sample_rate_hz": data.sample_rate_hz,
+            "hash_size": data.hash_size,
+            "event_columns": {name: len(vocabularies.get(name, ())) for name in data.event_columns},
+        }
 
     def __repr__(self) -> str:
         """What is learnt, with weights where they are not 1."""
@@ -117,10 +125,6 @@ class NextPlay:
         self, model: Any, rows: Mapping[str, jax.Array], batch: Mapping[str, Any], key: jax.Array
     ) -> tuple[jax.Array, jax.Array]:
         """(loss [B, T], weights [B, T]) of every play; the losses of the audio are added to each."""
-        if model.buckets != self._hash_size:
-            raise ValueError(f"model.buckets={model.buckets}, but data.hash_size={self._hash_size}: set them alike")
-        if model.contexts < self._contexts:
-            raise ValueError(f"model.contexts={model.contexts}, but the log has {self._contexts}: set as many")
         audio_key, model_key = jax.random.split(key)
         beside, clips = jnp.float32(0), None
         if "audio" in batch and model.audio is not None:

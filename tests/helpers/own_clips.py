@@ -73,7 +73,6 @@ def config_words(
         "data.hash_size": 64,
         "batches.crop_s": 0.25,
         "model.audio.n_mels": 16,
-        "model.buckets": 64,
         "model.dim": 8,
         "batches.rows": 4,
         "batches.clips": 4,

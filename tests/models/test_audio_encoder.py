@@ -184,7 +184,7 @@ def test_levels_and_colours_are_taken_away_as_said():
         loud = end.normalised(*end.spectrogram(jnp.asarray(batch["audio"] * 2), jnp.asarray(batch["samples"])))
         assert (not np.allclose(quiet, loud, atol=1e-3)) == gain_changes, normalisation
     spectrogram, mask = front_end("band").spectrogram(jnp.asarray(batch["audio"]), jnp.asarray(batch["samples"]))
-    coloured = spectrogram + jnp.linspace(-5.0, 5.0, 32)
+    coloured = spectrogram + jnp.linspace(-5.0, 5.0, 32)[None, None]
     end = front_end("band")
     np.testing.assert_allclose(end.normalised(spectrogram, mask), end.normalised(coloured, mask), atol=1e-4)
 

@@ -40,7 +40,7 @@ def make_batch(log=None, step=0, **options):
 
 
 def make_model(task=None, audio=AUDIO, rate=RATE_HZ, **options):
-    settings = {"dim": 8, "dropout": 0.0, "drop_id": 0.0, "buckets": 64}
+    settings = {"dim": 8, "dropout": 0.0, "drop_id": 0.0, "hash_size": 64, "event_columns": {"context": 2}}
     outputs = {} if task is None else task.offers["outputs"]
     return AudioUser(audio=audio, sample_rate_hz=rate, outputs=outputs, rngs=nnx.Rngs(0), **(settings | options))
 
@@ -70,15 +70,15 @@ def test_a_track_is_the_sum_of_its_parts_and_any_may_be_missing():
     np.testing.assert_array_equal(parts["own"][played], rows["items"][played])
     np.testing.assert_array_equal(parts["sound"][10:], np.broadcast_to(missing[1], (10, 8)))
     nothing = {**rows, "item_features": jnp.full((20, 0), -1, jnp.int32)}
-    np.testing.assert_array_equal(model.track_parts(nothing)["words"], 0)
+    np.testing.assert_array_equal(model.track_parts(nothing)["features"], 0)
     with pytest.warns(UserWarning, match="no track has audio"):
         silent = make_model(rate=None)
-    assert silent.audio is None and set(silent.track_parts(rows)) == {"own", "words"}
+    assert silent.audio is None and set(silent.track_parts(rows)) == {"own", "features"}
     assert "content" not in silent.tables()
 
 
 def test_own_rows_are_dropped_as_often_as_said():
-    model = make_model(drop_id=0.4, buckets=64)
+    model = make_model(drop_id=0.4)
     rows = {name: jnp.concatenate([array] * 200) for name, array in make_rows(model).items()}
     rows["plays"] = jnp.ones_like(rows["plays"])
     own = model.track_parts(rows, jax.random.key(0))["own"]
@@ -240,7 +240,11 @@ def test_audio_heads_learn_beside_and_reach_the_encoder():
         return jnp.sum(loss * weights) / jnp.sum(weights)
 
     gradient = jax.grad(total)(params)
-    for name in ("audio", "heard", "words", "gap", "outcome", "context", "profile_words", "cold", "age", "missing"):
+    assert set(gradient) - {"stack", "norm"} == {
+        "audio", "from_content", "track_features", "delta", "outcome", "columns", "profile_features", "cold", "age",
+        "missing",
+    }  # fmt: skip
+    for name in gradient:
         assert any(np.abs(leaf).max() > 0 for leaf in jax.tree.leaves(gradient[name])), name
     assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(gradient))
 
@@ -277,7 +281,7 @@ def test_a_listener_without_plays_is_what_is_known_of_them():
     rows = make_rows(model)
     inputs = batches.features.inputs
     queries = NextPlay(data=log).predict(model, rows, inputs(users, histories))["query"]
-    profile = model.profile_words(jnp.asarray(log.user_features[:1]))
+    profile = model.profile_features(jnp.asarray(log.user_features[:1]))
     np.testing.assert_allclose(queries[0], model.cold(profile)[0], rtol=1e-5)
     alone = NextPlay(data=log).predict(model, rows, inputs(users[1:], log.take(users[1:])))["query"]
     np.testing.assert_allclose(queries[1], alone[0], atol=1e-5)
@@ -317,10 +321,7 @@ def train(mesh, n_steps=4, sparse=True):
 
 
 def _built(task, rngs):
-    return AudioUser(
-        audio=AUDIO, dim=8, dropout=0.0, drop_id=0.5, buckets=64, sample_rate_hz=RATE_HZ,
-        outputs=task.offers["outputs"], rngs=rngs,
-    )  # fmt: skip
+    return AudioUser(audio=AUDIO, dim=8, dropout=0.0, drop_id=0.5, rngs=rngs, **task.offers)
 
 
 @functools.cache
@@ -359,14 +360,31 @@ def test_the_task_refuses(options, message):
         NextPlay(data=make_listening(), **options)
 
 
-def test_buckets_of_data_and_model_must_agree():
-    with pytest.raises(ValueError, match=r"model.buckets=32, but data.hash_size=64"):
-        NextPlay(data=make_listening()).loss(make_model(buckets=32), {}, {}, jax.random.key(0))
+def test_every_value_of_an_event_column_has_a_vector():
+    with pytest.raises(ValueError, match=r"model.max_column_values=3, but the event column 'device' has 4 values"):
+        make_model(max_column_values=3, event_columns={"context": 2, "device": 4})
+
+
+def test_an_event_column_more_is_added_to_the_plays():
+    """Columns are drawn one after the other: the first is what it is alone."""
+    both, alone = (
+        make_model(audio=None, event_columns=sizes) for sizes in ({"context": 2, "device": 4}, {"context": 2})
+    )
+    np.testing.assert_array_equal(both.columns["context"][...], alone.columns["context"][...])
+    batch = make_batch(make_listening(sound=False))
+    device = np.random.default_rng(0).integers(0, 5, batch["items"].shape).astype(np.int32)
+    wider = {**batch, "event_columns": np.concatenate([batch["event_columns"], device[..., None]], axis=-1)}
+    rows = make_rows(both, make_listening(sound=False))
+    queries = both(rows, wider)["queries"]
+    assert (
+        np.abs(queries - both(rows, {**wider, "event_columns": wider["event_columns"] * [1, 0]})["queries"]).max()
+        > 1e-3
+    )
 
 
 def test_data_model_and_task_mean_the_same_by_pauses_and_outcomes():
     """They do not import each other."""
-    assert audio_user.GAPS == features.TIME_DELTAS
+    assert audio_user.TIME_DELTAS == features.TIME_DELTAS
     assert len(interactions.OUTCOMES) == audio_user.OUTCOMES
     assert next_play.SKIPPED == interactions.SKIPPED == interactions.OUTCOMES.index("skipped")
     assert interactions.UNKNOWN == interactions.OUTCOMES.index("unknown") == 0, "filled in where nothing is told"

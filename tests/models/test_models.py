@@ -138,7 +138,7 @@ def test_factorization_scores():
     apply, rows, model = create("factorization")
     batch = some_batch()
     vectors, bias = model.item_vectors(rows)
-    scores = apply(rows, batch) @ vectors.T + bias
+    scores = apply(rows, batch) @ vectors.T + bias[None]
     expected = [
         [float(rows["users"][u] @ rows["items"][i] + rows["item_bias"][i, 0]) for i in range(N_ITEMS)]
         for u in batch["users"]

@@ -36,7 +36,7 @@ class Loudness:
     def encode(self, spectrogram, mask, key):
         del mask, key
         heard = self.scale * jnp.mean(spectrogram, axis=(1, 2))[:, None]
-        said = {"pitch": heard * jnp.arange(3.0), "tags": heard * jnp.array([1.0, -1.0]), "numbers": heard}
+        said = {"pitch": heard * jnp.arange(3.0)[None], "tags": heard * jnp.array([[1.0, -1.0]]), "numbers": heard}
         return {"clip": heard, **said}
 
     def __call__(self, rows, batch):
