@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mu.data.logs.importing import delimited, first_pass, formats, kernels, output, run
+from mu.data.logs.importing import delimited, first_pass, formats, output, row_kernels, run
 from mu.data.logs.importing.bad_rows import BadRowError
 from mu.data.logs.importing.fields import Dialect, Lines, split_carefully, split_plain
 from mu.data.logs.importing.options import LogImportOptions
@@ -533,7 +533,7 @@ def test_sorting_kernel_is_stable():
     generator = np.random.default_rng(4)
     for n in (0, 1, 15, 16, 17, 100, 1000):
         values = generator.integers(0, 7, n)
-        assert kernels.stable_order(values).tolist() == np.argsort(values, kind="stable").tolist()
+        assert row_kernels.stable_order(values).tolist() == np.argsort(values, kind="stable").tolist()
 
 
 REAL = [

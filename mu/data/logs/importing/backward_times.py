@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from mu.data.logs.importing import kernels
+from mu.data.logs.importing import row_kernels
 from mu.data.logs.importing.rows import PlayRows
 from mu.data.logs.timestamps import MISSING
 
@@ -26,7 +26,7 @@ class BackwardTimes:
         n_users = int(users.max(initial=-1)) + 1
         if n_users > len(self._last):
             self._last = np.append(self._last, np.full(max(n_users, len(self._last)), MISSING))
-        n, first = kernels.count_backwards(users, plays.times, self._last)
+        n, first = row_kernels.count_backwards(users, plays.times, self._last)
         if n and self._example is None:
             self._example = (str(plays.users[int(first)]), label, int(plays.lines[first]))
         self.n += int(n)

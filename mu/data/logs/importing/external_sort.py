@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mu.data.logs.importing import kernels
+from mu.data.logs.importing import row_kernels
 from mu.data.logs.interactions import OPTIONAL, column_file
 from mu_kernels.threads import run_rows
 
@@ -114,7 +114,7 @@ class ExternalSort:
         with open(self._folder / "slots", "wb") as file:
             for users in self._chunks("users", np.int32):
                 slots = np.empty(len(users), slot_type)
-                kernels.take_slots(users, cursor, slots)
+                row_kernels.take_slots(users, cursor, slots)
                 slots.tofile(file)
 
     def _place_times(self, folder: Path, indptr: np.ndarray, slot_type: type) -> np.ndarray:
@@ -124,15 +124,15 @@ class ExternalSort:
         if "times" not in self._fields:
             at = 0
             for slots in self._chunks("slots", slot_type):
-                kernels.scatter(np.arange(at, at + len(slots)), slots, no_moves, times)
+                row_kernels.scatter(np.arange(at, at + len(slots)), slots, no_moves, times)
                 at += len(slots)
             return no_moves
         for slots, values in zip(self._chunks("slots", slot_type), self._chunks("times", np.int64), strict=True):
-            kernels.scatter(values, slots, no_moves, times)
-        if not kernels.any_unsorted(indptr, times):
+            row_kernels.scatter(values, slots, no_moves, times)
+        if not row_kernels.any_unsorted(indptr, times):
             return no_moves
         shift = np.zeros(self.n, np.int32)
-        run_rows(kernels.sort_rows, len(indptr) - 1, None, indptr, times, shift, min_rows=1024)
+        run_rows(row_kernels.sort_rows, len(indptr) - 1, None, indptr, times, shift, min_rows=1024)
         return shift
 
     def _place_field(
@@ -142,7 +142,7 @@ class ExternalSort:
         stored = stored or dtype
         out = _create(path, stored, self.n)
         for slots, values in zip(self._chunks("slots", slot_type), self._chunks(name, dtype), strict=True):
-            kernels.scatter(values.astype(stored, copy=False), slots, shift, out)
+            row_kernels.scatter(values.astype(stored, copy=False), slots, shift, out)
 
 
 def _create(path: Path, dtype: type, n: int) -> np.ndarray:

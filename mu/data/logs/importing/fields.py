@@ -10,7 +10,7 @@ from typing import BinaryIO
 import numpy as np
 import polars as pl
 
-from mu.data.logs.importing import kernels
+from mu.data.logs.importing import text_kernels
 from mu.data.logs.importing.bad_rows import BadRow
 from mu.data.logs.importing.text_files import decode, is_invalid, printable
 
@@ -53,7 +53,7 @@ def split_plain(
         block = _end_with_newline(block)
         lines = np.empty(block.count(b"\n") + 1, np.int64)
         data = np.frombuffer(block, np.uint8)
-        n_rows = kernels.find_records(data, ord(dialect.separator), len(names), lines)
+        n_rows = text_kernels.find_records(data, ord(dialect.separator), len(names), lines)
         if n_rows < 0:
             return None
         lines = lines[:n_rows].copy()
@@ -83,7 +83,7 @@ def _split_unquoted(
     numbers = np.empty((len(wanted), n_rows), np.int64)
     integer = np.ones(len(wanted), bool)
     data = np.frombuffer(block, np.uint8)
-    if kernels.split_integers(data, ord(dialect.separator), len(names), slot_of, numbers, integer) != n_rows:
+    if text_kernels.split_integers(data, ord(dialect.separator), len(names), slot_of, numbers, integer) != n_rows:
         return None
     columns = {name: pl.Series(name, numbers[slot]) for slot, name in enumerate(wanted) if integer[slot]}
     del numbers

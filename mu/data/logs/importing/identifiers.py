@@ -3,7 +3,7 @@
 import numpy as np
 import polars as pl
 
-from mu.data.logs.importing import kernels
+from mu.data.logs.importing import id_kernels
 
 _LOAD = 0.6  # the table doubles when this share is in use; linear probing slows down beyond
 
@@ -29,7 +29,7 @@ class Identifiers:
         self._n = 0
         self._keys = np.empty(1024, np.int64)  # by dense id
         self._table_keys = np.empty(2048, np.int64)
-        self._table_ids = np.full(2048, kernels.EMPTY, np.int32)
+        self._table_ids = np.full(2048, id_kernels.EMPTY, np.int32)
         self._texts: dict[str, int] | None = None
 
     def __len__(self) -> int:
@@ -65,7 +65,7 @@ class Identifiers:
         while at < len(keys):
             limit = int(len(self._table_keys) * _LOAD)
             first = np.empty(min(limit - self._n, len(keys) - at), np.int64)
-            at, n_new = kernels.look_up(keys, at, self._table_keys, self._table_ids, self._n, limit, out, first)
+            at, n_new = id_kernels.look_up(keys, at, self._table_keys, self._table_ids, self._n, limit, out, first)
             self._remember(keys[first[:n_new]])
             firsts.append(first[:n_new])
             if at < len(keys):
@@ -86,8 +86,8 @@ class Identifiers:
     def _grow(self) -> None:
         size = 2 * len(self._table_keys)
         self._table_keys = np.empty(size, np.int64)
-        self._table_ids = np.full(size, kernels.EMPTY, np.int32)
-        kernels.refill(self._keys[: self._n], self._table_keys, self._table_ids)
+        self._table_ids = np.full(size, id_kernels.EMPTY, np.int32)
+        id_kernels.refill(self._keys[: self._n], self._table_keys, self._table_ids)
 
     def _number_texts(self, ids: pl.Series, texts: dict[str, int]) -> tuple[np.ndarray, np.ndarray]:
         """Looks up each distinct id in a dict; the rest is one hash join."""

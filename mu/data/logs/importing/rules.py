@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mu.data.logs.importing import kernels
+from mu.data.logs.importing import rule_kernels
 from mu.files import replacing
 
 CHUNK = 1 << 20
@@ -37,12 +37,12 @@ def apply_rules(
     keep = np.ones(len(items), bool)
     dropped = {}
     if drop_repeats:
-        dropped["repeats"] = int(kernels.drop_repeats(indptr, items, n_items, keep))
+        dropped["repeats"] = int(rule_kernels.drop_repeats(indptr, items, n_items, keep))
     if k_core > 1:
-        dropped["k_core"] = int(kernels.drop_rare(indptr, items, n_items, k_core, k_core, keep))
+        dropped["k_core"] = int(rule_kernels.drop_rare(indptr, items, n_items, k_core, k_core, keep))
     if min_history > 1:
         user_minimum = max(k_core, min_history)
-        dropped["min_history"] = int(kernels.drop_rare(indptr, items, n_items, user_minimum, max(k_core, 1), keep))
+        dropped["min_history"] = int(rule_kernels.drop_rare(indptr, items, n_items, user_minimum, max(k_core, 1), keep))
     total = np.concatenate([[0], np.cumsum(keep)])[indptr]
     counts = np.diff(total)
     users = np.flatnonzero(counts)
