@@ -119,12 +119,12 @@ def main() -> None:
         changes, command = {"data.path": str(clips)}, ""
         if experiment.starts_from:
             crossvalidate(str(ROOT / experiment.starts_from), str(before), experiment.folds, seeds, changes)
-            changes["start_from"] = f"{before}/seed{{seed}}/fold{{fold}}"
+            changes["init_from"] = f"{before}/seed{{seed}}/fold{{fold}}"
             command = typed(experiment.starts_from, experiment, arguments.seeds, f"{name}_before") + "; "
         found = crossvalidate(str(ROOT / experiment.config), str(workdir), experiment.folds, seeds, changes)
         command += typed(experiment.config, experiment, arguments.seeds, name)
         if experiment.starts_from:
-            command += f" --config.start_from=runs/{name}_before/seed{{seed}}/fold{{fold}}"
+            command += f" --config.init_from=runs/{name}_before/seed{{seed}}/fold{{fold}}"
         row = found["rows"]["model"][experiment.metric]
         baseline = found["rows"]["mfcc_linear"][experiment.metric]
         record(

@@ -16,10 +16,10 @@ from typing import Any
 import rating_results
 from audio_results import EXPERIMENTS, ROOT, library
 
-import mu.config
 from mu.baselines.mfcc import MFCCLinear
 from mu.baselines.ratings import SmoothedRates
 from mu.commands.crossvalidate import resolved
+from mu.config.resolve import build
 from mu.evals.folds import pooled
 from mu.evals.protocols.clips import ClipPrediction
 from mu.evals.protocols.ratings import RatingPrediction
@@ -37,7 +37,7 @@ def folds_of(config: str, n_folds: int, changes: Mapping[str, str]) -> Any:
     """(fold's training and validation clips together, its split, its config), fold by fold."""
     for fold in range(n_folds):
         one = resolved(str(ROOT / config), changes, 0, fold)
-        split = mu.config.build(one.split, mu.config.build(one.data))
+        split = build(one.split, build(one.data))
         yield split.train.merged(split.valid), split, one
 
 

@@ -55,12 +55,14 @@ def timed(steps: Iterator[float], seconds: float) -> dict[str, float]:
 
 def run_mu(flags: argparse.Namespace, packed: bool) -> dict[str, float]:
     """The trainer's loop without its logging."""
-    import mu.config
+    from mu.config.base import base
+    from mu.config.resolve import resolve
     from mu.data.loader import loader
-    from mu.setup import set_up
+    from mu.run.build import build_run
+    from mu.run.initialise import initialise
     from mu.training.sharding import put_batch
 
-    config = mu.config.base()
+    config = base()
     config.data.path = flags.data
     config.batches.update(window=WINDOW, rows=flags.rows, packed=packed)
     config.batches.update(negatives=flags.negatives, negatives_per=flags.negatives_per)
@@ -70,20 +72,20 @@ def run_mu(flags: argparse.Namespace, packed: bool) -> dict[str, float]:
         config.task.correct_log_q = False
     config.optimizer.learning_rate = RATE
     config.tables = {"name": "dense"} if flags.dense else {"name": config.tables.name, "learning_rate": RATE}
-    setup = set_up(mu.config.resolve(config))
-    batches = loader(setup.batches, 0)
+    run = build_run(resolve(config))
+    batches = loader(run.batches, 0)
 
     def steps() -> Iterator[float]:
-        state, pending = setup.state, None
+        state, pending = initialise(run), None
         while True:
-            state, metrics = setup.step(state, put_batch(next(batches), setup.mesh))
+            state, metrics = run.step(state, put_batch(next(batches), run.mesh))
             if pending is not None:  # read while the next step runs, as `mu train` does
                 assert bool(pending["finite"])
                 yield float(pending["weight"])
             pending = metrics
 
     found = timed(steps(), flags.seconds)
-    return found | {"fill": setup.batches.fill, "rows_per_epoch": setup.batches.n_examples}
+    return found | {"fill": run.batches.fill, "rows_per_epoch": run.batches.n_examples}
 
 
 def run_torch(flags: argparse.Namespace, compact: bool) -> dict[str, float]:

@@ -17,11 +17,11 @@ import numpy as np
 from audio_results import ROOT, library, pace
 from sklearn.ensemble import HistGradientBoostingClassifier
 
-import mu.config
 from mu.baselines.cross_validation import grouped_folds
 from mu.baselines.mfcc import statistics
 from mu.baselines.ratings import LogisticRatings
 from mu.commands.crossvalidate import crossvalidate, resolved
+from mu.config.resolve import build
 from mu.data.ratings.cell_rates import cell_rates
 from mu.evals.compare import differences
 from mu.evals.folds import mean_summary, pooled
@@ -124,7 +124,7 @@ def baseline(name: str, workdir: Path, changes: dict[str, str]) -> Result:
         parts = []
         for fold in range(FOLDS):
             config = resolved(str(ROOT / CONFIG), changes, 0, fold)
-            split = mu.config.build(config.split, mu.config.build(config.data))
+            split = build(config.split, build(config.data))
             said = BASELINES[name]().fit(split.train.merged(split.valid)).predict(split.test)
             parts.append(rating_result(said, split.test))
         whole = {"model": pooled(parts)}

@@ -18,14 +18,15 @@ from typing import Any, NamedTuple
 import numpy as np
 from expected_recall import expected_recall
 
-from mu import config
 from mu.commands import quickstart, quickstart_config
+from mu.config.resolve import resolve
 from mu.evals.intervals import clustered_bootstrap
 from mu.evals.protocols._bridge import Asked
 from mu.evals.protocols.plays import DAY_MS
 from mu.evals.results import Evaluation, evaluations_of, load
 from mu.inference.track_content import FRESH_DAYS
-from mu.setup import restore
+from mu.run.build import baselines_of
+from mu.run.restore import restore
 from mu.train import train
 from mu.training.memory import keep_freed_memory
 from mu.training.provenance import processor
@@ -112,7 +113,7 @@ def run(folder: Path, seed: int, size: str) -> Evaluation:
                 "workdir": str(folder / "id_only"),
             }
             changed.baselines.content_of_mfcc = {"name": "mu.baselines.content:ContentNeighbours"}
-        train(config.resolve(changed), folder / name)
+        train(resolve(changed), folder / name)
     return load(folder / "model")
 
 
@@ -141,10 +142,11 @@ def expected(folder: Path) -> dict[str, dict[str, np.ndarray]]:
     file = place / f"expected-{load(folder / 'model').card['weights_hash'][:12]}.npz"
     names = ("model", "model_unboosted", "id_only", "item_knn", "popularity", "oracle", "oracle_boosted")
     if not file.is_file():
-        setup, state, _ = restore(folder / "model")
+        restored = restore(folder / "model")
+        setup, state = restored.run, restored.state
         measuring = setup.evaluation
         shown = measuring.measured(state, place)
-        baselines = setup.baselines()
+        baselines = baselines_of(setup.config)
         found = {"model": Asked(shown), "model_unboosted": Asked(shown.boosted(0.0))}
         found |= {name: baselines[name].fit(setup.train) for name in names if name in baselines}
         law = found["oracle"]

@@ -46,15 +46,16 @@ def timed(name, function):
                 depth[-1] += spent
     return wrapped
 def load():
-    import mu.commands.train, mu.config, mu.setup, mu.train
+    import mu.commands.train, mu.config.overrides, mu.config.resolve, mu.run.build, mu.run.initialise, mu.train
 timed("imports", load)()
-import jax, mu.commands.train, mu.config, mu.setup, mu.train
+import dataclasses
+import jax, mu.commands.train, mu.config.overrides, mu.config.resolve, mu.run.build, mu.run.initialise, mu.train
 def listen(event, seconds, **_):
     jax_s[event] = jax_s.get(event, 0.0) + seconds
 jax.monitoring.register_event_duration_secs_listener(listen)
-mu.config.load = timed("config (imports the modules it names)", mu.config.load)
-mu.config.build = timed(lambda spec, **_: "build " + spec["name"].split(":")[-1], mu.config.build)
-mu.setup.init_state = timed("initial state", mu.setup.init_state)
+mu.config.overrides.load = timed("config (imports the modules it names)", mu.config.overrides.load)
+mu.run.build.build = timed(lambda spec, **_: "build " + spec["name"].split(":")[-1], mu.config.resolve.build)
+mu.run.initialise.init_state = timed("initial state", mu.run.initialise.init_state)
 mu.train.set_up = timed("set-up, else", mu.train.set_up)
 mu.train.evaluators = timed("evaluators", mu.train.evaluators)
 mu.train.provenance = timed("provenance", mu.train.provenance)
@@ -63,12 +64,11 @@ mu.train.Checkpoints = timed("checkpoints", mu.train.Checkpoints)
 mu.train.next = timed("first batch", next)
 mu.train.put_batch = timed("batch to device", mu.train.put_batch)
 mu.train.check_finite = timed("first step, run", mu.train.check_finite)
-set_up = mu.train.set_up
-def with_step(config):
-    setup = set_up(config)
-    setup.step = timed("first step, traced and compiled", setup.step)
-    return setup
-mu.train.set_up = with_step
+build_run = mu.train.build_run
+def with_step(*arguments):
+    run = build_run(*arguments)
+    return dataclasses.replace(run, step=timed("first step, traced and compiled", run.step))
+mu.train.build_run = with_step
 def info(text):
     if text.startswith("First step"):
         print(json.dumps({"parts": marks, "jax": jax_s}), flush=True)

@@ -54,7 +54,7 @@ def measure(kind: str, size: int, touched: int, dim: int, steps: int, seed: int)
 
     from mu.nn.table import Table
     from mu.training.sharding import make_mesh, put_batch
-    from mu.training.state import init_state
+    from mu.training.state import init_state, plan_state
     from mu.training.step import make_step
     from mu.training.tables import lazy_adam, row_adagrad
 
@@ -68,18 +68,18 @@ def measure(kind: str, size: int, touched: int, dim: int, steps: int, seed: int)
     mesh = make_mesh()
     rules: dict[str, str | None] = {"embed": None, "rows": None}
     optimizer = optax.adam(1e-3)
-    model, state, places = init_state(
-        lambda rngs: OneVector(rngs), specs, {"items": size}, optimizer, row_optimizer, seed=0, mesh=mesh, rules=rules
+    plan = plan_state(
+        lambda rngs: OneVector(rngs), specs, {"items": size}, optimizer, row_optimizer, mesh=mesh, rules=rules
     )
-    jax.block_until_ready(state)
+    state = jax.block_until_ready(init_state(plan, seed=0))
 
     def loss(params: Any, rows: Any, batch: Any, key: jax.Array) -> tuple[jax.Array, jax.Array]:
         del key
-        scores = rows["items"][batch["items"]] @ nnx.merge(model, params).query
+        scores = rows["items"][batch["items"]] @ nnx.merge(plan.graph, params).query
         return jax.nn.softplus(-batch["signs"] * scores), batch["weights"]
 
     step = make_step(loss, optimizer, specs, row_optimizer, seed=0)
-    step = jax.jit(step, donate_argnums=0, out_shardings=(places, None))
+    step = jax.jit(step, donate_argnums=0, out_shardings=(plan.shardings, None))
 
     generator = np.random.default_rng(seed)
 

@@ -16,7 +16,7 @@ is not reached from scratch. Emotions, mean correlation of nine: .540 [.510, .57
 
 from ml_collections import ConfigDict
 
-from mu.config import base, parse_arg
+from mu.config.base import base, parse_arg
 
 EMOTIONS = (
     "mean_amazement",

@@ -27,7 +27,7 @@ Tracks' mean emotions and genre are heads of the encoder while it trains, never 
 
 from ml_collections import ConfigDict
 
-from mu.config import base, parse_arg
+from mu.config.base import base, parse_arg
 
 EMOTIONS = (
     "mean_amazement",

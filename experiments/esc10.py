@@ -12,14 +12,14 @@ CPU core; docs/results.md has every fold.
     mu crossvalidate --config=experiments/esc10.py --folds=5 --seeds=0,1,2 --workdir=runs/esc10
 
 `task=contrastive` and `task=masked` learn without labels from the clips of the training folds; then
-`--config.start_from=runs/masked/seed{seed}/fold{fold}` begins from there (`mu crossvalidate --help`). Contrastive
+`--config.init_from=runs/masked/seed{seed}/fold{fold}` begins from there (`mu crossvalidate --help`). Contrastive
 pre-training adds .020 [-.005, .045] (seed 0, .915 against .895, `mu compare`): 320 clips at hand teach little more by
 themselves. Masked pre-training has not been measured.
 """
 
 from ml_collections import ConfigDict
 
-from mu.config import base, parse_arg
+from mu.config.base import base, parse_arg
 
 
 def get_config(arg: str | None = None) -> ConfigDict:

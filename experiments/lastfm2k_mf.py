@@ -10,7 +10,7 @@ Source of the data: GroupLens, hetrec2011-lastfm-2k (non-commercial use). Protoc
 
 from ml_collections import ConfigDict
 
-from mu.config import base, parse_arg
+from mu.config.base import base, parse_arg
 
 
 def get_config(arg: str | None = None) -> ConfigDict:

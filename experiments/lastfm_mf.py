@@ -13,7 +13,7 @@ after 620 steps, where .15 has .1921). Results and times: README.
 
 from ml_collections import ConfigDict
 
-from mu.config import base, parse_arg
+from mu.config.base import base, parse_arg
 
 
 def get_config(arg: str | None = None) -> ConfigDict:

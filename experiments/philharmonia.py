@@ -14,7 +14,7 @@ one CPU core; docs/results.md has every fold.
 
 from ml_collections import ConfigDict
 
-from mu.config import base, parse_arg
+from mu.config.base import base, parse_arg
 
 
 def get_config(arg: str | None = None) -> ConfigDict:

@@ -22,7 +22,7 @@ tracks' ids has them as clip_column=clip. More data want more steps and a wider 
 
 from ml_collections import ConfigDict
 
-from mu.config import base, parse_arg
+from mu.config.base import base, parse_arg
 
 
 def get_config(arg: str | None = None) -> ConfigDict:

@@ -31,6 +31,10 @@ class Data(Protocol):
         """Where the data come from and what they hold; JSON."""
         ...
 
+    def track_rows(self) -> Mapping[str, np.ndarray]:
+        """Features of every track, [V, ...] each: tables that models read and no gradient moves; {} for none."""
+        ...
+
     def hash(self) -> str:
         """sha256 over everything that training or evaluation reads."""
         ...
@@ -74,7 +78,7 @@ class Batches(Protocol):
     gives: frozenset[str] = frozenset()
     """Names of the arrays of a batch."""
     holds_out: bool = False
-    """Whether `held_out` cuts held-out data into batches, so that the run measures its loss on them."""
+    """Whether `on(data)` cuts held-out data into the same batches, so that the run measures its loss on them."""
 
     @property
     def n_examples(self) -> int: ...

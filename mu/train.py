@@ -10,7 +10,6 @@ import datetime
 import json
 import logging
 import os
-import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,11 +18,14 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-import mu.config
+from mu.config.base import Config, ConfigError, known_names
+from mu.config.resolve import locate, takes
 from mu.console import Interrupts, Progress, duration
 from mu.data.loader import loader
 from mu.files import read_json, write_json
-from mu.setup import Config, refuse_other_data, set_up, started_from
+from mu.run.build import build_run
+from mu.run.initialise import initialise
+from mu.run.restore import refuse_other_data
 from mu.training.checkpoint import Checkpoints, differences
 from mu.training.clock import Clock
 from mu.training.provenance import provenance
@@ -53,21 +55,22 @@ class NotFinite(RuntimeError):
     """The loss, its gradient or the weights are no longer numbers."""
 
 
-def train(config: Config, workdir: str | os.PathLike[str]) -> Mapping[str, Any]:
+def train(config: Config, workdir: str | os.PathLike[str], mesh: jax.sharding.Mesh | None = None) -> Mapping[str, Any]:
     """Trains, or goes on training, and evaluates on test; returns the results, the model's under 'model'.
 
     Args:
-      config: resolved (`mu.config.load`).
+      config: resolved (`mu.config.overrides.load`).
       workdir: the run's folder.
+      mesh: the devices; None for those that the config asks for.
 
     Raises:
-      mu.config.ConfigError: the config cannot be run, or differs from the one that the workdir holds.
+      ConfigError: the config cannot be run, or differs from the one that the workdir holds.
       NotFinite: loss or gradient is no number; the last good checkpoint is kept.
       SystemExit: after SIGTERM or Ctrl-C, with 128 + the signal's number; what was learnt is saved.
     """
     started = time.perf_counter()
     if config.refit and config.best.patience is not None:
-        raise mu.config.ConfigError(
+        raise ConfigError(
             "config.refit trains on the validation plays, so they cannot stop it: set best.patience=None and the "
             "total_steps that a run without refit chose"
         )
@@ -79,40 +82,37 @@ def train(config: Config, workdir: str | os.PathLike[str]) -> Mapping[str, Any]:
     if saved:
         refuse_other_config(checkpoints.note(saved[-1])["config"], resolved, folder)
 
-    setup = set_up(config)
+    run = build_run(config, mesh)
     metric = config.best.metric
-    measured = [f"valid/{name}" for name in setup.evaluation.names]
+    measured = [f"valid/{name}" for name in run.evaluation.names]
     if metric not in measured:
-        raise mu.config.ConfigError(
-            f"config.best.metric={metric!r} is not measured{mu.config.nearest(metric, measured)}"
-        )
+        raise ConfigError(f"config.best.metric={metric!r} is not measured{known_names(metric, measured)}")
     write_json(folder / "config.json", resolved)
-    state, step_number = setup.state, 0
-    batches = loader(setup.batches, config.seed)
+    step_number = 0
+    batches = loader(run.batches, config.seed)
     progress: dict[str, Any] = {"best_step": None, "best_value": None, "evaluations_since_best": 0}
     if saved:
         step_number = saved[-1]
         note = checkpoints.note(step_number)
-        refuse_other_data(note, setup, folder)
-        # The initial values are let go; else they would stay beside the loaded ones for the whole run.
-        state = setup.state = checkpoints.load(step_number, state)
+        refuse_other_data(note, run, folder)
+        state = checkpoints.load(step_number, run.plan.shapes)
         batches.set_state(note["data"])
         progress = note["progress"]
         logger.info(f"Going on from step {step_number:,} of {folder}.")
-    elif config.start_from is not None:
-        state = setup.state = started_from(config.start_from, setup)
+    else:
+        state = initialise(run)
     write_json(
         folder / "run.json",
-        provenance(setup.mesh)
+        provenance(run.mesh)
         | {"started": started_at(folder)}
-        | {"data_card": setup.data.card, "data_hash": setup.data.hash(), "split": setup.split.hash},
+        | {"data_card": run.data.card, "data_hash": run.data.hash(), "split": run.split.hash},
     )
     writers: list[Any] = [JsonLines(folder, step_number)]
-    writers += [mu.config.locate(path, "config.writers")(folder, step_number) for path in config.writers]
+    writers += [locate(path, "config.writers")(folder, step_number) for path in config.writers]
     clock = Clock(step_number, config.total_steps)
 
     def save(value: float | None) -> None:
-        note = {"data": batches.get_state(), "progress": progress, "config": resolved, "split": setup.split.hash}
+        note = {"data": batches.get_state(), "progress": progress, "config": resolved, "split": run.split.hash}
         checkpoints.save(step_number, state, note, value)
 
     def write(values: Mapping[str, float]) -> None:
@@ -127,15 +127,16 @@ def train(config: Config, workdir: str | os.PathLike[str]) -> Mapping[str, Any]:
     examples, tracing = 0.0, False
     compiled: set[frozenset[str]] = set()  # batches with other arrays are other programs
     try:
-        with Interrupts(at_once=False) as interrupts, Progress() as progress_bar:
+        # Copies between host and devices are those that the loop asks for, with device_put and device_get.
+        with Interrupts(at_once=False) as interrupts, Progress() as progress_bar, jax.transfer_guard("disallow"):
             progress_bar.update("train", step_number, config.total_steps)
             while step_number < config.total_steps and not out_of_patience():
                 if step_number == config.profile.start:
                     jax.profiler.start_trace(str(folder / "profile"))
                     tracing = True
                 with clock.waiting():
-                    batch = put_batch(next(batches), setup.mesh)
-                state, metrics = setup.step(state, batch)
+                    batch = put_batch(next(batches), run.mesh)
+                state, metrics = run.step(state, batch)
                 step_number += 1
                 # The numbers of the step before are fetched while this one runs.
                 if pending is not None:
@@ -164,7 +165,7 @@ def train(config: Config, workdir: str | os.PathLike[str]) -> Mapping[str, Any]:
                     values = check_finite(step_number, metrics)
                     if pending is not None:
                         examples, pending = examples + values["weight"], None
-                if save_now and not all_finite(state):
+                if save_now and not jax.device_get(all_finite(state)):
                     raise NotFinite(f"step {step_number}: the weights are no longer finite; {ADVICE}")
                 if log_now:
                     timing = clock.report(step_number, examples)
@@ -174,8 +175,8 @@ def train(config: Config, workdir: str | os.PathLike[str]) -> Mapping[str, Any]:
                     progress_bar.update("train", step_number, config.total_steps, f"loss {values['loss']:.4f}{pace}")
                 value = None
                 if evaluate_now:
-                    with clock.paused():
-                        means = setup.evaluation.means(state)
+                    with clock.paused(), jax.transfer_guard("allow"):
+                        means = run.evaluation.means(state)
                     found = {f"valid/{name}": value for name, value in means.items()}
                     write(found)
                     value = found[metric]
@@ -207,7 +208,7 @@ def train(config: Config, workdir: str | os.PathLike[str]) -> Mapping[str, Any]:
     # A refit holds nothing out to choose by: its last weights are the result.
     best_step = step_number if config.refit else progress["best_step"]
     if best_step is None:
-        raise mu.config.ConfigError(
+        raise ConfigError(
             f"config.total_steps={config.total_steps}, and {folder} is at step {step_number} with nothing evaluated "
             "yet: set more steps"
         )
@@ -216,18 +217,18 @@ def train(config: Config, workdir: str | os.PathLike[str]) -> Mapping[str, Any]:
     checkpoints.close()
     chosen = "the last of a refit" if config.refit else f"{metric} {progress['best_value']:.4f}"
     logger.info(f"Testing the weights of step {best_step:,} ({chosen}).")
-    return setup.evaluation.report("test", state, folder / "evaluation", best_step)
+    return run.evaluation.report("test", state, folder / "evaluation", best_step)
 
 
 def refuse_other_config(saved: Mapping[str, Any], now: Mapping[str, Any], folder: Path) -> None:
     """Raises ConfigError with the keys in which a checkpoint's config differs from this one's."""
     may_differ = set(MAY_DIFFER)
-    if mu.config.takes(now["optimizer"], "total_steps"):  # its rate follows them: more steps are another run
+    if takes(now["optimizer"], "total_steps"):  # its rate follows them: more steps are another run
         may_differ.remove("total_steps")
     old, new = ({key: c[key] for key in c if key not in may_differ} for c in (saved, now))
     found = differences(old, new)
     if found:
-        raise mu.config.ConfigError(
+        raise ConfigError(
             f"{folder} holds a run with another config; choose another --workdir, or set:\n  " + "\n  ".join(found)
         )
 
@@ -252,9 +253,3 @@ def all_finite(state: Any) -> jax.Array:
     """Whether every number of a state is one: a finite gradient times an absurd rate need not be."""
     checks = [jnp.isfinite(x).all() for x in jax.tree.leaves(state) if jnp.issubdtype(x.dtype, jnp.floating)]
     return jnp.stack(checks).all()
-
-
-if __name__ == "__main__":
-    from mu.commands.train import main
-
-    sys.exit(main(sys.argv[1:]))

@@ -47,9 +47,9 @@ def data_dir() -> Path:
 
 
 @pytest.fixture
-def on_one_device():
-    """What whole runs are tested on, which compile faster so."""
-    from tests.helpers.tiny_runs import one_device
+def whole_runs():
+    """For tests of whole runs: see `tests.helpers.tiny_runs.standard_promotion`."""
+    from tests.helpers.tiny_runs import standard_promotion
 
-    with one_device():
+    with standard_promotion():
         yield

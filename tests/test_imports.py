@@ -79,13 +79,13 @@ ALLOWED = {
         "polars",
         "soundfile",
     },
-    "mu.setup": {"mu", "mu_kernels", "jax", "flax", "numpy", "ml_collections"},
+    "mu.run": {"mu", "mu_kernels", "jax", "flax", "optax", "numpy", "ml_collections"},
     "mu.train": {"mu", "mu_kernels", "jax", "flax", "numpy", "ml_collections"},
     "mu.commands": {"mu", "mu_kernels", "numpy", "polars", "rich", "jax", "ml_collections"},
     "experiments": {"mu.config", "ml_collections"},
 }
 # A config is seen by these alone.
-SEES_CONFIGS = {"mu.config", "mu.setup", "mu.train", "mu.commands"}
+SEES_CONFIGS = {"mu.config", "mu.run", "mu.train", "mu.commands"}
 NEVER = {"tensorflow", "torch"}
 
 

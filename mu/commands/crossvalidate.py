@@ -14,7 +14,7 @@ examples:
   mu crossvalidate --config=experiments/fsdd.py:speakers --folds=6 --seeds=0,1,2 --workdir=runs/fsdd_speakers
   mu crossvalidate --config=experiments/esc10.py:task=masked --folds=5 --workdir=runs/masked
   mu crossvalidate --config=experiments/esc10.py --folds=5 --workdir=runs/esc10_from_masked \\
-     --config.start_from=runs/masked/seed{seed}/fold{fold}
+     --config.init_from=runs/masked/seed{seed}/fold{fold}
 
 The config must take the arguments fold and seed; {fold} and {seed} in an override stand for a run's own. Each run is
 one of `mu train` in WORKDIR/seed0/fold0 and so on; those that are complete are not run again, one that was cut off goes
@@ -40,7 +40,7 @@ def main(argv: list[str]) -> int:
     arguments, rest = parser.parse_known_args(argv)
 
     from mu.commands.train import overrides
-    from mu.config import ConfigError
+    from mu.config.base import ConfigError
     from mu.console import show_logs
     from mu.training.memory import keep_freed_memory
 
@@ -81,7 +81,7 @@ def crossvalidate(
       What crossvalidation.json holds; of a task without targets, {}.
 
     Raises:
-      mu.config.ConfigError: the folds do not test every clip once, or a run that is complete had another config.
+      ConfigError: the folds do not test every clip once, or a run that is complete had another config.
     """
     import jax
 
@@ -140,26 +140,27 @@ def crossvalidate(
 
 def resolved(config: str, changes: Mapping[str, str], seed: int, fold: int) -> Any:
     """The config of one run."""
-    import mu.config
+    from mu.config.overrides import load
 
     own = {key: value.replace("{fold}", str(fold)).replace("{seed}", str(seed)) for key, value in changes.items()}
     separator = "," if ":" in config else ":"
-    return mu.config.load(f"{config}{separator}fold={fold},seed={seed}", own)
+    return load(f"{config}{separator}fold={fold},seed={seed}", own)
 
 
 def refuse_other_folds(configs: Sequence[Any]) -> None:
     """Raises ConfigError, before anything is trained, unless several folds test every clip once."""
-    import mu.config
+    from mu.config.base import ConfigError
+    from mu.config.resolve import build
 
     tested: dict[str, int] = {}
     for fold, one in enumerate(configs):
-        data = mu.config.build(one.data)
-        for clip in mu.config.build(one.split, data).test.table["clip"]:
+        data = build(one.data)
+        for clip in build(one.split, data).test.table["clip"]:
             if clip in tested:
-                raise mu.config.ConfigError(f"folds {tested[clip]} and {fold} both test clip {clip!r}")
+                raise ConfigError(f"folds {tested[clip]} and {fold} both test clip {clip!r}")
             tested[clip] = fold
     if len(configs) > 1 and len(tested) < len(data):
-        raise mu.config.ConfigError(
+        raise ConfigError(
             f"--folds={len(configs)} test {len(tested):,} of {len(data):,} clips: {one.split.name} makes more folds"
         )
 

@@ -33,15 +33,17 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--output", help="folder of the results")
     arguments = parser.parse_args(argv)
 
-    from mu.config import ConfigError, build
+    from mu.config.base import ConfigError
+    from mu.config.resolve import build
     from mu.console import show_logs
-    from mu.setup import restore
+    from mu.run.restore import restore
 
     if (arguments.ks or arguments.metrics) and not arguments.output:
         parser.error("--ks and --metrics need --output=DIR: the run's own evaluation stays as it is")
     show_logs()
     try:
-        setup, state, step = restore(arguments.workdir)
+        restored = restore(arguments.workdir)
+        setup, state, step = restored.run, restored.state, restored.step
         if setup.config.refit and arguments.part == "valid":
             raise ValueError("this run learnt from the validation plays (refit); they measure nothing here")
         changes = {}

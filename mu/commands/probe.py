@@ -73,7 +73,6 @@ def probe(arguments: argparse.Namespace) -> None:
     import numpy as np
 
     from mu.baselines.linear import chosen_linear
-    from mu.config import nearest
     from mu.console import Progress
     from mu.data.clips.clips import whole_column
     from mu.embedding import load
@@ -83,6 +82,7 @@ def probe(arguments: argparse.Namespace) -> None:
     from mu.evals.results import save
     from mu.evals.table import ResultTable
     from mu.files import write_json
+    from mu.names import nearest
 
     columns = probes.columns_of(arguments.library)
     named = [*arguments.classes, *arguments.tags, *arguments.numbers, arguments.group]

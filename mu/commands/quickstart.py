@@ -40,7 +40,7 @@ def main(argv: list[str]) -> int:
     folder = Path(arguments.workdir)
     started = time.perf_counter()
 
-    from mu.config import ConfigError
+    from mu.config.base import ConfigError
     from mu.console import show_logs
 
     show_logs()
@@ -120,8 +120,8 @@ def imported(world: Path, output: Path) -> None:
 
 def trained(folder: Path, size: str, seed: int) -> None:
     """Trains and evaluates `folder/run`, or goes on with it, or shows its results again."""
-    from mu import config
     from mu.commands import quickstart_config
+    from mu.config.resolve import resolve
     from mu.evals.results import evaluations_of
 
     run = folder / "run"
@@ -135,7 +135,7 @@ def trained(folder: Path, size: str, seed: int) -> None:
     resolved = quickstart_config.get_config(f"size={size},seed={seed}")
     resolved.data.path = resolved.baselines.oracle.log = str(folder / "log")
     resolved.data.world = resolved.baselines.oracle.world = str(folder / "world")
-    resolved = config.resolve(resolved)
+    resolved = resolve(resolved)
     shutil.copyfile(quickstart_config.__file__, folder / "config.py")
     print(
         f"3. Training audio encoder and user model together, {resolved.total_steps:,} steps; the first compiles.",

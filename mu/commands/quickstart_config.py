@@ -9,7 +9,7 @@ oracle is a reference.
   mu train --config=quickstart/config.py:folder=quickstart,parts=id --workdir=quickstart/id
 """
 
-from mu.config import Config, base, parse_arg
+from mu.config.base import Config, base, parse_arg
 
 
 def get_config(arg: str | None = None):

@@ -52,13 +52,14 @@ def main(argv: list[str]) -> int:
     if arguments.embeddings and arguments.user is None:
         parser.error("--embeddings holds recordings for a listener: give --user too")
 
-    from mu.config import ConfigError
+    from mu.config.base import ConfigError
     from mu.data.features import TrackHistories
     from mu.data.logs.interactions import Interactions
-    from mu.setup import restore
+    from mu.run.restore import restore
 
     try:
-        setup, state, _ = restore(arguments.workdir)
+        restored = restore(arguments.workdir)
+        setup, state = restored.run, restored.state
         data = setup.data
         if not isinstance(data, Interactions):
             raise ValueError(f"{arguments.workdir} is a run on {type(data).__name__}, not on a log of plays")
@@ -69,7 +70,7 @@ def main(argv: list[str]) -> int:
             user = listener(data.users, arguments.user)
             history = data.take(np.array([user]))
         else:
-            if "users" in setup.model_tables:
+            if "users" in setup.tables:
                 raise ValueError(f"{setup.config.model.name} knows listeners by name, not by history; give --user")
             user, history = NOBODY, TrackHistories.of(tracks(data.tracks, arguments.history))
         recommender = recommender_of(arguments.workdir, setup, state)
@@ -85,7 +86,7 @@ def recommender_of(workdir: str | os.PathLike[str], setup: Any, state: Any) -> A
 
     Args:
       workdir: of the run.
-      setup, state: of `mu.setup.restore`.
+      setup, state: of `mu.run.restore.restore`.
     """
     from mu.inference.track_content import TimedScores
 
@@ -98,7 +99,7 @@ def recommender_of(workdir: str | os.PathLike[str], setup: Any, state: Any) -> A
     found = evaluation.recommender(state)
     # Other models are the same whether they were measured or not.
     if isinstance(found, TimedScores):
-        anew = ", and all tracks were heard anew" if "content" in setup.model_tables else ""
+        anew = ", and all tracks were heard anew" if "content" in setup.tables else ""
         print(
             f"{workdir}/evaluation is missing or of other weights: new tracks get no boost{anew} "
             f"(`mu evaluate {workdir}` remembers)",
@@ -113,7 +114,7 @@ def show_new(arguments: argparse.Namespace, setup: Any, state: Any) -> None:
     from mu.embedding.encoder import hash_of, of_setup
 
     run, k = arguments.workdir, arguments.k
-    if "content" not in setup.model_tables or not hasattr(setup.evaluation, "measured"):
+    if "content" not in setup.tables or not hasattr(setup.evaluation, "measured"):
         raise ValueError(f"{run} is no run on plays and audio: it cannot hear new recordings")
     if arguments.audio is not None:
         new = described(setup, arguments.about)

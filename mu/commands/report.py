@@ -107,11 +107,12 @@ def _listening_page(folder: Path) -> tuple[str, list[str]]:
     from mu.report.listening_run import Sections, read_listening_run
     from mu.report.listening_sections import listening_sections
     from mu.report.split_log import SplitLog
-    from mu.setup import restore
+    from mu.run.restore import restore
 
     computed, problems = Sections(), []
     try:
-        setup, state, _ = restore(folder)
+        restored = restore(folder)
+        setup, state = restored.run, restored.state
         recommender, data = recommender_of(folder, setup, state), setup.data
         columns = setup.config.data
         words = {
@@ -161,7 +162,8 @@ def _clips(run: Path, problems: list[str]) -> Clips | None:
     """The run's clips, or None and a problem more."""
     from ml_collections import ConfigDict
 
-    from mu.config import ConfigError, build
+    from mu.config.base import ConfigError
+    from mu.config.resolve import build
 
     try:
         return build(ConfigDict(json.loads((run / "config.json").read_text())["data"]))  # resolved when written
@@ -177,13 +179,14 @@ def _embedded(folder: Path, clips: Clips, problems: list[str]) -> Embedded | Non
     """
     from mu.report.audio import Sounds
     from mu.report.neighbours import Embedded, unit
-    from mu.setup import restore
+    from mu.run.restore import restore
 
     runs = runs_of(folder)
     name, run = next(iter(runs.items()))
     sounds = Sounds(clips)
     try:
-        setup, state, _ = restore(run)
+        restored = restore(run)
+        setup, state = restored.run, restored.state
         test = setup.split.test
         # Evenly spaced where there are more.
         rows = np.unique(np.linspace(0, len(test) - 1, min(len(test), MOST_EMBEDDED)).astype(np.int64))

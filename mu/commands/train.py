@@ -28,10 +28,11 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--print_config", action="store_true", help="print the resolved config and stop")
     arguments, rest = parser.parse_known_args(argv)
 
-    import mu.config
+    from mu.config.base import ConfigError
+    from mu.config.overrides import load
 
     try:
-        config = mu.config.load(arguments.config, overrides(rest, parser))
+        config = load(arguments.config, overrides(rest, parser))
         if arguments.print_config:
             print(config.to_json(indent=2))
             return 0
@@ -47,7 +48,7 @@ def main(argv: list[str]) -> int:
         except NotFinite as error:
             print(f"mu train: {error}", file=sys.stderr)
             return 1
-    except mu.config.ConfigError as error:
+    except ConfigError as error:
         print(f"mu train: {error}", file=sys.stderr)
         return 2
     except (FileNotFoundError, ValueError) as error:

@@ -13,7 +13,8 @@ from flax import nnx
 
 from mu.data.clips.clips import Clips
 from mu.inference.pooling import TILES
-from mu.setup import Setup, restore
+from mu.run.build import Run
+from mu.run.restore import restore
 from mu.training.state import weights
 
 
@@ -90,7 +91,8 @@ def of_run(workdir: str | os.PathLike[str]) -> tuple[Encoder, dict[str, Any]]:
       FileNotFoundError: there is no run, or none with an evaluated checkpoint.
       ValueError: it is not a run on audio; or its data have changed.
     """
-    setup, state, step = restore(workdir)
+    restored = restore(workdir)
+    setup, state, step = restored.run, restored.state, restored.step
     encoder = of_setup(setup, state)
     rate, tile = encoder.sample_rate_hz, encoder.tile_samples
     card = {
@@ -107,8 +109,8 @@ def of_run(workdir: str | os.PathLike[str]) -> tuple[Encoder, dict[str, Any]]:
     return encoder, card
 
 
-def of_setup(setup: Setup, state: Mapping[str, Any]) -> Encoder:
-    """The encoder of a run that is restored already (`mu.setup.restore`).
+def of_setup(setup: Run, state: Mapping[str, Any]) -> Encoder:
+    """The encoder of a run that is restored already (`mu.run.restore.restore`).
 
     Raises:
       ValueError: it is not a run on audio.
@@ -117,7 +119,7 @@ def of_setup(setup: Setup, state: Mapping[str, Any]) -> Encoder:
     return Encoder(graph, params, sample_rate_hz=setup.data.sample_rate_hz, tile_samples=setup.batches.crop_samples)
 
 
-def hash_of(setup: Setup, state: Mapping[str, Any]) -> str:
+def hash_of(setup: Run, state: Mapping[str, Any]) -> str:
     """`encoder_hash` of a run that is restored already: what its embeddings are known by.
 
     Raises:
@@ -127,12 +129,12 @@ def hash_of(setup: Setup, state: Mapping[str, Any]) -> str:
     return encoder_hash(_options(setup), setup.data.sample_rate_hz, setup.batches.crop_samples, params)
 
 
-def _options(setup: Setup) -> dict[str, Any]:
+def _options(setup: Run) -> dict[str, Any]:
     """The model's, as JSON has them."""
     return json.loads(json.dumps(setup.config.model.to_dict()))
 
 
-def _hearing(setup: Setup, state: Mapping[str, Any]) -> tuple[nnx.GraphDef, Any]:
+def _hearing(setup: Run, state: Mapping[str, Any]) -> tuple[nnx.GraphDef, Any]:
     """(graph, params) of what hears: the model of a run on clips, the audio encoder of one on plays."""
     params = jax.device_get(weights(state)[0])
     if isinstance(setup.data, Clips):

@@ -16,7 +16,7 @@ from mu.nn.dropout import dropout
 from mu.nn.hashed_features import HashedFeatures
 from mu.nn.heads import Head
 from mu.nn.linear import linear
-from mu.nn.table import Kept, Table
+from mu.nn.table import Buffer, Table
 
 AGES_DAYS = (1.0, 7.0, 14.0, 28.0, 56.0, 112.0, 224.0, 448.0)
 """Edges between the bins of a track's age."""
@@ -194,7 +194,7 @@ class AudioUser(nnx.Module):
         track_key, dropout_key, stack_key = (None,) * 3 if key is None else jax.random.split(key, 3)
         if clips is not None:
             rows = {**rows, "content": rows["content"].at[batch["clip_items"]].set(clips)}
-            self.kept = nnx.Dict(content=Kept(rows["content"]))
+            self.buffers = nnx.Dict(content=Buffer(rows["content"]))
         tracks = self.track_vectors(rows, track_key)
         profile = self.profile_features(batch["user_features"])
         filled = (batch["segments"] > 0)[..., None]

@@ -23,24 +23,25 @@ def make_step(
     *,
     seed: int,
     clip_norm: float | None = None,
-    accumulate: int = 1,
+    microbatches: int = 1,
     ema_decay: float | None = None,
 ) -> Callable[[State, Batch], tuple[State, dict[str, jax.Array]]]:
     """Builds `step(state, batch) -> (state, metrics)`; the caller jits it and donates the state.
 
     The loss of a step is `sum(loss x weight) / sum(weight)` over the whole batch, so neither the number of
-    devices nor `accumulate` changes it.
+    devices nor `microbatches` changes it.
 
     Args:
-      loss: per-example loss and weights, the running statistics afterwards, and new values of rows of `state['kept']`,
-        {name: rows}; sees the rows of all tables, indexed as the batch's indices say.
+      loss: per-example loss and weights, the running statistics afterwards, and new values of rows of
+        `state['buffers']`, {name: rows}; sees the rows of all tables, indexed as the batch's indices say.
       optimizer: of the dense parameters (`state['params']`).
       specs: the model's tables.
       row_optimizer: of the tables' rows; None when the tables are dense parameters under `params['tables']`.
       seed: of the keys for dropout, `fold_in(key(seed), step)`.
       clip_norm: the gradient, rows included, is scaled down to this norm.
-      accumulate: microbatches a step; the batch's leading axis is a multiple of it. Running statistics, and rows that
-        the loss computes anew, are those of one batch: with more than one microbatch there may be none.
+      microbatches: parts of a batch whose gradients are added; the batch's leading axis is a multiple of it. Running
+        statistics, and rows that the loss computes anew, are those of one batch: with more than one microbatch there
+        may be none.
       ema_decay: keeps `state['ema']`, a moving average of the dense parameters; at step n the decay is at most (1 + n)
         / (10 + n).
 
@@ -48,33 +49,33 @@ def make_step(
       The step. Its metrics: 'loss', 'grad_norm' (before clipping), 'weight' (sum of weights), 'finite' (bool).
     """
 
-    def sums(trained: dict[str, Any], stats: Any, kept: Any, batch: Batch, key: jax.Array) -> tuple[jax.Array, Any]:
+    def sums(trained: dict[str, Any], stats: Any, buffers: Any, batch: Batch, key: jax.Array) -> tuple[jax.Array, Any]:
         rows = trained["rows"] if row_optimizer is not None else trained["params"]["tables"]
-        values, weights, stats, kept = loss(trained["params"]["model"], stats, {**rows, **kept}, batch, key)
-        return jnp.sum(values * weights), (jnp.sum(weights), stats, kept)
+        values, weights, stats, buffers = loss(trained["params"]["model"], stats, {**rows, **buffers}, batch, key)
+        return jnp.sum(values * weights), (jnp.sum(weights), stats, buffers)
 
     def gradient_of(
-        trained: dict[str, Any], stats: Any, kept: Any, batch: Batch, key: jax.Array
+        trained: dict[str, Any], stats: Any, buffers: Any, batch: Batch, key: jax.Array
     ) -> tuple[jax.Array, jax.Array, Any, Any, dict[str, Any]]:
         """(sum of losses, sum of weights, new stats, rows computed anew, gradient of the sum)."""
         derivative = jax.value_and_grad(sums, has_aux=True)
-        if accumulate == 1:
-            (total, (weight, stats, kept)), gradient = derivative(trained, stats, kept, batch, key)
-            return total, weight, stats, kept, gradient
+        if microbatches == 1:
+            (total, (weight, stats, buffers)), gradient = derivative(trained, stats, buffers, batch, key)
+            return total, weight, stats, buffers, gradient
 
         def split(x: jax.Array) -> jax.Array:
-            # Every device keeps its own examples: microbatch m takes every accumulate-th of them.
-            return jnp.moveaxis(x.reshape(-1, accumulate, *x.shape[1:]), 1, 0)
+            # Every device keeps its own examples: microbatch m takes every n-th of them.
+            return jnp.moveaxis(x.reshape(-1, microbatches, *x.shape[1:]), 1, 0)
 
         def add(carry: Any, part: tuple[Batch, jax.Array]) -> tuple[Any, None]:
             micro, number = part
-            found = derivative(trained, stats, kept, micro, jax.random.fold_in(key, number))
+            found = derivative(trained, stats, buffers, micro, jax.random.fold_in(key, number))
             return jax.tree.map(jnp.add, carry, found), None
 
         assert not jax.tree.leaves(stats), (
             "the caller refuses statistics, and models that compute rows, of microbatches"
         )
-        parts = (jax.tree.map(split, batch), jnp.arange(accumulate))
+        parts = (jax.tree.map(split, batch), jnp.arange(microbatches))
         zero = ((jnp.float32(0), (jnp.float32(0), stats, {})), jax.tree.map(jnp.zeros_like, trained))
         ((total, (weight, _, _)), gradient), _ = jax.lax.scan(add, zero, parts)
         return total, weight, stats, {}, gradient
@@ -89,10 +90,10 @@ def make_step(
             "params": state["params"],
             "rows": {name: table["rows"] for name, table in gathered.items()},
         }
-        kept = dict(state.get("kept", {}))
+        buffers = dict(state.get("buffers", {}))
         if row_optimizer is not None:
-            kept = {name: gather({"rows": rows}, ids[specs[name].ids])["rows"] for name, rows in kept.items()}
-        total, weight, stats, computed, gradient = gradient_of(trained, state["stats"], kept, examples, key)
+            buffers = {name: gather({"rows": rows}, ids[specs[name].ids])["rows"] for name, rows in buffers.items()}
+        total, weight, stats, computed, gradient = gradient_of(trained, state["stats"], buffers, examples, key)
         inverse = 1.0 / jnp.maximum(weight, 1e-12)  # no weight at all: no loss and no gradient
         gradient = jax.tree.map(lambda g: g * inverse, gradient)
         norm = optax.tree.norm(gradient)
@@ -110,14 +111,13 @@ def make_step(
             tables[name] = scatter(state["tables"][name], ids[specs[name].ids], {"rows": rows, **slots})
 
         new = {"params": params, "stats": stats, "opt": optimizer_state, "tables": tables, "step": number + 1}
-        if "kept" in state:
-            new["kept"] = dict(state["kept"])
+        if "buffers" in state:
+            new["buffers"] = dict(state["buffers"])
             for name, rows in computed.items():
-                new["kept"][name] = rows
+                new["buffers"][name] = rows
                 if row_optimizer is not None:
-                    new["kept"][name] = scatter({"rows": state["kept"][name]}, ids[specs[name].ids], {"rows": rows})[
-                        "rows"
-                    ]
+                    there, place = {"rows": state["buffers"][name]}, ids[specs[name].ids]
+                    new["buffers"][name] = scatter(there, place, {"rows": rows})["rows"]
         if ema_decay is not None:
             # The first steps average over those there were: the initial values are soon forgotten.
             steps = number.astype(jnp.float32)

@@ -10,26 +10,15 @@ A row optimizer is a pair of functions, as in optax, over the gathered rows only
 """
 
 from collections.abc import Callable, Mapping
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 
+from mu.protocols import TableSpec
+
 Slots = dict[str, jax.Array]
 Schedule = Callable[[jax.Array], jax.Array]
-
-
-class TableSpec(Protocol):
-    """What the trainer asks of a model's table (`mu.nn.table.Table`)."""
-
-    @property
-    def ids(self) -> str: ...
-    @property
-    def dim(self) -> int: ...
-    @property
-    def scale(self) -> float: ...
-    @property
-    def learnt(self) -> bool: ...
 
 
 class RowOptimizer(NamedTuple):

@@ -83,7 +83,7 @@ def test_python_m_mu():
 def config_file(tmp_path):
     path = tmp_path / "experiment.py"
     path.write_text(
-        "from mu.config import base, parse_arg\n"
+        "from mu.config.base import base, parse_arg\n"
         "def get_config(arg=None):\n"
         "    arg = parse_arg(arg, smoke=False, dim=64)\n"
         "    config = base()\n"

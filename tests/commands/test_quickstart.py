@@ -3,7 +3,6 @@
 import json
 import re
 
-import jax
 import numpy as np
 import pytest
 
@@ -12,6 +11,7 @@ from mu.commands import quickstart
 from tests.helpers.audio_files import write
 from tests.helpers.chromium import BROWSER, browser
 from tests.helpers.processes import run_python
+from tests.helpers.tiny_runs import standard_promotion
 
 # Runs `mu ARGV...` where the two cannot be found, as if they were not installed.
 BLOCKED = """
@@ -102,7 +102,7 @@ def test_what_it_says_to_try_can_be_run(tiny, capsys, monkeypatch):
     commands = {words[0]: words for words in tries}
     assert set(commands) == {"recommend", "train", "import"}
     commands["train"] += ["--config.total_steps=10"]
-    with jax.numpy_dtype_promotion("standard"):  # optax.adam multiplies a float with a count
+    with standard_promotion():
         for name in ("recommend", "train"):
             assert main(commands[name]) == 0, capsys.readouterr().err
 
@@ -114,7 +114,7 @@ def test_a_new_recording_finds_listeners_and_a_listener_new_recordings(tiny, cap
     for name, pitch_hz in (("low", 110.0), ("high", 880.0)):
         write(tmp_path / "new" / f"{name}.wav", (0.3 * np.sin(2 * np.pi * pitch_hz * t)).astype(np.float32), 16000)
     run = str(folder / "run")
-    with jax.numpy_dtype_promotion("standard"):
+    with standard_promotion():
         assert (
             main(["recommend", run, f"--audio={tmp_path / 'new' / 'low.wav'}", "--about=tags=calm|dark", "--k=3"]) == 0
         )

@@ -10,8 +10,9 @@ import optax
 import pytest
 from ml_collections import ConfigDict
 
-import mu.config
-from mu.config import ConfigError, base, build, load, parse_arg, resolve, typed, with_overrides
+from mu.config.base import ConfigError, base, parse_arg, typed
+from mu.config.overrides import load, with_overrides
+from mu.config.resolve import build, locate, resolve
 
 FACTORIZATION = "mu.models.factorization:Factorization"
 
@@ -141,7 +142,7 @@ def test_a_module_that_is_there_but_broken_is_not_blamed_on_the_config(tmp_path,
     (tmp_path / "broken_model.py").write_text("import no_such_dependency\n")
     monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(ModuleNotFoundError, match="no_such_dependency"):
-        mu.config.locate("broken_model:Model", "config.model.name")
+        locate("broken_model:Model", "config.model.name")
 
 
 # ---- resolving
@@ -239,7 +240,7 @@ def test_a_new_name_brings_its_own_keys():
 def test_load_reads_a_file_with_its_argument_and_overrides(tmp_path):
     file = tmp_path / "experiment.py"
     file.write_text(
-        "from mu.config import base, parse_arg\n"
+        "from mu.config.base import base, parse_arg\n"
         "def get_config(arg=None):\n"
         "    arg = parse_arg(arg, dim=8)\n"
         "    config = base()\n"

@@ -19,7 +19,6 @@ import pytest
 from flax import nnx
 
 import mu.embedding
-import mu.setup
 from mu.commands.embed import main
 from mu.data.clips import clips as clip_tables
 from mu.data.clips.importing.options import Options
@@ -30,12 +29,11 @@ from mu.embedding.run import embed, merge
 from mu.files import write_whole
 from mu.inference.pooling import TILES, Fault, Tiles, clip_vectors
 from mu.models.factorization import Factorization
-from mu.setup import restore
-from mu.train import train
+from mu.run.restore import restore
 from tests.helpers.audio_clips import tiny_audio_config
 from tests.helpers.audio_files import sound, write
 from tests.helpers.processes import environment
-from tests.helpers.tiny_runs import one_device
+from tests.helpers.tiny_runs import standard_promotion, train
 
 RATE_HZ = 8000  # the run hears 4,000
 SECONDS = {"a": 0.3, "b": 1.7, "c": 0.5, "d": 2.26, "e": 0.9, "f": 0.41, "g": 1.0}
@@ -58,9 +56,9 @@ def encoder_of(workdir):
 
 
 @pytest.fixture(autouse=True)
-def as_one_device(monkeypatch):
+def whole_runs(monkeypatch):
     monkeypatch.setattr("mu.embedding.run.of_run", encoder_of)
-    with one_device():
+    with standard_promotion():
         yield
 
 
@@ -68,7 +66,7 @@ def as_one_device(monkeypatch):
 def run(tmp_path_factory):
     """A run on tones, of 0.5 s tiles at 4,000 Hz."""
     folder = tmp_path_factory.mktemp("run")
-    with one_device():
+    with standard_promotion():
         train(tiny_audio_config(total_steps=2, evaluate_every_steps=2), folder)
     return folder
 
@@ -106,7 +104,7 @@ def content(folder):
 def whole(run, original, tmp_path_factory):
     """The embeddings of all, made in one go."""
     folder = tmp_path_factory.mktemp("whole") / "embeddings"
-    with one_device():
+    with standard_promotion():
         report = embed(run, original, folder, licence="made for a test")
     assert (report.new, report.known, report.faults, report.missing) == (7, 0, (), ())
     assert report.hours == pytest.approx(sum(SECONDS.values()) / 3600)
@@ -116,7 +114,8 @@ def whole(run, original, tmp_path_factory):
 
 def test_what_is_kept_is_what_the_run_says_of_whole_clips(run, original, whole):
     """The mean over tiles, as validation computes it; its tiles are sought one by one, ours are cut from one piece."""
-    setup, state, step = restore(run)
+    restored = restore(run)
+    setup, state, step = restored.run, restored.state, restored.step
     clips = clip_tables.load(original, sample_rate_hz=4000)
     expected = setup.evaluation.predictions(state, clips)["clip"]
     found = mu.embedding.load(whole)

@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-import mu.config
+from mu.config.base import base
+from mu.config.resolve import resolve
 from mu.data.clips.clips import Clips, Target
 
 RATE_HZ = 4000
@@ -76,7 +77,7 @@ def load_tones(n=48, targets=("pitch",)):
 
 def tiny_audio_config(**changes):
     """A resolved config of a tiny encoder on the tones; `changes` are dotted keys with __ for the dots."""
-    config = mu.config.base()
+    config = base()
     config.data = {"name": "tests.helpers.audio_clips:load_tones"}
     config.split = {"name": "mu.data.clips.folds:by_hash", "n_folds": 4, "fold": 0, "stratify": "pitch"}
     config.batches = {"name": "mu.data.batches.clips:ClipBatches", "clips_per_batch": 8, "crop_s": 0.5}
@@ -95,4 +96,4 @@ def tiny_audio_config(**changes):
             node = node[parent]
         with node.ignore_type():
             node[last] = value
-    return mu.config.resolve(config)
+    return resolve(config)

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-import mu.config
 from mu.cli import main
+from mu.config.overrides import load
 from tests.helpers.audio_files import write
 from tests.helpers.processes import ROOT
 
@@ -92,4 +92,4 @@ def config_of(folder, **args):
     """The same, resolved."""
     first, *others = config_words(folder, **args)
     overrides = dict(word.removeprefix("--config.").split("=", 1) for word in others)
-    return mu.config.load(first.removeprefix("--config="), overrides)
+    return load(first.removeprefix("--config="), overrides)

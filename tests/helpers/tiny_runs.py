@@ -1,7 +1,5 @@
 """A log and a config so small that a whole run takes seconds; what tests of runs share."""
 
-import contextlib
-import functools
 import json
 import warnings
 from collections.abc import Callable
@@ -11,10 +9,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import orbax.checkpoint.experimental.v1 as ocp
-import pytest
 
-import mu.config
-import mu.setup
+import mu.train
+from mu.config.base import base
+from mu.config.resolve import resolve
 from mu.data.batches.histories import HistoryBatches
 from mu.data.logs.importing.options import LogImportOptions
 from mu.data.logs.importing.run import import_log
@@ -24,12 +22,19 @@ from mu.training.sharding import make_mesh
 N_USERS, N_TRACKS = 48, 40
 
 
-@contextlib.contextmanager
+def train(config, workdir):
+    """`mu.train.train` on one device, whatever number the tests pretend to: such runs compile faster."""
+    return mu.train.train(config, workdir, mesh=one_device())
+
+
 def one_device():
-    """Runs are those of one device, whatever number the tests pretend to; optax relies on standard promotion."""
-    with pytest.MonkeyPatch.context() as patch, jax.numpy_dtype_promotion("standard"):
-        patch.setattr(mu.setup, "make_mesh", functools.partial(make_mesh, devices=jax.devices()[:1]))
-        yield
+    """The mesh of the first device."""
+    return make_mesh(data=1, model=1, devices=jax.devices()[:1])
+
+
+def standard_promotion():
+    """Whole runs cannot be strict: optax and jax.nn.dot_product_attention mix types."""
+    return jax.numpy_dtype_promotion("standard")
 
 
 def make_log(n_users=N_USERS, n_tracks=N_TRACKS, longest=20, seed=0):
@@ -65,7 +70,7 @@ def write_log(folder, n_users=N_USERS):
 
 def tiny_config(log, **changes):
     """A resolved config of a SASRec with 8 numbers a row; `changes` are dotted keys with __ for the dots."""
-    config = mu.config.base()
+    config = base()
     config.data.path = str(log)
     config.batches.update(window=8, rows=8, negatives=4, threads=1)
     config.model.update(dim=8, layers=1, heads=2, window=8, dropout=0.0)
@@ -79,7 +84,7 @@ def tiny_config(log, **changes):
             node = node[parent]
         with node.ignore_type():
             node[last] = value
-    return mu.config.resolve(config)
+    return resolve(config)
 
 
 TIMES = ("step_ms", "examples_per_s", "data_wait_share", "left_s")

@@ -14,11 +14,11 @@ from mu.data.batches.listening import ListeningBatches
 from mu.data.logs import interactions
 from mu.models import audio_user
 from mu.models.audio_user import AudioUser
-from mu.nn.table import Kept, Table
+from mu.nn.table import Buffer, Table
 from mu.tasks import next_play
 from mu.tasks.next_play import NextPlay
 from mu.training.sharding import make_mesh, put_batch
-from mu.training.state import init_state, values
+from mu.training.state import init_state, plan_state, values
 from mu.training.step import make_step
 from mu.training.tables import lazy_adam
 from tests.helpers.listening_logs import RATE_HZ, make_listening
@@ -111,7 +111,7 @@ def test_fresh_clips_are_heard_and_kept():
     np.testing.assert_allclose(
         found["tracks"], model.track_vectors({**rows, "content": jnp.asarray(content)}), atol=1e-6
     )
-    np.testing.assert_array_equal(nnx.to_pure_dict(nnx.state(model, Kept))["kept"]["content"], content)
+    np.testing.assert_array_equal(nnx.to_pure_dict(nnx.state(model, Buffer))["buffers"]["content"], content)
 
 
 def slow_loss(model, rows, batch, skipped=0.0, in_batch=0):
@@ -299,15 +299,14 @@ def train(mesh, n_steps=4, sparse=True):
     specs = nnx.eval_shape(lambda: build(nnx.Rngs(0))).tables()
     specs |= {name: Table("items", rows.shape[1], 0.0, learnt=False) for name, rows in given.items()}
     rows = lazy_adam(1e-2) if sparse else None
-    graph, state, _ = init_state(
-        build, specs, {"items": log.n_items}, optax.adam(1e-3), rows, seed=0, mesh=mesh, rules=RULES, given=given
-    )
+    plan = plan_state(build, specs, {"items": log.n_items}, optax.adam(1e-3), rows, mesh=mesh, rules=RULES, rows=given)
+    graph, state = plan.graph, init_state(plan, 0, given)
 
     def loss(params, stats, rows, batch, key):
         module = nnx.merge(graph, values(params, stats))
         found, weights = task.loss(module, rows, batch, key)
-        kept = nnx.to_pure_dict(nnx.state(module, Kept)).get("kept", {})
-        return found, weights, nnx.to_pure_dict(nnx.state(module, nnx.BatchStat)), kept
+        buffers = nnx.to_pure_dict(nnx.state(module, Buffer)).get("buffers", {})
+        return found, weights, nnx.to_pure_dict(nnx.state(module, nnx.BatchStat)), buffers
 
     step = jax.jit(make_step(loss, optax.adam(1e-3), specs, rows, seed=0))
     heard, losses = set(), []
@@ -332,10 +331,10 @@ def on_one_device(sparse):
 @pytest.mark.parametrize("sparse", [True, False])
 def test_the_trainer_keeps_what_was_heard_and_nothing_else_changes(sparse):
     state, heard, losses = on_one_device(sparse)
-    known = np.any(state["kept"]["content"] != 0, axis=1)
+    known = np.any(state["buffers"]["content"] != 0, axis=1)
     assert set(np.flatnonzero(known).tolist()) == heard and heard
     for name, rows in make_listening().track_rows().items():
-        np.testing.assert_array_equal(state["kept"][name], rows)
+        np.testing.assert_array_equal(state["buffers"][name], rows)
     assert np.isfinite(losses).all()
 
 
@@ -343,7 +342,7 @@ def test_eight_devices_learn_what_one_learns():
     one, _, losses = on_one_device(True)
     eight, _, others = train(make_mesh(data=4, model=2))
     np.testing.assert_allclose(losses, others, rtol=2e-4)
-    np.testing.assert_allclose(one["kept"]["content"], eight["kept"]["content"], rtol=5e-3, atol=5e-3)
+    np.testing.assert_allclose(one["buffers"]["content"], eight["buffers"]["content"], rtol=5e-3, atol=5e-3)
     np.testing.assert_allclose(one["tables"]["items"]["rows"], eight["tables"]["items"]["rows"], atol=2e-3)
 
 

@@ -1,7 +1,6 @@
 """`mu report`: the page of a run on audio holds what it should, fetches nothing, escapes all, is the same twice."""
 
 import base64
-import functools
 import hashlib
 import html
 import io
@@ -12,7 +11,6 @@ import shutil
 import subprocess
 from html.parser import HTMLParser
 
-import jax
 import jinja2
 import markupsafe
 import numpy as np
@@ -20,10 +18,10 @@ import polars as pl
 import pytest
 import soundfile
 
-import mu.config
-import mu.setup
 from mu.audio.mel import hz_to_mel
 from mu.commands import report
+from mu.config.base import base
+from mu.config.resolve import build, resolve
 from mu.evals.predictions import Predictions
 from mu.evals.result import Estimate
 from mu.evals.results import load, save
@@ -32,9 +30,8 @@ from mu.report.audio import Piece, Sounds, mp3
 from mu.report.neighbours import nearest, principal_plane, unit
 from mu.report.page import Notice, Section, coordinate, environment, render
 from mu.report.verdicts import by_error, errors, listed_places, verdict
-from mu.train import train
-from mu.training.sharding import make_mesh
 from tests.helpers.audio_files import write
+from tests.helpers.tiny_runs import standard_promotion, train
 
 RATE_HZ = 8000
 # A folder and a file in it, and a class: what a library may hold.
@@ -46,9 +43,7 @@ VOID = {"meta", "br", "col"}
 
 @pytest.fixture(scope="module")
 def standard():
-    """One device, which compiles faster; and optax relies on the standard promotion."""
-    with pytest.MonkeyPatch.context() as patch, jax.numpy_dtype_promotion("standard"):
-        patch.setattr(mu.setup, "make_mesh", functools.partial(make_mesh, devices=jax.devices()[:1]))
+    with standard_promotion():
         yield
 
 
@@ -84,7 +79,7 @@ def library(tmp_path_factory):
 
 
 def config_of(library, **data):
-    config = mu.config.base()
+    config = base()
     config.data = {
         "name": "mu.data.clips.clips:load",
         "path": str(library),
@@ -102,7 +97,7 @@ def config_of(library, **data):
     config.best = {"metric": "valid/kind/accuracy", "patience": None}
     config.baselines = {}
     config.update(total_steps=3, evaluate_every_steps=2, log_every_steps=1)
-    return mu.config.resolve(config)
+    return resolve(config)
 
 
 @pytest.fixture(scope="module")
@@ -439,7 +434,7 @@ def test_mp3_of_what_is_too_loud_is_scaled_and_of_silence_is_silence():
 
 
 def test_a_piece_is_the_middle_of_a_long_clip(library):
-    clips = mu.config.build(config_of(library).data)
+    clips = build(config_of(library).data)
     sounds = Sounds(clips)
     whole, part = sounds.piece("clip23.wav", 10.0), sounds.piece("clip23.wav", 0.25)
     assert whole.words == "0.99 s" and part.words == "seconds 0.4 to 0.6 of 1.0"

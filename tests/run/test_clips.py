@@ -6,15 +6,15 @@ import jax
 import numpy as np
 import pytest
 
-import mu.setup
-from mu.config import ConfigError
+from mu.config.base import ConfigError
 from mu.data.loader import loader
 from mu.evals.results import load
-from mu.setup import restore
-from mu.train import train
+from mu.run.build import build_run
+from mu.run.initialise import initialise
+from mu.run.restore import restore
 from mu.training.sharding import make_mesh, put_batch
 from tests.helpers.audio_clips import tiny_audio_config
-from tests.helpers.tiny_runs import Breaking, assert_same_run, logged
+from tests.helpers.tiny_runs import Breaking, assert_same_run, logged, one_device, train
 
 BREAKING = ("tests.helpers.tiny_runs:Breaking",)
 AUGMENT = {
@@ -34,7 +34,7 @@ AUGMENT = {
 ALL_TARGETS = {"name": "tests.helpers.audio_clips:load_tones", "targets": ("pitch", "tags", "numbers")}
 
 
-pytestmark = pytest.mark.usefixtures("on_one_device")
+pytestmark = pytest.mark.usefixtures("whole_runs")
 
 
 def test_a_run_learns_to_tell_pitches_and_stops_and_goes_on_bit_for_bit(tmp_path, monkeypatch):
@@ -69,7 +69,8 @@ def test_tones_are_learnt_beside_the_baseline(tmp_path):
     for found in results.values():
         assert found.values()["pitch/accuracy"] == 1.0 and found.values()["tags/roc_auc"] > 0.9
     assert results["model"].values()["numbers/pearson"] > 0.5
-    setup, state, step = restore(tmp_path)
+    restored = restore(tmp_path)
+    setup, state, step = restored.run, restored.state, restored.step
     test = setup.split.test
     said = setup.evaluation.predictions(state, test)
     np.testing.assert_allclose(said["pitch"], results["model"].arrays["pitch/scores"], rtol=1e-5)
@@ -80,7 +81,8 @@ def test_tones_are_learnt_beside_the_baseline(tmp_path):
 
 def test_predictions_do_not_depend_on_what_else_is_predicted(tmp_path):
     train(tiny_audio_config(), tmp_path)
-    setup, state, _ = restore(tmp_path)
+    restored = restore(tmp_path)
+    setup, state = restored.run, restored.state
     whole = setup.evaluation.predictions(state, setup.data)
     rows = np.array([40, 3, 17])
     some = setup.evaluation.predictions(state, setup.data.take(rows))
@@ -114,9 +116,9 @@ def test_learning_without_labels_lowers_the_loss(tmp_path, task, trunk, capsys):
 def test_what_was_learnt_without_labels_is_where_another_run_starts(tmp_path):
     task = {"name": "mu.tasks.masked:MaskedSpectrogram"}
     train(tiny_audio_config(task=task, best__metric="valid/negative_loss"), tmp_path / "first")
-    _, learnt, _ = restore(tmp_path / "first")
-    state = mu.setup.set_up(tiny_audio_config()).state
-    started = mu.setup.started_from(str(tmp_path / "first"), mu.setup.set_up(tiny_audio_config()))
+    learnt = restore(tmp_path / "first").state
+    state = initialise(build_run(tiny_audio_config(), one_device()))
+    started = initialise(build_run(tiny_audio_config(init_from=str(tmp_path / "first")), one_device()))
     for name in ("trunk", "pooling"):
         jax.tree.map(np.testing.assert_array_equal, started["params"]["model"][name], learnt["ema"]["model"][name])
     jax.tree.map(np.testing.assert_array_equal, started["params"]["model"]["heads"], state["params"]["model"]["heads"])
@@ -126,21 +128,24 @@ def test_what_was_learnt_without_labels_is_where_another_run_starts(tmp_path):
         ({"split__fold": 2}, r"has learnt from \d+ of the clips that this run is tested on"),
     ):
         with pytest.raises(ConfigError, match=message):
-            train(tiny_audio_config(start_from=str(tmp_path / "first"), **changes), tmp_path / "other")
+            train(tiny_audio_config(init_from=str(tmp_path / "first"), **changes), tmp_path / "other")
 
 
 def test_what_looks_across_a_batch_cannot_be_accumulated(tmp_path):
-    with pytest.raises(ConfigError, match=r"accumulate=2: the model has a batch norm"):
-        train(tiny_audio_config(accumulate=2), tmp_path)
+    with pytest.raises(ConfigError, match=r"gradient_accumulation_steps=2: the model has a batch norm"):
+        train(tiny_audio_config(gradient_accumulation_steps=2), tmp_path)
     contrastive = {"name": "mu.tasks.contrastive:Contrastive"}
-    with pytest.raises(ConfigError, match=r"accumulate=2: mu\.tasks\.contrastive"):
-        train(tiny_audio_config(accumulate=2, task=contrastive, best__metric="valid/negative_loss"), tmp_path)
+    with pytest.raises(ConfigError, match=r"gradient_accumulation_steps=2: mu\.tasks\.contrastive"):
+        train(
+            tiny_audio_config(gradient_accumulation_steps=2, task=contrastive, best__metric="valid/negative_loss"),
+            tmp_path,
+        )
 
 
 def test_masked_modelling_leaves_the_clip_vectors_statistics_alone():
     task = {"name": "mu.tasks.masked:MaskedSpectrogram"}
-    setup = mu.setup.set_up(tiny_audio_config(task=task, best__metric="valid/negative_loss"))
-    state, _ = setup.step(setup.state, put_batch(next(loader(setup.batches, 0)), setup.mesh))
+    setup = build_run(tiny_audio_config(task=task, best__metric="valid/negative_loss"), one_device())
+    state, _ = setup.step(initialise(setup), put_batch(next(loader(setup.batches, 0)), setup.mesh))
     assert float(state["stats"]["clip_norm"]["count"]) == 0
 
 
@@ -154,8 +159,8 @@ def test_several_tasks_give_on_eight_devices_what_they_give_on_one():
     config = tiny_audio_config(task=task, batches__crops=2, batches__clips_per_batch=16)
     found = []
     for devices in (1, 8):
-        setup = mu.setup.set_up(config, make_mesh(devices=jax.devices()[:devices]))
-        state, batches, losses = setup.state, loader(setup.batches, config.seed), []
+        setup = build_run(config, make_mesh(devices=jax.devices()[:devices]))
+        state, batches, losses = initialise(setup), loader(setup.batches, config.seed), []
         for _ in range(3):
             state, metrics = setup.step(state, put_batch(next(batches), setup.mesh))
             losses.append(float(metrics["loss"]))
@@ -167,7 +172,7 @@ def test_several_tasks_give_on_eight_devices_what_they_give_on_one():
 @pytest.mark.parametrize(
     "changes, message",
     [
-        ({"best__metric": "valid/genre/accuracy"}, "is not measured; did you mean 'valid/pitch/accuracy'"),
+        ({"best__metric": "valid/genre/accuracy"}, "is not measured \\(did you mean 'valid/pitch/accuracy'"),
         ({"task__head_weights": {"pitsch": 1.0}}, "head_weights names 'pitsch'; the targets are pitch"),
         ({"data": {"name": "tests.helpers.audio_clips:load_tones", "targets": ()}}, "the clips have no targets"),
         (

@@ -1,28 +1,22 @@
 """The commands that take up a run: `mu recommend`, a listener or a history in, titles out; and `mu evaluate`."""
 
-import functools
 import json
 import shutil
 import types
 
-import jax
 import numpy as np
 import pytest
 
-import mu.setup
 from mu.commands import evaluate, recommend
 from mu.evals.results import load
 from mu.inference.track_content import TimedScores
-from mu.train import train
-from mu.training.sharding import make_mesh
-from tests.helpers.tiny_runs import N_TRACKS, N_USERS, tiny_config, write_log
+from mu.run.restore import restore
+from tests.helpers.tiny_runs import N_TRACKS, N_USERS, standard_promotion, tiny_config, train, write_log
 
 
 @pytest.fixture(scope="module")
 def standard():
-    """One device, which compiles faster; and optax relies on the standard promotion."""
-    with pytest.MonkeyPatch.context() as patch, jax.numpy_dtype_promotion("standard"):
-        patch.setattr(mu.setup, "make_mesh", functools.partial(make_mesh, devices=jax.devices()[:1]))
+    with standard_promotion():
         yield
 
 
@@ -40,7 +34,8 @@ def run(standard, log, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def restored(run):
-    return mu.setup.restore(run)
+    restored = restore(run)
+    return restored.run, restored.state, restored.step
 
 
 def called(capsys, *arguments):

@@ -6,11 +6,11 @@ import pytest
 
 from mu.commands.crossvalidate import crossvalidate
 from mu.commands.crossvalidate import main as crossvalidate_main
-from mu.config import ConfigError
+from mu.config.base import ConfigError
 from mu.evals.results import load
 
 CONFIG = """
-from mu.config import parse_arg
+from mu.config.base import parse_arg
 from tests.helpers.audio_clips import tiny_audio_config
 
 
@@ -23,7 +23,7 @@ def get_config(arg=None):
 """
 
 
-pytestmark = pytest.mark.usefixtures("on_one_device")
+pytestmark = pytest.mark.usefixtures("whole_runs")
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +38,7 @@ def test_crossvalidation_judges_every_clip_once_and_goes_on(config, tmp_path, ca
     assert crossvalidate(f"{config}:masked", str(tmp_path / "masked"), 3, [0], {}) == {}
     assert "there is nothing to pool" in capsys.readouterr().out
     (tmp_path / "masked" / "seed1").symlink_to("seed0")  # which spares three runs
-    changes = {"start_from": f"{tmp_path}/masked/seed{{seed}}/fold{{fold}}"}
+    changes = {"init_from": f"{tmp_path}/masked/seed{{seed}}/fold{{fold}}"}
     runs = tmp_path / "runs"
     found = crossvalidate(config, str(runs), 3, [0, 1], changes)
     row = found["rows"]["model"]["pitch/accuracy"]
@@ -49,7 +49,7 @@ def test_crossvalidation_judges_every_clip_once_and_goes_on(config, tmp_path, ca
         assert sorted(pooled.units) == [f"clip{at:03d}.wav" for at in range(48)]
         for fold in range(3):
             resolved = json.loads((runs / f"seed{seed}" / f"fold{fold}" / "config.json").read_text())
-            assert resolved["start_from"] == f"{tmp_path}/masked/seed{seed}/fold{fold}"
+            assert resolved["init_from"] == f"{tmp_path}/masked/seed{seed}/fold{fold}"
     assert json.loads((runs / "crossvalidation.json").read_text())["folds"] == 3
 
     again = crossvalidate(config, str(runs), 3, [0, 1], changes)

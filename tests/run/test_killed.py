@@ -13,7 +13,7 @@ from tests.helpers.processes import environment
 from tests.helpers.tiny_runs import assert_same_run, logged, write_log
 
 EXPERIMENT = """
-from mu.config import base, parse_arg
+from mu.config.base import base, parse_arg
 
 
 def get_config(arg=None):

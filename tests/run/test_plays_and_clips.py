@@ -7,17 +7,17 @@ import shutil
 import numpy as np
 import pytest
 
-import mu.config
 from mu.audio import io
 from mu.cli import main
 from mu.commands import recommend
 from mu.commands.recommend_new import described
+from mu.config.base import ConfigError, base
+from mu.config.resolve import resolve
 from mu.data.clips.clips import load as load_clips
 from mu.data.features import TrackHistories
 from mu.data.listening.listening import clip_rows, load
 from mu.evals.protocols._bridge import HEARD
-from mu.setup import restore
-from mu.train import train
+from mu.run.restore import restore
 from tests.helpers.audio_files import write
 from tests.helpers.own_clips import (
     N_TRACKS,
@@ -31,7 +31,7 @@ from tests.helpers.own_clips import (
     plays,
     write_files,
 )
-from tests.helpers.tiny_runs import Breaking, assert_same_run, one_device
+from tests.helpers.tiny_runs import Breaking, assert_same_run, standard_promotion, train
 
 
 @functools.cache
@@ -41,10 +41,10 @@ def restored_once(workdir):
 
 
 @pytest.fixture(autouse=True)
-def as_one_device(monkeypatch):
-    for module in ("mu.setup", "mu.embedding.encoder"):
+def whole_runs(monkeypatch):
+    for module in ("mu.run.restore", "mu.embedding.encoder"):
         monkeypatch.setattr(f"{module}.restore", lambda workdir: restored_once(str(workdir)))
-    with one_device():
+    with standard_promotion():
         yield
 
 
@@ -60,14 +60,14 @@ def folder(tmp_path_factory):
 @pytest.fixture(scope="module")
 def run(folder):
     """A run on all that there is, as the command line makes it."""
-    with one_device():
-        assert main(["train", *config_words(folder), f"--workdir={folder / 'run'}"]) == 0
+    with standard_promotion():
+        train(config_of(folder), folder / "run")
     return folder / "run"
 
 
 @pytest.fixture(scope="module")
 def restored(run):
-    with one_device():
+    with standard_promotion():
         return restored_once(str(run))
 
 
@@ -423,12 +423,12 @@ def test_a_missing_file_is_named(run, folder, tmp_path, capsys):
 
 def test_a_model_of_ids_alone_is_told_of_and_compared(run, folder, tmp_path, capsys):
     """SASRec on the same plays: it has no reasons and knows no new track, and the rest is as for others."""
-    config, plain = config_of(folder), mu.config.base()
+    config, plain = config_of(folder), base()
     config.model, config.batches, config.task = plain.model, plain.batches, plain.task
     config.model.update(dim=8, layers=1, heads=1, window=10)
     config.batches.update(window=10, rows=4, negatives=4)
     config.total_steps = 2
-    train(mu.config.resolve(config), tmp_path)
+    train(resolve(config), tmp_path)
     assert main(["report", str(tmp_path)]) == 0
     text = (tmp_path / "report.html").read_text()
     assert "Chosen so: of the 30 listeners" in text and "A new track" not in text and "What speaks for" not in text
@@ -444,5 +444,5 @@ def test_arguments_of_the_experiment(folder):
     assert config.data.clips is None and config.task.tags == 0 and "content" not in config.baselines
     told = config_of(folder, told="item_columns=artist|tags,clip_column=isrc")
     assert tuple(told.data.item_columns) == ("artist", "tags") and told.data.clip_column == "isrc"
-    with pytest.raises(mu.config.ConfigError, match="did you mean 'clip_column'"):
+    with pytest.raises(ConfigError, match="did you mean 'clip_column'"):
         config_of(folder, told="clip_colum=isrc")

@@ -10,14 +10,21 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-import mu.setup
 import mu.train
-from mu.config import ConfigError
+from mu.config.base import ConfigError
 from mu.evals.protocols._bridge import Asked, Ranking
-from mu.setup import restore
-from mu.train import NotFinite, all_finite, train
-from mu.training.sharding import make_mesh
-from tests.helpers.tiny_runs import Breaking, assert_same_run, logged, one_device, tiny_config, weights_of, write_log
+from mu.run.restore import restore
+from mu.train import NotFinite, all_finite
+from tests.helpers.tiny_runs import (
+    Breaking,
+    assert_same_run,
+    logged,
+    standard_promotion,
+    tiny_config,
+    train,
+    weights_of,
+    write_log,
+)
 
 BREAKING = ("tests.helpers.tiny_runs:Breaking",)
 # Dropout and early stopping are on: both must be found again where they were.
@@ -29,14 +36,14 @@ def log(tmp_path_factory):
     return write_log(tmp_path_factory.mktemp("log"))
 
 
-pytestmark = pytest.mark.usefixtures("on_one_device")
+pytestmark = pytest.mark.usefixtures("whole_runs")
 
 
 @pytest.fixture(scope="module")
 def unbroken(log, tmp_path_factory):
     """(folder, results) of a run that was left in peace."""
     folder = tmp_path_factory.mktemp("unbroken")
-    with one_device():
+    with standard_promotion():
         return folder, train(tiny_config(log, **OPTIONS), folder)
 
 
@@ -80,7 +87,8 @@ def test_the_same_command_again_only_tests_again(unbroken, log, tmp_path):
 
 
 def test_what_is_tested_are_the_best_weights(unbroken):
-    setup, state, step = restore(unbroken[0])
+    restored = restore(unbroken[0])
+    setup, state, step = restored.run, restored.state, restored.step
     found = setup.evaluation.evaluators["test"].run(Asked(setup.evaluation.recommender(state)))
     assert found.values() == unbroken[1]["model"].values()
     values = {line["step"]: line["valid/ndcg@10"] for line in logged(unbroken[0]) if "valid/ndcg@10" in line}
@@ -136,11 +144,10 @@ def test_a_run_may_go_on_for_longer_and_be_watched_otherwise(unbroken, log, tmp_
 
 
 @pytest.mark.slow
-def test_a_run_may_go_on_on_another_mesh(unbroken, log, tmp_path, monkeypatch):
+def test_a_run_may_go_on_on_another_mesh(unbroken, log, tmp_path):
     folders = [copied(unbroken, tmp_path / name) for name in ("one", "eight")]
     train(tiny_config(log, total_steps=15, **OPTIONS), folders[0])
-    monkeypatch.setattr(mu.setup, "make_mesh", make_mesh)
-    train(tiny_config(log, total_steps=15, mesh__data=4, mesh__model=2, **OPTIONS), folders[1])
+    mu.train.train(tiny_config(log, total_steps=15, mesh__data=4, mesh__model=2, **OPTIONS), folders[1])
     np.testing.assert_allclose(last_loss(folders[1]), last_loss(folders[0]), rtol=1e-5)
 
 
@@ -184,9 +191,9 @@ def test_a_metric_that_is_not_measured_is_refused(log, tmp_path):
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"task__loss": "full_softmax"}, "needs every item's row at every step: set tables.name='dense'"),
+        ({"task__loss": "full_softmax"}, "needs every item's row at every step: tables.name='dense'"),
         ({"batches__negatives": 0}, "needs batches.negatives of at least 1"),
-        ({"accumulate": 3}, "accumulate=3 does not divide the batch of 8"),
+        ({"gradient_accumulation_steps": 3}, "gradient_accumulation_steps=3 does not divide the batch of 8"),
         ({"batches__window": 16}, "rows of 16 plays, but window=8 learned positions"),
         ({"batches__rows": 1000}, "fewer than one batch of 1000"),
         ({"sharding__rows": "modle"}, "sharding.rows='modle'"),
@@ -198,10 +205,9 @@ def test_what_does_not_fit_together_is_refused(log, tmp_path, changes, words):
         train(tiny_config(log, **changes), tmp_path)
 
 
-def test_a_microbatch_must_divide_over_the_mesh(log, tmp_path, monkeypatch):
-    monkeypatch.setattr(mu.setup, "make_mesh", make_mesh)
+def test_a_microbatch_must_divide_over_the_mesh(log, tmp_path):
     with pytest.raises(ConfigError, match=r"mesh.data=8 does not divide the \(micro\)batch of 4 examples"):
-        train(tiny_config(log, accumulate=2), tmp_path)
+        mu.train.train(tiny_config(log, gradient_accumulation_steps=2), tmp_path)
 
 
 def test_a_run_without_an_evaluation_to_go_by_is_refused(log, tmp_path, monkeypatch):
@@ -223,7 +229,8 @@ def assert_stopped(config, folder, words, last_step):
         train(config, folder)
     assert [line["step"] for line in logged(folder) if "loss" in line] == list(range(1, last_step + 1))
     assert all(np.isfinite(array).all() for array in weights_of(folder).values())
-    _, state, step = restore(folder)
+    restored = restore(folder)
+    state, step = restored.state, restored.step
     assert step == int(state["step"]) == 6 and all_finite(state)
 
 
@@ -264,7 +271,8 @@ def test_a_run_stops_out_of_patience_and_tests_its_best(log, tmp_path, monkeypat
     scripted(monkeypatch, [0.1, 0.3, 0.2, 0.3, 0.9])  # equally good is not better: the first stays the best
     results = train(config, tmp_path)
     assert [line["step"] for line in logged(tmp_path) if "valid/ndcg@10" in line] == [2, 4, 6, 8]
-    setup, state, step = restore(tmp_path)
+    restored = restore(tmp_path)
+    setup, state, step = restored.run, restored.state, restored.step
     assert step == 4 and int(state["step"]) == 4
     assert sorted(int(path.name) for path in (tmp_path / "checkpoints").iterdir()) == [4, 8]  # the best and the latest
     found = setup.evaluation.evaluators["test"].run(Asked(setup.evaluation.recommender(state)))
@@ -282,7 +290,7 @@ def test_patience_is_counted_across_an_interruption(log, tmp_path, monkeypatch):
     with pytest.raises(OSError):
         train(tiny_config(log, writers=BREAKING, **changes), tmp_path)
     train(tiny_config(log, **changes), tmp_path)
-    assert logged(tmp_path)[-1]["step"] == 6 and restore(tmp_path)[2] == 2
+    assert logged(tmp_path)[-1]["step"] == 6 and restore(tmp_path).step == 2
 
 
 # ---- the profiler
@@ -317,7 +325,8 @@ def test_a_profile_covers_its_window(log, tmp_path):
 def test_a_refit_learns_from_validation_too_and_tests_its_last_weights(log, tmp_path):
     config = tiny_config(log, refit=True)
     results = train(config, tmp_path)
-    setup, _, step = restore(tmp_path)
+    restored = restore(tmp_path)
+    setup, step = restored.run, restored.step
     assert step == config.total_steps
     assert len(setup.train) == len(setup.split.train) + len(setup.split.valid)
     assert setup.batches.n_examples and setup.batches.log is setup.train

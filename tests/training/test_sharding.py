@@ -1,20 +1,19 @@
 """Placing: names to mesh axes, arrays born where they stay, and the same numbers on any mesh."""
 
-import functools
-
 import jax
 import numpy as np
 import optax
 import pytest
 from flax import nnx
 
-import mu.setup
 from mu.data.loader import loader
 from mu.models.sasrec import SASRec
+from mu.run.build import build_run
+from mu.run.initialise import initialise
 from mu.training.sharding import make_mesh, partition, put_batch, state_shardings
-from mu.training.state import init_state
+from mu.training.state import plan_state
 from mu.training.tables import lazy_adam
-from tests.helpers.tiny_runs import N_TRACKS, tiny_config, write_log
+from tests.helpers.tiny_runs import N_TRACKS, standard_promotion, tiny_config, write_log
 
 RULES = {"embed": None, "heads": "model", "hidden": "model", "positions": None, "rows": None}
 
@@ -79,13 +78,12 @@ def test_a_batch_is_split_and_its_ids_are_copied():
 
 def test_averages_of_sparse_tables_are_refused():
     with pytest.raises(ValueError, match="ema_decay needs dense tables"):
-        init_state(
+        plan_state(
             lambda rngs: SASRec(rngs=rngs),
             SASRec(rngs=nnx.Rngs(0)).tables(),
             {"items": 8},
             optax.sgd(0.1),
             lazy_adam(0.1),
-            seed=0,
             mesh=make_mesh(),
             rules=RULES,
             ema=True,
@@ -116,10 +114,9 @@ def trained(log, n_devices, **changes):
     Trained on the first `n_devices`; places are {name: the shapes of its pieces}.
     """
     config = tiny_config(log, **{**OPTIONS, "mesh__model": 2 if n_devices == 8 else 1, **changes})
-    with pytest.MonkeyPatch.context() as patch, jax.numpy_dtype_promotion("standard"):  # optax relies on it
-        patch.setattr(mu.setup, "make_mesh", functools.partial(make_mesh, devices=jax.devices()[:n_devices]))
-        setup = mu.setup.set_up(config)
-        state, batches, found = setup.state, loader(setup.batches, config.seed), []
+    with standard_promotion():
+        setup = build_run(config, make_mesh(**config.mesh, devices=jax.devices()[:n_devices]))
+        state, batches, found = initialise(setup), loader(setup.batches, config.seed), []
         places = {
             jax.tree_util.keystr(path): {shard.data.shape for shard in array.addressable_shards}
             for path, array in jax.tree.leaves_with_path(state)
@@ -167,9 +164,9 @@ def test_losses_are_those_of_one_device(eight, reference):
     "changes",
     [
         {"n_devices": 8, "tables": {"name": "dense"}},
-        {"n_devices": 8, "accumulate": 2},
+        {"n_devices": 8, "gradient_accumulation_steps": 2},
         pytest.param({"n_devices": 1, "tables": {"name": "dense"}}, marks=pytest.mark.slow),
-        pytest.param({"n_devices": 1, "accumulate": 4}, marks=pytest.mark.slow),
+        pytest.param({"n_devices": 1, "gradient_accumulation_steps": 4}, marks=pytest.mark.slow),
         pytest.param({"n_devices": 8, "mesh__model": 1}, marks=pytest.mark.slow),
         pytest.param({"n_devices": 8, "sharding__rows": "model"}, marks=pytest.mark.slow),
     ],

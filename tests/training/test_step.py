@@ -139,7 +139,7 @@ def test_clipping_counts_sparse_rows_as_optax_counts_dense_ones(clip_norm):
 def test_accumulated_microbatches_equal_the_batch(sparse, parts):
     """Though their weights differ: the mean is over the whole batch."""
     whole, metrics, _ = plain(sparse=sparse)
-    state, found, _ = train(sparse=sparse, accumulate=parts)
+    state, found, _ = train(sparse=sparse, microbatches=parts)
     assert_same(state, whole, rtol=1e-5, atol=1e-6)
     for name in ("loss", "grad_norm", "weight"):
         np.testing.assert_allclose([m[name] for m in found], [m[name] for m in metrics], rtol=1e-5)
@@ -157,11 +157,11 @@ def test_rows_that_the_data_give_are_there_in_every_microbatch(sparse):
 
     states = []
     for parts in (1, 4):
-        optimizer, state = optax.sgd(RATE), start(optax.sgd(RATE), sparse) | {"kept": {"given": given}}
-        step = make_step(stateless(loss), optimizer, specs, ROW_SGD if sparse else None, seed=1, accumulate=parts)
+        optimizer, state = optax.sgd(RATE), start(optax.sgd(RATE), sparse) | {"buffers": {"given": given}}
+        step = make_step(stateless(loss), optimizer, specs, ROW_SGD if sparse else None, seed=1, microbatches=parts)
         for batch in batches(3, sparse):
             state, _ = jax.jit(step)(state, batch)
-        np.testing.assert_array_equal(state["kept"]["given"], given)
+        np.testing.assert_array_equal(state["buffers"]["given"], given)
         states.append(state)
     assert_same(*states, rtol=1e-5, atol=1e-6)
     assert np.abs(rows_of(states[0]) - rows_of(plain(sparse=sparse)[0])).max() > 0.01

@@ -22,6 +22,9 @@ class ClipBatches:
       seed: of the crops.
     """
 
+    n_clips = 0  # the examples themselves are the recordings
+    holds_out = True
+
     def __init__(
         self,
         clips: Clips,

@@ -30,6 +30,9 @@ class HistoryBatches:
       features: the model's inputs at inference.
     """
 
+    n_clips = 0
+    holds_out = False
+
     def __init__(
         self,
         log: Interactions,

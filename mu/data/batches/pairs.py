@@ -25,6 +25,9 @@ class PairBatches:
 
     features = HistoryFeatures()
 
+    n_clips = 0
+    holds_out = False
+
     def __init__(
         self,
         log: Interactions,

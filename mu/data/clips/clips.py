@@ -72,6 +72,10 @@ class Clips:
         """No tables have rows for clips."""
         return {}
 
+    def track_rows(self) -> dict[str, np.ndarray]:
+        """No features of tracks beside the clips themselves."""
+        return {}
+
     @functools.cached_property
     def lengths(self) -> np.ndarray:
         """int64 [n]: samples of each clip at `sample_rate_hz`."""

@@ -125,7 +125,11 @@ class Interactions:
     @property
     def sizes(self) -> dict[str, int]:
         """The number of ids in each id space."""
-        return {"n_users": self.n_users, "n_items": self.n_items}
+        return {"users": self.n_users, "items": self.n_items}
+
+    def track_rows(self) -> dict[str, np.ndarray]:
+        """Features of every track, as tables that are not learnt; a log of plays alone has none."""
+        return {}
 
     def merged(self, other: "Interactions") -> "Interactions":
         """The plays of both logs (same users and catalogue) in order of time; at equal times those of `self` first.

@@ -25,7 +25,8 @@ from mu.files import write_whole
 from mu.inference.clips import ClipPredictor
 from mu.inference.recommender import Encoder, TrainedRecommender
 from mu.inference.track_content import Hearing, TimedScores
-from mu.setup import Setup, restore
+from mu.run.build import Run, baselines_of
+from mu.run.restore import restore
 from mu.training.state import weights
 
 BOOST_STEP, MOST_BOOST = 0.25, 8.0
@@ -56,7 +57,7 @@ class _Evaluation:
 
     name = ""
 
-    def __init__(self, setup: Setup, evaluator: Any, **options: Any):
+    def __init__(self, setup: Run, evaluator: Any, **options: Any):
         self._setup = setup
         self.evaluators = {
             part: evaluator(split=setup.split, train=setup.train, part=part, **options) for part in ("valid", "test")
@@ -88,7 +89,7 @@ class Ranking(_Evaluation):
 
     def __init__(
         self,
-        setup: Setup,
+        setup: Run,
         *,
         metrics: tuple[str, ...] = ("recall", "ndcg"),
         list_metrics: tuple[str, ...] = (),
@@ -118,7 +119,7 @@ class Ranking(_Evaluation):
     def report(self, part: str, state: Mapping[str, Any], output: Path, step: int) -> dict[str, Result]:
         evaluator = self.evaluators[part]
         results = {"model": evaluator.run(Asked(self.recommender(state)))}
-        for name, baseline in self._setup.baselines().items():
+        for name, baseline in baselines_of(self._setup.config).items():
             results[name] = evaluator.run(baseline.fit(self._setup.train))
         self._write(part, results, output, step)
         return results
@@ -130,7 +131,7 @@ class ClipScores(_Evaluation):
     name = "clips"
     evaluator: Any = ClipPrediction
 
-    def __init__(self, setup: Setup, *, group: str | None = None, bootstrap_samples: int = 1000):
+    def __init__(self, setup: Run, *, group: str | None = None, bootstrap_samples: int = 1000):
         options = {"outputs": setup.task.offers["outputs"]} if self.evaluator is ClipPrediction else {}
         super().__init__(setup, self.evaluator, group=group, bootstrap_samples=bootstrap_samples, **options)
         self._measures = bool(self.names)
@@ -162,7 +163,7 @@ class ClipScores(_Evaluation):
             print(f"{part}: the task's loss is {-self._negative_loss(state, clips):.4f} on {len(clips):,} clips.")
             return {}
         results = {"model": evaluator.run(_Predictor(self, state))}
-        for name, baseline in setup.baselines().items():
+        for name, baseline in baselines_of(setup.config).items():
             results[name] = evaluator.run(baseline.fit(setup.train))
         self._write(part, results, output, step)
         return results
@@ -187,7 +188,7 @@ class RatingScores(ClipScores):
     name = "ratings"
     evaluator = RatingPrediction
 
-    def __init__(self, setup: Setup, *, group: str | None = None, bootstrap_samples: int = 1000):
+    def __init__(self, setup: Run, *, group: str | None = None, bootstrap_samples: int = 1000):
         super().__init__(setup, group=group, bootstrap_samples=bootstrap_samples)
         model, task = setup.model, setup.task
         self._judge = jax.jit(lambda params, *given: task.probabilities(nnx.merge(model, params), *given))
@@ -216,7 +217,7 @@ class PlayScores(_Evaluation):
 
     def __init__(
         self,
-        setup: Setup,
+        setup: Run,
         *,
         metrics: tuple[str, ...] = ("recall", "ndcg"),
         ks: tuple[int, ...] = (20,),
@@ -228,8 +229,8 @@ class PlayScores(_Evaluation):
         super().__init__(setup, PlayRanking, metrics=metrics, ks=ks, bootstrap_samples=bootstrap_samples)
         self._fresh_cost, self._metric = fresh_cost, f"discovery/{metrics[0]}@{ks[0]}"
         self.encoder = Encoder(setup.model, setup.task, setup.batches.features)
-        self._hearing = Hearing(setup.model, setup.batches) if "content" in setup.model_tables else None
-        self._timed = hasattr(nnx.merge(setup.model, weights(setup.state)[0]), "age_bias")
+        self._hearing = Hearing(setup.model, setup.batches) if "content" in setup.tables else None
+        self._timed = hasattr(nnx.merge(setup.model, weights(setup.plan.shapes)[0]), "age_bias")
 
     def recommender(
         self, state: Mapping[str, Any], boost: float = 0.0, unheard_only: bool = False
@@ -304,7 +305,7 @@ class PlayScores(_Evaluation):
         if isinstance(recommender, TimedScores) and self._hearing is not None:
             alone = ContentNeighbours(np.asarray(recommender.rows["content"])).fit(setup.train)
             results["content_of_model"] = evaluator.run(alone)
-        for name, baseline in setup.baselines().items():
+        for name, baseline in baselines_of(setup.config).items():
             results[name] = evaluator.run(baseline.fit(setup.train))
         if isinstance(recommender, TimedScores) and self._hearing is not None:
             content = io.BytesIO()
@@ -323,7 +324,8 @@ class TrainedRun:
 
     def fit(self, log: Interactions) -> Self:
         """Loads the run, which has learnt already."""
-        setup, state, _ = restore(self._workdir)
+        restored = restore(self._workdir)
+        setup, state = restored.run, restored.state
         if not (np.array_equal(setup.train.indptr, log.indptr) and np.array_equal(setup.train.items, log.items)):
             raise ValueError(
                 f"{self._workdir} has learnt from other plays than this run; give both the same data and split"

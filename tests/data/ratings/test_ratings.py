@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from flax import nnx
 
-import mu.config
 from mu.baselines.ratings import LogisticRatings, SmoothedRates
 from mu.commands import report
+from mu.config.resolve import build
 from mu.data.batches.ratings import RatingBatches
 from mu.data.clips.folds import by_hash
 from mu.data.ratings.cell_rates import cell_rates
@@ -19,10 +19,11 @@ from mu.embedding.encoder import of_run
 from mu.evals.results import load as load_evaluation
 from mu.models.ratings import RatingModel
 from mu.nn.rating_spec import RatingSpec
-from mu.setup import restore, set_up
+from mu.run.build import build_run
+from mu.run.restore import restore
 from mu.tasks.ratings import ListenerRatings
-from mu.train import train
 from tests.helpers.rating_clips import load_rated_clips, tiny_rating_config, write_ratings
+from tests.helpers.tiny_runs import one_device, train
 
 SPEC = RatingSpec({"kind": 4, "age": 5}, ("liked", "disliked"), "pitch")
 HEADER = "track,kind,age,liked,disliked\n"
@@ -183,7 +184,7 @@ def test_folds_share_no_clip_and_test_ratings_change_nothing_in_training(table, 
     (tmp_path / "other.csv").write_text("\n".join(lines) + "\n")
     found = []
     for path in (table, tmp_path / "other.csv"):
-        setup = set_up(tiny_rating_config(path))
+        setup = build_run(tiny_rating_config(path), one_device())
         batch = setup.batches.batch(np.arange(8), 0)
         baseline = SmoothedRates(by=("kind",)).fit(setup.train).predict(split.test)
         known = cell_rates(setup.train, split.test.ratings)
@@ -327,15 +328,16 @@ def test_only_products_tell_who_likes_what(data):
     assert sound.shape == (len(split.test.ratings), 1) and np.isfinite(sound).all()
 
 
-@pytest.mark.usefixtures("on_one_device")
+@pytest.mark.usefixtures("whole_runs")
 def test_a_run_predicts_every_rating_of_the_test_clips(table, tmp_path, capsys):
     rates = {"name": "mu.baselines.ratings:SmoothedRates", "by": ("kind",)}
     config = tiny_rating_config(table, total_steps=60, evaluate_every_steps=30, baselines={"kind": rates})
     train(config, tmp_path / "run")
     evaluation = load_evaluation(tmp_path / "run")
     model, rows = evaluation.results["model"], evaluation.rows
-    test = mu.config.build(config.split, mu.config.build(config.data)).test
-    setup, state, _ = restore(tmp_path / "run")
+    test = build(config.split, build(config.data)).test
+    restored = restore(tmp_path / "run")
+    setup, state = restored.run, restored.state
     assert of_run(tmp_path / "run")[0].dim == setup.evaluation.predictions(state, test)["clip"].shape[1]
     assert model.units.tolist() == test.ratings.names.tolist() and model.n_clusters == len(test)
     assert rows["model"]["liked/roc_auc"].value > rows["kind"]["liked/roc_auc"].value
@@ -344,7 +346,7 @@ def test_a_run_predicts_every_rating_of_the_test_clips(table, tmp_path, capsys):
     assert "was tested on ratings" in capsys.readouterr().err
 
 
-@pytest.mark.usefixtures("on_one_device")
+@pytest.mark.usefixtures("whole_runs")
 @pytest.mark.parametrize("options", [{"encoder": None}, {"listener": False}], ids=["listener", "audio"])
 def test_a_run_without_a_part(table, tmp_path, options):
     changes = {f"model__{name}": value for name, value in options.items()}

@@ -1,0 +1,135 @@
+"""Every key of a run with its default, and the arguments that an experiment file takes.
+
+An experiment file starts from `base()`, sets what it changes and returns it. A dict with a `name` is a spec: the
+object that it names is called with the dict's other entries (`mu.config.resolve`).
+"""
+
+import ast
+from collections.abc import Iterable
+from typing import Any
+
+from ml_collections import ConfigDict
+
+from mu.names import nearest
+
+DENSE = "dense"
+# A ConfigDict whose keys are known when it is resolved; a type checker cannot see them.
+Config = Any
+
+
+class ConfigError(ValueError):
+    """A config that cannot be run; the message names the key, its value and what would do."""
+
+
+def base() -> Config:
+    """Every key of a run, with its default; see `mu.train` for what each does."""
+    return ConfigDict(
+        {
+            "seed": 0,
+            "data": {"name": "mu.data.logs.interactions:load", "path": ""},
+            "split": {"name": "mu.data.logs.splits:leave_one_out"},
+            "batches": {"name": "mu.data.batches.histories:HistoryBatches"},
+            "model": {"name": "mu.models.sasrec:SASRec"},
+            "task": {"name": "mu.tasks.retrieval:Retrieval", "loss": "sampled_softmax"},
+            "optimizer": {"name": "optax:adam", "learning_rate": 1e-3},
+            "tables": {"name": "mu.training.tables:lazy_adam", "learning_rate": 1e-3},
+            "total_steps": 1000,
+            "gradient_accumulation_steps": 1,
+            "clip_norm": None,
+            "ema_decay": None,
+            "mesh": {"data": -1, "model": 1},
+            "sharding": {
+                "embed": None,
+                "heads": "model",
+                "hidden": "model",
+                "positions": None,
+                "rows": None,
+            },
+            "log_every_steps": 50,
+            "evaluate_every_steps": 200,
+            "evaluation": {"name": "mu.evals.protocols._bridge:Ranking"},
+            "refit": False,
+            "init_from": None,
+            "best": {"metric": "valid/ndcg@10", "patience": None},
+            "checkpoint_every_steps": 200,
+            "baselines": {
+                "popularity": {"name": "mu.baselines.popularity:Popularity"},
+                "item_knn": {"name": "mu.baselines.item_knn:ItemKNN"},
+            },
+            "writers": (),
+            "profile": {"start": None, "steps": 5},
+        }
+    )
+
+
+# Keys whose default is None and the type they take otherwise.
+OPTIONAL = {
+    "clip_norm": float,
+    "ema_decay": float,
+    "init_from": str,
+    "best.patience": int,
+    "profile.start": int,
+}
+# Keys that count something there must be one of.
+COUNTS = (
+    "total_steps",
+    "gradient_accumulation_steps",
+    "log_every_steps",
+    "evaluate_every_steps",
+    "checkpoint_every_steps",
+    "profile.steps",
+)
+
+
+def parse_arg(arg: str | None, **defaults: Any) -> Config:
+    """The `arg` of `--config=file.py:arg`: 'smoke,dim=128' over defaults, whose types it must keep.
+
+    Args:
+      arg: comma-separated `key=value`, or a bare key for True; None or '' for the defaults.
+      **defaults: every key there is; bool, int, float, str, or a tuple of the words to choose from, the first of which
+        is the default.
+
+    Raises:
+      ConfigError: an unknown key or word (names the nearest) or a value of another type.
+    """
+    choices = {key: default for key, default in defaults.items() if isinstance(default, tuple)}
+    found = defaults | {key: words[0] for key, words in choices.items()}
+    for part in filter(None, (arg or "").split(",")):
+        key, equals, text = part.partition("=")
+        if key not in defaults:
+            raise ConfigError(f"the config takes no argument {key!r}{known_names(key, defaults)}")
+        if not equals and not isinstance(defaults[key], bool):
+            raise ConfigError(f"config argument {key} needs a value: {key}=...")
+        if key in choices and text not in choices[key]:
+            raise ConfigError(f"config argument {key}={text!r} is not known{known_names(text, choices[key])}")
+        found[key] = typed(text, found[key], f"config argument {key}") if equals else True
+    return ConfigDict(found)
+
+
+def known_names(name: str, known: Iterable[str]) -> str:
+    """' (did you mean ...?); there is: ...', the end of a message about an unknown name."""
+    names = sorted(known)
+    return f"{nearest(name, names)}; there is: {', '.join(names) if names else 'nothing'}"
+
+
+def typed(text: str, example: Any, where: str) -> Any:
+    """`text` as a value of the type of `example` (None: any literal)."""
+    if isinstance(example, str):
+        return text
+    try:
+        value = ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        if example is None:
+            return text
+        if isinstance(example, tuple):  # words without quotes: recall,ndcg
+            return tuple(text.split(","))
+        raise ConfigError(f"{where}={text!r} is not a {type(example).__name__}") from None
+    if example is None:
+        return value
+    if isinstance(example, float) and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if isinstance(example, tuple) and not isinstance(value, tuple):
+        value = tuple(value) if isinstance(value, list) else (value,)
+    if type(value) is not type(example):
+        raise ConfigError(f"{where}={text!r} is a {type(value).__name__}; it takes a {type(example).__name__}")
+    return value

@@ -1,0 +1,84 @@
+"""A config from a file, with keys set on the command line."""
+
+import importlib.util
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ml_collections import ConfigDict
+
+from mu.config.base import DENSE, Config, ConfigError, known_names, typed
+from mu.config.resolve import locate, parameters_of, resolve
+
+
+def load(path_and_arg: str, overrides: Mapping[str, str] | None = None) -> Config:
+    """Reads `file.py[:arg]`, applies `{'model.dim': '128'}`, and resolves.
+
+    Raises:
+      ConfigError: no such file, no `get_config` in it, or anything that `resolve` refuses.
+    """
+    path, _, arg = path_and_arg.partition(":")
+    file = Path(path)
+    if not file.is_file():
+        raise ConfigError(f"there is no config {path!r}; give a Python file with a `get_config(arg)`")
+    spec = importlib.util.spec_from_file_location(f"config_{file.stem}", file)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    if not hasattr(module, "get_config"):
+        raise ConfigError(f"{path} has no get_config(arg)")
+    config = module.get_config(arg or None)
+    if not isinstance(config, ConfigDict):
+        raise ConfigError(f"get_config of {path} gave a {type(config).__name__}; it must return a ConfigDict")
+    return with_overrides(config, overrides or {})
+
+
+def with_overrides(config: ConfigDict, overrides: Mapping[str, str]) -> ConfigDict:
+    """The resolved config with `{'a.b': 'value'}` set.
+
+    Names are set first, since they decide which keys there are: what the config says for the old name stays where
+    the new one takes it too, and goes otherwise.
+    """
+    resolve(config)  # what goes is held against the old name first
+    config = ConfigDict(config.to_dict())
+    names = {key: text for key, text in overrides.items() if key.split(".")[-1] == "name"}
+    for key, text in names.items():
+        _set(config, key, text)
+        _keep_taken(config, key.removesuffix(".name"))
+    config = resolve(config)
+    for key, text in overrides.items():
+        if key not in names:
+            _set(config, key, text)
+    return resolve(config)
+
+
+def _keep_taken(config: ConfigDict, path: str) -> None:
+    """Drops the entries of the spec at `path` that its name does not take."""
+    spec: Any = config
+    for key in path.split("."):
+        spec = spec[key]
+    if spec["name"] == DENSE:
+        return
+    parameters = parameters_of(locate(spec["name"], f"config.{path}.name"))
+    if not any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
+        for key in set(spec) - set(parameters) - {"name"}:
+            del spec[key]
+
+
+def _set(config: ConfigDict, path: str, text: str) -> None:
+    *parents, last = path.split(".")
+    node: Any = config
+    for depth, key in enumerate(parents):
+        if not isinstance(node, ConfigDict) or key not in node:
+            where = ".".join(["config", *parents[:depth]])
+            known = node.keys() if isinstance(node, ConfigDict) else ()
+            raise ConfigError(f"{where} has no key {key!r}{known_names(key, known)}")
+        node = node[key]
+    if not isinstance(node, ConfigDict) or last not in node:
+        where = ".".join(["config", *parents])
+        known = node.keys() if isinstance(node, ConfigDict) else ()
+        raise ConfigError(f"{where} has no key {last!r}{known_names(last, known)}")
+    # Whether a key may be None is for `resolve` to say.
+    value = None if text == "None" else typed(text, node[last], f"config.{path}")
+    with node.ignore_type():
+        node[last] = value

@@ -1,0 +1,237 @@
+"""From `name='package.module:attribute'` to an object.
+
+Before anything runs `resolve` imports every name, holds the entries against the signature, and fills in the defaults,
+so what is written beside a run is all of it. `build` then calls what a spec names.
+"""
+
+import importlib
+import inspect
+import types
+import typing
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from ml_collections import ConfigDict
+
+from mu.config.base import COUNTS, DENSE, OPTIONAL, Config, ConfigError, base, known_names
+
+# What the run offers to each object beside its entries in the config. FIRST is the object's first argument, whatever
+# its name; of the others an object takes those that its signature names. MORE is what is known only when the run is
+# built: the sizes of the id spaces, and what the task offers to the model.
+FIRST, MORE = "*", "**"
+PROVIDED = {
+    "data": (),
+    "split": (FIRST,),
+    "batches": (FIRST, "sparse", "seed"),
+    "task": ("data", MORE),
+    "model": ("rngs", MORE),
+    "optimizer": ("total_steps",),
+    "tables": (),
+    "evaluation": (FIRST,),
+}
+
+
+def resolve(config: ConfigDict) -> Config:
+    """Checks every key, name and type, and fills in each spec's defaults.
+
+    Raises:
+      ConfigError: names the key and the nearest known one.
+    """
+    known = base()
+    _check_keys(config, known, "config")
+    found = ConfigDict(config.to_dict())
+    for key, provided in PROVIDED.items():
+        if key == "tables" and config.tables.get("name") == DENSE:
+            found.tables = ConfigDict({"name": DENSE})
+            continue
+        found[key] = _resolved(config[key], provided, f"config.{key}")
+    for key, spec in config.baselines.items():
+        found.baselines[key] = _resolved(spec, (), f"config.baselines.{key}")
+    for path in config.writers:
+        locate(path, "config.writers")
+    return found
+
+
+def _check_keys(config: ConfigDict, known: ConfigDict, where: str) -> None:
+    for key in config:
+        if key not in known:
+            raise ConfigError(f"{where} has no key {key!r}{known_names(key, known)}")
+    for key in known:
+        if key not in config:
+            raise ConfigError(f"{where} lacks the key {key!r}: begin with `mu.config.base.base()`")
+        value: Any = config[key]
+        example, path = known[key], f"{where}.{key}"
+        if isinstance(example, ConfigDict):
+            if not isinstance(value, ConfigDict):
+                raise ConfigError(f"{path}={value!r}; it takes a dict")
+            if "name" not in example and key != "baselines":
+                _check_keys(value, example, path)
+            continue
+        if path.removeprefix("config.") in COUNTS and isinstance(value, int) and value < 1:
+            raise ConfigError(f"{path}={value!r}; it must be at least 1")
+        optional = OPTIONAL.get(path.removeprefix("config."))
+        if where == "config.sharding":
+            optional = str
+        if optional is not None and not (value is None or _fits(value, optional)):
+            raise ConfigError(f"{path}={value!r}; it takes None or {optional.__name__}")
+        if optional is None and not _fits(value, type(example)):
+            raise ConfigError(f"{path}={value!r}; it takes {type(example).__name__}")
+
+
+def locate(path: str, where: str) -> Callable[..., Any]:
+    """The object named by 'package.module:attribute'.
+
+    Raises:
+      ConfigError: no such module or attribute; names the nearest.
+    """
+    module_name, _, attribute = path.partition(":")
+    if not module_name or not attribute:
+        raise ConfigError(f"{where}={path!r}; it takes 'package.module:attribute'")
+    try:
+        module = importlib.import_module(module_name)
+    except ModuleNotFoundError as error:
+        # Only a missing part of this very path is the config's fault; a broken import inside it is not.
+        if error.name is None or not (module_name + ".").startswith(error.name + "."):
+            raise
+        raise ConfigError(f"{where}={path!r}: there is no module {error.name!r}") from None
+    if not hasattr(module, attribute):
+        public = [name for name in vars(module) if not name.startswith("_")]
+        raise ConfigError(f"{where}={path!r}: {module_name} has no {attribute!r}{known_names(attribute, public)}")
+    return getattr(module, attribute)
+
+
+def _resolved(spec: Any, provided: Iterable[str], where: str) -> ConfigDict:
+    if not isinstance(spec, Mapping | ConfigDict) or "name" not in spec:
+        shown = spec.to_dict() if isinstance(spec, ConfigDict) else spec
+        raise ConfigError(f"{where}={shown!r}; it takes a dict with a name 'package.module:attribute'")
+    target = locate(str(spec["name"]), f"{where}.name")
+    if not callable(target):
+        raise ConfigError(f"{where}.name={spec['name']!r} is a {type(target).__name__}; it must be a class or function")
+    parameters = parameters_of(target)
+    inner = set(provided) - {FIRST}
+    if FIRST in provided:
+        provided = {*provided, next(iter(parameters), FIRST)}
+    open_ended = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
+    hints = _hints(target)
+    allowed = {
+        name: p
+        for name, p in parameters.items()
+        if p.kind in (p.KEYWORD_ONLY, p.POSITIONAL_OR_KEYWORD) and name not in provided
+    }
+    found: dict[str, Any] = {"name": spec["name"]}
+    for key, value in spec.items():
+        if key == "name":
+            continue
+        path = f"{where}.{key}"
+        if key in provided:
+            raise ConfigError(f"{path} is given by the run itself; leave it out")
+        if key not in allowed and not open_ended:
+            raise ConfigError(f"{where} ({spec['name']}) takes no {key!r}{known_names(key, allowed)}")
+        if isinstance(value, ConfigDict):
+            found[key] = _resolved_inside(value, inner, path)
+            continue
+        if key in hints and not _fits(value, hints[key]):
+            raise ConfigError(f"{path}={value!r}; {spec['name']} takes {_say(hints[key])}")
+        found[key] = value
+    for key, parameter in allowed.items():
+        if key in found:
+            continue
+        if parameter.default is parameter.empty:
+            if MORE in provided:  # `build` refuses what is still missing then
+                continue
+            raise ConfigError(f"{where} ({spec['name']}) needs a value for {key!r}")
+        if parameter.default is None or isinstance(parameter.default, int | float | str | tuple):
+            found[key] = parameter.default
+    return ConfigDict(found)
+
+
+def _resolved_inside(value: ConfigDict, provided: Iterable[str], where: str) -> ConfigDict:
+    """A spec as an argument, or a dict of specs; other dicts are passed as they are."""
+    if "name" in value:
+        return _resolved(value, provided, where)
+    inside = {
+        key: _resolved_inside(entry, provided, f"{where}.{key}") if isinstance(entry, ConfigDict) else entry
+        for key, entry in value.items()
+    }
+    return ConfigDict(inside)
+
+
+def parameters_of(target: Callable[..., Any]) -> dict[str, inspect.Parameter]:
+    """What may be passed, by name; `*args` and `**kwargs` under theirs."""
+    if not inspect.isclass(target) or target.__init__ is object.__init__:
+        return dict(inspect.signature(target).parameters)
+    # Of a class its own __init__: a metaclass with a __call__ (flax.nnx) hides it from inspect.signature.
+    _, *parameters = inspect.signature(target.__init__).parameters.items()
+    return dict(parameters)
+
+
+def _hints(target: Callable[..., Any]) -> dict[str, Any]:
+    function = target.__init__ if inspect.isclass(target) else target
+    try:
+        return typing.get_type_hints(function)
+    except (NameError, TypeError):  # a signature whose annotations cannot be evaluated is not checked
+        return {}
+
+
+def _fits(value: Any, annotation: Any) -> bool:
+    """Whether a config value may be passed for a parameter of this annotation; unknown annotations take anything."""
+    if isinstance(annotation, types.UnionType) or typing.get_origin(annotation) is typing.Union:
+        return any(_fits(value, option) for option in typing.get_args(annotation))
+    if annotation is type(None):
+        return value is None
+    if annotation is bool:
+        return isinstance(value, bool)
+    if annotation is int:
+        return isinstance(value, int) and not isinstance(value, bool)
+    if annotation is float:
+        return isinstance(value, int | float) and not isinstance(value, bool)
+    if annotation is str:
+        return isinstance(value, str)
+    if annotation in (tuple, list) or typing.get_origin(annotation) in (tuple, list):
+        return isinstance(value, tuple | list)
+    if typing.get_origin(annotation) is typing.Literal:
+        return value in typing.get_args(annotation)
+    return True
+
+
+def _say(annotation: Any) -> str:
+    return annotation.__name__ if isinstance(annotation, type) else str(annotation).replace("typing.", "")
+
+
+def build(spec: Any, *first: Any, **offered: Any) -> Any:
+    """Calls what a resolved spec names, with its entries; specs inside are built first.
+
+    Args:
+      spec: a dict with a name.
+      *first: leading arguments.
+      **offered: what the run has for the object, and for those inside it; each takes what its signature names.
+
+    Raises:
+      ConfigError: the object needs a value that neither has, or the spec sets what is offered.
+    """
+    target = locate(spec["name"], "name")
+    parameters = parameters_of(target)
+    ours = {key: value for key, value in offered.items() if key in parameters}
+    arguments = {key: _built(value, offered) for key, value in spec.items() if key != "name" and key not in ours}
+    for key in set(spec) & set(ours):
+        if spec[key] != parameters[key].default:
+            raise ConfigError(f"{key}={spec[key]!r} of {spec['name']} is given by the run itself; leave it out")
+    for name, parameter in list(parameters.items())[len(first) :]:
+        named = parameter.kind in (parameter.KEYWORD_ONLY, parameter.POSITIONAL_OR_KEYWORD)
+        if named and parameter.default is parameter.empty and name not in arguments and name not in ours:
+            offers = f"; the run offers {', '.join(sorted(offered)) or 'nothing'}"
+            raise ConfigError(f"{spec['name']} needs a value for {name!r}, in the config or from the run{offers}")
+    return target(*first, **arguments, **ours)
+
+
+def takes(spec: Mapping[str, Any], name: str) -> bool:
+    """Whether the object that `spec` names has a parameter `name`."""
+    return name in parameters_of(locate(spec["name"], "name"))
+
+
+def _built(value: Any, offered: Mapping[str, Any]) -> Any:
+    if not isinstance(value, ConfigDict):
+        return value
+    if "name" in value:
+        return build(value, **offered)
+    return {key: _built(inside, offered) for key, inside in value.items()}

@@ -1,0 +1,185 @@
+"""A config becomes the objects of a run (data, batches, task, model, train step); nothing is allocated on a device."""
+
+import dataclasses
+import functools
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import jax
+import optax
+from flax import nnx
+
+from mu.config.base import DENSE, Config, ConfigError
+from mu.config.resolve import build
+from mu.nn.table import Buffer, Table
+from mu.protocols import Batches, Task
+from mu.training.sharding import make_mesh
+from mu.training.state import State, StatePlan, plan_state, values
+from mu.training.step import make_step
+from mu.training.tables import RowOptimizer, TableSpec
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """What a config builds: everything of a run but the values of its state.
+
+    Attributes:
+      config: resolved.
+      data: a log (`mu.data.logs.interactions`) or clips (`mu.data.clips.clips`).
+      split: its parts `train`, `valid`, `test`, and a `hash`.
+      train: what is learnt from: `split.train`, of a refit the validation part too.
+      batches: `train` cut into batches.
+      task: where a batch meets the model.
+      tables: the tables of the model, and those that the data give.
+      mesh: the devices.
+      plan: the graph of the model, shapes and places of the state.
+      step: the jitted train step.
+    """
+
+    config: Config
+    data: Any
+    split: Any
+    train: Any
+    batches: Any
+    task: Any
+    tables: Mapping[str, TableSpec]
+    mesh: jax.sharding.Mesh
+    plan: StatePlan
+    step: Callable[[State, Mapping[str, Any]], tuple[State, dict[str, jax.Array]]]
+
+    @property
+    def model(self) -> nnx.GraphDef:
+        """The graph of the model; its values are in the state."""
+        return self.plan.graph
+
+    @functools.cached_property
+    def evaluation(self) -> Any:
+        """How the run is measured."""
+        return build(self.config.evaluation, self)
+
+
+def build_run(config: Config, mesh: jax.sharding.Mesh | None = None) -> Run:
+    """Builds the objects of a resolved config.
+
+    Args:
+      config: of `mu.config.resolve.resolve`.
+      mesh: the devices; None for those that the config asks for.
+
+    Raises:
+      ConfigError: the parts do not go together.
+    """
+    use_compilation_cache()
+    sparse = config.tables.name != DENSE
+    data = build(config.data)
+    split = build(config.split, data)
+    # A refit learns from the validation part too: its steps and rates were chosen by an earlier run.
+    train = split.train.merged(split.valid) if config.refit else split.train
+    batches = build(config.batches, train, sparse=sparse, seed=config.seed)
+    counts = {f"n_{space}": size for space, size in data.sizes.items()}
+    task = build(config.task, data=train, **counts)
+    mesh = make_mesh(**config.mesh) if mesh is None else mesh
+    check_batches(config, batches, task, mesh, sparse)
+    optimizer = build(config.optimizer, total_steps=config.total_steps)
+    row_optimizer = build(config.tables) if sparse else None
+
+    def build_model(rngs: nnx.Rngs) -> Any:
+        return build(config.model, rngs=rngs, **task.offers)
+
+    rows = train.track_rows()
+    tables = dict(nnx.eval_shape(lambda: build_model(nnx.Rngs(0))).tables())
+    if twice := set(tables) & set(rows):
+        raise ConfigError(f"model and data both have a table {min(twice)!r}: the model's must have another name")
+    computes_rows = any(not table.learnt for table in tables.values())
+    tables |= {name: Table(ids="items", dim=array.shape[1], scale=0.0, learnt=False) for name, array in rows.items()}
+    plan = plan_state(
+        build_model,
+        tables,
+        data.sizes,
+        optimizer,
+        row_optimizer,
+        mesh=mesh,
+        rules=config.sharding.to_dict(),
+        ema=config.ema_decay is not None,
+        rows=rows,
+    )
+    steps = config.gradient_accumulation_steps
+    if steps > 1 and (jax.tree.leaves(plan.shapes["stats"]) or computes_rows):
+        raise ConfigError(
+            f"gradient_accumulation_steps={steps}: the model has a batch norm or keeps rows, which would be those of a "
+            "microbatch; set gradient_accumulation_steps=1 and, for larger batches, more devices"
+        )
+    step = train_step(config, task, plan, tables, optimizer, row_optimizer)
+    return Run(config, data, split, train, batches, task, tables, mesh, plan, step)
+
+
+def check_batches(config: Config, batches: Batches, task: Task, mesh: jax.sharding.Mesh, sparse: bool) -> None:
+    """Raises ConfigError where batches do not go with the task, the mesh or the microbatches."""
+    steps = config.gradient_accumulation_steps
+    if steps > 1 and task.compares_examples:
+        raise ConfigError(
+            f"gradient_accumulation_steps={steps}: {config.task.name} compares the examples of a batch with each "
+            "other, and would compare those of a microbatch only; set gradient_accumulation_steps=1 and, for larger "
+            "batches, more devices"
+        )
+    if task.needs_all_items and sparse:
+        raise ConfigError(f"task.loss={config.task.loss!r} needs every item's row at every step: tables.name='dense'")
+    if not task.needs_all_items and not config.batches.get("negatives", 1):
+        raise ConfigError(f"task.loss={config.task.loss!r} needs batches.negatives of at least 1")
+    if batches.batch_size % steps:
+        raise ConfigError(f"gradient_accumulation_steps={steps} does not divide the batch of {batches.batch_size}")
+    share = batches.batch_size // steps
+    if share % mesh.shape["data"]:
+        raise ConfigError(f"mesh.data={mesh.shape['data']} does not divide the (micro)batch of {share} examples")
+    if batches.n_clips % mesh.shape["data"]:
+        raise ConfigError(f"mesh.data={mesh.shape['data']} does not divide batches.clips={batches.n_clips}")
+
+
+def train_step(
+    config: Config,
+    task: Task,
+    plan: StatePlan,
+    tables: Mapping[str, TableSpec],
+    optimizer: optax.GradientTransformation,
+    row_optimizer: RowOptimizer | None,
+) -> Callable[[State, Mapping[str, Any]], tuple[State, dict[str, jax.Array]]]:
+    """The jitted step; the state that it is given is overwritten."""
+
+    def loss(params: Any, stats: Any, rows: Any, batch: Any, key: jax.Array) -> tuple[jax.Array, jax.Array, Any, Any]:
+        module = nnx.merge(plan.graph, values(params, stats))
+        try:
+            examples, weights = task.loss(module, rows, batch, key)
+        except KeyError as error:
+            if error.args[0] not in task.requires:
+                raise
+            raise ConfigError(
+                f"config.model ({config.model.name}) gives no {error.args[0]!r}, which config.task "
+                f"({config.task.name}) requires"
+            ) from None
+        buffers = nnx.to_pure_dict(nnx.state(module, Buffer)).get("buffers", {})
+        return examples, weights, nnx.to_pure_dict(nnx.state(module, nnx.BatchStat)), buffers
+
+    step = make_step(
+        loss,
+        optimizer,
+        tables,
+        row_optimizer,
+        seed=config.seed,
+        clip_norm=config.clip_norm,
+        microbatches=config.gradient_accumulation_steps,
+        ema_decay=config.ema_decay,
+    )
+    return jax.jit(step, donate_argnums=0, out_shardings=(plan.shardings, None))
+
+
+def use_compilation_cache() -> None:
+    """Keeps compiled programs on disk: in the folder MU_CACHE, else mu/ in the user's cache folder."""
+    default = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "mu"
+    jax.config.update("jax_compilation_cache_dir", str(Path(os.environ.get("MU_CACHE", default)) / "jax"))
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
+
+
+def baselines_of(config: Config) -> dict[str, Any]:
+    """The config's baselines, not yet fitted."""
+    return {name: build(spec) for name, spec in config.baselines.items()}

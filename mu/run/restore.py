@@ -1,0 +1,69 @@
+"""A run that was trained before: its objects and its best weights, on one device."""
+
+import dataclasses
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import jax
+from ml_collections import ConfigDict
+
+from mu.config.base import ConfigError
+from mu.config.resolve import resolve
+from mu.files import read_json
+from mu.run.build import Run, build_run
+from mu.training.checkpoint import Checkpoints
+from mu.training.sharding import make_mesh
+from mu.training.state import State
+
+
+@dataclasses.dataclass(frozen=True)
+class Restored:
+    """A run as it was at its best.
+
+    Attributes:
+      folder: the workdir.
+      run: the objects that its config builds.
+      state: of its best checkpoint.
+      step: at which that was saved.
+    """
+
+    folder: Path
+    run: Run
+    state: State
+    step: int
+
+
+def restore(workdir: str | os.PathLike[str]) -> Restored:
+    """The best checkpoint of a run, on one device, whatever mesh it was trained on.
+
+    Raises:
+      FileNotFoundError: `workdir` holds no run, or one without an evaluated checkpoint.
+      ConfigError: the data are no longer those that the run was trained on.
+    """
+    folder = Path(workdir)
+    if not (folder / "config.json").is_file():
+        raise FileNotFoundError(f"{folder} holds no run (config.json is missing); make one with `mu train`")
+    config = resolve(ConfigDict(read_json(folder / "config.json")))
+    checkpoints = Checkpoints(folder / "checkpoints")
+    steps = checkpoints.steps()
+    best = None
+    if steps:
+        best = steps[-1] if config.refit else checkpoints.note(steps[-1])["progress"]["best_step"]
+    if best is None:
+        raise FileNotFoundError(f"{folder} has no evaluated checkpoint yet; let `mu train` reach its first evaluation")
+    run = build_run(config, make_mesh(data=1, model=1, devices=jax.devices()[:1]))
+    refuse_other_data(checkpoints.note(best), run, folder)
+    state = checkpoints.load(best, run.plan.shapes)
+    checkpoints.close()
+    return Restored(folder, run, state, best)
+
+
+def refuse_other_data(note: Mapping[str, Any], run: Run, folder: Path) -> None:
+    """Raises ConfigError where a checkpoint's note names another split or other data: its ids mean other things."""
+    if note["split"] != run.split.hash:
+        raise ConfigError(
+            f"the data or split that {folder} was trained on has changed; "
+            "choose another --workdir, or bring the data back"
+        )
