@@ -8,8 +8,9 @@ from typing import Any
 import numba
 import numpy as np
 
-from mu_kernels._vector import TILE_PANELS, TILE_QUERIES, amx_begin, amx_end, amx_granted, amx_tile_shapes
-from mu_kernels._vector import tile_products as products
+from mu_kernels._vector.cpu import amx_granted
+from mu_kernels._vector.tiles import TILE_PANELS, TILE_QUERIES, amx_begin, amx_end, amx_tile_shapes
+from mu_kernels._vector.tiles import tile_products as products
 from mu_kernels.codes import LANES, aligned, chunk_words_of, lines_of
 from mu_kernels.search import FEW_QUERIES, QUERIES_PER_GROUP
 

@@ -6,7 +6,7 @@ Importing compiles nothing; a kernel is compiled at its first call and cached on
 exists.
 """
 
-from mu_kernels._vector import instructions
+from mu_kernels._vector.cpu import instructions
 from mu_kernels.csr import CSR
 from mu_kernels.distinct import distinct
 from mu_kernels.hard_negatives import HardNegatives, hard_negatives

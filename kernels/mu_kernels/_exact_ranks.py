@@ -3,7 +3,7 @@
 import numpy as np
 
 from mu_kernels._sorted import holds
-from mu_kernels._vector import dot
+from mu_kernels._vector.exact_dot import dot
 from mu_kernels.compile import kernel
 from mu_kernels.csr import CSR
 from mu_kernels.ranks import Ranks, empty_rows

@@ -11,18 +11,9 @@ from typing import NamedTuple
 import numpy as np
 
 from mu_kernels._sorted import holds
-from mu_kernels._vector import (
-    TILE_PANELS,
-    TILE_QUERIES,
-    amx_begin,
-    amx_end,
-    lowest,
-    panel_dots,
-    prefetch,
-    reaches,
-    tile_products,
-    tile_reaches,
-)
+from mu_kernels._vector.bits import lowest, prefetch
+from mu_kernels._vector.panels import panel_dots, reaches
+from mu_kernels._vector.tiles import TILE_PANELS, TILE_QUERIES, amx_begin, amx_end, tile_products, tile_reaches
 from mu_kernels.codes import BLOCK_ITEMS, BLOCK_PANELS, LANES, aligned
 from mu_kernels.compile import kernel
 

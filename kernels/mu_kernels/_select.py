@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from mu_kernels._vector import dot, prefetch
+from mu_kernels._vector.bits import prefetch
+from mu_kernels._vector.exact_dot import dot
 from mu_kernels.codes import BLOCK_ITEMS, BLOCK_PANELS
 from mu_kernels.compile import kernel
 

@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mu_kernels._vector import LANES
+from mu_kernels._vector.builder import LANES
 from mu_kernels.compile import kernel
 from mu_kernels.threads import run_rows
 

@@ -13,7 +13,8 @@ import numpy as np
 
 from mu_kernels._scan import Candidates, Queries, allocate_queries, encode_queries, scan_rows, scan_tiles
 from mu_kernels._select import answer, best_of_lists, tighten
-from mu_kernels._vector import TILE_PANELS, TILE_QUERIES, amx_granted, amx_tile_shapes
+from mu_kernels._vector.cpu import amx_granted
+from mu_kernels._vector.tiles import TILE_PANELS, TILE_QUERIES, amx_tile_shapes
 from mu_kernels.codes import BLOCK_PANELS, LANES, Codes, aligned, chunk_words_of
 from mu_kernels.csr import CSR
 from mu_kernels.threads import available_cpus, run_rows

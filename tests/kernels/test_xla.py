@@ -8,6 +8,7 @@ import pytest
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
 from mu_kernels import CSR, ItemIndex, NegativeSampler, top_k_scores, xla
+from mu_kernels._xla import calls
 from tests.helpers import naive
 
 KEYS = jax.random.split(jax.random.key(0), 3)
@@ -107,11 +108,11 @@ def assert_same(found, expected):
 
 def through_twins(function, *arguments, **options):
     """What a platform without the FFI calls computes."""
-    known, xla._known = xla._known, lambda: False
+    known, calls.known_version = calls.known_version, lambda: False
     try:
         return jax.jit(lambda: function(*arguments, **options))()
     finally:
-        xla._known = known
+        calls.known_version = known
 
 
 def hits_of(scores, k, exclude):
@@ -379,8 +380,8 @@ def test_an_unknown_ffi_version_is_reported_and_plain_jax_takes_over(monkeypatch
     queries, vectors = whole_numbers(0, 16, 5), whole_numbers(1, 9, 5)
     expected = jax.jit(everything)(queries, vectors, targets, tables, users, exclude)
     dots = plain(queries, vectors, IDS)
-    monkeypatch.setattr(xla, "api_version", lambda: (9, 9))
-    xla._known.cache_clear()
+    monkeypatch.setattr(calls, "api_version", lambda: (9, 9))
+    calls.known_version.cache_clear()
     try:
         with pytest.warns(UserWarning, match=r"jaxlib has \(9, 9\)"):
             found = xla.gathered_dot(queries, vectors, IDS)
@@ -390,7 +391,7 @@ def test_an_unknown_ffi_version_is_reported_and_plain_jax_takes_over(monkeypatch
         assert "mu_kernels" not in lowered.as_text()
         assert_same(lowered.compile()(queries, vectors, targets, tables, users, exclude), expected)
     finally:
-        xla._known.cache_clear()
+        calls.known_version.cache_clear()
 
 
 TARGETS = np.zeros(16, np.int32)
