@@ -3,9 +3,13 @@
 Public functions check their inputs, allocate and document; private compiled functions do the work, in as many
 threads as `threads=` says, with results that do not depend on it. Depends on NumPy and Numba alone.
 Importing compiles nothing; a kernel is compiled at its first call and cached on disk where a writable folder
-exists.
+exists (`mu_kernels.compile`). The modules `compile`, `threads` and `hashing` are for kernels of other packages.
 """
 
+import os
+from pathlib import Path
+
+from mu_kernels._distributions import warn_of_two
 from mu_kernels._vector.cpu import instructions
 from mu_kernels.csr import CSR
 from mu_kernels.distinct import distinct
@@ -40,3 +44,6 @@ __all__ = [
     "rank_scores",
     "top_k_scores",
 ]
+
+if os.path.isdir(Path(__file__).parents[1]):  # not in a zip archive
+    warn_of_two(Path(__file__).parents[1])

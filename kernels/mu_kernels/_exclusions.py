@@ -14,17 +14,17 @@ from mu_kernels.threads import run_rows
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Rows:
-    """What the kernels ask of each row: its items are the positions below `limits` less `heard` excluded ones.
+    """What the kernels ask of each row: its items are the positions below `limits` less `n_excluded` excluded ones.
 
     Attributes:
       users: int64 [B], -1 in empty slots.
       limits: int64 [B], how many positions are out by the time of the row; 0 in empty slots.
-      heard: int64 [B], how many of the user's excluded positions lie below the limit.
+      n_excluded: int64 [B], how many of the user's excluded positions lie below the limit.
     """
 
     users: np.ndarray
     limits: np.ndarray
-    heard: np.ndarray
+    n_excluded: np.ndarray
 
 
 class Exclusions:
@@ -68,11 +68,11 @@ class Exclusions:
         in_range(users, -1, self.pairs.n_rows, "users", "users (-1 is an empty slot)")
         filled = users >= 0
         if (times is None) != (self.available_from is None):
-            given, missing = ("available_from", "times") if times is None else ("times", "available_from")
-            raise ValueError(f"{given} is given without {missing}: a sampler with available_from draws with times")
+            present, missing = ("available_from", "times") if times is None else ("times", "available_from")
+            raise ValueError(f"{present} is given without {missing}: a sampler with available_from draws with times")
         if self.available_from is None:
-            heard = np.where(filled, self.pairs.indptr[users + 1] - self.pairs.indptr[users], 0)
-            return Rows(users, np.where(filled, self.n_items, 0), heard)
+            n_excluded = np.where(filled, self.pairs.indptr[users + 1] - self.pairs.indptr[users], 0)
+            return Rows(users, np.where(filled, self.n_items, 0), n_excluded)
         times = read_only(times, np.int64, "times")
         if len(times) != len(users):
             raise ValueError(f"times has {len(times)} entries and users {len(users)}; a row has one of each")
@@ -107,9 +107,9 @@ def _with_versions(seen: CSR, groups: Any) -> CSR:
     group[alone] = len(names) + np.arange(len(alone))
     n_groups = len(names) + len(alone)
     members = CSR.from_pairs(group, np.arange(seen.n_columns), n_groups, seen.n_columns)
-    heard = CSR.from_pairs(row_of_pair(seen), group[seen.indices], seen.n_rows, n_groups)
-    versions = members.take(heard.indices)  # a row for each pair (user, group)
-    user = np.repeat(row_of_pair(heard), versions.counts())
+    seen_groups = CSR.from_pairs(row_of_pair(seen), group[seen.indices], seen.n_rows, n_groups)
+    versions = members.take(seen_groups.indices)  # a row for each pair (user, group)
+    user = np.repeat(row_of_pair(seen_groups), versions.counts())
     return CSR.from_pairs(user, versions.indices, seen.n_rows, seen.n_columns)
 
 

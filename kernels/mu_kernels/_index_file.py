@@ -1,4 +1,4 @@
-"""An index in one file: a header that says what follows, then arrays at page boundaries, each with a checksum."""
+"""An index in one file: a header that lists them, then arrays at page boundaries, each with a checksum."""
 
 import json
 import os
@@ -71,14 +71,14 @@ def load(path: str | os.PathLike[str], mmap: bool) -> tuple[dict[str, Any], dict
         header = file.read(length)
         if len(header) < length or zlib.crc32(header) != checksum:
             raise ValueError(f"{path} is damaged: its header does not have the checksum it was saved with")
-        told = json.loads(header)
-        if size != told["bytes"]:
+        contents = json.loads(header)
+        if size != contents["bytes"]:
             raise ValueError(
-                f"{path} has {size:,} bytes and was saved with {told['bytes']:,}: it was cut short or grew"
+                f"{path} has {size:,} bytes and was saved with {contents['bytes']:,}: it was cut short or grew"
             )
         arrays = {}
         whole = np.memmap(path, np.uint8, "c") if mmap else None
-        for name, entry in told["arrays"].items():
+        for name, entry in contents["arrays"].items():
             dtype, shape = np.dtype(entry["dtype"]), tuple(entry["shape"])
             n_bytes = dtype.itemsize * int(np.prod(shape))
             if whole is not None:
@@ -91,7 +91,7 @@ def load(path: str | os.PathLike[str], mmap: bool) -> tuple[dict[str, Any], dict
                 if zlib.crc32(raw.data) != entry["crc32"]:
                     raise ValueError(f"{path} is damaged: {name!r} does not have the checksum it was saved with")
             arrays[name] = raw.view(dtype).reshape(shape)
-    return told["numbers"], arrays
+    return contents["numbers"], arrays
 
 
 def _page(offset: int) -> int:

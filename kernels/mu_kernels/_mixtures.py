@@ -73,13 +73,13 @@ def _excluded_runs(excluded, distinct, starts, keys, removed):
 
 
 @kernel
-def count_batch(first, stop, users, limits, heard, indptr, indices, distinct, starts, left):
+def count_batch(first, stop, users, limits, n_excluded, indptr, indices, distinct, starts, left):
     """How many occurrences in the batch a row may have."""
     keys, removed = np.empty(len(distinct), np.int64), np.empty(len(distinct) + 1, np.int64)
     for b in range(first, stop):
         left[b] = 0
         if users[b] >= 0:
-            excluded = indices[indptr[users[b]] : indptr[users[b]] + heard[b]]
+            excluded = indices[indptr[users[b]] : indptr[users[b]] + n_excluded[b]]
             out = distinct[: first_at_least(distinct, 0, len(distinct), limits[b])]
             _, total = _excluded_runs(excluded, out, starts, keys, removed)
             left[b] = starts[len(out)] - total
@@ -87,7 +87,7 @@ def count_batch(first, stop, users, limits, heard, indptr, indices, distinct, st
 
 @kernel
 def draw_batch(
-    first, stop, users, counts, limits, heard, indptr, indices, order, seed, step, first_row,
+    first, stop, users, counts, limits, n_excluded, indptr, indices, order, seed, step, first_row,
     distinct, starts, batch, left, ids,
 ):  # fmt: skip
     """Uniform over the occurrences that a row may have; `batch` holds their positions, ascending."""
@@ -96,7 +96,7 @@ def draw_batch(
     for b in range(first, stop):
         if counts[b] == 0:
             continue
-        excluded = indices[indptr[users[b]] : indptr[users[b]] + heard[b]]
+        excluded = indices[indptr[users[b]] : indptr[users[b]] + n_excluded[b]]
         out = distinct[: first_at_least(distinct, 0, len(distinct), limits[b])]
         runs, _ = _excluded_runs(excluded, out, starts, keys, removed)
         row_stream = stream(seed, step, first_row + np.uint64(b))

@@ -44,7 +44,7 @@ class Candidates(NamedTuple):
       ids: int32 [parts, B, room].
       values: float32 [parts, B, room], the score as the codes have it, in units of T.
       limits: float32 [parts, B, room], its upper bound.
-      counts: int64 [parts, B]; more than `room` if some found no place.
+      counts: int64 [parts, B]; more than `room` if there was no room for some.
     """
 
     ids: np.ndarray
@@ -101,15 +101,15 @@ def _admitted(threshold, step, with_mean, largest_bias):
 
 
 @kernel
-def _collect(mask, base, part, q, sums, at, middle, widest, row, out_rows, found):
+def _collect(mask, base, part, q, sums, at, middle, widest, row, out_rows, candidates):
     """Adds the items of `mask` to the candidates of query `q`, but for those it excludes.
 
     `row` is their panel's scale and bias, and 1 / t; their products are sums[at:] + middle, at most sums[at:] + widest.
     """
     scale, bias, inverse = row
     out_indptr, out_indices = out_rows
-    ids, values, limits = found.ids[part, q], found.values[part, q], found.limits[part, q]
-    count = found.counts[part, q]
+    ids, values, limits = candidates.ids[part, q], candidates.values[part, q], candidates.limits[part, q]
+    count = candidates.counts[part, q]
     while mask != 0:
         lane = lowest(mask)
         mask &= mask - 1
@@ -122,21 +122,21 @@ def _collect(mask, base, part, q, sums, at, middle, widest, row, out_rows, found
             value = np.float32(np.float32(whole + middle) * scale[lane] + offset)
             limit = np.float32(np.float32(whole + widest) * scale[lane] + offset)
             ids[count] = item
-            # An overflow decides nothing: such an item is rescored, and says nothing of others.
+            # An overflow decides nothing: such an item is rescored, and decides nothing about others.
             values[count] = value if value == value else -np.inf
             limits[count] = limit if abs(limit) < np.inf else np.inf
         count += 1
-    found.counts[part, q] = count
+    candidates.counts[part, q] = count
 
 
 @kernel
 def scan_rows(
-    first, stop, parts, panels, allowed, codes, queries, n_queries, thresholds, largest_bias, out_rows, found
+    first, stop, parts, panels, allowed, codes, queries, n_queries, thresholds, largest_bias, out_rows, candidates
 ):
     """For few queries: each reads the upper plane, and the lower plane of panels that the upper does not rule out.
 
     Part number i of `parts` reads `panels[len * i // parts : len * (i + 1) // parts]`; `allowed` are the bits of the
-    items that may be found, `out_rows` (indptr, indices) what each query excludes.
+    items that may be candidates, `out_rows` (indptr, indices) what each query excludes.
     """
     lines = codes.high.shape[1]
     sums = np.empty(LANES, np.int32)
@@ -194,7 +194,7 @@ def scan_rows(
                     if mask != 0:
                         base = panel // BLOCK_PANELS * BLOCK_ITEMS + panel % BLOCK_PANELS
                         row = (codes.scale[panel], codes.bias[panel], inverse)
-                        _collect(mask, base, part, q, sums, 0, 0, wide, row, out_rows, found)
+                        _collect(mask, base, part, q, sums, 0, 0, wide, row, out_rows, candidates)
 
 
 @kernel
@@ -210,7 +210,7 @@ def scan_tiles(
     thresholds,
     largest_bias,
     out_rows,
-    found,
+    candidates,
     scratch,
     all_sums,
     all_init,
@@ -283,6 +283,6 @@ def scan_tiles(
                             wide = init[q, 0] + 128 * queries.sums[q]
                             sums_at = (half * TILE_QUERIES + q - tile) * LANES
                             row = (scale[at], bias[at], inverse[q])
-                            _collect(mask, base, part, q, sums, sums_at, -wide, 0, row, out_rows, found)
+                            _collect(mask, base, part, q, sums, sums_at, -wide, 0, row, out_rows, candidates)
     if amx:
         amx_end()

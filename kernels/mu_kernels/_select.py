@@ -1,4 +1,4 @@
-"""From candidates to answers: thresholds from what was found so far, exact scores, and the best of them in order."""
+"""From candidates to answers: thresholds from the candidates so far, exact scores, and the best of them in order."""
 
 import numpy as np
 
@@ -7,7 +7,7 @@ from mu_kernels._vector.exact_dot import dot
 from mu_kernels.codes import BLOCK_ITEMS, BLOCK_PANELS
 from mu_kernels.compile import kernel
 
-# What `answer` says of a query, in place of a threshold for its next scan.
+# What `answer` returns for a query in place of a threshold for its next scan.
 DONE, OVERFLOWED = np.inf, np.nan
 AHEAD = 8  # vectors that are on their way from memory while one is scored
 
@@ -115,19 +115,19 @@ def _best(scores, ids, n, k, groups, per_group, taken, keys, out_ids, out_scores
 
 
 @kernel
-def tighten(first, stop, rank, found, thresholds):
-    """Raises each query's threshold to the `rank`-th best value found (a guess, verified later); drops the rest."""
-    parts, _, room = found.ids.shape
+def tighten(first, stop, rank, candidates, thresholds):
+    """Raises each query's threshold to the `rank`-th best value so far (a guess, verified later); drops the rest."""
+    parts, _, room = candidates.ids.shape
     keys = np.empty(parts * room, np.uint64)
     names = np.zeros(room, np.int32)
     for q in range(first, stop):
         n = 0
         for part in range(parts):
-            count = found.counts[part, q]
+            count = candidates.counts[part, q]
             if count > room:
                 n = 0
                 break
-            _keys(found.values[part, q], names, count, keys[n:])
+            _keys(candidates.values[part, q], names, count, keys[n:])
             n += count
         if n < rank:
             continue
@@ -144,14 +144,14 @@ def tighten(first, stop, rank, found, thresholds):
             continue
         thresholds[q] = guess
         for part in range(parts):
-            kept = 0
-            for i in range(found.counts[part, q]):
-                if found.limits[part, q, i] >= guess:
-                    found.ids[part, q, kept] = found.ids[part, q, i]
-                    found.values[part, q, kept] = found.values[part, q, i]
-                    found.limits[part, q, kept] = found.limits[part, q, i]
-                    kept += 1
-            found.counts[part, q] = kept
+            n_kept = 0
+            for i in range(candidates.counts[part, q]):
+                if candidates.limits[part, q, i] >= guess:
+                    candidates.ids[part, q, n_kept] = candidates.ids[part, q, i]
+                    candidates.values[part, q, n_kept] = candidates.values[part, q, i]
+                    candidates.limits[part, q, n_kept] = candidates.limits[part, q, i]
+                    n_kept += 1
+            candidates.counts[part, q] = n_kept
 
 
 @kernel
@@ -163,14 +163,27 @@ def _reached(score, step, with_mean, rounding):
 
 @kernel
 def answer(
-    first, stop, vectors, bias, queries, found, thresholds, groups, n_groups, per_group, ids, scores, counts, verdicts
+    first,
+    stop,
+    vectors,
+    bias,
+    queries,
+    candidates,
+    thresholds,
+    groups,
+    n_groups,
+    per_group,
+    ids,
+    scores,
+    counts,
+    verdicts,
 ):
     """Rescores the candidates of each query, writes the best, and says whether they are certain.
 
-    `verdicts` [B]: DONE; or OVERFLOWED, if candidates found no place; or the score that a new scan must let through,
-    -inf where fewer than k were found above a threshold.
+    `verdicts` [B]: DONE; or OVERFLOWED, if there was no room for all candidates; or the score that a new scan must
+    let through, -inf where fewer than k items are above a threshold.
     """
-    parts, _, room = found.ids.shape
+    parts, _, room = candidates.ids.shape
     k, dim = ids.shape[1], vectors.shape[1]
     names = np.empty(parts * room, np.int32)
     limits = np.empty(parts * room, np.float32)
@@ -183,13 +196,13 @@ def answer(
     for q in range(first, stop):
         n = 0
         for part in range(parts):
-            count = found.counts[part, q]
+            count = candidates.counts[part, q]
             if count > room:
                 n = -1
                 break
             for i in range(count):
-                names[n] = found.ids[part, q, i]
-                limits[n] = found.limits[part, q, i]
+                names[n] = candidates.ids[part, q, i]
+                limits[n] = candidates.limits[part, q, i]
                 n += 1
         if n < 0:
             verdicts[q] = OVERFLOWED

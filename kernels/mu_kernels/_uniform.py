@@ -12,7 +12,9 @@ MOST = 2**31 - 1
 
 
 @kernel
-def draw_uniform(first, stop, users, counts, limits, heard, indptr, indices, order, seed, step, first_row, ids, log_q):
+def draw_uniform(
+    first, stop, users, counts, limits, n_excluded, indptr, indices, order, seed, step, first_row, ids, log_q
+):
     """Fills `ids[b, :counts[b]]` and `log_q` alike, for rows with something left.
 
     The item of rank r is r + m, m the number of excluded e[j] with e[j] - j <= r. Eight parts of the excluded are told
@@ -26,12 +28,12 @@ def draw_uniform(first, stop, users, counts, limits, heard, indptr, indices, ord
         if counts[b] == 0:
             continue
         begin = indptr[users[b]]
-        excluded = indices[begin : begin + heard[b]]
-        left = limits[b] - heard[b]
+        excluded = indices[begin : begin + n_excluded[b]]
+        left = limits[b] - n_excluded[b]
         wide_left = np.uint64(np.uint32(left))  # 32 bits that LLVM knows of: the product is one instruction
         log_q[b, : counts[b]] = -np.log(np.float64(left))
         row_stream = stream(seed, step, first_row + np.uint64(b))
-        part = heard[b] // (PARTS - 1)
+        part = n_excluded[b] // (PARTS - 1)
         for k in range(PARTS - 1):
             at = (k + 1) * part - 1
             between[k] = excluded[at] - at if part > 0 else MOST
@@ -39,8 +41,8 @@ def draw_uniform(first, stop, users, counts, limits, heard, indptr, indices, ord
             between[0], between[1], between[2], between[3], between[4], between[5], between[6],
         )  # fmt: skip
         # What is sought lies in [n_below, n_below + width]; the last part may be longer or shorter than the others.
-        width = max(part - 1, heard[b] - (PARTS - 1) * part)
-        highest = np.int32(heard[b] - width)
+        width = max(part - 1, n_excluded[b] - (PARTS - 1) * part)
+        highest = np.int32(n_excluded[b] - width)
         for start in range(0, counts[b], BLOCK):
             n = min(BLOCK, counts[b] - start)
             block_stream = row_stream + np.uint64(start) * GOLDEN

@@ -12,13 +12,13 @@ SPREAD = np.uint64(0x9E3779B1)  # odd, of 32 bits: its product with a position s
 
 
 @kernel
-def excluded_mass(first, stop, users, heard, indptr, indices, cumulative, mass):
-    """The units of weight of the first `heard` excluded positions of each user."""
+def excluded_mass(first, stop, users, n_excluded, indptr, indices, cumulative, mass):
+    """The units of weight of the first `n_excluded` excluded positions of each user."""
     for b in range(first, stop):
         total = np.int64(0)
-        if heard[b] > 0:
+        if n_excluded[b] > 0:
             begin = indptr[users[b]]
-            for at in range(begin, begin + heard[b]):
+            for at in range(begin, begin + n_excluded[b]):
                 position = np.int64(indices[at])
                 total += cumulative[position + 1] - cumulative[position]
         mass[b] = total
@@ -61,7 +61,7 @@ def _set_bits(excluded, n_draws, bits_set):
 
 @kernel
 def draw_by_rejection(
-    first, stop, users, counts, limits, heard, indptr, indices, order, seed, step, first_row,
+    first, stop, users, counts, limits, n_excluded, indptr, indices, order, seed, step, first_row,
     by_cdf, cut, classes, bits, slots, log_weight, log_left, ids, log_q,
 ):  # fmt: skip
     """Fills the rows that are not `by_cdf`. Word 0 and 1 of a draw are its first try, 2 and 3 its second, and so on.
@@ -79,7 +79,7 @@ def draw_by_rejection(
         if counts[b] == 0 or by_cdf[b]:
             continue
         begin = indptr[users[b]]
-        excluded = indices[begin : begin + heard[b]]
+        excluded = indices[begin : begin + n_excluded[b]]
         limit = np.int32(limits[b])
         shift = _set_bits(excluded, counts[b], bits_set)
         row_stream = stream(seed, step, first_row + np.uint64(b))
@@ -130,7 +130,7 @@ def draw_by_rejection(
 
 @kernel
 def draw_by_cdf(
-    first, stop, users, counts, limits, heard, indptr, indices, order, seed, step, first_row,
+    first, stop, users, counts, limits, n_excluded, indptr, indices, order, seed, step, first_row,
     by_cdf, cumulative, left, ids, log_q,
 ):  # fmt: skip
     """Fills the rows that are `by_cdf`, in integers throughout: no rounding can reach an excluded item.
@@ -142,7 +142,7 @@ def draw_by_cdf(
     longest = 0
     for b in range(first, stop):
         if counts[b] > 0 and by_cdf[b]:
-            longest = max(longest, heard[b])
+            longest = max(longest, n_excluded[b])
     before = np.empty(longest, np.int64)
     gone = np.empty(longest + 1, np.int64)
     unit = np.empty(BLOCK, np.int64)
@@ -152,7 +152,7 @@ def draw_by_cdf(
             continue
         begin = indptr[users[b]]
         gone[0] = 0
-        for j in range(heard[b]):
+        for j in range(n_excluded[b]):
             position = np.int64(indices[begin + j])
             before[j] = cumulative[position] - gone[j]
             gone[j + 1] = gone[j] + cumulative[position + 1] - cumulative[position]
@@ -168,7 +168,7 @@ def draw_by_cdf(
                 inner = (word & LOW) * upper + (((word & LOW) * lower) >> HALF)
                 outer = (word >> HALF) * lower + (inner & LOW)
                 unit[i] = np.int64((word >> HALF) * upper + (inner >> HALF) + (outer >> HALF))
-            count_up_to(before, heard[b], unit, n, low)
+            count_up_to(before, n_excluded[b], unit, n, low)
             for i in range(n):
                 unit[i] += gone[np.uint64(low[i])]
             # The position is the number of cumulative[1], cumulative[2], ... that are at most the unit.

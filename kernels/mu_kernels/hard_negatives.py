@@ -12,7 +12,7 @@ from mu_kernels.compile import kernel
 from mu_kernels.mixtures import NegativeMixture
 from mu_kernels.negatives import NegativeSampler
 
-BLOCK_DRAWS = 2**20  # candidates held at a time, 8 bytes each
+BLOCK_DRAWS = 2**20  # candidates in memory at a time, 8 bytes each
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -138,19 +138,19 @@ def _dot(query, vector):
 @kernel
 def _best(first, stop, drawn, counts, queries, vectors, candidates, ids, scores):
     """The best of each slot's candidates; where a score is not finite, that candidate, for the error."""
-    found = np.empty(ids.shape[1] * candidates, np.float32)
+    values = np.empty(ids.shape[1] * candidates, np.float32)
     for row in range(first, stop):
         if counts[row] == 0:
             ids[row], scores[row] = 0, 0
             continue
-        for at in range(len(found)):  # all before any is compared, so that their cache misses overlap
-            found[at] = _dot(queries[row], vectors[drawn[row, at]])
+        for at in range(len(values)):  # all before any is compared, so that their cache misses overlap
+            values[at] = _dot(queries[row], vectors[drawn[row, at]])
         for slot in range(ids.shape[1]):
             best = slot * candidates
             for at in range(best + 1, best + candidates):
-                if not np.isfinite(found[best]):
+                if not np.isfinite(values[best]):
                     break
-                tied = found[at] == found[best] and drawn[row, at] < drawn[row, best]
-                if not np.isfinite(found[at]) or found[at] > found[best] or tied:
+                tied = values[at] == values[best] and drawn[row, at] < drawn[row, best]
+                if not np.isfinite(values[at]) or values[at] > values[best] or tied:
                     best = at
-            ids[row, slot], scores[row, slot] = drawn[row, best], found[best]
+            ids[row, slot], scores[row, slot] = drawn[row, best], values[best]

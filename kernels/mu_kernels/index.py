@@ -102,7 +102,7 @@ class ItemIndex:
         Args:
           queries: floating-point [B, D], used as float32.
           k: at least 1; may exceed N.
-          exclude: one row per query, N columns: items that are never hits (what this listener has heard).
+          exclude: one row per query, N columns: items that are never hits (what the listener has played).
           candidates: one row per query, N columns: only these may be hits.
           allow: bool [N]: only these may be hits, of any query.
           max_per_group: at most so many hits of a group: the best k of those that remain when of each group only the
@@ -247,7 +247,8 @@ class ItemIndex:
         aligned = allocate(len(codes.present) * 16, state["vectors"].shape[1], codes.mean)  # pickles do not keep that
         for ours, pickled in zip(aligned[:-1], codes[:-1], strict=True):
             ours[...] = pickled
-        self._start(Items(**state | {"codes": aligned}))
+        state["codes"] = aligned
+        self._start(Items(**state))
 
     def _queries(self, queries: Any) -> np.ndarray:
         queries = read_only(queries, np.float32, "queries", 2)

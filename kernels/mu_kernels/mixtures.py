@@ -137,7 +137,8 @@ class NegativeMixture:
                 sampler.draw_into(rows, left[c], chosen_counts[c], words, drawn[c], log_q, threads)
         pairs, order = self.exclusions.pairs, self.exclusions.order
         if len(batch):
-            head = (rows.users, chosen_counts[2], rows.limits, rows.heard, pairs.indptr, pairs.indices, order, seeds[2])
+            head = (rows.users, chosen_counts[2], rows.limits, rows.n_excluded)
+            head += (pairs.indptr, pairs.indices, order, seeds[2])
             tail = (distinct, starts, batch, left[2], drawn[2])
             run_draws(draw_batch, shape, threads, *head, *place, *tail)
         lists = (self._listed.indptr, self._listed.indices)
@@ -170,7 +171,7 @@ class NegativeMixture:
             left[c] = sampler.left(rows, threads)
         if len(distinct):
             pairs = self.exclusions.pairs
-            head = (rows.users, rows.limits, rows.heard, pairs.indptr, pairs.indices)
+            head = (rows.users, rows.limits, rows.n_excluded, pairs.indptr, pairs.indices)
             run_rows(count_batch, len(rows.users), threads, *head, distinct, starts, left[2], min_rows=64)
         if len(self._listed):
             left[3] = self.exclusions.count_below(self._listed, rows.users, rows.limits, threads)

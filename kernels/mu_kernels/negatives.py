@@ -140,7 +140,7 @@ class NegativeSampler:
     def left(self, rows: Rows, threads: int | None) -> np.ndarray:
         """int64 [B]: what a row may have, in items or, with weights, in units of weight."""
         if self.weights is None:
-            return rows.limits - rows.heard
+            return rows.limits - rows.n_excluded
         if self.exclusions.available_from is None:
             mass = self._mass[rows.users]
         else:
@@ -159,11 +159,12 @@ class NegativeSampler:
     ) -> None:
         """Fills the first `counts[b]` columns of each row, which must have something left."""
         pairs, weights = self.exclusions.pairs, self.weights
-        head = (rows.users, counts, rows.limits, rows.heard, pairs.indptr, pairs.indices, self.exclusions.order, *words)
+        rows_of_batch = (rows.users, counts, rows.limits, rows.n_excluded)
+        head = (*rows_of_batch, pairs.indptr, pairs.indices, self.exclusions.order, *words)
         if weights is None:
             run_draws(draw_uniform, ids.shape, threads, *head, ids, log_q)
             return
-        by_cdf = left < weights.total * np.where(rows.heard < MANY, REJECTION_FROM, REJECTION_FROM_MANY)
+        by_cdf = left < weights.total * np.where(rows.n_excluded < MANY, REJECTION_FROM, REJECTION_FROM_MANY)
         if not by_cdf.all():
             log_left = np.log(np.maximum(left, 1) / weights.typical)
             tables = (weights.cut, weights.classes, weights.bits, weights.slots, weights.log_weight)
@@ -175,6 +176,6 @@ class NegativeSampler:
 def _excluded_mass(exclusions: Exclusions, weights: Weights, rows: Rows, threads: int | None) -> np.ndarray:
     mass = np.empty(len(rows.users), np.int64)
     pairs = exclusions.pairs
-    head = (rows.users, rows.heard, pairs.indptr, pairs.indices)
+    head = (rows.users, rows.n_excluded, pairs.indptr, pairs.indices)
     run_rows(excluded_mass, len(mass), threads, *head, weights.cumulative, mass, min_rows=1024)
     return mass

@@ -35,7 +35,7 @@ def rank_scores(scores: Any, targets: CSR, exclude: CSR | None = None, threads: 
     Args:
       scores: float32 [B, V]. Infinities are scores like any other.
       targets: one row per query, V columns.
-      exclude: one row per query, V columns: items that are not ranked (heard in training).
+      exclude: one row per query, V columns: items that are not ranked (played in training).
       threads: None for all CPUs; the result does not depend on it.
 
     Raises:

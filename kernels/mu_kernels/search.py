@@ -1,8 +1,8 @@
 """The best items of many queries: scans of growing samples guess a threshold, one scan finds all that reach it.
 
 A guess is never trusted. The answer is certain if its worst score reaches the highest threshold that was used, since
-then every item that could beat it was let through; otherwise the query is scanned again, with the worst score found,
-which k items are known to reach, or with a more careful guess.
+then every item that could beat it was let through; otherwise the query is scanned again, with the worst score so far,
+which k items reach, or with a more careful guess.
 """
 
 import itertools
@@ -28,7 +28,7 @@ FIRST_SAMPLE_PANELS = 64  # at most
 RUN = 4
 PANELS_FOR_A_THREAD = 1024  # fewer are not worth handing over
 
-_kept = threading.local()
+_scratch = threading.local()
 
 
 class Catalogue(NamedTuple):
@@ -84,9 +84,9 @@ def search(
         rows = np.arange(first, min(first + size, len(queries)))
         todo: list[tuple[np.ndarray, int, np.ndarray | None]] = [(rows, k, None)]
         if exclude is not None:
-            # Who has heard nearly everything has few items left to score, and samples that find none of them.
-            heard = np.diff(exclude.indptr[first : rows[-1] + 2])
-            few_left = (heard > n_items // 2) & (n_items - heard <= room)
+            # A query that excludes nearly everything leaves few items to score, and samples that find none of them.
+            n_excluded = np.diff(exclude.indptr[first : rows[-1] + 2])
+            few_left = (n_excluded > n_items // 2) & (n_items - n_excluded <= room)
             if few_left.any():
                 some = rows[few_left]
                 _read_all(catalogue, queries, exclude, allowed, per_group, hits, some, threads)
@@ -97,11 +97,13 @@ def search(
             out = _rows_of(exclude, rows)
             encoded = allocate_queries(group, 2 * catalogue.codes.high.shape[1])
             run_rows(encode_queries, len(rows), threads, encoded, catalogue.codes.mean, *bounds, min_rows=64)
-            found, thresholds = _scan(catalogue, encoded, len(rows), out, allowed, samples, rank, scores, room, threads)
+            candidates, thresholds = _scan(
+                catalogue, encoded, len(rows), out, allowed, samples, rank, scores, room, threads
+            )
             part = no_hits(len(rows), k)
             verdicts = np.empty(len(rows))
             arrays = (catalogue.groups, catalogue.n_groups, per_group, part.ids, part.scores, part.count, verdicts)
-            run_rows(answer, len(rows), threads, *catalogue[:2], encoded, found, thresholds, *arrays, min_rows=4)
+            run_rows(answer, len(rows), threads, *catalogue[:2], encoded, candidates, thresholds, *arrays, min_rows=4)
             hits.ids[rows], hits.scores[rows], hits.count[rows] = part.ids, part.scores, part.count
             again = np.isfinite(verdicts)
             if again.any():
@@ -159,7 +161,7 @@ def _scan(
     """The items that may reach the thresholds, and these: guesses at the `rank`-th best score, or `scores`."""
     codes = catalogue.codes
     most_parts = max(1, min(threads, max(len(panels) for panels, _ in samples) // PANELS_FOR_A_THREAD))
-    found = _room_for(most_parts, n_queries, room)
+    candidates = _room_for(most_parts, n_queries, room)
     few = n_queries <= FEW_QUERIES
     n_words = queries.words.shape[1]
     chunk_words = chunk_words_of(codes.high.shape[1])
@@ -172,7 +174,7 @@ def _scan(
 
     def scan(chosen: np.ndarray) -> None:
         parts = max(1, min(threads, len(chosen) // PANELS_FOR_A_THREAD))
-        arrays = (chosen, allowed, codes, queries, n_queries, thresholds, catalogue.largest_bias, out_rows, found)
+        arrays = (chosen, allowed, codes, queries, n_queries, thresholds, catalogue.largest_bias, out_rows, candidates)
         run_rows(scan_rows if few else scan_tiles, parts, threads, parts, *arrays, *tiles)
 
     if scores is not None:
@@ -182,25 +184,25 @@ def _scan(
         thresholds -= 1e-5 * sizes + 2 * queries.numbers[:n_queries, 4]
         for panels, _ in samples:
             scan(panels)
-        return found, thresholds
+        return candidates, thresholds
     thresholds = np.full(n_queries, -np.inf)
     scan(samples[0][0])
     for (_, share), (rest, _) in itertools.pairwise(samples):
         # So many of the best `rank` are expected in what was scanned, and three standard deviations and three more.
         guess = int(np.ceil(rank * share + 3 * np.sqrt(rank * share) + 3))
-        run_rows(tighten, n_queries, threads, guess, found, thresholds, min_rows=16)
+        run_rows(tighten, n_queries, threads, guess, candidates, thresholds, min_rows=16)
         scan(rest)
-    return found, thresholds
+    return candidates, thresholds
 
 
 def _room_for(parts: int, n_queries: int, room: int) -> Candidates:
     """No candidates yet, in memory that this thread keeps: new pages cost more than what is written to them."""
     shape, n_bytes = (parts, n_queries, room), 4 * parts * n_queries * room
-    memory = getattr(_kept, "memory", None)
+    memory = getattr(_scratch, "memory", None)
     if memory is None or len(memory) < 3 * n_bytes:
         memory = np.empty(3 * n_bytes, np.uint8)
         if 3 * n_bytes <= GROUP_BYTES:
-            _kept.memory = memory
+            _scratch.memory = memory
     ids, values, limits = (memory[at * n_bytes : (at + 1) * n_bytes] for at in range(3))
     return Candidates(
         ids.view(np.int32).reshape(shape),

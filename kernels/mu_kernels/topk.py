@@ -21,7 +21,7 @@ class Hits:
       ids: int32 [B, k], best first, ties by lower id; -1 in slots past `count`.
       scores: float32 [B, k]; -inf in slots past `count`.
       count: int32 [B], how many slots are real: below k where fewer candidates than k are left.
-      recall: None where the hits are exact; else the share of exact hits found, as far as it was checked.
+      recall: None where the hits are exact; else their share of the exact hits, in the queries that were checked.
     """
 
     ids: np.ndarray
@@ -49,10 +49,10 @@ def top_k_scores(scores: Any, k: int, exclude: CSR | None = None, threads: int |
     same_shape(exclude, scores.shape, "exclude")
     hits = no_hits(len(scores), k)
     bad = np.full(len(scores), -1, np.int64)
-    found = (hits.ids, hits.scores, hits.count)
-    run_rows(_select, len(scores), threads, scores, exclude.indptr, exclude.indices, *found, bad, min_rows=4)
+    arrays = (hits.ids, hits.scores, hits.count)
+    run_rows(_select, len(scores), threads, scores, exclude.indptr, exclude.indices, *arrays, bad, min_rows=4)
     refuse_nan(bad)
-    run_rows(_sort_heaps, len(hits.ids), threads, *found, min_rows=16)
+    run_rows(_sort_heaps, len(hits.ids), threads, *arrays, min_rows=16)
     return hits
 
 
@@ -81,13 +81,13 @@ def _select(first, stop, scores, out_indptr, out_indices, ids, best, count, bad)
             while item < run_stop:
                 chunk_stop = min(item + chunk, run_stop)
                 if size == k:
-                    # "not <=" and not ">", so that a NaN is found too. An equal score has a higher id: no
+                    # "not <=" and not ">", so that a NaN counts too. An equal score has a higher id: no
                     # hit.
                     threshold = row_best[0]
-                    found = np.int32(0)
+                    n_above = np.int32(0)
                     for i in range(item, chunk_stop):
-                        found = np.int32(found + np.int32(not (row[i] <= threshold)))
-                    if found == 0:
+                        n_above = np.int32(n_above + np.int32(not (row[i] <= threshold)))
+                    if n_above == 0:
                         item = chunk_stop
                         continue
                 for i in range(item, chunk_stop):

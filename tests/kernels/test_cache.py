@@ -8,14 +8,14 @@ import types
 from pathlib import Path
 
 import numpy as np
-import pytest
 from numba.core.dispatcher import Dispatcher
 
 import mu_kernels
 from mu_kernels.compile import kernel, source_hash
 from mu_kernels.hashing import mix_array
+from tests.helpers.jit import needs_jit
 
-pytestmark = pytest.mark.skipif("NUMBA_DISABLE_JIT" in os.environ, reason="without the JIT nothing is cached")
+pytestmark = needs_jit("nothing is compiled, nothing is cached")
 
 PROGRAM = """
 from mu_kernels import CSR

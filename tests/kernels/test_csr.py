@@ -1,6 +1,5 @@
 """CSR, and the ids of a batch: laws against sets and `np.unique`, and what is refused."""
 
-import os
 import pickle
 
 import numpy as np
@@ -10,6 +9,7 @@ from hypothesis import strategies as st
 
 from mu_kernels import CSR, distinct
 from tests.helpers import naive
+from tests.helpers.jit import needs_jit
 
 N_ROWS, N_COLUMNS = 5, 7
 PAIRS = st.lists(st.tuples(st.integers(0, N_ROWS - 1), st.integers(0, N_COLUMNS - 1)), max_size=40)
@@ -91,7 +91,7 @@ def test_distinct_is_unique_with_inverse(first, second):
     np.testing.assert_array_equal(np.concatenate([local, local_second[:, 0]]), inverse)
 
 
-@pytest.mark.skipif(os.environ.get("NUMBA_DISABLE_JIT") == "1", reason="large")
+@needs_jit("2**31 ids are marked one by one")
 def test_distinct_at_the_ends_of_words_and_of_the_id_space():
     ids = np.array([63, 64, 127, 128, 0, 2**31 - 2])
     unique, (local,) = distinct(ids, n=2**31 - 1)

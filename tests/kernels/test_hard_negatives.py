@@ -2,18 +2,18 @@
 
 import importlib
 
-import numba
 import numpy as np
 import pytest
 
 from mu_kernels import CSR, NegativeMixture, NegativeSampler, hard_negatives
+from tests.helpers.jit import JIT_OFF
 
 N_ITEMS, N_USERS, DIM = 50, 6, 19
 RANDOM = np.random.default_rng(0)
 SEEN = CSR.from_pairs(RANDOM.integers(0, N_USERS - 1, 90), RANDOM.integers(0, N_ITEMS, 90), N_USERS, N_ITEMS)
 VECTORS = RANDOM.normal(size=(N_ITEMS, DIM)).astype(np.float32)
 VECTORS[30:] = VECTORS[:20]  # ties
-FEWER = 20 if numba.config.DISABLE_JIT else 1  # pyright: ignore[reportAttributeAccessIssue]
+FEWER = 20 if JIT_OFF else 1
 USERS = np.append(np.arange(N_USERS).repeat(60 // FEWER), -1)
 QUERIES = RANDOM.normal(size=(len(USERS), DIM)).astype(np.float32)
 

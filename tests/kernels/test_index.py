@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 
 from mu_kernels import CSR, ItemIndex
 from tests.helpers import naive
+from tests.helpers.jit import JIT_OFF, needs_jit
 
 FEW = settings(deadline=None, max_examples=40)
 ROOT = Path(__file__).resolve().parents[2]
-JIT_OFF = os.environ.get("NUMBA_DISABLE_JIT") == "1"
 
 
 def to_csr(lists, n_columns):
@@ -90,7 +90,7 @@ def clustered(rng, n_items, dim):
     return (vectors * rng.lognormal(0, 0.3, (n_items, 1))).astype(np.float32)
 
 
-@pytest.mark.skipif(JIT_OFF, reason="large")
+@needs_jit("70,000 items are scanned one by one")
 @pytest.mark.parametrize("n_queries", [1, 3, 40])
 @pytest.mark.parametrize(("n_items", "dim", "k"), [(70_000, 24, 10), (30_000, 100, 2000), (20_000, 128, 1)])
 def test_samples_and_scans_find_the_exact_answer(n_items, dim, k, n_queries):
@@ -109,7 +109,7 @@ def test_samples_and_scans_find_the_exact_answer(n_items, dim, k, n_queries):
             assert_answers(index.top_k(queries, k, rows, max_per_group=group_limit, threads=threads), expected)
 
 
-@pytest.mark.skipif(JIT_OFF, reason="large")
+@needs_jit("40,000 items are scanned one by one")
 def test_filters_of_any_selectivity_keep_recall_at_one():
     rng = np.random.default_rng(5)
     vectors, queries = clustered(rng, 40_000, 32), clustered(rng, 6, 32)
@@ -277,7 +277,7 @@ def test_a_save_that_fails_leaves_the_old_file(tmp_path, monkeypatch):
     assert path.read_bytes() == before and len(list(tmp_path.iterdir())) == 1
 
 
-@pytest.mark.skipif(JIT_OFF, reason="large")
+@needs_jit("30,000 items are scanned one by one")
 def test_the_approximate_mode_says_its_recall():
     rng = np.random.default_rng(3)
     vectors, queries = clustered(rng, 30_000, 64), clustered(rng, 200, 64)
@@ -290,7 +290,7 @@ def test_the_approximate_mode_says_its_recall():
     assert hits.recall == pytest.approx(checked)
 
 
-@pytest.mark.skipif(JIT_OFF, reason="threads")
+@needs_jit("Python's lock lets one thread work at a time")
 def test_many_threads_query_while_one_changes():
     """Each answer is that of the catalogue before or after a change, never of one in between."""
     rng = np.random.default_rng(4)
@@ -323,7 +323,7 @@ def _ask_from_a_process(index, queries, queue):
     queue.put(index.top_k(queries, 5).ids)
 
 
-@pytest.mark.skipif(JIT_OFF, reason="processes")
+@needs_jit("what workers share is compiled code")
 @pytest.mark.parametrize("method", ["fork", "spawn"])
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning", "ignore:.*fork.*:RuntimeWarning")
 def test_forked_and_spawned_workers_answer_the_same(method):
@@ -347,16 +347,12 @@ PATHS = {
 }
 
 
-@pytest.mark.skipif(JIT_OFF, reason="would start itself")
+@needs_jit("this is one of the paths, and the test would start itself")
 @pytest.mark.parametrize("path", PATHS)
 def test_portable_paths(path):
-    """The tests that need no size, in a process that compiles for another CPU, or (all of the kernels') not at all."""
+    """Tests that need no size, in a process that compiles for another CPU or, as `make test-jit-off`, not at all."""
     chosen = "slow_twin or codes_that or add_update or saved or refuses"
-    arguments = ["-k", chosen, __file__]
-    if path == "without compiled code":
-        files = ("csr", "windows", "negatives", "mixtures", "hard_negatives", "ranking", "index")
-        arguments = ["-m", "not slow", *(str(Path(__file__).parent / f"test_{name}.py") for name in files)]
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *arguments]
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", chosen, __file__]
     python_path = os.pathsep.join([str(ROOT), str(ROOT / "kernels")])
     environment = os.environ | PATHS[path] | {"PYTHONPATH": python_path}
     environment.pop("PYTEST_XDIST_WORKER", None)

@@ -1,6 +1,5 @@
 """Mixtures of negatives: the closed form of the whole, whatever is empty for whom; counted randomness."""
 
-import numba
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -9,6 +8,7 @@ from scipy import stats
 
 from mu_kernels import CSR, NegativeMixture, NegativeSampler
 from tests.helpers import naive
+from tests.helpers.jit import JIT_OFF
 
 N_ITEMS = 40
 RANDOM = np.random.default_rng(0)
@@ -20,7 +20,7 @@ WEIGHTS = RANDOM.random(N_ITEMS) * (RANDOM.random(N_ITEMS) < 0.8)
 GROUPS = RANDOM.integers(-1, 25, N_ITEMS)
 AVAILABLE_FROM = RANDOM.integers(0, 10, N_ITEMS)
 SHARES = {"uniform": 0.3, "weighted": 0.2, "in_batch": 0.4, "listed": 0.1}
-FEWER = 50 if numba.config.DISABLE_JIT else 1  # pyright: ignore[reportAttributeAccessIssue]
+FEWER = 50 if JIT_OFF else 1
 
 
 def csr(rows, n_items=N_ITEMS):

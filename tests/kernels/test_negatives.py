@@ -1,6 +1,5 @@
 """The negative sampler: never an excluded item, the closed form in every mode, counted randomness."""
 
-import numba
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -9,6 +8,7 @@ from scipy import stats
 
 from mu_kernels import CSR, NegativeSampler
 from tests.helpers import naive
+from tests.helpers.jit import JIT_OFF
 
 N_ITEMS = 60
 # Users by how much they have seen: nothing, a little, half, all but two, all but one (in front, middle, end).
@@ -31,7 +31,7 @@ MODES = {
     "everything": {"available_from": AVAILABLE_FROM, "weights": WEIGHTS, "groups": GROUPS},
 }
 # The suite also runs with the JIT off, where a draw takes a hundred microseconds.
-FEWER = 50 if numba.config.DISABLE_JIT else 1  # pyright: ignore[reportAttributeAccessIssue]
+FEWER = 50 if JIT_OFF else 1
 
 
 def csr(rows, n_items):

@@ -1,7 +1,5 @@
 """Top-k and ranks against their slow twins, with ties, exclusions and more asked for than there is."""
 
-import os
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -9,9 +7,9 @@ from hypothesis import strategies as st
 
 from mu_kernels import CSR, ItemIndex, rank_scores, top_k_scores
 from tests.helpers import naive
+from tests.helpers.jit import needs_jit
 
-JIT_OFF = os.environ.get("NUMBA_DISABLE_JIT") == "1"
-LARGE = pytest.mark.skipif(JIT_OFF, reason="large")
+LARGE = needs_jit("millions of scores are looked at one by one")
 FEW = settings(deadline=None, max_examples=30)
 
 

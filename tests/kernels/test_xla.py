@@ -2,7 +2,6 @@
 
 import jax
 import jax.numpy as jnp
-import numba
 import numpy as np
 import pytest
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
@@ -10,13 +9,14 @@ from jax.sharding import AxisType, NamedSharding, PartitionSpec
 from mu_kernels import CSR, ItemIndex, NegativeSampler, top_k_scores, xla
 from mu_kernels._xla import calls
 from tests.helpers import naive
+from tests.helpers.jit import needs_jit
 
 KEYS = jax.random.split(jax.random.key(0), 3)
 QUERIES = jax.random.normal(KEYS[0], (16, 5))
 VECTORS = jax.random.normal(KEYS[1], (9, 5))
 IDS = jax.random.randint(KEYS[2], (16, 4), 0, 9)
 
-NEEDS_CALLS = pytest.mark.skipif(numba.config.DISABLE_JIT, reason="with the JIT off there are twins alone")
+NEEDS_CALLS = needs_jit("there are no calls of compiled code, only twins")
 
 
 def plain(queries, vectors, ids):

@@ -32,8 +32,8 @@ def _draw(indptr, indices, table_log_q, n_items, users, words, ids, log_q):
             continue
         log_q[b] = table_log_q[user]
         begin, stop = row_bounds(indptr, indptr[1:], user, len(indices))
-        excluded, heard = indices[begin:stop], stop - begin
-        wide_left = np.uint64(np.uint32(n_items[0] - heard))
+        excluded, n_excluded = indices[begin:stop], stop - begin
+        wide_left = np.uint64(np.uint32(n_items[0] - n_excluded))
         row_stream = _stream_of(words[b])
         for start in range(0, n_draws, BLOCK):
             n = min(BLOCK, n_draws - start)
@@ -41,7 +41,7 @@ def _draw(indptr, indices, table_log_q, n_items, users, words, ids, log_q):
             for i in range(n):
                 rank[i] = np.int32(below(column_word(block_stream, i), wide_left))
                 n_below[i] = 0
-            rank_select(excluded, heard, rank, n, n_below)
+            rank_select(excluded, n_excluded, rank, n, n_below)
             out = ids[b, start : start + n]
             for i in range(n):
                 out[i] = rank[i] + n_below[i]

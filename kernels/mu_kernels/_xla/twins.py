@@ -105,7 +105,7 @@ def sample_negatives(
     user = jnp.where(known, users, 0)
     log_q = jnp.where(known, table_log_q[user], -jnp.inf)
     begin = indptr[user]
-    heard = indptr[user + 1] - begin
+    n_excluded = indptr[user + 1] - begin
     seed, step, row = (
         (words[:, 0], words[:, 1]),
         (words[:, 2], words[:, 3]),
@@ -115,7 +115,7 @@ def sample_negatives(
     high, low = _mix(_xor(_mix(key), _add(_times(row, _golden()), _golden())))
     column = jnp.arange(1, n + 1, dtype=jnp.uint32)
     upper, lower = _mix(_add((high[:, None], low[:, None]), _times((jnp.zeros_like(column), column), _golden())))
-    left = (n_items[0] - heard).astype(jnp.uint32)[:, None]
+    left = (n_items[0] - n_excluded).astype(jnp.uint32)[:, None]
     # Upper half of the product of a word and a number below 2**31.
     carry = _wide(lower, left)[0]
     over, rest = _wide(upper, left)
@@ -131,7 +131,7 @@ def sample_negatives(
 
     below = rank - rank
     if indices.size:
-        bounds = (below, jnp.broadcast_to(heard[:, None], rank.shape))
+        bounds = (below, jnp.broadcast_to(n_excluded[:, None], rank.shape))
         below = jax.lax.fori_loop(0, indices.size.bit_length() + 1, halve, bounds)[0]
     drawn = (log_q > -jnp.inf)[:, None]
     empty = (users == -1)[:, None]
