@@ -12,6 +12,7 @@ from pathlib import Path
 from mu_kernels._distributions import warn_of_two
 from mu_kernels._vector.cpu import instructions
 from mu_kernels.csr import CSR
+from mu_kernels.dated_ranks import rank_at_times
 from mu_kernels.distinct import distinct
 from mu_kernels.hard_negatives import HardNegatives, hard_negatives
 from mu_kernels.index import ItemIndex
@@ -41,6 +42,7 @@ __all__ = [
     "instructions",
     "one_per_row",
     "pack_windows",
+    "rank_at_times",
     "rank_scores",
     "top_k_scores",
 ]
