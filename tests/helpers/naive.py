@@ -153,6 +153,37 @@ def metrics_over_tie_orders(scores, targets, n_targets, k):
     return {name: np.mean([one[name] for one in found]) for name in found[0]}
 
 
+def list_metrics(lists, n_items, plays, vectors, groups, n_groups):
+    """Every metric of recommended lists (of item ids, best first), with loops; the first two are one value a list."""
+    total = sum(plays)
+    novelty = [
+        np.mean([-np.log2((plays[item] + 1) / (total + n_items)) for item in items]) if items else np.nan
+        for items in lists
+    ]
+    diversity = []
+    for items in lists:
+        pairs = [
+            1 - vectors[a] @ vectors[b] / max(np.linalg.norm(vectors[a]) * np.linalg.norm(vectors[b]), 1e-300)
+            for a, b in itertools.combinations(items, 2)
+        ]
+        diversity.append(np.mean(pairs) if pairs else np.nan)
+    shown = [sum(item in items for items in lists) for item in range(n_items)]
+    differences = sum(abs(a - b) for a, b in itertools.product(shown, shown))
+    exposure = [0.0] * n_groups
+    for items in lists:
+        for rank, item in enumerate(items, 1):
+            if groups[item] >= 0:
+                exposure[groups[item]] += 1 / np.log2(rank + 1)
+    shares = [one / sum(exposure) for one in exposure if one > 0]
+    return {
+        "novelty": novelty,
+        "intra_list_diversity": diversity,
+        "coverage": sum(count > 0 for count in shown) / n_items,
+        "gini": differences / (2 * n_items * sum(shown)),
+        "artist_exposure": np.exp(-sum(share * np.log(share) for share in shares)) / n_groups,
+    }
+
+
 def item_knn_scores(rows, n_items, history, neighbours, cosine, decay, by_candidate):
     """The scores of one user; `rows` are the users' sets of items in training, `history` a list of plays."""
     similar = np.zeros((n_items, n_items))

@@ -1,0 +1,173 @@
+"""Metrics of recommended lists: worked examples, slow twins, and what the ranking evaluator makes of them."""
+
+import itertools
+
+import numpy as np
+import pytest
+
+from mu.evals.compare import differences
+from mu.evals.metrics.lists.artist_exposure import artist_exposure
+from mu.evals.metrics.lists.context import ItemContext
+from mu.evals.metrics.lists.coverage import coverage
+from mu.evals.metrics.lists.gini import gini
+from mu.evals.metrics.lists.intra_list_diversity import intra_list_diversity
+from mu.evals.metrics.lists.novelty import novelty
+from mu.evals.metrics.loading import own_metrics
+from mu.evals.protocols.lists import LISTS
+from mu.evals.protocols.ranking import RankingEvaluator
+from mu.evals.results import load, save
+from mu_kernels import CSR
+from tests.evals.test_ranking import Given, log_of
+from tests.helpers import naive
+
+OWN = {"coverage", "gini", "artist_exposure", "novelty", "intra_list_diversity"}
+U, V = 30, 20
+
+
+def test_worked_examples():
+    items, once = np.array([[0, 1], [0, 2]]), np.ones((1, 2))
+    assert coverage(items, once, n_items=4)[0] == 3 / 4
+    # Shown 2, 1, 1, 0 times: (-3 * 0 - 1 * 1 + 1 * 1 + 3 * 2) / (4 * 4).
+    assert gini(items, once, n_items=4)[0] == pytest.approx(6 / 16)
+    assert gini(np.array([[0, 1], [2, 3]]), once, n_items=4)[0] == 0
+    assert gini(np.array([[3], [3]]), once, n_items=4)[0] == pytest.approx(3 / 4)  # one item has all: 1 - 1 / V
+    assert artist_exposure(np.array([[0, 1], [1, 0]]), once, n_groups=2)[0] == pytest.approx(1)
+    assert artist_exposure(np.array([[1, 1], [1, 1]]), once, n_groups=5)[0] == pytest.approx(1 / 5)
+    context = ItemContext(3, np.array([7, 3, 0]), vectors=np.array([[1.0, 0], [0, 2], [3, 0]]))
+    # (7 + 1) / 13, (3 + 1) / 13 and (0 + 1) / 13.
+    np.testing.assert_allclose(
+        novelty(np.array([[0, 1], [2, -1]]), context), [(np.log2(13 / 8) + np.log2(13 / 4)) / 2, np.log2(13)]
+    )
+    np.testing.assert_allclose(intra_list_diversity(np.array([[0, 1], [0, 2], [1, -1]]), context), [1, 0, np.nan])
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_they_equal_their_slow_twins(seed):
+    random = np.random.default_rng(seed)
+    lists = [random.permutation(V)[: random.integers(0, 6)].tolist() for _ in range(U)]
+    items = np.array([one + [-1] * (5 - len(one)) for one in lists])
+    plays, groups = random.integers(0, 9, V), random.integers(-1, 4, V)
+    vectors = random.normal(size=(V, 3)) * (random.random((V, 1)) < 0.8)
+    context = ItemContext(V, plays, groups, vectors)
+    expected = naive.list_metrics(lists, V, plays.tolist(), vectors, groups, 4)
+    np.testing.assert_allclose(novelty(items, context), expected["novelty"])
+    np.testing.assert_allclose(intra_list_diversity(items, context), expected["intra_list_diversity"], atol=1e-12)
+    once = np.ones((1, U))
+    assert coverage(items, once, n_items=V)[0] == expected["coverage"]
+    assert gini(items, once, n_items=V)[0] == pytest.approx(expected["gini"])
+    artists = np.where(items >= 0, groups[items], -1)
+    assert artist_exposure(artists, once, n_groups=4)[0] == pytest.approx(expected["artist_exposure"])
+
+
+def test_weights_count_lists_as_often_as_copies_would():
+    random = np.random.default_rng(0)
+    items, counts = random.integers(-1, V, (U, 4)), random.integers(0, 3, U)
+    copies, once = np.repeat(items, counts, axis=0), np.ones((1, counts.sum()))
+    for metric, options in ((coverage, {"n_items": V}), (gini, {"n_items": V}), (artist_exposure, {"n_groups": V})):
+        weighted = metric(items, counts[None].astype(float), **options)
+        np.testing.assert_allclose(weighted, metric(copies, once, **options))
+        assert np.isfinite(metric(np.full((3, 2), -1), np.ones((1, 3)), **options)).all() == (metric is coverage)
+
+
+def test_a_list_metric_has_a_file_of_its_name():
+    assert set(own_metrics(LISTS)) == OWN
+
+
+class Factors:
+    """A dot product with a bias; counts its queries."""
+
+    dot_product = True
+    time_aware = False
+
+    def __init__(self, seed=0):
+        random = np.random.default_rng(seed)
+        self.item_vectors = random.normal(size=(V, 4)).astype(np.float32)
+        self._users = random.normal(size=(U, 4)).astype(np.float32)
+        self._bias = random.normal(size=V).astype(np.float32)
+
+    def queries(self, users, histories):
+        assert len(users) == histories.n_users
+        return self._users[users]
+
+    def item_bias(self, times_ms=None):
+        assert times_ms is None
+        return self._bias
+
+    def table(self):
+        exact = self._users.astype(np.float64) @ self.item_vectors.T.astype(np.float64) + self._bias
+        return exact.astype(np.float32)
+
+
+@pytest.fixture
+def logs():
+    random = np.random.default_rng(0)
+    train = [random.permutation(V)[: random.integers(1, 8)].tolist() for _ in range(U)]
+    test = [random.permutation(V)[: random.integers(0, 4)].tolist() for _ in range(U)]
+    return log_of(train, V), log_of(test, V)
+
+
+def evaluator_of(logs, **options):
+    train, test = logs
+    random = np.random.default_rng(1)
+    context = ItemContext(V, train.counts(), np.arange(V) // 4, random.normal(size=(V, 3)))
+    options = {"ks": (3, 5), "metrics": ("recall",), "list_metrics": sorted(OWN), "context": context, **options}
+    return RankingEvaluator(test.seen(), train, train.seen(), train.counts() > 0, **options)
+
+
+def test_dot_products_and_scores_give_the_same_ranks_and_lists(logs):
+    model = Factors()
+    exact, dense = evaluator_of(logs).run(model), evaluator_of(logs).run(Given(model.table()))
+    blocks = evaluator_of(logs, users_per_block=4, threads=1).run(model)
+    assert exact.names == evaluator_of(logs).names
+    for result in (dense, blocks):
+        for name, column in exact.columns.items():
+            np.testing.assert_array_equal(result.columns[name], column)
+        assert all((result.arrays[name] == array).all() for name, array in exact.arrays.items())
+    train, _ = logs
+    for row, user in enumerate(exact.units):
+        table = model.table()[user]
+        best = [item for item in np.argsort(-table, kind="stable") if item not in train.row(user)][:5]
+        assert exact.arrays["items@5"][row].tolist() == best and exact.arrays["items@3"][row].tolist() == best[:3]
+
+
+def test_whole_set_metrics_have_intervals_and_are_compared_and_saved(logs, tmp_path):
+    evaluator = evaluator_of(logs)
+    popular = Given(np.tile(np.arange(V, dtype=np.float32), (U, 1)))
+    results = {"model": evaluator.run(Factors()), "popular": evaluator.run(popular)}
+    save(tmp_path, results, {}, samples=50)
+    again = load(tmp_path).results
+    rows = {row.name: row for row in again["model"].summary(50)}
+    assert list(rows.values()) == results["model"].summary(50)
+    assert rows["gini@5"].low <= rows["gini@5"].value + 0.2 and rows["coverage@5"].high <= rows["coverage@5"].value
+    compared = differences([(again["popular"], again["model"])], samples=200)
+    assert set(compared) == set(evaluator.names)
+    assert compared["gini@5"]["b"] < compared["gini@5"]["a"] and "p" not in compared["gini@5"]
+    assert compared["coverage@5"]["low"] > 0 and compared["novelty@5"]["p"] <= 1
+    assert differences([(again["model"], again["model"])], ["gini@5"], 20)["gini@5"]["high"] == 0
+
+
+def test_what_a_metric_needs_is_asked_for(logs):
+    train, test = logs
+    with pytest.raises(ValueError, match="'coverag' does not exist; there are artist_exposure, coverage, gini"):
+        evaluator_of(logs, list_metrics=("coverag",))
+    with pytest.raises(ValueError, match="need the context of the items"):
+        RankingEvaluator(test.seen(), train, list_metrics=("gini",))
+    bare = ItemContext(V, train.counts())
+    for name, message in (
+        ("artist_exposure", "takes 'groups', which there is not"),
+        ("intra_list_diversity", "needs vectors"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            evaluator_of(logs, list_metrics=(name,), context=bare).run(Factors())
+
+
+def test_a_list_is_shorter_where_nothing_is_left():
+    targets = CSR.from_pairs([0], [1], 1, 3)
+    all_but_one = CSR.from_pairs([0, 0], [0, 2], 1, 3)
+    context = ItemContext(3, np.ones(3, int))
+    evaluator = RankingEvaluator(
+        targets, log_of([[0, 2]], 3), all_but_one, ks=(2,), list_metrics=("coverage", "novelty"), context=context
+    )
+    found = evaluator.run(Given(np.zeros((1, 3))))
+    assert found.arrays["items@2"].tolist() == [[1, -1]] and found.values()["coverage@2"] == pytest.approx(1 / 3)
+    assert list(itertools.chain(evaluator.names)) == found.names
