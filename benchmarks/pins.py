@@ -82,8 +82,9 @@ class Ordered:
     def __init__(self, scores: Callable[..., np.ndarray], targets: np.ndarray, file_id: np.ndarray, rule: str):
         self._scores, self._targets, self._file_id, self._rule = scores, targets, file_id, rule
 
-    def scores(self, users: np.ndarray, histories: Interactions) -> np.ndarray:
+    def scores(self, users: np.ndarray, histories: Any, times_ms: np.ndarray | None = None) -> np.ndarray:
         """float32 [B, V]: 0 for the target and its ties, above and below it the others."""
+        del times_ms
         target = self._targets[users][:, None]
         scores = self._scores(users, histories)
         own = np.take_along_axis(scores, target, axis=1)

@@ -64,7 +64,9 @@ ALLOWED = {
     "mu.config": {"ml_collections", "mu.names"},
     # Where the parts meet: anything of mu, and what they speak to them in.
     "mu.inference": {"mu", "mu_kernels", "jax", "flax", "numpy"},
-    "mu.evals.protocols": {"mu", "mu_kernels", "jax", "flax", "numpy", "polars"},
+    "mu.evals.protocols": {"mu.evals", "mu.protocols", "mu.data", "mu_kernels", "numpy", "polars"},
+    "mu.evals.protocols.probes": {"mu.evals", "mu.data", "mu.baselines", "mu.embedding", "numpy", "polars"},
+    "mu.evals.protocols._bridge": {"mu", "jax", "flax", "numpy"},
     "mu.embedding": {"mu", "mu_kernels", "jax", "flax", "numpy", "polars", "soundfile"},
     "mu.report": {
         "mu.audio",

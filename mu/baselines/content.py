@@ -5,7 +5,8 @@ from typing import Any, Self
 import numpy as np
 
 from mu.baselines.mfcc import clip_statistics
-from mu.baselines.protocol import Log, fitted
+from mu.baselines.fitting import fitted
+from mu.protocols import Log
 
 
 class ContentNeighbours:
@@ -39,9 +40,9 @@ class ContentNeighbours:
             self._vectors[heard] = standard / np.maximum(np.linalg.norm(standard, axis=1, keepdims=True), 1e-9)
         return self
 
-    def scores(self, users: np.ndarray, histories: Log) -> np.ndarray:
-        """float32 [B, V]; see `mu.baselines.protocol`."""
-        del users
+    def scores(self, users: np.ndarray, histories: Log, times_ms: np.ndarray | None = None) -> np.ndarray:
+        """float32 [B, V]; see `mu.protocols.Recommender`."""
+        del users, times_ms
         vectors = fitted(self._vectors, "ContentNeighbours")
         lengths = np.diff(histories.indptr)
         total = np.zeros((len(lengths), vectors.shape[1]))

@@ -5,7 +5,8 @@ from typing import Self
 import numpy as np
 import scipy.sparse as sparse
 
-from mu.baselines.protocol import Log, fitted
+from mu.baselines.fitting import fitted
+from mu.protocols import Log
 
 # Products of one block of items in fitting: bounds memory at about 1 GB, whatever the log.
 BLOCK_PRODUCTS = 20_000_000
@@ -100,8 +101,9 @@ class ItemKNN:
             row, column, value = row[best], column[best], value[best]
         return sparse.csr_array((value, (row, column)), shape=(n_rows, len(counts)))
 
-    def scores(self, users: np.ndarray, histories: Log) -> np.ndarray:
-        """float32 [B, V]; see `mu.baselines.protocol`."""
+    def scores(self, users: np.ndarray, histories: Log, times_ms: np.ndarray | None = None) -> np.ndarray:
+        """float32 [B, V]; see `mu.protocols.Recommender`."""
+        del times_ms
         similar = fitted(self._similar, "ItemKNN")
         return (self._weights(histories) @ similar).toarray().astype(np.float32)
 

@@ -4,7 +4,8 @@ from typing import Self
 
 import numpy as np
 
-from mu.baselines.protocol import Log, fitted
+from mu.baselines.fitting import fitted
+from mu.protocols import Log
 
 
 class Popularity:
@@ -24,6 +25,7 @@ class Popularity:
         self._counts = log.counts().astype(np.float32)
         return self
 
-    def scores(self, users: np.ndarray, histories: Log) -> np.ndarray:
-        """float32 [B, V]; see `mu.baselines.protocol`."""
+    def scores(self, users: np.ndarray, histories: Log, times_ms: np.ndarray | None = None) -> np.ndarray:
+        """float32 [B, V]; see `mu.protocols.Recommender`."""
+        del histories, times_ms
         return np.tile(fitted(self._counts, "Popularity"), (len(users), 1))

@@ -4,7 +4,8 @@ from typing import Any, Self
 
 import numpy as np
 
-from mu.baselines.protocol import Log, fitted
+from mu.baselines.fitting import fitted
+from mu.protocols import Log
 
 
 class Random:
@@ -21,9 +22,9 @@ class Random:
         self._n_items = log.n_items
         return self
 
-    def scores(self, users: np.ndarray, histories: Log) -> np.ndarray:
-        """float32 [B, V]; see `mu.baselines.protocol`."""
-        del histories
+    def scores(self, users: np.ndarray, histories: Log, times_ms: np.ndarray | None = None) -> np.ndarray:
+        """float32 [B, V]; see `mu.protocols.Recommender`."""
+        del histories, times_ms
         scores = np.empty((len(users), self._n_items), np.float32)
         for row, user in enumerate(users):
             np.random.default_rng([self._seed, int(user)]).random(out=scores[row], dtype=np.float32)
@@ -61,7 +62,7 @@ class GroupPopularity:
         self._scores = (plays / np.maximum(heard, 1))[group].astype(np.float32)
         return self
 
-    def scores(self, users: np.ndarray, histories: Log) -> np.ndarray:
-        """float32 [B, V]; see `mu.baselines.protocol`."""
-        del histories
+    def scores(self, users: np.ndarray, histories: Log, times_ms: np.ndarray | None = None) -> np.ndarray:
+        """float32 [B, V]; see `mu.protocols.Recommender`."""
+        del histories, times_ms
         return np.tile(fitted(self._scores, "GroupPopularity"), (len(users), 1))

@@ -1,9 +1,12 @@
 """Ranks of targets and the best items of users over the whole catalogue, by dot products or by scores."""
 
-from typing import Any
+from collections.abc import Hashable, Iterator
+from typing import Protocol, Self
 
 import numpy as np
+import polars as pl
 
+from mu.protocols import DotProductRecommender, Log, Recommender
 from mu_kernels import CSR, ItemIndex, rank_scores, top_k_scores
 
 # Scores of so many bytes at once: a thousand users of a catalogue of 16,000, sixteen of one of a million.
@@ -12,10 +15,21 @@ BLOCK_BYTES = 64 << 20
 QUERY_BLOCK = 4096
 
 
+class Histories(Log, Protocol):
+    """What recommenders are given of users; `mu.data.logs.interactions.Interactions` is one."""
+
+    @property
+    def n_users(self) -> int: ...
+
+    def take(self, users: np.ndarray) -> Self:
+        """The rows of `users`, as a log of `len(users)` rows."""
+        ...
+
+
 def of_dot_products(
-    recommender: Any,
+    recommender: DotProductRecommender,
     users: np.ndarray,
-    histories: Any,
+    histories: Histories,
     targets: CSR,
     exclude: CSR | None,
     k: int,
@@ -51,9 +65,9 @@ def of_dot_products(
 
 
 def of_scores(
-    recommender: Any,
+    recommender: Recommender,
     users: np.ndarray,
-    histories: Any,
+    histories: Histories,
     targets: CSR,
     exclude: CSR | None,
     k: int,
@@ -77,7 +91,7 @@ def of_scores(
     return greater, equal, items
 
 
-def user_queries(recommender: Any, users: np.ndarray, histories: Any) -> np.ndarray:
+def user_queries(recommender: DotProductRecommender, users: np.ndarray, histories: Histories) -> np.ndarray:
     """float32 [B, D]: the queries of these users.
 
     Raises:
@@ -99,7 +113,7 @@ def user_queries(recommender: Any, users: np.ndarray, histories: Any) -> np.ndar
 
 
 def user_scores(
-    recommender: Any, users: np.ndarray, histories: Any, n_items: int, times_ms: np.ndarray | None = None
+    recommender: Recommender, users: np.ndarray, histories: Log, n_items: int, times_ms: np.ndarray | None = None
 ) -> np.ndarray:
     """float32 [B, V]: scores of a recommender, checked.
 
@@ -113,8 +127,10 @@ def user_scores(
     Raises:
       ValueError: they are not float32 [B, V], or one is NaN; names the user and the item.
     """
-    given = (users, histories) if times_ms is None else (users, histories, times_ms)
-    scores = np.asarray(recommender.scores(*given))
+    if times_ms is None:
+        scores = np.asarray(recommender.scores(users, histories))
+    else:
+        scores = np.asarray(recommender.scores(users, histories, times_ms))
     expected = (len(users), n_items)
     if scores.shape != expected or scores.dtype != np.float32:
         raise ValueError(
@@ -131,7 +147,7 @@ def user_scores(
     return scores
 
 
-def group_codes(tracks: Any, column: str) -> np.ndarray:
+def group_codes(tracks: pl.DataFrame, column: str) -> np.ndarray:
     """int64 [V]: a number for each value of a column of the tracks, -1 where there is none.
 
     Raises:
@@ -139,12 +155,12 @@ def group_codes(tracks: Any, column: str) -> np.ndarray:
     """
     if column not in tracks.columns:
         raise ValueError(f"groups={column!r}: the tracks have the columns {', '.join(tracks.columns)}")
-    numbers: dict[Any, int] = {}
+    numbers: dict[Hashable, int] = {}
     values = tracks[column].to_list()
     return np.array([-1 if value is None else numbers.setdefault(value, len(numbers)) for value in values], np.int64)
 
 
-def _blocks(targets: CSR, exclude: CSR | None, block: int):
+def _blocks(targets: CSR, exclude: CSR | None, block: int) -> Iterator[tuple[np.ndarray, slice, CSR, CSR | None]]:
     """(rows, the places of their targets, their targets, their excluded items) of each block."""
     for start in range(0, targets.n_rows, block):
         rows = np.arange(start, min(start + block, targets.n_rows))

@@ -1,13 +1,14 @@
 """Clips protocol: the targets of held-out clips (classes, tags, numbers) are predicted and measured."""
 
 from collections.abc import Collection, Mapping
-from typing import Any
 
 import numpy as np
 
 from mu.data.clips.clips import Clips, whole_column
+from mu.data.clips.folds import ClipSplit
 from mu.evals.predictions import METRICS, Predictions, metric_names, result_of
 from mu.evals.result import Result
+from mu.protocols import Predictor
 
 
 class ClipPrediction:
@@ -33,8 +34,8 @@ class ClipPrediction:
     def __init__(
         self,
         *,
-        split: Any,
-        train: Any,
+        split: ClipSplit,
+        train: Clips,
         part: str,
         outputs: Collection[str] | None = None,
         group: str | None = None,
@@ -56,7 +57,7 @@ class ClipPrediction:
         self.names = metric_names(kinds, self._metrics)
         self.bootstrap_samples = bootstrap_samples
 
-    def run(self, predictor: Any) -> Result:
+    def run(self, predictor: Predictor) -> Result:
         """Predicts the targets of every clip and measures them.
 
         Args:

@@ -3,14 +3,18 @@
 import dataclasses
 import hashlib
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import cast
 
 import numpy as np
 
+from mu.data.listening.listening import Listening
+from mu.data.logs.interactions import Interactions
+from mu.data.logs.splits import Split
 from mu.evals.metrics.loading import at_cutoffs, check_cutoffs, metric_paths
 from mu.evals.metrics.ranks import target_ranks
-from mu.evals.protocols.catalogue import QUERY_BLOCK, user_queries, user_scores
+from mu.evals.protocols.catalogue import QUERY_BLOCK, Histories, user_queries, user_scores
 from mu.evals.result import Result
+from mu.protocols import DotProductRecommender, Recommender
 from mu_kernels import CSR
 
 # Scores of so many bytes at once.
@@ -73,7 +77,7 @@ class PlayEvaluator:
     def __init__(
         self,
         plays: PlayEvents,
-        histories: Any,
+        histories: Histories,
         released_ms: np.ndarray,
         trained_until_ms: int,
         known: np.ndarray,
@@ -101,7 +105,7 @@ class PlayEvaluator:
         self._same = {**(same or {}), "plays, histories and candidates": self.hash()}
         self.bootstrap_samples = bootstrap_samples
 
-    def run(self, recommender: Any) -> Result:
+    def run(self, recommender: Recommender) -> Result:
         """Ranks the track of every play.
 
         Args:
@@ -139,7 +143,9 @@ class PlayEvaluator:
             digest.update(value.encode() if isinstance(value, str) else np.ascontiguousarray(value).data)
         return digest.hexdigest()
 
-    def scores(self, recommender: Any, plays: slice, queries: tuple[np.ndarray, np.ndarray] | None) -> np.ndarray:
+    def scores(
+        self, recommender: Recommender, plays: slice, queries: tuple[np.ndarray, np.ndarray] | None
+    ) -> np.ndarray:
         """float32 [B, V]: every track's score at the moment of each play.
 
         Args:
@@ -149,9 +155,10 @@ class PlayEvaluator:
         """
         users, times_ms = self.events.users[plays], self.events.times_ms[plays]
         if queries is not None:
+            model = cast(DotProductRecommender, recommender)
             vectors, place = queries
-            scores = vectors[place[plays]] @ recommender.item_vectors.T
-            bias = recommender.item_bias(times_ms if recommender.time_aware else None)
+            scores = vectors[place[plays]] @ model.item_vectors.T
+            bias = model.item_bias(times_ms if model.time_aware else None)
             return scores if bias is None else scores + bias
         n_items = len(self.released_ms)
         if recommender.time_aware:
@@ -159,13 +166,14 @@ class PlayEvaluator:
         listeners, place = np.unique(users, return_inverse=True)
         return user_scores(recommender, listeners, self.histories.take(listeners), n_items)[place]
 
-    def queries_of(self, recommender: Any) -> tuple[np.ndarray, np.ndarray] | None:
+    def queries_of(self, recommender: Recommender) -> tuple[np.ndarray, np.ndarray] | None:
         """(float32 [listeners, D], int64 [E]: each play's listener among them), one query a listener; or None."""
         if not recommender.dot_product:
             return None
+        model = cast(DotProductRecommender, recommender)
         listeners, place = np.unique(self.events.users, return_inverse=True)
         blocks = (listeners[start : start + QUERY_BLOCK] for start in range(0, len(listeners), QUERY_BLOCK))
-        return np.concatenate([user_queries(recommender, block, self.histories) for block in blocks]), place
+        return np.concatenate([user_queries(model, block, self.histories) for block in blocks]), place
 
     def blocks(self) -> list[slice]:
         """The plays in blocks whose scores take `BLOCK_BYTES`."""
@@ -181,7 +189,7 @@ class PlayEvaluator:
         played[np.repeat(np.arange(len(users)), seen.counts()), seen.indices] = True
         return out, played
 
-    def _counts(self, recommender: Any) -> dict[str, np.ndarray]:
+    def _counts(self, recommender: Recommender) -> dict[str, np.ndarray]:
         """Rule of the candidates -> int64 [2, E]: candidates that score more than each play's track, and as much."""
         counts = {rule: np.zeros((2, len(self.events.users)), np.int64) for rule in ("unplayed", "played", "new")}
         queries = self.queries_of(recommender)
@@ -233,8 +241,8 @@ class PlayRanking(PlayEvaluator):
     def __init__(
         self,
         *,
-        split: Any,
-        train: Any,
+        split: Split,
+        train: Listening,
         part: str,
         metrics: tuple[str, ...] = ("recall", "ndcg"),
         ks: tuple[int, ...] = (20,),
@@ -255,7 +263,7 @@ class PlayRanking(PlayEvaluator):
         )
 
 
-def plays_of(log: Any) -> PlayEvents:
+def plays_of(log: Interactions) -> PlayEvents:
     """All plays of a log."""
     return PlayEvents(np.repeat(np.arange(log.n_users), log.lengths), np.asarray(log.items), np.asarray(log.times))
 

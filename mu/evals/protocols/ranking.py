@@ -2,28 +2,20 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import cast
 
 import numpy as np
 
+from mu.data.logs.interactions import Interactions
+from mu.data.logs.splits import Split
 from mu.evals.metrics.lists.context import ItemContext
 from mu.evals.metrics.loading import at_cutoffs, check_cutoffs, metric_paths
 from mu.evals.metrics.ranks import target_ranks
-from mu.evals.protocols.catalogue import group_codes, of_dot_products, of_scores
+from mu.evals.protocols.catalogue import Histories, group_codes, of_dot_products, of_scores
 from mu.evals.protocols.lists import LISTS, list_columns, list_statistics, of_all_lists
 from mu.evals.result import Result
+from mu.protocols import DotProductRecommender, Recommender
 from mu_kernels import CSR
-
-
-class Histories(Protocol):
-    """What recommenders are given of users; `mu.data.logs.interactions.Interactions` is one."""
-
-    @property
-    def n_users(self) -> int: ...
-
-    def take(self, users: np.ndarray) -> Any:
-        """The rows of `users`, as a log of `len(users)` rows."""
-        ...
 
 
 class RankingEvaluator:
@@ -92,7 +84,7 @@ class RankingEvaluator:
         lists = sorted(self._list_metrics, key=lambda name: of_all_lists(self._list_metrics[name]))
         self.names = [f"{name}@{k}" for name in [*self._metrics, *lists] for k in self._ks]
 
-    def run(self, recommender: Any) -> Result:
+    def run(self, recommender: Recommender) -> Result:
         """Ranks the targets of every user who has any.
 
         Args:
@@ -101,18 +93,13 @@ class RankingEvaluator:
         Raises:
           ValueError: scores or queries are not float32 of the right shape, or not numbers; names the user.
         """
-        rank = of_dot_products if recommender.dot_product else of_scores
         longest = max(self._ks) if self._list_metrics else 0
-        greater, equal, items = rank(
-            recommender,
-            self._users,
-            self._histories,
-            self._targets,
-            self._exclude,
-            longest,
-            users_per_block=self._block,
-            threads=self._threads,
-        )
+        task = (self._users, self._histories, self._targets, self._exclude, longest)
+        if recommender.dot_product:
+            model = cast(DotProductRecommender, recommender)
+            greater, equal, items = of_dot_products(model, *task, users_per_block=self._block, threads=self._threads)
+        else:
+            greater, equal, items = of_scores(recommender, *task, users_per_block=self._block, threads=self._threads)
         ranks = target_ranks(greater, equal, self._targets.indptr, self._hittable)
         columns, statistics, arrays = at_cutoffs(ranks, self._metrics, self._ks), {}, {}
         if self._list_metrics:
@@ -182,8 +169,8 @@ class Ranking(RankingEvaluator):
     def __init__(
         self,
         *,
-        split: Any,
-        train: Any,
+        split: Split,
+        train: Interactions,
         part: str,
         metrics: tuple[str, ...] = ("recall", "ndcg"),
         list_metrics: tuple[str, ...] = (),

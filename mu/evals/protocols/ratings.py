@@ -1,14 +1,16 @@
 """Ratings protocol: every rating of the held-out clips is predicted; clips are drawn with all ratings of them."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import cast
 
 import numpy as np
 
 from mu.data.clips.clips import whole_column
+from mu.data.clips.folds import ClipSplit
 from mu.data.ratings.rated_clips import RatedClips
 from mu.evals.predictions import METRICS, Predictions, metric_names, result_of
 from mu.evals.result import Result
+from mu.protocols import Predictor
 
 
 class RatingPrediction:
@@ -33,8 +35,8 @@ class RatingPrediction:
     def __init__(
         self,
         *,
-        split: Any,
-        train: Any,
+        split: ClipSplit,
+        train: RatedClips,
         part: str,
         group: str | None = None,
         metrics: tuple[str, ...] = METRICS["tags"],
@@ -45,12 +47,12 @@ class RatingPrediction:
             raise ValueError(f"part is {part!r}; it must be 'valid' or 'test'")
         if bootstrap_samples < 1:
             raise ValueError(f"bootstrap_samples={bootstrap_samples}; it must be at least 1")
-        self._clips: RatedClips = getattr(split, part)
+        self._clips = cast(RatedClips, getattr(split, part))
         self._group, self._metrics = group, metrics
         self.names = metric_names(dict.fromkeys(self._clips.label_names, "tags"), {"tags": metrics})
         self.bootstrap_samples = bootstrap_samples
 
-    def run(self, predictor: Any) -> Result:
+    def run(self, predictor: Predictor) -> Result:
         """Predicts every rating and measures them.
 
         Args:
