@@ -29,14 +29,14 @@ SUBTYPES = {"wav": "PCM_16", "flac": "PCM_16", "mp3": "MPEG_LAYER_III"}
 CHILD = """
 import json, sys, time
 if __name__ == "__main__":
-    from mu.data.clips.importing.options import Options
+    from mu.data.clips.importing.options import AudioImportOptions
     from mu.data.clips.importing.run import import_audio
     began = time.perf_counter()
     def progress(stage, done, total, note):
         if done % max(total // 20, 1) == 0:
             print(json.dumps([done, time.perf_counter() - began]), flush=True)
             sys.stdin.readline()  # until the memory has been read
-    import_audio(sys.argv[1], sys.argv[2], Options(workers=int(sys.argv[3]) or None), progress=progress)
+    import_audio(sys.argv[1], sys.argv[2], AudioImportOptions(workers=int(sys.argv[3]) or None), progress=progress)
     print(json.dumps([-1, time.perf_counter() - began]), flush=True)
 """
 

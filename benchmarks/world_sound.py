@@ -104,7 +104,7 @@ def speed(seed: int) -> dict[str, float]:
 
 def sounds(seed: int) -> Sounds:
     """The tracks to be heard, with all their attributes as targets."""
-    from mu.data.clips.clips import Target
+    from mu.data.clips.targets import Target
     from mu.world.sound import RATE_HZ
     from mu.world.tables import tracks_table
     from mu.world.world import simulate

@@ -24,75 +24,54 @@ output:
   card.json      counts, options, versions
   store/         with --store: 16-bit mono PCM in ArrayRecord shards, for mu and for plain TFDS
   scan.jsonl     the journal
-
-faults, left out:  missing undecodable zero_length truncated not_finite silent duplicate
-faults, kept:      clipped dc_offset wrong_extension
 """
 
 
 def main(argv: list[str]) -> int:
     """Runs the command; 0, or 1 after an error that has been printed, or 130 when interrupted."""
-    flags = vars(_parser().parse_args(argv))
-    from mu.console import Interrupts, Progress, say
-    from mu.data.clips.importing.options import Options
+    from mu.commands.flags import add_flags, take_options
+    from mu.console import Interrupts, Progress, show_logs
+    from mu.data.clips.importing.options import AudioImportOptions
     from mu.data.clips.importing.run import import_audio
+    from mu.data.options import OptionError
 
-    source, output = flags.pop("source"), flags.pop("output")
-    for name in ("keep", "drop"):
-        flags[name] = tuple(filter(None, flags[name].split(",")))
+    parser = argparse.ArgumentParser(
+        prog="mu import-audio",
+        description="Scans a library of sound: what is there, how long, how loud, and what is wrong with it.",
+        epilog=_epilog(),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    library = "a folder; a .csv, .tsv or .parquet; tfds:NAME; mirdata:NAME; or what --source takes"
+    parser.add_argument("library", metavar="DIR_OR_TABLE", help=library)
+    parser.add_argument("--output", required=True, metavar="DIR", help="the folder to make or to bring up to date")
+    add_flags(parser, AudioImportOptions)
+    flags = vars(parser.parse_args(argv))
+    show_logs()
     began = time.monotonic()
     try:
+        options = AudioImportOptions(**take_options(AudioImportOptions, flags))
         with Interrupts(), Progress() as progress:
-            card = import_audio(source, output, Options(**flags), say=say, progress=progress.update)
+            card = import_audio(flags["library"], flags["output"], options, progress=progress.update)
+    except OptionError as error:
+        print(f"mu import-audio: {error}", file=sys.stderr)
+        return 2
     except (ValueError, OSError) as error:
         print(f"mu import-audio: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("mu import-audio: interrupted; the same command goes on from here", file=sys.stderr)
         return 130
-    _summary(card, output, time.monotonic() - began)
+    _summary(card, flags["output"], time.monotonic() - began)
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="mu import-audio",
-        description="Scans a library of sound: what is there, how long, how loud, and what is wrong with it.",
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
-    add = parser.add_argument
-    add("source", metavar="DIR_OR_TABLE", help="a folder; a .csv, .tsv or .parquet; tfds:NAME; mirdata:NAME")
-    add("--output", required=True, metavar="DIR", help="the folder to make or to bring up to date")
-    add("--workers", type=int, metavar="N", help="processes (default: one each processor); changes no result")
-    add(
-        "--on_error",
-        choices=("skip", "stop"),
-        default="skip",
-        help="stop: end at the first file that would be left out",
-    )
+def _epilog() -> str:
+    from mu.data.clips.importing.faults import FAULTS
 
-    add = parser.add_argument_group("where things are").add_argument
-    add("--root", metavar="DIR", help="where the file names of a table start (default: its folder)")
-    add("--file_column", metavar="NAME", help="column of the table that names the files (default: file)")
-    add("--data_dir", metavar="DIR", help="folder of TFDS or mirdata")
-    add("--sample_rate_hz", type=int, metavar="HZ", help="of a TFDS data set that does not say")
-
-    add = parser.add_argument_group("faults").add_argument
-    add(
-        "--keep",
-        default="",
-        metavar="FAULT,...",
-        help="keep clips in spite of these: truncated, silent, duplicate, ...",
-    )
-    add("--drop", default="", metavar="FAULT,...", help="leave out clips with these too: clipped, dc_offset, ...")
-    add("--silent_dbfs", type=float, default=-80.0, metavar="DB", help="no sample above this: silent (default: -80)")
-
-    add = parser.add_argument_group("a copy for training").add_argument
-    add("--store", action="store_true", help="write it (always done for TFDS)")
-    add("--store_rate_hz", type=int, default=16_000, metavar="HZ", help="its sampling rate (default: 16000)")
-    return parser
+    left_out = " ".join(name for name, rule in FAULTS.items() if rule.left_out)
+    kept = " ".join(name for name, rule in FAULTS.items() if not rule.left_out)
+    return f"{EPILOG}\nfaults, left out:  {left_out}\nfaults, kept:      {kept}\n"
 
 
 def _summary(card: dict[str, Any], output: str, seconds: float) -> None:

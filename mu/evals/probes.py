@@ -36,7 +36,7 @@ def crossvalidated(
 
     Args:
       features: float [n, D].
-      targets: name -> `mu.data.clips.clips.Target` of the n clips.
+      targets: name -> `mu.data.clips.targets.Target` of the n clips.
       folds: [n], any values.
       groups: [n], equal where clips belong together (artist, speaker): what is drawn again in the bootstrap.
       clips: their ids.

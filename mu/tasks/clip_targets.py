@@ -22,7 +22,7 @@ class LabelledClips(Protocol):
 
     @property
     def targets(self) -> Mapping[str, Any]:
-        """name -> `mu.data.clips.clips.Target`: kind, names, values."""
+        """name -> `mu.data.clips.targets.Target`: kind, names, values."""
         ...
 
 

@@ -65,20 +65,21 @@ def test_flags_reach_the_import(library, tmp_path, here):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "message"),
+    ("arguments", "message", "status"),
     [
-        (["nowhere", "--output=out"], "there is no folder or table nowhere"),
-        (["music", "--output=music/out"], "lies inside music"),
-        (["music", "--output=out", "--keep=quiet"], "--keep=quiet: there is no such fault; there are missing"),
-        (["music", "--output=out", "--on_error=stop"], "Mend or remove the file"),
-        (["music/rock/broken.mp3", "--output=out"], "a table ends in .csv"),
-        (["tfds:nothing", "--output=out", "--data_dir=music"], "tfds:nothing is not in music"),
-        (["music", "--output=out", "--file_column=x"], "--file_column means nothing for music, a folder"),
+        (["nowhere", "--output=out"], "there is no folder or table nowhere", 1),
+        (["music", "--output=music/out"], "lies inside music", 1),
+        (["music", "--output=out", "--keep=quiet"], "--keep=quiet: there is no such fault; there are missing", 2),
+        (["music", "--output=out", "--on_error=stop"], "Mend or remove the file", 1),
+        (["music/rock/broken.mp3", "--output=out"], "a table ends in .csv", 1),
+        (["tfds:nothing", "--output=out", "--data_dir=music"], "tfds:nothing is not in music", 1),
+        (["music", "--output=out", "--source=nowhere:find"], "--source=nowhere:find cannot be imported", 2),
+        (["music", "--output=out", "--file_column=x"], "--file_column means nothing for music, a folder", 2),
     ],
 )
-def test_errors_are_one_line(library, tmp_path, capsys, monkeypatch, here, arguments, message):
+def test_errors_are_one_line(library, tmp_path, capsys, monkeypatch, here, arguments, message, status):
     monkeypatch.chdir(tmp_path)
-    assert main(arguments) == 1
+    assert main(arguments) == status
     err = capsys.readouterr().err
     assert err.startswith("mu import-audio: ") and message in err and err.count("\n") == 1
 

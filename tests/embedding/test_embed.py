@@ -21,7 +21,7 @@ from flax import nnx
 import mu.embedding
 from mu.commands.embed import main
 from mu.data.clips import clips as clip_tables
-from mu.data.clips.importing.options import Options
+from mu.data.clips.importing.options import AudioImportOptions
 from mu.data.clips.importing.run import import_audio
 from mu.embedding import encoder as encoders
 from mu.embedding import pieces, records, shares, table
@@ -92,7 +92,7 @@ def imported(folder, seconds, **options):
     for name, length in seconds.items():
         extension = "flac" if name == "c" else "wav"
         write(folder / "audio" / f"{name}.{extension}", sound(length, RATE_HZ, seed=ord(name)), RATE_HZ)
-    import_audio(str(folder / "audio"), folder / "import", Options(workers=1, **options))
+    import_audio(str(folder / "audio"), folder / "import", AudioImportOptions(workers=1, **options))
     return folder / "import"
 
 

@@ -11,7 +11,7 @@ from mu.baselines.cross_validation import best_option, grouped_folds
 from mu.baselines.linear import INVERSE_PENALTIES, Linear, chosen_linear
 from mu.baselines.mlp import MLP, chosen_mlp
 from mu.commands.probe import main
-from mu.data.clips.clips import Target
+from mu.data.clips.targets import Target
 from mu.embedding import table
 from mu.evals.probes import crossvalidated, few_shot, few_shot_accuracy
 from mu.evals.protocols.probes import linear_of_few
@@ -221,7 +221,7 @@ def library(tmp_path):
         "content_hash": hashes,
         "duration_s": np.ones(N),
         "colour": np.array(NAMES)[told],
-        "tags": ["warm" if name == 2 else "cold;dark" if name else "cold" for name in told],
+        "tags": ["warm" if name == 2 else "cold|dark" if name else "cold" for name in told],
         "heat": told.astype(np.float64),
         "artist": [f"artist{number:02d}" for number in GROUP],
         "fold": FOLD,

@@ -7,7 +7,8 @@ import polars as pl
 
 from mu.config.base import base
 from mu.config.resolve import resolve
-from mu.data.clips.clips import Clips, Target
+from mu.data.clips.clips import Clips
+from mu.data.clips.targets import Target
 
 RATE_HZ = 4000
 PITCHES_HZ = {"low": 300.0, "middle": 700.0, "high": 1500.0}
@@ -47,7 +48,7 @@ def make_clips(n=48, seed=0, shortest_s=0.3, longest_s=1.2):
                 "pitch": pitch,
                 "speaker": f"speaker{number // 3 % 4}",
                 "fold": number % 4,
-                "tags": "tone;noise" if noisy else "tone",
+                "tags": "tone|noise" if noisy else "tone",
                 "level_db": level_db,
             }
         )

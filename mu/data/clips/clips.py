@@ -1,4 +1,4 @@
-"""Clips: recordings with what is known of them, in the table that `mu import-audio` wrote."""
+"""Clips: recordings, their attributes and targets, from the folder that `mu import-audio` wrote."""
 
 import dataclasses
 import functools
@@ -7,36 +7,15 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import polars as pl
 
 from mu.audio import io
 from mu.data.clips.store import Store, open_store
-from mu.data.logs.attributes import categorical, column_of, multi_label
-
-KINDS = ("class", "tags", "numbers")
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class Target:
-    """What is to be told of a clip.
-
-    Attributes:
-      kind: 'class' (one of several), 'tags' (any of several) or 'numbers'.
-      names: of the classes, tags or numbers.
-      values: 'class' int32 [n], -1 where it is not known; else float32 [n, len(names)], NaN where it is not known.
-    """
-
-    kind: Literal["class", "tags", "numbers"]
-    names: tuple[str, ...]
-    values: np.ndarray
-
-    @property
-    def known(self) -> np.ndarray:
-        """bool [n]: clips of which it is known, all of it."""
-        return np.asarray(self.values >= 0 if self.kind == "class" else np.isfinite(self.values).all(axis=1))
+from mu.data.clips.targets import Target, targets_of
+from mu.data.logs.attributes import column_of
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -44,15 +23,15 @@ class Clips:
     """Recordings in the order of their table.
 
     Attributes:
-      table: a row a clip: 'clip', 'file', 'content_hash', 'duration_s', 'sample_rate_hz' (of the file), then what is
-        known of it.
-      sample_rate_hz: at which the audio is given out, whatever its files have.
-      targets: name -> what is to be told; codes are those of the whole table, also in a part of it.
+      table: a row a clip: 'clip', 'file', 'content_hash', 'duration_s', 'sample_rate_hz' (of the file), then its
+        attributes.
+      sample_rate_hz: of the waveforms, whatever the files have.
+      targets: name -> target; codes are those of the whole table, also in a part of it.
       root: the folder that 'file' starts from.
       store: the copy made by `mu import-audio --store`, which is read instead of the files; or None.
       store_rows: int64 [n], each clip's row there.
-      first_s: seconds of each clip that there are; None for all.
-      card: what the import wrote of itself.
+      first_s: seconds of each clip that are used; None for all.
+      card: of the import.
     """
 
     table: pl.DataFrame
@@ -116,13 +95,13 @@ class Clips:
         if self.store is not None:
             return self.store.waveform(int(self.store_rows[clip]), start, length).astype(np.float32) / 32768
         file = self.root / self.table["file"][clip]
-        found, _ = io.read(
+        audio, _ = io.read(
             file,
             sample_rate_hz=self.sample_rate_hz,
             start_s=start / self.sample_rate_hz,
             duration_s=length / self.sample_rate_hz,
         )
-        return found
+        return audio
 
     def hash(self) -> str:
         """sha256 over the recordings' contents, the rate and the targets: equal data have equal hashes."""
@@ -149,13 +128,13 @@ def load(
 
     Args:
       path: the folder.
-      sample_rate_hz: at which the audio is to be given out.
+      sample_rate_hz: of the waveforms.
       classes: columns that hold one of several names; each becomes a target.
-      tags: columns that hold lists of names, or names separated by ';'; each becomes a target.
+      tags: columns that hold lists of names, or names separated by '|'; each becomes a target.
       numbers: columns of numbers; together they become the target 'numbers'.
-      first_s: hear so many seconds of each clip and no more; None for all.
+      first_s: use so many seconds of each clip and no more; None for all.
       root: where the audio lies, if it has moved since.
-      audio: False where none will be heard: it may be gone.
+      audio: False where no waveform is needed: the files may be gone.
 
     Raises:
       FileNotFoundError: `path` is no such folder, or its audio is gone; says what to do.
@@ -168,15 +147,7 @@ def load(
         raise FileNotFoundError(f"the import to {folder} was interrupted: give the same `mu import-audio` again")
     table = pl.read_parquet(folder / "clips.parquet")
     card = json.loads((folder / "card.json").read_text())
-    named = [*classes, *tags, *(["numbers"] if numbers else [])]
-    if twice := [name for name in named if named.count(name) > 1]:
-        raise ValueError(
-            f"there would be two targets {twice[0]!r}: a column is either of classes or of tags, and 'numbers' is the "
-            "target that the columns of numbers make"
-        )
-    targets = {name: _classes(table, name) for name in classes} | {name: _tags(table, name) for name in tags}
-    if numbers:
-        targets["numbers"] = _numbers(table, numbers)
+    targets = targets_of(table, classes=classes, tags=tags, numbers=numbers)
     store = open_store(folder / "store") if audio and (folder / "store").is_dir() else None
     if store is not None and store.sample_rate_hz != sample_rate_hz:
         store = None  # made for another rate: the files are decoded
@@ -191,13 +162,13 @@ def load(
 def audio_root(folder: Path, card: Mapping[str, Any], root: str | None = None) -> Path | None:
     """The folder that the files of an import lie below; None for clips that never were files.
 
-    It is looked for from the import, since both may have moved together, and then as it was given to the import,
-    which alone may have moved.
+    The path from the import's folder is tried first, since both may have moved together, and then the path that the
+    import was called with, since the import alone may have moved.
 
     Args:
       folder: of the import.
       card: its card.
-      root: where it is said to be; then it is nowhere else.
+      root: the only place to look at; None for those of the card.
 
     Raises:
       FileNotFoundError: it is gone; says how to say where it is.
@@ -225,33 +196,3 @@ def whole_column(table: pl.DataFrame, name: str) -> pl.Series:
             f"{len(table):,} have none): fill it in or leave such clips out of the import, or name another column"
         )
     return values
-
-
-def _classes(table: pl.DataFrame, name: str) -> Target:
-    codes, names = categorical(table, name)
-    if len(names) < 2:
-        raise ValueError(f"column {name!r} holds {len(names)} classes; there is nothing to tell apart")
-    return Target("class", names, codes)
-
-
-def _tags(table: pl.DataFrame, name: str) -> Target:
-    indptr, codes, names = multi_label(table, name, sep=";")
-    if not names:
-        raise ValueError(f"column {name!r} holds no tags")
-    found = np.zeros((len(table), len(names)), np.float32)
-    found[np.repeat(np.arange(len(table)), np.diff(indptr)), codes] = 1
-    found[table[name].is_null().to_numpy()] = np.nan
-    return Target("tags", names, found)
-
-
-def _numbers(table: pl.DataFrame, names: Sequence[str]) -> Target:
-    found = []
-    for name in names:
-        values = column_of(table, name)
-        if values.null_count() == len(values):
-            raise ValueError(f"column {name!r} holds no numbers: it is empty")
-        if not values.dtype.is_numeric():
-            wrong = next(value for value in values if value is not None)
-            raise ValueError(f"column {name!r} holds {values.dtype} such as {wrong!r}; numbers are needed")
-        found.append(values.cast(pl.Float32).fill_null(float("nan")).to_numpy())
-    return Target("numbers", tuple(names), np.stack(found, axis=1))

@@ -5,8 +5,8 @@
 
 A record holds up to 32 s: `audio` (int16 [n]), `clip`, `start_frame` (where it begins in the clip) and the clip's
 attributes. Longer clips have several: ArrayRecord is read by whole records only, so a crop of a long clip would cost
-the whole of it. Samples that are no numbers (`--keep=not_finite`) are silence. See `store_writer` for how a store is
-made.
+the whole of it. Samples that are no numbers (`--keep=not_finite`) are silence. `mu import-audio` makes it by
+`mu.data.clips.importing.store_writer`.
 """
 
 import dataclasses

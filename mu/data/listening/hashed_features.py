@@ -53,17 +53,3 @@ def _labels(table: pl.DataFrame, column: str) -> attributes.Labels:
     elif values.dtype != pl.List:
         values = values.cast(pl.String)
     return attributes.multi_label(values.alias(column).to_frame(), column)
-
-
-def multi_hot(table: pl.DataFrame, column: str) -> tuple[np.ndarray, tuple[str, ...]]:
-    """(float32 [n, C], names): 1 where a row has a tag of the column; a row without any has 0 everywhere.
-
-    Raises:
-      ValueError: there is no such column, or it has no tags.
-    """
-    labels = attributes.multi_label(table, column)
-    if not labels.names:
-        raise ValueError(f"column {column!r} holds no words")
-    tags = np.zeros((len(table), len(labels.names)), np.float32)
-    tags[np.repeat(np.arange(len(table)), np.diff(labels.indptr)), labels.codes] = 1.0
-    return tags, labels.names

@@ -11,8 +11,8 @@ import numpy as np
 
 from mu.data.clips.clips import Clips
 from mu.data.clips.clips import load as load_clips
-from mu.data.listening.hashed_features import hashed_features, multi_hot
-from mu.data.logs.attributes import released_ms
+from mu.data.listening.hashed_features import hashed_features
+from mu.data.logs.attributes import multi_hot, released_ms
 from mu.data.logs.interactions import Interactions
 from mu.data.logs.interactions import load as load_log
 
@@ -230,7 +230,7 @@ def with_features(
         item_columns=tuple(item_columns),
         user_columns=tuple(user_columns),
         event_columns=tuple(event_columns),
-        tags=multi,
+        tags=np.nan_to_num(multi, nan=0.0),
         tag_names=tuple(names),
         released_ms=undated if released is None else released_ms(log.tracks, released),
     )

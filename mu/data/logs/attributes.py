@@ -76,6 +76,24 @@ def multi_label(table: pl.DataFrame, column: str, sep: str = "|") -> Labels:
     return Labels(indptr, pairs["code"].cast(pl.Int32).to_numpy(), tuple(names))
 
 
+def multi_hot(table: pl.DataFrame, column: str) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Labels of the column as ones and zeros, float32 [V, C], and their C names.
+
+    A row without any label is NaN: nobody has labelled it, which does not mean that it has none of them.
+
+    Raises:
+      ValueError: as `multi_label`, or no row has a label.
+    """
+    labels = multi_label(table, column)
+    if not labels.names:
+        raise ValueError(f"column {column!r} holds no tags")
+    counts = np.diff(labels.indptr)
+    values = np.zeros((len(table), len(labels.names)), np.float32)
+    values[np.repeat(np.arange(len(table)), counts), labels.codes] = 1.0
+    values[counts == 0] = np.nan
+    return values, labels.names
+
+
 def released_ms(table: pl.DataFrame, column: str) -> np.ndarray:
     """Release dates as int64 [V] unix milliseconds; -1 where a date is missing.
 

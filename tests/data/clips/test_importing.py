@@ -1,6 +1,7 @@
 """Importing a library: what is measured, what is wrong with which file, and that nothing stops or changes it."""
 
 import contextlib
+import dataclasses
 import functools
 import json
 import operator
@@ -20,15 +21,16 @@ import soundfile
 from mu.audio import io
 from mu.data.clips import clips
 from mu.data.clips.importing import folder_source, run, scan, sources, workers
-from mu.data.clips.importing.faults import FAULTS, faults_of
+from mu.data.clips.importing.faults import ORDER, faults_of
 from mu.data.clips.importing.loudness import Loudness, k_weighting
-from mu.data.clips.importing.options import Options
+from mu.data.clips.importing.options import AudioImportOptions
 from mu.data.clips.importing.run import import_audio
 from mu.data.clips.importing.scan import Facts
+from mu.data.options import OptionError
 from tests.helpers.audio_files import FORMATS, DyingFiles, cut, sound, write
 from tests.helpers.processes import environment, run_python
 
-ONE = Options(workers=1)
+ONE = AudioImportOptions(workers=1)
 OWN = ["clip", "file", "content_hash", "duration_s", "sample_rate_hz", "channels", "peak", "loudness_lufs"]
 
 
@@ -78,7 +80,7 @@ def library(tmp_path_factory):
 def imported(library, tmp_path_factory):
     folder = tmp_path_factory.mktemp("imported") / "out"
     seen = []
-    card = import_audio(str(library), folder, Options(workers=2), progress=lambda *args: seen.append(args))
+    card = import_audio(str(library), folder, AudioImportOptions(workers=2), progress=lambda *args: seen.append(args))
     return folder, card, seen
 
 
@@ -117,7 +119,7 @@ def _with_tuples(value):
 def test_every_fault_is_in_the_ledger(imported):
     folder, card, _ = imported
     entries = ledger_of(folder)
-    assert entries == sorted(entries, key=lambda entry: (entry["file"], FAULTS.index(entry["fault"])))
+    assert entries == sorted(entries, key=lambda entry: (entry["file"], ORDER.index(entry["fault"])))
     found = {(entry["file"], entry["fault"]): entry["done"] for entry in entries}
     assert found == {
         ("bad/cut.flac", "truncated"): "left out",
@@ -166,7 +168,9 @@ def test_options_judge_what_was_measured(library, imported, tmp_path, here):
     out.mkdir()
     (out / "scan.jsonl").write_bytes((folder / "scan.jsonl").read_bytes())
     seen = []
-    options = Options(keep=("silent", "duplicate", "truncated"), drop=("clipped",), silent_dbfs=-100, workers=1)
+    options = AudioImportOptions(
+        keep=("silent", "duplicate", "truncated"), drop=("clipped",), silent_dbfs=-100, workers=1
+    )
     card = import_audio(str(library), out, options, progress=lambda *args: seen.append(args))
     assert len(seen) == 1
     assert "silent" not in card["faults"] and card["faults"]["clipped"] == {"left out": 1}
@@ -212,7 +216,7 @@ def test_a_table_of_files(tmp_path, here):
     tables = []
     for extension in ("csv", "tsv", "parquet"):
         out = tmp_path / extension
-        card = import_audio(str(tmp_path / f"meta.{extension}"), out, Options(file_column="path", workers=1))
+        card = import_audio(str(tmp_path / f"meta.{extension}"), out, AudioImportOptions(file_column="path", workers=1))
         tables.append(contents(out)["clips.parquet"])
         assert card["attributes"] == ["label", "fold"] and card["faults"] == {"missing": {"left out": 2}}
         assert {entry["file"] for entry in ledger_of(out)} == {"sound/gone.flac", f"row 3 of meta.{extension}"}
@@ -223,7 +227,7 @@ def test_a_table_of_files(tmp_path, here):
         ("sound/2.flac", None, 5),
         ("sound/3.flac", "x", 1),
     ]
-    options = Options(file_column="path", workers=1, on_error="stop")
+    options = AudioImportOptions(file_column="path", workers=1, on_error="stop")
     with pytest.raises(ValueError, match=r"missing \(.*\)\. Mend or remove the file"):
         import_audio(str(tmp_path / "meta.csv"), tmp_path / "csv", options)
 
@@ -247,8 +251,34 @@ def test_tables_that_make_no_sense(tmp_path, rows, options, message, here):
     write(tmp_path / "a.wav", sound(0.1, 8000), 8000)
     (tmp_path / "meta.csv").write_text(rows)
     with pytest.raises((ValueError, FileNotFoundError), match=message):
-        import_audio(str(tmp_path / "meta.csv"), tmp_path / "out", Options(**options))
+        import_audio(str(tmp_path / "meta.csv"), tmp_path / "out", AudioImportOptions(**options))
     assert not (tmp_path / "out").exists()
+
+
+OF_ANOTHER_PACKAGE = """
+import polars as pl
+from mu.data.clips.importing.source import files_source
+
+def find(name, root="."):
+    table = pl.read_ndjson(name)
+    files = table["where"].to_list()
+    return files_source(table.drop("where"), files, root=root, name=name, identity=f"lines {name}")
+"""
+
+
+def test_a_source_of_another_package(tmp_path, monkeypatch, here):
+    (tmp_path / "line_source.py").write_text(OF_ANOTHER_PACKAGE)
+    monkeypatch.syspath_prepend(tmp_path)
+    write(tmp_path / "a.wav", sound(0.1, 8000), 8000)
+    (tmp_path / "clips.lines").write_text('{"where": "a.wav", "mood": "glad"}\n')
+    options = {"source": "line_source:find", "workers": 1}
+    out = tmp_path / "out"
+    import_audio(str(tmp_path / "clips.lines"), out, AudioImportOptions(**options, root=str(tmp_path)))
+    assert pl.read_parquet(out / "clips.parquet").select("clip", "mood").rows() == [("a.wav", "glad")]
+    with pytest.raises(OptionError, match=r"--data_dir means nothing for .*clips\.lines, line_source:find"):
+        import_audio(str(tmp_path / "clips.lines"), out, AudioImportOptions(**options, data_dir="x"))
+    with pytest.raises(OptionError, match="--source=line_source:fund cannot be imported"):
+        import_audio("x", out, AudioImportOptions(source="line_source:fund"))
 
 
 def test_sources_and_outputs_that_make_no_sense(tmp_path, here):
@@ -274,7 +304,7 @@ def test_sources_and_outputs_that_make_no_sense(tmp_path, here):
     with pytest.raises(FileExistsError, match="holds something else than an import of audio"):
         import_audio(str(root), root.parent)
     with pytest.raises(ValueError, match=r"--root means nothing for .*, a folder"):
-        import_audio(str(root), tmp_path / "out", Options(root="x"))
+        import_audio(str(root), tmp_path / "out", AudioImportOptions(root="x"))
     import_audio(str(root), tmp_path / "out", ONE)
     write(tmp_path / "other" / "a.wav", sound(0.1, 8000), 8000)
     with pytest.raises(FileExistsError, match=r"import of another source \(folder .*root\); choose another --output"):
@@ -307,7 +337,7 @@ def test_sources_and_outputs_that_make_no_sense(tmp_path, here):
 )
 def test_options_that_make_no_sense(options, message):
     with pytest.raises(ValueError, match=message):
-        Options(**options)
+        AudioImportOptions(**options)
 
 
 def test_no_good_clip_is_an_error(tmp_path, here):
@@ -321,10 +351,10 @@ def test_no_good_clip_is_an_error(tmp_path, here):
 
 def test_stop_names_the_file_and_keeps_what_is_known(library, tmp_path, here):
     with pytest.raises(ValueError, match=r"bad/cut.flac: truncated \(.* s of 2.00 s can be decoded"):
-        import_audio(str(library), tmp_path / "out", Options(workers=1, on_error="stop"))
+        import_audio(str(library), tmp_path / "out", AudioImportOptions(workers=1, on_error="stop"))
     assert "bad/cut.flac" in (tmp_path / "out" / "scan.jsonl").read_text()
     with pytest.raises(ValueError, match=r"bad/cut.flac: truncated"):  # known, and still bad
-        import_audio(str(library), tmp_path / "out", Options(workers=1, on_error="stop"))
+        import_audio(str(library), tmp_path / "out", AudioImportOptions(workers=1, on_error="stop"))
 
 
 def test_stop_at_a_duplicate(tmp_path, here):
@@ -332,7 +362,7 @@ def test_stop_at_a_duplicate(tmp_path, here):
     for name in ("a", "b"):
         write(tmp_path / "root" / f"{name}.wav", x, 8000)
     with pytest.raises(ValueError, match=r"b.wav: duplicate \(the same bytes as a.wav\)"):
-        import_audio(str(tmp_path / "root"), tmp_path / "out", Options(workers=1, on_error="stop"))
+        import_audio(str(tmp_path / "root"), tmp_path / "out", AudioImportOptions(workers=1, on_error="stop"))
 
 
 def test_names_that_no_table_can_hold(tmp_path, here):
@@ -379,9 +409,9 @@ def test_a_crash_of_the_decoder_is_put_down_to_its_file(tmp_path, monkeypatch):
         name = {3: "dies", 5: "raises"}.get(number, "good")
         write(root / f"{number} {name}.wav", sound(0.1, 8000, seed=number), 8000)
     source = sources.open_source(str(root))
-    dying = sources.Source(**{**vars(source), "reader": DyingFiles(str(root))})
-    monkeypatch.setattr(run, "open_source", lambda name, **options: dying)
-    card = import_audio(str(root), tmp_path / "out", Options(workers=1))
+    dying = dataclasses.replace(source, reader=DyingFiles(str(root)))
+    monkeypatch.setattr(run, "open_source", lambda *_, **options: dying)
+    card = import_audio(str(root), tmp_path / "out", AudioImportOptions(workers=1))
     assert card["clips"] == 6
     assert [(entry["file"], entry["reason"]) for entry in ledger_of(tmp_path / "out")] == [
         ("3 dies.wav", "the decoder crashed (SIGABRT)"),
@@ -480,7 +510,7 @@ def test_workers_that_cannot_start_end_the_run(tmp_path):
 KILLED = """
 import os, signal, sys
 from mu.data.clips.importing import journal
-from mu.data.clips.importing.options import Options
+from mu.data.clips.importing.options import AudioImportOptions
 from mu.data.clips.importing.run import import_audio
 
 journal.FLUSH_EVERY = 5
@@ -498,12 +528,12 @@ journal.Journal.append = append_and_die
 if __name__ == "__main__":
     import psutil
     print(flush=True)
-    import_audio(sys.argv[1], sys.argv[2], Options(workers=2))
+    import_audio(sys.argv[1], sys.argv[2], AudioImportOptions(workers=2))
 """
 
 
 @pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
-def test_killed_and_resumed_equals_never_killed(tmp_path, here):
+def test_killed_and_resumed_equals_never_killed(tmp_path, here, caplog):
     root = tmp_path / "root"
     for number in range(30):
         write(root / f"{number % 3}" / f"{number}.flac", sound(0.1, 8000, seed=number), 8000)
@@ -525,9 +555,10 @@ def test_killed_and_resumed_equals_never_killed(tmp_path, here):
     assert not alive, "workers outlived the process that they worked for"
     assert sorted(path.name for path in out.iterdir()) == [".import.lock", "scan.jsonl"]
     assert (out / "scan.jsonl").read_bytes().endswith(b'"half a li')
-    seen, said = [], []
-    import_audio(str(root), out, ONE, say=said.append, progress=lambda *args: seen.append(args[1]))
-    assert seen[0] == 12 and said == ["12 of 30 clips are known from an earlier scan"]
+    seen = []
+    with caplog.at_level("INFO"):
+        import_audio(str(root), out, ONE, progress=lambda *args: seen.append(args[1]))
+    assert seen[0] == 12 and "12 of 30 clips are known from an earlier scan" in caplog.messages
     import_audio(str(root), tmp_path / "whole", ONE)
     assert contents(out) == contents(tmp_path / "whole")
 

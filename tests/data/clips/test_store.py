@@ -9,9 +9,8 @@ import polars as pl
 import pytest
 
 from mu.audio import io
-from mu.data.clips import store_writer
-from mu.data.clips.importing import results, scan, workers
-from mu.data.clips.importing.options import Options
+from mu.data.clips.importing import results, scan, store_writer, workers
+from mu.data.clips.importing.options import AudioImportOptions
 from mu.data.clips.importing.run import import_audio
 from mu.data.clips.store import open_store
 from tests.helpers.audio_files import sound, write
@@ -48,7 +47,7 @@ def table(tmp_path_factory):
 @pytest.fixture(scope="module")
 def stored(table, tmp_path_factory):
     out = tmp_path_factory.mktemp("stored") / "out"
-    card = import_audio(str(table / "meta.parquet"), out, Options(store=True, store_rate_hz=8000, workers=2))
+    card = import_audio(str(table / "meta.parquet"), out, AudioImportOptions(store=True, store_rate_hz=8000, workers=2))
     assert card["store"] == "store"
     return out
 
@@ -117,7 +116,7 @@ assert "tensorflow" not in sys.modules and "mu" not in sys.modules
 
 def test_a_store_that_was_interrupted_goes_on(table, tmp_path, monkeypatch, here):
     monkeypatch.setattr(store_writer, "SHARD_BYTES", 5_000)
-    options = Options(store=True, store_rate_hz=8000)
+    options = AudioImportOptions(store=True, store_rate_hz=8000)
     out = tmp_path / "out"
 
     def interrupt(stage, done, total, note):
@@ -145,7 +144,7 @@ def test_a_store_that_was_interrupted_goes_on(table, tmp_path, monkeypatch, here
 def test_a_store_belongs_to_its_clips(tmp_path, here):
     root, out = tmp_path / "root", tmp_path / "out"
     write(root / "x" / "a.wav", sound(0.1, 8000), 8000)
-    import_audio(str(root), out, Options(store=True, store_rate_hz=8000))
+    import_audio(str(root), out, AudioImportOptions(store=True, store_rate_hz=8000))
     card = import_audio(str(root), out)
     assert card["store"] == "store" and len(open_store(out / "store")) == 1
     write(root / "x" / "b.wav", sound(0.1, 8000, seed=1), 8000)
@@ -153,7 +152,7 @@ def test_a_store_belongs_to_its_clips(tmp_path, here):
     with pytest.raises(ValueError, match=r"holds other clips than there are now: say --store"):
         import_audio(str(root), out)
     assert (out / "clips.parquet").read_bytes() == before
-    import_audio(str(root), out, Options(store=True, store_rate_hz=4000))
+    import_audio(str(root), out, AudioImportOptions(store=True, store_rate_hz=4000))
     store = open_store(out / "store")
     assert len(store) == 2 and store.sample_rate_hz == 4000 and store.frames.tolist() == [400, 400]
 
@@ -166,7 +165,7 @@ def test_what_a_record_cannot_hold(tmp_path, here):
     ):
         pl.DataFrame({"file": ["a.wav"], column: values}).write_parquet(tmp_path / "meta.parquet")
         with pytest.raises(ValueError, match=message):
-            import_audio(str(tmp_path / "meta.parquet"), tmp_path / column, Options(store=True))
+            import_audio(str(tmp_path / "meta.parquet"), tmp_path / column, AudioImportOptions(store=True))
         import_audio(str(tmp_path / "meta.parquet"), tmp_path / column)  # the table holds them
 
 
@@ -174,7 +173,7 @@ def test_what_is_no_number_is_silence_in_the_store(tmp_path, here):
     x = sound(0.1, 8000)
     x[5:8, 0] = np.nan, np.inf, -np.inf
     write(tmp_path / "root" / "a.wav", x, 8000, subtype="FLOAT")
-    options = Options(store=True, store_rate_hz=8000, keep=("not_finite",))
+    options = AudioImportOptions(store=True, store_rate_hz=8000, keep=("not_finite",))
     import_audio(str(tmp_path / "root"), tmp_path / "out", options)
     found = open_store(tmp_path / "out" / "store").waveform(0)
     assert found[5:8].tolist() == [0, 32767, -32768]
@@ -190,26 +189,26 @@ def test_a_worker_of_the_store_is_given_one_shard_at_a_time(table, tmp_path, mon
         return ((task, function(task)) for task in tasks)
 
     monkeypatch.setattr(workers, "run", run)
-    import_audio(str(table / "meta.parquet"), tmp_path / "out", Options(store=True, store_rate_hz=8000))
+    import_audio(str(table / "meta.parquet"), tmp_path / "out", AudioImportOptions(store=True, store_rate_hz=8000))
     assert given == {"partial": 2, "ShardWriter": 1}
 
 
 def test_a_source_without_clips(tmp_path):
     with pytest.raises(ValueError, match="nothing holds no clips"):
-        results.write(tmp_path, "nothing", None, pl.DataFrame(), [], Options(), 1, None)
+        results.write(tmp_path, "nothing", None, pl.DataFrame(), [], AudioImportOptions(), 1, None)
 
 
 def test_a_file_that_changes_behind_the_scan(tmp_path, monkeypatch, here):
     write(tmp_path / "root" / "a.wav", sound(1.0, 8000), 8000)
-    judge = results.judge
+    apply_faults = results.apply_faults
 
     def change(*arguments):
         write(tmp_path / "root" / "a.wav", sound(0.5, 8000), 8000)
-        return judge(*arguments)
+        return apply_faults(*arguments)
 
-    monkeypatch.setattr(results, "judge", change)
+    monkeypatch.setattr(results, "apply_faults", change)
     with pytest.raises(ValueError, match=r"a.wav has 8,000 samples at 16000 Hz, and had 16,000 when it was scanned"):
-        import_audio(str(tmp_path / "root"), tmp_path / "out", Options(store=True))
+        import_audio(str(tmp_path / "root"), tmp_path / "out", AudioImportOptions(store=True))
     assert not (tmp_path / "out" / "card.json").exists()
 
 
@@ -261,7 +260,7 @@ def test_tfds_with_integers(tmp_path, here):
     shape = {"shape": {"dimensions": ["-1"]}, "dtype": "int64", "encoding": "NONE", "sampleRate": "8000"}
     folder = tmp_path / "words" / "1.0.0"
     write_tfds(folder, tfds.features.Tensor(shape=(None,), dtype=np.int64), records, **shape)
-    options = Options(data_dir=str(tmp_path), store_rate_hz=8000)
+    options = AudioImportOptions(data_dir=str(tmp_path), store_rate_hz=8000)
     card = import_audio("tfds:words", tmp_path / "out", options)
     clips = pl.read_parquet(tmp_path / "out" / "clips.parquet")
     assert clips["clip"].to_list() == ["test/0", "train/0", "train/1", "train/2"]
@@ -286,7 +285,7 @@ def test_tfds_with_integers(tmp_path, here):
         with pytest.raises((ValueError, FileNotFoundError), match=message):
             import_audio(name, tmp_path / "no", options)
     with pytest.raises(ValueError, match="--sample_rate_hz=16000, but tfds:words says 8000"):
-        import_audio("tfds:words", tmp_path / "no", Options(data_dir=str(tmp_path), sample_rate_hz=16000))
+        import_audio("tfds:words", tmp_path / "no", AudioImportOptions(data_dir=str(tmp_path), sample_rate_hz=16000))
 
 
 def test_tfds_with_floats_of_an_unknown_rate(tmp_path, here):
@@ -296,8 +295,8 @@ def test_tfds_with_floats_of_an_unknown_rate(tmp_path, here):
     stored = tfds.features.Tensor(shape=(None, 2), dtype=np.float32)
     write_tfds(tmp_path / "words" / "1.0.0", stored, records)
     with pytest.raises(ValueError, match="does not say its sampling rate: say --sample_rate_hz=HZ"):
-        import_audio("tfds:words", tmp_path / "out", Options(data_dir=str(tmp_path)))
-    options = Options(data_dir=str(tmp_path), sample_rate_hz=16000, store_rate_hz=8000)
+        import_audio("tfds:words", tmp_path / "out", AudioImportOptions(data_dir=str(tmp_path)))
+    options = AudioImportOptions(data_dir=str(tmp_path), sample_rate_hz=16000, store_rate_hz=8000)
     import_audio("tfds:words", tmp_path / "out", options)
     clips = pl.read_parquet(tmp_path / "out" / "clips.parquet")
     assert clips["channels"].to_list() == [2] * 4 and clips["duration_s"].to_list() == [0.3125, 0.5, 0.25, 0.375]
@@ -318,7 +317,7 @@ def test_tfds_with_files_in_records_and_faults(tmp_path, here):
     stored = tfds.features.Tensor(shape=(), dtype=np.object_)
     described = {"shape": {"dimensions": ["-1"]}, "dtype": "int64", "fileFormat": "flac", "lazyDecode": True}
     write_tfds(tmp_path / "words" / "1.0.0", stored, records, **described)
-    card = import_audio("tfds:words", tmp_path / "out", Options(data_dir=str(tmp_path), store_rate_hz=8000))
+    card = import_audio("tfds:words", tmp_path / "out", AudioImportOptions(data_dir=str(tmp_path), store_rate_hz=8000))
     assert card["faults"] == {"undecodable": {"left out": 1}, "duplicate": {"left out": 1}}
     store = open_store(tmp_path / "out" / "store")
     assert store.clips.to_list() == ["test/0", "train/0"]
@@ -331,14 +330,14 @@ def test_tfds_integers_beyond_16_bits(tmp_path, here):
     records = words(lambda x: x.astype(np.int32))
     records[0]["audio"][7] = 40000
     write_tfds(tmp_path / "words" / "1.0.0", tfds.features.Tensor(shape=(None,), dtype=np.int32), records)
-    options = Options(data_dir=str(tmp_path), sample_rate_hz=8000, on_error="stop")
+    options = AudioImportOptions(data_dir=str(tmp_path), sample_rate_hz=8000, on_error="stop")
     with pytest.raises(ValueError, match=r"train/0: undecodable \(samples of int32 reach beyond 16 bits\)"):
         import_audio("tfds:words", tmp_path / "out", options)
 
 
 def test_a_store_can_be_imported(stored, tmp_path, here):
     """The circle closes; names that the table of clips needs are kept apart."""
-    options = Options(data_dir=str(stored / "store"), sample_rate_hz=8000, store_rate_hz=8000)
+    options = AudioImportOptions(data_dir=str(stored / "store"), sample_rate_hz=8000, store_rate_hz=8000)
     import_audio("tfds:clips", tmp_path / "out", options)
     clips = pl.read_parquet(tmp_path / "out" / "clips.parquet")
     assert clips["record_start_frame"].to_list() == [0, 256000, 512000, 0, 0, 0]
@@ -392,7 +391,7 @@ def mirdata(tmp_path, monkeypatch):
 
 def test_mirdata(tmp_path, here, mirdata):
     root = tmp_path / "home"
-    options = Options(data_dir=str(root))
+    options = AudioImportOptions(data_dir=str(root))
     with pytest.raises(FileNotFoundError, match=r"mirdata:tiny is not in .*home .*\.download\(\)"):
         import_audio("mirdata:tiny", tmp_path / "out", options)
     paths = {"a": "audio/a.wav", "b": "audio/b.wav"}
@@ -405,7 +404,7 @@ def test_mirdata(tmp_path, here, mirdata):
     assert clips["clip"].to_list() == list(paths.values()) and card["root"] == str(root)
     assert clips.select("track_id", "genre", "bpm", "track_peak").rows() == [("a", "x", 100, 7), ("b", "x", 101, 7)]
     with pytest.raises(ValueError, match=r"have no 'audio' \(did you mean 'audio_path'\?\); say --file_column"):
-        import_audio("mirdata:tiny", tmp_path / "no", Options(data_dir=str(root), file_column="audio"))
+        import_audio("mirdata:tiny", tmp_path / "no", AudioImportOptions(data_dir=str(root), file_column="audio"))
     with pytest.raises(ValueError, match=r"no data set 'tinny' \(did you mean 'tiny'\?\)"):
         import_audio("mirdata:tinny", tmp_path / "no", options)
 

@@ -4,7 +4,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from mu.data.listening.hashed_features import hashed_features, multi_hot, values_of
+from mu.data.listening.hashed_features import hashed_features, values_of
 
 TABLE = pl.DataFrame(
     {
@@ -55,18 +55,11 @@ def test_nothing_known_is_no_word():
     np.testing.assert_array_equal(hashed_features(empty, ["artist"], 64), np.full((2, 1), -1))
 
 
-def test_tags_are_ones_where_they_are():
-    found, names = multi_hot(TABLE, "tags")
-    assert names == ("calm", "dark") and found.dtype == np.float32
-    assert found.tolist() == [[1, 1], [0, 0], [0, 1], [0, 0]]
-
-
 @pytest.mark.parametrize(
     ("call", "message"),
     [
         (lambda: hashed_features(TABLE, ["artists"], 64), "no column 'artists'.*artist"),
         (lambda: hashed_features(TABLE, ["artist"], 0), "hash_size is 0"),
-        (lambda: multi_hot(pl.DataFrame({"tags": ["", None]}), "tags"), "column 'tags' holds no words"),
     ],
 )
 def test_refuses(call, message):

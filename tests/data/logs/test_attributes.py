@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mu.data.logs.attributes import categorical, hashed, multi_label, released_ms
+from mu.data.logs.attributes import categorical, hashed, multi_hot, multi_label, released_ms
 from mu.data.logs.importing.options import LogImportOptions
 from mu.data.logs.importing.run import import_log
 from mu.data.logs.interactions import load
@@ -129,3 +129,12 @@ def test_attributes_need_neither_the_importer_nor_numba():
     code = "import sys\nimport mu.data.logs.attributes\nprint(*sys.modules)"
     modules = run_python(code).split()
     assert "numba" not in modules and not [name for name in modules if "importing" in name]
+
+
+def test_rows_without_labels_are_not_known():
+    table = pl.DataFrame({"tags": ["calm|dark", "", "dark", None]})
+    values, names = multi_hot(table, "tags")
+    assert names == ("calm", "dark") and values.dtype == np.float32
+    np.testing.assert_array_equal(values, [[1, 1], [np.nan] * 2, [0, 1], [np.nan] * 2])
+    with pytest.raises(ValueError, match="column 'tags' holds no tags"):
+        multi_hot(pl.DataFrame({"tags": ["", None]}), "tags")

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 
 import polars as pl
 
-from mu.data.clips.importing.faults import Fault
 from mu.data.clips.importing.scan import Files
-from mu.data.clips.importing.sources import MISSING, Source, clip_table
+from mu.data.clips.importing.source import MISSING, AudioSource, clip_table
+from mu.data.faults import Fault
 
 # What libsndfile decodes, and what it does not but a library may hold: those are named in the ledger, not passed over.
 DECODED = (
@@ -19,7 +19,7 @@ DECODED = (
 NOT_DECODED = (".m4a", ".m4b", ".aac", ".wma", ".ape", ".wv", ".mpc", ".mka", ".dsf", ".alac", ".tta")
 
 
-def find(name: str) -> Source:
+def find(name: str) -> AudioSource:
     """All audio files below a folder, behind links too; 'rock/a/b.wav' has the label 'rock', 'b.wav' none.
 
     Raises:
@@ -42,7 +42,7 @@ def find(name: str) -> Source:
         raise ValueError(f"there is no audio below {name} ({others}); audio is {' '.join(DECODED)}")
     clips, root = clip_table(found), os.path.abspath(name)
     label = pl.col("clip").str.extract("^([^/]+)/").alias("label")
-    return Source(f"folder {root}", name, clips, clips.select("clip", label), unnamed, dict(ignored), Files(root))
+    return AudioSource(f"folder {root}", name, clips, clips.select("clip", label), unnamed, dict(ignored), Files(root))
 
 
 def _walk(root: str, unreadable: list[tuple[str, Fault]]) -> Iterator[tuple[str, os.stat_result | None]]:

@@ -5,14 +5,13 @@ from typing import Any
 
 import polars as pl
 
-from mu.data.clips.importing.sources import Source
-from mu.data.clips.importing.table_source import OWN_COLUMNS, from_table
+from mu.data.clips.importing.source import OWN_COLUMNS, AudioSource, files_source
 from mu.names import nearest
 
 _SCALARS = (str, int, float, bool)
 
 
-def find(name: str, data_dir: str | None = None, file_column: str = "audio_path") -> Source:
+def find(name: str, data_dir: str | None = None, file_column: str = "audio_path") -> AudioSource:
     """The tracks of `mirdata:NAME` as a source of files.
 
     Attributes are what a track holds as text or numbers, in itself or in its data set's metadata; paths, annotations
@@ -55,7 +54,8 @@ def find(name: str, data_dir: str | None = None, file_column: str = "audio_path"
         rows.append(_attributes(track))
     root = str(dataset.data_home)
     table = pl.DataFrame(rows, infer_schema_length=None, strict=False) if rows else pl.DataFrame({"track_id": []})
-    return from_table(table, files, root, name, f"{name} below {os.path.abspath(root)}")
+    identity = f"{name} below {os.path.abspath(root)}"
+    return files_source(table, files, root=root, name=name, identity=identity)
 
 
 def _attributes(track: Any) -> dict[str, Any]:
@@ -65,7 +65,9 @@ def _attributes(track: Any) -> dict[str, Any]:
     except (AttributeError, KeyError):  # a loader without metadata says so this way
         metadata = {}
     # A loader that has metadata for the whole set only gives those of every track.
-    told = {key: value for key, value in metadata.items() if isinstance(key, str)}
-    told |= {key: value for key, value in vars(track).items() if not key.startswith("_") and not key.endswith("_path")}
-    found = {key: value for key, value in told.items() if isinstance(value, _SCALARS)}
-    return {f"track_{key}" if key in OWN_COLUMNS else key: value for key, value in found.items()}
+    fields = {key: value for key, value in metadata.items() if isinstance(key, str)}
+    fields |= {
+        key: value for key, value in vars(track).items() if not key.startswith("_") and not key.endswith("_path")
+    }
+    scalars = {key: value for key, value in fields.items() if isinstance(value, _SCALARS)}
+    return {f"track_{key}" if key in OWN_COLUMNS else key: value for key, value in scalars.items()}

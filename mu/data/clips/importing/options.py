@@ -1,45 +1,66 @@
-"""What to make of a library: the flags of `mu import-audio`, checked."""
+"""The options of `mu import-audio`: declared here once, checked here."""
 
 import dataclasses
+from typing import Literal
 
 from mu.data.clips.importing import faults
+from mu.data.options import OptionError, check_choices, option
+
+_PLACES = "where things are"
+_FAULTS = "faults"
+_STORE = "a copy for training"
 
 
 @dataclasses.dataclass(frozen=True)
-class Options:
-    """What to make of a library; the flags of `mu import-audio`.
+class AudioImportOptions:
+    """Options of the import of a library; `mu import-audio --help` describes each."""
 
-    Attributes:
-      root: where the file names of a table start; its own folder without.
-      file_column: the column of a table that names the files ('file'); of mirdata the track's attribute ('audio_path').
-      data_dir: where TFDS or mirdata keep their data sets.
-      sample_rate_hz: of a TFDS data set that does not say.
-      keep, drop: faults that shall not cost a clip its place, or shall (see `faults`).
-      silent_dbfs: a clip with no sample above this level is silent.
-      on_error: 'skip' leaves bad clips out; 'stop' ends at the first.
-      workers: processes; None for one each processor. Changes no result.
-      store: whether to write a copy ready for training too (always for TFDS).
-      store_rate_hz: its sampling rate.
-    """
+    workers: int | None = option(
+        None, "processes (default: one each processor); changes no result", group="how", metavar="N"
+    )
+    on_error: Literal["skip", "stop"] = option(
+        "skip", "stop: end at the first file that would be left out (default: skip)", group="how"
+    )
 
-    root: str | None = None
-    file_column: str | None = None
-    data_dir: str | None = None
-    sample_rate_hz: int | None = None
-    keep: tuple[str, ...] = ()
-    drop: tuple[str, ...] = ()
-    silent_dbfs: float = faults.SILENT_DBFS
-    on_error: str = "skip"
-    workers: int | None = None
-    store: bool = False
-    store_rate_hz: int = 16_000
+    source: str | None = option(
+        None,
+        "where the clips of another kind of source are found, package.module:attribute (see docs/extending.md)",
+        group=_PLACES,
+        metavar="PATH",
+    )
+    root: str | None = option(
+        None, "where the file names of a table start (default: its folder)", group=_PLACES, metavar="DIR"
+    )
+    file_column: str | None = option(
+        None,
+        "column of the table that names the files (default: file); of mirdata a track's attribute (audio_path)",
+        group=_PLACES,
+        metavar="NAME",
+    )
+    data_dir: str | None = option(None, "folder of TFDS or mirdata", group=_PLACES, metavar="DIR")
+    sample_rate_hz: int | None = option(None, "of a TFDS data set that does not say", group=_PLACES, metavar="HZ")
+
+    keep: tuple[str, ...] = option(
+        (), "keep clips in spite of these: truncated, silent, duplicate, ...", group=_FAULTS, metavar="FAULT,..."
+    )
+    drop: tuple[str, ...] = option(
+        (), "leave out clips with these too: clipped, dc_offset, ...", group=_FAULTS, metavar="FAULT,..."
+    )
+    silent_dbfs: float = option(
+        faults.SILENT_DBFS,
+        f"no sample above this: silent (default: {faults.SILENT_DBFS:g})",
+        group=_FAULTS,
+        metavar="DB",
+    )
+
+    store: bool = option(False, "write it (always done for TFDS)", group=_STORE)
+    store_rate_hz: int = option(16_000, "its sampling rate (default: 16000)", group=_STORE, metavar="HZ")
 
     def __post_init__(self) -> None:
         faults.left_out(self.keep, self.drop)
-        if self.on_error not in ("skip", "stop"):
-            raise ValueError(f"on_error is {self.on_error!r}; it must be 'skip' or 'stop'")
+        check_choices(self)
         if not self.silent_dbfs < 0:
-            raise ValueError(f"silent_dbfs is {self.silent_dbfs}; it must be below 0, the full scale")
+            raise OptionError(f"silent_dbfs is {self.silent_dbfs}; it must be below 0, the full scale")
         for name in ("workers", "store_rate_hz", "sample_rate_hz"):
             if (value := getattr(self, name)) is not None and value < 1:
-                raise ValueError(f"{name} is {value}; it must be 1 or more")
+                raise OptionError(f"{name} is {value}; it must be 1 or more")

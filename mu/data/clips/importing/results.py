@@ -1,4 +1,4 @@
-"""What comes out of a scan: the table of clips, the ledger of faults, the card."""
+"""The results of an import: the table of clips, the ledger of faults, the card."""
 
 import dataclasses
 import hashlib
@@ -14,54 +14,62 @@ import polars as pl
 
 from mu import __version__
 from mu.audio import io
-from mu.data.clips import store_writer
-from mu.data.clips.importing import scan
-from mu.data.clips.importing.faults import FAULTS, MISSING_FILE, Fault, faults_of, left_out
-from mu.data.clips.importing.options import Options
+from mu.data.clips.importing import scan, store_writer
+from mu.data.clips.importing.faults import FAULTS, MISSING_FILE, ORDER, faults_of, left_out
+from mu.data.clips.importing.options import AudioImportOptions
 from mu.data.clips.importing.scan import Facts
-from mu.data.clips.importing.sources import Source
-from mu.data.clips.importing.table_source import OWN_COLUMNS
+from mu.data.clips.importing.source import OWN_COLUMNS, AudioSource
+from mu.data.faults import LEDGER, Fault, ledger_text
 
 FORMAT_VERSION = 1
-CLIPS, LEDGER, CARD, STORE = "clips.parquet", "faults.jsonl", "card.json", "store"
+CLIPS, CARD, STORE = "clips.parquet", "card.json", "store"
 Ledger = list[dict[str, str]]
 _FACTS = {field.name for field in dataclasses.fields(Facts)}
 
 
-def each(known: pl.DataFrame) -> Iterator[Facts]:
-    """The rows of a journal."""
-    for row in known.iter_rows(named=True):
+def facts_of_rows(rows: pl.DataFrame) -> Iterator[Facts]:
+    """The rows of a journal, one by one."""
+    for row in rows.iter_rows(named=True):
         yield Facts(**{name: value for name, value in row.items() if name in _FACTS})
 
 
-def judge(source: Source, known: pl.DataFrame, options: Options) -> tuple[list[int], Ledger]:
-    """The rows of `known` that stay; every fault (file, fault, reason, done), in order of files."""
-    costly = left_out(options.keep, options.drop)
+def apply_faults(source: AudioSource, scanned: pl.DataFrame, options: AudioImportOptions) -> tuple[list[int], Ledger]:
+    """Decides which clips stay.
+
+    Args:
+      source: with the clips that have no file.
+      scanned: rows of the journal.
+      options: which faults leave a clip out.
+
+    Returns:
+      The numbers of the rows that stay, and the ledger: file, fault, reason, done; in order of files.
+    """
+    excluding = left_out(options.keep, options.drop)
     rows: list[int] = []
     ledger: Ledger = []
     first: dict[str, str] = {}  # by content
 
-    def enter(clip: str, found: list[Fault]) -> None:
-        for fault, reason in found:
-            done = "left out" if fault in costly else "kept"
+    def enter(clip: str, faults: list[Fault]) -> None:
+        for fault, reason in faults:
+            done = "left out" if fault in excluding else "kept"
             ledger.append({"file": clip, "fault": fault, "reason": reason, "done": done})
 
     for clip, fault in [*source.unnamed, *((clip, MISSING_FILE) for clip in source.missing())]:
         enter(clip, [fault])
-    for row, facts in enumerate(each(known)):
-        found = faults_of(facts, options.silent_dbfs)
-        if not any(fault in costly for fault, _ in found):
+    for row, facts in enumerate(facts_of_rows(scanned)):
+        faults = faults_of(facts, options.silent_dbfs)
+        if not any(fault in excluding for fault, _ in faults):
             original = first.setdefault(facts.content_hash, facts.clip)
             if original != facts.clip:
-                found.append(Fault("duplicate", f"the same bytes as {original}"))
-            if original == facts.clip or "duplicate" not in costly:
+                faults.append(Fault("duplicate", f"the same bytes as {original}"))
+            if original == facts.clip or "duplicate" not in excluding:
                 rows.append(row)
-        enter(facts.clip, found)
-    return rows, sorted(ledger, key=lambda entry: (entry["file"], FAULTS.index(entry["fault"])))
+        enter(facts.clip, faults)
+    return rows, sorted(ledger, key=lambda entry: (entry["file"], ORDER.index(entry["fault"])))
 
 
-def table(source: Source, good: pl.DataFrame) -> pl.DataFrame:
-    """What clips.parquet holds of the rows `good` of a journal: measured first, then what the source says."""
+def table(source: AudioSource, good: pl.DataFrame) -> pl.DataFrame:
+    """The table of clips for the rows `good` of a journal: what was measured, then the source's attributes."""
     own = good.select(
         "clip",
         file=pl.col("clip") if source.root is not None else pl.lit(None, pl.String),
@@ -74,19 +82,19 @@ def table(source: Source, good: pl.DataFrame) -> pl.DataFrame:
     )
     if source.attributes is not None:
         return own.join(source.attributes, on="clip", how="left", maintain_order="left")
-    told = [json.loads(text) for text in good["attributes"]]
+    records = [json.loads(text) for text in good["attributes"]]
     taken = {*OWN_COLUMNS, *store_writer.OWN_FEATURES}
-    told = [{f"record_{key}" if key in taken else key: value for key, value in one.items()} for one in told]
-    return pl.concat([own, pl.DataFrame(told, infer_schema_length=None, strict=False)], how="horizontal")
+    records = [{f"record_{key}" if key in taken else key: value for key, value in one.items()} for one in records]
+    return pl.concat([own, pl.DataFrame(records, infer_schema_length=None, strict=False)], how="horizontal")
 
 
 def write(
     folder: Path,
     name: str,
-    source: Source,
+    source: AudioSource,
     clips: pl.DataFrame,
     ledger: Ledger,
-    options: Options,
+    options: AudioImportOptions,
     n_workers: int,
     progress: Callable[[str, int, int, str], None],
 ) -> dict[str, Any]:
@@ -107,8 +115,7 @@ def write(
     part = {file: folder / f"{file}.part" for file in (CLIPS, LEDGER, CARD)}
     clips.write_parquet(part[CLIPS])
     clips_sha256 = hashlib.sha256(part[CLIPS].read_bytes()).hexdigest()
-    lines = [json.dumps(entry, ensure_ascii=False) + "\n" for entry in ledger]
-    part[LEDGER].write_text("".join(lines), encoding="utf-8")
+    part[LEDGER].write_text(ledger_text(ledger), encoding="utf-8")
     attributes = [column for column in clips.columns if column not in OWN_COLUMNS]
     new_store = None
     if options.store or source.root is None:

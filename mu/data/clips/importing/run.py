@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import logging
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -11,46 +12,48 @@ import polars as pl
 
 from mu.audio import io
 from mu.data.clips.importing import journal, results, scan, workers
-from mu.data.clips.importing.faults import MISSING_FILE, Fault, faults_of, left_out
+from mu.data.clips.importing.faults import MISSING_FILE, faults_of, left_out
 from mu.data.clips.importing.journal import Journal
-from mu.data.clips.importing.options import Options
+from mu.data.clips.importing.options import AudioImportOptions
 from mu.data.clips.importing.scan import Facts
-from mu.data.clips.importing.sources import MISSING, Source, open_source
+from mu.data.clips.importing.source import MISSING, AudioSource
+from mu.data.clips.importing.sources import open_source
+from mu.data.faults import Fault
 from mu_kernels.threads import available_cpus
 
+logger = logging.getLogger(__name__)
 Progress = Callable[[str, int, int, str], None]
 
 
 def import_audio(
     name: str,
     output: str | os.PathLike[str],
-    options: Options | None = None,
+    options: AudioImportOptions | None = None,
     *,
-    say: Callable[[str], None] = lambda line: None,
     progress: Progress = lambda stage, done, total, note: None,
 ) -> dict[str, Any]:
     """Scans a library into the folder `output`; returns its card.
 
-    The folder holds `clips.parquet` (a row for each good clip, in order of ids), `faults.jsonl` (what is wrong with
-    which file, and what was done about it), `card.json`, by option `store` (see `store`), and `scan.jsonl`, the
-    journal: a call that was interrupted goes on where it was, and a later call scans only files that are new or have
+    The folder holds `clips.parquet` (a row for each good clip, in order of ids), `faults.jsonl` (which file has which
+    fault, and whether it was left out), `card.json`, by option `store` (`mu.data.clips.store`), and `scan.jsonl`, the
+    journal. A call that was interrupted goes on where it was, and a later call scans only files that are new or have
     changed, or that the machine failed to read. The number of workers does not show in the result.
 
     Args:
-      name: a folder, a table, `tfds:NAME` or `mirdata:NAME` (see `sources.open_source`).
+      name: a folder, a table, `tfds:NAME`, `mirdata:NAME` or what `options.source` takes (see `sources.open_source`).
       output: the folder to make, or to bring up to date.
-      options: see `Options`.
-      say: is told what the caller might want to know.
-      progress: is told the stage, how much of how much is done, and a note.
+      options: see `AudioImportOptions`.
+      progress: called with the stage, how much of how much is done, and a note.
 
     Raises:
       ValueError: options or a source that make no sense, no clip left, or with `on_error='stop'` a bad one.
       FileNotFoundError: no such source.
       FileExistsError: `output` holds something else.
     """
-    options = options or Options()
+    options = options or AudioImportOptions()
     source = open_source(
         name,
+        options.source,
         root=options.root,
         file_column=options.file_column,
         data_dir=options.data_dir,
@@ -62,17 +65,17 @@ def import_audio(
     versions = {"scan": scan.VERSION, "libsndfile": io.LIBRARIES["libsndfile"]}
     n_workers = options.workers or available_cpus()
     with Journal(folder, source.identity, versions) as log:
-        _scan(source, log, options, n_workers, say, progress)
-        known = log.facts(source.clips)
-        rows, ledger = results.judge(source, known, options)
+        _scan(source, log, options, n_workers, progress)
+        scanned = log.facts(source.clips)
+        rows, ledger = results.apply_faults(source, scanned, options)
         if options.on_error == "stop":
             for entry in ledger:
                 _stop(entry["file"], [Fault(entry["fault"], entry["reason"])], left_out(options.keep, options.drop))
-        table = results.table(source, known[rows])
+        table = results.table(source, scanned[rows])
         return results.write(folder, name, source, table, ledger, options, n_workers, progress)
 
 
-def _check_output(folder: Path, source: Source, name: str) -> None:
+def _check_output(folder: Path, source: AudioSource, name: str) -> None:
     if folder.is_dir():
         if any(folder.iterdir()) and not (folder / journal.FILE).is_file():
             raise FileExistsError(f"{folder} holds something else than an import of audio; choose another --output")
@@ -84,25 +87,24 @@ def _check_output(folder: Path, source: Source, name: str) -> None:
 
 
 def _scan(
-    source: Source,
+    source: AudioSource,
     log: Journal,
-    options: Options,
+    options: AudioImportOptions,
     n_workers: int,
-    say: Callable[[str], None],
     progress: Progress,
 ) -> None:
     """Brings the journal up to date; with `on_error='stop'` ends at the first bad clip that is met."""
-    costly = left_out(options.keep, options.drop) if options.on_error == "stop" else frozenset()
+    excluding = left_out(options.keep, options.drop) if options.on_error == "stop" else frozenset()
     there = source.clips.filter(pl.col("size") != MISSING)
     for clip, fault in [*source.unnamed, *((clip, MISSING_FILE) for clip in source.missing())]:
-        _stop(clip, [fault], costly)
+        _stop(clip, [fault], excluding)
     known = log.facts(there).filter(pl.col("transient").not_())
-    for facts in results.each(known):
-        _stop(facts.clip, faults_of(facts, options.silent_dbfs), costly)
+    for facts in results.facts_of_rows(known):
+        _stop(facts.clip, faults_of(facts, options.silent_dbfs), excluding)
     todo = there.join(known, on="clip", how="anti", maintain_order="left")
     done, total, bad = len(known), len(there), 0
     if done and len(todo):
-        say(f"{done:,} of {total:,} clips are known from an earlier scan")
+        logger.info("%s of %s clips are known from an earlier scan", f"{done:,}", f"{total:,}")
     progress("scanning", done, total, "")
     function = functools.partial(scan.scan_row, source.reader)
     with contextlib.closing(workers.run(function, todo.iter_rows(), min(n_workers, len(todo)))) as answers:
@@ -111,18 +113,18 @@ def _scan(
                 if isinstance(facts, workers.Failed):
                     facts = Facts(clip, facts.reason, transient=facts.transient)
                 log.append(facts, size, mtime_ns)
-                found = faults_of(facts, options.silent_dbfs)
-                _stop(clip, found, costly)
-                done, bad = done + 1, bad + bool(found)
+                faults = faults_of(facts, options.silent_dbfs)
+                _stop(clip, faults, excluding)
+                done, bad = done + 1, bad + bool(faults)
                 progress("scanning", done, total, f"{bad:,} with faults" if bad else "")
         finally:
             log.flush()
 
 
-def _stop(clip: str, found: list[Fault], costly: frozenset[str]) -> None:
-    """Raises ValueError if a fault would cost the clip its place."""
-    for fault, reason in found:
-        if fault in costly:
+def _stop(clip: str, faults: list[Fault], excluding: frozenset[str]) -> None:
+    """Raises ValueError if one of the faults leaves the clip out."""
+    for fault, reason in faults:
+        if fault in excluding:
             raise ValueError(
                 f"{clip}: {fault} ({reason}). Mend or remove the file, or import without --on_error=stop: "
                 "such files are then left out and named in the ledger"

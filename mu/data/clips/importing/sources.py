@@ -1,73 +1,52 @@
-"""What is imported: a folder, a table of files, a TFDS data set, a mirdata data set; each becomes a list of clips."""
+"""Sources of audio: a folder, a table of files, a TFDS or mirdata data set, and those of other packages by path."""
 
-import dataclasses
+import inspect
+import pkgutil
 from pathlib import Path
-from typing import Any
 
-import polars as pl
+from mu.data.clips.importing.source import AudioSource
+from mu.data.options import OptionError
 
-from mu.data.clips.importing.faults import Fault
-from mu.data.clips.importing.scan import Reader
-
-MISSING = -1  # as a size: the file is not there
-
-
-@dataclasses.dataclass(frozen=True)
-class Source:
-    """A list of clips and how to read them.
-
-    Attributes:
-      identity: the same for the same source only, wherever the command runs.
-      root: the folder that file names start from, as it was given; None where there are no files.
-      clips: see `clip_table`.
-      attributes: clip, and what the source says of it; None where the records say it themselves (`Facts.attributes`).
-      unnamed: what cannot be a clip.
-      ignored: files that are not audio, counted by extension.
-      reader: for the worker processes.
-    """
-
-    identity: str
-    root: str | None
-    clips: pl.DataFrame
-    attributes: pl.DataFrame | None
-    unnamed: list[tuple[str, Fault]]
-    ignored: dict[str, int]
-    reader: Reader
-
-    def missing(self) -> list[str]:
-        """Clips whose file is not there."""
-        return self.clips.filter(pl.col("size") == MISSING)["clip"].to_list()
+# The beginning of a source's name -> what it is, and its `FindClips`.
+PREFIXES = {
+    "tfds:": ("a TFDS data set", "mu.data.clips.importing.tfds_source:find"),
+    "mirdata:": ("a mirdata data set", "mu.data.clips.importing.mirdata_source:find"),
+}
+FOLDER = ("a folder", "mu.data.clips.importing.folder_source:find")
+TABLE = ("a table", "mu.data.clips.importing.table_source:find")
 
 
-def clip_table(rows: list[tuple[str, int, int]]) -> pl.DataFrame:
-    """clip (the id), size in bytes (`MISSING` where there is no such file), mtime_ns; in order of ids."""
-    schema = {"clip": pl.String, "size": pl.Int64, "mtime_ns": pl.Int64}
-    return pl.DataFrame(sorted(rows), schema=schema, orient="row")
-
-
-def open_source(name: str, **options: Any) -> Source:
-    """Finds the clips of a folder, a table (.csv, .tsv, .parquet), `tfds:NAME[#SPLIT]` or `mirdata:NAME`.
+def open_source(name: str, source: str | None = None, **options: str | int | None) -> AudioSource:
+    """Finds the clips of a source.
 
     Args:
-      name: the source.
-      **options: those that are not None must be ones that the source takes: `root` and `file_column` of a table,
+      name: a folder, a table (.csv, .tsv, .parquet), `tfds:NAME[#SPLIT]`, `mirdata:NAME`, or what `source` takes.
+      source: the path 'package.module:attribute' of a `mu.data.clips.importing.source.FindClips`; None decides by the
+        name.
+      **options: those that are not None must be keyword arguments of the source: `root` and `file_column` of a table,
         `data_dir` and `sample_rate_hz` of TFDS, `data_dir` and `file_column` of mirdata.
 
     Raises:
-      FileNotFoundError, ValueError: nothing there, or options that make no sense; says what to do.
+      FileNotFoundError, ValueError: there is nothing; says what to do.
+      mu.data.options.OptionError: an option that the source does not take, or a `source` that cannot be imported.
     """
-    from mu.data.clips.importing import folder_source, mirdata_source, table_source, tfds_source
-
-    if name.startswith("tfds:"):
-        kind, find, takes = "TFDS data set", tfds_source.find, ("data_dir", "sample_rate_hz")
-    elif name.startswith("mirdata:"):
-        kind, find, takes = "mirdata data set", mirdata_source.find, ("data_dir", "file_column")
-    elif Path(name).is_dir():
-        kind, find, takes = "folder", folder_source.find, ()
-    else:
-        kind, find, takes = "table", table_source.find, ("root", "file_column")
-    given = {option: value for option, value in options.items() if value is not None}
-    for option in given:
+    kind, path = _kind(name) if source is None else (source, source)
+    try:
+        find = pkgutil.resolve_name(path)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise OptionError(
+            f"--source={source} cannot be imported ({error}); it must be package.module:attribute"
+        ) from None
+    takes = inspect.signature(find).parameters
+    options = {option: value for option, value in options.items() if value is not None}
+    for option in options:
         if option not in takes:
-            raise ValueError(f"--{option} means nothing for {name}, a {kind}")
-    return find(name, **given)
+            raise OptionError(f"--{option} means nothing for {name}, {kind}")
+    return find(name, **options)
+
+
+def _kind(name: str) -> tuple[str, str]:
+    for prefix, kind in PREFIXES.items():
+        if name.startswith(prefix):
+            return kind
+    return FOLDER if Path(name).is_dir() else TABLE

@@ -20,7 +20,7 @@ import numpy as np
 
 from mu.audio import io
 from mu.data.clips.importing.scan import Facts, measure, scan_file
-from mu.data.clips.importing.sources import Source, clip_table
+from mu.data.clips.importing.source import AudioSource, clip_table
 from mu.names import nearest
 
 _AUDIO = "tensorflow_datasets.core.features.audio_feature.Audio"
@@ -28,7 +28,7 @@ _TENSOR = "tensorflow_datasets.core.features.tensor_feature.Tensor"
 _FULL_SCALE = 1 << 15  # integers are samples of 16 bits, whatever type they are stored in
 
 
-def find(name: str, data_dir: str | None = None, sample_rate_hz: int | None = None) -> Source:
+def find(name: str, data_dir: str | None = None, sample_rate_hz: int | None = None) -> AudioSource:
     """The records of `tfds:NAME[/CONFIG][:VERSION][#SPLIT]`; the clip 'train/0042' is record 42 of the split 'train'.
 
     Args:
@@ -64,12 +64,12 @@ def find(name: str, data_dir: str | None = None, sample_rate_hz: int | None = No
         for one in splits
         for index in range(sizes[one])
     ]
-    reader = Records(str(folder.resolve()), key, rate)
-    return Source(f"tfds {reader.folder}#{','.join(splits)}", None, clip_table(clips), None, [], {}, reader)
+    reader = TFDSRecords(str(folder.resolve()), key, rate)
+    return AudioSource(f"tfds {reader.folder}#{','.join(splits)}", None, clip_table(clips), None, [], {}, reader)
 
 
 @dataclasses.dataclass(frozen=True)
-class Records:
+class TFDSRecords:
     """Clips that are records of a data set.
 
     Attributes:

@@ -1,4 +1,4 @@
-"""The copy of the clips that is ready for training (see `store`), written shard by shard in parallel, resumable."""
+"""Writes the copy of clips for training (`mu.data.clips.store`), shard by shard in parallel, and resumes."""
 
 import contextlib
 import dataclasses

@@ -1,0 +1,80 @@
+"""Targets of clips: classes, tags and numbers, read from columns of their table."""
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+import polars as pl
+
+from mu.data.logs.attributes import categorical, column_of, multi_hot
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Target:
+    """What a model learns to predict of a clip.
+
+    Attributes:
+      kind: 'class' (one of several), 'tags' (any of several) or 'numbers'.
+      names: of the classes, tags or numbers.
+      values: 'class' int32 [n], -1 where it is not known; else float32 [n, len(names)], NaN where it is not known.
+    """
+
+    kind: Literal["class", "tags", "numbers"]
+    names: tuple[str, ...]
+    values: np.ndarray
+
+    @property
+    def known(self) -> np.ndarray:
+        """bool [n]: whether the clip's class, or all of its tags or numbers, are known."""
+        return np.asarray(self.values >= 0 if self.kind == "class" else np.isfinite(self.values).all(axis=1))
+
+
+def targets_of(
+    table: pl.DataFrame, *, classes: Sequence[str] = (), tags: Sequence[str] = (), numbers: Sequence[str] = ()
+) -> dict[str, Target]:
+    """The targets that the named columns hold.
+
+    Args:
+      table: a row a clip.
+      classes: columns that hold one of several names; each becomes a target.
+      tags: columns that hold lists of names, or names separated by '|'; each becomes a target. The tags of a clip
+        without any are not known.
+      numbers: columns of numbers; together they become the target 'numbers'.
+
+    Raises:
+      ValueError: a column is missing, is named twice, or does not hold what it should; names the column.
+    """
+    names = [*classes, *tags, *(["numbers"] if numbers else [])]
+    if twice := [name for name in names if names.count(name) > 1]:
+        raise ValueError(
+            f"there would be two targets {twice[0]!r}: a column is either of classes or of tags, and 'numbers' is the "
+            "target that the columns of numbers make"
+        )
+    targets = {name: _classes(table, name) for name in classes} | {name: _tags(table, name) for name in tags}
+    return targets | ({"numbers": _numbers(table, numbers)} if numbers else {})
+
+
+def _classes(table: pl.DataFrame, name: str) -> Target:
+    codes, names = categorical(table, name)
+    if len(names) < 2:
+        raise ValueError(f"column {name!r} holds {len(names)} classes; there is nothing to tell apart")
+    return Target("class", names, codes)
+
+
+def _tags(table: pl.DataFrame, name: str) -> Target:
+    values, names = multi_hot(table, name)
+    return Target("tags", names, values)
+
+
+def _numbers(table: pl.DataFrame, names: Sequence[str]) -> Target:
+    columns = []
+    for name in names:
+        values = column_of(table, name)
+        if values.null_count() == len(values):
+            raise ValueError(f"column {name!r} holds no numbers: it is empty")
+        if not values.dtype.is_numeric():
+            wrong = next(value for value in values if value is not None)
+            raise ValueError(f"column {name!r} holds {values.dtype} such as {wrong!r}; numbers are needed")
+        columns.append(values.cast(pl.Float32).fill_null(float("nan")).to_numpy())
+    return Target("numbers", tuple(names), np.stack(columns, axis=1))
