@@ -1,6 +1,7 @@
 """Files that appear whole or not at all, JSON that every reader accepts, and locks between processes."""
 
 import contextlib
+import hashlib
 import json
 import math
 import os
@@ -43,6 +44,12 @@ def write_json(path: str | os.PathLike[str], value: Any) -> None:
 def read_json(path: str | os.PathLike[str]) -> Any:
     """The value in a JSON file."""
     return json.loads(Path(path).read_text(encoding="utf-8"))
+
+
+def hash_file(path: str | os.PathLike[str]) -> str:
+    """sha256 of a file's bytes, hexadecimal."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _finite(value: Any) -> Any:

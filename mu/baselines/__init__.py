@@ -1,1 +1,0 @@
-"""Recommenders without gradients: `fit(log)` and `scores(users, histories)`."""

@@ -16,7 +16,7 @@ any library, order or shard, on the same kind of machine with the same versions.
 was killed, tries faulty files once more, and embeds only what is new.
 
 output:
-  embeddings.npy      float32 [n, D], to be memory-mapped; `mu.embedding.load(DIR)` opens it all
+  embeddings.npy      float32 [n, D], to be memory-mapped; `mu.embedding.table:load` opens it all
   embeddings.parquet  row, content_hash, clip, duration_s
   faults.jsonl        files that are gone, changed since they were imported, or cannot be decoded
   card.json           the encoder and its hash, the library, the licence, versions
@@ -69,8 +69,8 @@ def _parser() -> argparse.ArgumentParser:
     add("--output", metavar="DIR", help="the folder to make or to bring up to date")
     add("--root", metavar="DIR", help="where the library's files lie, if they have moved since")
     add("--licence", metavar="TEXT", help="the recordings' terms, for card.json")
-    add("--shard", metavar="I/N", help="only the I-th of N shares, from 0")
-    add("--merge", metavar="DIR", help="make the whole of shards that are finished")
+    add("--shard", metavar="I/N", help="only the I-th of N shards, from 0")
+    add("--merge", metavar="DIR", help="put the embeddings together from finished shards")
     add("--on_error", choices=("skip", "stop"), help="stop: end at the first file with a fault (default: skip)")
     return parser
 
@@ -86,7 +86,7 @@ def _embed(arguments: argparse.Namespace, shard: tuple[int, int]) -> None:
     """Runs with a progress bar and says what was done."""
     from mu.console import Progress
     from mu.embedding.run import embed
-    from mu.embedding.shares import share_of
+    from mu.embedding.shards import shard_of
 
     began = time.monotonic()
     with Progress() as progress:
@@ -109,7 +109,7 @@ def _embed(arguments: argparse.Namespace, shard: tuple[int, int]) -> None:
         print(f"  and {len(report.faults) - 10:,} more: see faults.jsonl")
     if report.missing:
         of = shard[1]
-        others = sorted({share_of(key, of) for key in report.missing})
+        others = sorted({shard_of(key, of) for key in report.missing})
         print(
             f"{len(report.missing):,} recordings belong to shards that are not finished "
             f"({', '.join(f'{other}/{of}' for other in others)}); the last of them makes the whole"

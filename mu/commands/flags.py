@@ -39,4 +39,7 @@ def _reader(hint: Any) -> Callable[[str], Any]:
     """The function from the text of a flag to its value."""
     if typing.get_origin(hint) is tuple:
         return lambda text: tuple(filter(None, text.split(",")))
-    return hint if hint in (int, float) else str
+    for number in (int, float):
+        if hint in (number, number | None):
+            return number
+    return str

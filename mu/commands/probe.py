@@ -75,7 +75,7 @@ def probe(arguments: argparse.Namespace) -> None:
     from mu.baselines.linear import chosen_linear
     from mu.console import Progress
     from mu.data.clips.clips import whole_column
-    from mu.embedding import load
+    from mu.embedding.table import load
     from mu.evals.folds import mean_summary
     from mu.evals.probes import crossvalidated
     from mu.evals.protocols import probes

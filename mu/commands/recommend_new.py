@@ -87,7 +87,8 @@ def vector_of_file(encoder: Encoder, file: str | os.PathLike[str]) -> np.ndarray
     """
     from mu.audio import io
     from mu.data.crops import cut, tile_starts
-    from mu.inference.pooling import Fault, Tiles, clip_vectors
+    from mu.data.faults import Fault
+    from mu.inference.pooling import Tiles, clip_vectors
 
     sound, _ = io.read(Path(file), sample_rate_hz=encoder.sample_rate_hz)
     if not len(sound):

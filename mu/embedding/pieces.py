@@ -13,10 +13,11 @@ import polars as pl
 
 from mu.audio import io
 from mu.data.clips.clips import Clips, audio_root, load
-from mu.data.clips.importing.scan import hash_file
 from mu.data.clips.store import open_store
 from mu.data.crops import cut, tile_starts
-from mu.inference.pooling import Fault, Tiles
+from mu.data.faults import Fault
+from mu.files import hash_file
+from mu.inference.pooling import Tiles
 
 # A recording is read in pieces of so many seconds: memory does not depend on how long it is.
 PIECE_S = 300.0

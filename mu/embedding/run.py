@@ -1,8 +1,7 @@
-"""The embedding of a library, read top to bottom."""
+"""Embeds the recordings of a library with the encoder of a run."""
 
 import contextlib
 import dataclasses
-import json
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -13,13 +12,14 @@ import polars as pl
 import soundfile
 
 from mu import __version__
-from mu.embedding import shares
+from mu.data.faults import LEDGER, Fault, ledger_text
+from mu.embedding import shards
 from mu.embedding.encoder import of_run
 from mu.embedding.pieces import open_library, pieces
-from mu.embedding.records import Records
-from mu.embedding.table import LEDGER, SHARDS, Embeddings, ledger_text, load
-from mu.files import write_whole
-from mu.inference.pooling import Fault, clip_vectors
+from mu.embedding.table import SHARDS, Embeddings, load
+from mu.embedding.vector_file import VectorFile
+from mu.files import read_json, write_whole
+from mu.inference.pooling import clip_vectors
 from mu.training.provenance import version
 from mu_kernels.threads import available_cpus
 
@@ -30,15 +30,15 @@ TERMS = (
 
 
 @dataclasses.dataclass(frozen=True)
-class Report:
-    """What a call did.
+class EmbeddingReport:
+    """Counts of a call of `embed`.
 
     Attributes:
       new: recordings that it embedded.
-      known: recordings of its share that had been embedded before.
+      known: recordings of its shard that had been embedded before.
       hours: of audio that it embedded.
-      faults: the ledger's entries of its share.
-      missing: content hashes that other shares still have to embed; none when the whole is made.
+      faults: the ledger's entries of its shard.
+      missing: content hashes that other shards still have to embed; none when the embeddings are complete.
     """
 
     new: int
@@ -58,36 +58,36 @@ def embed(
     licence: str | None = None,
     on_error: str = "skip",
     progress: Callable[[int, int, str], None] = lambda done, total, note: None,
-) -> Report:
+) -> EmbeddingReport:
     """Embeds the clips of a library with the encoder of a run, into the folder `output` (see `table`).
 
     A recording's vector depends on its bytes and the encoder alone: on one kind of machine with the same versions, the
-    same file gives the same bits in any library, order or share. What `output` holds already is not computed again. A
-    call that was killed goes on where it was; what is done of a share lies in `output/shards`, and whoever finishes the
-    last share makes the whole.
+    same file gives the same bits in any library, order or shard. Vectors that `output` holds are not computed again. A
+    call that was killed goes on where it was. The vectors of a shard lie in `output/shards`; the process that finishes
+    the last shard puts the embeddings together.
 
     Args:
       run: a run of `mu train` on audio.
       library: the folder that `mu import-audio` wrote.
       output: the folder to make, or to bring up to date.
-      shard: (i, n): the i-th of n shares, from 0; a recording's content hash says which share it belongs to.
+      shard: (i, n): the i-th of n shards, from 0; the content hash of a recording decides its shard.
       root: where the library's files lie, if they have moved since.
       licence: a note on the recordings' terms; None keeps the one that is there.
       on_error: 'skip' enters bad files in the ledger; 'stop' ends at the first.
-      progress: is told how much of how much is done, and a note.
+      progress: called with how much of how much is done, and a note.
 
     Raises:
       FileNotFoundError: no such run or library, or its audio is gone.
-      FileExistsError: `output` holds something else, or another process works on this share.
+      FileExistsError: `output` holds something else, or another process works on this shard.
       ValueError: arguments that make no sense, no clip that could be embedded, or with 'stop' a bad file.
     """
     number, of = shard
     if not 0 <= number < of:
-        raise ValueError(f"shard is {number}/{of}; shares are counted from 0 to one less than there are")
+        raise ValueError(f"shard is {number}/{of}; shards are counted from 0 to one less than there are")
     if on_error not in ("skip", "stop"):
         raise ValueError(f"on_error is {on_error!r}; it must be 'skip' or 'stop'")
     folder = Path(output)
-    shares.refuse_something_else(folder)
+    shards.check_output(folder)
     encoder, about = of_run(run)
     clips = open_library(library, encoder.sample_rate_hz, root)
     plan = {
@@ -101,26 +101,26 @@ def embed(
     }
     work = folder / SHARDS / f"{number}-of-{of}"
     with contextlib.ExitStack() as stack:
-        with shares.claimed(folder):
-            shares.begin(folder, plan, clips.table)
-            # Open from here on: a process that finishes meanwhile sees that this share is at work.
-            records = stack.enter_context(Records(work / shares.RECORDS, encoder.dim))
-            known = shares.known(folder, encoder.dim)
-        (work / LEDGER).unlink(missing_ok=True)  # what was wrong is tried again
-        share = clips.table.with_row_index("at").unique("content_hash", keep="first", maintain_order=True)
-        ours = [shares.share_of(key, of) == number for key in share["content_hash"]]
-        share = share.filter(pl.Series(ours, dtype=pl.Boolean))
-        todo = share.join(known.places, on="content_hash", how="anti", maintain_order="left")["at"].to_list()
-        n_known, new, seconds = len(share) - len(todo), 0, 0.0
+        with shards.locked(folder):
+            shards.write_plan(folder, plan, clips.table)
+            # Open from here on: a process that finishes meanwhile sees that this shard is open.
+            vector_file = stack.enter_context(VectorFile(work / shards.VECTOR_FILE, encoder.dim))
+            stored = shards.stored_vectors(folder, encoder.dim)
+        (work / LEDGER).unlink(missing_ok=True)  # faulty recordings are tried again
+        recordings = clips.table.with_row_index("at").unique("content_hash", keep="first", maintain_order=True)
+        ours = [shards.shard_of(key, of) == number for key in recordings["content_hash"]]
+        recordings = recordings.filter(pl.Series(ours, dtype=pl.Boolean))
+        todo = recordings.join(stored.places, on="content_hash", how="anti", maintain_order="left")["at"].to_list()
+        n_known, new, seconds = len(recordings) - len(todo), 0, 0.0
         faults: list[dict[str, str]] = []
-        progress(n_known, len(share), "")
+        progress(n_known, len(recordings), "")
 
         read = pieces(clips, todo, encoder.tile_samples, available_cpus())
         with contextlib.closing(read):
             for row, answer in clip_vectors(encoder.vectors, read):
                 clip, content_hash = clips.table["clip"][row], clips.table["content_hash"][row]
                 if not isinstance(answer, Fault):
-                    records.append(content_hash, answer)
+                    vector_file.append(content_hash, answer)
                     new, seconds = new + 1, seconds + clips.table["duration_s"][row]
                 elif on_error == "stop":
                     raise ValueError(
@@ -130,27 +130,27 @@ def embed(
                 else:
                     entry = {"file": clip, **answer._asdict(), "done": "left out", "content_hash": content_hash}
                     faults.append(entry)
-                progress(n_known + new + len(faults), len(share), f"{len(faults):,} with faults" if faults else "")
+                progress(n_known + new + len(faults), len(recordings), f"{len(faults):,} with faults" if faults else "")
         if faults:
             write_whole(work / LEDGER, ledger_text(faults))
-    return Report(new, n_known, seconds / 3600, tuple(faults), shares.finish(folder, clips.table))
+    return EmbeddingReport(new, n_known, seconds / 3600, tuple(faults), shards.finish(folder, clips.table))
 
 
 def merge(output: str | os.PathLike[str]) -> Embeddings:
-    """Makes the whole of shares that are all finished, where the last of them did not see the others.
+    """Puts the embeddings together from finished shards, where the process of the last one did not see the others.
 
     Raises:
       FileNotFoundError: there is nothing to merge, or the library is gone.
       ValueError: some recordings have not been embedded; says how many, and what to do.
     """
     folder = Path(output)
-    if not (folder / SHARDS / shares.PLAN).is_file():
+    if not (folder / SHARDS / shards.PLAN).is_file():
         return load(folder)
-    plan = json.loads((folder / SHARDS / shares.PLAN).read_text(encoding="utf-8"))
+    plan = read_json(folder / SHARDS / shards.PLAN)
     library = folder / plan["library_from_here"]
     if not (library / "clips.parquet").is_file():
         raise FileNotFoundError(f"the library is no longer at {library}, and it says which clips there must be")
-    if missing := shares.finish(folder, pl.read_parquet(library / "clips.parquet")):
+    if missing := shards.finish(folder, pl.read_parquet(library / "clips.parquet")):
         raise ValueError(
             f"{len(missing):,} recordings have not been embedded, the first has the content hash {missing[0]}: "
             f"run the missing shards, or `mu embed {plan['encoder']['run']} {plan['library']} --output={folder}`"
@@ -159,7 +159,7 @@ def merge(output: str | os.PathLike[str]) -> Embeddings:
 
 
 def made_with() -> dict[str, Any]:
-    """Versions and device: other ones may round otherwise."""
+    """Versions and device, since others may round otherwise."""
     return {
         "mu": __version__,
         **{name: version(name) for name in ("jax", "jaxlib", "numpy", "soxr")},

@@ -2,7 +2,6 @@
 
 import dataclasses
 import functools
-import json
 import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -11,23 +10,24 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from mu.files import write_json
+from mu.data.faults import LEDGER, ledger_text, read_ledger
+from mu.files import read_json, write_json
 
 FORMAT_VERSION = 1
-VECTORS, TABLE, LEDGER, CARD = "embeddings.npy", "embeddings.parquet", "faults.jsonl", "card.json"
-# What is not finished lies here.
+VECTORS, TABLE, CARD = "embeddings.npy", "embeddings.parquet", "card.json"
+# Unfinished shards.
 SHARDS = "shards"
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Embeddings:
-    """What `mu embed` wrote.
+    """Embeddings of the recordings of a library, from the folder that `mu embed` wrote.
 
     Attributes:
-      vectors: float32 [n, D], memory-mapped; one of each content.
+      vectors: float32 [n, D], memory-mapped; one for each content hash.
       table: row (of `vectors`), content_hash, clip, duration_s; a row for each clip of the library, in its order.
         Clips with equal content share a vector.
-      faults: file, fault, reason, done, content_hash of the clips that have none.
+      faults: file, fault, reason, done, content_hash of the clips without a vector.
       card: encoder, library, licence, versions.
     """
 
@@ -44,11 +44,11 @@ class Embeddings:
         return dict(zip(self.table["content_hash"], self.table["row"], strict=True))
 
     def rows(self, content_hashes: Iterable[str]) -> np.ndarray:
-        """int64: where the vectors of these contents are; -1 for a content that has none."""
+        """int64 [n]: the rows of `vectors` for these content hashes; -1 where there is none."""
         return np.array([self._places.get(key, -1) for key in content_hashes], np.int64)
 
     def of(self, content_hashes: Sequence[str]) -> np.ndarray:
-        """float32 [n, D]: the vectors of these contents.
+        """float32 [n, D]: the vectors of these content hashes.
 
         Raises:
           ValueError: some have none; says how many, and which is the first.
@@ -74,7 +74,7 @@ def load(folder: str | os.PathLike[str]) -> Embeddings:
         if (folder / SHARDS).is_dir() or _part(folder, CARD).is_file():
             raise FileNotFoundError(f"{folder} is not finished: give the same `mu embed` again, and it goes on")
         raise FileNotFoundError(f"no embeddings at {folder} ({CARD} is missing); make them with `mu embed`")
-    card = json.loads((folder / CARD).read_text(encoding="utf-8"))
+    card = read_json(folder / CARD)
     if card.get("format_version") != FORMAT_VERSION or "encoder" not in card:
         raise ValueError(f"{folder / CARD} does not describe embeddings of format {FORMAT_VERSION}")
     vectors, table = np.load(folder / VECTORS, mmap_mode="r"), pl.read_parquet(folder / TABLE)
@@ -86,18 +86,6 @@ def load(folder: str | os.PathLike[str]) -> Embeddings:
     return Embeddings(vectors, table, read_ledger(folder / LEDGER), card)
 
 
-def read_ledger(path: Path) -> tuple[dict[str, str], ...]:
-    """The faults in a file; none where there is no file."""
-    if not path.is_file():
-        return ()
-    return tuple(json.loads(line) for line in path.read_text(encoding="utf-8").splitlines())
-
-
-def ledger_text(faults: Iterable[dict[str, str]]) -> str:
-    """A line a fault."""
-    return "".join(json.dumps(fault, ensure_ascii=False) + "\n" for fault in faults)
-
-
 def write(
     folder: Path,
     vectors: Iterable[np.ndarray],
@@ -106,12 +94,12 @@ def write(
     faults: Sequence[dict[str, str]],
     card: dict[str, Any],
 ) -> None:
-    """Replaces what the folder holds, all of it or nothing, whenever the process is killed.
+    """Replaces the embeddings in a folder, all of them or nothing, whenever the process is killed.
 
-    Everything is written under names of its own; the new card comes last, and with it `settle` can finish the work.
+    All files are written under temporary names, the new card last. Once it is there, `settle` can finish the work.
 
     Args:
-      folder: is there.
+      folder: exists.
       vectors: float32 [k, D] each, [n, D] together.
       shape: (n, D).
       table, faults, card: see `Embeddings`.
@@ -130,7 +118,7 @@ def write(
 
 
 def settle(folder: Path) -> None:
-    """Puts what `write` had ready, card and all, in its place; parts without a card are no loss."""
+    """Moves the files of a `write` that had finished, card and all, to their names; files without a card are left."""
     if _part(folder, CARD).is_file():
         (folder / CARD).unlink(missing_ok=True)
         for name in (VECTORS, TABLE, LEDGER, CARD):

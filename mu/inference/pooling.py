@@ -2,23 +2,16 @@
 
 import dataclasses
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import NamedTuple
 
 import numpy as np
 
 from mu.data.crops import CropReader, Waveforms, tile_starts
+from mu.data.faults import Fault
 
 # Tiles at once. Every call has this shape: another one would be another program, with other roundings.
 TILES = 32
 Encode = Callable[[np.ndarray, np.ndarray], np.ndarray]
 """(audio float32 [n, N], samples int32 [n]) of up to so many tiles as there may be at once -> float32 [n, D]."""
-
-
-class Fault(NamedTuple):
-    """Why a recording has no vector."""
-
-    fault: str
-    reason: str
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -11,7 +11,8 @@ from flax import nnx
 
 from mu.data.batches.listening import ListeningBatches
 from mu.data.crops import CropReader
-from mu.inference.pooling import TILES, Fault, clip_vectors, read_tiles
+from mu.data.faults import Fault
+from mu.inference.pooling import TILES, clip_vectors, read_tiles
 from mu.inference.recommender import BLOCK
 
 FRESH_DAYS = 7.0

@@ -18,16 +18,16 @@ import polars as pl
 import pytest
 from flax import nnx
 
-import mu.embedding
 from mu.commands.embed import main
 from mu.data.clips import clips as clip_tables
 from mu.data.clips.importing.options import AudioImportOptions
 from mu.data.clips.importing.run import import_audio
+from mu.data.faults import LEDGER, Fault, ledger_text
 from mu.embedding import encoder as encoders
-from mu.embedding import pieces, records, shares, table
+from mu.embedding import pieces, shards, table, vector_file
 from mu.embedding.run import embed, merge
 from mu.files import write_whole
-from mu.inference.pooling import TILES, Fault, Tiles, clip_vectors
+from mu.inference.pooling import TILES, Tiles, clip_vectors
 from mu.models.factorization import Factorization
 from mu.run.restore import restore
 from tests.helpers.audio_clips import tiny_audio_config
@@ -118,7 +118,7 @@ def test_what_is_kept_is_what_the_run_says_of_whole_clips(run, original, whole):
     setup, state, step = restored.run, restored.state, restored.step
     clips = clip_tables.load(original, sample_rate_hz=4000)
     expected = setup.evaluation.predictions(state, clips)["clip"]
-    found = mu.embedding.load(whole)
+    found = table.load(whole)
     np.testing.assert_allclose(found.vectors, expected, rtol=1e-3, atol=1e-3)
     assert found.vectors.dtype == np.float32 and isinstance(found.vectors, np.memmap)
     assert found.table.columns == ["row", "content_hash", "clip", "duration_s"]
@@ -140,7 +140,7 @@ def test_the_same_file_gives_the_same_bytes_in_another_library(run, original, wh
         shutil.copy(original.parent / "audio" / name, tmp_path / "audio" / new)
     other = imported(tmp_path, {"p": 1.2, "q": 0.7}, store=True, store_rate_hz=4000)
     embed(run, other, tmp_path / "embeddings")
-    one, two = mu.embedding.load(whole), mu.embedding.load(tmp_path / "embeddings")
+    one, two = table.load(whole), table.load(tmp_path / "embeddings")
     shared = set(one.table["content_hash"]) & set(two.table["content_hash"])
     assert len(shared) == 3 and len(two) == 5
     assert one.of(sorted(shared)).tobytes() == two.of(sorted(shared)).tobytes()
@@ -154,15 +154,15 @@ def test_clips_that_never_were_files_are_read_from_the_store(run, original, whol
     (library / "card.json").write_text(json.dumps(card | {"root": None, "root_from_here": None}))
     shutil.rmtree(tmp_path / "audio")
     embed(run, library, tmp_path / "embeddings")
-    found = mu.embedding.load(tmp_path / "embeddings")
-    np.testing.assert_allclose(found.vectors, mu.embedding.load(whole).vectors[:2], rtol=0.02, atol=0.02)
+    found = table.load(tmp_path / "embeddings")
+    np.testing.assert_allclose(found.vectors, table.load(whole).vectors[:2], rtol=0.02, atol=0.02)
 
 
 def test_clips_of_equal_content_share_a_vector(run, tmp_path):
     write(tmp_path / "audio" / "z.wav", sound(0.6, RATE_HZ, seed=ord("a")), RATE_HZ)
     library = imported(tmp_path, {"a": 0.6, "b": 0.4}, keep=("duplicate",))
     embed(run, library, tmp_path / "embeddings")
-    found = mu.embedding.load(tmp_path / "embeddings")
+    found = table.load(tmp_path / "embeddings")
     assert len(found) == 2 and found.table["clip"].to_list() == ["a.wav", "b.wav", "z.wav"]
     assert found.table["row"].to_list() == [0, 1, 0]
     twice = found.table["content_hash"].to_list()
@@ -172,13 +172,13 @@ def test_clips_of_equal_content_share_a_vector(run, tmp_path):
 @pytest.mark.parametrize("order", [(0, 1, 2), (2, 0, 1)])
 def test_shards_make_the_same_whole(run, original, whole, tmp_path, order):
     output = whole.parent / f"sharded{order[0]}"  # as far from the library as the other
-    share = {key: shares.share_of(key, 3) for key in mu.embedding.load(whole).table["content_hash"]}
+    share = {key: shards.shard_of(key, 3) for key in table.load(whole).table["content_hash"]}
     for done, number in enumerate(order):
         report = embed(run, original, output, shard=(number, 3), licence="made for a test")
         assert set(report.missing) == {key for key in share if share[key] in order[done + 1 :]}
         if report.missing:
             with pytest.raises(FileNotFoundError, match="not finished"):
-                mu.embedding.load(output)
+                table.load(output)
             with pytest.raises(ValueError, match=r"recordings have not been embedded.*run the missing shards"):
                 merge(output)
     assert content(output) == content(whole) and len(merge(output)) == 7  # nothing is left to merge
@@ -188,7 +188,7 @@ def test_merging_by_hand_makes_the_same_whole(run, original, whole, monkeypatch)
     """Where the last shard did not see the others; and shards may be divided in different ways."""
     output = whole.parent / "merged"
     with monkeypatch.context() as patch:
-        patch.setattr(shares, "finish", lambda *given: ("unseen",))
+        patch.setattr(shards, "finish", lambda *given: ("unseen",))
         for shard in ((0, 2), (2, 3), (0, 3), (1, 2)):
             embed(run, original, output, shard=shard, licence="made for a test")
     assert len(merge(output)) == 7
@@ -210,11 +210,11 @@ def stop_after(n):
 def test_what_is_stopped_goes_on_and_nothing_shows_it(run, original, whole):
     output = whole.parent / "stopped"
     work = output / "shards" / "0-of-1" / "records.bin"
-    size = records.record_type(144).itemsize
+    size = vector_file.record_type(144).itemsize
     for n in (2, 3, 5):
         with pytest.raises(Stopped):
             embed(run, original, output, licence="made for a test", progress=stop_after(n))
-        assert len(records.read_records(work, 144)) == n
+        assert len(vector_file.read_vectors(work, 144)) == n
         with open(work, "ab") as file:  # half a record, and then whole ones of noise
             file.write(bytes(3 * size - 100) if n == 2 else os.urandom(2 * size + 17))
     report = embed(run, original, output, licence="made for a test")
@@ -227,8 +227,8 @@ def test_a_killed_process_goes_on_and_nothing_shows_it(run, original, whole):
     output = whole.parent / "killed"
     code = (
         "import os, signal, sys\n"
-        "from mu.embedding import records, run\n"
-        "records.FLUSH_EVERY_S = -1.0\n"
+        "from mu.embedding import run, vector_file\n"
+        "vector_file.FLUSH_EVERY_S = -1.0\n"
         "def progress(done, total, note):\n"
         "    if done == 4:\n"
         "        os.kill(os.getpid(), signal.SIGKILL)\n"
@@ -236,7 +236,7 @@ def test_a_killed_process_goes_on_and_nothing_shows_it(run, original, whole):
     )
     done = subprocess.run([sys.executable, "-c", code, run, original, output], env=environment(), check=False)
     assert done.returncode == -signal.SIGKILL
-    assert len(records.read_records(output / "shards" / "0-of-1" / "records.bin", 144)) == 4
+    assert len(vector_file.read_vectors(output / "shards" / "0-of-1" / "records.bin", 144)) == 4
     report = embed(run, original, output, licence="made for a test")
     assert (report.new, report.known) == (3, 4)
     assert content(output) == content(whole)
@@ -252,23 +252,23 @@ def test_a_kill_between_the_files_of_the_whole_costs_nothing(run, library, tmp_p
     assert not (output / "card.json").exists() and (output / "card.json.part").exists()
     os.replace(output / "embeddings.npy.part", output / "embeddings.npy")
     with pytest.raises(FileNotFoundError, match="not finished"):
-        mu.embedding.load(output)
+        table.load(output)
     assert embed(run, library, output).new == 0
-    assert len(mu.embedding.load(output)) == 7 and not list(output.glob("*.part"))
+    assert len(table.load(output)) == 7 and not list(output.glob("*.part"))
 
 
 def test_a_library_that_grew_costs_only_what_is_new(run, tmp_path):
     library, output = imported(tmp_path, SECONDS), tmp_path / "embeddings"
     embed(run, library, output, licence="all mine")
-    before = mu.embedding.load(output)
+    before = table.load(output)
     kept = {key: before.of([key]).tobytes() for key in before.table["content_hash"]}
     first = content(output)
     report = embed(run, library, output)
     assert (report.new, report.known) == (0, 7) and content(output) == first  # the licence stays too
     (library.parent / "audio" / "f.wav").unlink()
     imported(library.parent, {"0": 0.8})
-    assert (embed(run, library, output).new, len(mu.embedding.load(output))) == (1, 7)
-    after = mu.embedding.load(output)
+    assert (embed(run, library, output).new, len(table.load(output))) == (1, 7)
+    after = table.load(output)
     assert after.table["clip"].to_list() == ["0.wav", "a.wav", "b.wav", "c.flac", "d.wav", "e.wav", "g.wav"]
     same = [key for key in after.table["content_hash"] if key in kept]
     assert len(same) == 6 and all(after.of([key]).tobytes() == kept[key] for key in same)
@@ -296,13 +296,13 @@ def test_faulty_files_are_named_and_left_out_and_may_be_mended(run, library, tmp
         ("b.wav", "changed"),
         ("c.flac", "undecodable"),
     ]
-    found = mu.embedding.load(output)
+    found = table.load(output)
     assert found.faults == report.faults and found.card["faults"] == 3
     assert found.table["clip"].to_list() == ["d.wav", "e.wav", "f.wav", "g.wav"]
     assert found.rows([fault["content_hash"] for fault in found.faults]).tolist() == [-1, -1, -1]
     (audio / "b.wav").write_bytes(good)
-    report = embed(run, library, output, shard=(shares.share_of(found.faults[1]["content_hash"], 5), 5))
-    assert report.new == 1 and "b.wav" in mu.embedding.load(output).table["clip"]
+    report = embed(run, library, output, shard=(shards.shard_of(found.faults[1]["content_hash"], 5), 5))
+    assert report.new == 1 and "b.wav" in table.load(output).table["clip"]
 
 
 def test_a_library_of_faulty_files_alone_is_refused(run, library, tmp_path):
@@ -339,7 +339,7 @@ def test_what_is_there_is_not_spoilt(run, library, original, tmp_path, monkeypat
         other["noise_vector"] = [100.0] * 8
         with pytest.raises(FileExistsError, match="the code that computes them has changed"):
             embed(run, library, output)
-    busy = records.Records(output / "shards" / "0-of-2" / "records.bin", 144)
+    busy = vector_file.VectorFile(output / "shards" / "0-of-2" / "records.bin", 144)
     with busy, pytest.raises(FileExistsError, match="0-of-2 is being written by another process"):
         embed(run, library, output, shard=(0, 2))
     with pytest.raises(FileExistsError, match="half-finished embeddings of another library"):
@@ -444,17 +444,17 @@ def test_a_fault_in_a_later_piece_is_the_clips_fault(run, original, monkeypatch)
 def test_records_that_are_not_theirs_are_not_believed(tmp_path):
     path = tmp_path / "0-of-1" / "records.bin"
     vectors = np.arange(12, dtype=np.float32).reshape(4, 3)
-    with records.Records(path, 3) as file:
+    with vector_file.VectorFile(path, 3) as file:
         for number, vector in enumerate(vectors):
             file.append(f"{number:064x}", vector)
-    np.testing.assert_array_equal(records.read_records(path, 3)["vector"], vectors)
+    np.testing.assert_array_equal(vector_file.read_vectors(path, 3)["vector"], vectors)
     content = bytearray(path.read_bytes())
-    content[records.record_type(3).itemsize * 2 + 70] ^= 1  # a bit of the third
+    content[vector_file.record_type(3).itemsize * 2 + 70] ^= 1  # a bit of the third
     path.write_bytes(content)
-    assert len(records.read_records(path, 3)) == 2
-    with records.Records(path, 3) as file:
+    assert len(vector_file.read_vectors(path, 3)) == 2
+    with vector_file.VectorFile(path, 3) as file:
         file.append("f" * 64, vectors[0])
-    assert records.read_records(path, 3)["content_hash"].tolist()[2] == b"f" * 64
+    assert vector_file.read_vectors(path, 3)["content_hash"].tolist()[2] == b"f" * 64
 
 
 def test_shares_that_end_at_once_make_one_whole(tmp_path, monkeypatch):
@@ -463,22 +463,22 @@ def test_shares_that_end_at_once_make_one_whole(tmp_path, monkeypatch):
     keys = [hashlib.sha256(bytes([number % 256, number // 256])).hexdigest() for number in range(n)]
     clips = pl.DataFrame({"clip": keys, "content_hash": keys, "duration_s": 1.0})
     written = []
-    real = shares.write
-    monkeypatch.setattr(shares, "write", lambda folder, *rest: (written.append(folder), real(folder, *rest)))
+    real = shards.write
+    monkeypatch.setattr(shards, "write", lambda folder, *rest: (written.append(folder), real(folder, *rest)))
 
     def work(number):
-        with shares.claimed(tmp_path):
-            shares.begin(tmp_path, dict(PLAN), clips)
-        with records.Records(tmp_path / "shards" / f"{number}-of-{of}" / shares.RECORDS, 3) as file:
+        with shards.locked(tmp_path):
+            shards.write_plan(tmp_path, dict(PLAN), clips)
+        with vector_file.VectorFile(tmp_path / "shards" / f"{number}-of-{of}" / shards.VECTOR_FILE, 3) as file:
             for key in keys:
-                if shares.share_of(key, of) == number:
+                if shards.shard_of(key, of) == number:
                     file.append(key, np.full(3, keys.index(key), np.float32))
-        return shares.finish(tmp_path, clips)
+        return shards.finish(tmp_path, clips)
 
     with ThreadPoolExecutor(of) as pool:
         missing = [*pool.map(work, range(of))]
     assert len(written) == 1 and () in missing and not (tmp_path / "shards").exists()
-    found = mu.embedding.load(tmp_path)
+    found = table.load(tmp_path)
     np.testing.assert_array_equal(found.vectors[:, 0], np.arange(n))
     assert found.table["content_hash"].to_list() == keys and found.card["made_with"] == [{"mu": "0"}]
 
@@ -490,9 +490,9 @@ def test_a_mended_recording_that_is_being_embedded_is_waited_for(tmp_path):
 
     @contextlib.contextmanager
     def at_work(number, of):
-        with shares.claimed(tmp_path):
-            shares.begin(tmp_path, dict(PLAN), clips)
-            file = records.Records(tmp_path / "shards" / f"{number}-of-{of}" / shares.RECORDS, 3)
+        with shards.locked(tmp_path):
+            shards.write_plan(tmp_path, dict(PLAN), clips)
+            file = vector_file.VectorFile(tmp_path / "shards" / f"{number}-of-{of}" / shards.VECTOR_FILE, 3)
         with file:
             yield file
 
@@ -500,28 +500,28 @@ def test_a_mended_recording_that_is_being_embedded_is_waited_for(tmp_path):
         for key in keys[:3]:
             file.append(key, np.ones(3))
     fault = {"file": "d", "fault": "missing", "reason": "x", "done": "left out", "content_hash": keys[3]}
-    write_whole(tmp_path / "shards" / "0-of-1" / table.LEDGER, table.ledger_text([fault]))
-    assert shares.finish(tmp_path, clips) == () and len(mu.embedding.load(tmp_path)) == 3
+    write_whole(tmp_path / "shards" / "0-of-1" / LEDGER, ledger_text([fault]))
+    assert shards.finish(tmp_path, clips) == () and len(table.load(tmp_path)) == 3
     with at_work(1, 2) as file:  # d is there again, and its share has begun
         with at_work(0, 2):
             pass
-        assert shares.finish(tmp_path, clips) == (keys[3],)
+        assert shards.finish(tmp_path, clips) == (keys[3],)
         file.append(keys[3], np.ones(3))
-    assert shares.finish(tmp_path, clips) == ()
-    found = mu.embedding.load(tmp_path)
+    assert shards.finish(tmp_path, clips) == ()
+    found = table.load(tmp_path)
     assert len(found) == 4 and found.faults == () and not (tmp_path / "shards").exists()
 
 
 def test_a_share_is_taken_before_anybody_can_finish_without_it(run, original, tmp_path, monkeypatch):
     """From the moment that it is known what is there, others see this process at work."""
     seen = []
-    known = shares.known
+    known = shards.stored_vectors
 
     def looked(folder, dim):
-        seen.append(shares._shares_at_work(folder))
+        seen.append(shards._open_shards(folder))
         return known(folder, dim)
 
-    monkeypatch.setattr(shares, "known", looked)
+    monkeypatch.setattr(shards, "stored_vectors", looked)
     embed(run, original, tmp_path / "embeddings", shard=(1, 3))
     assert seen[0] == [(1, 3)] and seen[1] == []  # at the beginning, and in `finish`
 
@@ -543,19 +543,19 @@ def test_a_library_and_an_output_behind_links(run, library, tmp_path, monkeypatc
     (tmp_path / "far" / "away").mkdir(parents=True)
     os.symlink(tmp_path / "far" / "away", tmp_path / "link")
     with monkeypatch.context() as patch:
-        patch.setattr(shares, "finish", lambda *given: ("unseen",))
+        patch.setattr(shards, "finish", lambda *given: ("unseen",))
         embed(run, library, tmp_path / "link" / "embeddings")
     assert len(merge(tmp_path / "link" / "embeddings")) == 7
 
 
 def test_looking_up_what_is_not_there(whole):
-    found = mu.embedding.load(whole)
+    found = table.load(whole)
     keys = found.table["content_hash"].to_list()
     assert found.rows([keys[2], "0" * 64, keys[0]]).tolist() == [2, -1, 0]
     with pytest.raises(ValueError, match=f"1 of 2 recordings have no embedding.*{'0' * 64}"):
         found.of([keys[2], "0" * 64])
     with pytest.raises(FileNotFoundError, match="make them with `mu embed`"):
-        mu.embedding.load(whole / "nowhere")
+        table.load(whole / "nowhere")
 
 
 def test_the_command(run, library, tmp_path, capsys):

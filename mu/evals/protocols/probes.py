@@ -14,7 +14,7 @@ from mu.baselines.mlp import chosen_mlp
 from mu.data.clips import clips as clip_tables
 from mu.data.clips.clips import Clips
 from mu.data.clips.folds import by_hash
-from mu.embedding import Embeddings
+from mu.embedding.table import Embeddings
 from mu.evals.probes import Learn
 
 # How many clips without an embedding are named.

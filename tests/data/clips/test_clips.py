@@ -19,8 +19,9 @@ from mu.data.clips import clips
 from mu.data.clips import folds as clip_splits
 from mu.data.clips.importing import store_writer
 from mu.data.clips.importing.scan import Files
-from mu.data.crops import tile_starts
+from mu.data.crops import CropReader, tile_starts
 from mu.evals.protocols._bridge import ClipScores
+from mu.inference.pooling import read_tiles
 from tests.helpers.audio_clips import RATE_HZ, load_tones, make_clips
 from tests.helpers.audio_files import sound, write
 
@@ -257,17 +258,16 @@ def test_tiles_cover_every_sample_and_never_leave_the_clip(lengths, tile):
 
 def test_tiles_of_a_clip_do_not_depend_on_the_others():
     whole = load_tones()
-    batches = ClipBatches(whole, crop_s=0.3, seed=0)
+    reader = CropReader(round(0.3 * RATE_HZ))
 
-    def pieces(part, per_batch):
-        found = {}
-        for owners, batch in batches.tiles(part, per_batch):
-            for place, owner in enumerate(owners):
-                found.setdefault(part.table["clip"][int(owner)], []).append(batch["audio"][place, 0])
-        return found
+    def tiles_of(part, at_once):
+        tiles = {}
+        for row, tile in read_tiles(reader, part, part.lengths, np.arange(len(part)), at_once):
+            tiles.setdefault(part.table["clip"][row], []).append(tile.audio[0])
+        return tiles
 
-    everything = pieces(whole, 16)
-    for name, tiles in pieces(whole.take(np.array([5, 40, 7])), 4).items():
+    everything = tiles_of(whole, 16)
+    for name, tiles in tiles_of(whole.take(np.array([5, 40, 7])), 4).items():
         np.testing.assert_array_equal(tiles, everything[name])
 
 

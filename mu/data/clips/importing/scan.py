@@ -1,7 +1,6 @@
 """One file, read once: what it is and what is measured of it; nothing is judged here (see `faults`)."""
 
 import dataclasses
-import hashlib
 import math
 import os
 from collections.abc import Iterable, Iterator
@@ -10,11 +9,11 @@ from typing import Any, Protocol
 import numpy as np
 
 from mu.audio import io
+from mu.files import hash_file
 
 # Changes whenever what is measured does: journals of other versions are begun again.
 VERSION = 1
 _BITS = {"PCM_S8": 8, "PCM_U8": 8}  # other formats are taken for 16 bits: 24 and more differ by less than that step
-_HASH_BLOCK_BYTES = 1 << 20
 
 
 @dataclasses.dataclass
@@ -134,12 +133,3 @@ def measure(facts: Facts, blocks: Iterable[np.ndarray]) -> None:
         facts.full_scale_share = at_full_scale / (facts.frames * facts.channels)
     level = loudness.lufs() if facts.finite else None
     facts.loudness_lufs = None if level is None else round(level, 3)
-
-
-def hash_file(path: str) -> str:
-    """sha256 of a file's bytes."""
-    digest = hashlib.sha256()
-    with open(path, "rb") as file:
-        while block := file.read(_HASH_BLOCK_BYTES):
-            digest.update(block)
-    return digest.hexdigest()

@@ -1,11 +1,11 @@
 """Sources of audio: a folder, a table of files, a TFDS or mirdata data set, and those of other packages by path."""
 
 import inspect
-import pkgutil
 from pathlib import Path
 
 from mu.data.clips.importing.source import AudioSource
 from mu.data.options import OptionError
+from mu.names import locate
 
 # The beginning of a source's name -> what it is, and its `FindClips`.
 PREFIXES = {
@@ -32,11 +32,9 @@ def open_source(name: str, source: str | None = None, **options: str | int | Non
     """
     kind, path = _kind(name) if source is None else (source, source)
     try:
-        find = pkgutil.resolve_name(path)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise OptionError(
-            f"--source={source} cannot be imported ({error}); it must be package.module:attribute"
-        ) from None
+        find = locate(path)
+    except ValueError as error:
+        raise OptionError(f"--source={error}") from None
     takes = inspect.signature(find).parameters
     options = {option: value for option, value in options.items() if value is not None}
     for option in options:

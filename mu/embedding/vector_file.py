@@ -1,7 +1,8 @@
-"""Vectors as they are made, on disk: records are only ever added, so a killed process goes on where it was.
+"""A file of vectors that a killed process goes on with: records are appended, and a checksum ends each.
 
-A record is (content hash, vector, checksum of both), all of one length. What is read ends before the first record
-that is cut off or whose checksum is wrong.
+A record is (content hash, vector, checksum of both); all have one length, so that NumPy maps the file into memory.
+Reading ends before the first record that is cut off or whose checksum is wrong. (A database would be one file for all
+shards; these files need no server or lock while they grow, and are read without a copy.)
 """
 
 import os
@@ -17,11 +18,11 @@ FLUSH_EVERY_S = 1.0
 
 
 def record_type(dim: int) -> np.dtype:
-    """Of vectors of D numbers; a content hash is 64 hexadecimal digits."""
+    """Type of a record with a vector of D numbers; a content hash is 64 hexadecimal digits."""
     return np.dtype([("content_hash", "S64"), ("vector", "<f4", (dim,)), ("crc32", "<u4")])
 
 
-def read_records(path: Path, dim: int) -> np.ndarray:
+def read_vectors(path: Path, dim: int) -> np.ndarray:
     """The good records of a file, memory-mapped; none where there is no file."""
     kind = record_type(dim)
     n = path.stat().st_size // kind.itemsize if path.is_file() else 0
@@ -40,7 +41,7 @@ def _lock_of(path: Path) -> Lock:
 
 
 def is_open(path: Path) -> bool:
-    """Whether some process has a file of records open."""
+    """Whether some process has a file of vectors open."""
     lock = _lock_of(path)
     try:
         lock.acquire()
@@ -50,8 +51,8 @@ def is_open(path: Path) -> bool:
     return False
 
 
-class Records:
-    """A file of records that grows; only one process may have it open.
+class VectorFile:
+    """A file of vectors, open for appending; only one process may have it open.
 
     Args:
       path: made if missing; what a kill left half-written at its end is cut off.
@@ -67,10 +68,10 @@ class Records:
         self._lock = _lock_of(path)
         self._lock.acquire()
         self._file = open(path, "ab")  # noqa: SIM115
-        os.truncate(path, len(read_records(path, dim)) * self._kind.itemsize)
+        os.truncate(path, len(read_vectors(path, dim)) * self._kind.itemsize)
         self._flushed = time.monotonic()
 
-    def __enter__(self) -> "Records":
+    def __enter__(self) -> "VectorFile":
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -78,8 +79,11 @@ class Records:
         self._lock.release()
 
     def append(self, content_hash: str, vector: np.ndarray) -> None:
-        """Adds a vector. It goes to the operating system, which a kill cannot undo (a power cut can), with the first
-        one that comes after a second."""
+        """Appends a vector.
+
+        It goes to the operating system, which a kill cannot undo (a power cut can), with the first one that comes after
+        a second.
+        """
         record = np.zeros((), self._kind)
         record["content_hash"], record["vector"] = content_hash.encode(), vector
         record["crc32"] = zlib.crc32(record.tobytes()[: self._kind.itemsize - 4])
