@@ -73,7 +73,11 @@ def test_flags_reach_the_import(library, tmp_path, here):
         (["music", "--output=out", "--on_error=stop"], "Mend or remove the file", 1),
         (["music/rock/broken.mp3", "--output=out"], "a table ends in .csv", 1),
         (["tfds:nothing", "--output=out", "--data_dir=music"], "tfds:nothing is not in music", 1),
-        (["music", "--output=out", "--source=nowhere:find"], "--source='nowhere:find': there is no module 'nowhere'", 2),
+        (
+            ["music", "--output=out", "--source=nowhere:find"],
+            "--source='nowhere:find': there is no module 'nowhere'",
+            2,
+        ),
         (["music", "--output=out", "--file_column=x"], "--file_column means nothing for music, a folder", 2),
     ],
 )
