@@ -1,6 +1,5 @@
 """The track table as the catalogue: tracks without plays stay; plays of tracks that are not in it stay, go, or stop."""
 
-import csv
 from collections import Counter
 
 import numpy as np
@@ -14,14 +13,9 @@ from mu.data.logs.importing.run import import_log
 from mu.data.logs.interactions import load
 from mu.world.tables import write
 from mu.world.world import simulate
+from tests.helpers.log_files import write_csv
 
 ARRAYS = ("indptr", "items", "times", "weights", "outcomes")
-
-
-def write_csv(path, rows, names):
-    with open(path, "w", newline="") as file:
-        csv.writer(file).writerows([names, *rows])
-    return str(path)
 
 
 @pytest.fixture

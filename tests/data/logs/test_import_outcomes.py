@@ -1,6 +1,5 @@
 """Outcomes of plays, event columns, and clocks that run backwards: from files to arrays, as a user imports them."""
 
-import csv
 import itertools
 import json
 
@@ -18,6 +17,7 @@ from mu.data.logs.importing.run import import_log
 from mu.data.logs.interactions import FINISHED, SKIPPED, UNKNOWN, load
 from mu.world.tables import write
 from mu.world.world import simulate
+from tests.helpers.log_files import write_csv
 
 PLAYS = """user,track,time,ended,device
 a,x,3,1,phone
@@ -29,12 +29,6 @@ b,y,1,True,car
 # By hand: user a is 0, b is 1; track x is 0, y is 1, z is 2; a's plays in order of time are y, z, x.
 ITEMS, OUTCOMES = [1, 2, 0, 0, 1], [UNKNOWN, SKIPPED, FINISHED, SKIPPED, FINISHED]
 DEVICES = ["phone", "car", "phone", "", "car"]
-
-
-def write_csv(path, rows, names):
-    with open(path, "w", newline="") as file:
-        csv.writer(file).writerows([names, *rows])
-    return str(path)
 
 
 def values_of(log, column):

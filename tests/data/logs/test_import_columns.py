@@ -1,0 +1,133 @@
+"""Columns of a log: times, ids, attributes and tables, by flag or by their usual names."""
+
+import json
+import pathlib
+
+import numpy as np
+import polars as pl
+import pytest
+
+from mu.data.logs.importing.options import LogImportOptions
+from mu.data.logs.importing.run import import_log
+from mu.data.logs.interactions import load
+from tests.helpers.log_files import ROWS, check_rows_log, write_csv
+
+
+@pytest.mark.parametrize(
+    ("unit", "times", "expected", "read"),
+    [
+        ("auto", ["1600000000", "1600000001"], [1_600_000_000_000, 1_600_000_001_000], "s"),
+        ("auto", ["1600000000000", "5"], [5, 1_600_000_000_000], "ms"),
+        ("auto", ["1600000000.25", "-1.5"], [-1500, 1_600_000_000_250], "s"),
+        ("ms", ["1600000000", "7"], [7, 1_600_000_000], "ms"),
+        ("auto", ["1970-01-01T00:00:01Z", "1970-01-01 00:00:02.5"], [1000, 2500], "iso"),
+        (
+            "iso",
+            ["1970-01-01T01:00:00+01:00", "1969-12-31T23:30-0030", "1970-01-02"],
+            [0, 0, 86_400_000],
+            "iso",
+        ),
+    ],
+)
+@pytest.mark.parametrize("kind", ["csv", "jsonl"])
+def test_times(tmp_path, unit, times, expected, read, kind):
+    rows = [("u", str(at), time) for at, time in enumerate(times)]
+    path = tmp_path / f"log.{kind}"
+    if kind == "csv":
+        write_csv(path, rows, ["user", "track", "time"])
+    else:
+        path.write_text("".join(json.dumps({"user": u, "track": t, "time": time}) + "\n" for u, t, time in rows))
+    card = import_log([str(path)], tmp_path / "out", LogImportOptions(time_unit=unit))
+    assert load(tmp_path / "out").times.tolist() == expected and card["time_unit_read"] == read
+
+
+def test_dates_in_parquet(tmp_path):
+    zoned = pl.Series(["1970-01-01T00:00:01+00:00"]).str.to_datetime(time_zone="UTC")
+    frame = pl.DataFrame({"user": ["u"], "track": ["t"], "time": zoned.dt.convert_time_zone("Asia/Tokyo")})
+    frame.write_parquet(tmp_path / "log.parquet")
+    card = import_log([str(tmp_path / "log.parquet")], tmp_path / "out")
+    assert load(tmp_path / "out").times.tolist() == [1000] and card["time_unit_read"] == "datetime"
+
+
+@pytest.mark.parametrize("ids", [["7", "8", "007"], ["9223372036854775808", "1"], ["-3", "0"], ["+1", "1"]])
+def test_ids_are_kept_as_written(tmp_path, ids):
+    rows = [(user, "t") for user in ids]
+    import_log([write_csv(tmp_path / "log.csv", rows, ["user", "track"])], tmp_path / "out")
+    kept = load(tmp_path / "out").users["user"]
+    assert [str(user) for user in kept] == ids
+    assert kept.dtype == (pl.Int64 if ids == ["-3", "0"] else pl.String)
+
+
+def test_many_ids_of_both_kinds(tmp_path):
+    generator = np.random.default_rng(0)
+    users = generator.integers(-(2**62), 2**62, 5000).tolist() * 2
+    tracks = [f"t{n}" for n in generator.integers(0, 4000, 10_000)]
+    pl.DataFrame({"user": users, "track": tracks}).write_parquet(tmp_path / "log.parquet")
+    import_log([str(tmp_path / "log.parquet")], tmp_path / "out")
+    log = load(tmp_path / "out")
+    assert log.users["user"].to_list() == list(dict.fromkeys(users))
+    assert log.tracks["track"].to_list() == list(dict.fromkeys(tracks))
+    at = np.arange(5000)
+    assert log.tracks["track"].gather(log.items[0::2]).to_list() == [tracks[i] for i in at]
+    assert log.tracks["track"].gather(log.items[1::2]).to_list() == [tracks[i + 5000] for i in at]
+
+
+def test_equal_times_keep_the_order_of_the_input(tmp_path):
+    generator = np.random.default_rng(1)
+    rows = [(u, t, s) for t, (u, s) in enumerate(generator.integers(0, [5, 40], (2000, 2)).tolist())]
+    import_log([write_csv(tmp_path / "log.csv", rows, ["user", "track", "time"])], tmp_path / "out")
+    log = load(tmp_path / "out")
+    for user, name in enumerate(log.users["user"].to_list()):
+        mine = sorted((row for row in rows if row[0] == name), key=lambda row: row[2])  # Python's sort is stable
+        assert log.row(user).tolist() == [row[1] for row in mine]
+
+
+def test_played_milliseconds(tmp_path):
+    rows = [("u", "a", 29_999), ("u", "b", 30_000)]
+    source = write_csv(tmp_path / "log.csv", rows, ["user", "track", "ms_played"])
+    card = import_log([source], tmp_path / "out", LogImportOptions(min_play_s=30))
+    assert load(tmp_path / "out").tracks["track"].to_list() == ["b"]
+    assert card["rows_dropped"]["min_play_s"] == 1
+
+
+def test_attributes_and_tables(tmp_path, caplog):
+    caplog.set_level("INFO")
+    rows = [("1", "x", "se", "First"), ("2", "y", "", "B"), ("1", "y", "no", "other")]
+    source = write_csv(tmp_path / "log.csv", rows, ["user", "track", "country", "album"])
+    table = str(tmp_path / "t.tsv")
+    pathlib.Path(table).write_text('id\tname\tyear\ny\tThe "Y"\t1999\nz\tZ\t2000\n')
+    options = LogImportOptions(track_attributes=("album",), user_attributes=("country",), track_table=table)
+    import_log([source], tmp_path / "out", options)
+    log = load(tmp_path / "out")
+    assert log.users.to_dict(as_series=False) == {"user": [1, 2], "country": ["se", None]}
+    assert log.tracks.to_dict(as_series=False) == {
+        "track": ["x", "y"],
+        "album": ["First", "B"],
+        "title": [None, 'The "Y"'],
+        "year": [None, 1999],
+    }
+    assert "'name' is taken for the title" in caplog.text and "has 1 of 2 tracks" in caplog.text
+
+
+def test_recbole_tables_are_found(tmp_path):
+    write_csv(tmp_path / "x.inter", [("1", "a")], ["user_id:token", "item_id:token"], "\t")
+    write_csv(tmp_path / "x.item", [("a", "A a")], ["item_id:token", "item_name:token_seq"], "\t")
+    write_csv(tmp_path / "x.user", [("1", "33")], ["user_id:token", "age:float"], "\t")
+    import_log([str(tmp_path / "x.inter")], tmp_path / "out")
+    log = load(tmp_path / "out")
+    assert log.tracks.rows() == [("a", "A a")] and log.tracks.columns == ["track", "title"]
+    assert log.users.rows() == [(1, 33)] and log.users.columns == ["user", "age"]
+
+
+def test_usual_names_are_logged(tmp_path, caplog):
+    caplog.set_level("INFO")
+    source = write_csv(tmp_path / "log.csv", ROWS, ["userID", "artist-id", "timestamp", "plays", "artist_name"])
+    import_log([source], tmp_path / "out")
+    check_rows_log(tmp_path / "out")
+    for column, role in (
+        ("userID", "user"),
+        ("artist-id", "track"),
+        ("plays", "weight"),
+        ("artist_name", "title"),
+    ):
+        assert f"column {column!r} is taken for the {role}" in caplog.text
