@@ -159,6 +159,12 @@ def test_configs_are_seen_where_they_are_read_and_nowhere_else():
             assert not any(within(name, {"ml_collections", "mu.config"}) for name in imported(path, module)), module
 
 
+def test_data_are_read_without_their_importers():
+    for module, path in FILES.items():
+        if ".importing" not in module and not within(module, {"mu.commands"}):
+            assert not [name for name in imported(path, module) if ".importing" in name], module
+
+
 def test_neither_tensorflow_nor_torch_is_imported():
     for module, path in FILES.items():
         assert not any(within(name, NEVER) for name in imported(path, module)), module
