@@ -55,35 +55,6 @@ def test_shapes_and_names(trunk):
 
 
 @pytest.mark.parametrize("trunk", TRUNKS)
-def test_jit_equals_eager_and_abstract_initialisation_the_real_one(trunk):
-    apply, model = create(trunk)
-    np.testing.assert_allclose(apply(some_batch())["clip"], model({}, some_batch())["clip"], rtol=2e-4, atol=2e-4)
-    abstract = nnx.split(nnx.eval_shape(lambda: build(trunk, nnx.Rngs(0))))[1]
-    real = nnx.split(model)[1]
-    assert jax.tree.map(jnp.shape, nnx.to_pure_dict(real)) == jax.tree.map(jnp.shape, nnx.to_pure_dict(abstract))
-
-
-@pytest.mark.parametrize("trunk", TRUNKS)
-def test_a_clip_alone_gives_what_it_gives_in_a_batch(trunk):
-    apply, _ = create(trunk)
-    batch = some_batch()
-    together = apply(batch)["clip"]
-    for row in range(3):
-        alone = apply({name: array[row : row + 1] for name, array in batch.items()})["clip"]
-        np.testing.assert_allclose(alone[0], together[row], rtol=2e-4, atol=2e-4)
-
-
-@pytest.mark.parametrize("trunk", TRUNKS)
-def test_what_fills_a_short_clip_up_is_not_heard(trunk):
-    """More filling, the same vector, once the filling is past what a frame of the front end reaches."""
-    apply, _ = create(trunk)
-    batch = some_batch()
-    longer = {**batch, "audio": np.pad(batch["audio"], ((0, 0), (0, 1000)))}
-    found, expected = apply(longer)["clip"], apply(batch)["clip"]
-    np.testing.assert_allclose(found[2], expected[2], rtol=1e-4, atol=1e-4)
-
-
-@pytest.mark.parametrize("trunk", TRUNKS)
 def test_training_draws_from_the_key_and_inference_does_not(trunk):
     _, model = create(trunk)
     batch = some_batch()

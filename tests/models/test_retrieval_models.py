@@ -1,4 +1,4 @@
-"""Laws that every model keeps, in one table."""
+"""SASRec and factorisation: causality, packing, positions, scores; laws of every model are in test_laws.py."""
 
 import functools
 
@@ -47,30 +47,6 @@ def some_batch(size=3):
         "positions": np.tile(np.arange(T, dtype=np.int32), (size, 1)),
         "segments": np.ones((size, T), np.int32),
     }
-
-
-@pytest.mark.parametrize("name", MODELS)
-def test_abstract_initialisation_has_the_shapes_of_the_real_one(name):
-    real = nnx.to_pure_dict(nnx.split(MODELS[name](nnx.Rngs(0)))[1])
-    abstract = nnx.to_pure_dict(nnx.split(nnx.eval_shape(lambda: MODELS[name](nnx.Rngs(0))))[1])
-    assert jax.tree.map(jnp.shape, real) == jax.tree.map(lambda x: x.shape, abstract)
-
-
-@pytest.mark.parametrize("name", MODELS)
-def test_jit_equals_eager(name):
-    apply, rows, model = create(name)
-    batch = some_batch()
-    np.testing.assert_allclose(apply(rows, batch), model(rows, batch)["queries"], rtol=1e-5, atol=1e-5)
-
-
-@pytest.mark.parametrize("name", MODELS)
-def test_a_batch_equals_its_rows_alone(name):
-    apply, rows, _ = create(name)
-    batch = some_batch()
-    together = apply(rows, batch)
-    for b in range(3):
-        alone = apply(rows, {key: array[b : b + 1] for key, array in batch.items()})
-        np.testing.assert_allclose(alone[0], together[b], rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("name", SEQUENCE_MODELS)
