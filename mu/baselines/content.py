@@ -4,8 +4,8 @@ from typing import Any, Self
 
 import numpy as np
 
-from mu.baselines.mfcc import clip_statistics
 from mu.baselines.fitting import fitted
+from mu.baselines.mfcc import clip_statistics
 from mu.protocols import Log
 
 
