@@ -28,7 +28,7 @@ def expected_recall(evaluator: PlayEvaluator, recommender: Any, law: Any, k: int
       float64 [E, 2]: for each test play the probability on the list, and all there is.
     """
     events = evaluator.events
-    found = {name: np.zeros((len(events.users), 2)) for name in ("known", *AGES)}
+    totals = {name: np.zeros((len(events.users), 2)) for name in ("known", *AGES)}
     queries = evaluator.queries_of(recommender)
     for part in evaluator.blocks():
         users, times_ms = events.users[part], events.times_ms[part]
@@ -42,7 +42,7 @@ def expected_recall(evaluator: PlayEvaluator, recommender: Any, law: Any, k: int
         seats = (k - above.sum(axis=1)) / np.maximum(tied.sum(axis=1), 1)
         listed = above + np.minimum(seats, 1.0)[:, None] * tied
         age_days = (times_ms[:, None] - evaluator.released_ms) // DAY_MS
-        for name, pairs in found.items():
+        for name, pairs in totals.items():
             if name == "known":
                 kind = np.broadcast_to(evaluator.known, candidates.shape)
             else:
@@ -50,4 +50,4 @@ def expected_recall(evaluator: PlayEvaluator, recommender: Any, law: Any, k: int
                 kind = evaluator.new & (age_days >= low) & (age_days < high)
             pairs[part, 0] = (chance * listed * kind).sum(axis=1)
             pairs[part, 1] = (chance * kind).sum(axis=1)
-    return found
+    return totals

@@ -14,7 +14,7 @@ examples:
   mu compare quickstart/id quickstart/run --metrics=recall@20    on plays, section by section
 
 A and B are folders with evaluation.json, or work folders of runs; ':NAME' picks a recommender or baseline of the
-table, the model where nothing is said. Only evaluations on the same units (users, plays, clips, ratings), split,
+table, by default the model. Only evaluations on the same units (users, plays, clips, ratings), split,
 targets, masks, truth and groups are compared.
 
 The difference is B less A, unit by unit, then averaged. The interval is a 95 % bootstrap over units; p is that of a

@@ -1,1 +1,0 @@
-"""Evaluation: rankings, metrics per user, intervals, comparisons."""

@@ -84,13 +84,13 @@ def differences(
         aligned(pairs[0][0], a)
     first = pairs[0][0]
     names = shared_names(*pairs[0], metrics)
-    found: dict[str, dict[str, float]] = {}
+    rows: dict[str, dict[str, float]] = {}
     for section in _sections(first, [name for name in names if name in first.columns]):
-        found |= _of_columns(pairs, section, samples, seed)
+        rows |= _of_columns(pairs, section, samples, seed)
     statistics = [name for name in names if name in first.statistics]
     if statistics:
-        found |= _of_statistics(pairs, statistics, samples, seed)
-    return {name: found[name] for name in names}
+        rows |= _of_statistics(pairs, statistics, samples, seed)
+    return {name: rows[name] for name in names}
 
 
 def _of_columns(
@@ -98,8 +98,8 @@ def _of_columns(
 ) -> dict[str, dict[str, float]]:
     """Of columns over the same units."""
     first = pairs[0][0]
-    rows = np.isfinite(first.columns[names[0]])
-    a, b = ([_mean([pair[at].columns[name][rows] for pair in pairs]) for name in names] for at in (0, 1))
+    units = np.isfinite(first.columns[names[0]])
+    a, b = ([_mean([pair[at].columns[name][units] for pair in pairs]) for name in names] for at in (0, 1))
     values = np.stack([other - one for one, other in zip(a, b, strict=True)], axis=1)
     if first.clusters is None:
         samples = SAMPLES if samples is None else samples
@@ -107,7 +107,7 @@ def _of_columns(
         sums = values
     else:
         samples = CLUSTER_SAMPLES if samples is None else samples
-        clusters = first.clusters[rows]
+        clusters = first.clusters[units]
         low, high = clustered_bootstrap(values, clusters, samples, seed)
         _, place = np.unique(clusters, return_inverse=True)
         sums = np.stack([np.bincount(place, weights=column) for column in values.T], axis=1)
@@ -135,12 +135,12 @@ def _of_statistics(
     samples = CLUSTER_SAMPLES if samples is None else samples
     values = [[one.values() for one in pair] for pair in pairs]
     drawn = [[one.drawn(first.weights(samples, seed)) for one in pair] for pair in pairs]
-    found = {}
+    rows = {}
     for name in names:
         low, high = percentiles(np.mean([b[name] - a[name] for a, b in drawn], axis=0))
         a, b = (float(np.mean([pair[at][name] for pair in values])) for at in (0, 1))
-        found[name] = {"a": a, "b": b, "difference": b - a, "low": float(low), "high": float(high)}
-    return found
+        rows[name] = {"a": a, "b": b, "difference": b - a, "low": float(low), "high": float(high)}
+    return rows
 
 
 def _sections(result: Result, names: Sequence[str]) -> list[list[str]]:

@@ -57,8 +57,8 @@ def mean_summary(results: Sequence[Result], samples: int = 1000, seed: int = 0) 
             raise ValueError(f"the results are not of the same {first.unit}s in the same order")
     values = [result.values() for result in results]
     drawn = [result.drawn(first.weights(samples, seed)) for result in results]
-    found = []
+    estimates = []
     for name in first.statistics:
         low, high = percentiles(np.mean([one[name] for one in drawn], axis=0))
-        found.append(Estimate(name, float(np.mean([one[name] for one in values])), float(low), float(high)))
-    return found
+        estimates.append(Estimate(name, float(np.mean([one[name] for one in values])), float(low), float(high)))
+    return estimates

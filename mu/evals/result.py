@@ -168,7 +168,7 @@ class Result:
 
     def _column_intervals(self, samples: int, seed: int) -> dict[str, tuple[float, float]]:
         """Columns over the same units are drawn together where units are drawn by themselves."""
-        found = dict.fromkeys(self.columns, (np.nan, np.nan))
+        intervals = dict.fromkeys(self.columns, (np.nan, np.nan))
         together: dict[bytes, list[str]] = {}
         for name, column in self._defined_columns():
             defined = np.isfinite(column)
@@ -176,9 +176,9 @@ class Result:
                 together.setdefault(np.packbits(defined).tobytes(), []).append(name)
                 continue
             low, high = clustered_bootstrap(column[defined][:, None], self.clusters[defined], samples, seed)
-            found[name] = float(low[0]), float(high[0])
+            intervals[name] = float(low[0]), float(high[0])
         for names in together.values():
             table = np.stack([self.columns[name] for name in names], axis=1)
             low, high = bootstrap(table[np.isfinite(table[:, 0])], samples, seed)
-            found |= dict(zip(names, zip(low.tolist(), high.tolist(), strict=True), strict=True))
-        return found
+            intervals |= dict(zip(names, zip(low.tolist(), high.tolist(), strict=True), strict=True))
+        return intervals

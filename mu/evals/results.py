@@ -27,7 +27,7 @@ class Evaluation:
     Attributes:
       folder: where it lies.
       results: name of the recommender or predictor -> its result.
-      card: what the caller of `save` said: step, seed, ...
+      card: of the run: step, seed, ...
       samples: of the bootstrap.
       seed: of the bootstrap.
       rows: name -> metric -> value and interval.

@@ -106,11 +106,11 @@ class ResultTable:
         return "; ".join(parts) + "."
 
     def _estimates(self) -> list[tuple[str, list[Estimate]]]:
-        found = []
+        lines = []
         for name, result in self._results.items():
             rows = {estimate.name: estimate for estimate in result.summary(self._samples, self._seed)}
-            found.append((name, [rows[metric] for metric in self.names]))
-        return found
+            lines.append((name, [rows[metric] for metric in self.names]))
+        return lines
 
     def _cell(self, estimate: Estimate) -> str:
         """'0.1234 [0.1200, 0.1268]'; of sections, which are many, '.123 [.120 .127]'."""

@@ -16,7 +16,7 @@ QUERY_BLOCK = 4096
 
 
 class Histories(Log, Protocol):
-    """What recommenders are given of users; `mu.data.logs.interactions.Interactions` is one."""
+    """The plays of users that recommenders see; `mu.data.logs.interactions.Interactions` is one."""
 
     @property
     def n_users(self) -> int: ...

@@ -42,7 +42,7 @@ class PlayEvents:
 class PlayEvaluator:
     """Ranks the track of each play among the tracks that were out then.
 
-    Recommenders are given what a listener played before the test. Sections:
+    Recommenders see what a listener played before the test. Sections:
 
       discovery            tracks that training knows and this listener has not played; among all not played
       discovery, light     of listeners with fewer plays than the median; 'discovery, heavy' of the others
@@ -66,9 +66,9 @@ class PlayEvaluator:
 
     Attributes:
       events: the plays that are ranked.
-      histories: as given.
-      released_ms: as given.
-      known: as given.
+      histories: the plays before the test.
+      released_ms: int64 [V], see above.
+      known: bool [V], see above.
       new: bool [V], tracks that came out after training ended.
       sections: name -> int64 [n], the plays of each section that has any.
       names: 'discovery/recall@20' and so on.
@@ -109,7 +109,7 @@ class PlayEvaluator:
         """Ranks the track of every play.
 
         Args:
-          recommender: `mu.protocols.Recommender`; one that is time-aware is told the time of each play.
+          recommender: `mu.protocols.Recommender`; one that is time-aware gets the time of each play.
 
         Raises:
           ValueError: scores or queries are not float32 of the right shape, or not numbers; names the user.
@@ -135,11 +135,11 @@ class PlayEvaluator:
         )
 
     def hash(self) -> str:
-        """sha256 over the task: the plays, what recommenders are given, and among what each play is ranked."""
+        """sha256 over the task: the plays, what recommenders see, and among what each play is ranked."""
         digest = hashlib.sha256()
-        given = self.histories.indptr, self.histories.items, self.released_ms, self.new
+        seen = self.histories.indptr, self.histories.items, self.released_ms, self.new
         parts = (value for pair in self.sections.items() for value in pair)
-        for value in (self.events.users, self.events.tracks, self.events.times_ms, *given, *parts):
+        for value in (self.events.users, self.events.tracks, self.events.times_ms, *seen, *parts):
             digest.update(value.encode() if isinstance(value, str) else np.ascontiguousarray(value).data)
         return digest.hexdigest()
 

@@ -26,7 +26,7 @@ class RankingEvaluator:
 
     Args:
       targets: CSR [U, V], the items that each user should be recommended.
-      histories: log of the same U users: what recommenders are given of them.
+      histories: log of the same U users: the plays of theirs that recommenders see.
       exclude: CSR [U, V] or None, items that are not ranked: those of training, or of validation too.
       known: bool [V] or None, the items that training has seen. Targets outside are cold: counted, and always missed,
         for no recommender can mean its score of them.

@@ -1,0 +1,140 @@
+"""The evaluators that a config names: what they make of a split, and of what they are given to measure."""
+
+import types
+
+import numpy as np
+import pytest
+
+from mu.data.clips.folds import by_hash
+from mu.data.logs.splits import leave_one_out
+from mu.evals.predictions import predictions_of
+from mu.evals.protocols.clips import ClipPrediction
+from mu.evals.protocols.plays import PlayEvaluator, PlayRanking, plays_of
+from mu.evals.protocols.ranking import Ranking, RankingEvaluator
+from mu.evals.protocols.ratings import RatingPrediction
+from tests.evals.test_ranking import Given
+from tests.helpers.audio_clips import make_clips
+from tests.helpers.rating_clips import load_rated_clips, write_ratings
+from tests.helpers.tiny_runs import N_TRACKS, N_USERS, make_log
+
+
+@pytest.fixture(scope="module")
+def split():
+    return leave_one_out(make_log())
+
+
+@pytest.mark.parametrize(
+    ("part", "options", "sees", "masks"),
+    [
+        ("valid", {}, False, False),
+        ("test", {}, True, True),
+        ("test", {"test_sees_valid": False}, False, True),
+        ("test", {"test_masks_valid": False}, True, False),
+    ],
+)
+def test_ranking_is_that_of_the_parts_of_a_split(split, part, options, sees, masks):
+    table = np.random.default_rng(0).random((N_USERS, N_TRACKS))
+    seen = split.train.seen()
+    by_hand = RankingEvaluator(
+        getattr(split, part).seen(),
+        split.train.merged(split.valid) if sees else split.train,
+        seen.union(split.valid.seen()) if masks else seen,
+        split.train.counts() > 0,
+    )
+    expected, recommenders = by_hand.run(Given(table)), [Given(table), Given(table)]
+    evaluator = Ranking(split=split, train=split.train, part=part, **options)
+    assert evaluator.names == ["recall@10", "recall@20", "ndcg@10", "ndcg@20"]
+    result = evaluator.run(recommenders[0])
+    for name, column in expected.columns.items():
+        np.testing.assert_array_equal(result.columns[name], column)
+    assert result.same == {"split": split.hash, **expected.same}
+    by_hand.run(recommenders[1])
+    for ours, theirs in zip(recommenders[0].blocks, recommenders[1].blocks, strict=True):
+        assert ours[0].tolist() == theirs[0].tolist() and ours[1] == theirs[1]
+
+
+def test_a_refit_knows_the_tracks_of_the_validation_part():
+    split = leave_one_out(make_log(n_tracks=300))
+    model = Given(np.zeros((N_USERS, 300)))
+    for train in (split.train, split.train.merged(split.valid)):
+        found = Ranking(split=split, train=train, part="test").run(model)
+        unseen = train.counts()[split.test.items] == 0
+        assert found.counts["cold targets"] == unseen.sum() > 0
+        assert (found.columns["recall@20"] == 0).sum() >= unseen.sum()
+
+
+def test_lists_know_popularity_of_training_and_groups_by_a_column(split):
+    table = np.tile(split.train.counts(), (N_USERS, 1))
+    names = ("novelty", "artist_exposure")
+    evaluator = Ranking(split=split, train=split.train, part="test", ks=(5,), list_metrics=names, groups="track")
+    values = evaluator.run(Given(table)).values()
+    assert list(values) == evaluator.names == ["recall@5", "ndcg@5", "novelty@5", "artist_exposure@5"]
+    rare = evaluator.run(Given(-table)).values()
+    assert values["novelty@5"] < rare["novelty@5"] and 0 < values["artist_exposure@5"] < 1
+    with pytest.raises(ValueError, match="groups='artist': the tracks have the columns track"):
+        Ranking(split=split, train=split.train, part="test", list_metrics=names, groups="artist")
+
+
+def test_plays_are_those_of_a_part_of_a_split(split):
+    log = split.train
+    end_ms = int(log.times.max())
+    released_ms = np.where(np.arange(N_TRACKS) < 30, -1, end_ms + 1)
+    fields = {name: getattr(log, name) for name in ("counts", "seen", "indptr", "items")}
+    train = types.SimpleNamespace(**fields, released_ms=released_ms, end_ms=end_ms)
+    table = np.random.default_rng(0).random((N_USERS, N_TRACKS))
+    for part, histories in (("valid", log), ("test", log.merged(split.valid))):
+        evaluator = PlayRanking(split=split, train=train, part=part)
+        by_hand = PlayEvaluator(plays_of(getattr(split, part)), histories, released_ms, end_ms, log.counts() > 0)
+        ours, theirs = evaluator.run(Given(table)), by_hand.run(Given(table))
+        assert ours.names == theirs.names == evaluator.names and ours.same == {"part": part, **theirs.same}
+        for name, column in theirs.columns.items():
+            np.testing.assert_array_equal(ours.columns[name], column)
+
+
+class Truth:
+    """Predicts every target as it is."""
+
+    def predict(self, clips):
+        return {
+            name: np.eye(len(target.names), dtype=np.float32)[target.values]
+            if target.kind == "class"
+            else target.values
+            for name, target in clips.targets.items()
+        }
+
+
+def test_clips_are_those_of_a_part_and_targets_those_of_the_task():
+    split = by_hash(make_clips(), n_folds=4, fold=0, stratify="pitch")
+    evaluator = ClipPrediction(split=split, train=split.train, part="test", outputs=("pitch", "tags"), group="speaker")
+    assert evaluator.names[:2] == ["pitch/accuracy", "pitch/f1"] and not any(
+        "numbers" in name for name in evaluator.names
+    )
+    result = evaluator.run(Truth())
+    assert result.names == evaluator.names and result.units.tolist() == split.test.table["clip"].to_list()
+    assert result.values()["pitch/accuracy"] == result.values()["tags/roc_auc"] == 1
+    assert result.cluster == "speaker" and set(result.clusters) == set(split.test.table["speaker"])
+    assert set(predictions_of(result)) == {"pitch", "tags"}
+    short = ClipPrediction(split=split, train=split.train, part="valid", outputs=("numbers",), number_metrics=("r2",))
+    assert short.names == ["numbers/r2"] and short.run(Truth()).values() == {"numbers/r2": pytest.approx(1)}
+    assert ClipPrediction(split=split, train=split.train, part="test", outputs=()).names == []
+
+
+def test_ratings_are_those_of_the_clips_of_a_part(tmp_path):
+    split = by_hash(load_rated_clips(write_ratings(tmp_path / "ratings.csv")), n_folds=4, fold=0)
+    evaluator = RatingPrediction(split=split, train=split.train, part="test")
+
+    class Right:
+        def predict(self, clips):
+            columns = enumerate(clips.label_names)
+            return {name: clips.ratings.labels[:, [at]].astype(np.float32) for at, name in columns}
+
+    result = evaluator.run(Right())
+    assert result.names == evaluator.names and "liked/roc_auc" in evaluator.names
+    assert result.values()["liked/roc_auc"] == 1 and result.unit == "rating"
+    assert result.n_clusters == len(split.test) < len(result)
+
+
+@pytest.mark.parametrize("evaluator", [Ranking, PlayRanking, ClipPrediction, RatingPrediction])
+def test_other_parts_and_no_samples_are_refused(split, evaluator):
+    with pytest.raises(ValueError, match="part is 'train'; it must be 'valid' or 'test'"):
+        evaluator(split=split, train=split.train, part="train")
