@@ -155,3 +155,14 @@ def test_kernels_call_only_what_their_hash_covers():
                     assert any(home == root or home.startswith(root + ".") for root in covered), (function, callee)
                     seen += 1
     assert seen > 100
+
+
+def test_the_kernel_of_your_own_in_the_readme_runs():
+    readme = (Path(mu_kernels.__file__).parents[1] / "README.md").read_text()
+    (code,) = [block.partition("```")[0] for block in readme.split("```python\n") if "fill_noise" in block]
+    names = {}
+    exec(code, names)
+    again = np.empty_like(names["out"])
+    names["run_rows"](names["fill_noise"], len(again), 1, 0, 7, again)
+    np.testing.assert_array_equal(names["out"], again)
+    assert again.min() >= 0 and again.max() < 1 and 0.49 < again.mean() < 0.51

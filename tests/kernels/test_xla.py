@@ -374,6 +374,7 @@ def test_each_device_its_own_rows():
     assert_same(jax.jit(jax.grad(mapped, (0, 1)))(queries, vectors), jax.grad(total, (0, 1))(queries, vectors))
 
 
+@NEEDS_CALLS
 def test_an_unknown_ffi_version_is_reported_and_plain_jax_takes_over(monkeypatch):
     tables, users = xla.negative_tables(sampler_of()), jnp.arange(3, dtype=jnp.int32)
     targets, exclude = jnp.zeros(16, jnp.int32), excluded_pairs(0, 16, 9)[1]
