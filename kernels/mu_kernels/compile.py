@@ -24,6 +24,7 @@ logger = logging.getLogger(__name__)
 
 _DIGEST_CHARACTERS = 16
 _latest: tuple[Any, str] = (None, "")  # the module spec that was asked about last, and its hash
+_seen: dict[str, list[bytes]] = {}  # by file, the hashes it has had since this process began
 
 
 def kernel(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -65,7 +66,7 @@ def source_hash(function: Callable[..., Any]) -> str:
             for path in _python_files(str(folder)):
                 status = os.stat(path)
                 digest.update(os.path.relpath(path, folder).encode())
-                digest.update(_file_hash(path, status.st_mtime_ns, status.st_size))
+                digest.update(b"".join(_versions(path, status.st_mtime_ns, status.st_size)))
         if not in_package and file.is_file():  # a script; the cells of a notebook are hashed by Numba
             digest.update(file.read_bytes())
         _latest = spec, digest.hexdigest()[:_DIGEST_CHARACTERS]
@@ -82,6 +83,19 @@ def _python_files(folder: str) -> list[str]:
             elif entry.name.endswith(".py"):
                 found.append(entry.path)
     return sorted(found)
+
+
+def _versions(path: str, modified_ns: int, size: int) -> list[bytes]:
+    """The hashes that a file has had in the life of this process, the current one last.
+
+    After an edit a process may hold old helpers in memory beside new kernels. What it compiles from the mixture has a
+    hash of its own, which a new process never asks for.
+    """
+    versions = _seen.setdefault(path, [])
+    current = _file_hash(path, modified_ns, size)
+    if not versions or versions[-1] != current:
+        versions.append(current)
+    return versions
 
 
 @functools.cache

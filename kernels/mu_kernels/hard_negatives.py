@@ -66,7 +66,12 @@ def hard_negatives(
       queries: float [B, D], what the rows' users score with.
       vectors: float [V, D], of the items.
       batch_items: for a `NegativeMixture` with in-batch items.
-      seed, step, times, threads, first_row, when_empty: as in `sample`.
+      seed: as in `sample`.
+      step: as in `sample`.
+      times: as in `sample`.
+      threads: as in `sample`.
+      first_row: as in `sample`.
+      when_empty: as in `sample`.
 
     Raises:
       ValueError: shapes differ, a score is NaN or infinite (names row and item), and what `sample` raises.

@@ -41,7 +41,8 @@ class NegativeMixture:
       shares: by component, finite, not negative, adding up to 1; those left out are 0.
       weights: numbers [V], as in `NegativeSampler`; with a share of 'weighted', and only then.
       listed: the lists, users x items; with a share of 'listed', and only then. What a user may not have is taken out.
-      groups, available_from: as in `NegativeSampler`.
+      groups: as in `NegativeSampler`.
+      available_from: as in `NegativeSampler`.
 
     Raises:
       ValueError: shares do not add up to 1, or name something else; a component lacks what it draws from; and what

@@ -117,6 +117,23 @@ def test_kernels_of_other_packages_follow_their_own_helpers_and_those_of_mu_kern
     assert mixed() not in (first, int(mix_array(np.array([20], np.uint64))[0]))
 
 
+def test_old_helpers_in_memory_leave_nothing_for_new_processes(tmp_path):
+    """A process imports a helper; the file is edited; the process compiles a kernel with the helper that it has."""
+    package, cache = copied(tmp_path / "package"), tmp_path / "cache"
+    user = tmp_path / "package" / "user"
+    user.mkdir()
+    (user / "__init__.py").touch()
+    (user / "main.py").write_text(MAIN)
+    helpers = user / "helpers.py"
+    helpers.write_text(HELPERS)
+    edited = HELPERS.replace("2", "4")
+    program = f"import user.helpers\nopen({str(helpers)!r}, 'w').write({edited!r})\n"
+    program += "import user.main; print(user.main.mixed(5))"
+    old, new = (int(mix_array(np.array([word], np.uint64))[0]) for word in (10, 20))
+    assert int(outcome(start(package.parent, cache, program))) == old
+    assert int(outcome(start(package.parent, cache, "import user.main; print(user.main.mixed(5))"))) == new
+
+
 @kernel
 def _here(a):
     return a
