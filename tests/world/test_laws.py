@@ -65,7 +65,7 @@ def test_sessions_sound_like_their_context(world: World) -> None:
         assert along[inside].mean() > along[by_taste & (plays.contexts == 0)].mean() + 0.3
     listeners, times = np.arange(400), np.full(400, START_MS)
     moved = world.taste(listeners, times, np.full(400, WORKOUT)) - world.taste(listeners, times, np.full(400, 0))
-    assert np.all(moved[:, len(AUDIBLE) :] == 0), "a context asks for what can be heard"
+    assert np.all(moved[:, len(AUDIBLE) :] == 0), "a context moves audible coordinates alone"
     assert world.listeners.susceptibility.mean() == pytest.approx(1, abs=0.1)
     still = simulate(dataclasses.replace(SETTINGS, context=0.0), seed=6)
     np.testing.assert_allclose(
@@ -77,14 +77,14 @@ def test_the_oracle_knows_the_context_of_a_session_that_goes_on(world: World) ->
     rows, histories = before_each_play(world)
     some = np.flatnonzero(~opens_session(world))[5::400]
     listeners, times, past = rows[some], world.plays.times_ms[some], histories.take(some)
-    found = world.next_play_probability(listeners, times, past)
-    told = world.next_play_probability(listeners, times, past, contexts=world.plays.contexts[some])
-    np.testing.assert_array_equal(found, told)
+    probability = world.next_play_probability(listeners, times, past)
+    in_context = world.next_play_probability(listeners, times, past, contexts=world.plays.contexts[some])
+    np.testing.assert_array_equal(probability, in_context)
     sure = world.next_play_probability(listeners, times, past, np.full(len(some), 0.75))
     opening = world.next_play_probability(listeners, times, past, np.zeros(len(some)))
-    np.testing.assert_allclose(sure, 0.75 * found + 0.25 * opening, atol=1e-6)
+    np.testing.assert_allclose(sure, 0.75 * probability + 0.25 * opening, atol=1e-6)
     other = world.next_play_probability(listeners, times, past, contexts=(world.plays.contexts[some] + 1) % 5)
-    assert np.abs(found - other).max() > 0.01
+    assert np.abs(probability - other).max() > 0.01
 
 
 # Feedback

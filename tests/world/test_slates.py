@@ -1,4 +1,4 @@
-"""Slates of the simulated world: what was shown has the logged propensity, and what is played of it the known law."""
+"""Slates of the simulated world: tracks are shown with the logged propensity, and played by the law of the world."""
 
 import dataclasses
 

@@ -55,7 +55,7 @@ def world() -> World:
 
 
 @pytest.fixture(scope="module")
-def heard(world: World) -> np.ndarray:
+def rendered_audio(world: World) -> np.ndarray:
     """Every third track."""
     return world.sound(np.arange(0, len(world.catalogue), 3))
 
@@ -76,26 +76,28 @@ def db(ratio: float) -> float:
     return float(10 * np.log10(max(ratio, 1e-30)))
 
 
-def test_a_track_sounds_the_same_in_any_batch_order_and_number_of_threads(world: World, heard: np.ndarray) -> None:
+def test_a_track_sounds_the_same_in_any_batch_order_and_number_of_threads(
+    world: World, rendered_audio: np.ndarray
+) -> None:
     tracks = np.array([297, 3, 18, 3])
     for threads in (1, 3):
-        assert world.sound(tracks, threads=threads).tobytes() == heard[tracks // 3].tobytes()
-    assert world.sound(np.array([18], dtype=np.int32)).tobytes() == heard[6].tobytes()
+        assert world.sound(tracks, threads=threads).tobytes() == rendered_audio[tracks // 3].tobytes()
+    assert world.sound(np.array([18], dtype=np.int32)).tobytes() == rendered_audio[6].tobytes()
     again = sound(make_catalogue(SIZES["tiny"], 3), np.array([18]), seed=3)
-    assert again.tobytes() == heard[6].tobytes()
-    assert not np.array_equal(sound(world.catalogue, np.array([18]), seed=4)[0], heard[6])
+    assert again.tobytes() == rendered_audio[6].tobytes()
+    assert not np.array_equal(sound(world.catalogue, np.array([18]), seed=4)[0], rendered_audio[6])
 
 
-def test_all_tracks_are_within_full_scale_and_never_silent(heard: np.ndarray) -> None:
-    assert heard.dtype == np.float32 and heard.shape == (100, SAMPLES)
-    assert np.isfinite(heard).all() and np.abs(heard).max() <= 0.9801
-    every_2_s = np.sqrt(np.square(heard.astype(np.float64)).reshape(100, 4, -1).mean(2))
+def test_all_tracks_are_within_full_scale_and_never_silent(rendered_audio: np.ndarray) -> None:
+    assert rendered_audio.dtype == np.float32 and rendered_audio.shape == (100, SAMPLES)
+    assert np.isfinite(rendered_audio).all() and np.abs(rendered_audio).max() <= 0.9801
+    every_2_s = np.sqrt(np.square(rendered_audio.astype(np.float64)).reshape(100, 4, -1).mean(2))
     assert every_2_s.min() > 1e-3
-    assert np.abs(heard.mean(1)).max() < 1e-3
+    assert np.abs(rendered_audio.mean(1)).max() < 1e-3
 
 
-def test_levels_vary_and_tell_nothing_of_the_energy(world: World, heard: np.ndarray) -> None:
-    level_db = 10 * np.log10(np.square(heard.astype(np.float64)).mean(1))
+def test_levels_vary_and_tell_nothing_of_the_energy(world: World, rendered_audio: np.ndarray) -> None:
+    level_db = 10 * np.log10(np.square(rendered_audio.astype(np.float64)).mean(1))
     assert level_db.std() > 3 and level_db.max() < -15
     assert abs(np.corrcoef(level_db, world.catalogue.shares[::3, 0])[0, 1]) < 0.25
 
@@ -176,16 +178,16 @@ def test_energy_decides_on_drums_and_on_how_many_notes_there_are() -> None:
 @pytest.mark.parametrize("bpm", [84.0, 120.0, 165.0])
 def test_the_tempo_is_heard(bpm: float) -> None:
     onsets = onset_strength(jax.numpy.asarray(played(DANCE._replace(tempo_bpm=bpm))), RATE_HZ, hop_samples=160)
-    found = float(tempo(onsets, RATE_HZ, hop_samples=160, window_s=4.0))
-    assert min(abs(found / (bpm * octave) - 1) for octave in (0.5, 1, 2)) < 0.04
+    estimate = float(tempo(onsets, RATE_HZ, hop_samples=160, window_s=4.0))
+    assert min(abs(estimate / (bpm * octave) - 1) for octave in (0.5, 1, 2)) < 0.04
 
 
 def test_the_key_is_heard() -> None:
     right = 0
     for tonic in range(12):
         x = played(DANCE._replace(key=tonic, energy=0.3, danceability=0.2, chords=PAD), seed=tonic)
-        found = key(chroma_cqt(jax.numpy.asarray(x), RATE_HZ, tuning=0.0), profile="temperley")
-        right += key_name(int(found.tonic), int(found.mode)) == f"{KEYS[tonic]} major"
+        estimate = key(chroma_cqt(jax.numpy.asarray(x), RATE_HZ, tuning=0.0), profile="temperley")
+        right += key_name(int(estimate.tonic), int(estimate.mode)) == f"{KEYS[tonic]} major"
     assert right >= 8
 
 
@@ -234,9 +236,9 @@ def test_stored_sound_is_a_library_for_the_import(tmp_path: Path, monkeypatch) -
     loaded = load(output)
     expected = loaded.sound(np.arange(12))
     for track, file in enumerate(table["file"]):
-        found, rate = io.read(output / file)
+        audio, rate = io.read(output / file)
         assert rate == RATE_HZ
-        np.testing.assert_allclose(found, expected[track], atol=0.5001 / 32768)
+        np.testing.assert_allclose(audio, expected[track], atol=0.5001 / 32768)
     assert import_audio.main([str(output / "tracks.csv"), f"--root={output}", f"--output={tmp_path / 'clips'}"]) == 0
     clips = pl.read_parquet(tmp_path / "clips" / "clips.parquet")
     assert len(clips) == 12 and set(clips["duration_s"]) == {8.0}
@@ -262,10 +264,10 @@ def test_logs_of_one_world_render_a_track_once(world: World, monkeypatch) -> Non
         World, "sound", lambda self, tracks, **_: rendered.append(int(tracks[0])) or sound_of(self, tracks)
     )
     forth, back = RenderedSound(world, np.arange(300)), RenderedSound(simulate("tiny", seed=3), np.arange(300)[::-1])
-    heard = forth.waveform(7, 0, SAMPLES)
-    np.testing.assert_array_equal(back.waveform(292, 0, SAMPLES), heard)
-    np.testing.assert_allclose(heard, sound_of(world, np.array([7]))[0], atol=1 / 32767)
+    rendered_audio = forth.waveform(7, 0, SAMPLES)
+    np.testing.assert_array_equal(back.waveform(292, 0, SAMPLES), rendered_audio)
+    np.testing.assert_allclose(rendered_audio, sound_of(world, np.array([7]))[0], atol=1 / 32767)
     assert rendered == [7]
     other = RenderedSound(simulate("tiny", seed=4), np.arange(300))
-    assert not np.array_equal(other.waveform(7, 0, SAMPLES), heard) and rendered == [7, 7]
-    np.testing.assert_array_equal(forth.waveform(7, 10, 20), heard[10:30])
+    assert not np.array_equal(other.waveform(7, 0, SAMPLES), rendered_audio) and rendered == [7, 7]
+    np.testing.assert_array_equal(forth.waveform(7, 10, 20), rendered_audio[10:30])

@@ -147,10 +147,10 @@ def test_samples_follow_the_preference(world: World, listener: int, week: int, c
     assert stats.chisquare(observed, expected * observed.sum() / expected.sum()).pvalue > 1e-3
 
 
-@pytest.mark.parametrize("known", [False, True])
-def test_next_play_probability_is_the_law_of_the_plays(world: World, known: bool) -> None:
+@pytest.mark.parametrize("with_contexts", [False, True])
+def test_next_play_probability_is_the_law_of_the_plays(world: World, with_contexts: bool) -> None:
     rows, histories = before_each_play(world)
-    contexts = world.plays.contexts if known else None
+    contexts = world.plays.contexts if with_contexts else None
     everything = world.next_play_probability(rows, world.plays.times_ms, histories, contexts=contexts)
     np.testing.assert_allclose(everything.sum(1), 1, atol=1e-5)
     for some in (opens_session(world), ~opens_session(world)):
