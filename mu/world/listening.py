@@ -79,34 +79,24 @@ def _flow_track(track, time_ms, number, music, decay):
 
 
 @kernel
-def _habitual_track(key, play, at, time_ms, opens, habits, music, laws, log):
+def _habitual_track(key, play, at, time_ms, opens, habits, music, laws, tracks):
     """(track, origin) by the law that the listener's habits choose; track -1 where taste must choose.
 
-    `at` is the place of the play in the log; `opens` says whether it opens a session.
+    `at` is the place of the play in the log's `tracks`; `opens` says whether it opens a session.
     """
     number = random(key, play, COMPONENT)
     if not opens and number < habits[0]:
-        return np.int64(music.successor[log.tracks[at - 1]]), ALBUM
+        return np.int64(music.successor[tracks[at - 1]]), ALBUM
     if not opens and number < habits[0] + habits[1]:
         pick = random(key, play, PICK)
-        return np.int64(_flow_track(log.tracks[at - 1], time_ms, pick, music, laws.flow_decay)), FLOW
+        return np.int64(_flow_track(tracks[at - 1], time_ms, pick, music, laws.flow_decay)), FLOW
     if number >= 1 - habits[2]:
         lags = min(laws.repeat_span, play) - 1  # lags 2 .. lags + 1
         if lags > 0:
             mass = 1 - laws.repeat_decay**lags
             lag = 2 + int(np.log1p(-random(key, play, PICK) * mass) / np.log(laws.repeat_decay))
-            return np.int64(log.tracks[at - min(lag, lags + 1)]), REPEAT
+            return np.int64(tracks[at - min(lag, lags + 1)]), REPEAT
     return np.int64(-1), TASTE
-
-
-@kernel
-def _write_play(key, play, at, time_ms, track, origin, context, similarity, music, log):
-    """Writes a play to the log; the cosine of taste and track says how likely it is finished."""
-    finished = random(key, play, FINISH) < 1 / (1 + np.exp(-FINISH_BIAS - FINISH_SLOPE * similarity))
-    share = 1.0 if finished else 0.02 + 0.58 * random(key, play, SHARE)
-    log.tracks[at], log.times_ms[at] = track, time_ms
-    log.played_ms[at] = int(music.duration_ms[track] * share)
-    log.finished[at], log.origins[at], log.contexts[at] = finished, origin, context
 
 
 @kernel
@@ -152,7 +142,7 @@ def simulate_week(
                 opened[listener] += 1
             if track < 0:
                 track, origin = _habitual_track(
-                    key, play, at, time_ms, opens, people.habits[listener], music, laws, log
+                    key, play, at, time_ms, opens, people.habits[listener], music, laws, log.tracks
                 )
             if track < 0:
                 if not bounded:
@@ -160,5 +150,9 @@ def simulate_week(
                     bounded = True
                 track, origin = draw_by_taste(taste, length, week, key, play, tables, masses, lanes), TASTE
             similarity = cosine(taste, length, track, tables)
-            _write_play(key, play, at, time_ms, track, origin, context, similarity, music, log)
+            finished = random(key, play, FINISH) < 1 / (1 + np.exp(-FINISH_BIAS - FINISH_SLOPE * similarity))
+            share = 1.0 if finished else 0.02 + 0.58 * random(key, play, SHARE)
+            log.tracks[at], log.times_ms[at] = track, time_ms
+            log.played_ms[at] = int(music.duration_ms[track] * share)
+            log.finished[at], log.origins[at], log.contexts[at] = finished, origin, context
             played[listener] += 1
