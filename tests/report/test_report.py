@@ -11,25 +11,18 @@ import shutil
 import subprocess
 from html.parser import HTMLParser
 
-import jinja2
 import markupsafe
 import numpy as np
 import polars as pl
 import pytest
 import soundfile
 
-from mu.audio.mel import hz_to_mel
 from mu.commands import report
 from mu.config.base import base
 from mu.config.resolve import build, resolve
-from mu.evals.predictions import Predictions
-from mu.evals.result import Estimate
 from mu.evals.results import load, save
-from mu.report import charts, clip_tables, point_map, spectrograms, training
-from mu.report.audio import Piece, Sounds, mp3
-from mu.report.neighbours import nearest, principal_plane, unit
-from mu.report.page import Notice, Section, coordinate, environment, render
-from mu.report.verdicts import by_error, errors, listed_places, verdict
+from mu.report.audio import Sounds
+from mu.report.page import render
 from tests.helpers.audio_files import write
 from tests.helpers.tiny_runs import standard_promotion, train
 
@@ -67,7 +60,7 @@ def library(tmp_path_factory):
                 "duration_s": len(t) / RATE_HZ,
                 "sample_rate_hz": RATE_HZ,
                 "kind": (BELLS, "drum", "flute")[clip % 3],
-                "mood": ["calm"] if clip % 2 else ["calm", "odd"] if clip % 4 else [],
+                "mood": ["calm"] if clip % 2 else ["calm", "odd"] if clip % 4 else ["odd"],
                 "pitch_hz": pitch_hz + clip,
                 "loud": float(generator.random()),
                 "part": clip // 8,
@@ -390,49 +383,6 @@ def test_a_complaint_would_be_seen(tmp_path):
     assert browsed(file, tmp_path / "profile")[1]
 
 
-# ---- its pieces
-
-
-def test_every_value_of_a_page_is_escaped():
-    nasty = "<i>&\"'"
-    page = render(nasty, [(nasty, nasty)], [Notice(nasty, [nasty])], [Section(nasty, "config.html", nasty)])
-    assert "<i>" not in page and page.count("&lt;i&gt;&amp;&#34;&#39;") == 9
-    assert Section("What it is", "config.html", "").anchor == "what-it-is"
-
-
-def test_a_name_that_a_template_misspells_is_an_error():
-    with pytest.raises(jinja2.UndefinedError):
-        environment().from_string("{{ missing }}").render()
-
-
-def test_coordinates_have_two_decimals_at_the_most():
-    assert [coordinate(value) for value in (3, 1.5, 0.001, -0.001, 1 / 3, 1200.0, 100)] == [
-        "3", "1.5", "0", "0", "0.33", "1200", "100",
-    ]  # fmt: skip
-
-
-@pytest.mark.parametrize("rate_hz", [8000, 16_000, 22_050, 44_100, 48_000, 96_000])
-@pytest.mark.parametrize("seconds", [0.05, 1.0, 3.21])
-def test_mp3_keeps_length_and_sound(rate_hz, seconds):
-    t = np.arange(round(seconds * rate_hz)) / rate_hz
-    sound = (0.5 * np.sin(2 * np.pi * 440 * t)).astype(np.float32)
-    found, rate = soundfile.read(io.BytesIO(mp3(sound, rate_hz)), dtype="float32")
-    assert rate == min(max(rate_hz, 16_000), 48_000)
-    assert abs(len(found) - len(sound) * rate / rate_hz) <= 1
-    wanted = 0.5 * np.sin(2 * np.pi * 440 * np.arange(len(found)) / rate)
-    middle = slice(len(found) // 4, -len(found) // 4)
-    noise = (found - wanted)[middle]
-    assert 10 * np.log10((wanted[middle] ** 2).mean() / (noise**2).mean()) > 25  # dB
-
-
-def test_mp3_of_what_is_too_loud_is_scaled_and_of_silence_is_silence():
-    loud = 3.0 * np.sin(np.arange(16_000) * 0.1).astype(np.float32)
-    found, _ = soundfile.read(io.BytesIO(mp3(loud, 16_000)))
-    assert 0.9 < np.abs(found).max() < 1.1  # MP3 overshoots a little
-    found, _ = soundfile.read(io.BytesIO(mp3(np.zeros(1600, np.float32), 16_000)))
-    assert len(found) == 1600 and not found.any()
-
-
 def test_a_piece_is_the_middle_of_a_long_clip(library):
     clips = build(config_of(library).data)
     sounds = Sounds(clips)
@@ -444,147 +394,3 @@ def test_a_piece_is_the_middle_of_a_long_clip(library):
     assert sounds.piece("elsewhere.wav", 1.0) is None
     assert sounds.lost == {"elsewhere.wav": "it is no longer in the table of clips"}
     assert not Sounds(None) and Sounds(None).piece("x", 1.0) is None
-
-
-def decode_png(content):
-    """uint8 [rows, columns, 3] of a PNG as `spectrograms.png` writes it; reads the chunks on its own."""
-    import struct
-    import zlib
-
-    chunks, at = {}, 8
-    while at < len(content):
-        (size,) = struct.unpack(">I", content[at : at + 4])
-        kind, body = content[at + 4 : at + 8], content[at + 8 : at + 8 + size]
-        assert zlib.crc32(kind + body) == struct.unpack(">I", content[at + 8 + size : at + 12 + size])[0]
-        chunks[kind], at = body, at + 12 + size
-    columns, rows, depth, colours = struct.unpack(">IIBB", chunks[b"IHDR"][:10])
-    assert (depth, colours) == (8, 3) and at == len(content)
-    lines = np.frombuffer(zlib.decompress(chunks[b"IDAT"]), np.uint8).reshape(rows, columns + 1)
-    assert not lines[:, 0].any()
-    return np.frombuffer(chunks[b"PLTE"], np.uint8).reshape(-1, 3)[lines[:, 1:]]
-
-
-def test_a_tone_is_a_bright_line_at_its_frequency():
-    """Also that the pictures are made under strict promotion of dtypes, and that lengths may differ."""
-    rate, seconds = 16_000, (1.0, 0.5)
-    tones = [np.sin(2 * np.pi * 2000 * np.arange(round(s * rate)) / rate).astype(np.float32) for s in seconds]
-    first, second = (
-        decode_png(one)
-        for one in spectrograms.pictures([Piece(x, rate, 0.0, s) for x, s in zip(tones, seconds, strict=True)])
-    )
-    assert first.shape[0] == second.shape[0] == spectrograms.MELS
-    assert abs(first.shape[1] - 2 * second.shape[1]) <= 1 and 400 < first.shape[1] <= spectrograms.COLUMNS
-    bright = first[:, 200].astype(int).sum(axis=1).argmax()
-    share = float(hz_to_mel(2000.0, "slaney") / hz_to_mel(rate / 2, "slaney"))
-    assert abs((spectrograms.MELS - bright - 0.5) / spectrograms.MELS - share) < 1.5 / spectrograms.MELS
-    assert spectrograms.pictures([]) == []
-
-
-def test_the_colours_are_viridis():
-    matplotlib = pytest.importorskip("matplotlib", reason="the oracle of the colours")
-    wanted = matplotlib.colormaps["viridis"](np.linspace(0, 1, 64))[:, :3] * 255
-    assert np.abs(spectrograms.viridis(64) - wanted).max() < 6
-
-
-def test_errors_rank_classes_tags_and_numbers():
-    scores = np.array([[0.7, 0.2, 0.1], [0.1, 0.8, 0.1], [0.4, 0.35, 0.25], [0.3, 0.3, 0.4]], np.float32)
-    said = Predictions("class", ("a", "b", "c"), scores, np.array([0, 2, 1, -1], np.int32))
-    np.testing.assert_allclose(errors(said), [-0.5, 0.7, 0.05, np.nan], atol=1e-6)
-    assert by_error(said, ("w", "x", "y", "z")) == [1, 2, 0]
-    assert verdict(said, 0) == (True, "Is a, predicted a (0.70).") and verdict(said, 1)[0] is False
-    assert listed_places(said, 2) == [0, 1, 2]
-
-    tags = Predictions(
-        "tags", ("t", "u"), np.array([[0.9, 0.2], [0.5, 0.5]], np.float32), np.array([[1.0, 0], [0, 1]], np.float32)
-    )
-    np.testing.assert_allclose(errors(tags), [-(np.log(0.9) + np.log(0.8)) / 2, np.log(2)], atol=1e-6)
-
-    truth = np.array([[0.0, 100.0], [1.0, 300.0], [2.0, np.nan]], np.float32)
-    numbers = Predictions("numbers", ("n", "m"), np.array([[0.5, 100], [1, 500], [0, 0]], np.float32), truth)
-    np.testing.assert_allclose(errors(numbers), [np.sqrt(0.5), np.sqrt(2), np.nan], atol=1e-6)
-    assert by_error(numbers, ("x", "y", "z")) == [1, 0] and listed_places(numbers, 1) == [1, 0]
-
-
-def test_neighbours_and_map_against_sklearn():
-    from sklearn.decomposition import PCA
-    from sklearn.neighbors import NearestNeighbors
-
-    vectors = np.random.default_rng(0).standard_normal((1500, 12)).astype(np.float32)
-    vectors[:, 0] *= 5
-    rows, cosines = nearest(unit(vectors), 4)
-    found = NearestNeighbors(n_neighbors=5, metric="cosine").fit(vectors.astype(np.float64))
-    distances, wanted = found.kneighbors(vectors.astype(np.float64))
-    np.testing.assert_array_equal(rows, wanted[:, 1:])
-    np.testing.assert_allclose(cosines, 1 - distances[:, 1:], atol=1e-5)
-    places, variance = principal_plane(vectors)
-    oracle = PCA(2).fit(vectors.astype(np.float64))
-    np.testing.assert_allclose(np.abs(places), np.abs(oracle.transform(vectors.astype(np.float64))), atol=1e-5)
-    np.testing.assert_allclose(variance, oracle.explained_variance_ratio_, atol=1e-6)
-    # Which way a direction points is decided by the vectors, not by the solver.
-    np.testing.assert_allclose(principal_plane(vectors[::-1])[0][::-1], places, atol=1e-6)
-
-
-def test_neighbours_and_map_of_little():
-    assert [part.shape for part in nearest(unit(np.zeros((1, 3), np.float32)), 4)] == [(1, 0), (1, 0)]
-    places, variance = principal_plane(np.ones((3, 1), np.float32))
-    assert not places.any() and not variance.any()
-    markers = point_map.points_of(places, [0, 40, -1], ["a", "b", "c"], {1: "x"})
-    assert [one.title for one in markers] == ["a", "c", "b"], "one that leads to a card lies on top"
-    assert not any("nan" in one.d for one in markers) and markers[-1].style.endswith("ring")
-
-
-def test_ticks_are_round_and_inside():
-    assert charts.ticks(0, 1) == [0, 0.2, 0.4, 0.6, 0.8, 1] and charts.ticks(-3.1, 4.2) == [-2, 0, 2, 4]
-    assert charts.ticks(0.298, 0.302) == [0.298, 0.299, 0.3, 0.301, 0.302]
-    assert [charts.tick_text(value) for value in (0, 0.25, 1000, 20_000)] == ["0", "0.25", "1,000", "20 k"]
-
-
-def test_long_curves_are_thinned_and_one_point_is_seen():
-    points = [(step, float(step % 2)) for step in range(10_000)]
-    thin = charts.thinned(points)
-    assert len(thin) == charts.MOST_POINTS and thin[0] == (12.0, pytest.approx(0.48, abs=0.05))
-    axes = charts.Axes.around([(5, 1.0)], "step", "loss")
-    assert charts.line_chart({"a": [(5, 1.0)]}, axes, "one").paths[0].style == "dots s0"
-    lines = [
-        {"step": 1, "loss": float("nan")},
-        {"step": 2, "loss": 1.0, "valid/x/f1": 0.5, "valid/negative_loss": -2.0},
-    ]
-    figures = training.training({"": lines}, "valid/x/f1", 2).figures
-    labels = " ".join(figure.chart.label for figure in figures)
-    assert "validation 2.000 at step 2" in labels and "f1 0.500 at step 2" in labels and "nan" not in labels
-
-
-def test_confusions_of_many_classes_are_a_list():
-    names = tuple(f"c{number}" for number in range(50))
-    truth = np.arange(100, dtype=np.int32) % 50
-    scores = np.eye(50, dtype=np.float32)[np.where(truth == 7, 8, truth)]
-    many = clip_tables.confusion(Predictions("class", names, scores, truth), "target")
-    assert many.pairs == [("c7", "c8", "2", "100%")] and not many.matrix
-    two = Predictions("class", names[:2], np.eye(2, dtype=np.float32), np.array([0, 1], np.int32))
-    few = clip_tables.confusion(two, "target")
-    assert few.words == "Every clip is predicted right."
-    assert [[(one.count, one.share, one.right) for one in row] for row in few.matrix] == [
-        [(1, 1.0, True), (0, 0.0, False)], [(0, 0.0, False), (1, 1.0, True)],
-    ]  # fmt: skip
-
-
-def test_a_value_that_is_not_defined_says_so():
-    nan = float("nan")
-    assert clip_tables.cell(Estimate("kind/recall", nan, nan, nan)) == clip_tables.Cell("not defined")
-    assert clip_tables.cell(Estimate("kind/recall", 1.0, nan, nan)) == clip_tables.Cell("1.000")
-    whole = clip_tables.cell(Estimate("kind/f1", 0.5, 0.25, 0.75))
-    assert whole == clip_tables.Cell("0.500", "[0.250, 0.750]", clip_tables.Bar(25.0, 50.0, 49.25))
-    correlation = clip_tables.cell(Estimate("numbers/pearson", 0.0, -0.5, 0.5))
-    assert correlation.bar == clip_tables.Bar(25.0, 50.0, 49.25), "its scale begins at -1"
-    assert clip_tables.cell(Estimate("mood/log_likelihood", -0.5, -0.6, -0.4)).bar is None, "its scale has no end"
-
-
-def test_classes_without_clips_are_not_defined():
-    predictions = Predictions(
-        "class", ("a", "b"), np.array([[0.9, 0.1], [0.8, 0.2]], np.float32), np.array([0, 0], np.int32)
-    )
-    nan = float("nan")
-    recalls = {"a": Estimate("a", 1.0, 1.0, 1.0), "b": Estimate("b", nan, nan, nan)}
-    table = clip_tables.per_class(predictions, "h", {"h/recall": recalls, "h/f1": recalls})
-    values = [(name, count, [cell.value for cell in cells]) for name, count, cells in table.rows]
-    assert values == [("a", "2", ["1.000", "1.000"]), ("b", "0", ["not defined", "not defined"])]
