@@ -72,6 +72,7 @@ ALLOWED = {
         "mu.audio",
         "mu.data",
         "mu.evals",
+        "mu.files",
         "mu.inference",
         "mu.protocols",
         "mu_kernels",

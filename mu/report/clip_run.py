@@ -1,7 +1,6 @@
 """What the page of a run on audio is made of."""
 
 import dataclasses
-import json
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,6 +9,7 @@ from mu.data.clips.clips import Clips
 from mu.evals.predictions import Predictions, predictions_of
 from mu.evals.result import Estimate
 from mu.evals.results import load
+from mu.files import read_json
 from mu.report.audio import Sounds
 from mu.report.neighbours import Embedded
 from mu.report.read import RunFacts, first_run, run_facts
@@ -59,7 +59,7 @@ def read_clip_run(
     """
     evaluation = load(place)
     model, card = evaluation.results["model"], evaluation.card
-    where = Path(json.loads((first_run(place) / "config.json").read_text())["data"].get("path", "")).name
+    where = Path(read_json(first_run(place) / "config.json")["data"].get("path", "")).name
     data = {"Data": f"{where}, {len(model):,} clips of {card['part']}"}
     return ClipRun(
         facts=run_facts(place, card, data, problems),

@@ -1,7 +1,6 @@
 """What the page of a run on listening is made of."""
 
 import dataclasses
-import json
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,6 +10,7 @@ import numpy as np
 
 from mu.evals.result import Estimate
 from mu.evals.results import load
+from mu.files import read_json
 from mu.report.audio import Piece
 from mu.report.read import RunFacts, run_facts
 
@@ -157,7 +157,7 @@ def read_listening_run(place: str | os.PathLike[str], computed: Sections, proble
       FileNotFoundError: no such run, or it has no evaluation.
     """
     evaluation = load(place)
-    card = json.loads((Path(place) / "run.json").read_text())["data_card"]
+    card = read_json(Path(place) / "run.json")["data_card"]
     return ListeningRun(
         facts=run_facts(place, evaluation.card, _data_facts(card), problems),
         metrics=evaluation.rows,

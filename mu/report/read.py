@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from mu.files import read_json
+
 Curves = Mapping[str, Sequence[Mapping[str, float]]]
 """Name of a run (a fold, or '' for the only one) -> the lines of its metrics.jsonl."""
 
@@ -72,10 +74,10 @@ def run_facts(
     """
     folder, runs, first = Path(place), runs_of(place), first_run(place)
     pooled = first != folder
-    document = json.loads((first / "config.json").read_text())
+    document = read_json(first / "config.json")
     return RunFacts(
         title="/".join(folder.resolve().parts[-2:]) if pooled else folder.resolve().name,
-        facts=facts(document, json.loads((first / "run.json").read_text()), card, data, len(runs)),
+        facts=facts(document, read_json(first / "run.json"), card, data, len(runs)),
         config_text=json.dumps(document, indent=2, ensure_ascii=False),
         curves={name: curve(run / "metrics.jsonl") for name, run in runs.items()},
         chosen=document["best"]["metric"],
