@@ -45,7 +45,8 @@ def test_the_wheel_holds_mu_kernels_alone(wheel):
     with zipfile.ZipFile(wheel) as archive:
         names = [name for name in archive.namelist() if ".dist-info/" not in name]
     package = KERNELS / "mu_kernels"
-    assert set(names) == {f"mu_kernels/{path.relative_to(package).as_posix()}" for path in package.rglob("*.py")}
+    files = {f"mu_kernels/{path.relative_to(package).as_posix()}" for path in package.rglob("*.py")}
+    assert set(names) == files | {"mu_kernels/py.typed"}
 
 
 def test_the_wheel_runs_without_jax_and_mu(wheel, tmp_path):
