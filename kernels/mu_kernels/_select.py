@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from mu_kernels._order import best, fill_keys, name_of, part_largest
 from mu_kernels._vector.bits import prefetch
 from mu_kernels._vector.exact_dot import dot
 from mu_kernels.codes import BLOCK_ITEMS, BLOCK_PANELS
@@ -10,108 +11,6 @@ from mu_kernels.compile import kernel
 # What `answer` returns for a query in place of a threshold for its next scan.
 DONE, OVERFLOWED = np.inf, np.nan
 AHEAD = 8  # vectors that are on their way from memory while one is scored
-
-
-@kernel
-def _keys(values, names, n, keys):
-    """keys[i]: uint64 in the order of float32 `values` (no NaN), ties by lower name; the name is in its lower half."""
-    bits = values.view(np.uint32)
-    for i in range(n):
-        word = np.int64(bits[i])
-        if values[i] == 0:
-            word = 0  # -0 is 0
-        word = 0xFFFFFFFF - word if word >= 0x80000000 else word + 0x80000000
-        keys[i] = np.uint64(word) << np.uint64(32) | np.uint64(0xFFFFFFFF - np.int64(names[i]))
-
-
-@kernel
-def _name(key):
-    return 0xFFFFFFFF - np.int64(key & np.uint64(0xFFFFFFFF))
-
-
-@kernel
-def _part_largest(keys, n, k):
-    """Reorders keys[:n] so that its k largest come first (in no order); 0 < k <= n. Hoare's quickselect."""
-    low, high = 0, n - 1
-    while low < high:
-        middle = (low + high) >> 1
-        a, b, c = keys[low], keys[middle], keys[high]
-        pivot = max(min(a, b), min(max(a, b), c))
-        i, j = low, high
-        while i <= j:
-            while keys[i] > pivot:
-                i += 1
-            while keys[j] < pivot:
-                j -= 1
-            if i <= j:
-                keys[i], keys[j] = keys[j], keys[i]
-                i += 1
-                j -= 1
-        if k - 1 <= j:
-            high = j
-        elif k - 1 >= i:
-            low = i
-        else:
-            return
-
-
-@kernel
-def _sort(keys, n):
-    """keys[:n] ascending. Heapsort: NumPy's sort would add half a second to the compilation of each kernel."""
-    for size in range(2 * n - n // 2, 0, -1):
-        # First every inner node sifts down, then the largest goes to the end, again and again.
-        if size > n:
-            at, stop = size - n - 1, n
-        else:
-            if size == 1:
-                return
-            keys[0], keys[size - 1] = keys[size - 1], keys[0]
-            at, stop = 0, size - 1
-        key = keys[at]
-        while 2 * at + 1 < stop:
-            child = 2 * at + 1
-            if child + 1 < stop and keys[child + 1] > keys[child]:
-                child += 1
-            if keys[child] <= key:
-                break
-            keys[at] = keys[child]
-            at = child
-        keys[at] = key
-
-
-@kernel
-def _best(scores, ids, n, k, groups, per_group, taken, keys, out_ids, out_scores):
-    """Writes the best k of n, best first, ties by lower id, at most `per_group` of a group (0: any); their number.
-
-    Uses `keys` [n]. `taken` (a counter by group) is zeros before and after.
-    """
-    _keys(scores, ids, n, keys)
-    first = min(n, k)
-    while True:
-        # More than k are put in order only where groups take some of them away.
-        if 0 < first < n:
-            _part_largest(keys, n, first)
-        _sort(keys, first)
-        count = 0
-        for i in range(first - 1, -1, -1):
-            item = _name(keys[i])
-            if per_group:
-                if taken[groups[item]] == per_group:
-                    continue
-                taken[groups[item]] += 1
-            if count == k:
-                break
-            out_ids[count] = item
-            word = np.int64(keys[i] >> np.uint64(32))
-            word = word - 0x80000000 if word >= 0x80000000 else 0xFFFFFFFF - word
-            out_scores.view(np.uint32)[count] = word
-            count += 1
-        if per_group:
-            for i in range(first):
-                taken[groups[_name(keys[i])]] = 0
-        if count == k or first == n:
-            return count
-        first = min(n, 4 * first)
 
 
 @kernel
@@ -127,11 +26,11 @@ def tighten(first, stop, rank, candidates, thresholds):
             if count > room:
                 n = 0
                 break
-            _keys(candidates.values[part, q], names, count, keys[n:])
+            fill_keys(candidates.values[part, q], names, count, keys[n:])
             n += count
         if n < rank:
             continue
-        _part_largest(keys, n, rank)
+        part_largest(keys, n, rank)
         lowest = keys[0]
         for i in range(rank):
             lowest = min(lowest, keys[i])
@@ -211,16 +110,16 @@ def answer(
         # The k best by their limits first; of the others only those that the worst of these k does not rule out.
         sure = n if per_group else min(n, k)
         if sure < n:
-            _keys(limits, places, n, keys)
-            _part_largest(keys, n, sure)
+            fill_keys(limits, places, n, keys)
+            part_largest(keys, n, sure)
         else:
             for i in range(n):
                 keys[i] = np.uint64(0xFFFFFFFF - i)
         worst = np.inf
         for i in range(sure):
             if i + AHEAD < n:
-                prefetch(vectors, dim * names[_name(keys[i + AHEAD])], 4 * dim)
-            item = names[_name(keys[i])]
+                prefetch(vectors, dim * names[name_of(keys[i + AHEAD])], 4 * dim)
+            item = names[name_of(keys[i])]
             value = dot(queries.vectors, q, vectors, item, dim)
             if len(bias):
                 value += bias[item]
@@ -231,10 +130,10 @@ def answer(
         rescored = sure
         for i in range(sure, n):
             if i + AHEAD < n:
-                place = _name(keys[i + AHEAD])
+                place = name_of(keys[i + AHEAD])
                 if limits[place] >= enough:
                     prefetch(vectors, dim * names[place], 4 * dim)
-            place = _name(keys[i])
+            place = name_of(keys[i])
             if limits[place] < enough:
                 continue
             item = names[place]
@@ -246,7 +145,7 @@ def answer(
             rescored += 1
         for i in range(rescored):
             names[i] = np.int64(keys[i])
-        count = _best(values, names, rescored, k, groups, per_group, taken, keys, ids[q], scores[q])
+        count = best(values, names, rescored, k, groups, per_group, taken, keys, ids[q], scores[q])
         counts[q] = count
         if thresholds[q] == -np.inf:
             verdicts[q] = DONE
@@ -310,4 +209,4 @@ def best_of_lists(
             names[n] = item
             values[n] = np.float32(value)
             n += 1
-        counts[q] = _best(values, names, n, k, groups, per_group, taken, keys, ids[q], scores[q])
+        counts[q] = best(values, names, n, k, groups, per_group, taken, keys, ids[q], scores[q])

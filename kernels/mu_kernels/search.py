@@ -11,7 +11,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mu_kernels._scan import Candidates, Queries, allocate_queries, encode_queries, scan_rows, scan_tiles
+from mu_kernels._queries import Queries, allocate_queries, encode_queries
+from mu_kernels._scan import Candidates, scan_rows, scan_tiles
 from mu_kernels._select import answer, best_of_lists, tighten
 from mu_kernels._vector.cpu import amx_granted
 from mu_kernels._vector.tiles import TILE_PANELS, TILE_QUERIES, amx_tile_shapes
