@@ -21,12 +21,12 @@ from expected_recall import expected_recall
 from mu.commands import quickstart, quickstart_config
 from mu.config.resolve import resolve
 from mu.evals.intervals import clustered_bootstrap
-from mu.evals.protocols._bridge import Asked
 from mu.evals.protocols.plays import DAY_MS
 from mu.evals.results import Evaluation, evaluations_of, load
-from mu.inference.track_content import FRESH_DAYS
+from mu.inference.policy import NEW_RELEASE_DAYS, Policy
 from mu.run.build import baselines_of
 from mu.run.restore import restore
+from mu.run.trained import open_run
 from mu.train import train
 from mu.training.memory import keep_freed_memory
 from mu.training.provenance import processor
@@ -126,14 +126,14 @@ class BoostedOracle:
     def __init__(self, oracle: Any, released_ms: np.ndarray, boost: float = 0.0):
         self._oracle, self._released_ms, self._boost = oracle, released_ms, boost
 
-    def boosted(self, boost: float) -> "BoostedOracle":
-        return BoostedOracle(self._oracle, self._released_ms, boost)
+    def with_policy(self, policy: Policy) -> "BoostedOracle":
+        return BoostedOracle(self._oracle, self._released_ms, policy.new_release_boost)
 
     def scores(self, users: np.ndarray, histories: Any, times_ms: np.ndarray) -> np.ndarray:
         age_days = (times_ms[:, None] - self._released_ms) / DAY_MS
-        fresh = (age_days >= 0) & (age_days < FRESH_DAYS)
+        new = (age_days >= 0) & (age_days < NEW_RELEASE_DAYS)
         chance = np.maximum(self._oracle.scores(users, histories, times_ms), 1e-30)
-        return (np.log(chance) + self._boost * fresh).astype(np.float32)
+        return (np.log(chance) + self._boost * new).astype(np.float32)
 
 
 def expected(folder: Path) -> dict[str, dict[str, np.ndarray]]:
@@ -142,16 +142,15 @@ def expected(folder: Path) -> dict[str, dict[str, np.ndarray]]:
     file = place / f"expected-{load(folder / 'model').card['weights_hash'][:12]}.npz"
     names = ("model", "model_unboosted", "id_only", "item_knn", "popularity", "oracle", "oracle_boosted")
     if not file.is_file():
-        restored = restore(folder / "model")
-        setup, state = restored.run, restored.state
+        setup = restore(folder / "model").run
         measuring = setup.evaluation
-        shown = measuring.measured(state, place)
+        shown = open_run(folder / "model").recommender()
         baselines = baselines_of(setup.config)
-        found = {"model": Asked(shown), "model_unboosted": Asked(shown.boosted(0.0))}
+        found = {"model": shown, "model_unboosted": shown.with_policy(Policy())}
         found |= {name: baselines[name].fit(setup.train) for name in names if name in baselines}
         law = found["oracle"]
         oracle = BoostedOracle(law, setup.data.released_ms)
-        found["oracle_boosted"] = oracle.boosted(measuring.boost(oracle))
+        found["oracle_boosted"] = oracle.with_policy(measuring.policy(oracle))
         arrays = {
             f"{name}/{section}": pairs
             for name in names

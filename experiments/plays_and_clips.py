@@ -77,6 +77,7 @@ def get_config(arg: str | None = None) -> ConfigDict:
         "max_column_values": 255,
     }
     config.task = {"name": "mu.tasks.next_play:NextPlay", "tags": 0.5 if args.tags and hears else 0.0}
+    config.recommender = {"name": "mu.inference.time_aware:TimeAwareRecommender"}
     config.total_steps = 20 if args.smoke else args.steps
     for part, rate in (("optimizer", 2e-3), ("tables", 4e-3)):
         schedule = {"name": "optax:cosine_decay_schedule", "init_value": rate, "decay_steps": config.total_steps}

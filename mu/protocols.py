@@ -40,8 +40,8 @@ class Data(Protocol):
         ...
 
 
-class Log(Protocol):
-    """Plays grouped by user, in order of time; `mu.data.logs.interactions.Interactions` is one."""
+class Histories(Protocol):
+    """What users have played, oldest first; `mu.data.features.TrackHistories` and every log."""
 
     @property
     def indptr(self) -> np.ndarray:
@@ -50,8 +50,32 @@ class Log(Protocol):
 
     @property
     def items(self) -> np.ndarray:
-        """int32 [E], oldest first."""
+        """int32 [E], tracks."""
         ...
+
+    @property
+    def times(self) -> np.ndarray:
+        """int64 [E], unix milliseconds, where `has_times`."""
+        ...
+
+    @property
+    def has_times(self) -> bool:
+        """Whether the moments of the plays are known, and not their order alone."""
+        ...
+
+    @property
+    def outcomes(self) -> np.ndarray | None:
+        """uint8 [E] or None: how plays ended."""
+        ...
+
+    @property
+    def columns(self) -> Mapping[str, np.ndarray]:
+        """Name of an event column -> codes [E]."""
+        ...
+
+
+class Log(Histories, Protocol):
+    """Plays grouped by user, in order of time; `mu.data.logs.interactions.Interactions` is one."""
 
     @property
     def n_items(self) -> int:
@@ -193,7 +217,7 @@ class DotProductRecommender(Recommender, Protocol):
         """float32 [V, D]."""
         ...
 
-    def queries(self, users: np.ndarray, histories: Log, times_ms: np.ndarray | None = None) -> np.ndarray:
+    def queries(self, users: np.ndarray, histories: Histories, times_ms: np.ndarray | None = None) -> np.ndarray:
         """float32 [B, D]: what the item vectors are multiplied with."""
         ...
 

@@ -26,6 +26,7 @@ from mu.files import read_json, write_json
 from mu.run.build import build_run
 from mu.run.initialise import initialise
 from mu.run.restore import refuse_other_data
+from mu.run.trained import save_inputs
 from mu.training.checkpoint import Checkpoints, differences
 from mu.training.clock import Clock
 from mu.training.provenance import provenance
@@ -107,6 +108,7 @@ def train(config: Config, workdir: str | os.PathLike[str], mesh: jax.sharding.Me
         | {"started": started_at(folder)}
         | {"data_card": run.data.card, "data_hash": run.data.hash(), "split": run.split.hash},
     )
+    save_inputs(folder, run.data, run.train, run.batches)
     writers: list[Any] = [JsonLines(folder, step_number)]
     writers += [locate(path, "config.writers")(folder, step_number) for path in config.writers]
     clock = Clock(step_number, config.total_steps)

@@ -63,6 +63,7 @@ def hybrid(config: Config, tiny: bool) -> None:
         "scale": 0.3,
     }
     config.task = {"name": "mu.tasks.next_play:NextPlay", "tags": 0.5}
+    config.recommender = {"name": "mu.inference.time_aware:TimeAwareRecommender"}
     config.total_steps = 20 if tiny else 800
     learning_rates(config, 2e-3, 4e-3)
 

@@ -5,7 +5,6 @@ import json
 import os
 import sys
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -101,19 +100,19 @@ def _unit(folder: Path) -> str:
 
 def _listening_page(folder: Path) -> tuple[str, list[str]]:
     """(the page of a run on plays and sound, what is missing from it)."""
-    from mu.commands.recommend import recommender_of, track_titles
-    from mu.inference.track_content import TimedScores
+    from mu.data.summary import track_titles
+    from mu.inference.time_aware import TimeAwareRecommender
     from mu.report.listening import page
     from mu.report.listening_run import Sections, read_listening_run
     from mu.report.listening_sections import listening_sections
     from mu.report.split_log import SplitLog
     from mu.run.restore import restore
+    from mu.run.trained import open_run
 
     computed, problems = Sections(), []
     try:
-        restored = restore(folder)
-        setup, state = restored.run, restored.state
-        recommender, data = recommender_of(folder, setup, state), setup.data
+        setup = restore(folder).run
+        recommender, data = open_run(folder).up_to_date().recommender(), setup.data
         columns = setup.config.data
         words = {
             name: hashed_features(data.tracks, (name,), data.hash_size) for name in columns.get("item_columns", ())
@@ -126,23 +125,11 @@ def _listening_page(folder: Path) -> tuple[str, list[str]]:
             titles=track_titles(data.tracks),
             user_columns=columns.get("user_columns", ()),
         )
-        aware = recommender if isinstance(recommender, TimedScores) else None
-        computed = listening_sections(log, _Seam(recommender), aware, aware.parts(words) if aware else {})
+        aware = recommender if isinstance(recommender, TimeAwareRecommender) else None
+        computed = listening_sections(log, recommender, aware, aware.score_parts(words) if aware else {})
     except (OSError, ValueError) as error:
         problems.append(f"Without listeners, tracks and map: {error}")
     return page(read_listening_run(folder, computed, problems)), problems
-
-
-class _Seam:
-    dot_product = time_aware = True
-
-    def __init__(self, recommender: Any):
-        self._recommender, self.item_vectors = recommender, recommender.vectors
-        self.time_aware, self.queries = hasattr(recommender, "bias_at"), recommender.queries
-        self.scores = recommender.scores
-
-    def item_bias(self, times_ms: Any = None) -> Any:
-        return self._recommender.bias if times_ms is None else self._recommender.bias_at(times_ms)
 
 
 def _clip_page(folder: Path) -> tuple[str, list[str]]:

@@ -47,6 +47,7 @@ def base() -> Config:
             },
             "log_every_steps": 50,
             "evaluate_every_steps": 200,
+            "recommender": {"name": "mu.inference.recommender:TrainedRecommender"},
             "evaluation": {"name": "mu.evals.protocols._bridge:Ranking"},
             "refit": False,
             "init_from": None,

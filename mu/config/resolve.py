@@ -27,6 +27,7 @@ PROVIDED = {
     "model": ("rngs", MORE),
     "optimizer": ("total_steps",),
     "tables": (),
+    "recommender": ("graph", "task", "features", "params", "rows", "end_ms", "policy"),
     "evaluation": (FIRST,),
 }
 

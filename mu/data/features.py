@@ -5,39 +5,15 @@ import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Protocol, Self
+from typing import Self
 
 import numpy as np
+
+from mu.protocols import Histories
 
 TIME_DELTAS = 24
 """Times between plays are binned by powers of two of a second: 0 for a first play, the last from 48.5 days on."""
 FEATURES, USER_FEATURES = "features.json", "user_features.npy"
-
-
-class Histories(Protocol):
-    """Plays of B users, each user's oldest first; `mu.data.logs.interactions.Interactions` is one. E plays.
-
-    Attributes:
-      indptr: int64 [B+1]; the plays of row b are `indptr[b]:indptr[b+1]`.
-      items: int32 [E], tracks.
-      times: int64 [E], unix milliseconds, where `has_times`.
-      has_times: whether the moments of the plays are known.
-      outcomes: uint8 [E] or None, how plays ended.
-      columns: name of an event column -> codes [E].
-    """
-
-    @property
-    def indptr(self) -> np.ndarray: ...
-    @property
-    def items(self) -> np.ndarray: ...
-    @property
-    def times(self) -> np.ndarray: ...
-    @property
-    def has_times(self) -> bool: ...
-    @property
-    def outcomes(self) -> np.ndarray | None: ...
-    @property
-    def columns(self) -> Mapping[str, np.ndarray]: ...
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

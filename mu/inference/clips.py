@@ -1,6 +1,7 @@
 """Predictions for whole clips: the mean over their tiles of what a trained model predicts of each."""
 
 import functools
+from collections.abc import Callable
 from typing import Any, Protocol
 
 import jax
@@ -8,7 +9,9 @@ import numpy as np
 from flax import nnx
 
 from mu.data.crops import CropReader, Waveforms
+from mu.inference.compiled import once
 from mu.inference.pooling import read_tiles, tile_means
+from mu.protocols import Task
 
 # Tiles at once; every call has this shape, so the model compiles once.
 BLOCK = 64
@@ -35,8 +38,8 @@ class ClipPredictor:
       crop_samples: N, samples of a tile, as of the crops in training.
     """
 
-    def __init__(self, *, graph: nnx.GraphDef, task: Any, params: Any, crop_samples: int):
-        self._graph, self._task, self._params = graph, task, params
+    def __init__(self, *, graph: nnx.GraphDef, task: Task, params: Any, crop_samples: int):
+        self._program, self._params = _program(graph, task), params
         self._reader = CropReader(crop_samples)
 
     def predict(self, clips: Clips) -> dict[str, np.ndarray]:
@@ -52,7 +55,7 @@ class ClipPredictor:
                 "audio": np.pad(audio, ((0, missing), (0, 0)))[:, None],
                 "samples": np.pad(samples, (0, missing))[:, None],
             }
-            values = jax.device_get(_predict(self._graph, self._task, self._params, batch))
+            values = jax.device_get(self._program(self._params, batch))
             widths.update({name: value.shape[1] for name, value in sorted(values.items())})
             return np.concatenate([values[name][: len(audio)] for name in widths], axis=1)
 
@@ -63,6 +66,6 @@ class ClipPredictor:
         return dict(zip(widths, np.split(joined, stops, axis=1), strict=True))
 
 
-@functools.partial(jax.jit, static_argnums=(0, 1))
-def _predict(graph: nnx.GraphDef, task: Any, params: Any, batch: dict[str, jax.Array]) -> dict[str, jax.Array]:
-    return task.predict(nnx.merge(graph, params), {}, batch)
+@once
+def _program(graph: nnx.GraphDef, task: Task) -> Callable[..., dict[str, jax.Array]]:
+    return jax.jit(lambda params, batch: task.predict(nnx.merge(graph, params), {}, batch))

@@ -1,6 +1,7 @@
-"""A trained model as a recommender: `scores(users, histories)`, like every baseline."""
+"""A trained model as a recommender: queries of users, vectors and biases of items, and scores as their products."""
 
-from collections.abc import Mapping
+import hashlib
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import jax
@@ -8,70 +9,95 @@ import numpy as np
 from flax import nnx
 
 from mu.data.features import HistoryFeatures
-from mu.data.logs.interactions import Interactions
-from mu.tasks.retrieval import Retrieval
-from mu.training.state import weights
+from mu.inference.compiled import once
+from mu.protocols import Histories, Task
 
-# Listeners encoded at once; every call has this shape, so the encoder compiles once.
+# Users encoded at once; every call has this shape, so the encoder compiles once.
 BLOCK = 256
 
 
-class Encoder:
-    """The jitted part: listeners in, query vectors out; one for a run, whatever its parameters.
+class TrainedRecommender:
+    """A model whose scores are products of user queries and item vectors; see `mu.protocols.DotProductRecommender`.
 
     Args:
       graph: of the model.
-      task: gives `predict`.
-      features: give the inputs.
+      task: gives `predict`, with the users' queries under 'query'.
+      features: the model's inputs.
+      params: values of the model.
+      rows: the whole tables.
+
+    Attributes:
+      item_vectors: float32 [V, D].
     """
 
-    def __init__(self, graph: nnx.GraphDef, task: Retrieval, features: HistoryFeatures):
-        self.features = features
-        self._queries = jax.jit(
-            lambda params, rows, batch: task.predict(nnx.merge(graph, params), rows, batch)["query"]
-        )
-        self._vectors = jax.jit(lambda params, rows: nnx.merge(graph, params).item_vectors(rows))
+    dot_product = True
+    time_aware = False
 
-    def vectors(self, params: Any, rows: Mapping[str, jax.Array]) -> tuple[np.ndarray, np.ndarray | None]:
-        """(float32 [V, D], bias float32 [V] or None) of the whole catalogue."""
-        vectors, bias = self._vectors(params, rows)
-        return np.asarray(vectors), None if bias is None else np.asarray(bias)
+    def __init__(
+        self, *, graph: nnx.GraphDef, task: Task, features: HistoryFeatures, params: Any, rows: Mapping[str, Any]
+    ):
+        self.params, self.rows = params, rows
+        self._graph, self._features = graph, features
+        self._encode, items = _programs(graph, task)
+        vectors, bias = items(params, rows)
+        self.item_vectors: np.ndarray = np.asarray(vectors)
+        self._bias = None if bias is None else np.asarray(bias)
 
-    def queries(
-        self, params: Any, rows: Mapping[str, jax.Array], users: np.ndarray, histories: Interactions
-    ) -> np.ndarray:
-        """float32 [B, D], one a listener."""
-        batch = self.features.inputs(users, histories)
-        found = []
-        for start in range(0, max(len(users), 1), BLOCK):
-            block = {name: array[start : start + BLOCK] for name, array in batch.items()}
-            filled = len(next(iter(block.values())))
-            padded = {
-                name: np.pad(array, ((0, BLOCK - filled),) + ((0, 0),) * (array.ndim - 1))
-                for name, array in block.items()
-            }
-            found.append(np.asarray(self._queries(params, rows, padded))[:filled])
-        return np.concatenate(found)
+    def queries(self, users: np.ndarray, histories: Histories, times_ms: np.ndarray | None = None) -> np.ndarray:
+        """float32 [B, D]: what the item vectors are multiplied with.
 
+        Args:
+          users: int64 [B], ids in the training log; -1 for a user outside it.
+          histories: B rows, what these users have played.
+          times_ms: unused; queries are those after the last play.
+        """
+        del times_ms
+        inputs = self._features.inputs(users, histories)
+        blocks = [
+            np.asarray(self._encode(self.params, self.rows, block))[:size]
+            for block, size in _blocks(inputs, len(users))
+        ]
+        return np.concatenate(blocks)
 
-class TrainedRecommender:
-    """The recommender protocol over one state of a run.
+    def item_bias(self, times_ms: np.ndarray | None = None) -> np.ndarray | None:
+        """float32 [V], or None for a model without biases; the same at all times."""
+        del times_ms
+        return self._bias
 
-    Args:
-      encoder: of the run.
-      state: its parameters and tables, or a moving average of them (`weights(state)`).
-    """
-
-    def __init__(self, encoder: Encoder, state: Mapping[str, Any]):
-        self._encoder = encoder
-        self._params, self._rows = weights(state)
-        self.vectors, self.bias = encoder.vectors(self._params, self._rows)
-
-    def queries(self, users: np.ndarray, histories: Interactions) -> np.ndarray:
-        """float32 [B, D]: what the item vectors are multiplied with."""
-        return self._encoder.queries(self._params, self._rows, users, histories)
-
-    def scores(self, users: np.ndarray, histories: Interactions) -> np.ndarray:
+    def scores(self, users: np.ndarray, histories: Histories, times_ms: np.ndarray | None = None) -> np.ndarray:
         """float32 [B, V]: larger is likelier to be played next."""
-        scores = self.queries(users, histories) @ self.vectors.T
-        return scores if self.bias is None else scores + self.bias
+        scores = self.queries(users, histories) @ self.item_vectors.T
+        bias = self.item_bias(times_ms)
+        return scores if bias is None else scores + bias
+
+
+def weights_hash(params: Any) -> str:
+    """sha256 over the parameters and statistics of a model, tables aside: two trainings differ in them."""
+    digest = hashlib.sha256()
+    for leaf in jax.tree.leaves(jax.device_get(params)):
+        digest.update(np.ascontiguousarray(leaf).data)
+    return digest.hexdigest()
+
+
+def _blocks(inputs: Mapping[str, np.ndarray], n: int) -> Iterator[tuple[dict[str, np.ndarray], int]]:
+    """(the inputs of `BLOCK` users, filled up with zeros; how many of them there are) of all n."""
+    for start in range(0, max(n, 1), BLOCK):
+        block = {name: array[start : start + BLOCK] for name, array in inputs.items()}
+        size = len(next(iter(block.values())))
+        yield (
+            {name: np.pad(array, ((0, BLOCK - size),) + ((0, 0),) * (array.ndim - 1)) for name, array in block.items()},
+            size,
+        )
+
+
+@once
+def _programs(graph: nnx.GraphDef, task: Task) -> tuple[Callable[..., jax.Array], Callable[..., Any]]:
+    """(queries of a batch, vectors and biases of all items)."""
+
+    def queries(params: Any, rows: Any, batch: Any) -> jax.Array:
+        return task.predict(nnx.merge(graph, params), rows, batch)["query"]
+
+    def items(params: Any, rows: Any) -> tuple[jax.Array, jax.Array | None]:
+        return nnx.merge(graph, params).item_vectors(rows)
+
+    return jax.jit(queries), jax.jit(items)

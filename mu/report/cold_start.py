@@ -2,14 +2,15 @@
 
 import numpy as np
 
-from mu.inference.track_content import TimedScores
+from mu.inference.policy import Policy
+from mu.inference.time_aware import TimeAwareRecommender
 from mu.report.listening_run import ColdStartListener, ColdStartTrack, Row
 from mu.report.split_log import SplitLog
 
 LISTENERS = 8
 
 
-def cold_start_track(log: SplitLog, recommender: TimedScores, *, reads_audio: bool) -> ColdStartTrack | None:
+def cold_start_track(log: SplitLog, recommender: TimeAwareRecommender, *, reads_audio: bool) -> ColdStartTrack | None:
     """The new track that was played most in the test, and the listeners whom it suits best.
 
     Listeners are ordered by the share of their plays that the model gives the track, without a boost of new releases.
@@ -25,7 +26,7 @@ def cold_start_track(log: SplitLog, recommender: TimedScores, *, reads_audio: bo
     if not counts[track]:
         return None
     users = np.flatnonzero(log.histories.lengths > 0)
-    order = np.argsort(-_log_shares(log, recommender.boosted(0.0), users, track), kind="stable")
+    order = np.argsort(-_log_shares(log, recommender.with_policy(Policy()), users, track), kind="stable")
     players = np.array([bool(np.isin(track, log.test.row(int(user)))) for user in users])
     listeners = []
     for row in order[:LISTENERS]:
@@ -44,14 +45,14 @@ def cold_start_track(log: SplitLog, recommender: TimedScores, *, reads_audio: bo
     )
 
 
-def _log_shares(log: SplitLog, recommender: TimedScores, users: np.ndarray, track: int) -> np.ndarray:
+def _log_shares(log: SplitLog, recommender: TimeAwareRecommender, users: np.ndarray, track: int) -> np.ndarray:
     """float32 [B]: log of the share of their plays that each listener would give the track when it is out."""
     moment_ms = max(log.now_ms, int(log.data.released_ms[track]))
-    bias = recommender.bias_at(np.array([moment_ms]))[0]
+    bias = recommender.item_bias(np.array([moment_ms]))[0]
     released = np.where(log.data.released_ms <= moment_ms, bias, -np.inf)
     one = slice(track, track + 1)
     queries = recommender.queries(users, log.histories.take(users))
-    return recommender.log_share(queries, recommender.vectors[one], bias[one], released)[:, 0]
+    return recommender.log_share(queries, recommender.item_vectors[one], bias[one], released)[:, 0]
 
 
 def _rule(played: np.ndarray) -> str:

@@ -5,13 +5,14 @@ from collections.abc import Mapping
 import numpy as np
 import polars as pl
 
-from mu.inference.track_content import TimedScores
+from mu.inference.time_aware import TimeAwareRecommender
+from mu.inference.topk import bias_at
 from mu.protocols import DotProductRecommender
 from mu.report.cold_start import cold_start_track
 from mu.report.explanation import Explanation
 from mu.report.listening_run import Sections, TrackMap
 from mu.report.split_log import SplitLog
-from mu.report.user_page import bias_now, user_page
+from mu.report.user_page import user_page
 
 MOST_TRACKS = 1500
 """Points of the map."""
@@ -21,7 +22,7 @@ MOST_LABELS = 30
 def listening_sections(
     log: SplitLog,
     recommender: DotProductRecommender,
-    time_aware: TimedScores | None,
+    time_aware: TimeAwareRecommender | None,
     parts: Mapping[str, np.ndarray],
 ) -> Sections:
     """The sections of a run.
@@ -32,7 +33,7 @@ def listening_sections(
       time_aware: the same, where it can score tracks that nobody has played.
       parts: name -> float32 [V, D], whose sum the track vectors are; empty where they have no parts.
     """
-    bias = bias_now(recommender, log.now_ms)
+    bias = bias_at(recommender, log.now_ms)
     bias = np.zeros(log.data.n_items, np.float32) if bias is None else bias
     explanation = Explanation(parts, bias, log.released, log.data.tracks)
     listener = user_page(log, recommender, explanation)

@@ -3,6 +3,7 @@
 import numpy as np
 
 from mu.data.logs.interactions import OUTCOMES
+from mu.inference.topk import bias_at
 from mu.protocols import DotProductRecommender
 from mu.report.explanation import Explanation
 from mu.report.listening_run import Row, UserPage
@@ -30,7 +31,7 @@ def user_page(log: SplitLog, recommender: DotProductRecommender, explanation: Ex
     users = eligible[np.linspace(0, len(eligible) - 1, min(len(eligible), MOST_LISTENERS)).astype(np.int64)]
     histories = log.histories.take(users)
     queries = recommender.queries(users, histories)
-    index = ItemIndex(recommender.item_vectors, bias=bias_now(recommender, log.now_ms))
+    index = ItemIndex(recommender.item_vectors, bias=bias_at(recommender, log.now_ms))
     # The tracks that are out and not played yet, best first.
     best = index.top_k(queries, RECOMMENDED, histories.seen(), allow=log.released)
     hits = np.array([np.isin(best.ids[row], log.test.row(int(user))).sum() for row, user in enumerate(users)])
@@ -50,14 +51,6 @@ def user_page(log: SplitLog, recommender: DotProductRecommender, explanation: Ex
         history=[_play(log, event) for event in range(max(first, stop - HISTORY), stop)],
         recommended=recommended,
     )
-
-
-def bias_now(recommender: DotProductRecommender, time_ms: int) -> np.ndarray | None:
-    """float32 [V]: what a time adds to the scores of all tracks; None for nothing."""
-    if not recommender.time_aware:
-        return recommender.item_bias()
-    bias = recommender.item_bias(np.array([time_ms]))
-    return None if bias is None else bias[0]
 
 
 def median_place(hits: np.ndarray) -> int:

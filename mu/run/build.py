@@ -13,6 +13,7 @@ from flax import nnx
 
 from mu.config.base import DENSE, Config, ConfigError
 from mu.config.resolve import build
+from mu.inference.policy import Policy
 from mu.nn.table import Buffer, Table
 from mu.protocols import Batches, Task
 from mu.training.sharding import make_mesh
@@ -53,6 +54,19 @@ class Run:
     def model(self) -> nnx.GraphDef:
         """The graph of the model; its values are in the state."""
         return self.plan.graph
+
+    def recommender(self, params: Any, rows: Mapping[str, Any], policy: Policy | None = None) -> Any:
+        """The config's recommender over values of the model and whole tables."""
+        return build(
+            self.config.recommender,
+            graph=self.model,
+            task=self.task,
+            features=self.batches.features,
+            params=params,
+            rows=rows,
+            end_ms=int(self.train.times.max()),
+            policy=policy,
+        )
 
     @functools.cached_property
     def evaluation(self) -> Any:

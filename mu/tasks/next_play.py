@@ -5,7 +5,6 @@ from typing import Any, ClassVar, Protocol
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from mu import losses
 from mu.nn.heads import Head
@@ -28,7 +27,7 @@ class DescribedTracks(Protocol):
     def sample_rate_hz(self) -> int | None: ...
     @property
     def card(self) -> Mapping[str, Any]: ...
-    def counts(self) -> np.ndarray: ...
+    def __len__(self) -> int: ...
 
 
 class NextPlay:
@@ -94,7 +93,7 @@ class NextPlay:
             )
         self._in_batch, self._skipped, self._cold, self._augment = in_batch, skipped, cold, augment
         self._tags, self._contrastive, self._temperature = tags, contrastive, temperature
-        self._plays = int(data.counts().sum())
+        self._plays = len(data)
         outputs: dict[str, Head] = {}
         if tags:
             outputs["tags"] = Head(len(data.tag_names))

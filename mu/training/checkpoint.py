@@ -25,6 +25,7 @@ class Checkpoints:
     """
 
     def __init__(self, folder: str | os.PathLike[str], *, writes: bool = False):
+        self._folder = os.path.abspath(folder)
         policies = ocp.training.preservation_policies
         # Of equally good ones the first is the best, as early stopping counts it (orbax would keep the last).
         best = policies.BestN(
@@ -33,7 +34,7 @@ class Checkpoints:
             keep_checkpoints_without_metrics=False,
         )
         self._checkpointer = ocp.training.Checkpointer(
-            os.path.abspath(folder),
+            self._folder,
             preservation_policy=policies.AnyPreservationPolicy([policies.LatestN(1), best]),  # pyright: ignore[reportArgumentType]  (orbax names one type twice)
             cleanup_tmp_directories=writes,
         )
@@ -72,6 +73,31 @@ class Checkpoints:
         """The state of `step`, each array in the place that `like` (arrays or ShapeDtypeStructs) gives it."""
         abstract = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=x.sharding), like)
         return self._checkpointer.load(step, abstract)
+
+    def load_model(self, step: int, device: Any) -> dict[str, Any]:
+        """The state of `step` without what training alone needs: optimizer slots stay on disk.
+
+        Args:
+          step: of the checkpoint.
+          device: for all arrays.
+
+        Returns:
+          'params' (their moving average where the run keeps one), 'stats', 'tables' with their 'rows' alone, and
+          'buffers' if there are any.
+        """
+        saved: Any = self._checkpointer.metadata(step).metadata
+        names = ("ema" if "ema" in saved else "params", "stats", "buffers")
+        wanted = {name: saved[name] for name in names if jax.tree.leaves(saved.get(name))}
+        wanted |= {"tables": {name: {"rows": table["rows"]} for name, table in saved.get("tables", {}).items()}}
+        place = jax.sharding.SingleDeviceSharding(device)
+        wanted = {name: part for name, part in wanted.items() if part}
+        abstract = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=place), wanted)
+        context = ocp.Context()
+        context.pytree.loading.partial_load = True
+        with context:
+            part = dict(ocp.load(os.path.join(self._folder, str(step)), abstract))
+        blank = {"model": {}, "tables": {}}  # of a model whose tables are all that it has
+        return {"stats": {}, "tables": {}, "params": part.pop("ema", blank)} | part
 
     def wait(self) -> None:
         """Returns when what was begun is written."""

@@ -27,6 +27,7 @@ from mu.embedding import encoder as encoders
 from mu.embedding import pieces, shards, table, vector_file
 from mu.embedding.run import embed, merge
 from mu.files import write_whole
+from mu.inference.clip_encoder import ClipEncoder
 from mu.inference.pooling import TILES, Tiles, clip_vectors
 from mu.models.factorization import Factorization
 from mu.run.restore import restore
@@ -371,7 +372,7 @@ class Loudness(nnx.Module):
 
 
 def test_a_tile_knows_no_other_even_in_a_model_that_mixes_them():
-    encoder = encoders.Encoder(*nnx.split(Loudness()), sample_rate_hz=4000, tile_samples=400)
+    encoder = ClipEncoder(*nnx.split(Loudness()), sample_rate_hz=4000, tile_samples=400)
     assert encoder.alone and encoder.dim == 1
     audio, samples = tiles(7)
     together = encoder.vectors(audio, samples)
@@ -389,7 +390,7 @@ def test_weights_that_are_no_numbers_and_models_without_a_clip_vector_are_refuse
 
     for name, message in (("clip", "give infinities"), ("frames", "gives frames, and no 'clip'")):
         with pytest.raises(ValueError, match=message):
-            encoders.Encoder(*nnx.split(Broken(name)), sample_rate_hz=4000, tile_samples=400)
+            ClipEncoder(*nnx.split(Broken(name)), sample_rate_hz=4000, tile_samples=400)
 
 
 def test_an_encoder_of_a_run_needs_no_such_care(run):

@@ -62,9 +62,7 @@ def import_clips(folder):
 TOLD = "item_columns=artist|tags,user_columns=country,tags=tags,released=released"
 
 
-def config_words(
-    folder, *more, told="item_columns=artist|tags,user_columns=country,tags=tags,released=released", **args
-):
+def config_words(folder, *more, told=TOLD, **args):
     """The words of `mu train` on the folder, so small that a run takes seconds."""
     given = {"log": folder / "log", "clips": folder / "clips"} | args
     spec = ",".join(["smoke", *(f"{key}={value}" for key, value in given.items()), *filter(None, [told])])

@@ -11,10 +11,11 @@ from flax import nnx
 from mu.data.batches.histories import HistoryBatches
 from mu.data.batches.pairs import PairBatches
 from mu.data.logs.interactions import Interactions
-from mu.inference.recommender import BLOCK, Encoder, TrainedRecommender, weights
+from mu.inference.recommender import BLOCK, TrainedRecommender, weights_hash
 from mu.models.factorization import Factorization
 from mu.models.sasrec import SASRec
 from mu.tasks.retrieval import Retrieval
+from mu.training.state import weights
 from tests.helpers.tiny_runs import N_TRACKS, make_log
 
 T = 6
@@ -32,7 +33,7 @@ TASK = Retrieval(loss="bpr", n_items=N_TRACKS)
 
 @functools.cache
 def create(name):
-    """(encoder, state with dense tables, the module)."""
+    """(graph, state with dense tables, the module)."""
     model = MODELS[name](nnx.Rngs(0))
     graph, params = nnx.split(model)
     sizes = {"users": LOG.n_users, "items": N_TRACKS}
@@ -42,13 +43,18 @@ def create(name):
         for key, (table, spec) in zip(keys, sorted(model.tables().items()), strict=False)
     }
     state = {"params": {"model": nnx.to_pure_dict(params), "tables": tables}, "stats": {}, "tables": {}}
-    return Encoder(graph, TASK, BATCHES[name].features), state, model
+    return graph, state, model
+
+
+def recommender_of(name, state=None):
+    graph, own, _ = create(name)
+    params, rows = weights(state or own)
+    return TrainedRecommender(graph=graph, task=TASK, features=BATCHES[name].features, params=params, rows=rows)
 
 
 @functools.cache
 def all_scores(name):
-    encoder, state, _ = create(name)
-    return TrainedRecommender(encoder, state).scores(np.arange(LOG.n_users), LOG)
+    return recommender_of(name).scores(np.arange(LOG.n_users), LOG)
 
 
 def by_hand(name, user):
@@ -80,26 +86,24 @@ def test_scores_equal_those_by_hand(name):
 @pytest.mark.parametrize("name", MODELS)
 @pytest.mark.parametrize("n_users", [0, 1, BLOCK - 1, BLOCK, BLOCK + 1])
 def test_blocks_and_their_padding_do_not_change_scores(name, n_users):
-    encoder, state, _ = create(name)
     users = np.arange(n_users)[::-1]
-    found = TrainedRecommender(encoder, state).scores(users, LOG.take(users))
+    found = recommender_of(name).scores(users, LOG.take(users))
     np.testing.assert_allclose(found, all_scores(name)[users], rtol=1e-5, atol=1e-5)
 
 
 def test_a_listener_without_plays_is_told_nothing():
     """All tracks score alike, so that ranks are at chance, not the followers of some track."""
     empty = Interactions(np.array([0, 0]), *(np.zeros(0, dtype) for dtype in ("i4", "i8", "f4")), N_TRACKS)
-    encoder, state, _ = create("sasrec")
-    assert not TrainedRecommender(encoder, state).scores(np.array([0]), empty).any()
+    assert not recommender_of("sasrec").scores(np.array([0]), empty).any()
 
 
 @pytest.mark.parametrize("name", MODELS)
 def test_sparse_tables_score_as_dense_ones(name):
-    encoder, state, _ = create(name)
+    _, state, _ = create(name)
     tables = {table: {"rows": rows, "count": rows[:, 0]} for table, rows in state["params"]["tables"].items()}
     sparse = {"params": {"model": state["params"]["model"], "tables": {}}, "stats": {}, "tables": tables}
     users = np.arange(5)
-    found = TrainedRecommender(encoder, sparse).scores(users, LOG.take(users))
+    found = recommender_of(name, sparse).scores(users, LOG.take(users))
     np.testing.assert_array_equal(found, all_scores(name)[users])
 
 
@@ -111,3 +115,19 @@ def test_the_moving_average_is_what_recommends():
     np.testing.assert_array_equal(rows["items"], state["params"]["tables"]["items"] + 1.0)
     _, rows = weights(state)
     assert rows["items"] is state["params"]["tables"]["items"]
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_scores_are_the_products_of_queries_and_items(name):
+    recommender = recommender_of(name)
+    assert recommender.dot_product and not recommender.time_aware
+    users, bias = np.arange(5), recommender.item_bias()
+    assert (bias is None) == (name == "sasrec")
+    scores = recommender.queries(users, LOG.take(users)) @ recommender.item_vectors.T
+    np.testing.assert_array_equal(recommender.scores(users, LOG.take(users)), scores if bias is None else scores + bias)
+
+
+def test_the_hash_of_weights_names_every_number():
+    params = {"a": np.zeros(2, np.float32), "b": {"c": np.ones(2, np.float32)}}
+    assert weights_hash(params) == weights_hash({"b": params["b"], "a": params["a"]})
+    assert weights_hash(params) != weights_hash({**params, "a": np.array([0, 1e-20], np.float32)})

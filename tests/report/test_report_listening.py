@@ -118,17 +118,15 @@ class Scores:
         return self._bias
 
 
-class TimedScores(Scores):
+class TimeAwareScores(Scores):
     """The same as a recommender of new tracks."""
 
-    @property
-    def vectors(self):
-        return self.item_vectors
+    time_aware = True
 
-    def bias_at(self, times_ms):
-        return np.repeat(self._bias[None], len(times_ms), axis=0)
+    def item_bias(self, times_ms=None):
+        return self._bias if times_ms is None else np.repeat(self._bias[None], len(times_ms), axis=0)
 
-    def boosted(self, boost):
+    def with_policy(self, policy):
         return self
 
     def log_share(self, queries, vectors, bias, catalogue_bias):
@@ -176,9 +174,9 @@ def test_what_a_model_reads_of_a_new_track_is_what_there_is_of_it(sound, inputs)
     log = make_listening(n_users=60, sound=sound)
     log.items[log.indptr[1:] - 1] = 19
     log.released_ms[19] = log.times.max()
-    track = cold_start_track(split_log(log), TimedScores(log), reads_audio=sound)
+    track = cold_start_track(split_log(log), TimeAwareScores(log), reads_audio=sound)
     assert track.row.track == 19 and track.inputs == inputs
-    scores = TimedScores(log)._queries @ TimedScores(log).item_vectors[19]
+    scores = TimeAwareScores(log)._queries @ TimeAwareScores(log).item_vectors[19]
     assert [one.listener for one in track.listeners] == [str(user) for user in np.argsort(-scores)[:8]]
 
 

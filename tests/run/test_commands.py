@@ -2,14 +2,12 @@
 
 import json
 import shutil
-import types
 
 import numpy as np
 import pytest
 
 from mu.commands import evaluate, recommend
 from mu.evals.results import load
-from mu.inference.track_content import TimedScores
 from mu.run.restore import restore
 from tests.helpers.tiny_runs import N_TRACKS, N_USERS, standard_promotion, tiny_config, train, write_log
 
@@ -131,16 +129,17 @@ def test_calls_that_make_no_sense_are_refused(arguments, capsys):
     assert stopped.value.code == 2
 
 
-def test_without_measures_only_what_is_lost_is_said(capsys):
-    """A model that neither hears nor knows the time is the same with and without."""
-    evaluation = types.SimpleNamespace(measured=lambda *_: None, recommender=lambda state: state)
-    setup = types.SimpleNamespace(evaluation=evaluation, model_tables={})
-    assert recommend.recommender_of("somewhere", setup, "a recommender") == "a recommender"
-    assert capsys.readouterr().err == ""
-    timed = object.__new__(TimedScores)
-    assert recommend.recommender_of("somewhere", setup, timed) is timed
-    said = capsys.readouterr().err
-    assert "new tracks get no boost" in said and "heard" not in said
+def test_without_its_log_a_run_knows_histories_and_not_listeners(standard, run, log, tmp_path, capsys):
+    """A run is its folder: the log may be gone."""
+    shutil.copytree(run, tmp_path / "run")
+    config = json.loads((run / "config.json").read_text())
+    config["data"]["path"] = str(tmp_path / "gone")
+    (tmp_path / "run" / "config.json").write_text(json.dumps(config))
+    history = "--history=t7,Song 3, reprised"
+    assert called(capsys, tmp_path / "run", history) == called(capsys, run, history)
+    status, output, errors = called(capsys, tmp_path / "run", "--user=u7")
+    assert status == 1 and not output
+    assert "the log that" in errors and "was trained on is needed" in errors and "gone" in errors
 
 
 # ---- mu evaluate

@@ -9,15 +9,19 @@ import pytest
 
 from mu.audio import io
 from mu.cli import main
-from mu.commands import recommend
-from mu.commands.recommend_new import described
 from mu.config.base import ConfigError, base
 from mu.config.resolve import resolve
 from mu.data.clips.clips import load as load_clips
 from mu.data.features import TrackHistories
 from mu.data.listening.listening import clip_rows, load
-from mu.evals.protocols._bridge import HEARD
+from mu.data.summary import track_titles
+from mu.embedding.cold_start import described, listeners_of, open_embedded, recordings_for, vector_of_file
+from mu.embedding.encoder import clip_encoder, hash_of
+from mu.inference.policy import POLICY, Policy
+from mu.inference.topk import recommend
+from mu.inference.track_content import CONTENT
 from mu.run.restore import restore
+from mu.run.trained import open_run
 from tests.helpers.audio_files import write
 from tests.helpers.own_clips import (
     N_TRACKS,
@@ -40,10 +44,16 @@ def restored_once(workdir):
     return restore(workdir)
 
 
+@functools.cache
+def opened_once(workdir):
+    return open_run(workdir)
+
+
 @pytest.fixture(autouse=True)
 def whole_runs(monkeypatch):
-    for module in ("mu.run.restore", "mu.embedding.encoder"):
-        monkeypatch.setattr(f"{module}.restore", lambda workdir: restored_once(str(workdir)))
+    monkeypatch.setattr("mu.run.restore.restore", lambda workdir: restored_once(str(workdir)))
+    for module in ("mu.run.trained", "mu.embedding.encoder"):
+        monkeypatch.setattr(f"{module}.open_run", lambda workdir: opened_once(str(workdir)))
     with standard_promotion():
         yield
 
@@ -186,9 +196,7 @@ def test_a_catalogue_without_audio_trains_on_the_rest(folder, tmp_path, capsys):
     silent = [word for word in silent if "audio.n_mels" not in word]
     with pytest.warns(UserWarning, match="no track has audio: the model's audio part is switched off"):
         assert main(["train", *silent, "--config.total_steps=2", f"--workdir={tmp_path}"]) == 0
-    assert (
-        "content_of_model" not in capsys.readouterr().out and not (tmp_path / "evaluation" / "plays" / HEARD).exists()
-    )
+    assert "content_of_model" not in capsys.readouterr().out and not (tmp_path / CONTENT).exists()
     with pytest.warns(UserWarning):
         assert main(["recommend", str(tmp_path), "--user=u3", "--k=3"]) == 0
         capsys.readouterr()
@@ -218,30 +226,42 @@ def test_the_run_says_how_many_tracks_have_no_audio(run):
     assert card["audio"] == {"tracks_with": 34, "tracks_without": 2, "clips_of_no_track": 1}
 
 
-def test_what_was_heard_is_kept_and_gives_what_hearing_anew_gives(run, restored, tmp_path, capsys):
+def test_content_is_kept_with_the_run_and_gives_what_encoding_anew_gives(run, restored, tmp_path, caplog):
     setup, state, _ = restored
-    about = json.loads((run / "evaluation" / "plays" / "evaluation.json").read_text())
-    kept = setup.evaluation.measured(state, run / "evaluation")
-    anew = setup.evaluation.recommender(state, about["run"]["fresh_boost"])
-    assert kept.boost == anew.boost == about["run"]["fresh_boost"]
-    heard = np.load(run / "evaluation" / "plays" / HEARD)
-    np.testing.assert_array_equal(kept.rows["content"], heard)
-    np.testing.assert_allclose(anew.rows["content"], heard, atol=1e-5)
-    np.testing.assert_allclose(kept.vectors, anew.vectors, atol=1e-5)
+    policy, content = Policy.load(run), np.load(run / CONTENT)
+    kept = opened_once(str(run))
+    anew = setup.evaluation.recommender(state, policy)
+    assert kept.is_complete and kept.up_to_date() is kept and kept.policy == policy
+    np.testing.assert_array_equal(kept.rows["content"], content)
+    np.testing.assert_allclose(anew.rows["content"], content, atol=1e-5)
+    recommender = kept.recommender()
+    assert recommender.policy.new_release_boost == anew.policy.new_release_boost
+    np.testing.assert_allclose(recommender.item_vectors, anew.item_vectors, atol=1e-5)
     silent = [setup.data.tracks["track"].to_list().index(f"t{track}") for track in SILENT]
-    assert not heard[silent].any() and np.delete(heard, silent, axis=0).any(axis=1).all()
-    # It is read, not heard; of another shape it is heard.
-    copy = shutil.copytree(run / "evaluation", tmp_path / "evaluation")
-    np.save(copy / "plays" / HEARD, heard + 1)
-    np.testing.assert_array_equal(setup.evaluation.measured(state, copy).rows["content"], heard + 1)
-    np.save(copy / "plays" / HEARD, heard[1:])
-    np.testing.assert_allclose(setup.evaluation.measured(state, copy).rows["content"], heard, atol=1e-5)
+    assert not content[silent].any() and np.delete(content, silent, axis=0).any(axis=1).all()
+    # It is read, not computed.
+    shutil.copytree(run, tmp_path / "run")
+    np.save(tmp_path / "run" / CONTENT, content + 1)
+    np.testing.assert_array_equal(open_run(tmp_path / "run").rows["content"], content + 1)
     # Of other weights it is not taken.
-    about["run"]["weights_hash"] = "0" * 64
-    (copy / "plays" / "evaluation.json").write_text(json.dumps(about))
-    assert setup.evaluation.measured(state, copy) is None
-    assert recommend.recommender_of(tmp_path, setup, state).boost == 0.0
-    assert "is missing or of other weights: new tracks get no boost" in capsys.readouterr().err
+    Policy(policy.new_release_boost, "0" * 64).save(tmp_path / "run")
+    other = open_run(tmp_path / "run")
+    assert not other.is_complete and other.policy == Policy()
+    np.testing.assert_allclose(other.up_to_date().rows["content"], content, atol=1e-5)
+    assert "the policy of these weights is missing: new releases get no boost" in caplog.text
+
+
+def test_a_run_needs_no_log_for_a_history(run, folder, tmp_path, capsys):
+    """The folder of the run is all there is; listeners and recordings need the log, and errors say so."""
+    shutil.copytree(run, tmp_path / "run")
+    config = json.loads((run / "config.json").read_text())
+    config["data"] |= {"path": str(tmp_path / "gone"), "clips": str(tmp_path / "gone")}
+    (tmp_path / "run" / "config.json").write_text(json.dumps(config))
+    alone, there = ([tmp_path / "run", "--history=t3,Song 8,t4"], [run, "--history=t3,Song 8,t4"])
+    assert called(capsys, *alone) == called(capsys, *there)
+    for words in (["--user=u7"], [f"--audio={folder / 'audio' / '7.wav'}"]):
+        assert main(["recommend", str(tmp_path / "run"), *words]) == 1
+        assert "was trained on is needed and cannot be opened" in capsys.readouterr().err
 
 
 def said(output):
@@ -250,18 +270,14 @@ def said(output):
     return [(title, float(score)) for score, title in lines]
 
 
-def by_hand(restored, user, log, boost):
+def by_hand(restored, user, log, policy):
     """[V] scores at the moment of the log's last play, -inf for what has been played or is not out."""
     setup, state, _ = restored
-    recommender = setup.evaluation.recommender(state, boost)
-    scores = recommender.scores_at(np.array([user]), log, np.array([setup.data.end_ms]))[0]
+    recommender = setup.evaluation.recommender(state, policy)
+    scores = recommender.scores(np.array([user]), log, np.array([setup.data.end_ms]))[0]
     scores[np.r_[log.items]] = -np.inf
     scores[setup.data.released_ms > setup.data.end_ms] = -np.inf
     return scores
-
-
-def boost_of(run):
-    return json.loads((run / "evaluation" / "plays" / "evaluation.json").read_text())["run"]["fresh_boost"]
 
 
 def called(capsys, *words):
@@ -274,13 +290,13 @@ def test_a_listener_is_recommended_after_all_that_is_known_of_their_plays(run, r
     setup, _, _ = restored
     user = setup.data.users["user"].to_list().index("u7")
     log = setup.data.take(np.array([user]))
-    scores = by_hand(restored, user, log, boost_of(run))
+    scores = by_hand(restored, user, log, Policy.load(run))
     best = np.argsort(-scores, kind="stable")[:5]
     found = said(called(capsys, run, "--user=u7", "--k=5"))
-    titles = recommend.track_titles(setup.data.tracks)
+    titles = track_titles(setup.data.tracks)
     assert found == [(titles[track], pytest.approx(scores[track], abs=0.02)) for track in best]
     # Times, endings and the listener's words tell something: without them it is another question.
-    bare = by_hand(restored, -1, TrackHistories.of(log.items), boost_of(run))
+    bare = by_hand(restored, -1, TrackHistories.of(log.items), Policy.load(run))
     assert np.abs(bare[best] - scores[best]).max() > 0.02
 
 
@@ -288,30 +304,34 @@ def test_a_history_is_nobodys(run, restored, capsys):
     setup, _, _ = restored
     ids = setup.data.tracks["track"].to_list()
     log = TrackHistories.of(np.array([ids.index(name) for name in ("t3", "t8", "t4")]))
-    scores = by_hand(restored, -1, log, boost_of(run))
+    scores = by_hand(restored, -1, log, Policy.load(run))
     best = np.argsort(-scores, kind="stable")[:4]
-    titles = recommend.track_titles(setup.data.tracks)
+    titles = track_titles(setup.data.tracks)
     found = said(called(capsys, run, "--history=t3,Song 8,t4", "--k=4"))
     assert found == [(titles[track], pytest.approx(scores[track], abs=0.02)) for track in best]
     assert found != said(called(capsys, run, "--history=t4,t8,t3", "--k=4"))
-    first = by_hand(restored, 0, log, boost_of(run))
+    first = by_hand(restored, 0, log, Policy.load(run))
     assert np.abs(first[best] - scores[best]).max() > 1e-3, "listener 0 would have been told otherwise"
 
 
-def test_what_is_not_out_yet_is_not_recommended(run, restored, capsys):
-    setup, state, _ = restored
-    data = setup.data
-    late = int(np.argmax(data.released_ms))
-    before = data.released_ms[late]
-    recommender = recommend.recommender_of(run, setup, state)
-    log = TrackHistories.of(np.array([0]))
-    everything, _ = recommend.recommend(data, recommender, -1, log, 1000)
+def test_what_is_not_out_yet_is_not_recommended(run):
+    log = opened_once(str(run)).log
+    late = int(np.argmax(log.released_ms))
+    before, nobody, history = log.released_ms[late], np.array([-1]), TrackHistories.of(np.array([0]))
+    recommender = opened_once(str(run)).recommender()
+
+    def recommended(**options):
+        moment = {"time_ms": log.now_ms, "allow": log.out_at(log.now_ms)}
+        hits = recommend(recommender, nobody, history, 1000, **moment, **options)
+        return hits.ids[0, : hits.count[0]]
+
+    everything = recommended()
     assert late in everything and 0 not in everything and len(everything) == N_TRACKS - 1
     try:
-        data.released_ms[late] = data.end_ms + 1
-        some, _ = recommend.recommend(data, recommender, -1, log, 1000, repeats=True)
+        log.released_ms[late] = log.now_ms + 1
+        some = recommended(repeats=True)
     finally:
-        data.released_ms[late] = before
+        log.released_ms[late] = before
     assert late not in some and 0 in some and len(some) == N_TRACKS - 1
 
 
@@ -323,37 +343,39 @@ def test_a_new_recording_finds_its_listeners(run, folder, capsys):
     assert called(capsys, run, *words).splitlines() != lines, "what is known of it counts"
 
 
-def test_a_word_that_no_track_has_is_said_and_is_no_error(restored, capsys):
-    setup, _, _ = restored
-    described(setup, "artist=Artist 3;tags=high|dark")
-    assert capsys.readouterr().err == ""
-    assert (described(setup, "artist=Artist 33;tags=high|drak") >= 0).sum() == 3
+def test_a_value_that_no_track_has_is_named_and_is_no_error(run, folder, capsys):
+    log = opened_once(str(run)).log
+    assert described(log, "artist=Artist 3;tags=high|dark").unknown == []
+    assert (described(log, "artist=Artist 33;tags=high|drak").features >= 0).sum() == 3
+    called(capsys, run, f"--audio={folder / 'audio' / '7.wav'}")
+    assert (
+        main(["recommend", str(run), f"--audio={folder / 'audio' / '7.wav'}", "--about=artist=Artist 33;tags=drak"])
+        == 0
+    )
     assert [line.partition(",")[0] for line in capsys.readouterr().err.splitlines()] == [
         "mu recommend: no track of the log has artist 'Artist 33'; near it: Artist 3",
         "mu recommend: no track of the log has tags 'drak'; near it: dark",
     ]
 
 
-def test_a_recording_is_heard_as_mu_embed_hears_it(run, folder, restored, tmp_path, capsys):
-    setup, state, _ = restored
-    from mu.commands.recommend_new import library, listeners_of, recordings_for, vector_of_file
-    from mu.embedding.encoder import hash_of, of_setup
-
+def test_a_recording_has_the_vector_that_mu_embed_gives_it(run, folder, restored, tmp_path, capsys):
+    setup, _, _ = restored
+    opened = opened_once(str(run))
     assert main(["embed", str(run), str(folder / "clips"), f"--output={tmp_path / 'vectors'}"]) == 0
-    held = library(tmp_path / "vectors", hash_of(setup, state), str(run))
-    encoder = of_setup(setup, state)
-    row = held.table["row"][held.table["clip"].to_list().index("7.wav")]
-    np.testing.assert_array_equal(held.vectors[row], vector_of_file(encoder, folder / "audio" / "7.wav"))
-    recommender = recommend.recommender_of(run, setup, state)
+    library = open_embedded(tmp_path / "vectors", hash_of(opened), str(run))
+    encoder = clip_encoder(opened)
+    row = library.table["row"][library.table["clip"].to_list().index("7.wav")]
+    np.testing.assert_array_equal(library.vectors[row], vector_of_file(encoder, folder / "audio" / "7.wav"))
+    recommender = opened.recommender()
     track = setup.data.tracks["track"].to_list().index("t7")
-    np.testing.assert_allclose(recommender.rows["content"][track], held.vectors[row], rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(recommender.rows["content"][track], library.vectors[row], rtol=1e-4, atol=1e-5)
     out = called(capsys, run, "--user=u7", f"--embeddings={tmp_path / 'vectors'}", "--k=40").splitlines()
     assert len(out) == 1 + 35 and "other.wav" in "".join(out)
     user = setup.data.users["user"].to_list().index("u7")
-    expected = recordings_for(setup.data, recommender, user, held, 40)
+    expected = recordings_for(setup.data, recommender, user, library, 40)
     assert [line.split()[1] for line in out[1:]] == [clip for clip, _ in expected]
     # The mean over all listeners of their shares, each over the mean's, is 1.
-    everyone = listeners_of(setup.data, recommender, held.vectors[row], np.full(1, -1), 1000)
+    everyone = listeners_of(setup.data, recommender, library.vectors[row], np.full(1, -1), 1000)
     assert np.mean([share for _, share in everyone]) == pytest.approx(1, rel=1e-4)
 
 
@@ -413,7 +435,7 @@ def test_the_page_says_how_its_listener_and_its_track_were_chosen(run, capsys):
 def test_a_missing_file_is_named(run, folder, tmp_path, capsys):
     shutil.copytree(folder, tmp_path / "own")
     (tmp_path / "own" / "audio" / "7.wav").unlink()
-    shutil.rmtree(tmp_path / "own" / "run" / "evaluation")
+    (tmp_path / "own" / "run" / POLICY).unlink()
     config = json.loads((tmp_path / "own" / "run" / "config.json").read_text())
     config["data"] |= {"path": str(tmp_path / "own" / "log"), "clips": str(tmp_path / "own" / "clips")}
     (tmp_path / "own" / "run" / "config.json").write_text(json.dumps(config))
@@ -425,6 +447,7 @@ def test_a_model_of_ids_alone_is_told_of_and_compared(run, folder, tmp_path, cap
     """SASRec on the same plays: it has no reasons and knows no new track, and the rest is as for others."""
     config, plain = config_of(folder), base()
     config.model, config.batches, config.task = plain.model, plain.batches, plain.task
+    config.recommender = plain.recommender
     config.model.update(dim=8, layers=1, heads=1, window=10)
     config.batches.update(window=10, rows=4, negatives=4)
     config.total_steps = 2

@@ -12,7 +12,7 @@ import pytest
 
 import mu.train
 from mu.config.base import ConfigError
-from mu.evals.protocols._bridge import Asked, Ranking
+from mu.evals.protocols._bridge import Ranking
 from mu.run.restore import restore
 from mu.train import NotFinite, all_finite
 from tests.helpers.tiny_runs import (
@@ -89,7 +89,7 @@ def test_the_same_command_again_only_tests_again(unbroken, log, tmp_path):
 def test_what_is_tested_are_the_best_weights(unbroken):
     restored = restore(unbroken[0])
     setup, state, step = restored.run, restored.state, restored.step
-    found = setup.evaluation.evaluators["test"].run(Asked(setup.evaluation.recommender(state)))
+    found = setup.evaluation.evaluators["test"].run(setup.evaluation.recommender(state))
     assert found.values() == unbroken[1]["model"].values()
     values = {line["step"]: line["valid/ndcg@10"] for line in logged(unbroken[0]) if "valid/ndcg@10" in line}
     assert step == max(values, key=values.get)
@@ -275,7 +275,7 @@ def test_a_run_stops_out_of_patience_and_tests_its_best(log, tmp_path, monkeypat
     setup, state, step = restored.run, restored.state, restored.step
     assert step == 4 and int(state["step"]) == 4
     assert sorted(int(path.name) for path in (tmp_path / "checkpoints").iterdir()) == [4, 8]  # the best and the latest
-    found = setup.evaluation.evaluators["test"].run(Asked(setup.evaluation.recommender(state)))
+    found = setup.evaluation.evaluators["test"].run(setup.evaluation.recommender(state))
     assert found.values() == results["model"].values()
     # Taken up again it stays stopped.
     lines = logged(tmp_path)

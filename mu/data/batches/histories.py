@@ -28,10 +28,12 @@ class HistoryBatches:
 
     Attributes:
       features: the model's inputs at inference.
+      crop_samples: None, there is no audio.
     """
 
     n_clips = 0
     holds_out = False
+    crop_samples: int | None = None
 
     def __init__(
         self,

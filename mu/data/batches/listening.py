@@ -76,7 +76,6 @@ class ListeningBatches(HistoryBatches):
         self._uniform = NegativeSampler(nobody, log.n_items)
         self._events = np.arange(len(log), dtype=np.int32)
         self.features = HistoryFeatures(window, log.event_columns, log.user_features)
-        self.crop_samples: int | None = None
         self.n_clips = clips if log.sound is not None else 0
         self._share, self._every, self._crops = clips_of_plays, clips_every, crops
         if log.sound is not None:

@@ -21,7 +21,10 @@ class PairBatches:
 
     Attributes:
       features: the model's inputs at inference: users by their ids.
+      crop_samples: None, there is no audio.
     """
+
+    crop_samples: int | None = None
 
     features = HistoryFeatures()
 

@@ -53,9 +53,12 @@ class RatingBatches(ClipBatches):
         """The same batches of other clips, with listener codes and cell rates of the training clips."""
         other = copy.copy(self)
         other.clips = clips
-        other._codes = self._train.listener_codes.encode(clips.ratings)
-        other._rates = cell_rates(self._train, clips.ratings)
+        other._codes, other._rates = self.listener_inputs(clips)
         return other
+
+    def listener_inputs(self, clips: RatedClips) -> tuple[np.ndarray, np.ndarray]:
+        """(codes int32 [n, columns], cell rates float32 [n, 1 + G, T]) of the listeners of other clips' ratings."""
+        return self._train.listener_codes.encode(clips.ratings), cell_rates(self._train, clips.ratings)
 
     def batch(self, examples: np.ndarray, step: int) -> Batch:
         """The arrays of `ClipBatches.batch`, and ratings of each clip.

@@ -1,11 +1,9 @@
 """To be deleted with config.evaluation: evaluations built from a run's setup, on top of the pure evaluators."""
 
-import hashlib
-import io
-import json
+import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import jax
 import numpy as np
@@ -13,7 +11,6 @@ from flax import nnx
 
 from mu.baselines.content import ContentNeighbours
 from mu.data.logs.interactions import Interactions
-from mu.data.ratings.cell_rates import cell_rates
 from mu.evals.protocols.clips import ClipPrediction
 from mu.evals.protocols.plays import PlayRanking
 from mu.evals.protocols.ranking import Ranking as Ranked
@@ -22,34 +19,16 @@ from mu.evals.result import Result
 from mu.evals.results import save
 from mu.evals.table import ResultTable
 from mu.files import write_whole
+from mu.inference import track_content
 from mu.inference.clips import ClipPredictor
-from mu.inference.recommender import Encoder, TrainedRecommender
-from mu.inference.track_content import Hearing, TimedScores
+from mu.inference.policy import Policy, new_release_boost
+from mu.inference.ratings import RatingPredictor
+from mu.inference.recommender import TrainedRecommender, weights_hash
+from mu.inference.time_aware import TimeAwareRecommender
+from mu.inference.track_content import ContentEncoder
 from mu.run.build import Run, baselines_of
 from mu.run.restore import restore
 from mu.training.state import weights
-
-BOOST_STEP, MOST_BOOST = 0.25, 8.0
-HEARD = "heard.npy"
-
-
-class Asked:
-    """A trained model as the evaluators ask it."""
-
-    dot_product = True
-
-    def __init__(self, recommender: TrainedRecommender | TimedScores):
-        self._recommender = recommender
-        self.time_aware = isinstance(recommender, TimedScores)
-        self.item_vectors = recommender.vectors
-
-    def queries(self, users: np.ndarray, histories: Any) -> np.ndarray:
-        return self._recommender.queries(users, histories)
-
-    def item_bias(self, times_ms: np.ndarray | None = None) -> np.ndarray | None:
-        if times_ms is None or not isinstance(self._recommender, TimedScores):
-            return self._recommender.bias
-        return self._recommender.bias_at(times_ms)
 
 
 class _Evaluation:
@@ -108,17 +87,16 @@ class Ranking(_Evaluation):
             test_masks_valid=test_masks_valid,
             bootstrap_samples=bootstrap_samples,
         )
-        self.encoder = Encoder(setup.model, setup.task, setup.batches.features)
 
     def recommender(self, state: Mapping[str, Any]) -> TrainedRecommender:
-        return TrainedRecommender(self.encoder, state)
+        return self._setup.recommender(*weights(state))
 
     def means(self, state: Mapping[str, Any]) -> dict[str, float]:
-        return self.evaluators["valid"].run(Asked(self.recommender(state))).values()
+        return self.evaluators["valid"].run(self.recommender(state)).values()
 
     def report(self, part: str, state: Mapping[str, Any], output: Path, step: int) -> dict[str, Result]:
         evaluator = self.evaluators[part]
-        results = {"model": evaluator.run(Asked(self.recommender(state)))}
+        results = {"model": evaluator.run(self.recommender(state))}
         for name, baseline in baselines_of(self._setup.config).items():
             results[name] = evaluator.run(baseline.fit(self._setup.train))
         self._write(part, results, output, step)
@@ -188,18 +166,10 @@ class RatingScores(ClipScores):
     name = "ratings"
     evaluator = RatingPrediction
 
-    def __init__(self, setup: Run, *, group: str | None = None, bootstrap_samples: int = 1000):
-        super().__init__(setup, group=group, bootstrap_samples=bootstrap_samples)
-        model, task = setup.model, setup.task
-        self._judge = jax.jit(lambda params, *given: task.probabilities(nnx.merge(model, params), *given))
-
     def predictions(self, state: Mapping[str, Any], clips: Any) -> dict[str, np.ndarray]:
-        params, _ = weights(state)
-        heard = super().predictions(state, clips)["clip"]
-        train, ratings = self._setup.train, clips.ratings
-        codes, known = train.listener_codes.encode(ratings), cell_rates(train, ratings)
-        said = np.asarray(self._judge(params, heard[ratings.clips], codes, known))
-        return {"clip": heard} | {name: said[:, [at]] for at, name in enumerate(clips.label_names)}
+        setup, (params, _) = self._setup, weights(state)
+        predictor = RatingPredictor(graph=setup.model, task=setup.task, params=params, batches=setup.batches)
+        return predictor.predict(clips)
 
 
 class _Predictor:
@@ -228,91 +198,58 @@ class PlayScores(_Evaluation):
             raise ValueError(f"fresh_cost={fresh_cost}; it must lie in [0, 1)")
         super().__init__(setup, PlayRanking, metrics=metrics, ks=ks, bootstrap_samples=bootstrap_samples)
         self._fresh_cost, self._metric = fresh_cost, f"discovery/{metrics[0]}@{ks[0]}"
-        self.encoder = Encoder(setup.model, setup.task, setup.batches.features)
-        self._hearing = Hearing(setup.model, setup.batches) if "content" in setup.tables else None
-        self._timed = hasattr(nnx.merge(setup.model, weights(setup.plan.shapes)[0]), "age_bias")
+        self._content = None
+        if "content" in setup.tables:
+            crop_samples, ids = setup.batches.crop_samples, setup.data.tracks["track"]
+            self._content = ContentEncoder(setup.model, setup.train.sound, crop_samples, ids)
 
-    def recommender(
-        self, state: Mapping[str, Any], boost: float = 0.0, unheard_only: bool = False
-    ) -> TimedScores | TrainedRecommender:
-        """The model with the weights of `state`, which hears all tracks anew, or those that it has never heard."""
+    def recommender(self, state: Mapping[str, Any], policy: Policy | None = None, missing_only: bool = False) -> Any:
+        """The model with the weights of `state`; content of all tracks is computed anew, or of those without any."""
         params, rows = weights(state)
-        if self._hearing is None:
-            return self._with(state, boost)
-        known = np.asarray(rows["content"])
-        tracks = np.all(known == 0, axis=1) if unheard_only else None
-        return self._with(state, boost, self._hearing.content(params, known, tracks))
-
-    def measured(self, state: Mapping[str, Any], folder: Path) -> TimedScores | TrainedRecommender | None:
-        """The model as `report` measured it: with the boost it chose, and what was heard then; or None."""
-        file = folder / self.name / "evaluation.json"
-        about = json.loads(file.read_text())["run"] if file.is_file() else {}
-        if about.get("weights_hash") != weights_hash(state):
-            return None
-        heard, boost = folder / self.name / HEARD, about["fresh_boost"]
-        if self._hearing is None or not heard.is_file():
-            return self.recommender(state, boost)
-        content = np.load(heard)
-        if content.shape != weights(state)[1]["content"].shape:
-            return self.recommender(state, boost)
-        return self._with(state, boost, content)
-
-    def _with(
-        self, state: Mapping[str, Any], boost: float, content: np.ndarray | None = None
-    ) -> TimedScores | TrainedRecommender:
-        if not self._timed:
-            return TrainedRecommender(self.encoder, state)
-        params, rows = weights(state)
-        if content is not None:
-            rows = {**rows, "content": content}
-        return TimedScores(self.encoder, self._setup.model, params, rows, self._setup.train.days, boost)
+        if self._content is not None:
+            content = np.asarray(rows["content"])
+            tracks = np.all(content == 0, axis=1) if missing_only else None
+            rows = {**rows, "content": self._content.content(params, content, tracks)}
+        return self._setup.recommender(params, rows, policy)
 
     def means(self, state: Mapping[str, Any]) -> dict[str, float]:
-        return self.evaluators["valid"].run(Asked(self.recommender(state, unheard_only=True))).values()
+        return self.evaluators["valid"].run(self.recommender(state, missing_only=True)).values()
 
-    def boost(self, recommender: Any) -> float:
-        """The largest of 0, 1/4, 1/2, ... that costs no more than `fresh_cost` says; 0 where none costs anything."""
+    def policy(self, recommender: TimeAwareRecommender) -> Policy:
+        """The boost of new releases that costs the validation plays of known tracks what it may."""
         evaluator = self.evaluators["valid"]
         if self._metric not in evaluator.names:
-            return 0.0
+            return Policy()
 
         def mean(boost: float) -> float:
-            boosted = recommender.boosted(boost)
-            return evaluator.run(Asked(boosted) if isinstance(boosted, TimedScores) else boosted).values()[self._metric]
+            return evaluator.run(recommender.with_policy(Policy(boost))).values()[self._metric]
 
-        without = mean(0.0)
-        # No track was fresh, or no known track found: the validation part says nothing of what a boost costs.
-        if mean(MOST_BOOST) == without:
-            return 0.0
-        least, low, high = (1.0 - self._fresh_cost) * without, 0, round(MOST_BOOST / BOOST_STEP)
-        while low < high:  # the larger the boost, the less room is left for other tracks
-            middle = (low + high + 1) // 2
-            low, high = (middle, high) if mean(middle * BOOST_STEP) >= least else (low, middle - 1)
-        return low * BOOST_STEP
+        return new_release_boost(mean, max_cost=self._fresh_cost)
 
     def report(self, part: str, state: Mapping[str, Any], output: Path, step: int) -> dict[str, Result]:
         setup, evaluator = self._setup, self.evaluators[part]
-        recommender, boost = self.recommender(state), 0.0
+        recommender, policy = self.recommender(state), Policy()
         # A refit has learnt the validation part: how it ranks that says nothing of what a boost costs.
-        if isinstance(recommender, TimedScores) and self._fresh_cost and not setup.config.refit:
-            boost = self.boost(recommender)
+        if recommender.time_aware and self._fresh_cost and not setup.config.refit:
+            policy = self.policy(recommender)
             results = {
-                "model": evaluator.run(Asked(recommender.boosted(boost))),
-                "model_unboosted": evaluator.run(Asked(recommender)),
+                "model": evaluator.run(recommender.with_policy(policy)),
+                "model_unboosted": evaluator.run(recommender),
             }
         else:
-            results = {"model": evaluator.run(Asked(recommender))}
-        if isinstance(recommender, TimedScores) and self._hearing is not None:
+            results = {"model": evaluator.run(recommender)}
+        if recommender.time_aware and self._content is not None:
             alone = ContentNeighbours(np.asarray(recommender.rows["content"])).fit(setup.train)
             results["content_of_model"] = evaluator.run(alone)
         for name, baseline in baselines_of(setup.config).items():
             results[name] = evaluator.run(baseline.fit(setup.train))
-        if isinstance(recommender, TimedScores) and self._hearing is not None:
-            content = io.BytesIO()
-            np.save(content, np.asarray(recommender.rows["content"]))
-            (output / self.name).mkdir(parents=True, exist_ok=True)
-            write_whole(output / self.name / HEARD, content.getvalue())
-        self._write(part, results, output, step, weights_hash=weights_hash(state), fresh_boost=boost)
+        weights_hash_ = weights_hash(recommender.params)
+        if output.name == "evaluation" and (output.parent / "config.json").is_file():
+            dataclasses.replace(policy, weights_hash=weights_hash_).save(output.parent)
+            if self._content is not None:
+                track_content.save(output.parent, np.asarray(recommender.rows["content"]))
+        boost = policy.new_release_boost
+        self._write(part, results, output, step, weights_hash=weights_hash_, fresh_boost=boost)
         return results
 
 
@@ -322,7 +259,7 @@ class TrainedRun:
     def __init__(self, workdir: str):
         self._workdir = workdir
 
-    def fit(self, log: Interactions) -> Self:
+    def fit(self, log: Interactions) -> TrainedRecommender:
         """Loads the run, which has learnt already."""
         restored = restore(self._workdir)
         setup, state = restored.run, restored.state
@@ -330,15 +267,4 @@ class TrainedRun:
             raise ValueError(
                 f"{self._workdir} has learnt from other plays than this run; give both the same data and split"
             )
-        asked = Asked(setup.evaluation.recommender(state))
-        self.dot_product, self.time_aware = asked.dot_product, asked.time_aware
-        self.item_vectors, self.queries, self.item_bias = asked.item_vectors, asked.queries, asked.item_bias
-        return self
-
-
-def weights_hash(state: Mapping[str, Any]) -> str:
-    """sha256 over the model's parameters and statistics, tables aside: two trainings differ in them."""
-    digest = hashlib.sha256()
-    for leaf in jax.tree.leaves(jax.device_get(weights(state)[0])):
-        digest.update(np.ascontiguousarray(leaf).data)
-    return digest.hexdigest()
+        return setup.evaluation.recommender(state)

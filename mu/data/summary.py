@@ -1,0 +1,170 @@
+"""What a run keeps of its log: enough to build its model and to ask it for recommendations, when the log is gone."""
+
+import dataclasses
+import functools
+import os
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import polars as pl
+
+from mu.data.listening.listening import Listening
+from mu.data.logs.interactions import Interactions
+from mu.files import read_json, write_json
+from mu.names import closest
+
+SUMMARY, RELEASED = "log.json", "released_ms.npy"
+COLUMNS = ("item_columns", "user_columns", "event_columns", "tag_names")
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class LogSummary:
+    """The users and tracks of a log, and what its features mean.
+
+    Attributes:
+      folder: where the tables are.
+      card: of the log.
+      sizes: id space -> number of ids.
+      n_plays: of the training part.
+      end_ms: time of the last play of the training part.
+      now_ms: time of the last play of the log.
+      item_columns: columns of the tracks' table that the model is given.
+      user_columns: the same of the users' table.
+      event_columns: columns of plays that the model is given.
+      hash_size: how many places these features are hashed to; 0 without such features.
+      tag_names: of the tags that the model may predict from sound.
+      sample_rate_hz: of the audio, None where there is none.
+      crop_samples: samples of the crops in training, None without audio.
+      released_ms: int64 [V], unix milliseconds, -1 where not known; None for a log without releases.
+    """
+
+    folder: Path
+    card: dict[str, Any]
+    sizes: dict[str, int]
+    n_plays: int
+    end_ms: int
+    now_ms: int
+    item_columns: tuple[str, ...] = ()
+    user_columns: tuple[str, ...] = ()
+    event_columns: tuple[str, ...] = ()
+    hash_size: int = 0
+    tag_names: tuple[str, ...] = ()
+    sample_rate_hz: int | None = None
+    crop_samples: int | None = None
+    released_ms: np.ndarray | None = None
+
+    def __len__(self) -> int:
+        return self.n_plays
+
+    @functools.cached_property
+    def users(self) -> pl.DataFrame:
+        """The table of users, row = id in the run."""
+        return pl.read_parquet(self.folder / "users.parquet")
+
+    @functools.cached_property
+    def tracks(self) -> pl.DataFrame:
+        """The table of tracks, row = id in the run."""
+        return pl.read_parquet(self.folder / "tracks.parquet")
+
+    @classmethod
+    def of(cls, data: Interactions, train: Interactions, folder: Path, crop_samples: int | None = None) -> Self:
+        """The summary of a log, to be saved in `folder`.
+
+        Args:
+          data: the whole log.
+          train: its training part.
+          folder: where its tables will be.
+          crop_samples: samples of the crops in training.
+        """
+        options: dict[str, Any] = {}
+        if isinstance(data, Listening):
+            names = (*COLUMNS, "hash_size", "sample_rate_hz", "released_ms")
+            options = {name: getattr(data, name) for name in names} | {"crop_samples": crop_samples}
+        return cls(
+            folder=Path(folder),
+            card=data.card,
+            sizes=dict(data.sizes),
+            n_plays=len(train),
+            end_ms=int(train.times.max()),
+            now_ms=int(data.times.max()),
+            **options,
+        )
+
+    def save(self, data: Interactions) -> None:
+        """Writes the summary, and the tables of `data`, to its folder."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        data.users.write_parquet(self.folder / "users.parquet")
+        data.tracks.write_parquet(self.folder / "tracks.parquet")
+        if self.released_ms is not None:
+            np.save(self.folder / RELEASED, self.released_ms)
+        fields = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        write_json(self.folder / SUMMARY, {k: v for k, v in fields.items() if k not in ("folder", "released_ms")})
+
+    @classmethod
+    def load(cls, folder: str | os.PathLike[str]) -> Self:
+        """The summary in a folder; tables are read when they are used.
+
+        Raises:
+          FileNotFoundError: there is none.
+        """
+        folder = Path(folder)
+        if not (folder / SUMMARY).is_file():
+            raise FileNotFoundError(f"{folder} has no summary of a log ({SUMMARY} is missing): train the run again")
+        fields = read_json(folder / SUMMARY)
+        fields |= {name: tuple(fields[name]) for name in COLUMNS}
+        released = np.load(folder / RELEASED) if (folder / RELEASED).is_file() else None
+        return cls(folder=folder, released_ms=released, **fields)
+
+    def out_at(self, time_ms: int) -> np.ndarray | None:
+        """bool [V]: the tracks that are out at a time; None for all of a log without releases."""
+        return None if self.released_ms is None else self.released_ms <= time_ms
+
+    def titles(self) -> list[str]:
+        """'title, artist' of each track where the log knows them, else its id."""
+        return track_titles(self.tracks)
+
+    def user(self, name: str) -> int:
+        """The row of a user.
+
+        Raises:
+          ValueError: the log has no such user; names some near ones.
+        """
+        ids = self.users["user"].cast(pl.String)
+        rows = (ids == name).arg_true()
+        if not len(rows):
+            near = closest(name, ids.head(100_000).to_list(), 3)
+            raise ValueError(f"the log has no listener {name!r}; near it: {', '.join(near)}")
+        return int(rows[0])
+
+    def track_rows(self, names: str) -> np.ndarray:
+        """int32: the rows of comma-separated track ids or titles.
+
+        Raises:
+          ValueError: the log has no such track; names some near ones.
+        """
+        ids = self.tracks["track"].cast(pl.String).to_list()
+        titles = self.tracks["title"] if "title" in self.tracks.columns else []
+        rows = {title: row for row, title in enumerate(titles)} | {name: row for row, name in enumerate(ids)}
+        parts, chosen = names.split(","), []
+        while parts:
+            # Titles may have commas themselves: the longest name that is known.
+            stops = range(len(parts), 0, -1)
+            stop = next((stop for stop in stops if ",".join(parts[:stop]).strip() in rows), 0)
+            if not stop:
+                name = parts[0].strip()
+                near = closest(name, [key for key in rows if key], 3)
+                raise ValueError(f"the log has no track {name!r}; near it: {', '.join(near)}")
+            chosen.append(rows[",".join(parts[:stop]).strip()])
+            parts = parts[stop:]
+        return np.array(chosen, np.int32)
+
+
+def track_titles(table: pl.DataFrame) -> list[str]:
+    """'title, artist' where the table has them, else the track's id."""
+    ids = table["track"].cast(pl.String)
+    titles = table["title"].fill_null(ids) if "title" in table.columns else ids
+    if "artist" not in table.columns:
+        return titles.to_list()
+    artists = table["artist"].fill_null("unknown artist").cast(pl.String)
+    return [f"{title}, {artist}" for title, artist in zip(titles, artists, strict=True)]

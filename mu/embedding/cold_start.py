@@ -1,0 +1,144 @@
+"""Recommending recordings that training never saw: who would play one, which of a library suit a user."""
+
+import os
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import polars as pl
+
+from mu.audio import io
+from mu.data.crops import cut, tile_starts
+from mu.data.listening.hashed_features import hashed_features, values_of
+from mu.data.listening.listening import Listening
+from mu.data.summary import LogSummary
+from mu.embedding.table import Embeddings, load
+from mu.inference.clip_encoder import ClipEncoder
+from mu.inference.policy import Policy
+from mu.inference.pooling import Fault, Tiles, clip_vectors
+from mu.inference.time_aware import TimeAwareRecommender
+from mu.names import closest
+
+
+class Description(NamedTuple):
+    """What is known of a new recording.
+
+    Attributes:
+      features: int32 [P], as the run hashes them.
+      unknown: (column, value, near values) of values that no track of the log has: new, such as an artist, or mistyped.
+    """
+
+    features: np.ndarray
+    unknown: list[tuple[str, str, list[str]]]
+
+
+def listeners_of(
+    data: Listening, recommender: TimeAwareRecommender, content: np.ndarray, item_features: np.ndarray, k: int
+) -> list[tuple[int, float]]:
+    """(user, share of their plays over the mean user's) of the k users who would play a new recording most.
+
+    The recording comes out when the log ends; all plays of the log are the users' histories.
+
+    Args:
+      data: the whole log of the run.
+      recommender: of the run.
+      content: float32 [A], the recording's clip vector (`vector_of_file`).
+      item_features: int32 [P], its hashed features (`described`).
+      k: how many, at most.
+    """
+    now_ms = int(data.end_ms)
+    # How much is played, not what is to be shown: without the boost of new releases.
+    catalogue = recommender.with_policy(Policy()).item_bias(np.array([now_ms]))[0]
+    catalogue = np.where(data.released_ms <= now_ms, catalogue, -np.inf)
+    vectors, bias = recommender.cold_start(content[None], item_features[None])
+    queries = recommender.queries(np.arange(data.n_users), data)
+    # Beside the catalogue; among it and itself, as it will be, a share is at most 1.
+    shares = -np.logaddexp(0.0, -recommender.log_share(queries, vectors, bias, catalogue)[:, 0])
+    order = np.argsort(-shares, kind="stable")[:k]
+    mean = np.log(np.exp(shares.astype(np.float64)).mean())
+    return [(int(user), float(np.exp(shares[user] - mean))) for user in order]
+
+
+def recordings_for(
+    data: Listening, recommender: TimeAwareRecommender, user: int, library: Embeddings, k: int
+) -> list[tuple[str, float]]:
+    """(clip, score) of the k recordings of a library that suit a user best, as if they came out when the log ends.
+
+    Args:
+      data: the whole log of the run.
+      recommender: of the run.
+      user: of the log.
+      library: recordings that this very run has embedded (`open_embedded`).
+      k: how many, at most.
+    """
+    table = library.table.filter(pl.col("row") >= 0).unique("row", keep="first", maintain_order=True)
+    content = np.asarray(library.vectors[table["row"].to_numpy()])
+    vectors, bias = recommender.cold_start(content, np.full((len(content), 1), -1, np.int32))
+    one = np.array([user])
+    scores = (recommender.queries(one, data.take(one)) @ vectors.T + bias)[0]
+    order = np.argsort(-scores, kind="stable")[:k]
+    return [(str(table["clip"][int(row)]), float(scores[row])) for row in order]
+
+
+def open_embedded(folder: str | os.PathLike[str], encoder_hash: str, workdir: str) -> Embeddings:
+    """The embeddings that `mu embed` made with this very run.
+
+    Raises:
+      ValueError: another encoder made them.
+    """
+    library = load(folder)
+    if library.card["encoder"]["hash"] != encoder_hash:
+        raise ValueError(
+            f"{folder} was embedded with another encoder ({library.card['encoder']['run']}, step "
+            f"{library.card['encoder']['step']}); embed the library again: mu embed {workdir} LIBRARY --output=DIR"
+        )
+    return library
+
+
+def vector_of_file(encoder: ClipEncoder, file: str | os.PathLike[str]) -> np.ndarray:
+    """float32 [A]: the clip vector of a file, as `mu embed` computes it.
+
+    Raises:
+      ValueError: it holds no samples, or no finite ones.
+      mu.audio.io.AudioError: it cannot be decoded.
+    """
+    sound, _ = io.read(Path(file), sample_rate_hz=encoder.sample_rate_hz)
+    if not len(sound):
+        raise ValueError(f"{file} holds no samples")
+    _, starts = tile_starts(np.array([len(sound)]), encoder.tile_samples)
+    tiles = Tiles(len(starts), *cut(sound, starts, encoder.tile_samples))
+    ((_, vector),) = clip_vectors(encoder.vectors, [(0, tiles)])
+    if isinstance(vector, Fault):
+        raise ValueError(f"{file}: {vector.reason}")
+    return vector
+
+
+def described(log: LogSummary, about: str) -> Description:
+    """The features of a recording described as 'column=value|value;column=value'.
+
+    Args:
+      log: of the run.
+      about: the description; '' for none.
+
+    Raises:
+      ValueError: it has not that form, or names a column that the run's model is not given.
+    """
+    parts = [part for part in about.split(";") if part.strip()]
+    pairs = [part.partition("=") for part in parts]
+    wrong = [part for part, (name, equals, _) in zip(parts, pairs, strict=True) if not equals]
+    unknown = [name for name, _, _ in pairs if name.strip() not in log.item_columns]
+    if wrong or unknown:
+        raise ValueError(
+            f"--about={about!r}: {(wrong or unknown)[0]!r} is none of what this run is told of tracks; write "
+            f"column=word|word;column=word with the columns {', '.join(log.item_columns) or '(it is told nothing)'}"
+        )
+    named = {name.strip(): value.strip() for name, _, value in pairs}
+    if not named:
+        return Description(np.full(1, -1, np.int32), [])
+    new = []
+    for name, value in named.items():
+        values = values_of(log.tracks, name)
+        words = filter(None, map(str.strip, value.split("|")))
+        new += [(name, word, closest(word, values, 3)) for word in words if word not in values]
+    table = pl.DataFrame({name: [value] for name, value in named.items()})
+    return Description(hashed_features(table, list(named), log.hash_size)[0], new)

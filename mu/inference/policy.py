@@ -1,0 +1,66 @@
+"""Decisions made after training: how much new releases are raised in the lists that users see."""
+
+import dataclasses
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Self
+
+from mu.files import read_json, write_json
+
+NEW_RELEASE_DAYS = 7.0
+"""A track is a new release for so long."""
+BOOST_STEP, MOST_BOOST = 0.25, 8.0
+POLICY = "policy.json"
+
+
+@dataclasses.dataclass(frozen=True)
+class Policy:
+    """What is decided after training, on the validation part.
+
+    Attributes:
+      new_release_boost: added to the scores of tracks in their first `NEW_RELEASE_DAYS`. Less is known of a track that
+        nobody has played than of others, so a likely guess of it rarely stands among the first; the boost is what
+        showing new releases is worth to who runs the service.
+      weights_hash: of the model that it was fitted for (`mu.inference.recommender.weights_hash`); '' for none.
+    """
+
+    new_release_boost: float = 0.0
+    weights_hash: str = ""
+
+    def save(self, run: str | os.PathLike[str]) -> None:
+        """Writes policy.json to the folder of a run."""
+        write_json(Path(run) / POLICY, dataclasses.asdict(self))
+
+    @classmethod
+    def load(cls, run: str | os.PathLike[str]) -> Self:
+        """The policy of a run; one that decides nothing where none was fitted."""
+        file = Path(run) / POLICY
+        return cls(**read_json(file)) if file.is_file() else cls()
+
+
+def new_release_boost(score: Callable[[float], float], *, max_cost: float = 0.05) -> Policy:
+    """The largest boost of new releases that costs plays of known tracks no more than `max_cost`.
+
+    It is one of 0, 1/4, 1/2, ..., 8; 0 where no boost changes the score, for then the validation part has no new
+    release among its candidates, or finds no known track.
+
+    Args:
+      score: of a boost, the mean of a metric over the validation plays of known tracks.
+      max_cost: share of the score without a boost that the boost may cost; 0 for no boost.
+
+    Raises:
+      ValueError: `max_cost` does not lie in [0, 1).
+    """
+    if not 0 <= max_cost < 1:
+        raise ValueError(f"max_cost={max_cost}; it must lie in [0, 1)")
+    if not max_cost:
+        return Policy()
+    without = score(0.0)
+    if score(MOST_BOOST) == without:
+        return Policy()
+    least, low, high = (1.0 - max_cost) * without, 0, round(MOST_BOOST / BOOST_STEP)
+    while low < high:  # the larger the boost, the less room is left for other tracks
+        middle = (low + high + 1) // 2
+        low, high = (middle, high) if score(middle * BOOST_STEP) >= least else (low, middle - 1)
+    return Policy(low * BOOST_STEP)

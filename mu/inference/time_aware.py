@@ -1,0 +1,147 @@
+"""A recommender that knows the time: ages of tracks, new releases, and tracks that training never saw."""
+
+import copy
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import nnx
+
+from mu.data.features import HistoryFeatures
+from mu.inference.compiled import once
+from mu.inference.policy import NEW_RELEASE_DAYS, Policy
+from mu.inference.recommender import BLOCK, TrainedRecommender
+from mu.protocols import Task
+
+DAY_MS = 24 * 3600 * 1000
+
+
+class TimeAwareRecommender(TrainedRecommender):
+    """A recommender whose item biases depend on the time: on the ages of the tracks.
+
+    Args:
+      graph: of a model with `age_bias` and `track_parts`, such as `mu.models.audio_user.AudioUser`.
+      task: see `TrainedRecommender`.
+      features: see `TrainedRecommender`.
+      params: see `TrainedRecommender`.
+      rows: the whole tables; 'age_days' float32 [V, 1] at the end of the training log.
+      end_ms: the end of the training log, unix milliseconds.
+      policy: adds the boost of new releases.
+
+    Attributes:
+      policy: as given.
+    """
+
+    time_aware = True
+
+    def __init__(
+        self,
+        *,
+        graph: nnx.GraphDef,
+        task: Task,
+        features: HistoryFeatures,
+        params: Any,
+        rows: Mapping[str, Any],
+        end_ms: int,
+        policy: Policy | None = None,
+    ):
+        super().__init__(graph=graph, task=task, features=features, params=params, rows=rows)
+        self._end_ms, self.policy = end_ms, policy or Policy()
+        self._age_bias = _age_bias(graph)
+        self._age_days = jnp.asarray(rows["age_days"])[:, 0]
+
+    def with_policy(self, policy: Policy) -> "TimeAwareRecommender":
+        """The same recommender under another policy."""
+        other = copy.copy(self)
+        other.policy = policy
+        return other
+
+    def item_bias(self, times_ms: np.ndarray | None = None) -> np.ndarray:
+        """What the age of each track and the policy add to its score.
+
+        Args:
+          times_ms: int64 [B], unix milliseconds; None for the end of the training log.
+
+        Returns:
+          float32 [B, V]; without times [V].
+        """
+        if times_ms is None:
+            return self._bias_at(np.zeros(1, np.float32))[0]
+        return self._bias_at(((np.asarray(times_ms, np.int64) - self._end_ms) / DAY_MS).astype(np.float32))
+
+    def _bias_at(self, days: np.ndarray) -> np.ndarray:
+        boost = jnp.float32(self.policy.new_release_boost)
+        return np.asarray(self._age_bias(self.params, self._age_days, jnp.asarray(days), boost))
+
+    def score_parts(self, columns: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """The parts that the vectors of tracks are the sum of, the hashed features told apart by column.
+
+        Args:
+          columns: name -> int32 [V, P], hashed features that together are all that the tracks have.
+
+        Returns:
+          'own', 'sound' for a model of sound, and each column's, float32 [V, D].
+        """
+        model = nnx.merge(self._graph, self.params)
+        parts = {name: np.asarray(part) for name, part in model.track_parts(self.rows).items() if name != "features"}
+        count = sum((features >= 0).sum(axis=1, keepdims=True) for features in columns.values())
+        for name, features in columns.items():
+            own = (features >= 0).sum(axis=1, keepdims=True)
+            parts[name] = np.asarray(model.track_features(features)) * np.sqrt(own / np.maximum(count, 1)).astype(
+                np.float32
+            )
+        return parts
+
+    def cold_start(self, content: np.ndarray, item_features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Vectors and biases of tracks that training never saw, on the day of their release.
+
+        Args:
+          content: float32 [n, A], their clip vectors (`mu embed`).
+          item_features: int32 [n, P], their hashed features, -1 for none.
+
+        Returns:
+          (vectors float32 [n, D], bias float32 [n]).
+        """
+        n = len(content)
+        rows = {
+            "items": np.zeros((n, self.item_vectors.shape[1]), np.float32),
+            "plays": np.zeros((n, 1), np.float32),
+            "age_days": np.zeros((n, 1), np.float32),
+            "item_features": item_features,
+            "content": content,
+        }
+        vectors, bias = nnx.merge(self._graph, self.params).item_vectors(rows)
+        return np.asarray(vectors), np.asarray(bias)
+
+    def log_share(
+        self, queries: np.ndarray, vectors: np.ndarray, bias: np.ndarray, catalogue_bias: np.ndarray
+    ) -> np.ndarray:
+        """Log of the share of their plays that users would give to some tracks, beside the whole catalogue.
+
+        s_v - log sum_w e^{s_w}, float32 [B, n]. It compares users; for one user it orders tracks as scores do.
+
+        Args:
+          queries: float32 [B, D].
+          vectors: float32 [n, D].
+          bias: float32 [n].
+          catalogue_bias: float32 [V], of the catalogue's tracks at that moment; -inf for tracks that are not out.
+        """
+        log_z = np.empty((len(queries), 1))
+        for start in range(0, len(queries), BLOCK):
+            scores = queries[start : start + BLOCK] @ self.item_vectors.T + catalogue_bias
+            most = scores.max(axis=1, keepdims=True)
+            log_z[start : start + BLOCK] = most + np.log(np.exp(scores - most).sum(axis=1, keepdims=True))
+        return (queries @ vectors.T + bias - log_z).astype(np.float32)
+
+
+@once
+def _age_bias(graph: nnx.GraphDef) -> Callable[..., jax.Array]:
+    """The biases [B, V] of tracks of these ages, at these days."""
+
+    def bias(params: Any, age_days: jax.Array, days: jax.Array, boost: jax.Array) -> jax.Array:
+        ages = age_days[None] + days[:, None]
+        return nnx.merge(graph, params).age_bias(ages) + boost * ((ages >= 0) & (ages < NEW_RELEASE_DAYS))
+
+    return jax.jit(bias)

@@ -1,0 +1,241 @@
+"""A trained run, opened to be asked: its model, features and tables, without its training log."""
+
+import dataclasses
+import json
+import logging
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+from flax import nnx
+from ml_collections import ConfigDict
+
+from mu.config.resolve import build, locate, resolve
+from mu.data.features import HistoryFeatures
+from mu.data.logs.interactions import Interactions
+from mu.data.summary import LogSummary
+from mu.files import read_json
+from mu.inference import track_content
+from mu.inference.policy import Policy
+from mu.inference.recommender import TrainedRecommender, weights_hash
+from mu.inference.track_content import ContentEncoder
+from mu.training.checkpoint import Checkpoints
+from mu.training.state import weights
+
+logger = logging.getLogger(__name__)
+INFERENCE = "inference"
+"""Folder of a run with the features and the summary of its log."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class TrainedRun:
+    """The best checkpoint of a run, and what its model is given.
+
+    Attributes:
+      folder: of the run.
+      step: of the checkpoint.
+      graph: of the model.
+      task: gives `predict`.
+      params: values of the model; of the moving average where the run keeps one.
+      rows: the whole tables; with the content embeddings that were saved with the run.
+      features: the model's inputs; None for runs on clips.
+      log: summary of the training log; None for runs on clips.
+      policy: decided after training.
+      is_complete: whether policy and content embeddings are those of these very weights.
+      model_options: the config's model, as JSON.
+      crop_samples: samples of the crops in training, None without audio.
+      sample_rate_hz: of the audio, None without.
+    """
+
+    folder: Path
+    step: int
+    graph: nnx.GraphDef
+    task: Any
+    params: Any
+    rows: Mapping[str, Any]
+    features: HistoryFeatures | None
+    log: LogSummary | None
+    policy: Policy
+    is_complete: bool
+    model_options: dict[str, Any]
+    crop_samples: int | None
+    sample_rate_hz: int | None
+    _config: Any
+    _split_hash: str
+
+    @property
+    def provenance(self) -> dict[str, Any]:
+        """The run's run.json."""
+        return read_json(self.folder / "run.json")
+
+    def recommender(self) -> TrainedRecommender:
+        """The run's recommender under its policy.
+
+        Raises:
+          ValueError: it is not a run on a log of plays.
+        """
+        if self.features is None or self.log is None:
+            raise ValueError(f"{self.folder} is a run on clips, not on a log of plays")
+        return build(
+            self._config.recommender,
+            graph=self.graph,
+            task=self.task,
+            features=self.features,
+            params=self.params,
+            rows=self.rows,
+            end_ms=self.log.end_ms,
+            policy=self.policy,
+        )
+
+    def up_to_date(self) -> "TrainedRun":
+        """The run with the content embeddings of these weights: where they were not saved, they are computed anew.
+
+        Raises:
+          FileNotFoundError: the log or its audio is needed for that, and is gone.
+        """
+        if self.is_complete or not self._time_aware:
+            return self
+        missing = "the policy of these weights is missing: new releases get no boost"
+        if "content" not in self.rows:
+            logger.warning("%s: %s (`mu evaluate` fits it)", self.folder, missing)
+            return self
+        logger.warning("%s: %s, and all tracks are encoded anew (`mu evaluate` saves both)", self.folder, missing)
+        data: Any = self.open_log()
+        encoder = ContentEncoder(self.graph, data.sound, self.audio_format()[1], data.tracks["track"])
+        return dataclasses.replace(
+            self, rows={**self.rows, "content": encoder.content(self.params, np.asarray(self.rows["content"]))}
+        )
+
+    @property
+    def _time_aware(self) -> bool:
+        return locate(self._config.recommender.name, "config.recommender.name").time_aware
+
+    def refuse_without_audio(self) -> None:
+        """Raises ValueError where the run cannot recommend new recordings."""
+        if "content" not in self.rows or not self._time_aware:
+            raise ValueError(f"{self.folder} is no run on plays and audio: it cannot hear new recordings")
+
+    def open_log(self) -> Interactions:
+        """The whole log that the run was trained on.
+
+        Raises:
+          FileNotFoundError: it is gone.
+          ValueError: it has changed.
+        """
+        try:
+            data = build(self._config.data)
+        except OSError as error:
+            raise FileNotFoundError(
+                f"the log that {self.folder} was trained on is needed and cannot be opened: {error}"
+            ) from error
+        if build(self._config.split, data).hash != self._split_hash:
+            raise ValueError(f"the data or split that {self.folder} was trained on has changed; bring the data back")
+        return data
+
+    def audio_encoder(self) -> tuple[nnx.GraphDef, Any]:
+        """(graph, params) of the audio encoder: the model of a run on clips, a part of one on plays.
+
+        Raises:
+          ValueError: the model has none.
+        """
+        params = jax.device_get(self.params)
+        if self.log is None:
+            return self.graph, params
+        encoder = getattr(nnx.merge(self.graph, params), "audio", None)
+        if encoder is None:
+            raise ValueError(f"a run of {self.model_options['name']} hears nothing: it has nothing to embed with")
+        graph, state = nnx.split(encoder)
+        return graph, nnx.to_pure_dict(state)
+
+    def audio_format(self) -> tuple[int, int]:
+        """(sample rate in Hz, samples of a tile) of the audio encoder's input.
+
+        Raises:
+          ValueError: the run has no audio.
+        """
+        if self.sample_rate_hz is None or self.crop_samples is None:
+            raise ValueError(f"{self.folder} has no audio")
+        return self.sample_rate_hz, self.crop_samples
+
+
+def save_inputs(run: str | os.PathLike[str], data: Any, train: Any, batches: Any) -> None:
+    """Saves with a run on a log what asking its model needs of the data; `open_run` reads it.
+
+    Args:
+      run: folder of the run.
+      data: the whole log.
+      train: its training part.
+      batches: with `features` and `crop_samples`.
+    """
+    if not isinstance(data, Interactions):
+        return
+    folder = Path(run) / INFERENCE
+    LogSummary.of(data, train, folder, batches.crop_samples).save(data)
+    batches.features.save(folder)
+
+
+def open_run(workdir: str | os.PathLike[str]) -> TrainedRun:
+    """The best checkpoint of a run, on one device, whatever mesh it was trained on.
+
+    A run on a log is opened without the log. Optimizer slots are not read.
+
+    Raises:
+      FileNotFoundError: `workdir` holds no run, or one without an evaluated checkpoint.
+      ConfigError: the config cannot be run by this version.
+    """
+    folder = Path(workdir)
+    if not (folder / "config.json").is_file():
+        raise FileNotFoundError(f"{folder} holds no run (config.json is missing); make one with `mu train`")
+    config = resolve(ConfigDict(read_json(folder / "config.json")))
+    checkpoints = Checkpoints(folder / "checkpoints")
+    try:
+        step = best_step(checkpoints, config.refit, folder)
+        split_hash = checkpoints.note(step)["split"]
+        params, rows = weights(checkpoints.load_model(step, jax.devices()[0]))
+    finally:
+        checkpoints.close()
+    log, features = None, None
+    if (folder / INFERENCE).is_dir():
+        log, features = LogSummary.load(folder / INFERENCE), HistoryFeatures.load(folder / INFERENCE)
+        task = build(config.task, data=log, **counts_of(log.sizes))
+        rate, crop_samples = log.sample_rate_hz, log.crop_samples
+    else:
+        data = build(config.data)
+        train = build(config.split, data).train
+        batches = build(config.batches, train, sparse=False, seed=config.seed)
+        task = build(config.task, data=train, **counts_of(data.sizes))
+        rate, crop_samples = data.sample_rate_hz, batches.crop_samples
+    graph, _ = nnx.split(nnx.eval_shape(lambda: build(config.model, rngs=nnx.Rngs(0), **task.offers)))
+    policy = Policy.load(folder)
+    is_complete = policy.weights_hash == weights_hash(params)
+    if is_complete:
+        content = track_content.load(folder, rows["content"].shape) if "content" in rows else None
+        rows = rows if content is None else {**rows, "content": content}
+    else:
+        policy = Policy()
+    options = json.loads(json.dumps(config.model.to_dict()))
+    parts = (graph, task, params, rows, features, log, policy, is_complete, options, crop_samples, rate)
+    return TrainedRun(folder, step, *parts, config, split_hash)
+
+
+def counts_of(sizes: Mapping[str, int]) -> dict[str, int]:
+    """{'n_users': U, ...} of {'users': U, ...}."""
+    return {f"n_{space}": size for space, size in sizes.items()}
+
+
+def best_step(checkpoints: Checkpoints, refit: bool, folder: Path) -> int:
+    """The step of a run's best checkpoint: the last of a refit.
+
+    Raises:
+      FileNotFoundError: the run has not been evaluated yet.
+    """
+    steps = checkpoints.steps()
+    best = None
+    if steps:
+        best = steps[-1] if refit else checkpoints.note(steps[-1])["progress"]["best_step"]
+    if best is None:
+        raise FileNotFoundError(f"{folder} has no evaluated checkpoint yet; let `mu train` reach its first evaluation")
+    return best

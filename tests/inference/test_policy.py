@@ -1,0 +1,34 @@
+"""The boost of new releases: the largest that costs no more than it may."""
+
+import pytest
+
+from mu.inference.policy import MOST_BOOST, Policy, new_release_boost
+
+
+@pytest.mark.parametrize(("max_cost", "boost"), [(0.05, 1.25), (0.1, 2.5), (0.0, 0.0), (0.99, MOST_BOOST)])
+def test_it_is_the_largest_that_costs_no_more(max_cost, boost):
+    """A point of boost costs 4 % of the score."""
+    policy = new_release_boost(lambda boost: 1.0 - 0.04 * boost, max_cost=max_cost)
+    assert policy == Policy(boost)
+
+
+def test_it_is_found_in_few_steps():
+    asked = []
+    new_release_boost(lambda boost: asked.append(boost) or 1.0 - 0.04 * boost, max_cost=0.05)
+    assert len(asked) <= 8
+
+
+def test_where_no_boost_changes_anything_there_is_none():
+    assert new_release_boost(lambda boost: 0.3, max_cost=0.05) == Policy()
+
+
+@pytest.mark.parametrize("max_cost", [-0.1, 1.0])
+def test_costs_that_make_no_sense_are_refused(max_cost):
+    with pytest.raises(ValueError, match="it must lie in"):
+        new_release_boost(lambda boost: 0.0, max_cost=max_cost)
+
+
+def test_what_is_saved_is_loaded(tmp_path):
+    assert Policy.load(tmp_path) == Policy()
+    Policy(1.25, "abc").save(tmp_path)
+    assert Policy.load(tmp_path) == Policy(1.25, "abc")

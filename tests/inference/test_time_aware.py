@@ -1,0 +1,137 @@
+"""A recommender that knows the time: every number against the plain sum that it is."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import polars as pl
+import pytest
+from flax import nnx
+
+from mu.data.batches.listening import ListeningBatches
+from mu.data.listening.hashed_features import hashed_features
+from mu.inference.policy import NEW_RELEASE_DAYS, Policy
+from mu.inference.time_aware import TimeAwareRecommender
+from mu.models.audio_user import AudioUser
+from mu.tasks.next_play import NextPlay
+from tests.helpers.listening_logs import DAY_MS, RATE_HZ, make_listening
+
+pytestmark = pytest.mark.usefixtures("standard_promotion")
+# Tracks 15 to 19 come out two days before the log ends, and so on, to two days after it.
+LOG = make_listening()
+LOG.released_ms[15:] = LOG.end_ms + np.arange(-2, 3) * DAY_MS
+DIM = 8
+
+
+@pytest.fixture(scope="module")
+def standard_promotion():
+    with jax.numpy_dtype_promotion("standard"):
+        yield
+
+
+@pytest.fixture(scope="module")
+def parts(standard_promotion):
+    """(model, batches, task): crops of 0.2 s, so that a track of 0.5 s has three tiles."""
+    batches = ListeningBatches(LOG, window=6, rows=4, negatives=5, clips=4, crop_s=0.2, sparse=False, seed=0)
+    task = NextPlay(data=LOG)
+    audio = {"size": "xs", "n_mels": 16, "dropout": 0.0}
+    model = AudioUser(
+        audio=audio, dim=DIM, dropout=0.0, buckets=64, sample_rate_hz=RATE_HZ, outputs={}, rngs=nnx.Rngs(0)
+    )
+    model.age[...] = jnp.linspace(0.2, -0.2, len(model.age))
+    return model, batches, task
+
+
+def split(model):
+    graph, state = nnx.split(model)
+    return graph, nnx.to_pure_dict(state)
+
+
+def made(parts, rows, boost=0.0):
+    model, batches, task = parts
+    graph, params = split(model)
+    options = {"params": params, "rows": rows, "end_ms": LOG.end_ms, "policy": Policy(boost)}
+    return TimeAwareRecommender(graph=graph, task=task, features=batches.features, **options)
+
+
+def make_scores(parts, boost=0.0):
+    """(recommender, its rows)."""
+    model, _, _ = parts
+    random = np.random.default_rng(1)
+    rows = {name: np.asarray(array) for name, array in LOG.track_rows().items()}
+    rows["items"] = random.standard_normal((LOG.n_items, DIM)).astype(np.float32)
+    rows["content"] = random.standard_normal((LOG.n_items, model.content_dim)).astype(np.float32)
+    rows["content"][3] = 0
+    return made(parts, rows, boost), rows
+
+
+def test_the_parts_sum_to_the_score(parts):
+    recommender, _ = make_scores(parts)
+    columns = features_by_column()
+    found = recommender.score_parts(columns)
+    assert set(found) == {"own", "sound", "artist", "all"}
+    np.testing.assert_allclose(sum(found.values()), recommender.item_vectors, rtol=1e-4, atol=1e-5)
+    users = np.arange(5)
+    queries = recommender.queries(users, LOG.take(users))
+    by_parts = sum(queries @ part.T for part in found.values()) + recommender.item_bias()
+    np.testing.assert_allclose(by_parts, recommender.scores(users, LOG.take(users)), rtol=1e-4, atol=1e-4)
+
+
+def features_by_column():
+    return {"artist": LOG.item_features[:, :1], "all": LOG.item_features[:, 1:]}
+
+
+def test_the_columns_need_not_have_equally_many_features(parts):
+    """Some tracks have three features in one column and none in another."""
+    _, rows = make_scores(parts)
+    table = pl.DataFrame({"artist": ["a"] * 10 + [None] * 10, "tags": ["x|y|z", "x"] * 10})
+    columns = {name: hashed_features(table, [name], 64) for name in table.columns}
+    rows = {**rows, "item_features": hashed_features(table, ["artist", "tags"], 64)}
+    recommender = made(parts, rows)
+    np.testing.assert_allclose(
+        sum(recommender.score_parts(columns).values()), recommender.item_vectors, rtol=1e-4, atol=1e-5
+    )
+
+
+def test_biases_depend_on_the_time(parts):
+    model, _, _ = parts
+    recommender, rows = make_scores(parts)
+    boosted, _ = make_scores(parts, boost=3.0)
+    times = np.array([LOG.end_ms, LOG.end_ms + 5 * DAY_MS])
+    bias = recommender.item_bias(times)
+    np.testing.assert_array_equal(bias[0], recommender.item_bias())
+    for row, days in enumerate((0.0, 5.0)):
+        age = rows["age_days"][:, 0] + days
+        np.testing.assert_allclose(bias[row], model.age_bias(jnp.asarray(age)), rtol=1e-5)
+        new = (age >= 0) & (age < NEW_RELEASE_DAYS)
+        assert new.any() and not new.all()
+        np.testing.assert_allclose(boosted.item_bias(times)[row] - bias[row], 3.0 * new, atol=1e-5)
+    assert np.abs(bias[0] - bias[1]).max() > 0
+    np.testing.assert_array_equal(recommender.with_policy(Policy(3.0)).item_bias(), boosted.item_bias())
+
+
+def test_a_share_is_that_of_the_softmax_over_what_is_out(parts):
+    recommender, _ = make_scores(parts)
+    users = np.arange(6)
+    queries = recommender.queries(users, LOG.take(users)).astype(np.float64)
+    random = np.random.default_rng(2)
+    vectors, bias = random.standard_normal((3, DIM)).astype(np.float32), np.array([0.5, 0, -1], np.float32)
+    out = LOG.released_ms <= LOG.end_ms
+    assert not out.all()
+    catalogue = np.where(out, recommender.item_bias(), -np.inf)
+    found = recommender.log_share(queries.astype(np.float32), vectors, bias, catalogue)
+    likely = np.exp(queries @ recommender.item_vectors.T + recommender.item_bias())[:, out].sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(np.exp(found), np.exp(queries @ vectors.T + bias) / likely, rtol=1e-4)
+    # Tracks of the catalogue: their shares are the softmax.
+    whole = recommender.log_share(
+        queries.astype(np.float32), recommender.item_vectors, recommender.item_bias(), catalogue
+    )
+    np.testing.assert_allclose(np.exp(whole[:, out]).sum(axis=1), 1.0, rtol=1e-4)
+
+
+def test_a_cold_start_track_scores_as_a_track_that_comes_out_at_the_end(parts):
+    recommender, rows = make_scores(parts)
+    vectors, bias = recommender.cold_start(rows["content"][:2], rows["item_features"][:2])
+    found = recommender.score_parts(features_by_column())
+    missing = np.asarray(parts[0].missing[0])
+    np.testing.assert_allclose(vectors, recommender.item_vectors[:2] - found["own"][:2] + missing, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(bias, parts[0].age_bias(jnp.zeros(2)), rtol=1e-6)
