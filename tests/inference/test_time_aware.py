@@ -35,7 +35,14 @@ def parts(standard_promotion):
     task = NextPlay(data=LOG)
     audio = {"size": "xs", "n_mels": 16, "dropout": 0.0}
     model = AudioUser(
-        audio=audio, dim=DIM, dropout=0.0, buckets=64, sample_rate_hz=RATE_HZ, outputs={}, rngs=nnx.Rngs(0)
+        audio=audio,
+        dim=DIM,
+        dropout=0.0,
+        hash_size=64,
+        event_columns={"context": 2},
+        sample_rate_hz=RATE_HZ,
+        outputs={},
+        rngs=nnx.Rngs(0),
     )
     model.age[...] = jnp.linspace(0.2, -0.2, len(model.age))
     return model, batches, task

@@ -459,7 +459,7 @@ def test_a_model_of_ids_alone_is_told_of_and_compared(run, folder, tmp_path, cap
     assert len(found) == N_TRACKS - 2
     assert main(["compare", str(tmp_path), str(run), "--metrics=recall@3", "--samples=20"]) == 0
     out = capsys.readouterr().out
-    assert "plays of 30 listeners, the same in both" in out and "discovery, heavy/recall@3" in out
+    assert "plays of 30 users, the same in both" in out and "discovery, heavy/recall@3" in out
 
 
 def test_arguments_of_the_experiment(folder):
