@@ -9,7 +9,7 @@ import numpy as np
 from mu.evals.intervals import bootstrap, clustered_bootstrap, percentiles, sign_flip_test
 from mu.evals.pairs import aligned, shared_names
 from mu.evals.result import Result
-from mu.evals.results import load
+from mu.evals.results import evaluations_of, load
 
 # Draws: where units are drawn by themselves, and where clusters of them are, which takes longer.
 SAMPLES, CLUSTER_SAMPLES = 10_000, 1000
@@ -31,7 +31,7 @@ def compare(
       metrics: such as 'ndcg@10', which is taken in every section, or 'day 0/ndcg@20'; None for all that both have.
       samples: of the bootstrap and of the permutations; None for 10,000, or 1,000 where clusters of units are drawn.
       seed: of both.
-      name: which evaluation, of runs that have several.
+      name: which evaluation, of runs that have several; None for the one that both have.
 
     Returns:
       {'a', 'b', 'unit', 'n_units', 'cluster', 'n_clusters', 'same': what both agree in, 'metrics': of `differences`}.
@@ -40,7 +40,9 @@ def compare(
       FileNotFoundError: a folder holds no evaluation.
       ValueError: they were not measured on the same units, task, truth and clusters; names what differs.
     """
-    places, results = zip(*(_chosen(place, name) for place in (a, b)), strict=True)
+    pair = _parsed(a), _parsed(b)
+    name = name or _in_both(*(folder for folder, _ in pair))
+    places, results = zip(*(_chosen(folder, recommender, name) for folder, recommender in pair), strict=True)
     first, second = aligned(*results, names=(a, b))
     measured = differences([(first, second)], metrics, samples, seed)
     return {
@@ -156,11 +158,22 @@ def _mean(columns: Sequence[np.ndarray]) -> np.ndarray:
     return columns[0] if len(columns) == 1 else np.mean(columns, axis=0)
 
 
-def _chosen(place: str, name: str | None) -> tuple[str, Result]:
-    """('FOLDER:NAME' in full, the result) that FOLDER or FOLDER:NAME means."""
-    folder, recommender = place, ""
+def _parsed(place: str) -> tuple[str, str]:
+    """FOLDER or FOLDER:NAME as (folder, name or '')."""
     if not Path(place).exists() and ":" in place:
         folder, recommender = place.rsplit(":", 1)
+        return folder, recommender
+    return place, ""
+
+
+def _in_both(a: str, b: str) -> str | None:
+    """The one evaluation that two runs both have; None where there is none, or more."""
+    shared = evaluations_of(a).keys() & evaluations_of(b).keys()
+    return next(iter(shared)) if len(shared) == 1 else None
+
+
+def _chosen(folder: str, recommender: str, name: str | None) -> tuple[str, Result]:
+    """('FOLDER:NAME' in full, the result) of a recommender in a folder; '' for the model, or the only one."""
     evaluation = load(folder, name)
     rows = list(evaluation.results)
     if not recommender:

@@ -72,6 +72,19 @@ def test_recommenders_of_one_run_and_the_printed_table(runs, capsys):
     assert "300 users, the same in both" in text
 
 
+def test_of_several_evaluations_that_is_taken_which_both_have_or_one_is_named(tmp_path, capsys):
+    rng = np.random.default_rng(0)
+    for run, names in (("a", ("ranking", "other")), ("b", ("ranking",)), ("c", ("ranking", "other"))):
+        for name in names:
+            save(tmp_path / run / "evaluation" / name, {"model": result(rng.random(30))}, {}, samples=5)
+    a, b, c = (str(tmp_path / name) for name in "abc")
+    assert main([a, b, "--json", "--samples=20"]) == 0
+    assert json.loads(capsys.readouterr().out)["a"].endswith("a/evaluation/ranking:model")
+    assert "choose one by --eval=NAME" in refused(capsys, a, c)
+    assert main([a, c, "--eval=other", "--json", "--samples=20"]) == 0
+    assert json.loads(capsys.readouterr().out)["b"].endswith("c/evaluation/other:model")
+
+
 def refused(capsys, *arguments):
     assert main(list(map(str, arguments))) == 1
     captured = capsys.readouterr()
