@@ -78,7 +78,6 @@ ALLOWED = {
     },
     "mu.inference.policy": {"mu.files"},
     "mu.evals.protocols": {"mu.evals", "mu.protocols", "mu.data", "mu_kernels", "numpy", "polars"},
-    "mu.evals.protocols.probes": {"mu.evals", "mu.data", "mu.baselines", "mu.embedding", "numpy", "polars"},
     "mu.evals.protocols._bridge": {"mu", "jax", "flax", "numpy"},
     "mu.embedding": {
         "mu.audio.io",

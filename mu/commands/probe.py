@@ -1,11 +1,12 @@
-"""`mu probe`: what embeddings tell of labels, by small models on folds that share no group."""
+"""`mu probe`: how well embeddings predict labels, by small models on folds that share no group."""
 
 import argparse
-import itertools
+import dataclasses
 import sys
-from collections.abc import Sequence
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from mu.embedding.probe import ProbeReport
 
 EPILOG = """\
 examples:
@@ -14,12 +15,12 @@ examples:
   mu probe embeddings/music --library=data/music --tags=tags --folds=10 --group=artist --head=mlp --seeds=0,1,2
   mu probe embeddings/emotify --library=data/emotify --numbers=joy,calm --folds=10 --output=results/emotify
 
-Every clip is judged by a probe that saw no clip of its group: --folds is a column that says which clips are tested
-together, or a number of folds that groups are dealt to by a hash (`mu.data.clips.folds:by_hash`). The linear probe
-chooses its penalty, and the MLP when to stop, within the training folds, groups kept together there too. All this is
-honest only where the encoder itself has not learnt these labels from these clips. ROC-AUC, average precision and
-correlation put the clips of all folds in one order, though each fold's probe is calibrated on its own: they may
-be lower than within a fold.
+Every clip is tested by a probe that learnt from no clip of its group: --folds is a column that names the clips that are
+tested together, or a number of folds that groups are dealt to by a hash (`mu.data.clips.folds:by_hash`). The linear
+probe chooses its penalty, and the MLP its weight decay, within the training folds, groups kept together there too. All
+this is honest only where the encoder itself has not learnt these labels from these clips. ROC-AUC, average precision
+and correlation put the clips of all folds in one order, though each fold's probe is calibrated on its own: they may be
+lower than within a fold.
 
 --shots learns from so many examples of each class instead, drawn --trials times, and tests on a fold that they are not
 from. OUTPUT gets evaluation.json and units.npz in a folder for each seed, and probe.json.
@@ -37,7 +38,7 @@ def main(argv: list[str]) -> int:
     )
     add = parser.add_argument
     add("embeddings", metavar="EMBEDDINGS", help="a folder of `mu embed`")
-    add("--library", required=True, metavar="DIR", help="the folder of `mu import-audio` that knows the labels")
+    add("--library", required=True, metavar="DIR", help="the folder of `mu import-audio` that has the labels")
     add("--classes", type=_names, default=(), metavar="COLUMN,...", help="columns of classes")
     add("--tags", type=_names, default=(), metavar="COLUMN,...", help="columns of lists of tags")
     add("--numbers", type=_names, default=(), metavar="COLUMN,...", help="columns of numbers")
@@ -51,7 +52,7 @@ def main(argv: list[str]) -> int:
     add("--output", metavar="DIR", help="folder of the results")
     arguments = parser.parse_args(argv)
     if not (arguments.classes or arguments.tags or arguments.numbers):
-        parser.error("say what is to be told: --classes, --tags or --numbers")
+        parser.error("name what is predicted: --classes, --tags or --numbers")
     if arguments.shots and (arguments.head != "linear" or not arguments.classes):
         parser.error("--shots draws examples of --classes for the linear probe")
     if arguments.head == "linear" and len(arguments.seeds) > 1:
@@ -60,127 +61,56 @@ def main(argv: list[str]) -> int:
     for name, value in (least | dict.fromkeys(["shots"], min(arguments.shots, default=1))).items():
         if value < 1:
             parser.error(f"--{name}: {value}; it must be at least 1")
+    from mu.console import Progress
+    from mu.embedding.probe import ProbeOptions, probe, save_report
+    from mu.embedding.table import load
+
     try:
-        probe(arguments)
+        flags = vars(arguments)
+        options = ProbeOptions(**{field.name: flags[field.name] for field in dataclasses.fields(ProbeOptions)})
+        embeddings = load(arguments.embeddings)
+        with Progress() as progress:
+            report = probe(
+                embeddings, arguments.library, options, lambda done, total: progress.update("probing", done, total)
+            )
+        encoder = embeddings.card["encoder"]
+        _show(report, f"{arguments.embeddings} ({encoder['run']}, step {encoder['step']})")
+        if report.without:
+            print(f"{report.without:,} clips are left out: they have a fault in {arguments.embeddings}/faults.jsonl")
+        if arguments.output:
+            encoder = {name: encoder[name] for name in ("hash", "run", "step", "commit")}
+            card = {"embeddings": arguments.embeddings, "encoder": encoder, "library": arguments.library}
+            save_report(arguments.output, report, card)
+            print(f"Written to {arguments.output}.")
     except (ValueError, OSError) as error:
         print(f"mu probe: {error}", file=sys.stderr)
         return 1
     return 0
 
 
-def probe(arguments: argparse.Namespace) -> None:
-    """Measures what the command line asks for, prints the tables and writes them."""
-    import numpy as np
+def _show(report: "ProbeReport", embeddings: str) -> None:
+    """Prints the tables."""
+    from mu.evals.table import ResultTable, text_table
 
-    from mu.baselines.linear import chosen_linear
-    from mu.console import Progress
-    from mu.data.clips.clips import whole_column
-    from mu.embedding.table import load
-    from mu.evals.folds import mean_summary
-    from mu.evals.probes import crossvalidated
-    from mu.evals.protocols import probes
-    from mu.evals.results import save
-    from mu.evals.table import ResultTable
-    from mu.files import write_json
-    from mu.names import nearest
-
-    columns = probes.columns_of(arguments.library)
-    named = [*arguments.classes, *arguments.tags, *arguments.numbers, arguments.group]
-    for name in named if arguments.folds.isdecimal() else [*named, arguments.folds]:
-        if name not in columns:
-            raise ValueError(f"{arguments.library} has no column {name!r}{nearest(name, columns)}")
-    embeddings = load(arguments.embeddings)
-    told = {kind: getattr(arguments, kind) for kind in ("classes", "tags", "numbers")}
-    clips, without = probes.labelled(arguments.library, embeddings, **told)
-    if without:
-        print(f"{without:,} clips are left out: they could not be embedded (see {arguments.embeddings}/faults.jsonl)")
-    features = embeddings.of(clips.table["content_hash"].to_list())
-    folds = probes.folds_of(clips, arguments.folds, group=arguments.group, stratify=next(iter(arguments.classes), None))
-    groups = np.array([str(value) for value in whole_column(clips.table, arguments.group)])
-
-    encoder = embeddings.card["encoder"]
-    split = f"{len(set(folds.tolist()))} folds by {arguments.folds}, groups by {arguments.group}"
-    print(f"{arguments.head} probe of {arguments.embeddings} ({encoder['run']}, step {encoder['step']}); {split}")
-    curves = _curves(arguments, features, clips.targets, folds, groups)
-    ids = clips.table["clip"].to_list()
-    results, done = [], itertools.count(1)
-    total = len(arguments.seeds) * len(set(folds.tolist())) * len(clips.targets)
-    with Progress() as progress:
-        for seed in arguments.seeds:
-            head = chosen_linear if arguments.head == "linear" else probes.mlp(seed)
-
-            def learn(*given: Any, head: Any = head) -> Any:
-                learnt = head(*given)
-                progress.update("probing", next(done), total)
-                return learnt
-
-            results.append(crossvalidated(features, clips.targets, folds, groups, ids, learn))
-    rows = [
-        {"metric": name, "value": value, "low": low, "high": high, "seeds": [one.values()[name] for one in results]}
-        for name, value, low, high in mean_summary(results, arguments.bootstrap_samples)
-    ]
-    if len(results) == 1:
-        print(ResultTable({arguments.head: results[0]}, samples=arguments.bootstrap_samples))
+    options = report.options
+    print(f"{options.head} probe of {embeddings}; {report.split}")
+    if len(report.results) == 1:
+        print(ResultTable({options.head: report.results[0]}, samples=options.bootstrap_samples))
     else:
-        print(_seeds_table(arguments.seeds, rows))
+        values = [result.values() for result in report.results]
+        lines = [["", "mean over seeds", *(f"seed {seed}" for seed in options.seeds)]]
+        for name, value, low, high in report.estimates:
+            seeds = (f"{one[name]:.3f}" for one in values)
+            lines.append([name, f"{value:.3f} [{low:.3f}, {high:.3f}]", *seeds])
+        print(f"{text_table(lines)}\nBrackets: 95 % bootstrap interval of the mean over seeds, groups drawn again.")
     print("Clips of all folds are measured together; their probes' scores are calibrated fold by fold.")
-    for name, curve in curves.items():
-        print(_curve_table(name, curve, arguments.trials, len(set(groups.tolist()))))
-    if arguments.output:
-        about = {
-            "embeddings": arguments.embeddings,
-            "encoder": {name: encoder[name] for name in ("hash", "run", "step", "commit")},
-            "library": arguments.library,
-            "split": split,
-            "split_hash": "",
-            "part": "pooled",
-            "head": arguments.head,
-        }
-        folder, samples = Path(arguments.output), arguments.bootstrap_samples
-        for seed, result in zip(arguments.seeds, results, strict=True):
-            save(folder / f"seed{seed}", {"model": result}, about | {"seed": seed}, samples=samples, seed=0)
-        document = {**about, "seeds": arguments.seeds, "rows": rows, "trials": arguments.trials, "few_shot": curves}
-        write_json(folder / "probe.json", document)
-        print(f"Written to {folder}.")
-
-
-def _curves(arguments: argparse.Namespace, features: Any, targets: Any, folds: Any, groups: Any) -> dict[str, Any]:
-    """{column of classes: a row for each number of shots}."""
-    from mu.evals.probes import few_shot, few_shot_accuracy
-    from mu.evals.protocols.probes import linear_of_few
-
-    shots, trials = arguments.shots, arguments.trials
-    curves = {}
-    for name in arguments.classes if shots else ():
-        given = (features, targets[name], folds, groups)
-        right = few_shot(*given, shots=shots, trials=trials, seed=arguments.seeds[0], learn=linear_of_few)
-        measured = few_shot_accuracy(right, groups, arguments.bootstrap_samples)
-        curves[name] = [
-            {"shots": k, "accuracy": accuracy, "low": low, "high": high}
-            for k, (accuracy, low, high) in zip(shots, measured, strict=True)
-        ]
-    return curves
-
-
-def _curve_table(name: str, curve: Sequence[dict[str, Any]], trials: int, groups: int) -> str:
-    from mu.evals.table import text_table
-
-    lines = [["examples a class", f"{name}/accuracy"]]
-    lines += [[str(row["shots"]), "{accuracy:.3f} [{low:.3f}, {high:.3f}]".format(**row)] for row in curve]
-    return (
-        f"\n{text_table(lines)}\nLinear probes, the mean over {trials} draws of examples; brackets: 95 % bootstrap "
-        f"interval over {groups:,} groups of tested clips."
-    )
-
-
-def _seeds_table(seeds: Sequence[int], rows: Sequence[dict[str, Any]]) -> str:
-    from mu.evals.table import text_table
-
-    lines = [["", "mean over seeds", *(f"seed {seed}" for seed in seeds)]]
-    for row in rows:
-        interval = "{value:.3f} [{low:.3f}, {high:.3f}]".format(**row)
-        lines.append([row["metric"], interval, *(f"{value:.3f}" for value in row["seeds"])])
-    return text_table(lines) + "\nBrackets: 95 % bootstrap interval of the mean over seeds, groups drawn again."
+    for name, curve in report.few_shot.items():
+        lines = [["examples a class", f"{name}/accuracy"]]
+        lines += [[str(row["shots"]), "{accuracy:.3f} [{low:.3f}, {high:.3f}]".format(**row)] for row in curve]
+        print(
+            f"\n{text_table(lines)}\nLinear probes, the mean over {options.trials} draws of examples; brackets: 95 % "
+            f"bootstrap interval over {report.n_groups:,} groups of tested clips."
+        )
 
 
 def _names(text: str) -> tuple[str, ...]:

@@ -13,8 +13,8 @@ from mu.baselines.mlp import MLP, chosen_mlp
 from mu.commands.probe import main
 from mu.data.clips.targets import Target
 from mu.embedding import table
-from mu.evals.probes import crossvalidated, few_shot, few_shot_accuracy
-from mu.evals.protocols.probes import linear_of_few
+from mu.embedding.probe import linear_of_few
+from mu.evals.protocols.probes import crossvalidated, few_shot, few_shot_accuracy
 from mu.evals.results import load
 
 N, GROUPS, FOLDS = 240, 24, 4

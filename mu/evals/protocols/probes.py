@@ -1,107 +1,160 @@
-"""Probes on embeddings: a library's labels beside its vectors, folds, and the models that learn one from the other."""
+"""Probes protocol: small models on frozen features, trained and tested on folds that share no group."""
 
-import dataclasses
-import functools
-import os
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
 
 import numpy as np
-import polars as pl
 
-from mu.baselines.linear import Linear
-from mu.baselines.mlp import chosen_mlp
-from mu.data.clips import clips as clip_tables
-from mu.data.clips.clips import Clips
-from mu.data.clips.folds import by_hash
-from mu.embedding.table import Embeddings
-from mu.evals.probes import Learn
-
-# How many clips without an embedding are named.
-NAMED = 3
+from mu.data.clips.targets import Target
+from mu.evals.folds import pooled
+from mu.evals.intervals import cluster_weights, percentiles
+from mu.evals.predictions import Predictions, result_of
+from mu.evals.result import Result
 
 
-def labelled(
-    library: str | os.PathLike[str],
-    embeddings: Embeddings,
+class Probe(Protocol):
+    """A fitted model of features."""
+
+    def predict(self, features: np.ndarray) -> np.ndarray:
+        """float32 [n, C]: probabilities, or numbers."""
+        ...
+
+
+Learn = Callable[[str, np.ndarray, np.ndarray, int, np.ndarray], Probe]
+"""Fits a probe: kind of the target ('class', 'tags', 'numbers'), features [n, D], values, size C, groups [n] -> probe.
+
+Hyperparameters are chosen within these rows.
+"""
+
+
+def crossvalidated(
+    features: np.ndarray,
+    targets: Mapping[str, Target],
+    folds: np.ndarray,
+    groups: np.ndarray,
+    clips: Sequence[str],
+    learn: Learn,
+) -> Result:
+    """Predictions of the targets of every clip, by probes trained on the other folds; one result of all folds.
+
+    Args:
+      features: float [n, D].
+      targets: name -> target of the n clips.
+      folds: [n], any values.
+      groups: [n], equal where clips belong together (artist, speaker): what is drawn again in the bootstrap.
+      clips: their ids.
+      learn: fits a probe.
+
+    Raises:
+      ValueError: a group is in two folds, there is one fold alone, or nothing to learn from.
+    """
+    names = _checked_folds(folds, groups)
+    results = []
+    for fold in names:
+        test = folds == fold
+        predictions = {}
+        for name, target in targets.items():
+            train = ~test & target.known
+            if not train.any():
+                raise ValueError(f"outside fold {fold} no clip has a known {name!r}; there is nothing to learn from")
+            probe = learn(target.kind, features[train], target.values[train], len(target.names), groups[train])
+            predictions[name] = Predictions(
+                target.kind, target.names, probe.predict(features[test]), target.values[test]
+            )
+        ids = [clips[row] for row in np.flatnonzero(test).tolist()]
+        clusters = [str(group) for group in groups[test]]
+        results.append(result_of(predictions, unit="clip", units=ids, cluster="group", clusters=clusters))
+    return pooled(results)
+
+
+def few_shot(
+    features: np.ndarray,
+    target: Target,
+    folds: np.ndarray,
+    groups: np.ndarray,
     *,
-    classes: Sequence[str] = (),
-    tags: Sequence[str] = (),
-    numbers: Sequence[str] = (),
-) -> tuple[Clips, int]:
-    """(the clips of a library that have an embedding, with their targets; how many could not be embedded).
+    shots: Sequence[int],
+    trials: int,
+    seed: int,
+    learn: Learn,
+) -> np.ndarray:
+    """Correct and wrong predictions of probes that learn from few examples; int8 [shots, trials, n].
+
+    1 is right, 0 wrong, -1 was not tested. Trial t tests all clips of one fold (the folds take turns) with a probe of k
+    clips of each class, drawn from the other folds. The draws of a trial are nested: its 2 examples are its 1 and
+    another.
 
     Args:
-      library: the folder that `mu import-audio` wrote.
-      embeddings: of its clips.
-      classes, tags, numbers: columns, see `mu.data.clips.clips.load`.
+      features, folds, groups: as of `crossvalidated`.
+      target: of classes.
+      shots: the numbers k of examples a class.
+      trials: how often is drawn.
+      seed: of the draws.
+      learn: fits a probe.
 
     Raises:
-      FileNotFoundError: there is no such library.
-      ValueError: there is no such column, or clips have no embedding and no fault says why.
+      ValueError: a group is in two folds, or a class has too few clips outside a fold; names both.
     """
-    clips = clip_tables.load(
-        library,
-        sample_rate_hz=embeddings.card["encoder"]["sample_rate_hz"],
-        classes=classes,
-        tags=tags,
-        numbers=numbers,
-        audio=False,
-    )
-    hashes = clips.table["content_hash"].to_list()
-    has = embeddings.rows(hashes) >= 0
-    faulty = {fault["content_hash"] for fault in embeddings.faults}
-    if missing := [row for row in np.flatnonzero(~has).tolist() if hashes[row] not in faulty]:
-        named = "".join(f"\n  {clips.table['clip'][row]} ({hashes[row]})" for row in missing[:NAMED])
-        more = f"\n  and {len(missing) - NAMED:,} more" if len(missing) > NAMED else ""
-        card = embeddings.card
-        raise ValueError(
-            f"{len(missing):,} of the {len(clips):,} clips of {library} have no embedding; these are embeddings of "
-            f"{card['library']}:{named}{more}\n"
-            f"embed them with `mu embed {card['encoder']['run']} {library} --output=DIR`"
-        )
-    return clips.take(np.flatnonzero(has)), int((~has).sum())
+    names = _checked_folds(folds, groups)
+    for argument, least in (("shots", min(shots)), ("trials", trials)):
+        if least < 1:
+            raise ValueError(f"{argument} is {least}; it must be at least 1")
+    size = len(target.names)
+    right = np.full((len(shots), trials, len(folds)), -1, np.int8)
+    for trial in range(trials):
+        fold = names[trial % len(names)]
+        test = (folds == fold) & target.known
+        if not test.any():
+            raise ValueError(f"fold {fold} has no clip whose class is known; there is nothing to test")
+        drawn = np.random.default_rng([seed, trial]).permutation(np.flatnonzero(folds != fold))
+        by_class = [drawn[target.values[drawn] == code] for code in range(size)]
+        fewest = min(range(size), key=lambda code: len(by_class[code]))
+        if len(by_class[fewest]) < max(shots):
+            raise ValueError(
+                f"class {target.names[fewest]!r} has {len(by_class[fewest])} clips outside fold {fold}: "
+                f"{max(shots)} shots are more than there are"
+            )
+        for row, k in enumerate(shots):
+            chosen = np.concatenate([members[:k] for members in by_class])
+            probe = learn("class", features[chosen], target.values[chosen], size, groups[chosen])
+            right[row, trial, test] = probe.predict(features[test]).argmax(axis=1) == target.values[test]
+    return right
 
 
-def folds_of(clips: Clips, folds: str, *, group: str, stratify: str | None) -> np.ndarray:
-    """[n]: the fold that tests each clip.
+def few_shot_accuracy(
+    right: np.ndarray, groups: np.ndarray, samples: int = 1000, seed: int = 0
+) -> list[tuple[float, float, float]]:
+    """(mean over trials of the accuracy, low, high) for each number of shots: 95 % bootstrap over groups of clips.
+
+    The clips that are tested are drawn again; the trials' examples stay as they were drawn.
 
     Args:
-      clips: of one table.
-      folds: a column, or a number of folds, which `mu.data.clips.folds.by_hash` deals.
-      group: column whose equal values stay together where folds are dealt.
-      stratify: column whose values are spread evenly where folds are dealt; one that some clips have no value in
-        is not heeded.
-
-    Raises:
-      ValueError: a clip has no value in that column, or there are too few groups or folds.
+      right: of `few_shot`.
+      groups: [n].
+      samples, seed: of the bootstrap.
     """
-    if not folds.isdecimal():
-        return clip_tables.whole_column(clips.table, folds).to_numpy()
-    if stratify is not None and clips.table[stratify].null_count():
-        stratify = None
-    numbered = dataclasses.replace(clips, table=clips.table.with_row_index("number"))
-    found = np.empty(len(clips), np.int64)
-    for fold in range(int(folds)):
-        split = by_hash(numbered, n_folds=int(folds), fold=fold, group=group, stratify=stratify)
-        found[split.test.table["number"].to_numpy()] = fold
-    return found
+    tested = (right[0] >= 0).astype(np.float64).T  # [n, trials]; the same for all shots
+    hits = (right > 0).astype(np.float64).transpose(2, 0, 1)  # [n, shots, trials]
+
+    def accuracy(weights: np.ndarray) -> np.ndarray:
+        """[S, shots]: the mean over the trials that have a drawn clip."""
+        counts, correct = (weights @ tested)[:, None], np.tensordot(weights, hits, 1)
+        share = np.divide(correct, counts, out=np.zeros_like(correct), where=counts > 0)
+        trials = (counts > 0).sum(axis=2)
+        return np.divide(share.sum(axis=2), trials, out=np.full(share.shape[:2], np.nan), where=trials > 0)
+
+    values = accuracy(np.ones((1, len(groups))))[0]
+    lows, highs = percentiles(np.concatenate([accuracy(block) for block in cluster_weights(groups, samples, seed)]))
+    return list(zip(values.tolist(), lows.tolist(), highs.tolist(), strict=True))
 
 
-def columns_of(library: str | os.PathLike[str]) -> list[str]:
-    """The columns of its table."""
-    path = Path(library) / "clips.parquet"
-    if not path.is_file():
-        raise FileNotFoundError(f"no clips at {library} (clips.parquet is missing); make them with `mu import-audio`")
-    return list(pl.read_parquet_schema(path))
-
-
-def linear_of_few(kind: str, features: np.ndarray, target: np.ndarray, size: int, groups: np.ndarray) -> Linear:
-    """`Linear` with penalty 1: a few clips cannot choose one."""
-    del groups
-    return Linear(kind).fit(features, target, size)
-
-
-def mlp(seed: int) -> Learn:
-    """`chosen_mlp` with a seed."""
-    return functools.partial(chosen_mlp, seed=seed)
+def _checked_folds(folds: np.ndarray, groups: np.ndarray) -> list[Any]:
+    """The folds, in order; ValueError where they share a group."""
+    names = sorted(set(folds.tolist()))
+    if len(names) < 2:
+        raise ValueError(f"all clips are in fold {names[0]}; there is nothing to test on")
+    first: dict[Any, Any] = {}
+    for group, fold in zip(groups.tolist(), folds.tolist(), strict=True):
+        if first.setdefault(group, fold) != fold:
+            raise ValueError(f"group {group!r} is in folds {first[group]} and {fold}: what is learnt would be tested")
+    return names
