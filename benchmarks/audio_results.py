@@ -176,7 +176,12 @@ def record(name: str, row: dict) -> None:
     rows = json.loads(file.read_text()) if file.is_file() else {}
     rows[name] = row
     file.write_text(json.dumps(rows, indent=2) + "\n")
-    lines = INTRODUCTION.splitlines()
+    (ROOT / "docs" / "results.md").write_text(page(rows))
+
+
+def page(rows: dict[str, dict]) -> str:
+    """The tables as Markdown."""
+    lines: list[str] = INTRODUCTION.splitlines()
     for key in EXPERIMENTS:
         if key not in rows:
             continue
@@ -196,7 +201,7 @@ def record(name: str, row: dict) -> None:
             one = rows[key]
             commits = " ".join(commit[:12] for commit in one["commits"])
             lines.append(f"| {key} | `{one['command']}` | {commits} | {one['machine']} |")
-    (ROOT / "docs" / "results.md").write_text("\n".join(lines) + "\n")
+    return "\n".join(lines) + "\n"
 
 
 if __name__ == "__main__":

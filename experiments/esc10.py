@@ -5,7 +5,7 @@ pre-training .970. On the validation folds, three others trained on, one seed: .
 steps; size xs .883. Size xs on the first two folds: .925 and .863; with speeds of .8 to 1.25 and a frequency mask,
 after 900 steps, .863 and .863.
 
-3 seeds: .901 [.873, .924] (MFCC statistics and a linear model .705), the worst fold .858. A run takes 4 minutes of one
+3 seeds: .901 [.873, .924] (MFCC statistics and a linear model .708), the worst fold .858. A run takes 4 minutes of one
 CPU core; docs/results.md has every fold.
 
     mu import-audio esc10/meta.csv --root=esc10 --output=data/esc10 --store --store_rate_hz=32000
