@@ -229,7 +229,8 @@ def page(document: dict[str, Any]) -> str:
     return (
         f"{text}Commands (the data's paths beside them):\n\n{commands}\n\nCommit "
         f"{' '.join(commit[:12] for commit in document['commits'])}; all runs' steps took "
-        f"{document['training_s'] / 60:.0f} min on {document['machine']}. {document.get('note', '')}".rstrip() + "\n"
+        f"{document['training_s'] / 60:.0f} min on {document['machine']}. {document.get('note', '')}".rstrip()
+        + "\n"
     )
 
 
