@@ -79,6 +79,16 @@ ALLOWED = {
     "mu.inference.policy": {"mu.files"},
     "mu.evals.protocols": {"mu.evals", "mu.protocols", "mu.data", "mu_kernels", "numpy", "polars"},
     "mu.evals.protocols._bridge": {"mu", "jax", "flax", "numpy"},
+    "mu.embedding.probe": {
+        "mu.baselines",
+        "mu.data",
+        "mu.embedding",
+        "mu.evals",
+        "mu.files",
+        "mu.names",
+        "numpy",
+        "polars",
+    },
     "mu.embedding": {
         "mu.audio.io",
         "mu.data",
