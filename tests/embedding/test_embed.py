@@ -1,6 +1,7 @@
 """`mu embed`: the same file gives the same bytes, whatever else is embedded, in which order, however often killed."""
 
 import contextlib
+import dataclasses
 import functools
 import hashlib
 import json
@@ -9,7 +10,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import types
 from concurrent.futures import ThreadPoolExecutor
 
 import jax.numpy as jnp
@@ -31,6 +31,7 @@ from mu.inference.clip_encoder import ClipEncoder
 from mu.inference.pooling import TILES, Tiles, clip_vectors
 from mu.models.factorization import Factorization
 from mu.run.restore import restore
+from mu.run.trained import open_run
 from tests.helpers.audio_clips import tiny_audio_config
 from tests.helpers.audio_files import sound, write
 from tests.helpers.processes import environment
@@ -607,9 +608,13 @@ def test_a_run_on_a_log_and_a_library_without_clips(run, library, tmp_path, caps
     assert "holds no clips" in capsys.readouterr().err
     monkeypatch.setattr("mu.embedding.run.of_run", encoders.of_run)
     graph, state = nnx.split(Factorization(dim=2, rngs=nnx.Rngs(0)))
-    config = types.SimpleNamespace(model=types.SimpleNamespace(name="mu.models.factorization:Factorization"))
-    setup = types.SimpleNamespace(data=types.SimpleNamespace(), model=graph, config=config)
-    params = {"model": nnx.to_pure_dict(state), "tables": {}}
-    monkeypatch.setattr(encoders, "restore", lambda workdir: (setup, {"params": params, "stats": {}, "tables": {}}, 1))
+    log_run = dataclasses.replace(
+        open_run(run),
+        graph=graph,
+        params=nnx.to_pure_dict(state),
+        log=object(),
+        model_options={"name": "Factorization"},
+    )
+    monkeypatch.setattr(encoders, "open_run", lambda workdir: log_run)
     assert main([str(run), str(library), f"--output={tmp_path / 'new'}"]) == 1
-    assert "Factorization on SimpleNamespace hears nothing" in capsys.readouterr().err
+    assert "a run of Factorization hears nothing" in capsys.readouterr().err
