@@ -117,6 +117,7 @@ ALLOWED = {
         "polars",
         "soundfile",
     },
+    "mu.api": {"mu.run", "mu.inference", "mu.evals", "mu.report", "mu.data", "mu.files", "numpy"},
     "mu.run": {"mu", "mu_kernels", "jax", "flax", "optax", "numpy", "ml_collections"},
     "mu.train": {"mu", "mu_kernels", "jax", "flax", "numpy", "ml_collections"},
     "mu.commands": {"mu", "mu_kernels", "numpy", "polars", "rich", "jax", "ml_collections"},

@@ -147,13 +147,13 @@ def trained(folder: Path, size: str, seed: int) -> None:
 
 def reported(folder: Path) -> None:
     """Writes `folder/report.html`, where there is none."""
-    from mu.commands.report import write
+    from mu.api import write_report
 
     page = folder / "report.html"
     if page.is_file():
         return
     print("4. Writing the page.", flush=True)
-    problems, _ = write(folder / "run", page)
+    problems = write_report(folder / "run", page)
     for problem in problems:
         print(f"mu quickstart: {problem}", file=sys.stderr)
 
@@ -164,7 +164,7 @@ def closing(folder: Path, arguments: argparse.Namespace, seconds: float) -> str:
 
     config = f"{folder / 'config.py'}:folder={folder},size={arguments.size},seed={arguments.seed}"
     return f"""
-Done in {duration(seconds)}. Open {folder}/report.html: results, one listener's story with sound, a new track.
+Done in {duration(seconds)}. Open {folder}/report.html: results, one listener's page with sound, a new track.
   {folder}/world      plays.csv, tracks.csv, listeners.csv, and world.json: the truth
   {folder}/log        the imported log: arrays, tables, card.json
   {folder}/run        config.json, metrics.jsonl, checkpoints/, evaluation/

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from mu.evals.results import evaluations_of
 from mu.files import read_json
 
 Curves = Mapping[str, Sequence[Mapping[str, float]]]
@@ -59,6 +60,22 @@ def runs_of(place: str | os.PathLike[str]) -> dict[str, Path]:
 def first_run(place: str | os.PathLike[str]) -> Path:
     """The folder of a run, or of the first fold of a seed of a cross-validation."""
     return next(iter(runs_of(place).values()))
+
+
+def unit_of(place: str | os.PathLike[str]) -> str:
+    """What the units of a run's evaluation are: 'clip', 'play', 'user', 'rating'.
+
+    Raises:
+      FileNotFoundError: there is no such run, or it has no evaluation.
+    """
+    runs_of(place)
+    evaluations = evaluations_of(place)
+    if not evaluations:
+        raise FileNotFoundError(
+            f"{place} has no evaluation: let `mu train` reach its end, or run `mu evaluate {place}` (a task without "
+            "targets, such as contrastive learning, has nothing to report)"
+        )
+    return read_json(next(iter(evaluations.values())) / "evaluation.json")["unit"]
 
 
 def run_facts(

@@ -10,7 +10,7 @@ import jax
 from ml_collections import ConfigDict
 
 from mu.config.base import ConfigError
-from mu.config.resolve import resolve
+from mu.config.resolve import build, resolve
 from mu.files import read_json
 from mu.run.build import Run, build_run
 from mu.training.checkpoint import Checkpoints
@@ -58,6 +58,16 @@ def restore(workdir: str | os.PathLike[str]) -> Restored:
     state = checkpoints.load(best, run.plan.shapes)
     checkpoints.close()
     return Restored(folder, run, state, best)
+
+
+def open_data(workdir: str | os.PathLike[str]) -> Any:
+    """The data of a run: its log, or its clips.
+
+    Raises:
+      OSError: they are gone.
+      ConfigError: they cannot be opened by this version.
+    """
+    return build(ConfigDict(read_json(Path(workdir) / "config.json")["data"]))  # resolved when it was written
 
 
 def refuse_other_data(note: Mapping[str, Any], run: Run, folder: Path) -> None:
