@@ -1,4 +1,9 @@
-"""Work in parallel processes that may die: what killed one is known by name, and the rest goes on."""
+"""Parallel processes that may die: the task that killed one is named, and the others go on.
+
+Pools of `concurrent.futures` and loky break as a whole when a process dies. pebble names the task, but the second
+attempt, the few tasks that wait at each worker, the end after a failed start and the order of Ctrl-C would still be
+written around it, which is most of this file.
+"""
 
 import collections
 import contextlib
