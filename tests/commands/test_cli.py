@@ -39,7 +39,7 @@ def test_version(capsys):
 def test_an_unknown_command_suggests(capsys, typo, meant):
     status, out, err = call(capsys, typo)
     assert (status, out) == (2, "")
-    assert f"no command {typo!r}; did you mean {meant!r}?" in err
+    assert f"no command {typo!r} (did you mean {meant!r}?)" in err
 
 
 @pytest.mark.parametrize("command", COMMANDS)
