@@ -19,12 +19,12 @@ import numpy as np
 from expected_recall import expected_recall
 
 from mu.commands import quickstart, quickstart_config
-from mu.config.resolve import resolve
+from mu.config.resolve import build, resolve
 from mu.evals.intervals import clustered_bootstrap
 from mu.evals.protocols.plays import DAY_MS
 from mu.evals.results import Evaluation, evaluations_of, load
 from mu.inference.policy import NEW_RELEASE_DAYS, Policy
-from mu.run.build import baselines_of
+from mu.run.evaluation import Validation, build_evaluators
 from mu.run.restore import restore
 from mu.run.trained import open_run
 from mu.train import train
@@ -109,7 +109,7 @@ def run(folder: Path, seed: int, size: str) -> Evaluation:
         changed = quickstart_config.get_config(f"folder={folder},size={size},seed={seed},parts={parts}")
         if parts == "all":
             changed.baselines.id_only = {
-                "name": "mu.evals.protocols._bridge:TrainedRun",
+                "name": "mu.run.baseline:EarlierRun",
                 "workdir": str(folder / "id_only"),
             }
             changed.baselines.content_of_mfcc = {"name": "mu.baselines.content:ContentNeighbours"}
@@ -142,19 +142,19 @@ def expected(folder: Path) -> dict[str, dict[str, np.ndarray]]:
     file = place / f"expected-{load(folder / 'model').card['weights_hash'][:12]}.npz"
     names = ("model", "model_unboosted", "id_only", "item_knn", "popularity", "oracle", "oracle_boosted")
     if not file.is_file():
-        setup = restore(folder / "model").run
-        measuring = setup.evaluation
+        run = restore(folder / "model").run
         shown = open_run(folder / "model").recommender()
-        baselines = baselines_of(setup.config)
+        baselines = {name: build(spec) for name, spec in run.config.baselines.items()}
         found = {"model": shown, "model_unboosted": shown.with_policy(Policy())}
-        found |= {name: baselines[name].fit(setup.train) for name in names if name in baselines}
+        found |= {name: baselines[name].fit(run.train) for name in names if name in baselines}
         law = found["oracle"]
-        oracle = BoostedOracle(law, setup.data.released_ms)
-        found["oracle_boosted"] = oracle.with_policy(measuring.policy(oracle))
+        oracle = BoostedOracle(law, run.data.released_ms)
+        found["oracle_boosted"] = oracle.with_policy(Validation(run).fit_policy(oracle))
+        evaluators = build_evaluators(run, "test")
         arrays = {
             f"{name}/{section}": pairs
             for name in names
-            for section, pairs in expected_recall(measuring.evaluators["test"], found[name], law).items()
+            for section, pairs in expected_recall(evaluators["plays"], found[name], law).items()
         }
         np.savez_compressed(file, **arrays)  # pyright: ignore[reportArgumentType]
     with np.load(file) as arrays:
@@ -264,7 +264,7 @@ def main() -> None:
         [METRIC, *by_law], [[row, *(str(tables["expected"][name][row]) for name in by_law)] for row in laws[0]]
     )
     text += "\n## Claims\n\n" + markdown(["claimed", "found", ""], [list(line) for line in made])
-    boosts = ", ".join(f"{evaluation.card['fresh_boost']:g}" for evaluation in evaluations)
+    boosts = ", ".join(f"{evaluation.card['new_release_boost']:g}" for evaluation in evaluations)
     machine = f"{available_cpus()} of {os.cpu_count()} cores of {processor()}"
     text += (
         f"\nSeeds {arguments.seeds}; boosts chosen {boosts}; trained at commit {trained_at(folders)}; {machine}; "

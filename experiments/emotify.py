@@ -52,7 +52,8 @@ def get_config(arg: str | None = None) -> ConfigDict:
     config.optimizer = {"name": "mu.training.optim:adamw_cosine", "learning_rate": 2e-3, "weight_decay": 0.05}
     config.clip_norm = 1.0
     config.ema_decay = 0.99
-    config.evaluation = {"name": "mu.evals.protocols._bridge:ClipScores"}
+    config.evals = {"clips": {"name": "mu.evals.protocols.clips:ClipPrediction"}}
+    config.recommender = {"name": "mu.inference.clips:ClipPredictor"}
     metric = "genre/accuracy" if args.target == "genre" else "numbers/pearson"
     config.best = {"metric": f"valid/{metric}", "patience": None}
     config.baselines = {"mfcc_linear": {"name": "mu.baselines.mfcc:MFCCLinear"}}

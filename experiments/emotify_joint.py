@@ -86,8 +86,9 @@ def get_config(arg: str | None = None) -> ConfigDict:
     config.optimizer = {"name": "mu.training.optim:adamw_cosine", "learning_rate": 2e-3, "weight_decay": 0.05}
     config.clip_norm = 1.0
     config.ema_decay = 0.99
-    config.evaluation = {"name": "mu.evals.protocols._bridge:RatingScores"}
-    config.best = {"metric": "valid/liked/log_likelihood", "patience": None}
+    config.evals = {"ratings": {"name": "mu.evals.protocols.ratings:RatingPrediction"}}
+    config.recommender = {"name": "mu.inference.ratings:RatingPredictor"}
+    config.best = {"metric": "valid/ratings/liked/log_likelihood", "patience": None}
     config.baselines = {
         "cohort_mean": {
             "name": "mu.baselines.ratings:SmoothedRates",

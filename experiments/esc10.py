@@ -47,7 +47,7 @@ def get_config(arg: str | None = None) -> ConfigDict:
         "shift_s": 2.5,
     }
     config.task = {"name": "mu.tasks.clip_targets:ClipTargets", "augment": augment, "mixup_alpha": 0.4}
-    metric = "valid/class/accuracy" if args.task == "labels" else "valid/negative_loss"
+    metric = "valid/clips/class/accuracy" if args.task == "labels" else "valid/negative_loss"
     config.best = {"metric": metric, "patience": None}
     if args.task == "contrastive":
         # What two crops must be told to be one clip's in spite of.
@@ -61,7 +61,8 @@ def get_config(arg: str | None = None) -> ConfigDict:
     config.optimizer = {"name": "mu.training.optim:adamw_cosine", "learning_rate": 2e-3, "weight_decay": 0.05}
     config.clip_norm = 1.0
     config.ema_decay = 0.99
-    config.evaluation = {"name": "mu.evals.protocols._bridge:ClipScores"}
+    config.evals = {"clips": {"name": "mu.evals.protocols.clips:ClipPrediction"}}
+    config.recommender = {"name": "mu.inference.clips:ClipPredictor"}
     config.baselines = {"mfcc_linear": {"name": "mu.baselines.mfcc:MFCCLinear"}}
     config.refit = args.refit and not args.smoke
     config.total_steps = 20 if args.smoke else 800

@@ -22,7 +22,7 @@ def get_config(arg: str | None = None) -> ConfigDict:
     config.model = {"name": "mu.models.factorization:Factorization", "dim": 64, "temperature": 0.15}
     config.task.correct_log_q = False
     config.tables.learning_rate = 1e-2
-    config.best.update(metric="valid/ndcg@10", patience=3)
+    config.best.update(metric="valid/ranking/ndcg@10", patience=3)
     config.total_steps = 20 if args.smoke else 2000
     config.evaluate_every_steps = 10 if args.smoke else 180
     return config

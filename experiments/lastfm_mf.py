@@ -26,8 +26,8 @@ def get_config(arg: str | None = None) -> ConfigDict:
     config.model = {"name": "mu.models.factorization:Factorization", "dim": 64, "temperature": 0.15}
     config.task.update(loss="sampled_softmax", correct_log_q=False)
     config.tables.learning_rate = 1e-2
-    config.evaluation.update(test_sees_valid=False, test_masks_valid=False, ks=(10, 20, 40))
-    config.best.update(metric="valid/ndcg@20", patience=3)
+    config.evals.ranking.update(test_sees_valid=False, test_masks_valid=False, ks=(10, 20, 40))
+    config.best.update(metric="valid/ranking/ndcg@20", patience=3)
     config.total_steps = 20 if args.smoke else 2480
     config.evaluate_every_steps = 10 if args.smoke else 155
     config.log_every_steps = 31

@@ -122,7 +122,9 @@ def _embedded(folder: Path, clips: "Clips", problems: list[str]) -> "Embedded | 
     from mu.report.audio import Sounds
     from mu.report.neighbours import Embedded, unit
     from mu.report.read import runs_of
+    from mu.run.evaluation import model_of
     from mu.run.restore import restore
+    from mu.training.state import weights
 
     runs = runs_of(folder)
     name, run = next(iter(runs.items()))
@@ -138,7 +140,7 @@ def _embedded(folder: Path, clips: "Clips", problems: list[str]) -> "Embedded | 
             problems.append("Without neighbours and map: none of the test clips can be read.")
             return None
         test = test.take(rows)
-        vectors = setup.evaluation.predictions(state, test)["clip"]
+        vectors = model_of(setup, *weights(state)).predict(test)["clip"]
         return Embedded(f"the model of {name}" if name else "the model", tuple(test.table["clip"]), unit(vectors))
     except (OSError, ValueError) as error:
         problems.append(f"Without neighbours and map: {error}")

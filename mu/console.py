@@ -45,6 +45,7 @@ def show_logs() -> None:
     if not any(isinstance(handler, _Lines) for handler in logger.handlers):
         logger.addHandler(_Lines())
     logger.setLevel(logging.INFO)
+    logger.propagate = False  # Orbax gives the root logger a handler of its own
 
 
 class Progress:

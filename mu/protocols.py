@@ -243,6 +243,11 @@ class Evaluator(Protocol):
         """The metrics, larger is better: 'recall@10', 'discovery/recall@20', 'genre/accuracy'."""
         ...
 
+    @property
+    def bootstrap_samples(self) -> int:
+        """Of the intervals."""
+        ...
+
     def run(self, measured: Any) -> Any:
         """The values of every unit (user, play, clip, rating): a `mu.evals.results.Result`."""
         ...

@@ -19,35 +19,22 @@ import jax
 import jax.numpy as jnp
 
 from mu.config.base import Config, ConfigError, known_names
-from mu.config.resolve import locate, takes
+from mu.config.resolve import locate
 from mu.console import Interrupts, Progress, duration
 from mu.data.loader import loader
 from mu.files import read_json, write_json
 from mu.run.build import build_run
+from mu.run.evaluation import Results, Validation, evaluate
 from mu.run.initialise import initialise
-from mu.run.restore import refuse_other_data
+from mu.run.restore import refuse_other_config, refuse_other_data
 from mu.run.trained import save_inputs
-from mu.training.checkpoint import Checkpoints, differences
+from mu.training.checkpoint import Checkpoints
 from mu.training.clock import Clock
 from mu.training.provenance import provenance
 from mu.training.sharding import put_batch
 from mu.training.writers import JsonLines
 
 logger = logging.getLogger(__name__)
-
-# Keys that may differ between a checkpoint and the run that takes it up: they change what is watched, not
-# what is learnt. More steps are no other run, only a longer one, unless the optimizer plans by them.
-MAY_DIFFER = (
-    "data",  # a log may move; that it is the same log is known by the hash of its split
-    "log_every_steps",
-    "checkpoint_every_steps",
-    "profile",
-    "writers",
-    "baselines",
-    "mesh",
-    "total_steps",
-)
-
 
 ADVICE = "stopped, the last good checkpoint is kept. A lower learning rate or clip_norm may help."
 
@@ -56,8 +43,8 @@ class NotFinite(RuntimeError):
     """The loss, its gradient or the weights are no longer numbers."""
 
 
-def train(config: Config, workdir: str | os.PathLike[str], mesh: jax.sharding.Mesh | None = None) -> Mapping[str, Any]:
-    """Trains, or goes on training, and evaluates on test; returns the results, the model's under 'model'.
+def train(config: Config, workdir: str | os.PathLike[str], mesh: jax.sharding.Mesh | None = None) -> Results:
+    """Trains, or goes on training, and evaluates on test; returns {evaluation: {'model': result, baseline: ...}}.
 
     Args:
       config: resolved (`mu.config.overrides.load`).
@@ -84,8 +71,8 @@ def train(config: Config, workdir: str | os.PathLike[str], mesh: jax.sharding.Me
         refuse_other_config(checkpoints.note(saved[-1])["config"], resolved, folder)
 
     run = build_run(config, mesh)
-    metric = config.best.metric
-    measured = [f"valid/{name}" for name in run.evaluation.names]
+    validation, metric = Validation(run), config.best.metric
+    measured = [f"valid/{name}" for name in validation.names]
     if metric not in measured:
         raise ConfigError(f"config.best.metric={metric!r} is not measured{known_names(metric, measured)}")
     write_json(folder / "config.json", resolved)
@@ -178,7 +165,7 @@ def train(config: Config, workdir: str | os.PathLike[str], mesh: jax.sharding.Me
                 value = None
                 if evaluate_now:
                     with clock.paused(), jax.transfer_guard("allow"):
-                        means = run.evaluation.means(state)
+                        means = validation.measure(state)
                     found = {f"valid/{name}": value for name, value in means.items()}
                     write(found)
                     value = found[metric]
@@ -219,20 +206,7 @@ def train(config: Config, workdir: str | os.PathLike[str], mesh: jax.sharding.Me
     checkpoints.close()
     chosen = "the last of a refit" if config.refit else f"{metric} {progress['best_value']:.4f}"
     logger.info(f"Testing the weights of step {best_step:,} ({chosen}).")
-    return run.evaluation.report("test", state, folder / "evaluation", best_step)
-
-
-def refuse_other_config(saved: Mapping[str, Any], now: Mapping[str, Any], folder: Path) -> None:
-    """Raises ConfigError with the keys in which a checkpoint's config differs from this one's."""
-    may_differ = set(MAY_DIFFER)
-    if takes(now["optimizer"], "total_steps"):  # its rate follows them: more steps are another run
-        may_differ.remove("total_steps")
-    old, new = ({key: c[key] for key in c if key not in may_differ} for c in (saved, now))
-    found = differences(old, new)
-    if found:
-        raise ConfigError(
-            f"{folder} holds a run with another config; choose another --workdir, or set:\n  " + "\n  ".join(found)
-        )
+    return evaluate(run, state, best_step, "test", folder / "evaluation", folder)
 
 
 def started_at(folder: Path) -> str:

@@ -1,6 +1,7 @@
 """Every test runs stricter than use: several fake devices, strict dtypes, warnings as errors."""
 
 import importlib
+import logging
 import os
 import signal
 from pathlib import Path
@@ -44,6 +45,13 @@ def data_dir() -> Path:
     if not folder.is_dir():
         pytest.skip(f"needs the real data: no folder {folder} (set MU_DATA)")
     return folder
+
+
+@pytest.fixture(autouse=True)
+def logs_reach_caplog():
+    """Commands take the library's log records from the root logger, where pytest looks for them."""
+    yield
+    logging.getLogger("mu").propagate = True
 
 
 @pytest.fixture

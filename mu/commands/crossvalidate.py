@@ -1,11 +1,9 @@
 """`mu crossvalidate`: one config over all folds and several seeds; each clip is judged by models new to it."""
 
 import argparse
-import json
 import math
 import sys
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
 
 EPILOG = """\
@@ -19,7 +17,7 @@ examples:
 The config must take the arguments fold and seed; {fold} and {seed} in an override stand for a run's own. Each run is
 one of `mu train` in WORKDIR/seed0/fold0 and so on; those that are complete are not run again, one that was cut off goes
 on. Predictions of a seed's folds are pooled into WORKDIR/seed0/evaluation; the table and WORKDIR/crossvalidation.json
-give the mean over seeds with a 95 % bootstrap interval over recordings (or over what config.evaluation.group names),
+give the mean over seeds with a 95 % bootstrap interval over recordings (or over what config.evals.NAME.group names),
 each seed's value and each fold's. A task without targets leaves runs to start from, and nothing to pool.
 """
 
@@ -42,6 +40,8 @@ def main(argv: list[str]) -> int:
     from mu.commands.train import overrides
     from mu.config.base import ConfigError
     from mu.console import show_logs
+    from mu.run.crossvalidate import crossvalidate
+    from mu.train import train
     from mu.training.memory import keep_freed_memory
 
     if arguments.folds < 1:
@@ -55,7 +55,10 @@ def main(argv: list[str]) -> int:
     keep_freed_memory()
     show_logs()
     try:
-        crossvalidate(arguments.config, arguments.workdir, arguments.folds, seeds, overrides(rest, parser))
+        changes = overrides(rest, parser)
+        found = crossvalidate(arguments.config, arguments.workdir, arguments.folds, seeds, changes, train)
+        if found:
+            show(found)
     except ConfigError as error:
         print(f"mu crossvalidate: {error}", file=sys.stderr)
         return 2
@@ -63,106 +66,6 @@ def main(argv: list[str]) -> int:
         print(f"mu crossvalidate: {error}", file=sys.stderr)
         return 1
     return 0
-
-
-def crossvalidate(
-    config: str, workdir: str, folds: int, seeds: Sequence[int], changes: Mapping[str, str]
-) -> dict[str, Any]:
-    """Runs what is missing and writes the pooled results.
-
-    Args:
-      config: FILE[:ARG,...].
-      workdir: of all runs.
-      folds: 0 to folds - 1 are run.
-      seeds: each over all folds.
-      changes: overrides, {'model.size': 'm'}; '{fold}' and '{seed}' in a value are replaced.
-
-    Returns:
-      What crossvalidation.json holds; of a task without targets, {}.
-
-    Raises:
-      ConfigError: the folds do not test every clip once, or a run that is complete had another config.
-    """
-    import jax
-
-    from mu.evals.folds import mean_summary, pooled
-    from mu.evals.results import evaluations_of, load, save
-    from mu.files import write_json
-    from mu.train import refuse_other_config, train
-
-    runs = {(seed, fold): resolved(config, changes, seed, fold) for seed in seeds for fold in range(folds)}
-    refuse_other_folds([runs[seeds[0], fold] for fold in range(folds)])
-    folder = Path(workdir)
-    by_seed: dict[int, list[Mapping[str, Any]]] = {seed: [] for seed in seeds}
-    kind = ""
-    commits: set[str] = set()
-    for (seed, fold), one in runs.items():
-        place = folder / f"seed{seed}" / f"fold{fold}"
-        if evaluations_of(place):
-            refuse_other_config(json.loads((place / "config.json").read_text()), json.loads(one.to_json()), place)
-        else:
-            print(f"Seed {seed}, fold {fold} of {folds}: {place}", flush=True)
-            if not train(one, place):
-                continue
-            jax.clear_caches()
-        commits.add(str(json.loads((place / "run.json").read_text())["commit"]))
-        evaluation = load(place)
-        kind = evaluation.folder.name
-        by_seed[seed].append(evaluation.results)
-    if not any(by_seed.values()):
-        print(f"The runs in {folder} tell nothing of the clips: there is nothing to pool, but to start from.")
-        return {}
-    protocol = {"config": config, "changes": dict(changes), "folds": folds, "split": "pooled", "split_hash": ""}
-    samples = runs[seeds[0], 0].evaluation.bootstrap_samples
-    names = list(by_seed[seeds[0]][0])
-    rows: dict[str, Any] = {}
-    for name in names:
-        whole = {seed: pooled(fold[name] for fold in by_seed[seed]) for seed in seeds}
-        rows[name] = {}
-        for metric, value, low, high in mean_summary(list(whole.values()), samples):
-            per_fold = [[fold[name].values()[metric] for fold in by_seed[seed]] for seed in seeds]
-            rows[name][metric] = {
-                "value": value,
-                "low": low,
-                "high": high,
-                "seeds": {seed: whole[seed].values()[metric] for seed in seeds},
-                "folds": [sum(values) / len(values) for values in zip(*per_fold, strict=True)],
-            }
-    for seed in seeds:
-        together = {name: pooled(fold[name] for fold in by_seed[seed]) for name in names}
-        about = {**protocol, "part": "test", "seed": seed}
-        save(folder / f"seed{seed}" / "evaluation" / kind, together, about, samples=samples, seed=0)
-    found = {**protocol, "seeds": list(seeds), "rows": rows, "commits": sorted(commits)}
-    write_json(folder / "crossvalidation.json", found)
-    show(found)
-    return found
-
-
-def resolved(config: str, changes: Mapping[str, str], seed: int, fold: int) -> Any:
-    """The config of one run."""
-    from mu.config.overrides import load
-
-    own = {key: value.replace("{fold}", str(fold)).replace("{seed}", str(seed)) for key, value in changes.items()}
-    separator = "," if ":" in config else ":"
-    return load(f"{config}{separator}fold={fold},seed={seed}", own)
-
-
-def refuse_other_folds(configs: Sequence[Any]) -> None:
-    """Raises ConfigError, before anything is trained, unless several folds test every clip once."""
-    from mu.config.base import ConfigError
-    from mu.config.resolve import build
-
-    tested: dict[str, int] = {}
-    for fold, one in enumerate(configs):
-        data = build(one.data)
-        for clip in build(one.split, data).test.table["clip"]:
-            if clip in tested:
-                raise ConfigError(f"folds {tested[clip]} and {fold} both test clip {clip!r}")
-            tested[clip] = fold
-    if len(configs) > 1 and len(tested) < len(data):
-        raise ConfigError(
-            f"--folds={len(configs)} test {len(tested):,} of {len(data):,} clips: {one.split.name} makes more folds"
-        )
 
 
 def show(found: Mapping[str, Any]) -> None:

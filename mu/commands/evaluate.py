@@ -2,7 +2,6 @@
 
 import argparse
 import sys
-from pathlib import Path
 
 EPILOG = """\
 examples:
@@ -18,7 +17,7 @@ WORKDIR/evaluation, or WORKDIR/evaluation_valid), where `mu compare` reads them.
 
 
 def main(argv: list[str]) -> int:
-    """0 when done, 1 when there is nothing to evaluate, or it cannot be measured or written."""
+    """0 when done, 1 when the run or its data say no, 2 when the call or the config is wrong."""
     parser = argparse.ArgumentParser(
         prog="mu evaluate",
         description="Measure a run's best weights on held-out listeners' plays or clips, with intervals.",
@@ -34,33 +33,29 @@ def main(argv: list[str]) -> int:
     arguments = parser.parse_args(argv)
 
     from mu.config.base import ConfigError
-    from mu.config.resolve import build
     from mu.console import show_logs
-    from mu.run.restore import restore
+    from mu.evals.results import tables
+    from mu.run.reevaluation import evaluate_again
 
     if (arguments.ks or arguments.metrics) and not arguments.output:
         parser.error("--ks and --metrics need --output=DIR: the run's own evaluation stays as it is")
     show_logs()
-    try:
-        restored = restore(arguments.workdir)
-        setup, state, step = restored.run, restored.state, restored.step
-        if setup.config.refit and arguments.part == "valid":
-            raise ValueError("this run learnt from the validation plays (refit); they measure nothing here")
-        changes = {}
-        if arguments.ks:
+    changes = {}
+    if arguments.ks:
+        try:
             changes["ks"] = tuple(int(k) for k in arguments.ks.split(","))
-        if arguments.metrics:
-            changes["metrics"] = tuple(arguments.metrics.split(","))
-        for key, value in changes.items():
-            if key not in setup.config.evaluation:
-                raise ValueError(f"{setup.config.evaluation.name} takes no {key}: this run has no such choice")
-            setup.config.evaluation[key] = value
-        evaluation = build(setup.config.evaluation, setup) if changes else setup.evaluation
-        name = "evaluation" if arguments.part == "test" else "evaluation_valid"
-        output = Path(arguments.output or Path(arguments.workdir) / name)
-        evaluation.report(arguments.part, state, output, step)
-    except (ConfigError, OSError, ValueError) as error:
+        except ValueError:
+            parser.error(f"--ks={arguments.ks!r}; it takes numbers such as 5,10,20")
+    if arguments.metrics:
+        changes["metrics"] = tuple(arguments.metrics.split(","))
+    try:
+        _, output = evaluate_again(arguments.workdir, arguments.part, arguments.output, changes)
+    except ConfigError as error:
+        print(f"mu evaluate: {error}", file=sys.stderr)
+        return 2
+    except (OSError, ValueError) as error:
         print(f"mu evaluate: {error}", file=sys.stderr)
         return 1
+    print(tables(output), end="")
     print(f"Written to {output}.")
     return 0

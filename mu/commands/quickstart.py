@@ -122,12 +122,12 @@ def trained(folder: Path, size: str, seed: int) -> None:
     """Trains and evaluates `folder/run`, or goes on with it, or shows its results again."""
     from mu.commands import quickstart_config
     from mu.config.resolve import resolve
-    from mu.evals.results import evaluations_of
+    from mu.evals.results import evaluations_of, tables
 
     run = folder / "run"
-    if evaluations := evaluations_of(run):
+    if evaluations_of(run):
         print(f"3. The run in {run} is complete; its results again:", flush=True)
-        print((next(iter(evaluations.values())) / "table.txt").read_text(), end="")
+        print(tables(run), end="")
         print(ABOUT_ORACLE)
         return
     from mu.train import train
@@ -142,6 +142,7 @@ def trained(folder: Path, size: str, seed: int) -> None:
         flush=True,
     )
     train(resolved, run)
+    print(tables(run), end="")
     print(ABOUT_ORACLE)
 
 

@@ -26,8 +26,9 @@ def get_config(arg: str | None = None):
     else:
         sasrec(config, tiny)
     config.clip_norm = 1.0
-    config.evaluation = {"name": "mu.evals.protocols._bridge:PlayScores"}
-    config.best = {"metric": "valid/discovery/recall@20", "patience": None}
+    config.evals = {"plays": {"name": "mu.evals.protocols.plays:PlayRanking"}}
+    config.policy = {"name": "mu.inference.policy:new_release_boost"}
+    config.best = {"metric": "valid/plays/discovery/recall@20", "patience": None}
     config.evaluate_every_steps = config.checkpoint_every_steps = config.total_steps // (2 if tiny else 4)
     config.log_every_steps = 10 if tiny else 50
     config.baselines = {

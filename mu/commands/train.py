@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+from pathlib import Path
 
 EPILOG = """\
 examples:
@@ -41,10 +42,12 @@ def main(argv: list[str]) -> int:
 
         keep_freed_memory()
         show_logs()
+        from mu.evals.results import tables
         from mu.train import NotFinite, train
 
         try:
             train(config, arguments.workdir)
+            print(tables(Path(arguments.workdir) / "evaluation"), end="")
         except NotFinite as error:
             print(f"mu train: {error}", file=sys.stderr)
             return 1

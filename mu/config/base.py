@@ -48,10 +48,11 @@ def base() -> Config:
             "log_every_steps": 50,
             "evaluate_every_steps": 200,
             "recommender": {"name": "mu.inference.recommender:TrainedRecommender"},
-            "evaluation": {"name": "mu.evals.protocols._bridge:Ranking"},
+            "policy": None,
+            "evals": {"ranking": {"name": "mu.evals.protocols.ranking:Ranking"}},
             "refit": False,
             "init_from": None,
-            "best": {"metric": "valid/ndcg@10", "patience": None},
+            "best": {"metric": "valid/ranking/ndcg@10", "patience": None},
             "checkpoint_every_steps": 200,
             "baselines": {
                 "popularity": {"name": "mu.baselines.popularity:Popularity"},
@@ -68,6 +69,7 @@ OPTIONAL = {
     "clip_norm": float,
     "ema_decay": float,
     "init_from": str,
+    "policy": dict,
     "best.patience": int,
     "profile.start": int,
 }

@@ -27,9 +27,10 @@ PROVIDED = {
     "model": ("rngs", MORE),
     "optimizer": ("total_steps",),
     "tables": (),
-    "recommender": ("graph", "task", "features", "params", "rows", "end_ms", "policy"),
-    "evaluation": (FIRST,),
+    "recommender": (*("graph", "task", "params", "rows", "policy", "batches", "features", "crop_samples", "end_ms"),),
 }
+# The same for each evaluator of config.evals.
+OF_EVALUATORS = ("split", "train", "part", "outputs")
 
 
 def resolve(config: ConfigDict) -> Config:
@@ -48,6 +49,11 @@ def resolve(config: ConfigDict) -> Config:
         found[key] = _resolved(config[key], provided, f"config.{key}")
     for key, spec in config.baselines.items():
         found.baselines[key] = _resolved(spec, (), f"config.baselines.{key}")
+    for key, spec in config.evals.items():
+        found.evals[key] = _resolved(spec, OF_EVALUATORS, f"config.evals.{key}")
+    if config.policy is not None:
+        with found.ignore_type():
+            found.policy = _resolved(config.policy, ("score",), "config.policy")
     for path in config.writers:
         locate(path, "config.writers")
     return found
@@ -65,7 +71,7 @@ def _check_keys(config: ConfigDict, known: ConfigDict, where: str) -> None:
         if isinstance(example, ConfigDict):
             if not isinstance(value, ConfigDict):
                 raise ConfigError(f"{path}={value!r}; it takes a dict")
-            if "name" not in example and key != "baselines":
+            if "name" not in example and key not in ("baselines", "evals"):
                 _check_keys(value, example, path)
             continue
         if path.removeprefix("config.") in COUNTS and isinstance(value, int) and value < 1:

@@ -163,6 +163,11 @@ def evaluations_of(run: str | os.PathLike[str]) -> dict[str, Path]:
     return {file.parent.name: file.parent for file in files}
 
 
+def tables(place: str | os.PathLike[str]) -> str:
+    """The tables of a run's evaluations, or of those that a folder holds, as text."""
+    return "".join((folder / "table.txt").read_text(encoding="utf-8") for folder in evaluations_of(place).values())
+
+
 def _check_alike(results: Mapping[str, Result]) -> None:
     """Refuses results that are not of one evaluator."""
     if not results:

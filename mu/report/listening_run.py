@@ -162,7 +162,7 @@ def read_listening_run(place: str | os.PathLike[str], computed: Sections, proble
         facts=run_facts(place, evaluation.card, _data_facts(card), problems),
         metrics=evaluation.rows,
         counts=evaluation.results["model"].counts,
-        boost=evaluation.card.get("fresh_boost"),
+        boost=evaluation.card.get("new_release_boost"),
         computed=computed,
     )
 

@@ -1,7 +1,6 @@
 """A config becomes the objects of a run (data, batches, task, model, train step); nothing is allocated on a device."""
 
 import dataclasses
-import functools
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -13,7 +12,6 @@ from flax import nnx
 
 from mu.config.base import DENSE, Config, ConfigError
 from mu.config.resolve import build
-from mu.inference.policy import Policy
 from mu.nn.table import Buffer, Table
 from mu.protocols import Batches, Task
 from mu.training.sharding import make_mesh
@@ -55,24 +53,6 @@ class Run:
         """The graph of the model; its values are in the state."""
         return self.plan.graph
 
-    def recommender(self, params: Any, rows: Mapping[str, Any], policy: Policy | None = None) -> Any:
-        """The config's recommender over values of the model and whole tables."""
-        return build(
-            self.config.recommender,
-            graph=self.model,
-            task=self.task,
-            features=self.batches.features,
-            params=params,
-            rows=rows,
-            end_ms=int(self.train.times.max()),
-            policy=policy,
-        )
-
-    @functools.cached_property
-    def evaluation(self) -> Any:
-        """How the run is measured."""
-        return build(self.config.evaluation, self)
-
 
 def build_run(config: Config, mesh: jax.sharding.Mesh | None = None) -> Run:
     """Builds the objects of a resolved config.
@@ -91,8 +71,7 @@ def build_run(config: Config, mesh: jax.sharding.Mesh | None = None) -> Run:
     # A refit learns from the validation part too: its steps and rates were chosen by an earlier run.
     train = split.train.merged(split.valid) if config.refit else split.train
     batches = build(config.batches, train, sparse=sparse, seed=config.seed)
-    counts = {f"n_{space}": size for space, size in data.sizes.items()}
-    task = build(config.task, data=train, **counts)
+    task = build(config.task, data=train, **counts_of(data.sizes))
     mesh = make_mesh(**config.mesh) if mesh is None else mesh
     check_batches(config, batches, task, mesh, sparse)
     optimizer = build(config.optimizer, total_steps=config.total_steps)
@@ -126,6 +105,11 @@ def build_run(config: Config, mesh: jax.sharding.Mesh | None = None) -> Run:
         )
     step = train_step(config, task, plan, tables, optimizer, row_optimizer)
     return Run(config, data, split, train, batches, task, tables, mesh, plan, step)
+
+
+def counts_of(sizes: Mapping[str, int]) -> dict[str, int]:
+    """What a task may take of the id spaces: {'n_users': U, 'n_items': V, ...}."""
+    return {f"n_{space}": size for space, size in sizes.items()}
 
 
 def check_batches(config: Config, batches: Batches, task: Task, mesh: jax.sharding.Mesh, sparse: bool) -> None:
@@ -192,8 +176,3 @@ def use_compilation_cache() -> None:
     default = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "mu"
     jax.config.update("jax_compilation_cache_dir", str(Path(os.environ.get("MU_CACHE", default)) / "jax"))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
-
-
-def baselines_of(config: Config) -> dict[str, Any]:
-    """The config's baselines, not yet fitted."""
-    return {name: build(spec) for name, spec in config.baselines.items()}

@@ -10,12 +10,25 @@ import jax
 from ml_collections import ConfigDict
 
 from mu.config.base import ConfigError
-from mu.config.resolve import build, resolve
+from mu.config.resolve import build, resolve, takes
 from mu.files import read_json
 from mu.run.build import Run, build_run
-from mu.training.checkpoint import Checkpoints
+from mu.training.checkpoint import Checkpoints, differences
 from mu.training.sharding import make_mesh
 from mu.training.state import State
+
+# Keys that may differ between a checkpoint and the run that takes it up: they change what is watched, not
+# what is learnt. More steps are no other run, only a longer one, unless the optimizer plans by them.
+MAY_DIFFER = (
+    "data",  # a log may move; that it is the same log is known by the hash of its split
+    "log_every_steps",
+    "checkpoint_every_steps",
+    "profile",
+    "writers",
+    "baselines",
+    "mesh",
+    "total_steps",
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,4 +89,17 @@ def refuse_other_data(note: Mapping[str, Any], run: Run, folder: Path) -> None:
         raise ConfigError(
             f"the data or split that {folder} was trained on has changed; "
             "choose another --workdir, or bring the data back"
+        )
+
+
+def refuse_other_config(saved: Mapping[str, Any], now: Mapping[str, Any], folder: Path) -> None:
+    """Raises ConfigError with the keys in which a checkpoint's config differs from this one's."""
+    may_differ = set(MAY_DIFFER)
+    if takes(now["optimizer"], "total_steps"):  # its rate follows them: more steps are another run
+        may_differ.remove("total_steps")
+    old, new = ({key: c[key] for key in c if key not in may_differ} for c in (saved, now))
+    found = differences(old, new)
+    if found:
+        raise ConfigError(
+            f"{folder} holds a run with another config; choose another --workdir, or set:\n  " + "\n  ".join(found)
         )

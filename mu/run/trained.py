@@ -22,6 +22,7 @@ from mu.inference import track_content
 from mu.inference.policy import Policy
 from mu.inference.recommender import TrainedRecommender, weights_hash
 from mu.inference.track_content import ContentEncoder
+from mu.run.build import counts_of
 from mu.training.checkpoint import Checkpoints
 from mu.training.state import weights
 
@@ -135,6 +136,11 @@ class TrainedRun:
             raise ValueError(f"the data or split that {self.folder} was trained on has changed; bring the data back")
         return data
 
+    def training_log(self) -> Interactions:
+        """The part of the log that the run learnt from; see `open_log`."""
+        split = build(self._config.split, self.open_log())
+        return split.train.merged(split.valid) if self._config.refit else split.train
+
     def audio_encoder(self) -> tuple[nnx.GraphDef, Any]:
         """(graph, params) of the audio encoder: the model of a run on clips, a part of one on plays.
 
@@ -219,11 +225,6 @@ def open_run(workdir: str | os.PathLike[str]) -> TrainedRun:
     options = json.loads(json.dumps(config.model.to_dict()))
     parts = (graph, task, params, rows, features, log, policy, is_complete, options, crop_samples, rate)
     return TrainedRun(folder, step, *parts, config, split_hash)
-
-
-def counts_of(sizes: Mapping[str, int]) -> dict[str, int]:
-    """{'n_users': U, ...} of {'users': U, ...}."""
-    return {f"n_{space}": size for space, size in sizes.items()}
 
 
 def best_step(checkpoints: Checkpoints, refit: bool, folder: Path) -> int:

@@ -115,8 +115,8 @@ def without(key):
         (set_("best.patience", 1.5), "None or int"),
         (set_("sharding.rows", 3), "None or str"),
         (set_("sharding.row", "model"), "did you mean 'rows'"),
-        (set_("evaluation.ks", 10), "takes tuple"),
-        (set_("best", "valid/ndcg@10"), "takes a dict"),
+        (set_("evals.ranking.ks", 10), "takes tuple"),
+        (set_("best", "valid/ranking/ndcg@10"), "takes a dict"),
         (set_("model.name", "mu.models.sasrec:SASRek"), r"has no 'SASRek' \(did you mean 'SASRec'"),
         (set_("model.name", "mu.models.sasrek:SASRec"), "there is no module 'mu.models.sasrek'"),
         (set_("model.name", "SASRec"), "it takes 'package.module:attribute'"),
@@ -184,7 +184,7 @@ def test_overrides_set_values_of_the_right_type():
             "best.patience": "3",
             "sharding.heads": "None",
             "sharding.rows": "model",
-            "evaluation.ks": "5,50",
+            "evals.ranking.ks": "5,50",
             "data.path": "12",
         },
     )
@@ -192,7 +192,7 @@ def test_overrides_set_values_of_the_right_type():
     assert found.optimizer.learning_rate == 1.0 and isinstance(found.optimizer.learning_rate, float)
     assert (found.clip_norm, found.best.patience) == (5, 3)
     assert (found.sharding.heads, found.sharding.rows) == (None, "model")
-    assert found.evaluation.ks == (5, 50)
+    assert found.evals.ranking.ks == (5, 50)
     assert found.data.path == "12"
 
 

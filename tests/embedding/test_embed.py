@@ -30,8 +30,10 @@ from mu.files import write_whole
 from mu.inference.clip_encoder import ClipEncoder
 from mu.inference.pooling import TILES, Tiles, clip_vectors
 from mu.models.factorization import Factorization
+from mu.run.evaluation import model_of
 from mu.run.restore import restore
 from mu.run.trained import open_run
+from mu.training.state import weights
 from tests.helpers.audio_clips import tiny_audio_config
 from tests.helpers.audio_files import sound, write
 from tests.helpers.processes import environment
@@ -119,7 +121,7 @@ def test_what_is_kept_is_what_the_run_says_of_whole_clips(run, original, whole):
     restored = restore(run)
     setup, state, step = restored.run, restored.state, restored.step
     clips = clip_tables.load(original, sample_rate_hz=4000)
-    expected = setup.evaluation.predictions(state, clips)["clip"]
+    expected = model_of(setup, *weights(state)).predict(clips)["clip"]
     found = table.load(whole)
     np.testing.assert_allclose(found.vectors, expected, rtol=1e-3, atol=1e-3)
     assert found.vectors.dtype == np.float32 and isinstance(found.vectors, np.memmap)

@@ -85,8 +85,9 @@ def tiny_audio_config(**changes):
     config.model = {"name": "mu.models.audio_encoder:AudioEncoder", "size": "xs", "n_mels": 32, "fmin_hz": 50.0}
     config.task = {"name": "mu.tasks.clip_targets:ClipTargets"}
     config.optimizer = {"name": "mu.training.optim:adamw_cosine", "learning_rate": 3e-3}
-    config.evaluation = {"name": "mu.evals.protocols._bridge:ClipScores", "bootstrap_samples": 50}
-    config.best.metric = "valid/pitch/accuracy"
+    config.evals = {"clips": {"name": "mu.evals.protocols.clips:ClipPrediction", "bootstrap_samples": 50}}
+    config.recommender = {"name": "mu.inference.clips:ClipPredictor"}
+    config.best.metric = "valid/clips/pitch/accuracy"
     config.baselines = {}
     config.ema_decay = 0.9
     config.update(total_steps=12, evaluate_every_steps=6, checkpoint_every_steps=3, log_every_steps=1)

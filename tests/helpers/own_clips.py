@@ -77,7 +77,7 @@ def config_words(folder, *more, told=TOLD, **args):
         "batches.clips_every": 1,  # one program to compile, not two
         "evaluation.bootstrap_samples": 20,
         "evaluation.ks": "(3,)",
-        "best.metric": "valid/discovery/recall@3",
+        "best.metric": "valid/plays/discovery/recall@3",
         "total_steps": 12,
         "evaluate_every_steps": 6,
         "checkpoint_every_steps": 6,

@@ -45,8 +45,9 @@ def tiny_rating_config(path, **changes):
             "batches": {"name": "mu.data.batches.ratings:RatingBatches", "clips_per_batch": 8, "crop_s": 0.5},
             "model": {"name": "mu.models.ratings:RatingModel", "encoder": encoder},
             "task": {"name": "mu.tasks.ratings:ListenerRatings"},
-            "evaluation": {"name": "mu.evals.protocols._bridge:RatingScores", "bootstrap_samples": 50},
-            "best__metric": "valid/liked/log_likelihood",
+            "evals": {"ratings": {"name": "mu.evals.protocols.ratings:RatingPrediction", "bootstrap_samples": 50}},
+            "recommender": {"name": "mu.inference.ratings:RatingPredictor"},
+            "best__metric": "valid/ratings/liked/log_likelihood",
             "ema_decay": None,
             **changes,
         }

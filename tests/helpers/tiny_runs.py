@@ -75,7 +75,7 @@ def tiny_config(log, **changes):
     config.batches.update(window=8, rows=8, negatives=4, threads=1)
     config.model.update(dim=8, layers=1, heads=2, window=8, dropout=0.0)
     config.update(total_steps=12, evaluate_every_steps=6, checkpoint_every_steps=3, log_every_steps=1)
-    config.evaluation.bootstrap_samples = 20
+    config.evals.ranking.bootstrap_samples = 20
     config.baselines = {}
     for key, value in changes.items():
         *parents, last = key.split("__")

@@ -86,8 +86,9 @@ def config_of(library, **data):
     config.batches = {"name": "mu.data.batches.clips:ClipBatches", "clips_per_batch": 4, "crop_s": 0.32}
     config.model = {"name": "mu.models.audio_encoder:AudioEncoder", "size": "xs", "n_mels": 16}
     config.task = {"name": "mu.tasks.clip_targets:ClipTargets"}
-    config.evaluation = {"name": "mu.evals.protocols._bridge:ClipScores", "bootstrap_samples": 60}
-    config.best = {"metric": "valid/kind/accuracy", "patience": None}
+    config.evals = {"clips": {"name": "mu.evals.protocols.clips:ClipPrediction", "bootstrap_samples": 60}}
+    config.recommender = {"name": "mu.inference.clips:ClipPredictor"}
+    config.best = {"metric": "valid/clips/kind/accuracy", "patience": None}
     config.baselines = {}
     config.update(total_steps=3, evaluate_every_steps=2, log_every_steps=1)
     return resolve(config)

@@ -10,9 +10,11 @@ from mu.config.base import ConfigError
 from mu.data.loader import loader
 from mu.evals.results import load
 from mu.run.build import build_run
+from mu.run.evaluation import model_of
 from mu.run.initialise import initialise
 from mu.run.restore import restore
 from mu.training.sharding import make_mesh, put_batch
+from mu.training.state import weights
 from tests.helpers.audio_clips import tiny_audio_config
 from tests.helpers.tiny_runs import Breaking, assert_same_run, logged, one_device, train
 
@@ -41,8 +43,10 @@ def test_a_run_learns_to_tell_pitches_and_stops_and_goes_on_bit_for_bit(tmp_path
     options = {"task__augment": AUGMENT, "task__mixup_alpha": 0.2, "total_steps": 12}
     results = train(tiny_audio_config(**options), tmp_path / "unbroken")
     lines = logged(tmp_path / "unbroken")
-    assert [line["step"] for line in lines if "valid/pitch/accuracy" in line] == [6, 12]
-    assert set(results) == {"model"} and (tmp_path / "unbroken" / "evaluation" / "clips" / "units.npz").is_file()
+    assert [line["step"] for line in lines if "valid/clips/pitch/accuracy" in line] == [6, 12]
+    assert (
+        set(results["clips"]) == {"model"} and (tmp_path / "unbroken" / "evaluation" / "clips" / "units.npz").is_file()
+    )
     for step in (2, 8):
         monkeypatch.setattr(Breaking, "at", step)
         monkeypatch.setattr(Breaking, "what", staticmethod(lambda: (_ for _ in ()).throw(OSError("no space left"))))
@@ -72,7 +76,7 @@ def test_tones_are_learnt_beside_the_baseline(tmp_path):
     restored = restore(tmp_path)
     setup, state, step = restored.run, restored.state, restored.step
     test = setup.split.test
-    said = setup.evaluation.predictions(state, test)
+    said = model_of(setup, *weights(state)).predict(test)
     np.testing.assert_allclose(said["pitch"], results["model"].arrays["pitch/scores"], rtol=1e-5)
     np.testing.assert_allclose(said["pitch"].sum(axis=1), 1.0, rtol=1e-5)
     saved = load(tmp_path)
@@ -83,9 +87,9 @@ def test_predictions_do_not_depend_on_what_else_is_predicted(tmp_path):
     train(tiny_audio_config(), tmp_path)
     restored = restore(tmp_path)
     setup, state = restored.run, restored.state
-    whole = setup.evaluation.predictions(state, setup.data)
+    whole = model_of(setup, *weights(state)).predict(setup.data)
     rows = np.array([40, 3, 17])
-    some = setup.evaluation.predictions(state, setup.data.take(rows))
+    some = model_of(setup, *weights(state)).predict(setup.data.take(rows))
     np.testing.assert_array_equal(some["clip"], whole["clip"][rows])
 
 
@@ -97,7 +101,7 @@ def test_predictions_do_not_depend_on_what_else_is_predicted(tmp_path):
     ],
     ids=["contrastive", "masked"],
 )
-def test_learning_without_labels_lowers_the_loss(tmp_path, task, trunk, capsys):
+def test_learning_without_labels_lowers_the_loss(tmp_path, task, trunk, caplog):
     config = tiny_audio_config(
         task=task,
         batches__crops=2,
@@ -110,7 +114,7 @@ def test_learning_without_labels_lowers_the_loss(tmp_path, task, trunk, capsys):
     values = [line["valid/negative_loss"] for line in logged(tmp_path) if "valid/negative_loss" in line]
     losses = [line["loss"] for line in logged(tmp_path) if "loss" in line]
     assert len(values) == 2 and np.mean(losses[-5:]) < np.mean(losses[:5])
-    assert "the task's loss" in capsys.readouterr().out
+    assert "the task's loss" in caplog.text
 
 
 def test_what_was_learnt_without_labels_is_where_another_run_starts(tmp_path):
@@ -172,7 +176,10 @@ def test_several_tasks_give_on_eight_devices_what_they_give_on_one():
 @pytest.mark.parametrize(
     "changes, message",
     [
-        ({"best__metric": "valid/genre/accuracy"}, "is not measured \\(did you mean 'valid/pitch/accuracy'"),
+        (
+            {"best__metric": "valid/clips/genre/accuracy"},
+            "is not measured \\(did you mean 'valid/clips/pitch/accuracy'",
+        ),
         ({"task__head_weights": {"pitsch": 1.0}}, "head_weights names 'pitsch'; the targets are pitch"),
         ({"data": {"name": "tests.helpers.audio_clips:load_tones", "targets": ()}}, "the clips have no targets"),
         (

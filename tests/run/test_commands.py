@@ -8,7 +8,9 @@ import pytest
 
 from mu.commands import evaluate, recommend
 from mu.evals.results import load
+from mu.run.evaluation import model_of
 from mu.run.restore import restore
+from mu.training.state import weights
 from tests.helpers.tiny_runs import N_TRACKS, N_USERS, standard_promotion, tiny_config, train, write_log
 
 
@@ -59,7 +61,7 @@ def test_a_listener_gets_the_best_tracks_they_have_not_played(run, restored, cap
     status, output, _ = called(capsys, run, "--user=u11", "--k=5")
     user = setup.data.users["user"].to_list().index("u11")
     plays = setup.data.row(user)
-    scores = setup.evaluation.recommender(state).scores(np.array([user]), setup.data.take(np.array([user])))[0]
+    scores = model_of(setup, *weights(state)).scores(np.array([user]), setup.data.take(np.array([user])))[0]
     scores[plays] = -np.inf
     best, names = np.argsort(-scores, kind="stable")[:5], titles(setup.data)
     history, recommended = said(output)

@@ -4,10 +4,12 @@ import json
 
 import pytest
 
-from mu.commands.crossvalidate import crossvalidate
 from mu.commands.crossvalidate import main as crossvalidate_main
+from mu.commands.crossvalidate import show
 from mu.config.base import ConfigError
 from mu.evals.results import load
+from mu.run.crossvalidate import crossvalidate
+from tests.helpers.tiny_runs import train
 
 CONFIG = """
 from mu.config.base import parse_arg
@@ -33,16 +35,18 @@ def config(tmp_path_factory):
     return str(file)
 
 
-def test_crossvalidation_judges_every_clip_once_and_goes_on(config, tmp_path, capsys):
+def test_crossvalidation_judges_every_clip_once_and_goes_on(config, tmp_path, capsys, caplog):
     """From runs without labels of the same fold: what a fold tests was not heard by what it starts from."""
-    assert crossvalidate(f"{config}:masked", str(tmp_path / "masked"), 3, [0], {}) == {}
-    assert "there is nothing to pool" in capsys.readouterr().out
+    caplog.set_level("INFO")
+    assert crossvalidate(f"{config}:masked", str(tmp_path / "masked"), 3, [0], {}, train) == {}
+    assert "there is nothing to pool" in caplog.text
     (tmp_path / "masked" / "seed1").symlink_to("seed0")  # which spares three runs
     changes = {"init_from": f"{tmp_path}/masked/seed{{seed}}/fold{{fold}}"}
     runs = tmp_path / "runs"
-    found = crossvalidate(config, str(runs), 3, [0, 1], changes)
+    found = crossvalidate(config, str(runs), 3, [0, 1], changes, train)
     row = found["rows"]["model"]["pitch/accuracy"]
     assert row["low"] <= row["value"] <= row["high"] and len(row["folds"]) == 3 and set(row["seeds"]) == {0, 1}
+    show(found)
     assert "worst fold" in capsys.readouterr().out
     for seed in (0, 1):
         pooled = load(runs / f"seed{seed}").results["model"]
@@ -52,10 +56,11 @@ def test_crossvalidation_judges_every_clip_once_and_goes_on(config, tmp_path, ca
             assert resolved["init_from"] == f"{tmp_path}/masked/seed{seed}/fold{fold}"
     assert json.loads((runs / "crossvalidation.json").read_text())["folds"] == 3
 
-    again = crossvalidate(config, str(runs), 3, [0, 1], changes)
-    assert again["rows"] == found["rows"] and "fold 0 of" not in capsys.readouterr().out
+    caplog.clear()
+    again = crossvalidate(config, str(runs), 3, [0, 1], changes, train)
+    assert again["rows"] == found["rows"] and "fold 0 of" not in caplog.text
     with pytest.raises(ConfigError, match=r"another config.*\n.*clip_norm"):
-        crossvalidate(config, str(runs), 3, [0, 1], {**changes, "clip_norm": "0.5"})
+        crossvalidate(config, str(runs), 3, [0, 1], {**changes, "clip_norm": "0.5"}, train)
 
 
 def test_folds_are_checked_before_anything_is_trained(config, tmp_path, capsys):

@@ -25,7 +25,7 @@ def get_config(arg=None):
     config.tables.name = arg.tables if arg.tables == "dense" else "mu.training.tables:" + arg.tables
     config.update(total_steps=120, evaluate_every_steps=24, checkpoint_every_steps=10, log_every_steps=1)
     config.best.patience = 4
-    config.evaluation.bootstrap_samples = 20
+    config.evals.ranking.bootstrap_samples = 20
     config.baselines = dict()
     return config
 """

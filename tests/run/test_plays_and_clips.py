@@ -20,8 +20,10 @@ from mu.embedding.encoder import clip_encoder, hash_of
 from mu.inference.policy import POLICY, Policy
 from mu.inference.topk import recommend
 from mu.inference.track_content import CONTENT
+from mu.run.evaluation import content_encoder, model_of
 from mu.run.restore import restore
 from mu.run.trained import open_run
+from mu.training.state import weights
 from tests.helpers.audio_files import write
 from tests.helpers.own_clips import (
     N_TRACKS,
@@ -230,7 +232,7 @@ def test_content_is_kept_with_the_run_and_gives_what_encoding_anew_gives(run, re
     setup, state = restored.run, restored.state
     policy, content = Policy.load(run), np.load(run / CONTENT)
     kept = opened_once(str(run))
-    anew = setup.evaluation.recommender(state, policy)
+    anew = model_with_content(setup, state, policy)
     assert kept.is_complete and kept.up_to_date() is kept and kept.policy == policy
     np.testing.assert_array_equal(kept.rows["content"], content)
     np.testing.assert_allclose(anew.rows["content"], content, atol=1e-5)
@@ -264,6 +266,13 @@ def test_a_run_needs_no_log_for_a_history(run, folder, tmp_path, capsys):
         assert "was trained on is needed and cannot be opened" in capsys.readouterr().err
 
 
+def model_with_content(run, state, policy):
+    """The recommender of a run, whose content embeddings are computed anew."""
+    params, rows = weights(state)
+    content = content_encoder(run).content(params, np.asarray(rows["content"]))
+    return model_of(run, params, {**rows, "content": content}, policy)
+
+
 def said(output):
     """[(title, score), ...] of what was recommended."""
     lines = [line.split(maxsplit=1) for line in output.split("recommended\n")[1].splitlines()]
@@ -273,7 +282,7 @@ def said(output):
 def by_hand(restored, user, log, policy):
     """[V] scores at the moment of the log's last play, -inf for what has been played or is not out."""
     setup, state = restored.run, restored.state
-    recommender = setup.evaluation.recommender(state, policy)
+    recommender = model_with_content(setup, state, policy)
     scores = recommender.scores(np.array([user]), log, np.array([setup.data.end_ms]))[0]
     scores[np.r_[log.items]] = -np.inf
     scores[setup.data.released_ms > setup.data.end_ms] = -np.inf

@@ -12,9 +12,10 @@ import pytest
 
 import mu.train
 from mu.config.base import ConfigError
-from mu.evals.protocols._bridge import Ranking
+from mu.run.evaluation import Validation, build_evaluators, model_of
 from mu.run.restore import restore
 from mu.train import NotFinite, all_finite
+from mu.training.state import weights
 from tests.helpers.tiny_runs import (
     Breaking,
     assert_same_run,
@@ -68,7 +69,7 @@ def test_a_run_learns_and_says_what_it_was(unbroken, log):
     folder, results = unbroken
     lines = logged(folder)
     assert [line["step"] for line in lines if "loss" in line] == list(range(1, 13))
-    assert [line["step"] for line in lines if "valid/ndcg@10" in line] == [6, 12]
+    assert [line["step"] for line in lines if "valid/ranking/ndcg@10" in line] == [6, 12]
     assert lines[-2]["loss"] < lines[0]["loss"]
     config = json.loads((folder / "config.json").read_text())
     assert config == json.loads(tiny_config(log, **OPTIONS).to_json())
@@ -76,22 +77,23 @@ def test_a_run_learns_and_says_what_it_was(unbroken, log):
     assert run["mesh"] == {"data": 1, "model": 1} and len(run["devices"]) == 1
     assert run["data_card"]["tracks"] == 40 and run["versions"]["jax"] == jax.__version__
     assert {"python", "commit", "data_hash", "split"} <= run.keys()
-    assert set(results) == {"model"} and (folder / "evaluation").is_dir()
+    assert set(results["ranking"]) == {"model"} and (folder / "evaluation").is_dir()
 
 
 def test_the_same_command_again_only_tests_again(unbroken, log, tmp_path):
     folder = copied(unbroken, tmp_path)
     results = train(tiny_config(log, **OPTIONS), folder)
-    assert results["model"].values() == unbroken[1]["model"].values()
+    assert results["ranking"]["model"].values() == unbroken[1]["ranking"]["model"].values()
     assert_same_run(folder, unbroken[0])
 
 
 def test_what_is_tested_are_the_best_weights(unbroken):
     restored = restore(unbroken[0])
     setup, state, step = restored.run, restored.state, restored.step
-    found = setup.evaluation.evaluators["test"].run(setup.evaluation.recommender(state))
-    assert found.values() == unbroken[1]["model"].values()
-    values = {line["step"]: line["valid/ndcg@10"] for line in logged(unbroken[0]) if "valid/ndcg@10" in line}
+    found = build_evaluators(setup, "test")["ranking"].run(model_of(setup, *weights(state)))
+    assert found.values() == unbroken[1]["ranking"]["model"].values()
+    metric = "valid/ranking/ndcg@10"
+    values = {line["step"]: line[metric] for line in logged(unbroken[0]) if metric in line}
     assert step == max(values, key=values.get)
 
 
@@ -106,7 +108,7 @@ def test_a_run_that_fails_anywhere_and_goes_on_equals_an_unbroken_one(unbroken, 
             train(config, tmp_path)
     results = train(tiny_config(log, **OPTIONS), tmp_path)
     assert_same_run(tmp_path, unbroken[0])
-    assert results["model"].values() == unbroken[1]["model"].values()
+    assert results["ranking"]["model"].values() == unbroken[1]["ranking"]["model"].values()
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -184,8 +186,8 @@ def test_another_log_at_the_same_place_is_refused(unbroken, log, tmp_path):
 
 
 def test_a_metric_that_is_not_measured_is_refused(log, tmp_path):
-    with pytest.raises(ConfigError, match=r"config.best.metric='valid/ndcg@11' .*did you mean 'valid/ndcg@10'"):
-        train(tiny_config(log, best__metric="valid/ndcg@11"), tmp_path)
+    with pytest.raises(ConfigError, match=r"metric='valid/ranking/ndcg@11' .*did you mean 'valid/ranking/ndcg@10'"):
+        train(tiny_config(log, best__metric="valid/ranking/ndcg@11"), tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -263,24 +265,24 @@ def test_weights_that_are_not_finite_are_found(value):
 def scripted(monkeypatch, values):
     """The validation metric takes these values in turn."""
     left = iter(values)
-    monkeypatch.setattr(Ranking, "means", lambda self, state: {"ndcg@10": next(left)})
+    monkeypatch.setattr(Validation, "measure", lambda self, state: {"ranking/ndcg@10": next(left)})
 
 
 def test_a_run_stops_out_of_patience_and_tests_its_best(log, tmp_path, monkeypatch):
     config = tiny_config(log, **{**OPTIONS, "evaluate_every_steps": 2, "total_steps": 40})
     scripted(monkeypatch, [0.1, 0.3, 0.2, 0.3, 0.9])  # equally good is not better: the first stays the best
     results = train(config, tmp_path)
-    assert [line["step"] for line in logged(tmp_path) if "valid/ndcg@10" in line] == [2, 4, 6, 8]
+    assert [line["step"] for line in logged(tmp_path) if "valid/ranking/ndcg@10" in line] == [2, 4, 6, 8]
     restored = restore(tmp_path)
     setup, state, step = restored.run, restored.state, restored.step
     assert step == 4 and int(state["step"]) == 4
     assert sorted(int(path.name) for path in (tmp_path / "checkpoints").iterdir()) == [4, 8]  # the best and the latest
-    found = setup.evaluation.evaluators["test"].run(setup.evaluation.recommender(state))
-    assert found.values() == results["model"].values()
+    found = build_evaluators(setup, "test")["ranking"].run(model_of(setup, *weights(state)))
+    assert found.values() == results["ranking"]["model"].values()
     # Taken up again it stays stopped.
     lines = logged(tmp_path)
     again = train(config, tmp_path)
-    assert logged(tmp_path) == lines and again["model"].values() == results["model"].values()
+    assert logged(tmp_path) == lines and again["ranking"]["model"].values() == results["ranking"]["model"].values()
 
 
 def test_patience_is_counted_across_an_interruption(log, tmp_path, monkeypatch):
@@ -330,11 +332,11 @@ def test_a_refit_learns_from_validation_too_and_tests_its_last_weights(log, tmp_
     assert step == config.total_steps
     assert len(setup.train) == len(setup.split.train) + len(setup.split.valid)
     assert setup.batches.n_examples and setup.batches.log is setup.train
-    assert not any("valid/ndcg@10" in line for line in logged(tmp_path))
+    assert not any("valid/ranking/ndcg@10" in line for line in logged(tmp_path))
     # Tracks that only validation plays know are no longer cold.
     known = np.zeros(setup.data.n_items, bool)
     known[setup.train.items] = True
-    assert results["model"].n_cold_targets == int((~known[setup.split.test.items]).sum())
+    assert results["ranking"]["model"].n_cold_targets == int((~known[setup.split.test.items]).sum())
 
 
 def test_a_refit_cannot_be_stopped_by_what_it_learns_from(log, tmp_path):

@@ -24,6 +24,7 @@ class ClipBatches:
 
     n_clips = 0  # the examples themselves are the recordings
     holds_out = True
+    features = None
 
     def __init__(
         self,

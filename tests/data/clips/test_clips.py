@@ -20,8 +20,8 @@ from mu.data.clips import folds as clip_splits
 from mu.data.clips.importing import store_writer
 from mu.data.clips.importing.scan import Files
 from mu.data.crops import CropReader, tile_starts
-from mu.evals.protocols._bridge import ClipScores
 from mu.inference.pooling import read_tiles
+from mu.run.evaluation import Validation
 from tests.helpers.audio_clips import RATE_HZ, load_tones, make_clips
 from tests.helpers.audio_files import sound, write
 
@@ -280,8 +280,8 @@ def test_batches_of_nothing_are_refused(option):
 def test_clips_that_fill_up_a_batch_count_nothing_in_the_loss(monkeypatch):
     """13 clips in batches of 8: each counts once, though every batch has the same shape."""
     whole = load_tones(13)
-    scores = object.__new__(ClipScores)
-    scores._setup = types.SimpleNamespace(batches=ClipBatches(whole, clips_per_batch=8, crop_s=0.2, seed=0))
-    scores._loss = lambda params, batch: ((batch["pitch"] * batch["weights"]).sum(), batch["weights"].sum())
-    monkeypatch.setattr("mu.evals.protocols._bridge.weights", lambda state: (None, None))
-    assert scores._negative_loss({}, whole) == pytest.approx(-whole.targets["pitch"].values.mean())
+    validation = object.__new__(Validation)
+    validation._run = types.SimpleNamespace(batches=ClipBatches(whole, clips_per_batch=8, crop_s=0.2, seed=0))
+    validation._loss = lambda params, batch: ((batch["pitch"] * batch["weights"]).sum(), batch["weights"].sum())
+    monkeypatch.setattr("mu.run.evaluation.weights", lambda state: (None, None))
+    assert validation.loss({}, whole) == pytest.approx(whole.targets["pitch"].values.mean())

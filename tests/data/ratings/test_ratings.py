@@ -20,8 +20,10 @@ from mu.evals.results import load as load_evaluation
 from mu.models.ratings import RatingModel
 from mu.nn.rating_spec import RatingSpec
 from mu.run.build import build_run
+from mu.run.evaluation import model_of
 from mu.run.restore import restore
 from mu.tasks.ratings import ListenerRatings
+from mu.training.state import weights
 from tests.helpers.rating_clips import load_rated_clips, tiny_rating_config, write_ratings
 from tests.helpers.tiny_runs import one_device, train
 
@@ -338,7 +340,7 @@ def test_a_run_predicts_every_rating_of_the_test_clips(table, tmp_path, capsys):
     test = build(config.split, build(config.data)).test
     restored = restore(tmp_path / "run")
     setup, state = restored.run, restored.state
-    assert of_run(tmp_path / "run")[0].dim == setup.evaluation.predictions(state, test)["clip"].shape[1]
+    assert of_run(tmp_path / "run")[0].dim == model_of(setup, *weights(state)).predict(test)["clip"].shape[1]
     assert model.units.tolist() == test.ratings.names.tolist() and model.n_clusters == len(test)
     assert rows["model"]["liked/roc_auc"].value > rows["kind"]["liked/roc_auc"].value
     assert {"disliked/log_likelihood", "liked/roc_auc"} <= set(rows["model"])

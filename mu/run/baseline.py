@@ -1,0 +1,36 @@
+"""Another run as a baseline of this one."""
+
+from typing import Any
+
+import numpy as np
+
+from mu.data.logs.interactions import Interactions
+from mu.inference.policy import Policy
+from mu.inference.time_aware import TimeAwareRecommender
+from mu.run.trained import open_run
+
+
+class EarlierRun:
+    """The best weights of another run, `{'name': 'mu.run.baseline:EarlierRun', 'workdir': DIR}`, under no policy.
+
+    Args:
+      workdir: of a run on the same log.
+    """
+
+    def __init__(self, workdir: str):
+        self._workdir = workdir
+
+    def fit(self, train: Interactions) -> Any:
+        """The recommender of the run, which has learnt already.
+
+        Raises:
+          ValueError: it learnt from other plays.
+        """
+        run = open_run(self._workdir)
+        learnt = run.training_log()
+        if not (np.array_equal(learnt.indptr, train.indptr) and np.array_equal(learnt.items, train.items)):
+            raise ValueError(
+                f"{self._workdir} has learnt from other plays than this run; give both the same data and split"
+            )
+        recommender = run.up_to_date().recommender()
+        return recommender.with_policy(Policy()) if isinstance(recommender, TimeAwareRecommender) else recommender

@@ -1,0 +1,41 @@
+"""A run's best weights measured again, on either part, with other cut-offs or metrics."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+from mu.run.evaluation import Results, evaluate
+from mu.run.restore import restore
+
+
+def evaluate_again(
+    workdir: str | os.PathLike[str],
+    part: str = "test",
+    output: str | os.PathLike[str] | None = None,
+    changes: dict[str, Any] | None = None,
+) -> tuple[Results, Path]:
+    """Measures the best checkpoint of a run beside the baselines of its config.
+
+    Args:
+      workdir: of the run.
+      part: 'valid' or 'test'.
+      output: folder of the results; None for the run's own, 'evaluation' or 'evaluation_valid'.
+      changes: entries of the evaluators to set, such as {'ks': (5, 50)}.
+
+    Returns:
+      (results, their folder).
+
+    Raises:
+      ValueError: a refit has learnt the validation part, or an evaluator takes no such entry.
+    """
+    restored = restore(workdir)
+    run, config = restored.run, restored.run.config
+    if config.refit and part == "valid":
+        raise ValueError("this run learnt from the validation plays (refit); they measure nothing here")
+    for spec in config.evals.values():
+        for key, value in (changes or {}).items():
+            if key not in spec:
+                raise ValueError(f"{spec.name} takes no {key}: this run has no such choice")
+            spec[key] = value
+    folder = Path(output or Path(workdir) / ("evaluation" if part == "test" else "evaluation_valid"))
+    return evaluate(run, restored.state, restored.step, part, folder, Path(workdir)), folder
