@@ -53,7 +53,7 @@ def restore(workdir: str | os.PathLike[str]) -> Restored:
 
     Raises:
       FileNotFoundError: `workdir` holds no run, or one without an evaluated checkpoint.
-      ConfigError: the data are no longer those that the run was trained on.
+      ValueError: the data are no longer those that the run was trained on.
     """
     folder = Path(workdir)
     if not (folder / "config.json").is_file():
@@ -84,9 +84,9 @@ def open_data(workdir: str | os.PathLike[str]) -> Any:
 
 
 def refuse_other_data(note: Mapping[str, Any], run: Run, folder: Path) -> None:
-    """Raises ConfigError where a checkpoint's note names another split or other data: its ids mean other things."""
+    """Raises ValueError where a checkpoint's note names another split or other data: its ids mean other things."""
     if note["split"] != run.split.hash:
-        raise ConfigError(
+        raise ValueError(
             f"the data or split that {folder} was trained on has changed; "
             "choose another --workdir, or bring the data back"
         )

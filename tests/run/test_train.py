@@ -180,7 +180,7 @@ def test_another_log_at_the_same_place_is_refused(unbroken, log, tmp_path):
     def same_path(self, step):
         return {**note_of(self, step), "config": {**config, "data": {**config["data"], "path": str(moved)}}}
 
-    with pytest.MonkeyPatch.context() as patch, pytest.raises(ConfigError, match="has changed"):
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(ValueError, match="has changed"):
         patch.setattr(mu.train.Checkpoints, "note", same_path)
         train(tiny_config(moved, **OPTIONS), folder)
 
