@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from tests.helpers.processes import environment
-from tests.helpers.tiny_runs import assert_same_run, logged, write_log
+from tests.helpers.tiny_runs import assert_same_run, write_log
 
 EXPERIMENT = """
 from mu.config.base import base, parse_arg
