@@ -22,7 +22,7 @@ from mu.inference import track_content
 from mu.inference.policy import Policy
 from mu.inference.recommender import TrainedRecommender, weights_hash
 from mu.inference.track_content import ContentEncoder
-from mu.run.build import counts_of
+from mu.run.build import counts_of, use_compilation_cache
 from mu.training.checkpoint import Checkpoints
 from mu.training.state import weights
 
@@ -195,6 +195,7 @@ def open_run(workdir: str | os.PathLike[str]) -> TrainedRun:
     folder = Path(workdir)
     if not (folder / "config.json").is_file():
         raise FileNotFoundError(f"{folder} holds no run (config.json is missing); make one with `mu train`")
+    use_compilation_cache()
     config = resolve(ConfigDict(read_json(folder / "config.json")))
     checkpoints = Checkpoints(folder / "checkpoints")
     try:
