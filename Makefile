@@ -5,12 +5,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := pyproject.toml constraints.txt
 
-.PHONY: help quickstart test test-slow test-jit-off results-audio results-ratings lint types clean
+.PHONY: help quickstart test test-slow test-jit-off nightly results-audio results-ratings lint types clean
 
 help:
 	@echo "make quickstart   install, simulate a music world, train, evaluate, recommend"
 	@echo "make test         the tests but the slow ones; make test-slow runs those"
 	@echo "                  and the kernels' tests without compiled code"
+	@echo "make nightly      test-slow, then the quickstart from nothing, as the README says it"
 	@echo "make results-audio   every audio experiment, folds and seeds, into docs/results.md: hours, goes on where it stopped"
 	@echo "make results-ratings  who likes tracks never heard in training, into docs/ratings.md"
 	@echo "make lint types   ruff; pyright"
@@ -29,6 +30,11 @@ test-slow: $(VENV)/.installed-test test-jit-off
 # The kernels' laws hold for their Python too; what makes no sense without compiled code is skipped by name.
 test-jit-off: $(VENV)/.installed-test
 	NUMBA_DISABLE_JIT=1 $(BIN)/python -m pytest -m "not slow" tests/kernels
+
+# What takes too long for every change: slow tests (the notebook from top to bottom among them) and the quickstart.
+nightly: test-slow
+	rm -rf build/nightly && mkdir -p build/nightly
+	cd build/nightly && $(CURDIR)/$(BIN)/mu quickstart
 
 # The data sets lie in MU_DATA; ONLY=esc10,emotify picks some.
 results-audio: $(VENV)/.installed

@@ -1,9 +1,12 @@
 """Every test runs stricter than use: several fake devices, strict dtypes, warnings as errors."""
 
+import gc
 import importlib
 import logging
 import os
+import shutil
 import signal
+import tempfile
 from pathlib import Path
 
 from tests.helpers.processes import COMPILER_FLAGS
@@ -14,6 +17,10 @@ os.environ["XLA_FLAGS"] = (
     f"{COMPILER_FLAGS} --xla_force_host_platform_device_count=8 --xla_cpu_collective_call_terminate_timeout_seconds=600"
 )
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
+# Compiled programs lie in one folder for this session: its workers and the processes that tests start share it.
+os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", os.path.join(tempfile.gettempdir(), f"mu-programs-{os.getpid()}"))
+os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
+os.environ["JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES"] = "-1"
 
 import jax
 import pytest
@@ -36,6 +43,24 @@ def pytest_configure(config):
     if getattr(config.option, "numprocesses", None) and not hasattr(config, "workerinput"):
         for name in ("librosa.beat", "librosa.core.pitch"):  # and librosa.util and librosa.core.audio with them
             importlib.import_module(name)
+
+
+def pytest_unconfigure():
+    """Removes the compiled programs of this session."""
+    folder = Path(os.environ["JAX_COMPILATION_CACHE_DIR"])
+    if folder.name == f"mu-programs-{os.getpid()}":  # not a worker's, nor the user's own
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def programs_of_one_file():
+    """Forgets the compiled programs of a file after its tests: JAX keeps them, gigabytes in all tests.
+
+    The next file reads those that it needs again from the session's folder.
+    """
+    yield
+    jax.clear_caches()
+    gc.collect()
 
 
 @pytest.fixture(scope="session")

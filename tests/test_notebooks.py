@@ -1,5 +1,9 @@
-"""The notebooks of colab/: run from top to bottom they show what they say; they are stored without outputs."""
+"""The notebooks of colab/: run from top to bottom they show what they say; they are stored without outputs.
 
+That run takes minutes and is slow by mark; otherwise their names are looked up.
+"""
+
+import ast
 import re
 import tomllib
 
@@ -64,6 +68,22 @@ def test_is_stored_as_it_should_be(path):
     assert f'%pip install --quiet "mu-music @ git+{REPOSITORY}"' in notebook.cells[2].source
 
 
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_names_that_its_cells_import_are_there(path):
+    """And the attributes of what is imported: a renamed function is seen without a run."""
+    cells = [
+        re.sub(r"(?m)^(\s*)%.*", r"\1pass", cell.source) for cell in opened(path).cells if cell.cell_type == "code"
+    ]
+    tree, names = ast.parse("\n".join(cells)), {}
+    imports = [node for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom)]
+    exec(compile(ast.Module(imports, []), str(path), "exec"), names)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in names:
+            getattr(names[node.value.id], node.attr)
+    assert any(getattr(one, "__module__", "").startswith("mu.") for one in names.values())
+
+
+@pytest.mark.slow
 def test_every_object_is_shown(quickstart):
     for name, words in {
         "imports": "CpuDevice",
@@ -82,6 +102,7 @@ def test_every_object_is_shown(quickstart):
     assert "stderr" not in {kind for cell in quickstart.values() if "outputs" in cell for kind in shown(cell)}
 
 
+@pytest.mark.slow
 def test_tables_pictures_and_players(quickstart):
     for name in ("listener", "recommend", "why", "new", "new-listeners", "results", "compare"):
         assert "<table" in shown(quickstart[name])["text/html"], name
@@ -91,6 +112,7 @@ def test_tables_pictures_and_players(quickstart):
         assert shown(quickstart[name])["text/html"].count("data:audio/wav;base64,") == players, name
 
 
+@pytest.mark.slow
 def test_new_tracks_are_found_and_the_change_loses_them(quickstart):
     """What the words of the notebook say of its results."""
     lines = shown(quickstart["results"])["text/plain"].splitlines()

@@ -1,1 +1,0 @@
-"""Audio features: pure JAX functions of waveforms, and the decoding that feeds them."""

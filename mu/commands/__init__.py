@@ -1,1 +1,0 @@
-"""The commands behind `mu COMMAND`: arguments in, library calls, words out."""

@@ -1,1 +1,0 @@
-"""Whole models, one a file: plain keyword arguments in, a dict of named arrays out."""

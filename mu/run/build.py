@@ -172,7 +172,12 @@ def train_step(
 
 
 def use_compilation_cache() -> None:
-    """Keeps compiled programs on disk: in the folder MU_CACHE, else mu/ in the user's cache folder."""
+    """Keeps compiled programs on disk: in the folder MU_CACHE, else mu/ in the user's cache folder.
+
+    Where JAX has a folder already (JAX_COMPILATION_CACHE_DIR), it keeps them there and as it was set up.
+    """
+    if jax.config.jax_compilation_cache_dir:
+        return
     default = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "mu"
     jax.config.update("jax_compilation_cache_dir", str(Path(os.environ.get("MU_CACHE", default)) / "jax"))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)

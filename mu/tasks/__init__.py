@@ -1,1 +1,0 @@
-"""Tasks: where a batch meets a model."""

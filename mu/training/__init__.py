@@ -1,1 +1,0 @@
-"""The training machinery: state, step, tables, sharding, checkpoints, writers."""

@@ -18,9 +18,10 @@ from tests.helpers.audio_clips import tiny_audio_config
 
 def get_config(arg=None):
     args = parse_arg(arg, fold=0, seed=0, masked=False, folds=3)
+    steps = {"total_steps": 4, "evaluate_every_steps": 2, "checkpoint_every_steps": 2}
     masked = {"task": {"name": "mu.tasks.masked:MaskedSpectrogram"}, "best__metric": "valid/negative_loss"}
     return tiny_audio_config(
-        seed=args.seed, split__n_folds=args.folds, split__fold=args.fold, **(masked if args.masked else {})
+        seed=args.seed, split__n_folds=args.folds, split__fold=args.fold, **steps, **(masked if args.masked else {})
     )
 """
 
