@@ -1,4 +1,4 @@
-"""`mu COMMAND ...`: one table of commands; each lives in a module of its own, imported when it is called."""
+"""`mu COMMAND ...`: a table of commands, each in a module that is imported when it is called, and others by path."""
 
 import importlib
 import sys
@@ -36,6 +36,7 @@ def usage() -> str:
         "",
     ]
     lines += [f"  {name:<13} {what}" for name, (_, what) in COMMANDS.items()]
+    lines += ["", "COMMAND may also be the path of a function in your own package: my_package.command:main."]
     return "\n".join([*lines, "", "Begin with `mu quickstart`; `mu COMMAND --help` says more."])
 
 
@@ -51,9 +52,16 @@ def main(argv: list[str] | None = None) -> int:
         print(__version__)
         return 0
     name, *rest = arguments
-    if name not in COMMANDS:
-        from mu.names import nearest
+    if name in COMMANDS:
+        return importlib.import_module(COMMANDS[name][0]).main(rest)
+    from mu.names import locate, nearest
 
+    if ":" not in name:
         print(f"mu: there is no command {name!r}{nearest(name, COMMANDS)}\n\n{usage()}", file=sys.stderr)
         return 2
-    return importlib.import_module(COMMANDS[name][0]).main(rest)
+    try:
+        command = locate(name)
+    except ValueError as error:
+        print(f"mu: {error}", file=sys.stderr)
+        return 2
+    return command(rest)
