@@ -32,7 +32,6 @@ def main(argv: list[str]) -> int:
     from mu.commands.flags import add_flags, take_options
     from mu.console import Interrupts, Progress, show_logs
     from mu.data.clips.importing.options import AudioImportOptions
-    from mu.data.clips.importing.run import import_audio
     from mu.data.options import OptionError
 
     parser = argparse.ArgumentParser(
@@ -47,6 +46,9 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--output", required=True, metavar="DIR", help="the folder to make or to bring up to date")
     add_flags(parser, AudioImportOptions)
     flags = vars(parser.parse_args(argv))
+
+    from mu.data.clips.importing.run import import_audio
+
     show_logs()
     began = time.monotonic()
     try:

@@ -42,13 +42,15 @@ def main(argv: list[str]) -> int:
     from mu.commands.flags import add_flags, take_options
     from mu.console import Interrupts, Progress, show_logs
     from mu.data.logs.importing.options import LogImportOptions
-    from mu.data.logs.importing.run import import_log
     from mu.data.options import OptionError
 
     parser = _parser()
     add_flags(parser, LogImportOptions)
     flags = vars(parser.parse_args(argv))
     options = take_options(LogImportOptions, flags)
+
+    from mu.data.logs.importing.run import import_log
+
     show_logs()
     start = time.monotonic()
     try:
