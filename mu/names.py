@@ -34,7 +34,7 @@ def locate(path: str) -> Any:
     """
     name, _, attribute = path.partition(":")
     if not name or not attribute:
-        raise ValueError(f"{path!r} is no path of the form package.module:attribute")
+        raise ValueError(f"{path!r}: it takes 'package.module:attribute'")
     try:
         module = importlib.import_module(name)
     except ModuleNotFoundError as error:

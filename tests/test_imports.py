@@ -41,8 +41,8 @@ ARROWS = {
     "mu.training": {"mu.files", "mu.protocols"},
     "mu.inference": {"mu.protocols", "mu.data.crops", "mu.data.faults", "mu.data.features", "mu_kernels", "mu.files"},
     "mu.inference.policy": {"mu.files"},
-    "mu.evals": {"mu.files"},
-    "mu.evals.protocols": {"mu.evals", "mu.protocols", "mu.data", "mu_kernels"},
+    "mu.evals": {"mu.files", "mu.names"},
+    "mu.evals.protocols": {"mu.evals", "mu.names", "mu.protocols", "mu.data", "mu_kernels"},
     "mu.run": {
         "mu.config",
         "mu.data",

@@ -4,7 +4,6 @@ Before anything runs `resolve` imports every name, holds the entries against the
 so what is written beside a run is all of it. `build` then calls what a spec names.
 """
 
-import importlib
 import inspect
 import types
 import typing
@@ -13,6 +12,7 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
+from mu import names
 from mu.config.base import COUNTS, DENSE, OPTIONAL, Config, ConfigError, base, known_names
 
 # What the run offers to each object beside its entries in the config. FIRST is the object's first argument, whatever
@@ -86,25 +86,15 @@ def _check_keys(config: ConfigDict, known: ConfigDict, where: str) -> None:
 
 
 def locate(path: str, where: str) -> Callable[..., Any]:
-    """The object named by 'package.module:attribute'.
+    """The object that the entry `where` of a config names by 'package.module:attribute'.
 
     Raises:
       ConfigError: no such module or attribute; names the nearest.
     """
-    module_name, _, attribute = path.partition(":")
-    if not module_name or not attribute:
-        raise ConfigError(f"{where}={path!r}; it takes 'package.module:attribute'")
     try:
-        module = importlib.import_module(module_name)
-    except ModuleNotFoundError as error:
-        # Only a missing part of this very path is the config's fault; a broken import inside it is not.
-        if error.name is None or not (module_name + ".").startswith(error.name + "."):
-            raise
-        raise ConfigError(f"{where}={path!r}: there is no module {error.name!r}") from None
-    if not hasattr(module, attribute):
-        public = [name for name in vars(module) if not name.startswith("_")]
-        raise ConfigError(f"{where}={path!r}: {module_name} has no {attribute!r}{known_names(attribute, public)}")
-    return getattr(module, attribute)
+        return names.locate(path)
+    except ValueError as error:
+        raise ConfigError(f"{where}={error}") from None
 
 
 def _resolved(spec: Any, provided: Iterable[str], where: str) -> ConfigDict:

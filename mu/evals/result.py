@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from mu.evals.intervals import bootstrap, cluster_weights, clustered_bootstrap, percentiles
-from mu.evals.metrics.loading import load_metric
+from mu.names import locate
 
 
 class Estimate(NamedTuple):
@@ -158,7 +158,7 @@ class Result:
     def _computed(self, name: str, statistic: Statistic, weights: np.ndarray) -> np.ndarray:
         arrays = (self.arrays[array] for array in statistic.arrays)
         try:
-            return load_metric(statistic.metric)(*arrays, weights, **statistic.options)
+            return locate(statistic.metric)(*arrays, weights, **statistic.options)
         except ValueError as error:
             raise ValueError(f"{name}: {error}") from error
 

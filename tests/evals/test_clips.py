@@ -9,10 +9,11 @@ from sklearn import metrics as oracle
 from mu.evals.folds import mean_summary, pooled
 from mu.evals.metrics.clips import accuracy, average_precision, f1, log_likelihood, pearson, r2, recall, roc_auc
 from mu.evals.metrics.clips.confusion import confusions
-from mu.evals.metrics.loading import load_metric, metric_path, own_metrics
+from mu.evals.metrics.loading import metric_path, own_metrics
 from mu.evals.predictions import CLIP_METRICS, METRICS, Predictions, metric_names, predictions_of, result_of
 from mu.evals.results import load, save
 from mu.evals.table import ResultTable
+from mu.names import locate
 
 N, C = 60, 4
 
@@ -73,7 +74,7 @@ def test_weights_count_clips_as_often_as_copies_would(kind):
     counts = np.random.default_rng(1).integers(0, 3, N)
     rows = np.repeat(np.arange(N), counts)
     for name in METRICS[kind]:
-        metric = load_metric(metric_path(name, CLIP_METRICS))
+        metric = locate(metric_path(name, CLIP_METRICS))
         copied = metric(scores[rows], target[rows], np.ones((1, len(rows))))
         np.testing.assert_allclose(metric(scores, target, counts[None].astype(float)), copied, rtol=1e-9)
 
@@ -84,7 +85,7 @@ def test_what_is_right_scores_most(kind):
     truth = {"class": classes, "tags": labels, "numbers": numbers}[kind]
     perfect = {"class": np.eye(C)[classes], "tags": labels.astype(float), "numbers": numbers}[kind]
     for name in METRICS[kind]:
-        metric = load_metric(metric_path(name, CLIP_METRICS))
+        metric = locate(metric_path(name, CLIP_METRICS))
         most = 0.0 if name == "log_likelihood" else 1.0
         assert metric(perfect, truth, ONES)[0] == pytest.approx(most, abs=1e-6)
 

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from mu.commands.compare import main
-from mu.evals.metrics.loading import load_metric
 from mu.evals.protocols.ranking import RankingEvaluator
 from mu.evals.result import Result, Statistic
 from mu.evals.results import load, save
 from mu.evals.table import ResultTable
+from mu.names import locate
 from tests.evals.test_ranking import Given, log_of
 
 HERE = __name__
@@ -97,4 +97,4 @@ def test_a_metric_of_ones_own_is_named_by_its_path():
     found = evaluator.run(Given(table))
     assert found.names == ["recall@2", "first_hit@2"] == evaluator.names
     assert found.columns["first_hit@2"].tolist() == [1, 0]
-    assert load_metric(f"{HERE}:first_hit") is first_hit
+    assert locate(f"{HERE}:first_hit") is first_hit

@@ -8,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score, ndcg_score
 
-from mu.evals.metrics.loading import at_cutoffs, check_cutoffs, load_metric, metric_path, metric_paths, own_metrics
+from mu.evals.metrics.loading import at_cutoffs, check_cutoffs, metric_path, metric_paths, own_metrics
 from mu.evals.metrics.ranks import target_ranks
+from mu.names import locate
 from mu_kernels import CSR, rank_scores
 from tests.helpers import naive
 
@@ -120,8 +121,8 @@ def test_bad_names_and_cutoffs_are_refused():
         metric_path("recal")
     with pytest.raises(ValueError, match="without repeats"):
         metric_paths(("recall", "recall"))
-    with pytest.raises(ValueError, match="cannot be loaded"):
-        load_metric("mu.evals.metrics.recall:nothing")
+    with pytest.raises(ValueError, match="has no .nothing."):
+        locate("mu.evals.metrics.recall:nothing")
     for ks, message in (((0,), "k is 0"), ((), "non-empty"), ((5, 5), "without repeats")):
         with pytest.raises(ValueError, match=message):
             check_cutoffs(ks)
@@ -129,7 +130,7 @@ def test_bad_names_and_cutoffs_are_refused():
 
 def test_a_metric_has_a_file_of_its_name():
     assert set(own_metrics()) == set(METRICS)
-    assert load_metric(metric_path("recall")) is load_metric("mu.evals.metrics.recall:recall")
+    assert locate(metric_path("recall")) is locate("mu.evals.metrics.recall:recall")
 
 
 def test_user_without_target_is_refused():

@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from mu.names import locate
+
 Metric = Callable[..., np.ndarray]
 OWN = "mu.evals.metrics"
 
@@ -25,19 +27,6 @@ def metric_path(name: str, package: str = OWN) -> str:
             f"metric {name!r} does not exist; there are {', '.join(own_metrics(package))}, and any PATH:NAME"
         )
     return f"{package}.{name}:{name}"
-
-
-def load_metric(path: str) -> Metric:
-    """The function at 'package.module:function'.
-
-    Raises:
-      ValueError: there is no such module or function.
-    """
-    module, _, attribute = path.partition(":")
-    try:
-        return getattr(importlib.import_module(module), attribute)
-    except (ImportError, AttributeError) as error:
-        raise ValueError(f"metric {path!r} cannot be loaded: {error}") from error
 
 
 def own_metrics(package: str = OWN) -> list[str]:
@@ -84,4 +73,4 @@ def at_cutoffs(ranks: Any, paths: dict[str, str], ks: Sequence[int]) -> dict[str
       paths: of `metric_paths`.
       ks: cut-offs.
     """
-    return {f"{name}@{k}": load_metric(path)(ranks, k) for name, path in paths.items() for k in ks}
+    return {f"{name}@{k}": locate(path)(ranks, k) for name, path in paths.items() for k in ks}

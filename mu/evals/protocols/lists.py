@@ -6,15 +6,15 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from mu.evals.metrics.lists.context import ItemContext
-from mu.evals.metrics.loading import load_metric
 from mu.evals.result import Statistic
+from mu.names import locate
 
 LISTS = "mu.evals.metrics.lists"
 
 
 def of_all_lists(path: str) -> bool:
     """Whether a metric is of all lists together: it takes `weights`, how much each list counts."""
-    return "weights" in inspect.signature(load_metric(path)).parameters
+    return "weights" in inspect.signature(locate(path)).parameters
 
 
 def list_columns(
@@ -29,7 +29,7 @@ def list_columns(
       context: of the items.
     """
     return {
-        f"{name}@{k}": load_metric(path)(items[:, :k], context)
+        f"{name}@{k}": locate(path)(items[:, :k], context)
         for name, path in paths.items()
         for k in ks
         if not of_all_lists(path)
@@ -62,7 +62,7 @@ def list_statistics(
     for name, path in paths.items():
         if not of_all_lists(path):
             continue
-        taken = [parameter for parameter in inspect.signature(load_metric(path)).parameters if parameter != "weights"]
+        taken = [parameter for parameter in inspect.signature(locate(path)).parameters if parameter != "weights"]
         for parameter in taken:
             if parameter not in offered and parameter not in sizes:
                 needs = " (name their column in `groups`)" if "groups" in parameter else ""
