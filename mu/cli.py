@@ -26,7 +26,7 @@ COMMANDS = {
 
 
 def usage() -> str:
-    """What `mu --help` prints."""
+    """The text of `mu --help`."""
     from mu import __version__
 
     lines = [

@@ -19,7 +19,7 @@ Batch = Mapping[str, Any]
 
 
 class Data(Protocol):
-    """What a run is about: a log of plays, clips, ratings."""
+    """The data set of a run: a log of plays, clips, or ratings."""
 
     @property
     def sizes(self) -> Mapping[str, int]:
@@ -41,7 +41,7 @@ class Data(Protocol):
 
 
 class Histories(Protocol):
-    """What users have played, oldest first; `mu.data.features.TrackHistories` and every log."""
+    """Plays of users, oldest first; `mu.data.features.TrackHistories` and every log."""
 
     @property
     def indptr(self) -> np.ndarray:
@@ -245,7 +245,7 @@ class Evaluator(Protocol):
 
     @property
     def bootstrap_samples(self) -> int:
-        """Of the intervals."""
+        """How often units are drawn again for the intervals."""
         ...
 
     def run(self, measured: Any) -> Any:
@@ -254,7 +254,7 @@ class Evaluator(Protocol):
 
 
 class Baseline(Protocol):
-    """A recommender or predictor without gradients; all that it knows comes from what `fit` gets."""
+    """A recommender or predictor that is fitted without gradients, to the training part alone."""
 
     dot_product: bool = False
     time_aware: bool = False

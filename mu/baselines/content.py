@@ -1,4 +1,4 @@
-"""Tracks that sound like what a listener has played: content alone, and nothing learnt of listeners."""
+"""Content-based recommender: tracks that sound like those a user has played; nothing is learnt from other users."""
 
 from typing import Any, Self
 
@@ -28,7 +28,7 @@ class ContentNeighbours:
         self._vectors: np.ndarray | None = None
 
     def fit(self, log: Any) -> Self:
-        """Learns what the vectors are like."""
+        """Standardises the vectors by the tracks of the training log, and scales them to length one."""
         given = mfcc_statistics(log.sound) if self._given is None else np.asarray(self._given, np.float64)
         if len(given) != log.n_items:
             raise ValueError(f"there are {len(given):,} vectors for {log.n_items:,} tracks")

@@ -1,10 +1,10 @@
-"""What baselines share: the refusal of one that has not been fitted."""
+"""A check for baselines: an error where one is used before `fit`."""
 
 from typing import Any
 
 
 def fitted(value: Any, name: str) -> Any:
-    """`value`, unless it is None: then `fit` has not been called."""
+    """Returns `value`; raises RuntimeError where it is None, because `fit` has not been called."""
     if value is None:
         raise RuntimeError(f"{name} has not been fitted; call fit(log) with the training log first")
     return value

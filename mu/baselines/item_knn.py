@@ -1,4 +1,4 @@
-"""Neighbours: items that the same users have played."""
+"""Item-based nearest neighbours (ItemKNN): items are similar where the same users have played them."""
 
 from typing import Self
 

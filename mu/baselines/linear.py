@@ -70,7 +70,10 @@ def chosen_linear(
     """`Linear` fitted with the inverse penalty that is best in cross-validation, groups kept together.
 
     Args:
-      kind, features, target, size: as in `Linear`.
+      kind: of the target, as in `Linear`.
+      features: float [n, D].
+      target: [n] or [n, size], as in `Linear.fit`.
+      size: as in `Linear.fit`.
       groups: [n], equal where clips belong together.
       options: inverse penalties to choose from.
 

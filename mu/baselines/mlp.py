@@ -87,8 +87,13 @@ def chosen_mlp(
     """`MLP` fitted with the weight decay that is best on a fifth of the groups when it learns from the others.
 
     Args:
-      kind, features, target, size, hidden, seed: as in `MLP`.
+      kind: of the target, as in `MLP`.
+      features: float [n, D].
+      target: [n] or [n, size], as in `MLP.fit`.
+      size: as in `MLP.fit`.
       groups: [n], equal where clips belong together.
+      hidden: size of the hidden layer.
+      seed: of the first weights.
 
     Raises:
       ValueError: no clips, or all of one group.

@@ -1,4 +1,4 @@
-"""The same for everybody: what is played most."""
+"""Popularity: items ranked by their plays in the training log, the same for every user."""
 
 from typing import Self
 

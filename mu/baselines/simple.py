@@ -1,4 +1,4 @@
-"""Recommenders that know next to nothing: chance, and how popular a track's artist is."""
+"""Trivial recommenders: uniform random scores, and the popularity of a track's artist."""
 
 from typing import Any, Self
 
@@ -9,7 +9,7 @@ from mu.protocols import Log
 
 
 class Random:
-    """Uniform scores, a function of (seed, user, item) block by block: where chance lies."""
+    """Uniform random scores, equal for equal (seed, user, item): the level of chance."""
 
     dot_product = False
     time_aware = False
@@ -32,7 +32,7 @@ class Random:
 
 
 class GroupPopularity:
-    """Scores an item by the mean plays of the items of its group (its artist): new ones are as popular as the old.
+    """Scores an item by the mean plays of its group's items (its artist's tracks), so that new items have a score too.
 
     Items are compared with those of their group that training has seen; of a group without any, by nothing. An item
     whose group is not known (null) stands alone.

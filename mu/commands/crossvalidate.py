@@ -1,4 +1,4 @@
-"""`mu crossvalidate`: one config over all folds and several seeds; each clip is judged by models new to it."""
+"""`mu crossvalidate`: one config over all folds and several seeds; every clip is predicted by models new to it."""
 
 import argparse
 import math

@@ -1,4 +1,4 @@
-"""`mu import-audio`: a library of sound in, a table of clips and a ledger of faults out."""
+"""`mu import-audio`: scans a library of recordings into a table of clips and a ledger of faults."""
 
 import argparse
 import sys

@@ -46,7 +46,7 @@ def get_config(arg: str | None = None):
 
 
 def hybrid(config: Config, tiny: bool) -> None:
-    """Tracks by their own rows, their sound and their words, listeners by their plays; both towers are trained."""
+    """A two-tower model: tracks by their ids, audio and hashed features, users by their plays."""
     config.batches = {
         "name": "mu.data.batches.listening:ListeningBatches",
         "window": 50,
@@ -70,7 +70,7 @@ def hybrid(config: Config, tiny: bool) -> None:
 
 
 def sasrec(config: Config, tiny: bool) -> None:
-    """Tracks by their own rows alone, and plays by their order alone."""
+    """SASRec: tracks by their ids alone, plays by their order alone."""
     config.data.update(sound=False, item_columns=(), user_columns=(), tags=None)
     config.batches.update(window=50, rows=8 if tiny else 32, negatives=64 if tiny else 256, negatives_per="row")
     config.model.update(dim=64, layers=1, heads=1, window=50, dropout=0.2, scale=0.3)
@@ -79,7 +79,7 @@ def sasrec(config: Config, tiny: bool) -> None:
 
 
 def learning_rates(config: Config, dense: float, tables: float) -> None:
-    """Both fall to 0 as a cosine."""
+    """Learning rates of model and tables that fall to 0 as a cosine."""
     for part, rate in (("optimizer", dense), ("tables", tables)):
         schedule = {"name": "optax:cosine_decay_schedule", "init_value": rate, "decay_steps": config.total_steps}
         config[part] = {"name": config[part].name, "learning_rate": schedule}

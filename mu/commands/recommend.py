@@ -1,4 +1,4 @@
-"""`mu recommend`: a listener or a history in, titles out; a new recording in, listeners out."""
+"""`mu recommend`: recommends tracks for a user or a history, and users for a new recording."""
 
 import argparse
 import sys

@@ -154,7 +154,7 @@ def _resolved_inside(value: ConfigDict, provided: Iterable[str], where: str) -> 
 
 
 def parameters_of(target: Callable[..., Any]) -> dict[str, inspect.Parameter]:
-    """What may be passed, by name; `*args` and `**kwargs` under theirs."""
+    """The parameters of a function or class by name; `*args` and `**kwargs` under their own names."""
     if not inspect.isclass(target) or target.__init__ is object.__init__:
         return dict(inspect.signature(target).parameters)
     # Of a class its own __init__: a metaclass with a __call__ (flax.nnx) hides it from inspect.signature.

@@ -1,4 +1,4 @@
-"""What a model gets to know of users and their plays, as arrays: the same function in training and at inference."""
+"""Model inputs from users and their plays: the same function in training and at inference."""
 
 import dataclasses
 import json
@@ -18,7 +18,7 @@ FEATURES, USER_FEATURES = "features.json", "user_features.npy"
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class TrackHistories:
-    """Histories of which the tracks alone are known: of users that are not in the log.
+    """Histories of track ids without times or event columns, for users who are not in the log.
 
     Attributes:
       indptr: int64 [B+1].
@@ -49,7 +49,7 @@ class TrackHistories:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class HistoryFeatures:
-    """Which features of users and plays a model is given.
+    """Computes the inputs of a model from users and their histories.
 
     Attributes:
       window: T, the latest plays of a user that a model sees; None for models that know users by their ids alone.
@@ -95,7 +95,7 @@ class HistoryFeatures:
     def events(
         self, histories: Histories, rows: np.ndarray, plays: np.ndarray, filled: np.ndarray, users: np.ndarray
     ) -> dict[str, np.ndarray]:
-        """What is known of plays beside their tracks; empty where `event_columns` is None.
+        """Features of plays beside their tracks; empty where `event_columns` is None.
 
         Args:
           histories: the log.

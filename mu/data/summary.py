@@ -1,4 +1,4 @@
-"""What a run keeps of its log: enough to build its model and to ask it for recommendations, when the log is gone."""
+"""Summary of a log, saved with a run: enough to rebuild its model and to recommend without the log."""
 
 import dataclasses
 import functools

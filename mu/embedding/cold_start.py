@@ -21,7 +21,7 @@ from mu.names import closest
 
 
 class Description(NamedTuple):
-    """What is known of a new recording.
+    """Features of a new recording from its description.
 
     Attributes:
       features: int32 [P], as the run hashes them.

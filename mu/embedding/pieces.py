@@ -1,4 +1,4 @@
-"""The recordings of a library as tiles, read by threads ahead of the encoder; a bad file is an answer, no exception."""
+"""Tiles of a library's recordings, read by threads ahead of the encoder; a bad file gives a fault, no exception."""
 
 import collections
 import dataclasses
@@ -57,7 +57,7 @@ def open_library(path: str | os.PathLike[str], sample_rate_hz: int, root: str | 
 
 
 def pieces(clips: Clips, rows: Iterable[int], tile_samples: int, threads: int) -> Generator[tuple[int, Tiles | Fault]]:
-    """(row, tiles or what is wrong) of the clips at `rows`, in order; a clip of several pieces comes piece by piece.
+    """(row, tiles or fault) of the clips at `rows`, in order; a long clip comes in several pieces.
 
     Tiles cover a recording from its beginning, the last one reaching back (`mu.data.crops.tile_starts`).
 

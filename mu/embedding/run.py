@@ -159,7 +159,7 @@ def merge(output: str | os.PathLike[str]) -> Embeddings:
 
 
 def made_with() -> dict[str, Any]:
-    """Versions and device, since others may round otherwise."""
+    """Versions and device that embeddings are computed with: others may round differently."""
     return {
         "mu": __version__,
         **{name: version(name) for name in ("jax", "jaxlib", "numpy", "soxr")},

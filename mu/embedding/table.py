@@ -102,7 +102,9 @@ def write(
       folder: exists.
       vectors: float32 [k, D] each, [n, D] together.
       shape: (n, D).
-      table, faults, card: see `Embeddings`.
+      table: see `Embeddings`.
+      faults: see `Embeddings`.
+      card: see `Embeddings`.
     """
     mapped = np.lib.format.open_memmap(_part(folder, VECTORS), "w+", np.float32, shape)
     start = 0

@@ -39,7 +39,7 @@ class Statistic:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Result:
-    """What one recommender or predictor did on each unit of an evaluation. n units.
+    """Values of the metrics for each unit of an evaluation, of one recommender or predictor. n units.
 
     Attributes:
       unit: what a unit is: 'user', 'play', 'clip', 'rating'.
@@ -85,11 +85,11 @@ class Result:
 
     @property
     def n_clusters(self) -> int:
-        """How many different things the bootstrap draws."""
+        """The number of clusters that the bootstrap draws from."""
         return len(self.units) if self.clusters is None else len(np.unique(self.clusters))
 
     def n_units(self, name: str) -> int:
-        """How many units a metric is of."""
+        """The number of units for which a metric is defined."""
         return int(np.isfinite(self.columns[name]).sum()) if name in self.columns else len(self.units)
 
     def values(self) -> dict[str, float]:

@@ -22,7 +22,7 @@ TEXTS = ("unit", "cluster", "counts", "same", "card", "notes", "shown", "truth")
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Evaluation:
-    """What `save` wrote.
+    """An evaluation that `save` wrote.
 
     Attributes:
       folder: where it lies.

@@ -99,7 +99,7 @@ class ResultTable:
         return [f"{next(iter(self._metrics))}, {self._first.unit}s", *sections]
 
     def note(self) -> str:
-        """How many units there are, over what the intervals are, and what was left out."""
+        """The lines below the table: number of units, what the intervals are over, what was left out."""
         first = self._first
         over = f"{first.unit}s" if first.clusters is None else f"{first.n_clusters:,} {first.cluster}s"
         parts = (f"{len(first):,} {first.unit}s", f"brackets: 95 % bootstrap interval over {over}", *first.notes)

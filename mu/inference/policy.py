@@ -16,7 +16,7 @@ POLICY = "policy.json"
 
 @dataclasses.dataclass(frozen=True)
 class Policy:
-    """What is decided after training, on the validation part.
+    """Decisions made after training, on the validation part.
 
     Attributes:
       new_release_boost: added to the scores of tracks in their first `NEW_RELEASE_DAYS`. Less is known of a track that

@@ -1,4 +1,4 @@
-"""What a task on ratings tells a model's constructor."""
+"""The specification of a rating model, from the task to the model's constructor."""
 
 import dataclasses
 from collections.abc import Mapping

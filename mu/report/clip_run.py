@@ -1,4 +1,4 @@
-"""What the page of a run on audio is made of."""
+"""The data of the page of a run on audio."""
 
 import dataclasses
 import os

@@ -43,7 +43,7 @@ class Neighbour:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Neighbours:
-    """What the section about nearest neighbours shows.
+    """The data of the section about nearest neighbours.
 
     Attributes:
       words: what it is, and how often neighbours share a class.

@@ -65,7 +65,7 @@ class Card:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Target:
-    """What the section about a target shows.
+    """The data of the section about a target.
 
     Attributes:
       kind: 'class', 'tags' or 'numbers'.
@@ -90,7 +90,7 @@ class Target:
 
 @dataclasses.dataclass(frozen=True)
 class Metrics:
-    """What the section about the result shows.
+    """The data of the section about the result.
 
     Attributes:
       table: every metric.

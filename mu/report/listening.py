@@ -42,7 +42,7 @@ class MetricTable:
 
 @dataclasses.dataclass(frozen=True)
 class Metrics:
-    """What the section about the result shows.
+    """The data of the section about the result.
 
     Attributes:
       by_age: the chart by the age of the track; None where no section has an age.

@@ -1,4 +1,4 @@
-"""What the page of a run on listening is made of."""
+"""The data of the page of a run on listening."""
 
 import dataclasses
 import os

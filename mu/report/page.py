@@ -30,7 +30,7 @@ class Section:
 
 @dataclasses.dataclass(frozen=True)
 class Notice:
-    """What a reader must know before trusting the page.
+    """A warning at the top of a page.
 
     Attributes:
       text: the sentence.

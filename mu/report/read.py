@@ -1,4 +1,4 @@
-"""What a run's folder says of the run: its facts, its training curves, its config as text."""
+"""Reads a run's folder: its facts, its training curves, its config as text."""
 
 import dataclasses
 import json
@@ -16,7 +16,7 @@ Curves = Mapping[str, Sequence[Mapping[str, float]]]
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class RunFacts:
-    """What the page of any run says of it.
+    """Facts that the page of every run shows.
 
     Attributes:
       title: its name.
@@ -63,7 +63,7 @@ def first_run(place: str | os.PathLike[str]) -> Path:
 
 
 def unit_of(place: str | os.PathLike[str]) -> str:
-    """What the units of a run's evaluation are: 'clip', 'play', 'user', 'rating'.
+    """The unit of a run's evaluation: 'clip', 'play', 'user' or 'rating'.
 
     Raises:
       FileNotFoundError: there is no such run, or it has no evaluation.

@@ -11,7 +11,7 @@ from mu.report.read import Curves
 
 @dataclasses.dataclass(frozen=True)
 class Training:
-    """What the section about the training shows.
+    """The data of the section about the training.
 
     Attributes:
       figures: charts over the steps; none where nothing was logged.

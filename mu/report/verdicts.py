@@ -68,7 +68,7 @@ def truth_words(predictions: Predictions, row: int) -> str:
 
 
 def listed_places(predictions: Predictions, row: int) -> list[int]:
-    """What to list of a clip: the likeliest classes and the right one; the tags or numbers with the largest errors."""
+    """What to list: the likeliest classes and the right one, or the tags or numbers that are most wrong."""
     scores = predictions.scores[row].astype(np.float64)
     if predictions.kind == "class":
         likely = np.argsort(-scores, kind="stable")[:MOST_LISTED].tolist()

@@ -22,7 +22,7 @@ from mu.training.tables import RowOptimizer, TableSpec
 
 @dataclasses.dataclass(frozen=True)
 class Run:
-    """What a config builds: everything of a run but the values of its state.
+    """The objects of a run, built from its config: everything but the values of its state.
 
     Attributes:
       config: resolved.
@@ -108,7 +108,7 @@ def build_run(config: Config, mesh: jax.sharding.Mesh | None = None) -> Run:
 
 
 def counts_of(sizes: Mapping[str, int]) -> dict[str, int]:
-    """What a task may take of the id spaces: {'n_users': U, 'n_items': V, ...}."""
+    """Sizes of the id spaces as arguments of a task: {'n_users': U, 'n_items': V, ...}."""
     return {f"n_{space}": size for space, size in sizes.items()}
 
 

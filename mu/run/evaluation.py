@@ -55,7 +55,7 @@ def model_of(run: Run, params: Any, rows: Mapping[str, Any], policy: Policy | No
 
 
 class Validation:
-    """What a run measures on its validation part during training.
+    """The evaluation of a run on its validation part during training.
 
     Args:
       run: the run.

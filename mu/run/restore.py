@@ -33,7 +33,7 @@ MAY_DIFFER = (
 
 @dataclasses.dataclass(frozen=True)
 class Restored:
-    """A run as it was at its best.
+    """A run with the state of its best checkpoint.
 
     Attributes:
       folder: the workdir.

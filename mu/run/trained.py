@@ -1,4 +1,4 @@
-"""A trained run, opened to be asked: its model, features and tables, without its training log."""
+"""A trained run opened for inference: its model, features and tables, without its training log."""
 
 import dataclasses
 import json
@@ -33,7 +33,7 @@ INFERENCE = "inference"
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class TrainedRun:
-    """The best checkpoint of a run, and what its model is given.
+    """The best checkpoint of a run, with its tables and the features of its model.
 
     Attributes:
       folder: of the run.
@@ -168,7 +168,7 @@ class TrainedRun:
 
 
 def save_inputs(run: str | os.PathLike[str], data: Any, train: Any, batches: Any) -> None:
-    """Saves with a run on a log what asking its model needs of the data; `open_run` reads it.
+    """Saves the part of the data that inference needs, for a run on a log; `open_run` reads it.
 
     Args:
       run: folder of the run.

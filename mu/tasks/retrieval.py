@@ -1,4 +1,4 @@
-"""Retrieval: a query must score the track that was played above the others."""
+"""Retrieval: queries learn to score the track that was played next above all others."""
 
 import functools
 from collections.abc import Callable, Mapping

@@ -1,4 +1,4 @@
-"""Checkpoints (orbax v1): the state, the position in the data and the run's progress, written behind the run's back.
+"""Checkpoints (orbax v1): the state, the position in the data and the run's progress, written in the background.
 
 Every checkpoint carries a JSON note: `data` (the loader's position), `progress` (early stopping), `config` and
 `split` (the hash of what was trained on).
@@ -100,11 +100,11 @@ class Checkpoints:
         return {"stats": {}, "tables": {}, "params": part.pop("ema", blank)} | part
 
     def wait(self) -> None:
-        """Returns when what was begun is written."""
+        """Waits until every checkpoint that was started is on disk."""
         self._checkpointer.wait()
 
     def close(self) -> None:
-        """Finishes writing and lets the folder go."""
+        """Finishes writing and closes the folder."""
         self._checkpointer.wait()
         self._checkpointer.close()
 

@@ -1,4 +1,4 @@
-"""How long a run's steps take, what share of it is waiting for data, and how long it will go on."""
+"""The pace of a run: time a step, share of it that waits for data, time left."""
 
 import contextlib
 import time
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 
 class Clock:
-    """Counts since the last report.
+    """Counts steps, examples and waiting time since the last report.
 
     Args:
       step: steps already taken.

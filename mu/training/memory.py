@@ -1,4 +1,4 @@
-"""Memory that stays: the C library gives large blocks back to the system after every step, and faults them in again."""
+"""Keeps freed memory in the process; by default the C library returns large blocks to the system after each step."""
 
 import ctypes
 import sys

@@ -1,4 +1,4 @@
-"""From logical axis names to places on the mesh: one table in the config says which lies where."""
+"""Sharding: one table in the config maps logical axis names to axes of the mesh."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

@@ -22,7 +22,7 @@ Schedule = Callable[[jax.Array], jax.Array]
 
 
 class RowOptimizer(NamedTuple):
-    """See the module's text."""
+    """An optimizer of gathered rows: `init` makes their slots, `update` changes rows and slots."""
 
     init: Callable[[jax.Array], Slots]
     update: Callable[[jax.Array, jax.Array, Slots, jax.Array], tuple[jax.Array, Slots]]

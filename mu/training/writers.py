@@ -1,4 +1,4 @@
-"""Where the numbers of a run go: JSON lines always, TensorBoard by choice."""
+"""Writers of a run's metrics: JSON lines always, TensorBoard by choice."""
 
 import json
 import os

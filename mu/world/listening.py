@@ -1,4 +1,4 @@
-"""The kernels that make listeners listen: slates, choices by closed-form law, outcomes, week by week."""
+"""Kernels that simulate listening: slates, choices by closed-form law, outcomes, week by week."""
 
 import numpy as np
 

@@ -10,7 +10,7 @@ import numpy as np
 
 
 class TasteTables(NamedTuple):
-    """What a draw by taste reads; tracks are consecutive by artist.
+    """Arrays of tracks for draws by taste; tracks are consecutive by artist.
 
     Attributes:
       bounds: int64 [A + 1]; artist a has the tracks `bounds[a]` to `bounds[a + 1] - 1`.
@@ -34,7 +34,7 @@ class TasteTables(NamedTuple):
 
 
 class People(NamedTuple):
-    """What the kernels read of listeners, contexts and the time of day.
+    """Arrays of listeners, contexts and the time of day.
 
     Attributes:
       tastes: float64 [W + 1, U, D].
@@ -60,7 +60,7 @@ class People(NamedTuple):
 
 
 class Music(NamedTuple):
-    """What the kernels read of tracks.
+    """Arrays of tracks.
 
     Attributes:
       successor: int32 [V], the next track of the release, or -1.
@@ -76,7 +76,7 @@ class Music(NamedTuple):
 
 
 class Shelves(NamedTuple):
-    """What the service draws the slates of one week from: a stratum for each place of a slate.
+    """Arrays from which the service draws the slates of a week: a stratum for each place of a slate.
 
     Attributes:
       order: int64 [released tracks], by stratum.
@@ -90,7 +90,7 @@ class Shelves(NamedTuple):
 
 
 class Log(NamedTuple):
-    """What the simulation writes: plays by listener and time, slates by session.
+    """Output arrays of the simulation: plays by listener and time, slates by session.
 
     Attributes:
       tracks: int32 [E].

@@ -83,7 +83,7 @@ def policy(
 def shelves_of(
     catalogue: Catalogue, charts: Charts, week: int, segments: np.ndarray, settings: Settings, seed: int
 ) -> Shelves:
-    """What the kernel draws a week's slates from, one row for each of `segments`."""
+    """The arrays from which the kernel draws a week's slates, one row for each of `segments`."""
     stratum = strata(catalogue, week, settings, seed)
     order = np.argsort(stratum, kind="stable")[(stratum < 0).sum() :]
     bounds = np.searchsorted(stratum[order], np.arange(settings.slate_tracks + 1))

@@ -1,4 +1,4 @@
-"""What batches have in common: ids local to a batch, and listeners without a track that could be a negative."""
+"""Helpers for batches: ids local to a batch, and an error for users who leave no track as a negative."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -34,7 +34,7 @@ def with_local_ids(batch: Batch, spaces: Mapping[str, tuple[Sequence[str], int]]
 
 
 def refuse_saturated(seen: CSR, what: str) -> None:
-    """Raises ValueError where nothing is left to draw negatives from, before a run begins instead of in its midst."""
+    """Raises ValueError where a user has played every track, so that there is no negative to draw."""
     full = np.flatnonzero(seen.counts() >= seen.n_columns)
     if len(full):
         raise ValueError(

@@ -16,7 +16,9 @@ class ClipSplit:
 
     Attributes:
       name: the rule that made it.
-      train, valid, test: the parts.
+      train: the training part.
+      valid: the validation part.
+      test: the test part.
       hash: sha256 over the rule, its options and the contents of the parts.
     """
 

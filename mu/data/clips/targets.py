@@ -12,7 +12,7 @@ from mu.data.logs.attributes import categorical, column_of, multi_hot
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Target:
-    """What a model learns to predict of a clip.
+    """A prediction target of clips: a class, tags or numbers.
 
     Attributes:
       kind: 'class' (one of several), 'tags' (any of several) or 'numbers'.

@@ -39,7 +39,7 @@ class Sound(Protocol):
         ...
 
     def hash(self) -> str:
-        """Equal audio has equal hashes."""
+        """Hash of the audio: equal for equal audio."""
         ...
 
 

@@ -46,7 +46,7 @@ class ListenerCodes:
 
 
 def fit_listener_codes(ratings: Ratings, *, min_count: int, bins: int) -> ListenerCodes:
-    """The codes that these ratings give rise to.
+    """Fits the codes of listeners' attributes to these ratings.
 
     Fit them to training ratings alone: with others, a rare value would tell which listeners the test holds.
 

@@ -17,7 +17,7 @@ from mu.data.ratings.reading import read_ratings
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class RatedClips(Clips):
-    """Clips and the ratings of them; a part of the clips has the ratings of its own clips.
+    """Clips with their ratings; a subset keeps the ratings of its own clips.
 
     Attributes:
       ratings: of these clips.

@@ -85,8 +85,10 @@ def few_shot(
     another.
 
     Args:
-      features, folds, groups: as of `crossvalidated`.
+      features: as of `crossvalidated`.
       target: of classes.
+      folds: as of `crossvalidated`.
+      groups: as of `crossvalidated`.
       shots: the numbers k of examples a class.
       trials: how often is drawn.
       seed: of the draws.
@@ -131,7 +133,8 @@ def few_shot_accuracy(
     Args:
       right: of `few_shot`.
       groups: [n].
-      samples, seed: of the bootstrap.
+      samples: how often clips are drawn.
+      seed: of the draws.
     """
     tested = (right[0] >= 0).astype(np.float64).T  # [n, trials]; the same for all shots
     hits = (right > 0).astype(np.float64).transpose(2, 0, 1)  # [n, shots, trials]

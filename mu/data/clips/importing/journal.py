@@ -1,4 +1,4 @@
-"""What has been scanned so far, on disk: lines are only ever added, so a killed scan goes on where it was."""
+"""Journal of a scan: an append-only file of measurements, with which a killed scan resumes."""
 
 import dataclasses
 import json
@@ -106,7 +106,7 @@ class Journal:
         self._waiting, self._flushed = 0, time.monotonic()
 
     def facts(self, clips: pl.DataFrame) -> pl.DataFrame:
-        """What is known of `clips` (clip, size, mtime_ns) as they are now, in their order; of each the latest line."""
+        """The latest measurements of unchanged `clips` (clip, size, mtime_ns), in their order."""
         self.flush()
         lines = pl.scan_ndjson(self.path, schema=_SCHEMA).filter(pl.col("clip").is_not_null())  # the head has no clip
         known = lines.unique(list(_KEY), keep="last", maintain_order=True).collect()

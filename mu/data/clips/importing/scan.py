@@ -1,4 +1,4 @@
-"""One file, read once: what it is and what is measured of it; nothing is judged here (see `faults`)."""
+"""Measures an audio file in one pass: format, length, peak, loudness. `faults` decides what is wrong with it."""
 
 import dataclasses
 import math
@@ -18,14 +18,18 @@ _BITS = {"PCM_S8": 8, "PCM_U8": 8}  # other formats are taken for 16 bits: 24 an
 
 @dataclasses.dataclass
 class Facts:
-    """What is known of one clip; a line of the journal.
+    """Measurements of one clip; a line of the journal.
 
     Attributes:
       clip: its id.
       error: why nothing could be decoded, or ''.
       content_hash: sha256 of the file's bytes, hexadecimal; '' where it cannot be read.
-      container, codec, sample_rate_hz, channels: as of `mu.audio.io.Header`.
-      promised_frames, frames: samples a channel that the header says; that were decoded.
+      container: as of `mu.audio.io.Header`.
+      codec: as of `mu.audio.io.Header`.
+      sample_rate_hz: as of `mu.audio.io.Header`.
+      channels: as of `mu.audio.io.Header`.
+      promised_frames: samples a channel, by the header.
+      frames: samples a channel that were decoded.
       incomplete: how the container shows that its end is missing, or ''.
       stopped: what the decoder said when it gave up on the way, or ''.
       finite: no sample is infinite or not a number.
@@ -62,10 +66,10 @@ class Facts:
 
 
 class Reader(Protocol):
-    """How a worker process gets at the sound of a clip; must be picklable."""
+    """Reads the audio of clips in worker processes; must be picklable."""
 
     def scan(self, clip: str) -> Facts:
-        """Decodes and measures it; what is wrong with it is no exception."""
+        """Decodes and measures a clip; an error is part of the result and is not raised."""
         ...
 
     def blocks(self, clip: str, sample_rate_hz: int, frames: int) -> Iterator[np.ndarray]:
@@ -87,7 +91,7 @@ class Files:
 
 
 def scan_row(reader: Reader, row: tuple[str, int, int]) -> Facts:
-    """What a worker process does with a row of the list of clips."""
+    """Scans a row of the list of clips, in a worker process."""
     return reader.scan(row[0])
 
 

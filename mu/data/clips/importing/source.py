@@ -1,4 +1,4 @@
-"""What every source of audio returns: a list of clips, what is known of them, and how to read them."""
+"""The interface of audio sources: a list of clips, their attributes, and how to read them."""
 
 import dataclasses
 import os
@@ -44,7 +44,7 @@ class AudioSource:
 
 
 class FindClips(Protocol):
-    """How a kind of source is found, such as `mu.data.clips.importing.folder_source:find`.
+    """A function that opens a kind of source, such as `mu.data.clips.importing.folder_source:find`.
 
     Its keyword arguments are the options that it takes: any of `root`, `file_column`, `data_dir`, `sample_rate_hz`.
     """

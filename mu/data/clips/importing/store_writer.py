@@ -52,7 +52,7 @@ class Plan:
 def plan_store(
     table: pl.DataFrame, attributes: list[str], table_hash: str, sample_rate_hz: int, reader: Reader
 ) -> Plan:
-    """What a store of the table of clips holds.
+    """Plans the store for a table of clips.
 
     Raises:
       ValueError: an attribute that a record cannot hold.

@@ -1,4 +1,4 @@
-"""What list metrics know of the items."""
+"""Statistics of the items that list metrics use."""
 
 import dataclasses
 
