@@ -71,20 +71,20 @@ def _listening_sections(folder: Path) -> "Sections":
     from mu.run.restore import restore
     from mu.run.trained import open_run
 
-    setup = restore(folder).run
-    recommender, data = open_run(folder).up_to_date().recommender(), setup.data
+    run = restore(folder).run
+    recommender, data = open_run(folder).up_to_date().recommender(), run.data
     options = read_json(folder / "config.json")["data"]
-    words = {name: hashed_features(data.tracks, (name,), data.hash_size) for name in options.get("item_columns", ())}
+    columns = {name: hashed_features(data.tracks, (name,), data.hash_size) for name in options.get("item_columns", ())}
     log = SplitLog(
         data=data,
-        histories=setup.split.train.merged(setup.split.valid),
-        test=setup.split.test,
-        trained_until_ms=setup.train.end_ms,
+        histories=run.split.train.merged(run.split.valid),
+        test=run.split.test,
+        trained_until_ms=run.train.end_ms,
         titles=track_titles(data.tracks),
         user_columns=options.get("user_columns", ()),
     )
     aware = recommender if isinstance(recommender, TimeAwareRecommender) else None
-    return listening_sections(log, recommender, aware, aware.score_parts(words) if aware else {})
+    return listening_sections(log, recommender, aware, aware.score_parts(columns) if aware else {})
 
 
 def _clip_page(folder: Path) -> tuple[str, list[str]]:
@@ -127,12 +127,12 @@ def _embedded(folder: Path, clips: "Clips", problems: list[str]) -> "Embedded | 
     from mu.training.state import weights
 
     runs = runs_of(folder)
-    name, run = next(iter(runs.items()))
+    name, first = next(iter(runs.items()))
     sounds = Sounds(clips)
     try:
-        restored = restore(run)
-        setup, state = restored.run, restored.state
-        test = setup.split.test
+        restored = restore(first)
+        run, state = restored.run, restored.state
+        test = run.split.test
         # Evenly spaced where there are more.
         rows = np.unique(np.linspace(0, len(test) - 1, min(len(test), MOST_EMBEDDED)).astype(np.int64))
         rows = np.array([row for row in rows if sounds.readable(test.table["clip"][int(row)])], np.int64)
@@ -140,7 +140,7 @@ def _embedded(folder: Path, clips: "Clips", problems: list[str]) -> "Embedded | 
             problems.append("Without neighbours and map: none of the test clips can be read.")
             return None
         test = test.take(rows)
-        vectors = model_of(setup, *weights(state)).predict(test)["clip"]
+        vectors = model_of(run, *weights(state)).predict(test)["clip"]
         return Embedded(f"the model of {name}" if name else "the model", tuple(test.table["clip"]), unit(vectors))
     except (OSError, ValueError) as error:
         problems.append(f"Without neighbours and map: {error}")

@@ -29,15 +29,15 @@ class ContentNeighbours:
 
     def fit(self, log: Any) -> Self:
         """Standardises the vectors by the tracks of the training log, and scales them to length one."""
-        given = mfcc_statistics(log.sound) if self._given is None else np.asarray(self._given, np.float64)
-        if len(given) != log.n_items:
-            raise ValueError(f"there are {len(given):,} vectors for {log.n_items:,} tracks")
-        heard = np.any(given != 0, axis=1)
-        known = given[heard & (log.counts() > 0)]
-        self._vectors = np.zeros(given.shape)
+        vectors = mfcc_statistics(log.sound) if self._given is None else np.asarray(self._given, np.float64)
+        if len(vectors) != log.n_items:
+            raise ValueError(f"there are {len(vectors):,} vectors for {log.n_items:,} tracks")
+        has_vector = np.any(vectors != 0, axis=1)
+        known = vectors[has_vector & (log.counts() > 0)]
+        self._vectors = np.zeros(vectors.shape)
         if len(known):
-            standard = (given[heard] - known.mean(axis=0)) / np.maximum(known.std(axis=0), 1e-9)
-            self._vectors[heard] = standard / np.maximum(np.linalg.norm(standard, axis=1, keepdims=True), 1e-9)
+            standard = (vectors[has_vector] - known.mean(axis=0)) / np.maximum(known.std(axis=0), 1e-9)
+            self._vectors[has_vector] = standard / np.maximum(np.linalg.norm(standard, axis=1, keepdims=True), 1e-9)
         return self
 
     def scores(self, users: np.ndarray, histories: Log, times_ms: np.ndarray | None = None) -> np.ndarray:

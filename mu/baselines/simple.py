@@ -58,8 +58,8 @@ class GroupPopularity:
         group = np.array([codes[key] for key in keys])
         counts = log.counts()
         plays = np.bincount(group, weights=counts, minlength=len(codes))
-        heard = np.bincount(group, weights=counts > 0, minlength=len(codes))
-        self._scores = (plays / np.maximum(heard, 1))[group].astype(np.float32)
+        n_played = np.bincount(group, weights=counts > 0, minlength=len(codes))
+        self._scores = (plays / np.maximum(n_played, 1))[group].astype(np.float32)
         return self
 
     def scores(self, users: np.ndarray, histories: Log, times_ms: np.ndarray | None = None) -> np.ndarray:

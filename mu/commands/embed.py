@@ -11,7 +11,7 @@ examples:
   mu embed runs/encoder data/music --output=embeddings/music --shard=0/4     and 1/4, 2/4, 3/4, in four processes
   mu embed --merge embeddings/music                                          where the last one could not see the others
 
-Recordings are heard whole, in tiles of the length that the run was trained on. The same file gives the same bytes in
+Recordings are encoded whole, in tiles of the length that the run was trained on. The same file gives the same bytes in
 any library, order or shard, on the same kind of machine with the same versions. The same command again goes on where it
 was killed, tries faulty files once more, and embeds only what is new.
 

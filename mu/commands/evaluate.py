@@ -10,8 +10,8 @@ examples:
   mu evaluate runs/esc10/seed0/fold0         a run on audio
   mu evaluate runs/beauty --ks=5,50 --metrics=recall,reciprocal_rank --output=runs/beauty/at_50
 
-Of a run on a log the whole catalogue is ranked for every listener; of a run on audio the task's targets are told of
-every clip. The table goes to the console, the numbers and every listener's or clip's own to OUTPUT (default:
+A run on a log ranks the whole catalogue for every user; a run on audio predicts the task's targets of every clip. The
+table goes to the console; the numbers, and those of every user or clip, go to OUTPUT/NAME for each evaluation (default:
 WORKDIR/evaluation, or WORKDIR/evaluation_valid), where `mu compare` reads them.
 """
 

@@ -63,10 +63,10 @@ class Loudness:
             return None
         energy = np.convolve(self._steps, np.ones(_STEPS_A_BLOCK), mode="valid")
         power = energy / (_STEPS_A_BLOCK * _STEP_S * self._rate)
-        heard = power[power > 10 ** ((_ABSOLUTE_GATE_LUFS - _OFFSET_LU) / 10)]
-        if len(heard) == 0:
+        above_absolute = power[power > 10 ** ((_ABSOLUTE_GATE_LUFS - _OFFSET_LU) / 10)]
+        if len(above_absolute) == 0:
             return None
-        loud = heard[heard > heard.mean() * 10 ** (_RELATIVE_GATE_LU / 10)]
+        loud = above_absolute[above_absolute > above_absolute.mean() * 10 ** (_RELATIVE_GATE_LU / 10)]
         return float(_OFFSET_LU + 10 * math.log10(loud.mean()))
 
 

@@ -83,7 +83,7 @@ def write_store(plan: Plan, folder: Path, n_workers: int, progress: Callable[[in
       plan: what to write.
       folder: made if missing; emptied where it holds another plan's.
       n_workers: processes.
-      progress: is told how many clips are written.
+      progress: called with the number of clips written so far.
 
     Raises:
       ValueError: a clip is no longer what it was; names it.
@@ -125,7 +125,7 @@ def _shards(plan: Plan) -> list[tuple[str, int, int]]:
 def _rows(plan: Plan, start: int, end: int) -> list[dict[str, Any]]:
     attributes = plan.attributes[start:end].to_dicts() or [{}] * (end - start)
     clips = plan.clips[start:end].to_dicts()
-    return [clip | {"attributes": told} for clip, told in zip(clips, attributes, strict=True)]
+    return [clip | {"attributes": values} for clip, values in zip(clips, attributes, strict=True)]
 
 
 def _describe(plan: Plan, folder: Path, shards: list[tuple[str, int, int]], types: dict[str, str]) -> None:
@@ -232,8 +232,8 @@ def _features(types: dict[str, str]) -> Any:
     """The TFDS features of a record; an attribute may be missing."""
     import tensorflow_datasets as tfds
 
-    told = {name: tfds.features.Scalar(_TYPES[one], optional=True) for name, one in types.items()}
+    attributes = {name: tfds.features.Scalar(_TYPES[one], optional=True) for name, one in types.items()}
     # Not `Audio`: TFDS cannot read that without TensorFlow.
     audio = tfds.features.Tensor(shape=(None,), dtype=np.int16, encoding="bytes")
     own = {"audio": audio, "clip": tfds.features.Text(), "start_frame": tfds.features.Scalar(np.int64)}
-    return tfds.features.FeaturesDict(own | told)
+    return tfds.features.FeaturesDict(own | attributes)
