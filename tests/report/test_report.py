@@ -257,7 +257,7 @@ def test_a_seed_of_a_cross_validation_is_a_run_too(run, tmp_path):
     assert called(seed) == 0
     words = Parsed((seed / "report.html").read_text(encoding="utf-8")).text
     assert "folds/seed0" in words and "experiments/x.py:<y>" in words and "2 folds pooled" in words
-    assert "in the space of the model of fold 0" in words and "Validation: kind/accuracy" in words
+    assert "in the space of the model of fold 0" in words and "Validation: clips/kind/accuracy" in words
     assert "Dashed: step" not in words
 
 
