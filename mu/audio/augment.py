@@ -17,7 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from mu.audio import spectral
-from mu.audio.framing import fast_length
+from mu.audio.framing import fast_length, with_rank
 
 Range = tuple[float, float]
 
@@ -111,8 +111,9 @@ def colored_noise(key: jax.Array, shape: tuple[int, ...], exponent: jax.Array) -
     frequency = np.maximum(np.arange(n // 2 + 1) / n, 1 / 1024)
     magnitude = jnp.exp(-exponent / 2 * jnp.asarray(np.log(frequency), jnp.float32)).at[0].set(0.0)
     words = jax.random.bits(key, (*shape[:-1], 2, -(-len(frequency) // 32)), jnp.uint32)
-    bits = words[..., None] >> jnp.arange(32, dtype=jnp.uint32) & jnp.uint32(1)
+    bits = words[..., None] >> with_rank(jnp.arange(32, dtype=jnp.uint32), words.ndim + 1) & jnp.uint32(1)
     signs = 1.0 - 2.0 * bits.reshape(*words.shape[:-1], -1)[..., : len(frequency)].astype(jnp.float32)
+    magnitude = with_rank(magnitude, len(shape))
     spectrum = jax.lax.complex(signs[..., 0, :] * magnitude, signs[..., 1, :] * magnitude)
     return jnp.fft.irfft(spectrum, n)[..., : shape[-1]]
 

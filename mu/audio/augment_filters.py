@@ -12,7 +12,7 @@ import numpy as np
 
 from mu.audio import spectral
 from mu.audio.augment import Range, between, each, energy, from_db, uniform
-from mu.audio.framing import fast_length
+from mu.audio.framing import fast_length, with_rank
 
 # Silence appended before a filter without phase is applied, so that its response (a few periods of the lowest
 # frequency it changes) does not come round from the end of the clip to its beginning.
@@ -51,7 +51,7 @@ def equalize(
         widths = between(width, width_octaves, "width_octaves", logarithmic=True)
 
         def response(octave: jax.Array) -> jax.Array:
-            away = 2 * (octave[:, None] - jnp.log2(centers_hz)) / widths
+            away = 2 * (octave[:, None] - jnp.log2(centers_hz)[None]) / widths[None]
             bells = jnp.exp2(-jnp.square(away))
             return from_db(jnp.matmul(bells, gains_db, precision=jax.lax.Precision.HIGHEST) / 2)
 
@@ -118,7 +118,9 @@ def reverb(key: jax.Array, x: jax.Array, responses: jax.Array, *, p: float = 1.0
 
     def one(key: jax.Array, x: jax.Array) -> jax.Array:
         room = (uniform(key) * len(responses)).astype(jnp.int32)
-        y = jnp.fft.irfft(jnp.fft.rfft(x, n) * jnp.fft.rfft(responses[room], n), n)[..., : x.shape[-1]]
+        y = jnp.fft.irfft(jnp.fft.rfft(x, n) * with_rank(jnp.fft.rfft(responses[room], n), x.ndim), n)[
+            ..., : x.shape[-1]
+        ]
         heard = energy(y)
         return y * spectral.safe_sqrt(energy(x) / jnp.where(heard > 0, heard, jnp.ones_like(heard)))
 
@@ -174,7 +176,7 @@ def _filter(x: jax.Array, sample_rate_hz: float, response: Callable[[np.ndarray]
     """x with its spectrum multiplied by a real response(frequencies in Hz): a filter without phase shift."""
     n = fast_length(x.shape[-1] + round(_PADDING_S * sample_rate_hz))
     weights = response(np.fft.rfftfreq(n, 1 / sample_rate_hz)).astype(jnp.complex64)
-    return jnp.fft.irfft(jnp.fft.rfft(x, n) * weights, n)[..., : x.shape[-1]]
+    return jnp.fft.irfft(jnp.fft.rfft(x, n) * with_rank(weights, x.ndim), n)[..., : x.shape[-1]]
 
 
 def _edge(inside_hz: jax.Array) -> jax.Array:

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from mu.audio.augment import Range, between, each, uniform
+from mu.audio.framing import with_rank
 
 
 def time_masks(
@@ -92,14 +93,14 @@ def _mask(
     width = (wide * (max_width + 1)).astype(jnp.int32)
     start = (early * (length - width + 1).astype(jnp.float32)).astype(jnp.int32)
     at = jnp.arange(length, dtype=jnp.int32)
-    masked = ((at >= start) & (at < start + width)).any(0)
+    masked = ((at[None] >= start) & (at[None] < start + width)).any(0)
     blot = x.mean() if fill is None else jnp.float32(fill)
-    return jnp.where(masked[:, None] if axis == -2 else masked, blot, x)
+    return jnp.where(with_rank(masked[:, None] if axis == -2 else masked, x.ndim), blot, x)
 
 
 def _take_bins(x: jax.Array, positions: jax.Array) -> jax.Array:
     """x at real positions of its last axis, linear in between, the ends held. [..., F, M], [M] -> [..., F, M]."""
     bins = jnp.arange(x.shape[-1], dtype=jnp.float32)
     positions = jnp.clip(positions, 0.0, bins[-1])
-    weights = jnp.maximum(1.0 - jnp.abs(bins[:, None] - positions), 0.0)
+    weights = jnp.maximum(1.0 - jnp.abs(bins[:, None] - positions[None]), 0.0)
     return jnp.matmul(x, weights, precision=jax.lax.Precision.HIGHEST)

@@ -31,6 +31,11 @@ def waveform(x: jax.Array | np.ndarray) -> jax.Array:
     return x
 
 
+def with_rank(x: jax.Array, ndim: int) -> jax.Array:
+    """x with axes of size 1 in front, `ndim` axes in all: what NumPy's broadcasting would do without being asked."""
+    return x.reshape((1,) * (ndim - x.ndim) + x.shape)
+
+
 def pad_last(x: jax.Array, before: int, after: int, pad_mode: str = "constant") -> jax.Array:
     """x with samples added to its last axis: 'constant' (zeros), 'edge', 'reflect' or 'symmetric'."""
     if pad_mode not in _PAD_MODES:

@@ -49,7 +49,7 @@ def change_speed(
 
     def read(n: jax.Array) -> jax.Array:
         # The nearest sample is tap 0, so that only there the sinc's denominator comes near zero.
-        nearest, away = _positions(rate[..., None], n)
+        nearest, away = _positions(rate[..., None], framing.with_rank(n, rate.ndim + 1))
         # Sine and window of (away - tap) by the addition theorems: two evaluations a sample instead of two a tap.
         sinc, sine, cosine = _sinc_sine_cosine(jnp.pi * cutoff * away)
         _, window_sine, window_cosine = _sinc_sine_cosine(turn * away)
@@ -62,9 +62,10 @@ def change_speed(
                 weight = (sine * jnp.cos(angle) - cosine * jnp.sin(angle)) / (jnp.pi * (away - tap))
             weight *= 0.5 + 0.5 * (window_cosine * math.cos(turn * tap) + window_sine * math.sin(turn * tap))
             place = row + jnp.clip(nearest + (tap + zero_crossings), 0, last)
-            y += weight * jnp.take(padded, place, axis=-1, mode="clip")
+            taps = jnp.take(padded, place, axis=-1, mode="clip")
+            y += framing.with_rank(weight, taps.ndim) * taps
             total += weight
-        return y / total
+        return y / framing.with_rank(total, y.ndim)
 
     # By blocks, in a loop: XLA would fuse all this into whatever reads y next, and compute it as often as that reads.
     blocks = max(1, -(-length // BLOCK_SAMPLES))

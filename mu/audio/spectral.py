@@ -15,7 +15,17 @@ import numpy as np
 
 from mu.audio.blocks import in_blocks, map_clips
 from mu.audio.decibels import amplitude_to_db, db_to_power, floor_db, power_to_db
-from mu.audio.framing import TINY, as_array, check_positive, frame, overlap_add, pad_centered, pad_last, waveform
+from mu.audio.framing import (
+    TINY,
+    as_array,
+    check_positive,
+    frame,
+    overlap_add,
+    pad_centered,
+    pad_last,
+    waveform,
+    with_rank,
+)
 from mu.audio.windows import Window, centered_window, window
 
 __all__ = [
@@ -132,7 +142,8 @@ def from_spectra(function: Callable[[jax.Array], jax.Array], x: jax.Array, optio
     weights = jnp.asarray(options.weights, jnp.float32)
 
     def features(x: jax.Array) -> jax.Array:
-        return function(jnp.fft.rfft(frame(x, options.n_fft, options.hop_samples) * weights, axis=-1))
+        cut = frame(x, options.n_fft, options.hop_samples)
+        return function(jnp.fft.rfft(cut * with_rank(weights, cut.ndim), axis=-1))
 
     def pad(x: jax.Array) -> jax.Array:
         return pad_centered(x, options.n_fft, options.pad_mode) if options.center else x

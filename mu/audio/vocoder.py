@@ -51,6 +51,7 @@ def time_stretch(
     silent = 1 + (x.shape[-1] + n_fft // 2 - 1) // hop
     before, after = n_fft // 2, silent * hop + hop + n_fft // 2 - x.shape[-1]
     padded = framing.pad_last(x, before, after)
+    weights = framing.with_rank(weights, x.ndim)
     count = 1 + (length + n_fft // 2 - 1) // hop
     if isinstance(rate, int | float | np.number):
         at = np.arange(count) * float(rate)
@@ -67,7 +68,7 @@ def time_stretch(
         phase, overlap = carry
         start, share = now
         piece = jax.lax.dynamic_slice_in_dim(padded, start, n_fft + hop, axis=-1)
-        spectra = jnp.fft.rfft(jnp.stack([piece[..., :n_fft], piece[..., hop:]]) * weights)
+        spectra = jnp.fft.rfft(jnp.stack([piece[..., :n_fft] * weights, piece[..., hop:] * weights]))
         (size, next_size), (turn, next_turn) = _polar(spectra)
         magnitude = (1 - share) * size + share * next_size
         sound = jnp.fft.irfft(magnitude.astype(jnp.complex64) * phase, n_fft) * weights
@@ -85,7 +86,8 @@ def time_stretch(
     # What the squared windows of the frames so far sum to: it grows over the first frames, then repeats.
     rows = np.pad(window**2, (0, -n_fft % hop)).reshape(-1, hop).cumsum(axis=0)
     cover = rows[np.minimum(np.arange(count), len(rows) - 1)].reshape(-1)
-    return y[..., before : before + length] / jnp.asarray(cover[before : before + length], jnp.float32)
+    cover = jnp.asarray(cover[before : before + length], jnp.float32)
+    return y[..., before : before + length] / framing.with_rank(cover, y.ndim)
 
 
 def pitch_shift(
