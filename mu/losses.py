@@ -1,4 +1,4 @@
-"""Losses per example, each line beside its equation: ranking one item among others, telling what a clip is.
+"""Losses of single examples, each beside its equation: ranking, classification, regression, contrastive learning.
 
 Shapes: B... any leading axes, K negatives, N examples, D features, V items, C classes. Scores are float32, larger is
 better. No loss averages over examples: the caller weighs and sums.
@@ -131,8 +131,9 @@ def nt_xent(first: jax.Array, second: jax.Array, ids: jax.Array, temperature: fl
     lie on.
 
     Args:
-      first, second: float32 [N, D].
-      ids: int [N]; an example that is in the batch twice must not be told from itself.
+      first: float32 [N, D], one view of each example.
+      second: float32 [N, D], the other view.
+      ids: int [N]; views of one id are no negatives of each other.
       temperature: t.
 
     Returns:

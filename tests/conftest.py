@@ -32,6 +32,8 @@ jax.config.update("jax_numpy_dtype_promotion", "strict")
 jax.config.update("jax_numpy_rank_promotion", "allow")
 
 ROOT = Path(__file__).resolve().parents[1]
+# Tests that run with NumPy's promotion of ranks refused: an array of fewer axes is broadcast by name or not at all.
+STRICT_RANKS = ("tasks", "test_losses.py")
 
 
 def pytest_configure(config):
@@ -61,6 +63,14 @@ def programs_of_one_file():
     yield
     jax.clear_caches()
     gc.collect()
+
+
+@pytest.fixture(autouse=True)
+def rank_promotion(request):
+    """See `STRICT_RANKS`."""
+    strict = request.path.relative_to(ROOT / "tests").parts[0] in STRICT_RANKS
+    with jax.numpy_rank_promotion("raise" if strict else "allow"):
+        yield
 
 
 @pytest.fixture(scope="session")

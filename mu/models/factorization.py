@@ -46,7 +46,7 @@ class Factorization(nnx.Module):
     def __call__(
         self, rows: Mapping[str, jax.Array], batch: Mapping[str, jax.Array], key: jax.Array | None = None
     ) -> dict[str, jax.Array]:
-        """Looks the listeners up.
+        """Query vectors of users.
 
         Args:
           rows: 'users' float32 [L, D].

@@ -15,13 +15,13 @@ POSITIONS = ("learned", "rotary")
 
 
 class SASRec(nnx.Module):
-    """Turns histories into query vectors whose dot product with a track's row says how likely it is played next.
+    """Causal transformer over histories; a query's dot product with a track's row is its score as the next play.
 
     Args:
       dim: D, size of track rows and hidden states.
       layers: number of blocks.
       heads: attention heads a block.
-      window: T, the longest history that is looked at.
+      window: T, the longest history.
       dropout: rate after the embedding and inside the blocks.
       positions: 'learned' (a vector a position, added) or 'rotary' (queries and keys rotated).
       block: 'transformer' or 'ligr' (see `mu.nn.blocks`).
@@ -67,15 +67,14 @@ class SASRec(nnx.Module):
         """Encodes (packed) histories.
 
         Args:
-          rows: 'items' float32 [L, D], the track rows that this batch speaks of.
+          rows: 'items' float32 [L, D], the track rows of this batch.
           batch: 'items' int32 [B, T], indices into `rows`; 'positions' int32 [B, T], counted back from the
             latest play of each history;
             'segments' int32 [B, T], which history of the row a position belongs to, 0 where empty.
           key: for dropout; None at inference.
 
         Returns:
-          'embedded' [B, T, D]: rows with positions; 'queries' float32 [B, T, D]: after position t has been
-          played, what comes next.
+          'embedded' [B, T, D], rows with positions; 'queries' float32 [B, T, D], for the play after position t.
         """
         length = batch["items"].shape[1]
         if self.position is not None and length > self.window:
@@ -90,5 +89,5 @@ class SASRec(nnx.Module):
         return {"embedded": embedded, "queries": hidden.astype(jnp.float32)}
 
     def item_vectors(self, rows: Mapping[str, jax.Array]) -> tuple[jax.Array, jax.Array | None]:
-        """([L, D], None): what a query is multiplied with, and no bias."""
+        """(vectors [L, D] that a query is multiplied with, None: no bias)."""
         return rows["items"], None

@@ -16,7 +16,7 @@ class Recordings(Protocol):
 
 
 class AudioFrontEnd(Protocol):
-    """Waveforms to spectrograms; `mu.models.front_end.FrontEnd` is one."""
+    """Waveforms to spectrograms; `mu.models.audio_front_end.FrontEnd` is one."""
 
     @property
     def sample_rate_hz(self) -> int: ...

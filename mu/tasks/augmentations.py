@@ -1,4 +1,4 @@
-"""Which augmentations a task applies to what it trains on: each off until it is given a range."""
+"""Augmentations of waveforms and spectrograms in training; each is off until it has a range."""
 
 import jax
 import jax.numpy as jnp
@@ -26,8 +26,10 @@ class Augmentations:
       polarity: half of the waveforms are turned over.
       frequency_shift: the mel axis is moved by up to so many bins, either way.
       frequency_warp: range of factors by which the mel axis is stretched.
-      time_masks, frequency_masks: how many.
-      time_mask_share, frequency_mask_share: each mask's widest, as a share of the axis.
+      time_masks: number of masks along time.
+      time_mask_share: largest width of one, as a share of the axis.
+      frequency_masks: number of masks along frequency.
+      frequency_mask_share: largest width of one, as a share of the axis.
     """
 
     def __init__(
@@ -103,7 +105,7 @@ class Augmentations:
 
 
 def _at_random_speed(key: jax.Array, audio: jax.Array, samples: jax.Array, rate: Range) -> tuple[jax.Array, jax.Array]:
-    """`mu.audio.augment_time.speed`, with the length that comes of it."""
+    """Waveforms at random speeds, and their new lengths; see `mu.audio.augment_time.speed`."""
     rates = augment.between(augment.uniform(key, (len(audio),)), rate, "speed", logarithmic=True)
     length = audio.shape[-1]
     # Half the taps of clean sound, at half the time: nothing is learnt from what aliases so far down.

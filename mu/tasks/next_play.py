@@ -1,4 +1,4 @@
-"""The next play out of all tracks that are out, and beside it what an audio encoder can learn from the same tracks."""
+"""Next-play prediction among released tracks, with losses for the audio encoder on the same tracks."""
 
 from collections.abc import Mapping
 from typing import Any, ClassVar, Protocol
@@ -15,7 +15,7 @@ SKIPPED = 2
 
 
 class DescribedTracks(Protocol):
-    """What the task asks of the data; `mu.data.listening.listening.Listening` is one."""
+    """A log with features of tracks; `mu.data.listening.listening.Listening` is one."""
 
     @property
     def hash_size(self) -> int: ...
@@ -31,26 +31,25 @@ class DescribedTracks(Protocol):
 
 
 class NextPlay:
-    """Sampled softmax over the tracks that are out, with exact log-probabilities of the draws.
+    """Sampled softmax over the released tracks, with exact log-probabilities of the draws.
 
     With s_v = q . v + b(age of v) the score of a track, the sum over all tracks but the target is estimated from the
     K uniform draws of a row and from the N plays of the batch's other rows (in-batch negatives): Z is the sum over all
     these candidates c of e^{s_c} / d_c, where d_c = K / V + N share(c) is how many of them are expected to be that
     track and share(c) its part of the training plays (the balance heuristic, Veach & Guibas 1995). The loss of a play
     is softplus(log Z - s), its -log-probability among target and all else. A skipped play is an explicit negative:
-    softplus(s - log Z). Where no other track was out there is nothing to tell the target from, and the loss is 0.
+    softplus(s - log Z). Where no other track was released, the target has no negatives and the loss is 0.
 
     Args:
       data: the training plays.
       in_batch: at most so many of the batch's plays, evenly spaced, are negatives of the others; 0 for none.
-      skipped: weight of skipped plays as negatives; a skipped play counts 1 - `skipped` as a play. 0 makes no
-        difference between plays.
-      cold: weight of the same loss for the listeners' words alone, on the first position of each row.
-      tags: weight of telling a track's tags from its sound; a track without any is not known to have none, and counts
-        nothing.
-      contrastive: weight of telling two crops of a track from others' (NT-Xent).
-      temperature: of that.
-      augment: what is done to the audio; None for nothing.
+      skipped: weight of skipped plays as negatives; a skipped play counts 1 - `skipped` as a play. 0 treats all plays
+        alike.
+      cold: weight of the same loss for queries of the users' features alone, on the first position of each row.
+      tags: weight of predicting a track's tags from its audio; a track without tags weighs nothing.
+      contrastive: weight of NT-Xent between two crops of a track.
+      temperature: of NT-Xent.
+      augment: augmentations of the audio, or None.
 
     Attributes:
       offers: 'outputs' (heads of the audio encoder), 'sample_rate_hz', 'hash_size' and 'event_columns' (name -> number
@@ -84,13 +83,9 @@ class NextPlay:
         if temperature <= 0:
             raise ValueError(f"temperature={temperature}; it must be positive")
         if (tags or contrastive) and data.sample_rate_hz is None:
-            raise ValueError(
-                f"tags={tags}, contrastive={contrastive} are learnt from sound, and no track has any: set both 0"
-            )
+            raise ValueError(f"tags={tags}, contrastive={contrastive} need audio, and no track has any: set both 0")
         if tags and not data.tag_names:
-            raise ValueError(
-                "tags are to be told, and the data have none: name their column as data.tags, or set tags=0"
-            )
+            raise ValueError("the data have no tags: name their column as data.tags, or set tags=0")
         self._in_batch, self._skipped, self._cold, self._augment = in_batch, skipped, cold, augment
         self._tags, self._contrastive, self._temperature = tags, contrastive, temperature
         self._plays = len(data)
@@ -109,7 +104,7 @@ class NextPlay:
         }
 
     def __repr__(self) -> str:
-        """What is learnt, with weights where they are not 1."""
+        """The parts of the loss, with weights where they are not 1."""
         parts = ["the next play" + (f" among {self._in_batch} plays of others too" if self._in_batch else "")]
         beside = {
             "skips as negatives": self._skipped,
@@ -128,11 +123,11 @@ class NextPlay:
         beside, clips = jnp.float32(0), None
         if "audio" in batch and model.audio is not None:
             beside, clips = self._audio_losses(model.audio, batch, audio_key)
-        found = model(rows, batch, model_key, clips)
-        values = self._next(model, rows, batch, found["tracks"], found["queries"], slice(None))
+        outputs = model(rows, batch, model_key, clips)
+        values = self._next(model, rows, batch, outputs["tracks"], outputs["queries"], slice(None))
         if self._cold:
             first = slice(0, 1)
-            cold = self._next(model, rows, batch, found["tracks"], found["cold"][:, first], first)
+            cold = self._next(model, rows, batch, outputs["tracks"], outputs["cold"][:, first], first)
             weights = batch["weights"][:, first]
             beside = beside + self._cold * jnp.sum(cold * weights) / jnp.maximum(jnp.sum(weights), 1.0)
         return values + beside, batch["weights"]
@@ -146,7 +141,7 @@ class NextPlay:
         queries: jax.Array,
         columns: slice,
     ) -> jax.Array:
-        """[B, T']: the loss of the plays in these columns."""
+        """Loss of the plays in these columns, [B, T']."""
         targets, days = batch["targets"][:, columns], batch["days"][:, columns]
 
         def age(ids: jax.Array) -> jax.Array:
@@ -155,13 +150,13 @@ class NextPlay:
         own = jnp.sum(queries * tracks[targets], axis=-1) + model.age_bias(age(targets) + days)
 
         def scored(ids: jax.Array, density: jax.Array, counted: jax.Array) -> jax.Array:
-            """[B, T', n]: s - log density of candidates `ids` [B or 1, n], -inf where they are none of a play's."""
+            """[B, T', n]: s - log density of candidates `ids` [B or 1, n], -inf where a play does not have them."""
             # Candidates of all rows are one matrix product, not one for each row.
             shared = len(ids) == 1 < rows_here
             scores = queries @ tracks[ids[0]].T if shared else jnp.einsum("btd,bnd->btn", queries, tracks[ids])
             ages = age(ids)[:, None] + days[..., None]
-            held = counted[:, None] & (ids[:, None] != targets[..., None]) & (ages >= 0)
-            return jnp.where(held, scores + model.age_bias(ages) - jnp.log(density)[:, None], -jnp.inf)
+            candidate = counted[:, None] & (ids[:, None] != targets[..., None]) & (ages >= 0)
+            return jnp.where(candidate, scores + model.age_bias(ages) - jnp.log(density)[:, None], -jnp.inf)
 
         rows_here, shares = len(queries), rows["plays"][:, 0] / self._plays
         draws, log_q = batch["negatives"][:, 0], batch["log_q"][:, 0]
@@ -170,7 +165,7 @@ class NextPlay:
             width = batch["targets"].shape[1]
             spaced = slice(None, None, -(-rows_here * width // self._in_batch))
             plays = batch["targets"].reshape(1, -1)[:, spaced]
-            # A row's own plays are no draws from the others': they come with it.
+            # A row's own plays are no negatives: they depend on its targets.
             others = jnp.repeat(~jnp.eye(rows_here, dtype=bool), width, axis=1)[:, spaced]
             others = others & (batch["weights"].reshape(1, -1)[:, spaced] > 0)
             n_plays = jnp.sum(others, axis=1, keepdims=True).astype(jnp.float32)
@@ -182,14 +177,14 @@ class NextPlay:
         else:
             candidates = [scored(draws, n_draws * jnp.exp(log_q), jnp.ones(draws.shape, bool))]
         terms = jnp.concatenate(candidates, axis=-1)
-        told = jnp.any(terms != -jnp.inf, axis=-1)
-        # The sum of none is replaced before the logarithm: its gradient is no number, and 0 times that is none either.
-        log_z = jax.nn.logsumexp(jnp.where(told[..., None], terms, 0.0), axis=-1)
+        has_negatives = jnp.any(terms != -jnp.inf, axis=-1)
+        # An empty sum is replaced before the logarithm: its gradient is NaN, and 0 times NaN is NaN.
+        log_z = jax.nn.logsumexp(jnp.where(has_negatives[..., None], terms, 0.0), axis=-1)
         values = jax.nn.softplus(log_z - own)
         if self._skipped:
             skipped = self._skipped * (batch["next_outcomes"][:, columns] == SKIPPED)
             values = (1.0 - skipped) * values + skipped * jax.nn.softplus(own - log_z)
-        return jnp.where(told, values, 0.0)
+        return jnp.where(has_negatives, values, 0.0)
 
     def _audio_losses(
         self, encoder: AudioModel, batch: Mapping[str, Any], key: jax.Array
@@ -216,7 +211,7 @@ class NextPlay:
         return total, outputs["clip"].reshape(clips, crops, -1)[:, 0]
 
     def predict(self, model: Any, rows: Mapping[str, jax.Array], batch: Mapping[str, Any]) -> dict[str, jax.Array]:
-        """{'query': float32 [B, D]}, one a listener: after the last play, or by their words where there is none."""
+        """{'query': float32 [B, D]}, one a user: after the last play, or by their features where there is none."""
         outputs = model(rows, batch)
         last = batch["last"][:, None, None]
         after = jnp.take_along_axis(outputs["queries"], jnp.maximum(last, 0), axis=1)[:, 0]

@@ -9,8 +9,9 @@ import pytest
 from flax import nnx
 
 from mu import losses
-from mu.models.audio_encoder import CNN_SIZES, TRANSFORMER_SIZES, AudioEncoder
-from mu.models.front_end import FrontEnd
+from mu.models.audio_encoder import AudioEncoder
+from mu.models.audio_front_end import FrontEnd
+from mu.models.audio_trunks import CNN_SIZES, TRANSFORMER_SIZES
 from mu.nn.batch_norm import BatchNorm
 from mu.nn.heads import Head
 from mu.training.state import values

@@ -172,7 +172,7 @@ def test_where_no_other_track_was_out_nothing_is_learnt():
     np.testing.assert_array_equal(found[1:], losses(params, batch)[1:])
     gradient = jax.grad(lambda params: losses(params, early).sum())(params)
     assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(gradient))
-    assert np.abs(gradient["gap"]).max() > 0
+    assert np.abs(gradient["delta"]).max() > 0
 
 
 def test_every_track_drawn_once_is_the_softmax_over_what_is_out():

@@ -1,4 +1,4 @@
-"""What an audio encoder hears: log-mel spectrograms, and how they are brought to one scale."""
+"""Front end of audio encoders: log-mel spectrograms, brought to one scale."""
 
 import dataclasses
 
@@ -24,11 +24,12 @@ class FrontEnd:
       window_s: length of a frame; the Fourier transform takes the next power of two.
       hop_s: from frame to frame.
       n_mels: M.
-      fmin_hz, fmax_hz: the mel filters' range; None is half the rate.
-      range_db: what is quieter than the loudest place of the clip by more than this is raised to it: the noise of a
-        recording chain tells the chain, and a model left with it learns that.
-      normalisation: 'clip' takes each clip's mean level away; 'band' takes each band's mean over time away, and with it
-        the recording chain's colour and the level; 'none' leaves the level as it is.
+      fmin_hz: the lowest frequency of the mel filters.
+      fmax_hz: the highest; None is half the rate.
+      range_db: the floor, in dB below the loudest place of the clip. Without it a model learns to tell recording chains
+        by their noise.
+      normalisation: 'clip' subtracts each clip's mean level; 'band' subtracts each band's mean over time, and with it
+        the colour of the recording chain and the level; 'none' leaves the level as it is.
       attend_padding: the silence that fills short clips up counts as part of them. Without it, 'band' removes what
         identifies a word of one vowel: its bands differ from each other, not from moment to moment.
     """
@@ -61,11 +62,11 @@ class FrontEnd:
         return round(self.hop_s * self.sample_rate_hz)
 
     def spectrogram(self, audio: jax.Array, samples: jax.Array) -> tuple[jax.Array, jax.Array]:
-        """Log-mel spectrograms in dB, at most `range_db` below their loudest place, and which frames hold the clip.
+        """Log-mel spectrograms in dB, at most `range_db` below their loudest place, and the mask of the clip's frames.
 
         Args:
           audio: float32 [B, N].
-          samples: int32 [B], how many of the N are the clip's; the rest is filling.
+          samples: int32 [B], how many of the N are the clip's; the rest is padding.
 
         Returns:
           (float32 [B, F, M], bool [B, F]), F = ceil(N / hop).
