@@ -89,10 +89,8 @@ def logs_reach_caplog():
     logging.getLogger("mu").propagate = True
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def whole_runs():
-    """For tests of whole runs: see `tests.helpers.tiny_runs.standard_promotion`."""
-    from tests.helpers.tiny_runs import standard_promotion
-
-    with standard_promotion():
+    """The one exception to strict dtypes, for whole runs: optax and jax.nn.dot_product_attention mix types."""
+    with jax.numpy_dtype_promotion("standard"):
         yield

@@ -11,7 +11,6 @@ from mu.commands import quickstart
 from tests.helpers.audio_files import write
 from tests.helpers.chromium import BROWSER, browser
 from tests.helpers.processes import run_python
-from tests.helpers.tiny_runs import standard_promotion
 
 # Runs `mu ARGV...` where the two cannot be found, as if they were not installed.
 BLOCKED = """
@@ -94,7 +93,7 @@ def test_another_world_in_the_same_place_is_refused(tiny, capsys):
         assert "holds a world of --size=tiny --seed=0" in capsys.readouterr().err
 
 
-def test_what_it_says_to_try_can_be_run(tiny, capsys, monkeypatch):
+def test_what_it_says_to_try_can_be_run(whole_runs, tiny, capsys, monkeypatch):
     """The commands of the last lines, read from the output, in the folder they were printed in."""
     folder, out = tiny
     monkeypatch.chdir(folder.parent)
@@ -102,32 +101,28 @@ def test_what_it_says_to_try_can_be_run(tiny, capsys, monkeypatch):
     commands = {words[0]: words for words in tries}
     assert set(commands) == {"recommend", "train", "import"}
     commands["train"] += ["--config.total_steps=10"]
-    with standard_promotion():
-        for name in ("recommend", "train"):
-            assert main(commands[name]) == 0, capsys.readouterr().err
+    for name in ("recommend", "train"):
+        assert main(commands[name]) == 0, capsys.readouterr().err
 
 
-def test_a_new_recording_finds_listeners_and_a_listener_new_recordings(tiny, capsys, tmp_path, monkeypatch):
+def test_a_new_recording_finds_listeners_and_a_listener_new_recordings(whole_runs, tiny, capsys, tmp_path, monkeypatch):
     folder, _ = tiny
     monkeypatch.chdir(folder.parent)
     t = np.arange(3 * 16000) / 16000
     for name, pitch_hz in (("low", 110.0), ("high", 880.0)):
         write(tmp_path / "new" / f"{name}.wav", (0.3 * np.sin(2 * np.pi * pitch_hz * t)).astype(np.float32), 16000)
     run = str(folder / "run")
-    with standard_promotion():
-        assert (
-            main(["recommend", run, f"--audio={tmp_path / 'new' / 'low.wav'}", "--about=tags=calm|dark", "--k=3"]) == 0
-        )
-        lines = capsys.readouterr().out.splitlines()
-        assert len(lines) == 4 and all("listener-" in line for line in lines[1:])
-        shares = [float(line.split()[0]) for line in lines[1:]]
-        assert shares == sorted(shares, reverse=True) and shares[0] >= 1.0
-        assert main(["import-audio", str(tmp_path / "new"), f"--output={tmp_path / 'clips'}"]) == 0
-        assert main(["embed", run, str(tmp_path / "clips"), f"--output={tmp_path / 'vectors'}"]) == 0
-        capsys.readouterr()
-        assert main(["recommend", run, "--user=listener-00007", f"--embeddings={tmp_path / 'vectors'}"]) == 0
-        out = capsys.readouterr().out
-        assert "low.wav" in out and "high.wav" in out
+    assert main(["recommend", run, f"--audio={tmp_path / 'new' / 'low.wav'}", "--about=tags=calm|dark", "--k=3"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 4 and all("listener-" in line for line in lines[1:])
+    shares = [float(line.split()[0]) for line in lines[1:]]
+    assert shares == sorted(shares, reverse=True) and shares[0] >= 1.0
+    assert main(["import-audio", str(tmp_path / "new"), f"--output={tmp_path / 'clips'}"]) == 0
+    assert main(["embed", run, str(tmp_path / "clips"), f"--output={tmp_path / 'vectors'}"]) == 0
+    capsys.readouterr()
+    assert main(["recommend", run, "--user=listener-00007", f"--embeddings={tmp_path / 'vectors'}"]) == 0
+    out = capsys.readouterr().out
+    assert "low.wav" in out and "high.wav" in out
 
 
 @pytest.mark.parametrize(

@@ -37,7 +37,7 @@ from mu.training.state import weights
 from tests.helpers.audio_clips import tiny_audio_config
 from tests.helpers.audio_files import sound, write
 from tests.helpers.processes import environment
-from tests.helpers.tiny_runs import standard_promotion, train
+from tests.helpers.tiny_runs import train
 
 RATE_HZ = 8000  # the run hears 4,000
 SECONDS = {"a": 0.3, "b": 1.7, "c": 0.5, "d": 2.26, "e": 0.9, "f": 0.41, "g": 1.0}
@@ -60,18 +60,16 @@ def encoder_of(workdir):
 
 
 @pytest.fixture(autouse=True)
-def whole_runs(monkeypatch):
+def restored_runs(whole_runs, monkeypatch):
+    """A run is restored once for all tests."""
     monkeypatch.setattr("mu.embedding.run.of_run", encoder_of)
-    with standard_promotion():
-        yield
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory):
+def run(whole_runs, tmp_path_factory):
     """A run on tones, of 0.5 s tiles at 4,000 Hz."""
     folder = tmp_path_factory.mktemp("run")
-    with standard_promotion():
-        train(tiny_audio_config(total_steps=2, evaluate_every_steps=2), folder)
+    train(tiny_audio_config(total_steps=2, evaluate_every_steps=2), folder)
     return folder
 
 
@@ -108,8 +106,7 @@ def content(folder):
 def whole(run, original, tmp_path_factory):
     """The embeddings of all, made in one go."""
     folder = tmp_path_factory.mktemp("whole") / "embeddings"
-    with standard_promotion():
-        report = embed(run, original, folder, licence="made for a test")
+    report = embed(run, original, folder, licence="made for a test")
     assert (report.new, report.known, report.faults, report.missing) == (7, 0, (), ())
     assert report.hours == pytest.approx(sum(SECONDS.values()) / 3600)
     assert sorted(os.listdir(folder)) == sorted([*FILES, ".embed.lock"])

@@ -75,8 +75,8 @@ def config_words(folder, *more, told=TOLD, **args):
         "batches.rows": 4,
         "batches.clips": 4,
         "batches.clips_every": 1,  # one program to compile, not two
-        "evaluation.bootstrap_samples": 20,
-        "evaluation.ks": "(3,)",
+        "evals.plays.bootstrap_samples": 20,
+        "evals.plays.ks": "(3,)",
         "best.metric": "valid/plays/discovery/recall@3",
         "total_steps": 12,
         "evaluate_every_steps": 6,

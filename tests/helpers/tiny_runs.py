@@ -32,11 +32,6 @@ def one_device():
     return make_mesh(data=1, model=1, devices=jax.devices()[:1])
 
 
-def standard_promotion():
-    """Whole runs cannot be strict: optax and jax.nn.dot_product_attention mix types."""
-    return jax.numpy_dtype_promotion("standard")
-
-
 def make_log(n_users=N_USERS, n_tracks=N_TRACKS, longest=20, seed=0):
     """Histories of 0 to `longest` plays, in memory; every track is played."""
     generator = np.random.default_rng(seed)

@@ -24,7 +24,7 @@ from mu.evals.results import load, save
 from mu.report.audio import Sounds
 from mu.report.page import render
 from tests.helpers.audio_files import write
-from tests.helpers.tiny_runs import standard_promotion, train
+from tests.helpers.tiny_runs import train
 
 RATE_HZ = 8000
 # A folder and a file in it, and a class: what a library may hold.
@@ -32,12 +32,6 @@ HOSTILE = "x<script>alert(1)</script>&\"'.wav"
 BELLS = 'bells <b>&"'
 # Elements that have no content, hence no end tag.
 VOID = {"meta", "br", "col"}
-
-
-@pytest.fixture(scope="module")
-def standard():
-    with standard_promotion():
-        yield
 
 
 @pytest.fixture(scope="module")
@@ -95,7 +89,7 @@ def config_of(library, **data):
 
 
 @pytest.fixture(scope="module")
-def run(standard, library, tmp_path_factory):
+def run(whole_runs, library, tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs") / "first"
     train(config_of(library), folder)
     # A baseline's answers, beside the model's.

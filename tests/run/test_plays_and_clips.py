@@ -37,7 +37,7 @@ from tests.helpers.own_clips import (
     plays,
     write_files,
 )
-from tests.helpers.tiny_runs import Breaking, assert_same_run, standard_promotion, train
+from tests.helpers.tiny_runs import Breaking, assert_same_run, train
 
 
 @functools.cache
@@ -52,12 +52,11 @@ def opened_once(workdir):
 
 
 @pytest.fixture(autouse=True)
-def whole_runs(monkeypatch):
+def restored_runs(whole_runs, monkeypatch):
+    """A run is restored once for all tests."""
     monkeypatch.setattr("mu.run.restore.restore", lambda workdir: restored_once(str(workdir)))
     for module in ("mu.run.trained", "mu.embedding.encoder"):
         monkeypatch.setattr(f"{module}.open_run", lambda workdir: opened_once(str(workdir)))
-    with standard_promotion():
-        yield
 
 
 @pytest.fixture(scope="module")
@@ -70,17 +69,15 @@ def folder(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def run(folder):
+def run(whole_runs, folder):
     """A run on all that there is, as the command line makes it."""
-    with standard_promotion():
-        train(config_of(folder), folder / "run")
+    train(config_of(folder), folder / "run")
     return folder / "run"
 
 
 @pytest.fixture(scope="module")
 def restored(run):
-    with standard_promotion():
-        return restored_once(str(run))
+    return restored_once(str(run))
 
 
 def opened(folder, **options):

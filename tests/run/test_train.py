@@ -20,7 +20,6 @@ from tests.helpers.tiny_runs import (
     Breaking,
     assert_same_run,
     logged,
-    standard_promotion,
     tiny_config,
     train,
     weights_of,
@@ -41,11 +40,10 @@ pytestmark = pytest.mark.usefixtures("whole_runs")
 
 
 @pytest.fixture(scope="module")
-def unbroken(log, tmp_path_factory):
+def unbroken(whole_runs, log, tmp_path_factory):
     """(folder, results) of a run that was left in peace."""
     folder = tmp_path_factory.mktemp("unbroken")
-    with standard_promotion():
-        return folder, train(tiny_config(log, **OPTIONS), folder)
+    return folder, train(tiny_config(log, **OPTIONS), folder)
 
 
 def copied(unbroken, tmp_path):

@@ -13,7 +13,7 @@ from mu.run.initialise import initialise
 from mu.training.sharding import make_mesh, partition, put_batch, state_shardings
 from mu.training.state import plan_state
 from mu.training.tables import lazy_adam
-from tests.helpers.tiny_runs import N_TRACKS, standard_promotion, tiny_config, write_log
+from tests.helpers.tiny_runs import N_TRACKS, tiny_config, write_log
 
 RULES = {"embed": None, "heads": "model", "hidden": "model", "positions": None, "rows": None}
 
@@ -114,7 +114,7 @@ def trained(log, n_devices, **changes):
     Trained on the first `n_devices`; places are {name: the shapes of its pieces}.
     """
     config = tiny_config(log, **{**OPTIONS, "mesh__model": 2 if n_devices == 8 else 1, **changes})
-    with standard_promotion():
+    with jax.numpy_dtype_promotion("standard"):  # a whole run, see `whole_runs`
         setup = build_run(config, make_mesh(**config.mesh, devices=jax.devices()[:n_devices]))
         state, batches, found = initialise(setup), loader(setup.batches, config.seed), []
         places = {
