@@ -154,8 +154,8 @@ class ClipTargets:
 
 
 def _scale(name: str, target: Any) -> tuple[np.ndarray, np.ndarray]:
-    """(mean, deviation) float32 [C] of the known values."""
+    """(mean, deviation) float32 [1, C] of the known values."""
     values = target.values[target.known]
     if not len(values):
         raise ValueError(f"no training clip has all of the numbers {', '.join(target.names)} of {name!r}")
-    return values.mean(axis=0), np.maximum(values.std(axis=0), 1e-6)
+    return values.mean(axis=0, keepdims=True), np.maximum(values.std(axis=0, keepdims=True), 1e-6)

@@ -152,7 +152,7 @@ def test_shifted_clips_stay_within_their_own_length():
     moved, after = Augmentations(shift_s=0.5).waveform(KEY, audio, samples, RATE_HZ)
     np.testing.assert_array_equal(after, samples)
     np.testing.assert_array_equal(jnp.sort(moved, axis=1), jnp.sort(audio, axis=1))
-    outside = jnp.arange(audio.shape[1]) >= samples[:, None]
+    outside = jnp.arange(audio.shape[1])[None] >= samples[:, None]
     assert not jnp.where(outside, moved, 0.0).any() and (moved != audio).any(axis=1).all()
 
 
@@ -162,7 +162,7 @@ def test_at_another_speed_a_clip_has_another_length(speed):
     played, after = Augmentations(speed=speed).waveform(KEY, audio, samples, RATE_HZ)
     low, high = np.asarray(samples) / speed[1], np.asarray(samples) / speed[0]
     assert (np.asarray(after) >= low - 1).all() and (np.asarray(after) <= high + 1).all()
-    places = jnp.arange(audio.shape[1])
+    places = jnp.arange(audio.shape[1])[None]
     beyond = jnp.where(places >= after[:, None] + 16, played, 0.0)  # a sinc of eight zero crossings reaches so far
     assert float(jnp.sum(jnp.square(beyond))) < 1e-6 * float(jnp.sum(jnp.square(played)))
     last = jnp.where((places < after[:, None]) & (places >= after[:, None] - 200), jnp.abs(played), 0.0)
