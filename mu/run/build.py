@@ -176,7 +176,7 @@ def use_compilation_cache() -> None:
 
     Where JAX has a folder already (JAX_COMPILATION_CACHE_DIR), it keeps them there and as it was set up.
     """
-    if jax.config.jax_compilation_cache_dir:
+    if jax.config.jax_compilation_cache_dir:  # pyright: ignore[reportAttributeAccessIssue]
         return
     default = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "mu"
     jax.config.update("jax_compilation_cache_dir", str(Path(os.environ.get("MU_CACHE", default)) / "jax"))
