@@ -14,8 +14,10 @@ import statistics
 from pathlib import Path
 from typing import NamedTuple
 
-from mu.commands.crossvalidate import crossvalidate
-from mu.commands.import_audio import main as import_audio
+from mu.data.clips.importing.options import AudioImportOptions
+from mu.data.clips.importing.run import import_audio
+from mu.run.crossvalidate import crossvalidate
+from mu.train import train
 from mu.training.memory import keep_freed_memory
 from mu.training.provenance import processor
 from mu_kernels.threads import available_cpus
@@ -93,9 +95,9 @@ def library(name: str, data: Path, workdir: Path) -> Path:
     folder, table, rate = LIBRARIES[name]
     output = workdir / "data" / name
     if not (output / "clips.parquet").is_file():
-        arguments = [str(data / folder / table), f"--root={data / folder}", f"--output={output}"]
-        if import_audio(arguments + ([] if rate is None else ["--store", f"--store_rate_hz={rate}"])):
-            raise SystemExit(f"the import of {data / folder} failed")
+        stored = {} if rate is None else {"store": True, "store_rate_hz": rate}
+        options = AudioImportOptions(root=str(data / folder), **stored)
+        import_audio(str(data / folder / table), output, options)
     return output
 
 
@@ -118,10 +120,10 @@ def main() -> None:
         workdir, before = arguments.workdir / name, arguments.workdir / f"{name}_before"
         changes, command = {"data.path": str(clips)}, ""
         if experiment.starts_from:
-            crossvalidate(str(ROOT / experiment.starts_from), str(before), experiment.folds, seeds, changes)
+            crossvalidate(str(ROOT / experiment.starts_from), str(before), experiment.folds, seeds, changes, train)
             changes["init_from"] = f"{before}/seed{{seed}}/fold{{fold}}"
             command = typed(experiment.starts_from, experiment, arguments.seeds, f"{name}_before") + "; "
-        found = crossvalidate(str(ROOT / experiment.config), str(workdir), experiment.folds, seeds, changes)
+        found = crossvalidate(str(ROOT / experiment.config), str(workdir), experiment.folds, seeds, changes, train)
         command += typed(experiment.config, experiment, arguments.seeds, name)
         if experiment.starts_from:
             command += f" --config.init_from=runs/{name}_before/seed{{seed}}/fold{{fold}}"

@@ -18,12 +18,12 @@ from audio_results import EXPERIMENTS, ROOT, library
 
 from mu.baselines.mfcc import MFCCLinear
 from mu.baselines.ratings import SmoothedRates
-from mu.commands.crossvalidate import resolved
 from mu.config.resolve import build
 from mu.evals.folds import pooled
 from mu.evals.protocols.clips import ClipPrediction
 from mu.evals.protocols.ratings import RatingPrediction
 from mu.evals.result import Result
+from mu.run.crossvalidate import resolved
 
 RATINGS = {
     "cohort_mean": lambda: SmoothedRates(by=("mother tongue", "gender", "age", "mood")),

@@ -20,7 +20,6 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 from mu.baselines.cross_validation import grouped_folds
 from mu.baselines.mfcc import statistics
 from mu.baselines.ratings import LogisticRatings
-from mu.commands.crossvalidate import crossvalidate, resolved
 from mu.config.resolve import build
 from mu.data.ratings.cell_rates import cell_rates
 from mu.evals.compare import differences
@@ -29,6 +28,8 @@ from mu.evals.protocols.ratings import rating_result
 from mu.evals.result import Result
 from mu.evals.results import load, save
 from mu.files import write_json, write_whole
+from mu.run.crossvalidate import crossvalidate, resolved
+from mu.train import train
 from mu.training.memory import keep_freed_memory
 from mu.training.provenance import processor
 from mu_kernels.threads import available_cpus
@@ -78,11 +79,11 @@ class Boosted:
 
         def loss(option: tuple[int, int]) -> float:
             total = 0.0
-            for train, test in folds[:2]:  # two of the five suffice to choose
+            for learnt, tested in folds[:2]:  # two of the five suffice to choose
                 for at in range(labels.shape[1]):
                     y = labels[:, at]
-                    p = trees(*option, y, train).predict_proba(features[test])[:, 1]
-                    total -= np.sum(y[test] * np.log(p) + (1 - y[test]) * np.log(1 - p))
+                    p = trees(*option, y, learnt).predict_proba(features[tested])[:, 1]
+                    total -= np.sum(y[tested] * np.log(p) + (1 - y[tested]) * np.log(1 - p))
             return total
 
         best, everything = min(BOOSTING, key=loss), np.arange(len(labels))
@@ -125,8 +126,8 @@ def baseline(name: str, workdir: Path, changes: dict[str, str]) -> Result:
         for fold in range(FOLDS):
             config = resolved(str(ROOT / CONFIG), changes, 0, fold)
             split = build(config.split, build(config.data))
-            said = BASELINES[name]().fit(split.train.merged(split.valid)).predict(split.test)
-            parts.append(rating_result(said, split.test))
+            predictions = BASELINES[name]().fit(split.train.merged(split.valid)).predict(split.test)
+            parts.append(rating_result(predictions, split.test))
         whole = {"model": pooled(parts)}
         about = {"split": "pooled", "part": "test", "seed": 0}
         save(folder, whole, about, samples=SAMPLES, seed=0)
@@ -153,7 +154,7 @@ def main() -> None:
     for part in parts:
         workdir = arguments.workdir / part
         config = CONFIG if part == "both" else f"{CONFIG}:parts={part}"
-        found = crossvalidate(str(ROOT / config), str(workdir), FOLDS, seeds, changes)
+        found = crossvalidate(str(ROOT / config), str(workdir), FOLDS, seeds, changes, train)
         commits |= set(found["commits"])
         training_s += pace(workdir)["training_s"]
         call = f"mu crossvalidate --config={config} --folds={FOLDS} --seeds={arguments.seeds}"

@@ -18,15 +18,17 @@ from typing import Any, NamedTuple
 import numpy as np
 from expected_recall import expected_recall
 
-from mu.commands import quickstart, quickstart_config
 from mu.config.resolve import build, resolve
+from mu.data.listening.listening import Listening
 from mu.evals.intervals import clustered_bootstrap
-from mu.evals.protocols.plays import DAY_MS
+from mu.evals.protocols.plays import DAY_MS, PlayEvaluator
 from mu.evals.results import Evaluation, evaluations_of, load
 from mu.inference.policy import NEW_RELEASE_DAYS, Policy
+from mu.quickstart.config import get_config
+from mu.quickstart.steps import import_world, simulate_world
 from mu.run.evaluation import Validation, build_evaluators
-from mu.run.restore import restore
-from mu.run.trained import open_run
+from mu.run.rebuild import rebuild
+from mu.run.restore import open_run
 from mu.train import train
 from mu.training.memory import keep_freed_memory
 from mu.training.provenance import processor
@@ -101,12 +103,12 @@ class Pooled(NamedTuple):
 
 def run(folder: Path, seed: int, size: str) -> Evaluation:
     """The evaluation of one world's model, made where it is missing."""
-    quickstart.simulated(folder / "world", size, seed)
-    quickstart.imported(folder / "world", folder / "log")
+    simulate_world(folder / "world", size, seed)
+    import_world(folder / "world", folder / "log")
     for parts, name in (("id", "id_only"), ("all", "model")):
         if evaluations_of(folder / name):
             continue
-        changed = quickstart_config.get_config(f"folder={folder},size={size},seed={seed},parts={parts}")
+        changed = get_config(f"folder={folder},size={size},seed={seed},parts={parts}")
         if parts == "all":
             changed.baselines.id_only = {
                 "name": "mu.run.baseline:EarlierRun",
@@ -142,19 +144,21 @@ def expected(folder: Path) -> dict[str, dict[str, np.ndarray]]:
     file = place / f"expected-{load(folder / 'model').card['weights_hash'][:12]}.npz"
     names = ("model", "model_unboosted", "id_only", "item_knn", "popularity", "oracle", "oracle_boosted")
     if not file.is_file():
-        run = restore(folder / "model").run
+        run = rebuild(folder / "model").run
         shown = open_run(folder / "model").recommender()
         baselines = {name: build(spec) for name, spec in run.config.baselines.items()}
         found = {"model": shown, "model_unboosted": shown.with_policy(Policy())}
         found |= {name: baselines[name].fit(run.train) for name in names if name in baselines}
         law = found["oracle"]
+        assert isinstance(run.data, Listening)
         oracle = BoostedOracle(law, run.data.released_ms)
         found["oracle_boosted"] = oracle.with_policy(Validation(run).fit_policy(oracle))
-        evaluators = build_evaluators(run, "test")
+        plays = build_evaluators(run, "test")["plays"]
+        assert isinstance(plays, PlayEvaluator)
         arrays = {
             f"{name}/{section}": pairs
             for name in names
-            for section, pairs in expected_recall(evaluators["plays"], found[name], law).items()
+            for section, pairs in expected_recall(plays, found[name], law).items()
         }
         np.savez_compressed(file, **arrays)  # pyright: ignore[reportArgumentType]
     with np.load(file) as arrays:

@@ -63,23 +63,32 @@ def _listening_page(folder: Path) -> tuple[str, list[str]]:
 def _listening_sections(folder: Path) -> "Sections":
     """The sections that are computed from the model of a run."""
     from mu.data.listening.hashed_features import hashed_features
+    from mu.data.listening.listening import Listening
     from mu.data.summary import track_titles
     from mu.files import read_json
     from mu.inference.time_aware import TimeAwareRecommender
     from mu.report.listening_sections import listening_sections
     from mu.report.split_log import SplitLog
-    from mu.run.restore import restore
-    from mu.run.trained import open_run
+    from mu.run.restore import open_run
 
-    run = restore(folder).run
-    recommender, data = open_run(folder).up_to_date().recommender(), run.data
+    run = open_run(folder).up_to_date()
+    recommender, (data, split) = run.recommender(), run.open_split()
+    learnt, histories = run.learnt_from(split), split.train.merged(split.valid)
+    test = split.test
+    if not (
+        isinstance(data, Listening)
+        and isinstance(learnt, Listening)
+        and isinstance(histories, Listening)
+        and isinstance(test, Listening)
+    ):
+        raise ValueError(f"{folder} is a run on a log without dates of release")
     options = read_json(folder / "config.json")["data"]
     columns = {name: hashed_features(data.tracks, (name,), data.hash_size) for name in options.get("item_columns", ())}
     log = SplitLog(
         data=data,
-        histories=run.split.train.merged(run.split.valid),
-        test=run.split.test,
-        trained_until_ms=run.train.end_ms,
+        histories=histories,
+        test=test,
+        trained_until_ms=learnt.end_ms,
         titles=track_titles(data.tracks),
         user_columns=options.get("user_columns", ()),
     )
@@ -103,10 +112,13 @@ def _clip_page(folder: Path) -> tuple[str, list[str]]:
 
 def _clips(run: Path, problems: list[str]) -> "Clips | None":
     """The run's clips, or None and a problem more."""
-    from mu.run.restore import open_data
+    from mu.data.clips.clips import Clips
+    from mu.run.workdir import open_data, run_config
 
     try:
-        return open_data(run)
+        data = open_data(run_config(run), run)
+        assert isinstance(data, Clips)
+        return data
     except (OSError, ValueError) as error:
         problems.append(f"Without sound, spectrograms, neighbours and map: {error}")
         return None
@@ -119,20 +131,21 @@ def _embedded(folder: Path, clips: "Clips", problems: list[str]) -> "Embedded | 
     """
     import numpy as np
 
+    from mu.data.clips.clips import Clips
     from mu.report.audio import Sounds
     from mu.report.neighbours import Embedded, unit
     from mu.report.read import runs_of
     from mu.run.evaluation import model_of
-    from mu.run.restore import restore
+    from mu.run.rebuild import rebuild
     from mu.training.state import weights
 
     runs = runs_of(folder)
     name, first = next(iter(runs.items()))
     sounds = Sounds(clips)
     try:
-        restored = restore(first)
-        run, state = restored.run, restored.state
-        test = run.split.test
+        rebuilt = rebuild(first)
+        test = rebuilt.run.split.test
+        assert isinstance(test, Clips)
         # Evenly spaced where there are more.
         rows = np.unique(np.linspace(0, len(test) - 1, min(len(test), MOST_EMBEDDED)).astype(np.int64))
         rows = np.array([row for row in rows if sounds.readable(test.table["clip"][int(row)])], np.int64)
@@ -140,7 +153,7 @@ def _embedded(folder: Path, clips: "Clips", problems: list[str]) -> "Embedded | 
             problems.append("Without neighbours and map: none of the test clips can be read.")
             return None
         test = test.take(rows)
-        vectors = model_of(run, *weights(state)).predict(test)["clip"]
+        vectors = model_of(rebuilt.run, *weights(rebuilt.state)).predict(test)["clip"]
         return Embedded(f"the model of {name}" if name else "the model", tuple(test.table["clip"]), unit(vectors))
     except (OSError, ValueError) as error:
         problems.append(f"Without neighbours and map: {error}")

@@ -3,6 +3,7 @@
 Letters in shapes: B listeners or examples, V items, D features, n clips or ratings, C classes.
 """
 
+import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
@@ -31,12 +32,49 @@ class Data(Protocol):
         """Where the data come from and what they hold; JSON."""
         ...
 
+    def __len__(self) -> int:
+        """Plays or clips."""
+        ...
+
     def track_rows(self) -> Mapping[str, np.ndarray]:
         """Features of every track, [V, ...] each: tables that models read and no gradient moves; {} for none."""
         ...
 
+    def merged(self, other: Any) -> Self:
+        """These and the examples of another part of the same data."""
+        ...
+
     def hash(self) -> str:
         """sha256 over everything that training or evaluation reads."""
+        ...
+
+
+class Split(Protocol):
+    """Data in three parts."""
+
+    @property
+    def name(self) -> str:
+        """Of the rule that made the parts."""
+        ...
+
+    @property
+    def train(self) -> Data:
+        """What is learnt from."""
+        ...
+
+    @property
+    def valid(self) -> Data:
+        """What choices are made by."""
+        ...
+
+    @property
+    def test(self) -> Data:
+        """What is measured once."""
+        ...
+
+    @property
+    def hash(self) -> str:
+        """sha256 over the rule and the three parts."""
         ...
 
 
@@ -103,6 +141,10 @@ class Batches(Protocol):
     """Names of the arrays of a batch."""
     holds_out: bool = False
     """Whether `on(data)` cuts held-out data into the same batches, so that the run measures its loss on them."""
+    crop_samples: int | None = None
+    """Samples of a crop of sound; None without audio."""
+    features: "Features | None" = None
+    """The inputs of the model for given users and histories; None where the examples are no users."""
 
     @property
     def n_examples(self) -> int: ...
@@ -111,6 +153,26 @@ class Batches(Protocol):
 
     def batch(self, examples: np.ndarray, step: int) -> dict[str, Any]:
         """The arrays of these examples (int64 [B]); `step` counts the random draws."""
+        ...
+
+
+class HoldOutBatches(Batches, Protocol):
+    """Batches whose `holds_out` is True."""
+
+    def on(self, data: Data) -> Batches:
+        """Held-out data in batches of the same form."""
+        ...
+
+
+class Features(Protocol):
+    """What a model gets to know of users; `mu.data.features.HistoryFeatures` is one."""
+
+    def inputs(self, users: np.ndarray, histories: Histories) -> dict[str, np.ndarray]:
+        """The model's inputs, arrays with leading axis B, for users (int64 [B]) with these B histories."""
+        ...
+
+    def save(self, folder: str | os.PathLike[str]) -> None:
+        """Writes the features to a folder that exists."""
         ...
 
 

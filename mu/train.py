@@ -26,8 +26,9 @@ from mu.files import read_json, write_json
 from mu.run.build import build_run
 from mu.run.evaluation import Results, Validation, evaluate
 from mu.run.initialise import initialise
-from mu.run.restore import refuse_other_config, refuse_other_data
-from mu.run.trained import save_inputs
+from mu.run.same_run import refuse_other_config
+from mu.run.saved_inputs import save_inputs
+from mu.run.workdir import refuse_other_split
 from mu.training.checkpoint import Checkpoints
 from mu.training.clock import Clock
 from mu.training.provenance import provenance
@@ -82,7 +83,7 @@ def train(config: Config, workdir: str | os.PathLike[str], mesh: jax.sharding.Me
     if saved:
         step_number = saved[-1]
         note = checkpoints.note(step_number)
-        refuse_other_data(note, run, folder)
+        refuse_other_split(run.split, note["split"], folder)
         state = checkpoints.load(step_number, run.plan.shapes)
         batches.set_state(note["data"])
         progress = note["progress"]

@@ -26,7 +26,7 @@ def main(argv: list[str]) -> int:
     arguments = _parsed(argv)
 
     from mu.config.base import ConfigError
-    from mu.run.trained import open_run
+    from mu.run.restore import open_run
 
     try:
         run = open_run(arguments.workdir)

@@ -10,7 +10,7 @@ import jax
 import numpy as np
 
 from mu.inference.clip_encoder import ClipEncoder
-from mu.run.trained import TrainedRun, open_run
+from mu.run.restore import TrainedRun, open_run
 
 
 def of_run(workdir: str | os.PathLike[str]) -> tuple[ClipEncoder, dict[str, Any]]:

@@ -7,7 +7,7 @@ import numpy as np
 from mu.data.logs.interactions import Interactions
 from mu.inference.policy import Policy
 from mu.inference.time_aware import TimeAwareRecommender
-from mu.run.trained import open_run
+from mu.run.restore import open_run
 
 
 class EarlierRun:
@@ -27,8 +27,9 @@ class EarlierRun:
           ValueError: it learnt from other plays.
         """
         run = open_run(self._workdir)
-        learnt = run.training_log()
-        if not (np.array_equal(learnt.indptr, train.indptr) and np.array_equal(learnt.items, train.items)):
+        learnt = run.learnt_from(run.open_split()[1])
+        same = isinstance(learnt, Interactions)
+        if not (same and np.array_equal(learnt.indptr, train.indptr) and np.array_equal(learnt.items, train.items)):
             raise ValueError(
                 f"{self._workdir} has learnt from other plays than this run; give both the same data and split"
             )

@@ -13,11 +13,11 @@ from flax import nnx
 from mu.config.base import DENSE, Config, ConfigError
 from mu.config.resolve import build
 from mu.nn.table import Buffer, Table
-from mu.protocols import Batches, Task
+from mu.protocols import Batches, Data, Split, TableSpec, Task
 from mu.training.sharding import make_mesh
 from mu.training.state import State, StatePlan, plan_state, values
 from mu.training.step import make_step
-from mu.training.tables import RowOptimizer, TableSpec
+from mu.training.tables import RowOptimizer
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,11 +38,11 @@ class Run:
     """
 
     config: Config
-    data: Any
-    split: Any
-    train: Any
-    batches: Any
-    task: Any
+    data: Data
+    split: Split
+    train: Data
+    batches: Batches
+    task: Task
     tables: Mapping[str, TableSpec]
     mesh: jax.sharding.Mesh
     plan: StatePlan
@@ -66,18 +66,18 @@ def build_run(config: Config, mesh: jax.sharding.Mesh | None = None) -> Run:
     """
     use_compilation_cache()
     sparse = config.tables.name != DENSE
-    data = build(config.data)
-    split = build(config.split, data)
+    data: Data = build(config.data)
+    split: Split = build(config.split, data)
     # A refit learns from the validation part too: its steps and rates were chosen by an earlier run.
     train = split.train.merged(split.valid) if config.refit else split.train
-    batches = build(config.batches, train, sparse=sparse, seed=config.seed)
-    task = build(config.task, data=train, **counts_of(data.sizes))
+    batches: Batches = build(config.batches, train, sparse=sparse, seed=config.seed)
+    task: Task = build(config.task, data=train, **counts_of(data.sizes))
     mesh = make_mesh(**config.mesh) if mesh is None else mesh
     check_batches(config, batches, task, mesh, sparse)
     optimizer = build(config.optimizer, total_steps=config.total_steps)
     row_optimizer = build(config.tables) if sparse else None
 
-    def build_model(rngs: nnx.Rngs) -> Any:
+    def build_model(rngs: nnx.Rngs) -> Any:  # a `Model` and a `flax.nnx.Module`
         return build(config.model, rngs=rngs, **task.offers)
 
     rows = train.track_rows()

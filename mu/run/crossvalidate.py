@@ -15,7 +15,7 @@ from mu.config.resolve import build
 from mu.evals.folds import mean_summary, pooled
 from mu.evals.results import evaluations_of, load, save
 from mu.files import read_json, write_json
-from mu.run.restore import refuse_other_config
+from mu.run.same_run import refuse_other_config
 
 logger = logging.getLogger(__name__)
 

@@ -5,7 +5,7 @@ import logging
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import jax
 import numpy as np
@@ -13,6 +13,7 @@ from flax import nnx
 
 from mu.baselines.content import ContentNeighbours
 from mu.config.resolve import build
+from mu.data.listening.listening import Listening
 from mu.data.logs.interactions import Interactions
 from mu.evals.result import Result
 from mu.evals.results import save
@@ -22,7 +23,7 @@ from mu.inference import track_content
 from mu.inference.policy import Policy
 from mu.inference.recommender import weights_hash
 from mu.inference.track_content import ContentEncoder
-from mu.protocols import Evaluator
+from mu.protocols import Data, Evaluator, HoldOutBatches
 from mu.run.build import Run
 from mu.training.state import State, weights
 
@@ -96,10 +97,10 @@ class Validation:
                 found |= {f"{name}/{metric}": value for metric, value in evaluator.run(model).values().items()}
         return found
 
-    def loss(self, state: State, clips: Any) -> float:
+    def loss(self, state: State, clips: Data) -> float:
         """The task's mean loss on held-out clips."""
         params, _ = weights(state)
-        held_out = self._run.batches.on(clips)
+        held_out = cast(HoldOutBatches, self._run.batches).on(clips)
         total = count = 0.0
         for start in range(0, len(clips), held_out.batch_size):
             # Every batch has one shape: the last is filled up with clips from the start, which count nothing there.
@@ -130,9 +131,11 @@ class Validation:
 
 def content_encoder(run: Run) -> ContentEncoder | None:
     """The encoder of the tracks' sound; None for runs without a table of content embeddings."""
-    if "content" not in run.tables:
+    crop_samples = run.batches.crop_samples
+    if "content" not in run.tables or not isinstance(run.train, Listening) or crop_samples is None:
         return None
-    return ContentEncoder(run.model, run.train.sound, run.batches.crop_samples, run.data.tracks["track"])
+    assert run.train.sound is not None, "crops are cut from sound"
+    return ContentEncoder(run.model, run.train.sound, crop_samples, run.train.tracks["track"].to_list())
 
 
 def evaluate(

@@ -10,7 +10,7 @@ import numpy as np
 from mu.config.base import ConfigError
 from mu.data.clips.clips import Clips
 from mu.run.build import Run
-from mu.run.restore import restore
+from mu.run.rebuild import rebuild
 from mu.training.checkpoint import differences
 from mu.training.state import State, init_state
 
@@ -35,7 +35,7 @@ def with_weights_of(workdir: str, run: Run, state: State) -> State:
       ConfigError: the other model is not this one, or it has learnt from what this run is tested on.
       FileNotFoundError: there is no such run.
     """
-    other = restore(workdir)
+    other = rebuild(workdir)
     if changed := differences(_encoder(other.run), _encoder(run)):
         raise ConfigError(
             f"config.init_from={workdir!r} has another model; set these alike:\n  " + "\n  ".join(changed)

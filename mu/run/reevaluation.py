@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from mu.run.evaluation import Results, evaluate
-from mu.run.restore import restore
+from mu.run.rebuild import rebuild
 
 
 def evaluate_again(
@@ -28,8 +28,8 @@ def evaluate_again(
     Raises:
       ValueError: a refit has learnt the validation part, or an evaluator takes no such entry.
     """
-    restored = restore(workdir)
-    run, config = restored.run, restored.run.config
+    rebuilt = rebuild(workdir)
+    run, config = rebuilt.run, rebuilt.run.config
     if config.refit and part == "valid":
         raise ValueError("this run learnt from the validation plays (refit); they measure nothing here")
     for spec in config.evals.values():
@@ -38,4 +38,4 @@ def evaluate_again(
                 raise ValueError(f"{spec.name} takes no {key}: this run has no such choice")
             spec[key] = value
     folder = Path(output or Path(workdir) / ("evaluation" if part == "test" else "evaluation_valid"))
-    return evaluate(run, restored.state, restored.step, part, folder, Path(workdir)), folder
+    return evaluate(run, rebuilt.state, rebuilt.step, part, folder, Path(workdir)), folder

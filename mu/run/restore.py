@@ -1,105 +1,212 @@
-"""A run that was trained before: its objects and its best weights, on one device."""
+"""A trained run opened for inference: its model, features and tables, without its training log."""
 
 import dataclasses
+import json
+import logging
 import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import jax
-from ml_collections import ConfigDict
+import numpy as np
+from flax import nnx
 
-from mu.config.base import ConfigError
-from mu.config.resolve import build, resolve, takes
+from mu.config.base import Config
+from mu.config.resolve import build, locate
+from mu.data.features import HistoryFeatures
+from mu.data.listening.listening import Listening
+from mu.data.logs.interactions import Interactions
+from mu.data.summary import LogSummary
 from mu.files import read_json
-from mu.run.build import Run, build_run
-from mu.training.checkpoint import Checkpoints, differences
-from mu.training.sharding import make_mesh
-from mu.training.state import State
+from mu.inference import track_content
+from mu.inference.policy import Policy
+from mu.inference.recommender import TrainedRecommender, weights_hash
+from mu.inference.track_content import ContentEncoder
+from mu.protocols import Batches, Data, Split, Task
+from mu.run.build import counts_of, use_compilation_cache
+from mu.run.saved_inputs import INFERENCE
+from mu.run.workdir import best_step, open_data, open_split, run_config
+from mu.training.checkpoint import Checkpoints
+from mu.training.state import weights
 
-# Keys that may differ between a checkpoint and the run that takes it up: they change what is watched, not
-# what is learnt. More steps are no other run, only a longer one, unless the optimizer plans by them.
-MAY_DIFFER = (
-    "data",  # a log may move; that it is the same log is known by the hash of its split
-    "log_every_steps",
-    "checkpoint_every_steps",
-    "profile",
-    "writers",
-    "baselines",
-    "mesh",
-    "total_steps",
-)
+logger = logging.getLogger(__name__)
 
 
-@dataclasses.dataclass(frozen=True)
-class Restored:
-    """A run with the state of its best checkpoint.
+@dataclasses.dataclass(frozen=True, eq=False)
+class TrainedRun:
+    """The best checkpoint of a run, with its tables and the features of its model.
 
     Attributes:
-      folder: the workdir.
-      run: the objects that its config builds.
-      state: of its best checkpoint.
-      step: at which that was saved.
+      folder: of the run.
+      step: of the checkpoint.
+      graph: of the model.
+      task: gives `predict`.
+      params: values of the model; of the moving average where the run keeps one.
+      rows: the whole tables; with the content embeddings that were saved with the run.
+      features: the model's inputs; None for runs on clips.
+      log: summary of the training log; None for runs on clips.
+      policy: decided after training.
+      is_complete: whether policy and content embeddings are those of these very weights.
+      model_options: the config's model, as JSON.
+      crop_samples: samples of the crops in training, None without audio.
+      sample_rate_hz: of the audio, None without.
     """
 
     folder: Path
-    run: Run
-    state: State
     step: int
+    graph: nnx.GraphDef
+    task: Task
+    params: Any
+    rows: Mapping[str, Any]
+    features: HistoryFeatures | None
+    log: LogSummary | None
+    policy: Policy
+    is_complete: bool
+    model_options: dict[str, Any]
+    crop_samples: int | None
+    sample_rate_hz: int | None
+    _config: Config
+    _split_hash: str
+
+    @property
+    def provenance(self) -> dict[str, Any]:
+        """The run's run.json."""
+        return read_json(self.folder / "run.json")
+
+    def recommender(self) -> TrainedRecommender:
+        """The run's recommender under its policy.
+
+        Raises:
+          ValueError: it is not a run on a log of plays.
+        """
+        if self.features is None or self.log is None:
+            raise ValueError(f"{self.folder} is a run on clips, not on a log of plays")
+        return build(
+            self._config.recommender,
+            graph=self.graph,
+            task=self.task,
+            features=self.features,
+            params=self.params,
+            rows=self.rows,
+            end_ms=self.log.end_ms,
+            policy=self.policy,
+        )
+
+    def up_to_date(self) -> "TrainedRun":
+        """The run with the content embeddings of these weights: where they were not saved, they are computed anew.
+
+        Raises:
+          FileNotFoundError: the log or its audio is needed for that, and is gone.
+        """
+        if self.is_complete or not self._time_aware:
+            return self
+        missing = "the policy of these weights is missing: new releases get no boost"
+        if "content" not in self.rows:
+            logger.warning("%s: %s (`mu evaluate` fits it)", self.folder, missing)
+            return self
+        logger.warning("%s: %s, and all tracks are encoded anew (`mu evaluate` saves both)", self.folder, missing)
+        data = self.open_log()
+        assert isinstance(data, Listening) and data.sound is not None, "content embeddings are of sound"
+        encoder = ContentEncoder(self.graph, data.sound, self.audio_format()[1], data.tracks["track"].to_list())
+        return dataclasses.replace(
+            self, rows={**self.rows, "content": encoder.content(self.params, np.asarray(self.rows["content"]))}
+        )
+
+    @property
+    def _time_aware(self) -> bool:
+        return locate(self._config.recommender.name, "config.recommender.name").time_aware
+
+    def refuse_without_audio(self) -> None:
+        """Raises ValueError where the run cannot recommend new recordings."""
+        if "content" not in self.rows or not self._time_aware:
+            raise ValueError(f"{self.folder} is no run on plays and audio: it cannot hear new recordings")
+
+    def open_split(self) -> tuple[Data, Split]:
+        """(the whole data that the run was trained on, their parts).
+
+        Raises:
+          FileNotFoundError: they are gone.
+          ValueError: they have changed.
+        """
+        data = open_data(self._config, self.folder)
+        return data, open_split(self._config, data, self._split_hash, self.folder)
+
+    def open_log(self) -> Interactions:
+        """The whole log that the run was trained on; see `open_split`."""
+        data, _ = self.open_split()
+        if not isinstance(data, Interactions):
+            raise ValueError(f"{self.folder} is a run on clips, not on a log of plays")
+        return data
+
+    def learnt_from(self, split: Split) -> Data:
+        """What of its data the run has learnt from: of a refit the validation part, too."""
+        return split.train.merged(split.valid) if self._config.refit else split.train
+
+    def audio_encoder(self) -> tuple[nnx.GraphDef, Any]:
+        """(graph, params) of the audio encoder: the model of a run on clips, a part of one on plays.
+
+        Raises:
+          ValueError: the model has none.
+        """
+        params = jax.device_get(self.params)
+        if self.log is None:
+            return self.graph, params
+        encoder = getattr(nnx.merge(self.graph, params), "audio", None)
+        if encoder is None:
+            raise ValueError(f"a run of {self.model_options['name']} hears nothing: it has nothing to embed with")
+        graph, state = nnx.split(encoder)
+        return graph, nnx.to_pure_dict(state)
+
+    def audio_format(self) -> tuple[int, int]:
+        """(sample rate in Hz, samples of a tile) of the audio encoder's input.
+
+        Raises:
+          ValueError: the run has no audio.
+        """
+        if self.sample_rate_hz is None or self.crop_samples is None:
+            raise ValueError(f"{self.folder} has no audio")
+        return self.sample_rate_hz, self.crop_samples
 
 
-def restore(workdir: str | os.PathLike[str]) -> Restored:
+def open_run(workdir: str | os.PathLike[str]) -> TrainedRun:
     """The best checkpoint of a run, on one device, whatever mesh it was trained on.
+
+    A run on a log is opened without the log. Optimizer slots are not read.
 
     Raises:
       FileNotFoundError: `workdir` holds no run, or one without an evaluated checkpoint.
-      ValueError: the data are no longer those that the run was trained on.
+      ConfigError: the config cannot be run by this version.
     """
     folder = Path(workdir)
-    if not (folder / "config.json").is_file():
-        raise FileNotFoundError(f"{folder} holds no run (config.json is missing); make one with `mu train`")
-    config = resolve(ConfigDict(read_json(folder / "config.json")))
+    use_compilation_cache()
+    config = run_config(folder)
     checkpoints = Checkpoints(folder / "checkpoints")
-    steps = checkpoints.steps()
-    best = None
-    if steps:
-        best = steps[-1] if config.refit else checkpoints.note(steps[-1])["progress"]["best_step"]
-    if best is None:
-        raise FileNotFoundError(f"{folder} has no evaluated checkpoint yet; let `mu train` reach its first evaluation")
-    run = build_run(config, make_mesh(data=1, model=1, devices=jax.devices()[:1]))
-    refuse_other_data(checkpoints.note(best), run, folder)
-    state = checkpoints.load(best, run.plan.shapes)
-    checkpoints.close()
-    return Restored(folder, run, state, best)
-
-
-def open_data(workdir: str | os.PathLike[str]) -> Any:
-    """The data of a run: its log, or its clips.
-
-    Raises:
-      OSError: they are gone.
-      ConfigError: they cannot be opened by this version.
-    """
-    return build(ConfigDict(read_json(Path(workdir) / "config.json")["data"]))  # resolved when it was written
-
-
-def refuse_other_data(note: Mapping[str, Any], run: Run, folder: Path) -> None:
-    """Raises ValueError where a checkpoint's note names another split or other data: its ids mean other things."""
-    if note["split"] != run.split.hash:
-        raise ValueError(
-            f"the data or split that {folder} was trained on has changed; "
-            "choose another --workdir, or bring the data back"
-        )
-
-
-def refuse_other_config(saved: Mapping[str, Any], now: Mapping[str, Any], folder: Path) -> None:
-    """Raises ConfigError with the keys in which a checkpoint's config differs from this one's."""
-    may_differ = set(MAY_DIFFER)
-    if takes(now["optimizer"], "total_steps"):  # its rate follows them: more steps are another run
-        may_differ.remove("total_steps")
-    old, new = ({key: c[key] for key in c if key not in may_differ} for c in (saved, now))
-    found = differences(old, new)
-    if found:
-        raise ConfigError(
-            f"{folder} holds a run with another config; choose another --workdir, or set:\n  " + "\n  ".join(found)
-        )
+    try:
+        step = best_step(checkpoints, config.refit, folder)
+        split_hash = checkpoints.note(step)["split"]
+        params, rows = weights(checkpoints.load_model(step, jax.devices()[0]))
+    finally:
+        checkpoints.close()
+    log, features = None, None
+    if (folder / INFERENCE).is_dir():
+        log, features = LogSummary.load(folder / INFERENCE), HistoryFeatures.load(folder / INFERENCE)
+        task = build(config.task, data=log, **counts_of(log.sizes))
+        rate, crop_samples = log.sample_rate_hz, log.crop_samples
+    else:
+        data = open_data(config, folder)
+        train = open_split(config, data, split_hash, folder).train
+        batches: Batches = build(config.batches, train, sparse=False, seed=config.seed)
+        task = build(config.task, data=train, **counts_of(data.sizes))
+        rate, crop_samples = task.offers.get("sample_rate_hz"), batches.crop_samples
+    graph, _ = nnx.split(nnx.eval_shape(lambda: build(config.model, rngs=nnx.Rngs(0), **task.offers)))
+    policy = Policy.load(folder)
+    is_complete = policy.weights_hash == weights_hash(params)
+    if is_complete:
+        content = track_content.load(folder, rows["content"].shape) if "content" in rows else None
+        rows = rows if content is None else {**rows, "content": content}
+    else:
+        policy = Policy()
+    options = json.loads(json.dumps(config.model.to_dict()))
+    parts = (graph, task, params, rows, features, log, policy, is_complete, options, crop_samples, rate)
+    return TrainedRun(folder, step, *parts, config, split_hash)

@@ -31,8 +31,8 @@ from mu.inference.clip_encoder import ClipEncoder
 from mu.inference.pooling import TILES, Tiles, clip_vectors
 from mu.models.factorization import Factorization
 from mu.run.evaluation import model_of
-from mu.run.restore import restore
-from mu.run.trained import open_run
+from mu.run.rebuild import rebuild
+from mu.run.restore import open_run
 from mu.training.state import weights
 from tests.helpers.audio_clips import tiny_audio_config
 from tests.helpers.audio_files import sound, write
@@ -115,7 +115,7 @@ def whole(run, original, tmp_path_factory):
 
 def test_what_is_kept_is_what_the_run_says_of_whole_clips(run, original, whole):
     """The mean over tiles, as validation computes it; its tiles are sought one by one, ours are cut from one piece."""
-    restored = restore(run)
+    restored = rebuild(run)
     setup, state, step = restored.run, restored.state, restored.step
     clips = clip_tables.load(original, sample_rate_hz=4000)
     expected = model_of(setup, *weights(state)).predict(clips)["clip"]

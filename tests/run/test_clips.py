@@ -12,7 +12,7 @@ from mu.evals.results import load
 from mu.run.build import build_run
 from mu.run.evaluation import model_of
 from mu.run.initialise import initialise
-from mu.run.restore import restore
+from mu.run.rebuild import rebuild
 from mu.training.sharding import make_mesh, put_batch
 from mu.training.state import weights
 from tests.helpers.audio_clips import tiny_audio_config
@@ -73,7 +73,7 @@ def test_tones_are_learnt_beside_the_baseline(tmp_path):
     for found in results.values():
         assert found.values()["pitch/accuracy"] == 1.0 and found.values()["tags/roc_auc"] > 0.9
     assert results["model"].values()["numbers/pearson"] > 0.5
-    restored = restore(tmp_path)
+    restored = rebuild(tmp_path)
     setup, state, step = restored.run, restored.state, restored.step
     test = setup.split.test
     said = model_of(setup, *weights(state)).predict(test)
@@ -85,7 +85,7 @@ def test_tones_are_learnt_beside_the_baseline(tmp_path):
 
 def test_predictions_do_not_depend_on_what_else_is_predicted(tmp_path):
     train(tiny_audio_config(), tmp_path)
-    restored = restore(tmp_path)
+    restored = rebuild(tmp_path)
     setup, state = restored.run, restored.state
     whole = model_of(setup, *weights(state)).predict(setup.data)
     rows = np.array([40, 3, 17])
@@ -120,7 +120,7 @@ def test_learning_without_labels_lowers_the_loss(tmp_path, task, trunk, caplog):
 def test_what_was_learnt_without_labels_is_where_another_run_starts(tmp_path):
     task = {"name": "mu.tasks.masked:MaskedSpectrogram"}
     train(tiny_audio_config(task=task, best__metric="valid/negative_loss"), tmp_path / "first")
-    learnt = restore(tmp_path / "first").state
+    learnt = rebuild(tmp_path / "first").state
     state = initialise(build_run(tiny_audio_config(), one_device()))
     started = initialise(build_run(tiny_audio_config(init_from=str(tmp_path / "first")), one_device()))
     for name in ("trunk", "pooling"):

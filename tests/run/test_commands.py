@@ -9,7 +9,7 @@ import pytest
 from mu.commands import evaluate, recommend
 from mu.evals.results import load
 from mu.run.evaluation import model_of
-from mu.run.restore import restore
+from mu.run.rebuild import rebuild
 from mu.training.state import weights
 from tests.helpers.tiny_runs import N_TRACKS, N_USERS, tiny_config, train, write_log
 
@@ -28,7 +28,7 @@ def run(whole_runs, log, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def restored(run):
-    restored = restore(run)
+    restored = rebuild(run)
     return restored.run, restored.state, restored.step
 
 
@@ -135,7 +135,7 @@ def test_without_its_log_a_run_knows_histories_and_not_listeners(whole_runs, run
     assert called(capsys, tmp_path / "run", history) == called(capsys, run, history)
     status, output, errors = called(capsys, tmp_path / "run", "--user=u7")
     assert status == 1 and not output
-    assert "the log that" in errors and "was trained on is needed" in errors and "gone" in errors
+    assert "the data that" in errors and "was trained on is needed" in errors and "gone" in errors
 
 
 # ---- mu evaluate

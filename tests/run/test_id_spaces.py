@@ -16,7 +16,7 @@ from mu.models.sasrec import SASRec
 from mu.nn.table import Table
 from mu.run.build import build_run
 from mu.run.initialise import initialise
-from mu.run.restore import restore
+from mu.run.rebuild import rebuild
 from mu.training.sharding import put_batch
 from tests.helpers.tiny_runs import one_device, tiny_config, train, weights_of, write_log
 
@@ -61,11 +61,8 @@ class ArtistFeatures(HistoryFeatures):
 class ArtistBatches(HistoryBatches):
     """Histories with the artist of each play; in sparse runs the batch's distinct artists are in `ids`."""
 
-    def __init__(
-        self, log: ArtistLog, *, window: int, rows: int, negatives: int, threads: int, sparse: bool, seed: int
-    ):
-        options = {"window": window, "rows": rows, "negatives": negatives, "threads": threads}
-        super().__init__(log, **options, sparse=sparse, seed=seed)
+    def __init__(self, log: ArtistLog, *, window: int, rows: int, negatives: int, sparse: bool, seed: int):
+        super().__init__(log, window=window, rows=rows, negatives=negatives, threads=1, sparse=sparse, seed=seed)
         self._artists, self._local = artists_of(log), sparse
         self.features = ArtistFeatures(window=window, artists=self._artists)
 
@@ -148,6 +145,6 @@ def test_a_whole_run_with_artists(log, tmp_path):
     last = next(array for name, array in weights_of(tmp_path).items() if "artists" in name and "rows" in name)
     changed = (last != first).any(axis=1)
     assert changed.tolist() == [True] * 5 + [False] * 2
-    restored = restore(tmp_path)
+    restored = rebuild(tmp_path)
     assert jax.tree.map(np.shape, restored.state["tables"]["artists"]["rows"]) == (N_ARTISTS, 8)
     assert build(restored.run.config.data).sizes["artists"] == N_ARTISTS

@@ -21,8 +21,8 @@ from mu.inference.policy import POLICY, Policy
 from mu.inference.topk import recommend
 from mu.inference.track_content import CONTENT
 from mu.run.evaluation import content_encoder, model_of
-from mu.run.restore import restore
-from mu.run.trained import open_run
+from mu.run.rebuild import rebuild
+from mu.run.restore import open_run
 from mu.training.state import weights
 from tests.helpers.audio_files import write
 from tests.helpers.own_clips import (
@@ -43,7 +43,7 @@ from tests.helpers.tiny_runs import Breaking, assert_same_run, train
 @functools.cache
 def restored_once(workdir):
     """Restoring a run takes seconds, which every call here would pay."""
-    return restore(workdir)
+    return rebuild(workdir)
 
 
 @functools.cache
@@ -55,7 +55,7 @@ def opened_once(workdir):
 def restored_runs(whole_runs, monkeypatch):
     """A run is restored once for all tests."""
     monkeypatch.setattr("mu.run.restore.restore", lambda workdir: restored_once(str(workdir)))
-    for module in ("mu.run.trained", "mu.embedding.encoder"):
+    for module in ("mu.run.restore", "mu.embedding.encoder"):
         monkeypatch.setattr(f"{module}.open_run", lambda workdir: opened_once(str(workdir)))
 
 

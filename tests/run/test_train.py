@@ -13,7 +13,7 @@ import pytest
 import mu.train
 from mu.config.base import ConfigError
 from mu.run.evaluation import Validation, build_evaluators, model_of
-from mu.run.restore import restore
+from mu.run.rebuild import rebuild
 from mu.train import NotFinite, all_finite
 from mu.training.state import weights
 from tests.helpers.tiny_runs import (
@@ -86,7 +86,7 @@ def test_the_same_command_again_only_tests_again(unbroken, log, tmp_path):
 
 
 def test_what_is_tested_are_the_best_weights(unbroken):
-    restored = restore(unbroken[0])
+    restored = rebuild(unbroken[0])
     setup, state, step = restored.run, restored.state, restored.step
     found = build_evaluators(setup, "test")["ranking"].run(model_of(setup, *weights(state)))
     assert found.values() == unbroken[1]["ranking"]["model"].values()
@@ -217,7 +217,7 @@ def test_a_run_without_an_evaluation_to_go_by_is_refused(log, tmp_path, monkeypa
     with pytest.raises(ConfigError, match="nothing evaluated yet: set more steps"):
         train(tiny_config(log, total_steps=3, **OPTIONS), tmp_path)
     with pytest.raises(FileNotFoundError, match="no evaluated checkpoint yet"):
-        restore(tmp_path)
+        rebuild(tmp_path)
 
 
 # ---- not finite
@@ -229,7 +229,7 @@ def assert_stopped(config, folder, words, last_step):
         train(config, folder)
     assert [line["step"] for line in logged(folder) if "loss" in line] == list(range(1, last_step + 1))
     assert all(np.isfinite(array).all() for array in weights_of(folder).values())
-    restored = restore(folder)
+    restored = rebuild(folder)
     state, step = restored.state, restored.step
     assert step == int(state["step"]) == 6 and all_finite(state)
 
@@ -271,7 +271,7 @@ def test_a_run_stops_out_of_patience_and_tests_its_best(log, tmp_path, monkeypat
     scripted(monkeypatch, [0.1, 0.3, 0.2, 0.3, 0.9])  # equally good is not better: the first stays the best
     results = train(config, tmp_path)
     assert [line["step"] for line in logged(tmp_path) if "valid/ranking/ndcg@10" in line] == [2, 4, 6, 8]
-    restored = restore(tmp_path)
+    restored = rebuild(tmp_path)
     setup, state, step = restored.run, restored.state, restored.step
     assert step == 4 and int(state["step"]) == 4
     assert sorted(int(path.name) for path in (tmp_path / "checkpoints").iterdir()) == [4, 8]  # the best and the latest
@@ -290,7 +290,7 @@ def test_patience_is_counted_across_an_interruption(log, tmp_path, monkeypatch):
     with pytest.raises(OSError):
         train(tiny_config(log, writers=BREAKING, **changes), tmp_path)
     train(tiny_config(log, **changes), tmp_path)
-    assert logged(tmp_path)[-1]["step"] == 6 and restore(tmp_path).step == 2
+    assert logged(tmp_path)[-1]["step"] == 6 and rebuild(tmp_path).step == 2
 
 
 # ---- the profiler
@@ -325,7 +325,7 @@ def test_a_profile_covers_its_window(log, tmp_path):
 def test_a_refit_learns_from_validation_too_and_tests_its_last_weights(log, tmp_path):
     config = tiny_config(log, refit=True)
     results = train(config, tmp_path)
-    restored = restore(tmp_path)
+    restored = rebuild(tmp_path)
     setup, step = restored.run, restored.step
     assert step == config.total_steps
     assert len(setup.train) == len(setup.split.train) + len(setup.split.valid)

@@ -21,7 +21,7 @@ from mu.models.ratings import RatingModel
 from mu.nn.rating_spec import RatingSpec
 from mu.run.build import build_run
 from mu.run.evaluation import model_of
-from mu.run.restore import restore
+from mu.run.rebuild import rebuild
 from mu.tasks.ratings import ListenerRatings
 from mu.training.state import weights
 from tests.helpers.rating_clips import load_rated_clips, tiny_rating_config, write_ratings
@@ -338,7 +338,7 @@ def test_a_run_predicts_every_rating_of_the_test_clips(table, tmp_path, capsys):
     evaluation = load_evaluation(tmp_path / "run")
     model, rows = evaluation.results["model"], evaluation.rows
     test = build(config.split, build(config.data)).test
-    restored = restore(tmp_path / "run")
+    restored = rebuild(tmp_path / "run")
     setup, state = restored.run, restored.state
     assert of_run(tmp_path / "run")[0].dim == model_of(setup, *weights(state)).predict(test)["clip"].shape[1]
     assert model.units.tolist() == test.ratings.names.tolist() and model.n_clusters == len(test)

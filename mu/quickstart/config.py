@@ -27,7 +27,6 @@ def get_config(arg: str | None = None):
         sasrec(config, tiny)
     config.clip_norm = 1.0
     config.evals = {"plays": {"name": "mu.evals.protocols.plays:PlayRanking"}}
-    config.policy = {"name": "mu.inference.policy:new_release_boost"}
     config.best = {"metric": "valid/plays/discovery/recall@20", "patience": None}
     config.evaluate_every_steps = config.checkpoint_every_steps = config.total_steps // (2 if tiny else 4)
     config.log_every_steps = 10 if tiny else 50
@@ -65,6 +64,7 @@ def hybrid(config: Config, tiny: bool) -> None:
     }
     config.task = {"name": "mu.tasks.next_play:NextPlay", "tags": 0.5}
     config.recommender = {"name": "mu.inference.time_aware:TimeAwareRecommender"}
+    config.policy = {"name": "mu.inference.policy:new_release_boost"}
     config.total_steps = 20 if tiny else 800
     learning_rates(config, 2e-3, 4e-3)
 

@@ -1,0 +1,74 @@
+"""The files of a run: its config, its best checkpoint, and the data that it was trained on."""
+
+import os
+from pathlib import Path
+
+from ml_collections import ConfigDict
+
+from mu.config.base import Config
+from mu.config.resolve import build, resolve
+from mu.files import read_json
+from mu.protocols import Data, Split
+from mu.training.checkpoint import Checkpoints
+
+
+def run_config(workdir: str | os.PathLike[str]) -> Config:
+    """The resolved config of a run.
+
+    Raises:
+      FileNotFoundError: `workdir` holds no run.
+      ConfigError: the config cannot be run by this version.
+    """
+    file = Path(workdir) / "config.json"
+    if not file.is_file():
+        raise FileNotFoundError(f"{workdir} holds no run (config.json is missing); make one with `mu train`")
+    return resolve(ConfigDict(read_json(file)))
+
+
+def best_step(checkpoints: Checkpoints, refit: bool, workdir: str | os.PathLike[str]) -> int:
+    """The step of a run's best checkpoint: the last of a refit.
+
+    Raises:
+      FileNotFoundError: the run has not been evaluated yet.
+    """
+    steps = checkpoints.steps()
+    best = None
+    if steps:
+        best = steps[-1] if refit else checkpoints.note(steps[-1])["progress"]["best_step"]
+    if best is None:
+        raise FileNotFoundError(f"{workdir} has no evaluated checkpoint yet; let `mu train` reach its first evaluation")
+    return best
+
+
+def open_data(config: Config, workdir: str | os.PathLike[str]) -> Data:
+    """The data of a run: its log, or its clips.
+
+    Raises:
+      FileNotFoundError: they are gone.
+    """
+    try:
+        return build(config.data)
+    except OSError as error:
+        raise FileNotFoundError(
+            f"the data that {workdir} was trained on is needed and cannot be opened: {error}"
+        ) from error
+
+
+def open_split(config: Config, data: Data, split_hash: str, workdir: str | os.PathLike[str]) -> Split:
+    """The parts of a run's data.
+
+    Raises:
+      ValueError: data or split are no longer those that the run was trained on.
+    """
+    split: Split = build(config.split, data)
+    refuse_other_split(split, split_hash, workdir)
+    return split
+
+
+def refuse_other_split(split: Split, split_hash: str, workdir: str | os.PathLike[str]) -> None:
+    """Raises ValueError where a split is not the one that a run was trained on: its ids mean other things."""
+    if split.hash != split_hash:
+        raise ValueError(
+            f"the data or split that {workdir} was trained on has changed; "
+            "choose another --workdir, or bring the data back"
+        )
