@@ -54,7 +54,7 @@ def opened_once(workdir):
 @pytest.fixture(autouse=True)
 def restored_runs(whole_runs, monkeypatch):
     """A run is restored once for all tests."""
-    monkeypatch.setattr("mu.run.restore.restore", lambda workdir: restored_once(str(workdir)))
+    monkeypatch.setattr("mu.run.rebuild.rebuild", lambda workdir: restored_once(str(workdir)))
     for module in ("mu.run.restore", "mu.embedding.encoder"):
         monkeypatch.setattr(f"{module}.open_run", lambda workdir: opened_once(str(workdir)))
 
