@@ -62,7 +62,7 @@ def main(argv: list[str]) -> int:
     except ConfigError as error:
         print(f"mu crossvalidate: {error}", file=sys.stderr)
         return 2
-    except (ArithmeticError, FileNotFoundError, RuntimeError, ValueError) as error:
+    except (ArithmeticError, OSError, RuntimeError, ValueError) as error:
         print(f"mu crossvalidate: {error}", file=sys.stderr)
         return 1
     return 0

@@ -36,6 +36,7 @@ def main(argv: list[str]) -> int:
             parser.error(f"--{name} says how to embed, and --merge=DIR alone only puts together what is embedded")
     if not merging and not (arguments.library and arguments.output):
         parser.error("LIBRARY and --output=DIR are needed: what to embed, and where to")
+    from mu.config.base import ConfigError
     from mu.console import Interrupts
     from mu.embedding.run import merge
 
@@ -48,7 +49,7 @@ def main(argv: list[str]) -> int:
                 _embed(arguments, _shard(arguments.shard or "0/1", parser))
     except (ValueError, OSError) as error:
         print(f"mu embed: {error}", file=sys.stderr)
-        return 1
+        return 2 if isinstance(error, ConfigError) else 1
     except KeyboardInterrupt:
         print("mu embed: interrupted; the same command goes on from here", file=sys.stderr)
         return 130

@@ -22,7 +22,7 @@ NOBODY = -1
 
 
 def main(argv: list[str]) -> int:
-    """0 when done, 1 when the run, listener or track is not there."""
+    """0 when done, 1 when the run, listener or track is not there, 2 when the call or the run's config is wrong."""
     arguments = _parsed(argv)
 
     from mu.config.base import ConfigError
@@ -38,9 +38,9 @@ def main(argv: list[str]) -> int:
             lines = _recordings(run, arguments)
         else:
             lines = _tracks(run, arguments)
-    except (ConfigError, OSError, ValueError) as error:
+    except (OSError, ValueError) as error:
         print(f"mu recommend: {error}", file=sys.stderr)
-        return 1
+        return 2 if isinstance(error, ConfigError) else 1
     print("\n".join(lines))
     return 0
 

@@ -54,7 +54,7 @@ def main(argv: list[str]) -> int:
     except ConfigError as error:
         print(f"mu train: {error}", file=sys.stderr)
         return 2
-    except (FileNotFoundError, ValueError) as error:
+    except (OSError, ValueError) as error:
         print(f"mu train: {error}", file=sys.stderr)
         return 1
     return 0

@@ -59,6 +59,44 @@ def test_an_unknown_flag_is_refused(capsys, command):
     assert f"mu {command}" in err
 
 
+@pytest.mark.parametrize(
+    ("argv", "status", "words"),
+    [
+        ("quickstart --size=huge", 2, "--size"),
+        ("import none.csv --output=log", 1, "none.csv"),
+        ("import none.csv", 2, "--output"),
+        ("import-audio none --output=clips", 1, "none"),
+        ("import-audio none", 2, "--output"),
+        ("train --config=none.py", 2, "--workdir"),
+        ("train --config=none.py --workdir=run", 2, "there is no config"),
+        ("evaluate none", 1, "none holds no run"),
+        ("evaluate none --ks=5", 2, "--output"),
+        ("evaluate none --ks=five --output=here", 2, "--ks='five'"),
+        ("crossvalidate --config=none.py --folds=0 --workdir=runs", 2, "--folds=0"),
+        ("crossvalidate --config=none.py --folds=2 --seeds=a --workdir=runs", 2, "--seeds='a'"),
+        ("crossvalidate --config=none.py --folds=2 --workdir=runs", 2, "there is no config"),
+        ("compare none other", 1, "none"),
+        ("recommend none --user=a", 1, "none holds no run"),
+        ("recommend none", 2, "--user"),
+        ("recommend none --user=a --k=0", 2, "--k=0"),
+        ("embed none none --output=vectors", 1, "none"),
+        ("embed none", 2, "--output=DIR"),
+        ("probe none", 2, "--output"),
+        ("report none", 1, "none"),
+        ("report", 2, "RUN"),
+        ("world --size=huge --output=world", 2, "--size"),
+        ("world --output=file", 2, "file"),
+    ],
+)
+def test_exit_codes_of_wrong_calls(capsys, monkeypatch, tmp_path, argv, status, words):
+    """1 where the data or the run say no, 2 where the call or the config is wrong; nothing is printed or left behind."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").write_text("")
+    code, out, err = call(capsys, *argv.split())
+    assert (code, out) == (status, "")
+    assert f"mu {argv.split()[0]}" in err and words in err
+
+
 def test_help_is_instant():
     """No command's help pays for what the command itself will need: said by modules, not by a clock."""
     loaded = run_python(
