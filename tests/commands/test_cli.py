@@ -89,7 +89,7 @@ def test_an_unknown_flag_is_refused(capsys, command):
     ],
 )
 def test_exit_codes_of_wrong_calls(capsys, monkeypatch, tmp_path, argv, status, words):
-    """1 where the data or the run say no, 2 where the call or the config is wrong; nothing is printed or left behind."""
+    """1 where the data or the run say no, 2 where the call or the config is wrong; standard output stays empty."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "file").write_text("")
     code, out, err = call(capsys, *argv.split())
