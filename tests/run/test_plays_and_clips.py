@@ -209,7 +209,7 @@ def test_what_is_learnt_from_sound_needs_sound(folder, tmp_path, capsys):
     words = ["--config.task.tags=0.5", f"--workdir={tmp_path}"]
     assert main(["train", *config_words(folder, clips="none"), *words]) == 1
     error = capsys.readouterr().err
-    assert "tags=0.5, contrastive=0.0 are learnt from sound, and no track has any: set both 0" in error
+    assert "tags=0.5, contrastive=0.0 need audio, and no track has any: set both 0" in error
 
 
 def test_more_clips_a_batch_than_there_are_is_refused(folder, tmp_path, capsys):
@@ -453,7 +453,7 @@ def test_a_model_of_ids_alone_is_told_of_and_compared(run, folder, tmp_path, cap
     """SASRec on the same plays: it has no reasons and knows no new track, and the rest is as for others."""
     config, plain = config_of(folder), base()
     config.model, config.batches, config.task = plain.model, plain.batches, plain.task
-    config.recommender = plain.recommender
+    config.recommender, config.policy = plain.recommender, plain.policy
     config.model.update(dim=8, layers=1, heads=1, window=10)
     config.batches.update(window=10, rows=4, negatives=4)
     config.total_steps = 2
