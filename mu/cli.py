@@ -2,6 +2,7 @@
 
 import importlib
 import sys
+from collections.abc import Callable
 
 COMMANDS = {
     "quickstart": (
@@ -52,16 +53,25 @@ def main(argv: list[str] | None = None) -> int:
         print(__version__)
         return 0
     name, *rest = arguments
-    if name in COMMANDS:
-        return importlib.import_module(COMMANDS[name][0]).main(rest)
-    from mu.names import locate, nearest
-
-    if ":" not in name:
-        print(f"mu: there is no command {name!r}{nearest(name, COMMANDS)}\n\n{usage()}", file=sys.stderr)
+    command = importlib.import_module(COMMANDS[name][0]).main if name in COMMANDS else _command_at(name)
+    if command is None:
         return 2
     try:
-        command = locate(name)
+        return command(rest)
+    except KeyboardInterrupt:
+        print(f"mu {name}: interrupted", file=sys.stderr)
+        return 130
+
+
+def _command_at(path: str) -> Callable[[list[str]], int] | None:
+    """The function at 'package.module:function'; None, and a message on standard error, where there is none."""
+    from mu.names import locate, nearest
+
+    if ":" not in path:
+        print(f"mu: there is no command {path!r}{nearest(path, COMMANDS)}\n\n{usage()}", file=sys.stderr)
+        return None
+    try:
+        return locate(path)
     except ValueError as error:
         print(f"mu: {error}", file=sys.stderr)
-        return 2
-    return command(rest)
+        return None

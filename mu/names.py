@@ -33,7 +33,7 @@ def locate(path: str) -> Any:
         raised as it is.
     """
     name, _, attribute = path.partition(":")
-    if not name or not attribute:
+    if not attribute or not all(map(str.isidentifier, name.split("."))):
         raise ValueError(f"{path!r}: it takes 'package.module:attribute'")
     try:
         module = importlib.import_module(name)

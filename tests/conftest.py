@@ -1,5 +1,6 @@
 """Every test runs stricter than use: several fake devices, strict dtypes, warnings as errors."""
 
+import ctypes
 import gc
 import importlib
 import logging
@@ -31,6 +32,7 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 jax.config.update("jax_numpy_dtype_promotion", "strict")
 jax.config.update("jax_numpy_rank_promotion", "allow")
 
+C_LIBRARY = ctypes.CDLL(None)
 ROOT = Path(__file__).resolve().parents[1]
 # Tests that run with NumPy's promotion of ranks refused: an array of fewer axes is broadcast by name or not at all.
 STRICT_RANKS = ("tasks", "test_losses.py")
@@ -63,6 +65,8 @@ def programs_of_one_file():
     yield
     jax.clear_caches()
     gc.collect()
+    if hasattr(C_LIBRARY, "malloc_trim"):  # glibc; a test may have told it to keep what is freed (mu.training.memory)
+        C_LIBRARY.malloc_trim(0)
 
 
 @pytest.fixture(autouse=True)

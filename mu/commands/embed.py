@@ -37,8 +37,10 @@ def main(argv: list[str]) -> int:
     if not merging and not (arguments.library and arguments.output):
         parser.error("LIBRARY and --output=DIR are needed: what to embed, and where to")
     from mu.config.base import ConfigError
-    from mu.console import Interrupts
+    from mu.console import Interrupts, show_logs
     from mu.embedding.run import merge
+
+    show_logs()
 
     try:
         with Interrupts():

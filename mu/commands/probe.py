@@ -61,9 +61,11 @@ def main(argv: list[str]) -> int:
     for name, value in (least | dict.fromkeys(["shots"], min(arguments.shots, default=1))).items():
         if value < 1:
             parser.error(f"--{name}: {value}; it must be at least 1")
-    from mu.console import Progress
+    from mu.console import Progress, show_logs
     from mu.embedding.probe import ProbeOptions, probe, save_report
     from mu.embedding.table import load
+
+    show_logs()
 
     try:
         flags = vars(arguments)

@@ -26,8 +26,10 @@ def main(argv: list[str]) -> int:
     arguments = _parsed(argv)
 
     from mu.config.base import ConfigError
+    from mu.console import show_logs
     from mu.run.restore import open_run
 
+    show_logs()
     try:
         run = open_run(arguments.workdir)
         if run.log is None:

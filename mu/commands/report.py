@@ -18,7 +18,7 @@ read is named in it and on stderr, and the rest of the page is made.
 
 
 def main(argv: list[str]) -> int:
-    """0 when the page is written, 1 when there is nothing to write it of."""
+    """0 when the page is written, 1 when there is nothing to write it of, 2 when the call or the run's config is wrong."""
     parser = argparse.ArgumentParser(
         prog="mu report",
         description="Write one HTML page of a run: results, and what they sound like.",
@@ -32,12 +32,16 @@ def main(argv: list[str]) -> int:
 
     output = Path(arguments.output or Path(arguments.run) / "report.html")
     from mu.api import write_report
+    from mu.config.base import ConfigError
+    from mu.console import show_logs
+
+    show_logs()
 
     try:
         problems = write_report(arguments.run, output)
     except (OSError, ValueError) as error:
         print(f"mu report: {error}", file=sys.stderr)
-        return 1
+        return 2 if isinstance(error, ConfigError) else 1
     for problem in problems:
         print(f"mu report: {problem}", file=sys.stderr)
     print(f"Written to {output} ({output.stat().st_size / 1e6:.1f} MB).")

@@ -38,6 +38,8 @@ class ClipPredictor:
       crop_samples: N, samples of a tile, as of the crops in training.
     """
 
+    time_aware = False
+
     def __init__(self, *, graph: nnx.GraphDef, task: Task, params: Any, crop_samples: int):
         self._program, self._params = _program(graph, task), params
         self._reader = CropReader(crop_samples)

@@ -40,6 +40,8 @@ class RatingPredictor:
       batches: the listeners' inputs, and the length of tiles.
     """
 
+    time_aware = False
+
     def __init__(self, *, graph: nnx.GraphDef, task: Any, params: Any, batches: Listeners):
         self._clips = ClipPredictor(graph=graph, task=task, params=params, crop_samples=batches.crop_samples)
         self._program, self._params, self._batches = _program(graph, task), params, batches

@@ -11,7 +11,7 @@ import optax
 from flax import nnx
 
 from mu.config.base import DENSE, Config, ConfigError
-from mu.config.resolve import build
+from mu.config.resolve import build, locate
 from mu.nn.table import Buffer, Table
 from mu.protocols import Batches, Data, Split, TableSpec, Task
 from mu.training.sharding import make_mesh
@@ -65,6 +65,7 @@ def build_run(config: Config, mesh: jax.sharding.Mesh | None = None) -> Run:
       ConfigError: the parts do not go together.
     """
     use_compilation_cache()
+    check_policy(config)
     sparse = config.tables.name != DENSE
     data: Data = build(config.data)
     split: Split = build(config.split, data)
@@ -110,6 +111,16 @@ def build_run(config: Config, mesh: jax.sharding.Mesh | None = None) -> Run:
 def counts_of(sizes: Mapping[str, int]) -> dict[str, int]:
     """Sizes of the id spaces as arguments of a task: {'n_users': U, 'n_items': V, ...}."""
     return {f"n_{space}": size for space, size in sizes.items()}
+
+
+def check_policy(config: Config) -> None:
+    """Raises ConfigError where a policy for new releases goes with a recommender that does not know the time."""
+    name = config.recommender.name
+    if config.policy is not None and not locate(name, "config.recommender.name").time_aware:
+        raise ConfigError(
+            f"config.policy={config.policy.name!r} needs a recommender that knows the time of a play, and {name!r} does "
+            "not: set recommender.name='mu.inference.time_aware:TimeAwareRecommender', or policy=None"
+        )
 
 
 def check_batches(config: Config, batches: Batches, task: Task, mesh: jax.sharding.Mesh, sparse: bool) -> None:

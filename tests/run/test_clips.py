@@ -54,7 +54,7 @@ def test_a_run_learns_to_tell_pitches_and_stops_and_goes_on_bit_for_bit(tmp_path
             train(tiny_audio_config(writers=BREAKING, **options), tmp_path / "broken")
     again = train(tiny_audio_config(**options), tmp_path / "broken")
     assert_same_run(tmp_path / "broken", tmp_path / "unbroken")
-    assert again["model"].values() == results["model"].values()
+    assert again["clips"]["model"].values() == results["clips"]["model"].values()
 
 
 def test_tones_are_learnt_beside_the_baseline(tmp_path):

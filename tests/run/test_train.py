@@ -334,7 +334,7 @@ def test_a_refit_learns_from_validation_too_and_tests_its_last_weights(log, tmp_
     # Tracks that only validation plays know are no longer cold.
     known = np.zeros(setup.data.n_items, bool)
     known[setup.train.items] = True
-    assert results["ranking"]["model"].n_cold_targets == int((~known[setup.split.test.items]).sum())
+    assert results["ranking"]["model"].counts["cold targets"] == int((~known[setup.split.test.items]).sum())
 
 
 def test_a_refit_cannot_be_stopped_by_what_it_learns_from(log, tmp_path):

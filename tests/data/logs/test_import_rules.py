@@ -84,3 +84,19 @@ def test_sorting_kernel_is_stable():
     for n in (0, 1, 15, 16, 17, 100, 1000):
         values = generator.integers(0, 7, n)
         assert row_kernels.stable_order(values).tolist() == np.argsort(values, kind="stable").tolist()
+
+
+def test_event_columns_may_have_the_names_of_arrays(tmp_path):
+    """Rules renumber tracks; codes of a column called 'items' are no tracks."""
+    names = ("items", "indptr", "times")
+    rows = [(f"u{play % 3}", f"t{play % 4}", play, *(f"{name}{play % 5}" for name in names)) for play in range(60)]
+    rows += [("once", "rare", 60, "items9", "indptr9", "times9")]
+    source = write_csv(tmp_path / "log.csv", rows, ["user", "track", "time", *names])
+    options = LogImportOptions(event_columns=names, k_core=2)
+    import_log([str(source)], tmp_path / "log", options)
+    log = load(tmp_path / "log")
+    kept = sorted((row for row in rows if row[0] != "once"), key=lambda row: (int(row[0][1:]), row[2]))
+    for place, name in enumerate(names):
+        words = [log.vocabulary(name)[code] for code in log.columns[name]]
+        assert words == [row[3 + place] for row in kept], name
+    assert [log.tracks["track"][int(item)] for item in log.items] == [row[1] for row in kept]

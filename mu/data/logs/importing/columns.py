@@ -70,7 +70,7 @@ def choose_roles(names: Sequence[str], label: str, options: LogImportOptions, ha
       OptionError: a named column is missing, or there is none for user, track or a duration that a rule needs.
     """
     flags = {role: getattr(options, role) for role in (*USUAL, *NAMED)}
-    if options.track_table and options.title not in names:
+    if has_track_table and options.title not in names:
         flags["title"] = NONE
     if has_track_table and options.track_duration not in names:
         flags["track_duration"] = None

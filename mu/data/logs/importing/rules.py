@@ -56,9 +56,9 @@ def apply_rules(
     tracks = np.concatenate([tracks, catalogue[track_count[catalogue] == 0]])
     del items
     if not keep.all():
-        for path in sorted(folder.rglob("*.npy")):
-            if path.stem != "indptr":
-                _compact(path, keep, renumber if path.stem == "items" else None)
+        for path in sorted(folder.rglob("*.npy")):  # an event column may have any name, that of these two as well
+            if path != folder / "indptr.npy":
+                _compact(path, keep, renumber if path == folder / "items.npy" else None)
         np.save(folder / "indptr.npy", np.concatenate([[0], np.cumsum(counts[users])]).astype(np.int64))
     elif len(tracks) < n_items:  # some tracks have an id, but their plays were left out later
         _compact(folder / "items.npy", keep, renumber)
