@@ -57,7 +57,7 @@ def main(argv: list[str]) -> int:
         # Names of sections hold a comma and a space.
         metrics = re.split(r",(?! )", arguments.metrics) if arguments.metrics else None
         compared = compare(arguments.a, arguments.b, metrics, arguments.samples, arguments.seed, arguments.eval)
-    except (FileNotFoundError, ValueError) as error:
+    except (OSError, ValueError) as error:
         print(f"mu compare: {error}", file=sys.stderr)
         return 1
     if arguments.json:

@@ -18,7 +18,7 @@ read is named in it and on stderr, and the rest of the page is made.
 
 
 def main(argv: list[str]) -> int:
-    """0 when the page is written, 1 when there is nothing to write it of, 2 when the call or the run's config is wrong."""
+    """0 when the page is written, 1 when there is nothing to write it of, 2 when call or config are wrong."""
     parser = argparse.ArgumentParser(
         prog="mu report",
         description="Write one HTML page of a run: results, and what they sound like.",

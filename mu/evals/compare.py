@@ -87,7 +87,7 @@ def differences(
     first = pairs[0][0]
     names = shared_names(*pairs[0], metrics)
     rows: dict[str, dict[str, float]] = {}
-    for section in _sections(first, [name for name in names if name in first.columns]):
+    for section in _sections(pairs, [name for name in names if name in first.columns]):
         rows |= _of_columns(pairs, section, samples, seed)
     statistics = [name for name in names if name in first.statistics]
     if statistics:
@@ -98,9 +98,9 @@ def differences(
 def _of_columns(
     pairs: Sequence[tuple[Result, Result]], names: Sequence[str], samples: int | None, seed: int
 ) -> dict[str, dict[str, float]]:
-    """Of columns over the same units."""
+    """Of columns over the same units: those of which all results have a number."""
     first = pairs[0][0]
-    units = np.isfinite(first.columns[names[0]])
+    units = _defined(pairs, names[0])
     a, b = ([_mean([pair[at].columns[name][units] for pair in pairs]) for name in names] for at in (0, 1))
     values = np.stack([other - one for one, other in zip(a, b, strict=True)], axis=1)
     if first.clusters is None:
@@ -145,13 +145,18 @@ def _of_statistics(
     return rows
 
 
-def _sections(result: Result, names: Sequence[str]) -> list[list[str]]:
+def _sections(pairs: Sequence[tuple[Result, Result]], names: Sequence[str]) -> list[list[str]]:
     """Columns that are drawn together: those of one section ('day 0/...') over the same units."""
     together: dict[tuple[str, bytes], list[str]] = {}
     for name in names:
-        defined = np.packbits(np.isfinite(result.columns[name])).tobytes()
+        defined = np.packbits(_defined(pairs, name)).tobytes()
         together.setdefault((name.rpartition("/")[0], defined), []).append(name)
     return list(together.values())
+
+
+def _defined(pairs: Sequence[tuple[Result, Result]], name: str) -> np.ndarray:
+    """bool [n]: the units of which every result has a number in this column."""
+    return np.all([np.isfinite(result.columns[name]) for pair in pairs for result in pair], axis=0)
 
 
 def _mean(columns: Sequence[np.ndarray]) -> np.ndarray:

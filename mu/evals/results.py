@@ -177,7 +177,10 @@ def _check_alike(results: Mapping[str, Result]) -> None:
     for name in names:
         other = results[name]
         alike = np.array_equal(other.units, first.units) and other.names == first.names
-        if not alike or any(getattr(other, field) != getattr(first, field) for field in ("unit", "same", "statistics")):
+        if not alike or any(
+            getattr(other, field) != getattr(first, field)
+            for field in ("unit", "same", "statistics", "counts", "notes")
+        ):
             raise ValueError(f"{name!r} comes from another evaluator than {next(iter(results))!r}; save them apart")
     for name in results:
         if "/" in name:

@@ -19,6 +19,9 @@ from mu.training.state import State, StatePlan, plan_state, values
 from mu.training.step import make_step
 from mu.training.tables import RowOptimizer
 
+# What an evaluation calls the model in its table, beside the config's baselines.
+OWN_ROWS = ("model", "model_unboosted", "content_of_model")
+
 
 @dataclasses.dataclass(frozen=True)
 class Run:
@@ -65,6 +68,7 @@ def build_run(config: Config, mesh: jax.sharding.Mesh | None = None) -> Run:
       ConfigError: the parts do not go together.
     """
     use_compilation_cache()
+    check_names(config)
     check_policy(config)
     sparse = config.tables.name != DENSE
     data: Data = build(config.data)
@@ -113,13 +117,24 @@ def counts_of(sizes: Mapping[str, int]) -> dict[str, int]:
     return {f"n_{space}": size for space, size in sizes.items()}
 
 
+def check_names(config: Config) -> None:
+    """Raises ConfigError where a baseline has the name of a row of the run's own, or a name cannot be a folder's."""
+    for key, names in (("baselines", config.baselines), ("evals", config.evals)):
+        for name in names:
+            if "/" in name or (key == "baselines" and name in OWN_ROWS):
+                raise ConfigError(
+                    f"config.{key}.{name}: a name has no '/', and {', '.join(OWN_ROWS)} are rows of the run itself; "
+                    "choose another"
+                )
+
+
 def check_policy(config: Config) -> None:
     """Raises ConfigError where a policy for new releases goes with a recommender that does not know the time."""
     name = config.recommender.name
     if config.policy is not None and not locate(name, "config.recommender.name").time_aware:
         raise ConfigError(
-            f"config.policy={config.policy.name!r} needs a recommender that knows the time of a play, and {name!r} does "
-            "not: set recommender.name='mu.inference.time_aware:TimeAwareRecommender', or policy=None"
+            f"config.policy={config.policy.name!r} needs a recommender that knows the time of a play, and {name!r} "
+            "does not: set recommender.name='mu.inference.time_aware:TimeAwareRecommender', or policy=None"
         )
 
 

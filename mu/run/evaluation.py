@@ -175,9 +175,9 @@ def evaluate(
     elif policy.weights_hash != digest:
         policy = Policy(weights_hash=digest)
     if workdir is not None:
-        policy.save(workdir)
         if content is not None:
             track_content.save(workdir, np.asarray(content))
+        policy.save(workdir)  # last: its hash says that the content is of these weights
     if content is not None:
         models["content_of_model"] = ContentNeighbours(np.asarray(content)).fit(run.train)
     models |= {name: build(spec).fit(run.train) for name, spec in run.config.baselines.items()}

@@ -204,6 +204,7 @@ def open_run(workdir: str | os.PathLike[str]) -> TrainedRun:
     is_complete = policy.weights_hash == weights_hash(params)
     if is_complete:
         content = track_content.load(folder, rows["content"].shape) if "content" in rows else None
+        is_complete = content is not None or "content" not in rows
         rows = rows if content is None else {**rows, "content": content}
     else:
         policy = Policy()

@@ -63,6 +63,16 @@ def test_swapping_turns_the_sign(runs, capsys):
     assert rows[0]["p"] == rows[1]["p"]
 
 
+def test_units_without_a_number_in_either_result_are_left_out(tmp_path, capsys):
+    whole, part = np.array([1.0, 2.0, 3.0, 4.0]), np.array([1.0, np.nan, 3.0, 5.0])
+    for name, values in (("whole", whole), ("part", part)):
+        save(tmp_path / name / "evaluation" / "ranking", {"model": result(values)}, {}, samples=20)
+    for pair, difference in ((("whole", "part"), 1 / 3), (("part", "whole"), -1 / 3)):
+        assert main([*(str(tmp_path / name) for name in pair), "--json", "--metrics=recall@10"]) == 0
+        row = json.loads(capsys.readouterr().out)["metrics"]["recall@10"]
+        assert row["difference"] == pytest.approx(difference) and row["n"] == 3
+
+
 def test_recommenders_of_one_run_and_the_printed_table(runs, capsys):
     folder, a, _ = runs
     assert main([f"{folder / 'a'}:popularity", f"{folder / 'a'}:model"]) == 0

@@ -337,6 +337,19 @@ def test_a_refit_learns_from_validation_too_and_tests_its_last_weights(log, tmp_
     assert results["ranking"]["model"].counts["cold targets"] == int((~known[setup.split.test.items]).sum())
 
 
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"baselines": {"model": {"name": "mu.baselines.popularity:Popularity"}}}, r"config\.baselines\.model"),
+        ({"policy": {"name": "mu.inference.policy:new_release_boost"}}, "knows the time of a play"),
+    ],
+)
+def test_what_could_not_be_evaluated_is_refused_before_anything_is_trained(log, tmp_path, changes, message):
+    with pytest.raises(ConfigError, match=message):
+        train(tiny_config(log, **changes), tmp_path)
+    assert not (tmp_path / "config.json").exists()
+
+
 def test_a_refit_cannot_be_stopped_by_what_it_learns_from(log, tmp_path):
     with pytest.raises(ConfigError, match=r"set best\.patience=None"):
         train(tiny_config(log, refit=True, best__patience=2), tmp_path)
