@@ -69,7 +69,7 @@ def test_tones_are_learnt_beside_the_baseline(tmp_path):
             baselines=baselines,
         ),
         tmp_path,
-    )
+    )["clips"]
     for found in results.values():
         assert found.values()["pitch/accuracy"] == 1.0 and found.values()["tags/roc_auc"] > 0.9
     assert results["model"].values()["numbers/pearson"] > 0.5

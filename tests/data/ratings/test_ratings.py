@@ -353,7 +353,7 @@ def test_a_run_predicts_every_rating_of_the_test_clips(table, tmp_path, capsys):
 def test_a_run_without_a_part(table, tmp_path, options):
     changes = {f"model__{name}": value for name, value in options.items()}
     results = train(tiny_rating_config(table, total_steps=4, evaluate_every_steps=4, **changes), tmp_path / "run")
-    assert np.isfinite(results["model"].values()["liked/log_likelihood"])
+    assert np.isfinite(results["ratings"]["model"].values()["liked/log_likelihood"])
     if options == {"encoder": None}:
         with pytest.raises(ValueError, match="this model has no audio encoder"):
             of_run(tmp_path / "run")
