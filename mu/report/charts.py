@@ -1,7 +1,7 @@
 """Line and scatter charts: where everything lies, for the SVG of `templates/charts.html`.
 
 Drawn by hand because the page needs it: colours follow the reader's light or dark scheme through the page's style,
-lines have their name under the pointer, and a chart takes 2 kB. An SVG of matplotlib takes 30 kB and has fixed colours.
+and lines have their name under the pointer. An SVG of matplotlib has fixed colours.
 Charts are 360 wide, about what a phone shows, so that their words stay legible there; they grow with the page.
 """
 
