@@ -48,7 +48,7 @@ def audio_row(name: str, data: Path, workdir: Path) -> dict[str, dict[str, float
     parts = []
     for train, split, config in folds_of(experiment.config, experiment.folds, changes):
         baseline = MFCCLinear(group=config.baselines.mfcc_linear.get("group")).fit(train)
-        parts.append(ClipPrediction(split=split, train=train, part="test").run(baseline))
+        parts.append(ClipPrediction(split=split, part="test").run(baseline))
     return measured(pooled(parts))
 
 
@@ -60,7 +60,7 @@ def rating_row(name: str, data: Path, workdir: Path) -> dict[str, dict[str, floa
     }
     parts = []
     for train, split, _ in folds_of(rating_results.CONFIG, rating_results.FOLDS, changes):
-        parts.append(RatingPrediction(split=split, train=train, part="test").run(RATINGS[name]().fit(train)))
+        parts.append(RatingPrediction(split=split, part="test").run(RATINGS[name]().fit(train)))
     return measured(pooled(parts))
 
 

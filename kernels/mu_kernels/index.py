@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from mu_kernels import _index_file
 from mu_kernels._check import read_only
 from mu_kernels._exact_ranks import exact_ranks
 from mu_kernels._index_checks import checked_norms
+from mu_kernels._index_file import load as read_index
+from mu_kernels._index_file import save as write_index
 from mu_kernels._items import Items, frozen
 from mu_kernels._rwlock import ReadWriteLock
 from mu_kernels.codes import Codes, allocate, mask_of
@@ -211,7 +212,7 @@ class ItemIndex:
             arrays = self._items.arrays()
             if "bias" in arrays:
                 arrays["item_bias"] = arrays.pop("bias")  # the codes have a bias of their own
-            _index_file.save(path, numbers, arrays | self._items.codes._asdict())
+            write_index(path, numbers, arrays | self._items.codes._asdict())
 
     @classmethod
     def load(cls, path: str | os.PathLike[str], mmap: bool = False) -> "ItemIndex":
@@ -225,7 +226,7 @@ class ItemIndex:
           FileNotFoundError: there is no such file.
           ValueError: not an index, another format version, cut short or damaged.
         """
-        numbers, arrays = _index_file.load(path, mmap)
+        numbers, arrays = read_index(path, mmap)
         vectors = frozen(arrays["vectors"])  # copied before the first change
         codes = Codes(**{name: arrays[name] for name in Codes._fields})
         index = cls.__new__(cls)

@@ -137,7 +137,7 @@ def save_report(folder: str | os.PathLike[str], report: ProbeReport, card: Mappi
       card: what the caller knows: embeddings, encoder, library.
     """
     options, folder = report.options, Path(folder)
-    card = {**card, "split": report.split, "split_hash": "", "part": "pooled", "head": options.head}
+    card = {**card, "split": report.split, "part": "pooled", "head": options.head}
     for seed, result in zip(options.seeds, report.results, strict=True):
         one = card | {"seed": seed}
         save(folder / f"seed{seed}", {"model": result}, one, samples=options.bootstrap_samples, seed=0)

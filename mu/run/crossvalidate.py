@@ -66,7 +66,7 @@ def crossvalidate(
     if not any(by_seed.values()):
         logger.info(f"The runs in {folder} predict nothing of the clips: there is nothing to pool, but to start from.")
         return {}
-    protocol = {"config": config, "changes": dict(changes), "folds": folds, "split": "pooled", "split_hash": ""}
+    protocol = {"config": config, "changes": dict(changes), "folds": folds, "split": "pooled"}
     samples = runs[seeds[0], 0].evals[kind].bootstrap_samples
     names = list(by_seed[seeds[0]][0])
     rows: dict[str, Any] = {}

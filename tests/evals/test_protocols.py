@@ -105,7 +105,7 @@ class Truth:
 
 def test_clips_are_those_of_a_part_and_targets_those_of_the_task():
     split = by_hash(make_clips(), n_folds=4, fold=0, stratify="pitch")
-    evaluator = ClipPrediction(split=split, train=split.train, part="test", outputs=("pitch", "tags"), group="speaker")
+    evaluator = ClipPrediction(split=split, part="test", outputs=("pitch", "tags"), group="speaker")
     assert evaluator.names[:2] == ["pitch/accuracy", "pitch/f1"] and not any(
         "numbers" in name for name in evaluator.names
     )
@@ -114,14 +114,14 @@ def test_clips_are_those_of_a_part_and_targets_those_of_the_task():
     assert result.values()["pitch/accuracy"] == result.values()["tags/roc_auc"] == 1
     assert result.cluster == "speaker" and set(result.clusters) == set(split.test.table["speaker"])
     assert set(predictions_of(result)) == {"pitch", "tags"}
-    short = ClipPrediction(split=split, train=split.train, part="valid", outputs=("numbers",), number_metrics=("r2",))
+    short = ClipPrediction(split=split, part="valid", outputs=("numbers",), number_metrics=("r2",))
     assert short.names == ["numbers/r2"] and short.run(Truth()).values() == {"numbers/r2": pytest.approx(1)}
-    assert ClipPrediction(split=split, train=split.train, part="test", outputs=()).names == []
+    assert ClipPrediction(split=split, part="test", outputs=()).names == []
 
 
 def test_ratings_are_those_of_the_clips_of_a_part(tmp_path):
     split = by_hash(load_rated_clips(write_ratings(tmp_path / "ratings.csv")), n_folds=4, fold=0)
-    evaluator = RatingPrediction(split=split, train=split.train, part="test")
+    evaluator = RatingPrediction(split=split, part="test")
 
     class Right:
         def predict(self, clips):

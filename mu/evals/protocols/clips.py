@@ -18,7 +18,6 @@ class ClipPrediction:
 
     Args:
       split: with the parts `train`, `valid`, `test`: clips with targets.
-      train: the clips that were learnt from.
       part: 'valid' or 'test'.
       outputs: names of what the task predicts; targets outside are not measured. None for all targets.
       group: column whose values are drawn again in the bootstrap (speaker, artist); None draws recordings.
@@ -35,7 +34,6 @@ class ClipPrediction:
         self,
         *,
         split: ClipSplit,
-        train: Clips,
         part: str,
         outputs: Collection[str] | None = None,
         group: str | None = None,
@@ -44,7 +42,6 @@ class ClipPrediction:
         number_metrics: tuple[str, ...] = METRICS["numbers"],
         bootstrap_samples: int = 1000,
     ):
-        del train
         if part not in ("valid", "test"):
             raise ValueError(f"part is {part!r}; it must be 'valid' or 'test'")
         if bootstrap_samples < 1:

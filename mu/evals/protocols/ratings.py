@@ -22,7 +22,6 @@ class RatingPrediction:
 
     Args:
       split: with the parts `train`, `valid`, `test`: clips with ratings (`mu.data.ratings.rated_clips`).
-      train: the clips and ratings that were learnt from.
       part: 'valid' or 'test'.
       group: column of the clips whose values are drawn again in the bootstrap; None draws recordings.
       metrics: names or paths of metrics of tags (`mu.evals.metrics.clips`): metric(scores, truth, weights).
@@ -36,13 +35,11 @@ class RatingPrediction:
         self,
         *,
         split: ClipSplit,
-        train: RatedClips,
         part: str,
         group: str | None = None,
         metrics: tuple[str, ...] = METRICS["tags"],
         bootstrap_samples: int = 1000,
     ):
-        del train
         if part not in ("valid", "test"):
             raise ValueError(f"part is {part!r}; it must be 'valid' or 'test'")
         if bootstrap_samples < 1:
