@@ -13,7 +13,7 @@ from mu.evals.results import load as load_evaluation
 from mu.files import read_json
 from tests.helpers.audio_clips import PITCHES_HZ, RATE_HZ, tiny_audio_config
 from tests.helpers.audio_files import write
-from tests.helpers.tiny_runs import N_TRACKS, logged, train, weights_of
+from tests.helpers.tiny_runs import N_TRACKS, logged, make_log, train, weights_of
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "extending.md"
 KINDS = (
@@ -116,6 +116,21 @@ def test_sound_from_a_source_to_an_augmented_task(package, tmp_path, monkeypatch
     assert set(calls) == {8.0}
     augment = read_json(tmp_path / "run" / "config.json")["task"]["augment"]
     assert augment == {"name": "my_package.coarse:Coarse", "bits": 4, "polarity": True}
+
+
+@pytest.mark.usefixtures("package")
+def test_the_baseline_gives_a_listener_without_plays_no_scores():
+    from my_package.baselines import Transitions
+
+    log = make_log()
+    baseline, played = Transitions().fit(log), np.diff(log.indptr) > 0
+    assert not played.all()
+    scores = baseline.scores(np.arange(len(played)), log)
+    last = log.items[log.indptr[1:][played] - 1]
+    np.testing.assert_array_equal(scores[played], baseline.counts[last])
+    assert not scores[~played].any()
+    nobody = np.flatnonzero(~played)  # their histories hold no plays at all
+    np.testing.assert_array_equal(baseline.scores(nobody, log.take(nobody)), np.zeros((len(nobody), N_TRACKS)))
 
 
 def test_what_cannot_be_found_is_refused(package, capsys):
