@@ -33,7 +33,7 @@ from mu.training.checkpoint import Checkpoints
 from mu.training.clock import Clock
 from mu.training.provenance import provenance
 from mu.training.sharding import put_batch
-from mu.training.writers import JsonLines
+from mu.training.writers import JsonLines, Writer
 
 logger = logging.getLogger(__name__)
 
@@ -97,7 +97,7 @@ def train(config: Config, workdir: str | os.PathLike[str], mesh: jax.sharding.Me
         | {"data_card": run.data.card, "data_hash": run.data.hash(), "split": run.split.hash},
     )
     save_inputs(folder, run.data, run.train, run.batches)
-    writers: list[Any] = [JsonLines(folder, step_number)]
+    writers: list[Writer] = [JsonLines(folder, step_number)]
     writers += [locate(path, "config.writers")(folder, step_number) for path in config.writers]
     clock = Clock(step_number, config.total_steps)
 

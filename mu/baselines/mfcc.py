@@ -83,21 +83,16 @@ def statistics(clips: LabelledAudio) -> np.ndarray:
 
 def clip_statistics(audio: np.ndarray, rate: int) -> np.ndarray:
     """The 120 statistics of `MFCCLinear` of one waveform, float32 [N] at `rate` Hz; float64 [120]."""
-    hop = rate // 100
+    hop, n_fft = rate // 100, 1 << (round(0.032 * rate) - 1).bit_length()
     block = round(BLOCK_S * rate)
     padded = np.pad(audio, (0, -len(audio) % block))
     frames = max(-(-len(audio) // hop), 1)
-    mfccs = np.asarray(_mfcc(jnp.asarray(padded), rate, hop), np.float64)[:frames]
+    mfccs = np.asarray(_jitted(jnp.asarray(padded), rate, n_fft, hop), np.float64)[:frames]
     series = [mfccs]
     for _ in range(2):
         series.append(np.gradient(series[-1], axis=0) if frames > 1 else np.zeros_like(mfccs))
     columns = np.concatenate(series, axis=1)
     return np.concatenate([columns.mean(axis=0), columns.std(axis=0)])
-
-
-def _mfcc(audio: jax.Array, rate: int, hop: int) -> jax.Array:
-    n_fft = 1 << (round(0.032 * rate) - 1).bit_length()
-    return _jitted(audio, rate, n_fft, hop)
 
 
 _jitted = jax.jit(

@@ -37,7 +37,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--workdir", required=True, metavar="DIR", help="holds all runs")
     arguments, rest = parser.parse_known_args(argv)
 
-    from mu.commands.train import overrides
+    from mu.commands.flags import overrides
     from mu.config.base import ConfigError
     from mu.console import show_logs
     from mu.run.crossvalidate import crossvalidate

@@ -1,4 +1,4 @@
-"""Flags of a command, made from the fields of an options dataclass (`mu.data.options.option`)."""
+"""Flags of a command: those made from the fields of an options dataclass (`mu.data.options`), and those of a config."""
 
 import argparse
 import dataclasses
@@ -33,6 +33,22 @@ def add_flags(parser: argparse.ArgumentParser, options: type) -> None:
 def take_options(options: type, flags: dict[str, Any]) -> dict[str, Any]:
     """Removes the fields of the dataclass `options` from the parsed `flags`; returns them with their values."""
     return {field.name: flags.pop(field.name) for field in dataclasses.fields(options)}
+
+
+def overrides(rest: list[str], parser: argparse.ArgumentParser) -> dict[str, str]:
+    """{'model.dim': '128'} from ['--config.model.dim=128']; 'KEY VALUE' as two words works too."""
+    found: dict[str, str] = {}
+    words = iter(rest)
+    for word in words:
+        if not word.startswith("--config."):
+            parser.error(f"unknown argument {word!r}")
+        key, equals, value = word.removeprefix("--config.").partition("=")
+        if not equals:
+            value = next(words, None)
+            if value is None:
+                parser.error(f"{word} needs a value: {word}=VALUE")
+        found[key] = value
+    return found
 
 
 def _reader(hint: Any) -> Callable[[str], Any]:

@@ -29,6 +29,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--print_config", action="store_true", help="print the resolved config and stop")
     arguments, rest = parser.parse_known_args(argv)
 
+    from mu.commands.flags import overrides
     from mu.config.base import ConfigError
     from mu.config.overrides import load
 
@@ -58,19 +59,3 @@ def main(argv: list[str]) -> int:
         print(f"mu train: {error}", file=sys.stderr)
         return 1
     return 0
-
-
-def overrides(rest: list[str], parser: argparse.ArgumentParser) -> dict[str, str]:
-    """{'model.dim': '128'} from ['--config.model.dim=128']; 'KEY VALUE' as two words works too."""
-    found: dict[str, str] = {}
-    words = iter(rest)
-    for word in words:
-        if not word.startswith("--config."):
-            parser.error(f"unknown argument {word!r}")
-        key, equals, value = word.removeprefix("--config.").partition("=")
-        if not equals:
-            value = next(words, None)
-            if value is None:
-                parser.error(f"{word} needs a value: {word}=VALUE")
-        found[key] = value
-    return found

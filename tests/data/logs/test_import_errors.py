@@ -91,7 +91,7 @@ def test_an_existing_output_is_refused_or_replaced_whole(tmp_path, monkeypatch):
     with pytest.raises(FileExistsError, match="--overwrite"):
         import_log([source], tmp_path / "out")
     with monkeypatch.context() as patch:
-        patch.setattr(run, "write_card", lambda *_: 1 / 0)
+        patch.setattr(run, "write_json", lambda *_: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             import_log([source], tmp_path / "out", overwrite=True)
     assert files_of(tmp_path / "out") == before

@@ -10,7 +10,6 @@ from mu.data.logs.importing.first_pass import FirstPass
 from mu.data.logs.importing.options import LogImportOptions
 from mu.data.logs.importing.rows import ColumnRoles
 from mu.data.logs.interactions import OUTCOMES
-from mu.files import write_json
 
 FORMAT_VERSION = 2
 QUANTILES = (0.0, 0.1, 0.25, 0.5, 0.75, 0.9, 0.99, 1.0)
@@ -90,8 +89,3 @@ def describe(folder: Path, n_tracks: int) -> dict[str, Any]:
         "history_length_quantiles": {f"{q:g}": float(value) for q, value in zip(QUANTILES, quantiles, strict=True)},
         "top_1_percent_share": round(float(top / max(len(items), 1)), 6),
     } | more
-
-
-def write_card(folder: Path, card: dict[str, Any]) -> None:
-    """Writes card.json, the last file of an import."""
-    write_json(folder / "card.json", card)

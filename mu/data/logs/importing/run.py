@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 
 from mu.data.logs.importing.bad_rows import RejectedRows, damage_named
-from mu.data.logs.importing.card import make_card, write_card
+from mu.data.logs.importing.card import make_card
 from mu.data.logs.importing.columns import choose_roles
 from mu.data.logs.importing.entity_tables import EntityTable, find_table, join_table, read_table
 from mu.data.logs.importing.external_sort import ExternalSort
@@ -26,6 +26,7 @@ from mu.data.logs.importing.tfds_source import tfds_files
 from mu.data.logs.importing.track_catalogue import TrackCatalogue
 from mu.data.logs.interactions import PARTS
 from mu.data.options import OptionError
+from mu.files import write_json
 
 logger = logging.getLogger(__name__)
 
@@ -98,7 +99,7 @@ def import_log(
         entities["user"][users].write_parquet(folder / "users.parquet")
         entities["track"][tracks].write_parquet(folder / "tracks.parquet")
         card = make_card(folder, len(tracks), first_pass, roles, options, rejected.n, dropped, inputs=hashes.records())
-        write_card(folder, card)
+        write_json(folder / "card.json", card)  # the last file: an import without it was interrupted
     return card
 
 
