@@ -104,7 +104,7 @@ def speed(seed: int) -> dict[str, float]:
 
 def sounds(seed: int) -> Sounds:
     """The tracks to be heard, with all their attributes as targets."""
-    from mu.data.clips.targets import Target
+    from mu.data.clips.targets import ClassTarget, NumberTarget, Target
     from mu.world.sound import RATE_HZ
     from mu.world.tables import tracks_table
     from mu.world.world import simulate
@@ -112,12 +112,12 @@ def sounds(seed: int) -> Sounds:
     world = simulate("small", seed=seed)
     table = tracks_table(world).with_columns(pl.col("metre").cast(pl.String), row=pl.int_range(pl.len()))
     table = table.filter(pl.int_range(pl.len()).over("artist") < TRACKS_PER_ARTIST)
-    targets = {}
+    targets: dict[str, Target] = {}
     for name in NUMBERS:
-        targets[name] = Target("numbers", (name,), table[name].to_numpy().astype(np.float32)[:, None])
+        targets[name] = NumberTarget((name,), table[name].to_numpy().astype(np.float32)[:, None])
     for name in CLASSES:
         names, codes = np.unique(table[name].to_numpy(), return_inverse=True)
-        targets[name] = Target("class", tuple(map(str, names)), codes.astype(np.int32))
+        targets[name] = ClassTarget(tuple(map(str, names)), codes.astype(np.int32))
     return Sounds(table, world.sound(table["row"].to_numpy()), RATE_HZ, targets)
 
 

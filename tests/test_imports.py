@@ -36,7 +36,7 @@ ARROWS = {
     "mu.data": {"mu_kernels", "mu.audio.io", "mu.files", "mu.names"},
     "mu.data.features": {"mu.protocols"},
     "mu.baselines": {"mu.protocols", "mu.data"},
-    "mu.baselines.mfcc": {"mu.audio", "mu.baselines"},
+    "mu.baselines.mfcc": {"mu.audio", "mu.baselines", "mu.data"},
     "mu.world": {"mu.data", "mu_kernels"},
     "mu.training": {"mu.files", "mu.protocols"},
     "mu.inference": {"mu.protocols", "mu.data.crops", "mu.data.faults", "mu.data.features", "mu_kernels", "mu.files"},

@@ -6,15 +6,6 @@ import numpy as np
 from sklearn.dummy import DummyClassifier
 from sklearn.preprocessing import StandardScaler
 
-KINDS = ("class", "tags", "numbers")
-
-
-def checked_kind(kind: str) -> str:
-    """The kind of a target; ValueError where there is no such kind."""
-    if kind not in KINDS:
-        raise ValueError(f"kind={kind!r}; known: {', '.join(KINDS)}")
-    return kind
-
 
 def standardised(scaler: StandardScaler, features: np.ndarray) -> np.ndarray:
     """float64 [n, D]: the features less their mean, in units of their deviation."""

@@ -1,12 +1,17 @@
 """Cross-validation that keeps groups (artist, speaker, recording) together, and the penalty chosen by it."""
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import Protocol, Self, TypeVar
 
 import numpy as np
 from sklearn.model_selection import GroupKFold
 
+from mu.data.clips.targets import ClassTarget, NumberTarget, TagTarget, Target
+
 N_FOLDS = 5
+# Predicted probabilities are cut to these: the logarithm of 0 is none.
+CHANCES = (1e-12, 1 - 1e-12)
 
 Option = TypeVar("Option")
 
@@ -14,8 +19,8 @@ Option = TypeVar("Option")
 class FeatureModel(Protocol):
     """A model from feature vectors to a target: `mu.baselines.linear.Linear`, `mu.baselines.mlp.MLP`."""
 
-    def fit(self, features: np.ndarray, target: np.ndarray, size: int) -> Self:
-        """Learns from features [n, D] and classes [n], or tags or numbers [n, size]; returns itself."""
+    def fit(self, features: np.ndarray, target: Target) -> Self:
+        """Learns from features [n, D] and the target of these n clips; returns itself."""
         ...
 
     def predict(self, features: np.ndarray) -> np.ndarray:
@@ -47,10 +52,8 @@ def grouped_folds(groups: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
 
 
 def best_option(
-    kind: str,
     features: np.ndarray,
-    target: np.ndarray,
-    size: int,
+    target: Target,
     folds: Sequence[tuple[np.ndarray, np.ndarray]],
     options: Sequence[Option],
     model: Callable[[Option], FeatureModel],
@@ -61,30 +64,42 @@ def best_option(
     number in small units does not outweigh the others.
 
     Args:
-      kind: of the target: 'class', 'tags' or 'numbers'.
       features: float [n, D].
-      target: int [n] classes, or float [n, size].
-      size: C, the number of classes, tags or numbers.
+      target: of the n clips, known of all.
       folds: rows to train on and rows to test on, as of `grouped_folds`.
       options: what is chosen from.
       model: from an option to the model to fit.
     """
-    variance = np.maximum(np.var(target, axis=0, dtype=np.float64), 1e-18)
 
     def loss(option: Option) -> float:
         total = 0.0
         for train, test in folds:
-            predicted = model(option).fit(features[train], target[train], size).predict(features[test])
-            total += _total_loss(kind, predicted.astype(np.float64), target[test], variance)
+            predicted = model(option).fit(features[train], target.take(train)).predict(features[test])
+            total += _loss(target, predicted.astype(np.float64), test)
         return total
 
     return min(options, key=loss)
 
 
-def _total_loss(kind: str, predicted: np.ndarray, target: np.ndarray, variance: np.ndarray) -> float:
-    if kind == "numbers":
-        return float((np.square(predicted - target) / variance).sum())
-    p = np.clip(predicted, 1e-12, 1 - 1e-12)
-    if kind == "class":
-        return -float(np.log(p[np.arange(len(p)), target]).sum())
-    return -float((target * np.log(p) + (1 - target) * np.log(1 - p)).sum())
+@functools.singledispatch
+def _loss(target: Target, predicted: np.ndarray, rows: np.ndarray) -> float:
+    """The summed loss of predictions float64 [len(rows), C] of these rows of a target; a function a kind of target."""
+    raise TypeError(f"there is no loss of a {type(target).__name__}")
+
+
+@_loss.register
+def _(target: ClassTarget, predicted: np.ndarray, rows: np.ndarray) -> float:
+    p = np.clip(predicted, *CHANCES)
+    return -float(np.log(p[np.arange(len(p)), target.values[rows]]).sum())
+
+
+@_loss.register
+def _(target: TagTarget, predicted: np.ndarray, rows: np.ndarray) -> float:
+    p, values = np.clip(predicted, *CHANCES), target.values[rows]
+    return -float((values * np.log(p) + (1 - values) * np.log(1 - p)).sum())
+
+
+@_loss.register
+def _(target: NumberTarget, predicted: np.ndarray, rows: np.ndarray) -> float:
+    variance = np.maximum(np.var(target.values, axis=0, dtype=np.float64), 1e-18)
+    return float((np.square(predicted - target.values[rows]) / variance).sum())

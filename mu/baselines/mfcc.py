@@ -9,6 +9,7 @@ import numpy as np
 
 from mu.audio.mel import mfcc
 from mu.baselines.linear import chosen_linear
+from mu.data.clips.targets import Target
 
 # Clips are padded to a multiple of so many seconds, so that few lengths are compiled for.
 BLOCK_S = 2.0
@@ -24,7 +25,7 @@ class LabelledAudio(Protocol):
     @property
     def table(self) -> Any: ...
     @property
-    def targets(self) -> Mapping[str, Any]: ...
+    def targets(self) -> Mapping[str, Target]: ...
     def __len__(self) -> int: ...
     def waveform(self, clip: int, start: int = 0, length: int | None = None) -> np.ndarray: ...
 
@@ -52,9 +53,7 @@ class MFCCLinear:
         self._models = {}
         for name, target in clips.targets.items():
             known = target.known
-            self._models[name] = chosen_linear(
-                target.kind, features[known], target.values[known], len(target.names), groups[known]
-            )
+            self._models[name] = chosen_linear(features[known], target.take(known), groups[known])
         return self
 
     def predict(self, clips: LabelledAudio) -> dict[str, np.ndarray]:

@@ -8,6 +8,7 @@ import numpy as np
 from mu.baselines.cross_validation import grouped_folds
 from mu.baselines.linear import chosen_linear
 from mu.baselines.mfcc import statistics
+from mu.data.clips.targets import TagTarget
 from mu.data.ratings.cell_rates import cell_rates
 from mu.data.ratings.rated_clips import RatedClips
 from mu.data.ratings.ratings import Ratings
@@ -82,8 +83,8 @@ class LogisticRatings:
         """Learns from all ratings of the clips; returns itself."""
         self._train = clips
         self._values = {name: sorted({str(value) for value in clips.table[name]}) for name in self._columns}
-        features, labels = self._features(clips, None), clips.ratings.labels
-        self._model = chosen_linear("tags", features, labels, labels.shape[1], clips.ratings.clips, INVERSE_PENALTIES)
+        labels = TagTarget(clips.label_names, clips.ratings.labels)
+        self._model = chosen_linear(self._features(clips, None), labels, clips.ratings.clips, INVERSE_PENALTIES)
         return self
 
     def predict(self, clips: RatedClips) -> dict[str, np.ndarray]:

@@ -5,7 +5,7 @@ import functools
 import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import polars as pl
@@ -15,9 +15,11 @@ from mu.baselines.mlp import chosen_mlp
 from mu.data.clips import clips as clip_tables
 from mu.data.clips.clips import Clips, whole_column
 from mu.data.clips.folds import fold_numbers
+from mu.data.clips.targets import ClassTarget, Target
+from mu.embedding.probe_fitting import Learn, Probe, few_shot, out_of_fold
 from mu.embedding.table import Embeddings
 from mu.evals.folds import mean_summary
-from mu.evals.protocols.probes import Learn, Probe, crossvalidated, few_shot, few_shot_accuracy
+from mu.evals.protocols.probes import few_shot_accuracy, probe_result
 from mu.evals.result import Estimate, Result
 from mu.evals.results import save
 from mu.files import write_json
@@ -109,14 +111,15 @@ def probe(
     for seed in options.seeds:
         head = chosen_linear if options.head == "linear" else functools.partial(chosen_mlp, seed=seed)
 
-        def learn(*rows: Any, head: Learn = head) -> Probe:
+        def learn(features: np.ndarray, target: Target, groups: np.ndarray, head: Learn = head) -> Probe:
             nonlocal trained
-            fitted = head(*rows)
+            fitted = head(features, target, groups)
             trained += 1
             progress(trained, total)
             return fitted
 
-        results.append(crossvalidated(features, clips.targets, folds, groups, clips.table["clip"].to_list(), learn))
+        predicted = out_of_fold(features, clips.targets, folds, groups, learn)
+        results.append(probe_result(predicted, clips.targets, folds, groups, clips.table["clip"].to_list()))
     return ProbeReport(
         options,
         f"{len(set(folds.tolist()))} folds by {options.folds}, groups by {options.group}",
@@ -180,10 +183,10 @@ def labelled_clips(library: str | os.PathLike[str], embeddings: Embeddings, opti
     return clips.take(np.flatnonzero(embedded)), int((~embedded).sum())
 
 
-def linear_of_few(kind: str, features: np.ndarray, target: np.ndarray, size: int, groups: np.ndarray) -> Linear:
+def linear_of_few(features: np.ndarray, target: Target, groups: np.ndarray) -> Linear:
     """`Linear` with penalty 1: a few clips cannot choose one."""
     del groups
-    return Linear(kind).fit(features, target, size)
+    return Linear().fit(features, target)
 
 
 def _check_columns(library: str | os.PathLike[str], options: ProbeOptions) -> None:
@@ -216,7 +219,7 @@ def _few_shot_curve(
         return []
     right = few_shot(
         features,
-        clips.targets[name],
+        cast(ClassTarget, clips.targets[name]),
         folds,
         groups,
         shots=shots,

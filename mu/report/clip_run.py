@@ -6,13 +6,24 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from mu.data.clips.clips import Clips
-from mu.evals.predictions import Predictions, predictions_of
+from mu.evals.predictions import ClassPredictions, NumberPredictions, Predictions, TagPredictions, predictions_of
 from mu.evals.result import Estimate
 from mu.evals.results import load
 from mu.files import read_json
 from mu.report.audio import Sounds
+from mu.report.class_view import ClassView
 from mu.report.neighbours import Embedded
+from mu.report.number_view import NumberView
 from mu.report.read import RunFacts, first_run, run_facts
+from mu.report.tag_view import TagView
+from mu.report.target_view import TargetView
+
+VIEWS: Mapping[type[Predictions], type[TargetView]] = {
+    ClassPredictions: ClassView,
+    TagPredictions: TagView,
+    NumberPredictions: NumberView,
+}
+"""Kind of predictions -> how a page shows them. The embedding space shows labels of the first kind that there is."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -24,7 +35,7 @@ class ClipRun:
       clips: ids of the test clips.
       n_groups: how many groups of clips the bootstrap draws: recordings, artists, speakers.
       pooled: whether the clips of several folds were put together, each predicted by its fold's model.
-      predictions: 'model' and baselines -> target -> predictions of the test clips.
+      views: 'model' and baselines -> target -> predictions of the test clips.
       metrics: 'model' and baselines -> metric -> value and interval.
       details: 'TARGET/METRIC' -> value and interval for each class, tag or number, of the model.
       sounds: the audio of the clips.
@@ -35,11 +46,17 @@ class ClipRun:
     clips: tuple[str, ...]
     n_groups: int
     pooled: bool
-    predictions: Mapping[str, Mapping[str, Predictions]]
+    views: Mapping[str, Mapping[str, TargetView]]
     metrics: Mapping[str, Mapping[str, Estimate]]
     details: Mapping[str, Mapping[str, Estimate]]
     sounds: Sounds
     embedded: Embedded | None
+
+    @property
+    def main_target(self) -> str:
+        """The target whose labels are shown in the space: one of classes if there is one, then tags, then numbers."""
+        model, kinds = self.views["model"], list(VIEWS.values())
+        return min(model, key=lambda target: kinds.index(type(model[target])))
 
 
 def read_clip_run(
@@ -66,7 +83,10 @@ def read_clip_run(
         clips=tuple(model.units.tolist()),
         n_groups=model.n_clusters,
         pooled=card["split"] == "pooled",
-        predictions={name: predictions_of(result) for name, result in evaluation.results.items()},
+        views={
+            name: {target: VIEWS[type(one)](one) for target, one in predictions_of(result).items()}
+            for name, result in evaluation.results.items()
+        },
         metrics=evaluation.rows,
         details=evaluation.details,
         sounds=Sounds(clips),

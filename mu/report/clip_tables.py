@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from mu.evals.metrics.clips.confusion import confusions
-from mu.evals.predictions import PER_CLASS, Predictions
+from mu.evals.predictions import Predictions
 from mu.evals.result import Estimate
 from mu.report.charts import Axes, Figure, scatter
 
@@ -102,20 +102,20 @@ def metrics_table(metrics: Mapping[str, Mapping[str, Estimate]]) -> Table:
     return Table("Metrics", ["metric", *metrics], rows)
 
 
-def per_class(predictions: Predictions, target: str, details: Mapping[str, Mapping[str, Estimate]]) -> Table:
+def per_class(predictions: Predictions, word: str, target: str, details: Mapping[str, Mapping[str, Estimate]]) -> Table:
     """Each class, tag or number of a target with its metrics and their intervals.
 
     Args:
       predictions: of the model.
+      word: 'class', 'tag' or 'number'.
       target: its name.
       details: 'TARGET/METRIC' -> estimate of each class, tag or number.
     """
-    metrics = PER_CLASS[predictions.kind]
+    metrics = predictions.part_metrics
     rows = []
     for place, name in enumerate(predictions.names):
         estimates = [details[f"{target}/{metric}"][name]._replace(name=metric) for metric in metrics]
         rows.append((name, f"{predictions.count(place):,}", [cell(estimate) for estimate in estimates]))
-    word = {"class": "class", "tags": "tag", "numbers": "number"}[predictions.kind]
     titles = [WORDS.get(metric, metric) for metric in metrics]
     return Table(f"Each {word} of {target}", [word, "clips", *titles], rows)
 
@@ -202,7 +202,7 @@ def scatters(predictions: Predictions, correlations: Mapping[str, Estimate]) -> 
     """Predicted against true, one picture a number.
 
     Args:
-      predictions: of kind 'numbers'.
+      predictions: of numbers.
       correlations: Pearson correlation of each number.
     """
     rows = np.flatnonzero(predictions.known)

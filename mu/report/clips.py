@@ -3,41 +3,16 @@
 import dataclasses
 from collections.abc import Mapping, Sequence
 
-from mu.evals.predictions import Predictions
 from mu.report.clip_media import Media, media_of
 from mu.report.clip_run import ClipRun
 from mu.report.clip_space import map_of_clips, neighbourhoods, neighbours
-from mu.report.clip_tables import Confusion, Scatters, Table, confusion, metrics_table, per_class, scatters
+from mu.report.clip_tables import Confusion, Scatters, Table, metrics_table, per_class
 from mu.report.page import Notice, Section, render
+from mu.report.target_view import Score
 from mu.report.training import training
-from mu.report.verdicts import by_error, listed_places, verdict
 
 HARDEST, HARDEST_IN_ALL = 8, 24
 LOST_LISTED = 20
-KINDS = {"class": "one of {} classes", "tags": "any of {} tags", "numbers": "{} predicted"}
-EACH = {"class": "Each class", "tags": "Each tag", "numbers": "Each number"}
-ORDER = {
-    "class": "Those most confidently wrong come first.",
-    "tags": "Those with the largest cross-entropy come first.",
-    "numbers": "Those with the largest error come first, each number counted in standard deviations of the truth.",
-}
-
-
-@dataclasses.dataclass(frozen=True)
-class Score:
-    """One class, tag or number of a clip.
-
-    Attributes:
-      name: of it.
-      truth: 'yes' or empty for classes and tags; the true number.
-      predicted: a probability or a number.
-      share: the probability as the length of a bar; None for numbers.
-    """
-
-    name: str
-    truth: str
-    predicted: str
-    share: float | None
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -64,26 +39,26 @@ class Card:
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Target:
+class TargetSection:
     """The data of the section about a target.
 
     Attributes:
-      kind: 'class', 'tags' or 'numbers'.
       confusion: of classes, else None.
       scatters: of numbers, else None.
       each: heading of the table.
       table: metrics of each class, tag or number.
       order: sentences about the order of the cards.
+      columns: heads of the table of a card.
       cards: the clips with the largest errors.
       sound: whether any clip of the run can be read.
     """
 
-    kind: str
     confusion: Confusion | None
     scatters: Scatters | None
     each: str
     table: Table
     order: str
+    columns: Sequence[str]
     cards: Sequence[Card]
     sound: bool
 
@@ -103,9 +78,9 @@ class Metrics:
 
 def page(run: ClipRun) -> str:
     """The whole page, a function of the run alone; afterwards `run.sounds.lost` names the clips that cannot be read."""
-    model = run.predictions["model"]
+    model = run.views["model"]
     each = min(HARDEST, HARDEST_IN_ALL // len(model))
-    hardest = {target: by_error(predictions, run.clips)[:each] for target, predictions in model.items()}
+    hardest = {target: view.by_error(run.clips)[:each] for target, view in model.items()}
     groups = neighbourhoods(run)
     cards = [row for rows in hardest.values() for row in rows]
     media = media_of(run.sounds, run.clips, cards + [row for query, others in groups for row in _rows(query, others)])
@@ -117,8 +92,8 @@ def page(run: ClipRun) -> str:
         Section("Training", "training.html", training(facts.curves, facts.chosen, facts.step)),
     ]
     remaining = dict(anchors)
-    for target, predictions in model.items():
-        title = f"{target}: {KINDS[predictions.kind].format(len(predictions.names))}"
+    for target, view in model.items():
+        title = f"{target}: {view.many.format(len(view.predictions.names))}"
         sections.append(Section(title, "clip_target.html", _target(run, target, hardest[target], media, remaining)))
         remaining = {row: anchor for row, anchor in remaining.items() if row not in hardest[target]}
     if groups:
@@ -161,40 +136,26 @@ def _metrics(run: ClipRun) -> Metrics:
 
 def _target(
     run: ClipRun, target: str, rows: Sequence[int], media: Mapping[int, Media], anchors: Mapping[int, str]
-) -> Target:
-    predictions = run.predictions["model"][target]
-    kind = predictions.kind
-    order = ORDER[kind]
+) -> TargetSection:
+    view = run.views["model"][target]
+    order = view.order
     if run.sounds:
         order += " Sound and picture are what the model was given; frequency is on the mel scale."
-    return Target(
-        kind=kind,
-        confusion=confusion(predictions, target) if kind == "class" else None,
-        scatters=scatters(predictions, run.details[f"{target}/pearson"]) if kind == "numbers" else None,
-        each=EACH[kind],
-        table=per_class(predictions, target, run.details),
+    return TargetSection(
+        confusion=view.confusion(target),
+        scatters=view.scatters(target, run.details),
+        each=f"Each {view.word}",
+        table=per_class(view.predictions, view.word, target, run.details),
         order=order,
+        columns=view.columns,
         cards=[_card(run, target, row, media.get(row), anchors.get(row)) for row in rows],
         sound=bool(run.sounds),
     )
 
 
 def _card(run: ClipRun, target: str, row: int, media: Media | None, anchor: str | None) -> Card:
-    predictions = run.predictions["model"][target]
-    right, words = verdict(predictions, row)
-    baselines = [
-        f"{name}: {verdict(targets[target], row)[1]}" for name, targets in run.predictions.items() if name != "model"
-    ]
-    return Card(run.clips[row], anchor, right, words, media, _scores(predictions, row), baselines)
-
-
-def _scores(predictions: Predictions, row: int) -> list[Score]:
-    scores = []
-    for place in listed_places(predictions, row):
-        score, truth, name = float(predictions.scores[row, place]), predictions.truth[row], predictions.names[place]
-        if predictions.kind == "numbers":
-            scores.append(Score(name, f"{truth[place]:.3g}", f"{score:.3g}", None))
-            continue
-        there = place == truth if predictions.kind == "class" else truth[place] > 0
-        scores.append(Score(name, "yes" if there else "", f"{score:.3f}", score))
-    return scores
+    view = run.views["model"][target]
+    right, words = view.verdict(row)
+    scores = [view.score(row, place) for place in view.listed_places(row)]
+    baselines = [f"{name}: {views[target].verdict(row)[1]}" for name, views in run.views.items() if name != "model"]
+    return Card(run.clips[row], anchor, right, words, media, scores, baselines)

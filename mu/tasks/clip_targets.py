@@ -5,13 +5,12 @@ from typing import Any, Protocol
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
-from mu import losses
 from mu.audio.augment import mixup
 from mu.nn.heads import Head
 from mu.tasks.audio_views import AudioModel, augmented_waveforms, clip_outputs, encode_views, flat_crops
 from mu.tasks.augmentations import Augmentations
+from mu.tasks.clip_heads import LabelledTarget, heads_of
 
 
 class LabelledClips(Protocol):
@@ -19,11 +18,8 @@ class LabelledClips(Protocol):
 
     @property
     def sample_rate_hz(self) -> int: ...
-
     @property
-    def targets(self) -> Mapping[str, Any]:
-        """name -> `mu.data.clips.targets.Target`: kind, names, values."""
-        ...
+    def targets(self) -> Mapping[str, LabelledTarget]: ...
 
 
 class ClipTargets:
@@ -41,7 +37,6 @@ class ClipTargets:
       head_weights: name -> weight; 1 for targets without an entry.
 
     Attributes:
-      kinds: name of a target -> 'class', 'tags' or 'numbers'.
       offers: 'outputs', the heads, and 'sample_rate_hz', for the model's constructor.
       requires: names that the model must return.
       compares_examples: the loss of an example does not depend on the others of its batch; mixup draws its partner
@@ -71,13 +66,12 @@ class ClipTargets:
         unknown = set(weights) - set(data.targets)
         if unknown:
             raise ValueError(f"head_weights names {min(unknown)!r}; the targets are {', '.join(data.targets)}")
-        self.kinds = {name: target.kind for name, target in data.targets.items()}
+        self._heads = heads_of(data.targets, label_smoothing)
         outputs = {name: Head(len(target.names)) for name, target in data.targets.items()}
         self.offers: Mapping[str, Any] = {"outputs": outputs, "sample_rate_hz": data.sample_rate_hz}
         self.requires = frozenset({"clip", *outputs})
-        self._weights = {name: float(weights.get(name, 1.0)) for name in self.kinds}
-        self._augment, self._mixup_alpha, self._smoothing = augment, mixup_alpha, label_smoothing
-        self._scales = {name: _scale(name, target) for name, target in data.targets.items() if target.kind == "numbers"}
+        self._weights = {name: float(weights.get(name, 1.0)) for name in self._heads}
+        self._augment, self._mixup_alpha = augment, mixup_alpha
 
     def loss(
         self, model: AudioModel, rows: Mapping[str, jax.Array], batch: Mapping[str, Any], key: jax.Array
@@ -93,7 +87,7 @@ class ClipTargets:
         del rows
         waveform_key, mixup_key, spectrogram_key, model_key = jax.random.split(key, 4)
         crops = batch["audio"].shape[1]
-        targets = {name: jnp.repeat(batch[name], crops, axis=0) for name in self.kinds}
+        targets = {name: jnp.repeat(batch[name], crops, axis=0) for name in self._heads}
         audio, samples = augmented_waveforms(self._augment, model.front_end, *flat_crops(batch), waveform_key)
         partner, share = None, jnp.ones(len(audio), jnp.float32)
         if self._mixup_alpha:
@@ -116,20 +110,8 @@ class ClipTargets:
           targets: true values under the same names.
         """
         total = jnp.zeros(len(outputs["clip"]), jnp.float32)
-        for name, kind in self.kinds.items():
-            target = targets[name]
-            if kind == "class":
-                known = target >= 0
-                value = losses.cross_entropy(outputs[name], target, self._smoothing)
-            else:
-                known = jnp.isfinite(target).all(axis=-1)
-                target = jnp.where(known[:, None], target, 0.0)
-                if kind == "tags":
-                    value = losses.binary_cross_entropy(outputs[name], target)
-                else:
-                    mean, deviation = self._scales[name]
-                    value = losses.squared_error(outputs[name], (target - mean) / deviation)
-            total = total + self._weights[name] * jnp.where(known, value, 0.0)
+        for name, head in self._heads.items():
+            total = total + self._weights[name] * head.loss(outputs[name], targets[name])
         return total
 
     def predict(
@@ -141,21 +123,4 @@ class ClipTargets:
           'clip' [B, D]; and name -> float32 [B, C]: probabilities of classes or tags, numbers in their own units.
         """
         outputs = clip_outputs(model, rows, batch)
-        predictions = {"clip": outputs["clip"]}
-        for name, kind in self.kinds.items():
-            if kind == "class":
-                predictions[name] = jax.nn.softmax(outputs[name])
-            elif kind == "tags":
-                predictions[name] = jax.nn.sigmoid(outputs[name])
-            else:
-                mean, deviation = self._scales[name]
-                predictions[name] = outputs[name] * deviation + mean
-        return predictions
-
-
-def _scale(name: str, target: Any) -> tuple[np.ndarray, np.ndarray]:
-    """(mean, deviation) float32 [1, C] of the known values."""
-    values = target.values[target.known]
-    if not len(values):
-        raise ValueError(f"no training clip has all of the numbers {', '.join(target.names)} of {name!r}")
-    return values.mean(axis=0, keepdims=True), np.maximum(values.std(axis=0, keepdims=True), 1e-6)
+        return {"clip": outputs["clip"]} | {name: head.predict(outputs[name]) for name, head in self._heads.items()}

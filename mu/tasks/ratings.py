@@ -11,6 +11,7 @@ from mu.nn.heads import Head
 from mu.nn.rating_spec import RatingSpec
 from mu.tasks.audio_views import AudioModel, augmented_waveforms, clip_outputs, encode_views
 from mu.tasks.augmentations import Augmentations
+from mu.tasks.clip_heads import LabelledTarget
 from mu.tasks.clip_targets import ClipTargets
 
 
@@ -34,7 +35,7 @@ class ClipsWithRatings(Protocol):
     @property
     def sample_rate_hz(self) -> int: ...
     @property
-    def targets(self) -> Mapping[str, Any]: ...
+    def targets(self) -> Mapping[str, LabelledTarget]: ...
     @property
     def ratings(self) -> HasLabels: ...
     @property

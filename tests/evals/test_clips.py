@@ -10,7 +10,16 @@ from mu.evals.folds import mean_summary, pooled
 from mu.evals.metrics.clips import accuracy, average_precision, f1, log_likelihood, pearson, r2, recall, roc_auc
 from mu.evals.metrics.clips.confusion import confusions
 from mu.evals.metrics.loading import metric_path, own_metrics
-from mu.evals.predictions import CLIP_METRICS, METRICS, Predictions, metric_names, predictions_of, result_of
+from mu.evals.predictions import (
+    CLIP_METRICS,
+    KINDS,
+    METRICS,
+    ClassPredictions,
+    NumberPredictions,
+    metric_names,
+    predictions_of,
+    result_of,
+)
 from mu.evals.results import load, save
 from mu.evals.table import ResultTable
 from mu.names import locate
@@ -67,24 +76,24 @@ def test_correlations_equal_numpy():
     )
 
 
-@pytest.mark.parametrize("kind", METRICS)
+@pytest.mark.parametrize("kind", KINDS)
 def test_weights_count_clips_as_often_as_copies_would(kind):
     scores, classes, labels, numbers = drawn()
     target = {"class": classes, "tags": labels, "numbers": numbers}[kind]
     counts = np.random.default_rng(1).integers(0, 3, N)
     rows = np.repeat(np.arange(N), counts)
-    for name in METRICS[kind]:
+    for name in KINDS[kind].metrics:
         metric = locate(metric_path(name, CLIP_METRICS))
         copied = metric(scores[rows], target[rows], np.ones((1, len(rows))))
         np.testing.assert_allclose(metric(scores, target, counts[None].astype(float)), copied, rtol=1e-9)
 
 
-@pytest.mark.parametrize("kind", METRICS)
+@pytest.mark.parametrize("kind", KINDS)
 def test_what_is_right_scores_most(kind):
     _, classes, labels, numbers = drawn()
     truth = {"class": classes, "tags": labels, "numbers": numbers}[kind]
     perfect = {"class": np.eye(C)[classes], "tags": labels.astype(float), "numbers": numbers}[kind]
-    for name in METRICS[kind]:
+    for name in KINDS[kind].metrics:
         metric = locate(metric_path(name, CLIP_METRICS))
         most = 0.0 if name == "log_likelihood" else 1.0
         assert metric(perfect, truth, ONES)[0] == pytest.approx(most, abs=1e-6)
@@ -140,8 +149,8 @@ def measured(said, clips, groups=None):
 def answers(seed=0):
     scores, classes, _, numbers = drawn(seed)
     return {
-        "genre": Predictions("class", tuple("abcd"), scores.astype(np.float32), classes.astype(np.int32)),
-        "numbers": Predictions("numbers", tuple("wxyz"), scores.astype(np.float32), numbers.astype(np.float32)),
+        "genre": ClassPredictions(tuple("abcd"), scores.astype(np.float32), classes.astype(np.int32)),
+        "numbers": NumberPredictions(tuple("wxyz"), scores.astype(np.float32), numbers.astype(np.float32)),
     }
 
 
@@ -156,10 +165,10 @@ def test_targets_that_are_not_known_are_not_measured():
     whole = answers()["genre"]
     truth = whole.truth.copy()
     truth[:10] = -1
-    partly = measured({"genre": Predictions("class", whole.names, whole.scores, truth)}, CLIPS)
-    rest = measured({"genre": Predictions("class", whole.names, whole.scores[10:], truth[10:])}, CLIPS[10:])
+    partly = measured({"genre": ClassPredictions(whole.names, whole.scores, truth)}, CLIPS)
+    rest = measured({"genre": ClassPredictions(whole.names, whole.scores[10:], truth[10:])}, CLIPS[10:])
     assert partly.values() == rest.values()
-    nothing = measured({"genre": Predictions("class", whole.names, whole.scores, np.full(N, -1))}, CLIPS)
+    nothing = measured({"genre": ClassPredictions(whole.names, whole.scores, np.full(N, -1))}, CLIPS)
     with pytest.raises(ValueError, match="genre/accuracy: of none of the 60 clips the truth is known"):
         nothing.values()
 
@@ -173,7 +182,7 @@ def test_intervals_widen_where_clips_of_a_group_are_alike():
     """240 clips in groups of 20 that are right or wrong together: 12 independent things, sqrt(20) times the width."""
     right = np.repeat(np.random.default_rng(0).permutation(12) < 7, 20)
     scores = np.stack([right, ~right], axis=1).astype(np.float32)
-    said = {"a": Predictions("class", ("x", "y"), scores, np.zeros(240, np.int32))}
+    said = {"a": ClassPredictions(("x", "y"), scores, np.zeros(240, np.int32))}
     clips = tuple(map(str, range(240)))
     width = {}
     for name, groups in {"alone": clips, "grouped": tuple(f"group{at // 20}" for at in range(240))}.items():
@@ -198,8 +207,8 @@ def test_classes_are_counted_as_clips_and_numbers_as_what_is_known():
 def test_what_is_not_defined_is_null_on_disk_and_no_warning(tmp_path):
     """Classes without clips, a constant number, and draws in which no clip is known."""
     said = {
-        "genre": Predictions("class", ("a", "b"), np.eye(2, dtype=np.float32)[[0, 1, 0, 1]], np.array([0, 0, -1, -1])),
-        "numbers": Predictions("numbers", ("x",), np.ones((4, 1), np.float32), np.full((4, 1), 1980.1, np.float32)),
+        "genre": ClassPredictions(("a", "b"), np.eye(2, dtype=np.float32)[[0, 1, 0, 1]], np.array([0, 0, -1, -1])),
+        "numbers": NumberPredictions(("x",), np.ones((4, 1), np.float32), np.full((4, 1), 1980.1, np.float32)),
     }
     save(tmp_path, {"model": measured(said, tuple("abcd"), tuple("gghh"))}, {}, samples=50)
     text = (tmp_path / "evaluation.json").read_text()
@@ -216,7 +225,7 @@ def test_the_interval_of_accuracy_is_the_binomial_one():
     right = generator.random(4000) < 0.7
     scores = np.stack([right, ~right], axis=1).astype(np.float32)
     clips = tuple(map(str, range(4000)))
-    found = measured({"a": Predictions("class", ("x", "y"), scores, np.zeros(4000, np.int32))}, clips)
+    found = measured({"a": ClassPredictions(("x", "y"), scores, np.zeros(4000, np.int32))}, clips)
     low, high = next((low, high) for name, _, low, high in found.summary(1000) if name == "a/accuracy")
     expected = 2 * 1.96 * np.sqrt(0.7 * 0.3 / 4000)
     assert high - low == pytest.approx(expected, rel=0.1)
@@ -235,7 +244,7 @@ def test_folds_are_pooled_clip_by_clip():
 def test_the_mean_over_seeds_lies_between_them():
     one = result()
     genre = answers()["genre"]
-    right = Predictions("class", genre.names, np.eye(C, dtype=np.float32)[genre.truth], genre.truth)
+    right = ClassPredictions(genre.names, np.eye(C, dtype=np.float32)[genre.truth], genre.truth)
     other = measured({**answers(), "genre": right}, CLIPS)
     found = {name: value for name, value, _, _ in mean_summary([one, other], 50)}
     for name in one.values():
@@ -269,5 +278,8 @@ def test_saved_and_read_again(tmp_path):
 
 
 def test_names():
-    assert metric_names({"genre": "class", "numbers": "numbers"})[-2:] == ["numbers/pearson", "numbers/r2"]
+    assert metric_names({"genre": ClassPredictions, "numbers": NumberPredictions})[-2:] == [
+        "numbers/pearson",
+        "numbers/r2",
+    ]
     assert {name for names in METRICS.values() for name in names} <= set(own_metrics(CLIP_METRICS))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from mu.commands.compare import main
-from mu.evals.predictions import Predictions, result_of
+from mu.evals.predictions import ClassPredictions, result_of
 from mu.evals.result import Result
 from mu.evals.results import save
 
@@ -126,7 +126,7 @@ def audio(right, *, groups=None, clips=None, truth=None, head="genre", names=("a
     clips = clips or tuple(f"clip{number:02d}" for number in range(60))
     truth = np.arange(60, dtype=np.int32) % 2 if truth is None else truth
     scores = np.eye(2, dtype=np.float32)[np.where(right, truth, 1 - truth)]
-    targets = {head: Predictions("class", names, scores, truth)}
+    targets = {head: ClassPredictions(names, scores, truth)}
     return result_of(targets, unit="clip", units=clips, cluster="recording", clusters=groups or clips)
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from mu.data.clips.folds import by_hash
+from mu.data.clips.targets import ClassTarget
 from mu.data.logs.splits import leave_one_out
 from mu.evals.predictions import predictions_of
 from mu.evals.protocols.clips import ClipPrediction
@@ -97,7 +98,7 @@ class Truth:
     def predict(self, clips):
         return {
             name: np.eye(len(target.names), dtype=np.float32)[target.values]
-            if target.kind == "class"
+            if isinstance(target, ClassTarget)
             else target.values
             for name, target in clips.targets.items()
         }

@@ -8,7 +8,7 @@ import polars as pl
 from mu.config.base import base
 from mu.config.resolve import resolve
 from mu.data.clips.clips import Clips
-from mu.data.clips.targets import Target
+from mu.data.clips.targets import ClassTarget, NumberTarget, TagTarget
 
 RATE_HZ = 4000
 PITCHES_HZ = {"low": 300.0, "middle": 700.0, "high": 1500.0}
@@ -56,9 +56,9 @@ def make_clips(n=48, seed=0, shortest_s=0.3, longest_s=1.2):
     names = tuple(PITCHES_HZ)
     tags = np.array([[1.0, float("noise" in row["tags"])] for row in rows], np.float32)
     targets = {
-        "pitch": Target("class", names, np.array([names.index(row["pitch"]) for row in rows], np.int32)),
-        "tags": Target("tags", ("tone", "noise"), tags),
-        "numbers": Target("numbers", ("level_db",), table["level_db"].to_numpy()[:, None].astype(np.float32)),
+        "pitch": ClassTarget(names, np.array([names.index(row["pitch"]) for row in rows], np.int32)),
+        "tags": TagTarget(("tone", "noise"), tags),
+        "numbers": NumberTarget(("level_db",), table["level_db"].to_numpy()[:, None].astype(np.float32)),
     }
     return Clips(table, RATE_HZ, targets, Path("."), Tones(waveforms), np.arange(n))
 

@@ -1,39 +1,19 @@
-"""Tables of a run on audio: errors, confusions, values that are not defined."""
+"""Tables of a run on audio: confusions, values that are not defined."""
 
 import numpy as np
 
-from mu.evals.predictions import Predictions
+from mu.evals.predictions import ClassPredictions
 from mu.evals.result import Estimate
 from mu.report import clip_tables
-from mu.report.verdicts import by_error, errors, listed_places, verdict
-
-
-def test_errors_rank_classes_tags_and_numbers():
-    scores = np.array([[0.7, 0.2, 0.1], [0.1, 0.8, 0.1], [0.4, 0.35, 0.25], [0.3, 0.3, 0.4]], np.float32)
-    predictions = Predictions("class", ("a", "b", "c"), scores, np.array([0, 2, 1, -1], np.int32))
-    np.testing.assert_allclose(errors(predictions), [-0.5, 0.7, 0.05, np.nan], atol=1e-6)
-    assert by_error(predictions, ("w", "x", "y", "z")) == [1, 2, 0]
-    assert verdict(predictions, 0) == (True, "Is a, predicted a (0.70).") and verdict(predictions, 1)[0] is False
-    assert listed_places(predictions, 2) == [0, 1, 2]
-
-    tags = Predictions(
-        "tags", ("t", "u"), np.array([[0.9, 0.2], [0.5, 0.5]], np.float32), np.array([[1.0, 0], [0, 1]], np.float32)
-    )
-    np.testing.assert_allclose(errors(tags), [-(np.log(0.9) + np.log(0.8)) / 2, np.log(2)], atol=1e-6)
-
-    truth = np.array([[0.0, 100.0], [1.0, 300.0], [2.0, np.nan]], np.float32)
-    numbers = Predictions("numbers", ("n", "m"), np.array([[0.5, 100], [1, 500], [0, 0]], np.float32), truth)
-    np.testing.assert_allclose(errors(numbers), [np.sqrt(0.5), np.sqrt(2), np.nan], atol=1e-6)
-    assert by_error(numbers, ("x", "y", "z")) == [1, 0] and listed_places(numbers, 1) == [1, 0]
 
 
 def test_confusions_of_many_classes_are_a_list():
     names = tuple(f"c{number}" for number in range(50))
     truth = np.arange(100, dtype=np.int32) % 50
     scores = np.eye(50, dtype=np.float32)[np.where(truth == 7, 8, truth)]
-    many = clip_tables.confusion(Predictions("class", names, scores, truth), "target")
+    many = clip_tables.confusion(ClassPredictions(names, scores, truth), "target")
     assert many.pairs == [("c7", "c8", "2", "100%")] and not many.matrix
-    two = Predictions("class", names[:2], np.eye(2, dtype=np.float32), np.array([0, 1], np.int32))
+    two = ClassPredictions(names[:2], np.eye(2, dtype=np.float32), np.array([0, 1], np.int32))
     few = clip_tables.confusion(two, "target")
     assert few.words == "Every clip is predicted right."
     assert [[(one.count, one.share, one.right) for one in row] for row in few.matrix] == [
@@ -53,11 +33,11 @@ def test_a_value_that_is_not_defined_says_so():
 
 
 def test_classes_without_clips_are_not_defined():
-    predictions = Predictions(
-        "class", ("a", "b"), np.array([[0.9, 0.1], [0.8, 0.2]], np.float32), np.array([0, 0], np.int32)
+    predictions = ClassPredictions(
+        ("a", "b"), np.array([[0.9, 0.1], [0.8, 0.2]], np.float32), np.array([0, 0], np.int32)
     )
     nan = float("nan")
     recalls = {"a": Estimate("a", 1.0, 1.0, 1.0), "b": Estimate("b", nan, nan, nan)}
-    table = clip_tables.per_class(predictions, "h", {"h/recall": recalls, "h/f1": recalls})
+    table = clip_tables.per_class(predictions, "class", "h", {"h/recall": recalls, "h/f1": recalls})
     values = [(name, count, [cell.value for cell in cells]) for name, count, cells in table.rows]
     assert values == [("a", "2", ["1.000", "1.000"]), ("b", "0", ["not defined", "not defined"])]

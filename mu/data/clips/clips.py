@@ -66,9 +66,7 @@ class Clips:
     def take(self, rows: np.ndarray) -> "Clips":
         """The clips at these places, in this order."""
         rows = np.asarray(rows, np.int64)
-        targets = {
-            name: dataclasses.replace(target, values=target.values[rows]) for name, target in self.targets.items()
-        }
+        targets = {name: target.take(rows) for name, target in self.targets.items()}
         return dataclasses.replace(self, table=self.table[rows], targets=targets, store_rows=self.store_rows[rows])
 
     def merged(self, other: "Clips") -> "Clips":

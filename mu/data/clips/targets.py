@@ -1,8 +1,9 @@
 """Targets of clips: classes, tags and numbers, read from columns of their table."""
 
+import abc
 import dataclasses
 from collections.abc import Sequence
-from typing import Literal
+from typing import ClassVar, Self
 
 import numpy as np
 import polars as pl
@@ -11,23 +12,63 @@ from mu.data.logs.attributes import categorical, column_of, multi_hot
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Target:
-    """A prediction target of clips: a class, tags or numbers.
+class Target(abc.ABC):
+    """A prediction target of clips: `ClassTarget`, `TagTarget` or `NumberTarget`.
 
     Attributes:
-      kind: 'class' (one of several), 'tags' (any of several) or 'numbers'.
+      kind: the word for it in hashes and in the heads of tasks.
       names: of the classes, tags or numbers.
-      values: 'class' int32 [n], -1 where it is not known; else float32 [n, len(names)], NaN where it is not known.
+      values: of the n clips, [n] or [n, len(names)].
     """
 
-    kind: Literal["class", "tags", "numbers"]
+    kind: ClassVar[str]
     names: tuple[str, ...]
     values: np.ndarray
 
     @property
+    @abc.abstractmethod
     def known(self) -> np.ndarray:
         """bool [n]: whether the clip's class, or all of its tags or numbers, are known."""
-        return np.asarray(self.values >= 0 if self.kind == "class" else np.isfinite(self.values).all(axis=1))
+
+    def take(self, rows: np.ndarray) -> Self:
+        """The target of the clips at these places, in this order; or of those that a bool [n] marks."""
+        return dataclasses.replace(self, values=self.values[rows])
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class ClassTarget(Target):
+    """One of several classes; values int32 [n], -1 where the class is not known."""
+
+    kind = "class"
+
+    @property
+    def known(self) -> np.ndarray:
+        """bool [n]: whether the clip's class is known."""
+        return np.asarray(self.values >= 0)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class TagTarget(Target):
+    """Any of several tags; values float32 [n, len(names)] of 0 and 1, NaN where they are not known."""
+
+    kind = "tags"
+
+    @property
+    def known(self) -> np.ndarray:
+        """bool [n]: whether the clip's tags are known."""
+        return np.asarray(np.isfinite(self.values).all(axis=1))
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class NumberTarget(Target):
+    """Numbers in their own units; values float32 [n, len(names)], NaN where one is not known."""
+
+    kind = "numbers"
+
+    @property
+    def known(self) -> np.ndarray:
+        """bool [n]: whether all of the clip's numbers are known."""
+        return np.asarray(np.isfinite(self.values).all(axis=1))
 
 
 def targets_of(
@@ -51,23 +92,24 @@ def targets_of(
             f"there would be two targets {twice[0]!r}: a column is either of classes or of tags, and 'numbers' is the "
             "target that the columns of numbers make"
         )
-    targets = {name: _classes(table, name) for name in classes} | {name: _tags(table, name) for name in tags}
+    targets: dict[str, Target] = {name: _classes(table, name) for name in classes}
+    targets |= {name: _tags(table, name) for name in tags}
     return targets | ({"numbers": _numbers(table, numbers)} if numbers else {})
 
 
-def _classes(table: pl.DataFrame, name: str) -> Target:
+def _classes(table: pl.DataFrame, name: str) -> ClassTarget:
     codes, names = categorical(table, name)
     if len(names) < 2:
         raise ValueError(f"column {name!r} holds {len(names)} classes; there is nothing to tell apart")
-    return Target("class", names, codes)
+    return ClassTarget(names, codes)
 
 
-def _tags(table: pl.DataFrame, name: str) -> Target:
+def _tags(table: pl.DataFrame, name: str) -> TagTarget:
     values, names = multi_hot(table, name)
-    return Target("tags", names, values)
+    return TagTarget(names, values)
 
 
-def _numbers(table: pl.DataFrame, names: Sequence[str]) -> Target:
+def _numbers(table: pl.DataFrame, names: Sequence[str]) -> NumberTarget:
     columns = []
     for name in names:
         values = column_of(table, name)
@@ -77,4 +119,4 @@ def _numbers(table: pl.DataFrame, names: Sequence[str]) -> Target:
             wrong = next(value for value in values if value is not None)
             raise ValueError(f"column {name!r} holds {values.dtype} such as {wrong!r}; numbers are needed")
         columns.append(values.cast(pl.Float32).fill_null(float("nan")).to_numpy())
-    return Target("numbers", tuple(names), np.stack(columns, axis=1))
+    return NumberTarget(tuple(names), np.stack(columns, axis=1))

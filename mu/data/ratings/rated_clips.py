@@ -10,6 +10,7 @@ from typing import cast
 import numpy as np
 
 from mu.data.clips.clips import Clips, whole_column
+from mu.data.clips.targets import ClassTarget
 from mu.data.ratings.listener_codes import ListenerCodes, fit_listener_codes
 from mu.data.ratings.ratings import Ratings
 from mu.data.ratings.reading import read_ratings
@@ -119,7 +120,7 @@ def load(
             raise ValueError(
                 f"cells names {name!r}; attributes of listeners are {', '.join((*categories, *numbers)) or 'none'}"
             )
-    if class_target is not None and (class_target not in clips.targets or clips.targets[class_target].kind != "class"):
+    if class_target is not None and not isinstance(clips.targets.get(class_target), ClassTarget):
         raise ValueError(f"class_target={class_target!r} is no target of classes: name it in data.clips.classes")
     keys = [str(value) for value in whole_column(clips.table, key)]
     places = {name: place for place, name in enumerate(keys)}

@@ -6,9 +6,24 @@ import numpy as np
 
 from mu.data.clips.clips import Clips, whole_column
 from mu.data.clips.folds import ClipSplit
-from mu.evals.predictions import METRICS, Predictions, metric_names, result_of
+from mu.data.clips.targets import ClassTarget, NumberTarget, TagTarget, Target
+from mu.evals.predictions import (
+    ClassPredictions,
+    NumberPredictions,
+    Predictions,
+    TagPredictions,
+    metric_names,
+    result_of,
+)
 from mu.evals.result import Result
 from mu.protocols import Predictor
+
+PREDICTIONS: Mapping[type[Target], type[Predictions]] = {
+    ClassTarget: ClassPredictions,
+    TagTarget: TagPredictions,
+    NumberTarget: NumberPredictions,
+}
+"""Kind of target -> its predictions."""
 
 
 class ClipPrediction:
@@ -37,9 +52,9 @@ class ClipPrediction:
         part: str,
         outputs: Collection[str] | None = None,
         group: str | None = None,
-        class_metrics: tuple[str, ...] = METRICS["class"],
-        tag_metrics: tuple[str, ...] = METRICS["tags"],
-        number_metrics: tuple[str, ...] = METRICS["numbers"],
+        class_metrics: tuple[str, ...] = ClassPredictions.metrics,
+        tag_metrics: tuple[str, ...] = TagPredictions.metrics,
+        number_metrics: tuple[str, ...] = NumberPredictions.metrics,
         bootstrap_samples: int = 1000,
     ):
         if part not in ("valid", "test"):
@@ -48,9 +63,13 @@ class ClipPrediction:
             raise ValueError(f"bootstrap_samples={bootstrap_samples}; it must be at least 1")
         self._clips: Clips = getattr(split, part)
         self._targets = [name for name in self._clips.targets if outputs is None or name in outputs]
-        self._metrics = {"class": class_metrics, "tags": tag_metrics, "numbers": number_metrics}
+        self._metrics: Mapping[type[Predictions], tuple[str, ...]] = {
+            ClassPredictions: class_metrics,
+            TagPredictions: tag_metrics,
+            NumberPredictions: number_metrics,
+        }
         self._group = group
-        kinds = {name: self._clips.targets[name].kind for name in self._targets}
+        kinds = {name: PREDICTIONS[type(self._clips.targets[name])] for name in self._targets}
         self.names = metric_names(kinds, self._metrics)
         self.bootstrap_samples = bootstrap_samples
 
@@ -60,19 +79,9 @@ class ClipPrediction:
         Args:
           predictor: `mu.protocols.Predictor`: predict(clips) -> {target: float32 [n, C]}.
         """
-        return self.result(predictor.predict(self._clips))
-
-    def result(self, predicted: Mapping[str, np.ndarray]) -> Result:
-        """Predictions beside the truth.
-
-        Args:
-          predicted: target -> float32 [n, C].
-        """
         clips = self._clips
-        targets = {}
-        for name in self._targets:
-            target = clips.targets[name]
-            targets[name] = Predictions(target.kind, target.names, predicted[name], target.values)
+        predicted = predictor.predict(clips)
+        targets = {name: predictions_for(clips.targets[name], predicted[name]) for name in self._targets}
         clusters = [str(value) for value in whole_column(clips.table, self._group or "content_hash")]
         return result_of(
             targets,
@@ -82,3 +91,8 @@ class ClipPrediction:
             clusters=clusters,
             metrics=self._metrics,
         )
+
+
+def predictions_for(target: Target, scores: np.ndarray) -> Predictions:
+    """Predictions of a target, float32 [n, C], beside its true values."""
+    return PREDICTIONS[type(target)](target.names, scores, target.values)

@@ -8,7 +8,7 @@ import numpy as np
 from mu.data.clips.clips import whole_column
 from mu.data.clips.folds import ClipSplit
 from mu.data.ratings.rated_clips import RatedClips
-from mu.evals.predictions import METRICS, Predictions, metric_names, result_of
+from mu.evals.predictions import TagPredictions, metric_names, result_of
 from mu.evals.result import Result
 from mu.protocols import Predictor
 
@@ -37,7 +37,7 @@ class RatingPrediction:
         split: ClipSplit,
         part: str,
         group: str | None = None,
-        metrics: tuple[str, ...] = METRICS["tags"],
+        metrics: tuple[str, ...] = TagPredictions.metrics,
         bootstrap_samples: int = 1000,
     ):
         if part not in ("valid", "test"):
@@ -46,7 +46,7 @@ class RatingPrediction:
             raise ValueError(f"bootstrap_samples={bootstrap_samples}; it must be at least 1")
         self._clips = cast(RatedClips, getattr(split, part))
         self._group, self._metrics = group, metrics
-        self.names = metric_names(dict.fromkeys(self._clips.label_names, "tags"), {"tags": metrics})
+        self.names = metric_names(dict.fromkeys(self._clips.label_names, TagPredictions), {TagPredictions: metrics})
         self.bootstrap_samples = bootstrap_samples
 
     def run(self, predictor: Predictor) -> Result:
@@ -62,7 +62,7 @@ def rating_result(
     predicted: Mapping[str, np.ndarray],
     clips: RatedClips,
     group: str | None = None,
-    metrics: tuple[str, ...] = METRICS["tags"],
+    metrics: tuple[str, ...] = TagPredictions.metrics,
 ) -> Result:
     """Predictions of ratings beside the truth.
 
@@ -76,12 +76,12 @@ def rating_result(
     ratings = clips.ratings
     return result_of(
         {
-            name: Predictions("tags", (name,), predicted[name], ratings.labels[:, [at]])
+            name: TagPredictions((name,), predicted[name], ratings.labels[:, [at]])
             for at, name in enumerate(clips.label_names)
         },
         unit="rating",
         units=ratings.names.tolist(),
         cluster=group or "recording",
         clusters=clusters[ratings.clips].tolist(),
-        metrics={"tags": metrics},
+        metrics={TagPredictions: metrics},
     )
