@@ -26,7 +26,7 @@ from mu.evals.results import Evaluation, evaluations_of, load
 from mu.inference.policy import NEW_RELEASE_DAYS, Policy
 from mu.quickstart.config import get_config
 from mu.quickstart.steps import import_world, simulate_world
-from mu.run.evaluation import Validation, build_evaluators
+from mu.run.evaluation import build_evaluator, fit_policy
 from mu.run.rebuild import rebuild
 from mu.run.restore import open_run
 from mu.train import train
@@ -152,8 +152,8 @@ def expected(folder: Path) -> dict[str, dict[str, np.ndarray]]:
         law = found["oracle"]
         assert isinstance(run.data, Listening)
         oracle = BoostedOracle(law, run.data.released_ms)
-        found["oracle_boosted"] = oracle.with_policy(Validation(run).fit_policy(oracle))
-        plays = build_evaluators(run, "test")["plays"]
+        found["oracle_boosted"] = oracle.with_policy(fit_policy(run, oracle))
+        plays = build_evaluator(run, "plays", "test")
         assert isinstance(plays, PlayEvaluator)
         arrays = {
             f"{name}/{section}": pairs

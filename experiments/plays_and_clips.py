@@ -84,7 +84,7 @@ def get_config(arg: str | None = None) -> ConfigDict:
         config[part] = {"name": config[part].name, "learning_rate": schedule}
     config.clip_norm = 1.0
     config.evals = {"plays": {"name": "mu.evals.protocols.plays:PlayRanking"}}
-    config.policy = {"name": "mu.inference.policy:new_release_boost"}
+    config.policy = {"name": "mu.inference.policy:new_release_boost", "metric": "plays/discovery/recall@20"}
     config.best = {"metric": "valid/plays/discovery/recall@20", "patience": None}
     config.evaluate_every_steps = config.checkpoint_every_steps = 10 if args.smoke else 200
     config.log_every_steps = 10 if args.smoke else 50

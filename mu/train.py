@@ -24,10 +24,11 @@ from mu.console import Interrupts, Progress, duration
 from mu.data.loader import loader
 from mu.files import read_json, write_json
 from mu.run.build import build_run
-from mu.run.evaluation import Results, Validation, evaluate
+from mu.run.evaluation import Results, evaluate
 from mu.run.initialise import initialise
 from mu.run.same_run import refuse_other_config
 from mu.run.saved_inputs import save_inputs
+from mu.run.validation import Validation
 from mu.run.workdir import refuse_other_split
 from mu.training.checkpoint import Checkpoints
 from mu.training.clock import Clock

@@ -39,14 +39,15 @@ class Policy:
         return cls(**read_json(file)) if file.is_file() else cls()
 
 
-def new_release_boost(score: Callable[[float], float], *, max_cost: float = 0.05) -> Policy:
+def new_release_boost(score: Callable[[str, float], float], *, metric: str, max_cost: float = 0.05) -> Policy:
     """The largest boost of new releases that costs plays of known tracks no more than `max_cost`.
 
     It is one of 0, 1/4, 1/2, ..., 8; 0 where no boost changes the score, for then the validation part has no new
     release among its candidates, or finds no known track.
 
     Args:
-      score: of a boost, the mean of a metric over the validation plays of known tracks.
+      score: of a metric's name and a boost, the metric's value on the validation part.
+      metric: 'NAME/METRIC' of config.evals, over plays of known tracks, such as 'plays/discovery/recall@20'.
       max_cost: share of the score without a boost that the boost may cost; 0 for no boost.
 
     Raises:
@@ -56,11 +57,11 @@ def new_release_boost(score: Callable[[float], float], *, max_cost: float = 0.05
         raise ValueError(f"max_cost={max_cost}; it must lie in [0, 1)")
     if not max_cost:
         return Policy()
-    without = score(0.0)
-    if score(MOST_BOOST) == without:
+    without = score(metric, 0.0)
+    if score(metric, MOST_BOOST) == without:
         return Policy()
     least, low, high = (1.0 - max_cost) * without, 0, round(MOST_BOOST / BOOST_STEP)
     while low < high:  # the larger the boost, the less room is left for other tracks
         middle = (low + high + 1) // 2
-        low, high = (middle, high) if score(middle * BOOST_STEP) >= least else (low, middle - 1)
+        low, high = (middle, high) if score(metric, middle * BOOST_STEP) >= least else (low, middle - 1)
     return Policy(low * BOOST_STEP)

@@ -64,7 +64,7 @@ def hybrid(config: Config, tiny: bool) -> None:
     }
     config.task = {"name": "mu.tasks.next_play:NextPlay", "tags": 0.5}
     config.recommender = {"name": "mu.inference.time_aware:TimeAwareRecommender"}
-    config.policy = {"name": "mu.inference.policy:new_release_boost"}
+    config.policy = {"name": "mu.inference.policy:new_release_boost", "metric": "plays/discovery/recall@20"}
     config.total_steps = 20 if tiny else 800
     learning_rates(config, 2e-3, 4e-3)
 

@@ -1,9 +1,10 @@
 """Evaluations of a run: its evaluators, its model as they measure it, baselines beside it, and the results on disk."""
 
 import dataclasses
+import functools
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, cast
 
@@ -12,6 +13,7 @@ import numpy as np
 from flax import nnx
 
 from mu.baselines.content import ContentNeighbours
+from mu.config.base import ConfigError, known_names
 from mu.config.resolve import build
 from mu.data.listening.listening import Listening
 from mu.data.logs.interactions import Interactions
@@ -34,9 +36,14 @@ Results = dict[str, dict[str, Result]]
 
 def build_evaluators(run: Run, part: str) -> dict[str, Evaluator]:
     """The evaluators of config.evals on a part, 'valid' or 'test', but for those that measure nothing of the task."""
-    offers = {"split": run.split, "train": run.train, "part": part, "outputs": run.task.offers.get("outputs")}
-    evaluators = {name: build(spec, **offers) for name, spec in run.config.evals.items()}
+    evaluators = {name: build_evaluator(run, name, part) for name in run.config.evals}
     return {name: evaluator for name, evaluator in evaluators.items() if evaluator.names}
+
+
+def build_evaluator(run: Run, name: str, part: str) -> Evaluator:
+    """The evaluator `name` of config.evals on a part, 'valid' or 'test'."""
+    offers = {"split": run.split, "train": run.train, "part": part, "outputs": run.task.offers.get("outputs")}
+    return build(run.config.evals[name], **offers)
 
 
 def model_of(run: Run, params: Any, rows: Mapping[str, Any], policy: Policy | None = None) -> Any:
@@ -55,78 +62,59 @@ def model_of(run: Run, params: Any, rows: Mapping[str, Any], policy: Policy | No
     )
 
 
-class Validation:
-    """The evaluation of a run on its validation part during training.
+def held_out_loss(run: Run) -> Callable[[State, Data], float]:
+    """A function that computes the task's mean loss on held-out data, of a run whose batches hold out."""
 
-    Args:
-      run: the run.
+    @jax.jit
+    def sums(params: Any, batch: Any) -> tuple[jax.Array, jax.Array]:
+        examples, weight = run.task.loss(nnx.merge(run.model, params), {}, batch, jax.random.key(0))
+        return (examples * weight).sum(), weight.sum()
 
-    Attributes:
-      evaluators: of the validation part, by name.
-      names: 'ranking/ndcg@10' and so on; 'negative_loss' too where batches hold out.
-    """
-
-    def __init__(self, run: Run):
-        self._run = run
-        self.evaluators = build_evaluators(run, "valid")
-        self.names = [f"{name}/{metric}" for name, one in self.evaluators.items() for metric in one.names]
-        self._content = content_encoder(run)
-        if run.batches.holds_out:
-            self.names = ["negative_loss", *self.names]
-
-            def loss(params: Any, batch: Any) -> tuple[jax.Array, jax.Array]:
-                module = nnx.merge(run.model, params)
-                examples, weight = run.task.loss(module, {}, batch, jax.random.key(0))
-                return (examples * weight).sum(), weight.sum()
-
-            self._loss = jax.jit(loss)
-
-    def measure(self, state: State) -> dict[str, float]:
-        """The metrics of the validation part by `names`; content of tracks that have none yet is computed."""
-        params, rows = weights(state)
-        found = {}
-        if self._run.batches.holds_out:
-            found["negative_loss"] = -self.loss(state, self._run.split.valid)
-        if self.evaluators:
-            if self._content is not None:
-                content = np.asarray(rows["content"])
-                missing = np.all(content == 0, axis=1)
-                rows = {**rows, "content": self._content.content(params, content, missing)}
-            model = model_of(self._run, params, rows)
-            for name, evaluator in self.evaluators.items():
-                found |= {f"{name}/{metric}": value for metric, value in evaluator.run(model).values().items()}
-        return found
-
-    def loss(self, state: State, clips: Data) -> float:
-        """The task's mean loss on held-out clips."""
+    def loss(state: State, data: Data) -> float:
         params, _ = weights(state)
-        held_out = cast(HoldOutBatches, self._run.batches).on(clips)
+        batches = cast(HoldOutBatches, run.batches).on(data)
         total = count = 0.0
-        for start in range(0, len(clips), held_out.batch_size):
-            # Every batch has one shape: the last is filled up with clips from the start, which count nothing there.
-            rows = np.arange(start, start + held_out.batch_size)
-            batch = held_out.batch(rows % len(clips), 0)
-            batch["weights"] = batch["weights"] * (rows < len(clips))
-            value, weight = self._loss(params, batch)
+        for start in range(0, len(data), batches.batch_size):
+            # Every batch has one shape: the last is filled up with examples from the start, which count nothing there.
+            rows = np.arange(start, start + batches.batch_size)
+            batch = batches.batch(rows % len(data), 0)
+            batch["weights"] = batch["weights"] * (rows < len(data))
+            value, weight = sums(params, batch)
             total, count = total + float(value), count + float(weight)
         return total / count
 
-    def fit_policy(self, recommender: Any) -> Policy:
-        """The policy that config.policy chooses on validation, by the first metric of plays of known tracks.
+    return loss
 
-        A refit has learnt the validation part: how it ranks that says nothing of what a policy costs.
-        """
-        if self._run.config.policy is None or self._run.config.refit:
-            return Policy()
-        for evaluator in self.evaluators.values():
-            for metric in evaluator.names:
-                if metric.startswith("discovery/"):
 
-                    def score(boost: float, evaluator: Any = evaluator, metric: str = metric) -> float:
-                        return evaluator.run(recommender.with_policy(Policy(boost))).values()[metric]
+def fit_policy(run: Run, recommender: Any) -> Policy:
+    """The policy that config.policy chooses for a recommender by the metric that it names, on the validation part.
 
-                    return build(self._run.config.policy, score=score)
+    A refit has learnt the validation part: how it ranks that says nothing of what a policy costs, so nothing is chosen.
+
+    Raises:
+      ConfigError: no evaluation has the metric.
+    """
+    if run.config.policy is None or run.config.refit:
         return Policy()
+    evaluator = functools.cache(lambda name: build_evaluator(run, name, "valid"))
+
+    def score(metric: str, boost: float) -> float:
+        name, _, column = metric.partition("/")
+        measured = [f"{name}/{one}" for one in evaluator(name).names] if name in run.config.evals else []
+        check_policy_metric(metric, measured or run.config.evals)
+        return evaluator(name).run(recommender.with_policy(Policy(boost))).values()[column]
+
+    return build(run.config.policy, score=score)
+
+
+def check_policy_metric(metric: str, measured: Iterable[str]) -> None:
+    """Raises ConfigError where config.policy names a metric that is not among those measured on the validation part."""
+    measured = list(measured)
+    if metric not in measured:
+        raise ConfigError(
+            f"config.policy.metric={metric!r} is measured by no evaluation of the validation part"
+            f"{known_names(metric, measured)}"
+        )
 
 
 def content_encoder(run: Run) -> ContentEncoder | None:
@@ -152,10 +140,10 @@ def evaluate(
       workdir: of the run, whose policy and content embeddings are used, or made and saved where they are of other
         weights; None to make and not to save them.
     """
-    validation, evaluators = Validation(run), build_evaluators(run, part)
+    evaluators = build_evaluators(run, part)
     if run.batches.holds_out:
         clips = getattr(run.split, part)
-        logger.info(f"{part}: the task's loss is {validation.loss(state, clips):.4f} on {len(clips):,} clips.")
+        logger.info(f"{part}: the task's loss is {held_out_loss(run)(state, clips):.4f} on {len(clips):,} clips.")
     if not evaluators:
         return {}
     params, rows = weights(state)
@@ -170,7 +158,7 @@ def evaluate(
     models = {"model": model_of(run, params, rows)}
     if run.config.policy is not None and not run.config.refit:
         if policy.weights_hash != digest:
-            policy = dataclasses.replace(validation.fit_policy(models["model"]), weights_hash=digest)
+            policy = dataclasses.replace(fit_policy(run, models["model"]), weights_hash=digest)
         models = {"model": models["model"].with_policy(policy), "model_unboosted": models["model"]}
     elif policy.weights_hash != digest:
         policy = Policy(weights_hash=digest)
@@ -191,10 +179,10 @@ def evaluate(
         "weights_hash": digest,
         "new_release_boost": policy.new_release_boost,
     }
-    found: Results = {}
+    results: Results = {}
     for name, evaluator in evaluators.items():
-        found[name] = {model: evaluator.run(one) for model, one in models.items()}
+        results[name] = {model: evaluator.run(one) for model, one in models.items()}
         folder, samples, seed = Path(output) / name, evaluator.bootstrap_samples, run.config.seed
-        save(folder, found[name], card, samples=samples, seed=seed)
-        write_whole(folder / "table.txt", f"{ResultTable(found[name], samples=samples, seed=seed)}\n")
-    return found
+        save(folder, results[name], card, samples=samples, seed=seed)
+        write_whole(folder / "table.txt", f"{ResultTable(results[name], samples=samples, seed=seed)}\n")
+    return results

@@ -78,6 +78,7 @@ def config_words(folder, *more, told=TOLD, **args):
         "evals.plays.bootstrap_samples": 20,
         "evals.plays.ks": "(3,)",
         "best.metric": "valid/plays/discovery/recall@3",
+        "policy.metric": "plays/discovery/recall@3",
         "total_steps": 12,
         "evaluate_every_steps": 6,
         "checkpoint_every_steps": 6,

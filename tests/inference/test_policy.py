@@ -4,28 +4,30 @@ import pytest
 
 from mu.inference.policy import MOST_BOOST, Policy, new_release_boost
 
+METRIC = "plays/discovery/recall@20"
+
 
 @pytest.mark.parametrize(("max_cost", "boost"), [(0.05, 1.25), (0.1, 2.5), (0.0, 0.0), (0.99, MOST_BOOST)])
 def test_it_is_the_largest_that_costs_no_more(max_cost, boost):
     """A point of boost costs 4 % of the score."""
-    policy = new_release_boost(lambda boost: 1.0 - 0.04 * boost, max_cost=max_cost)
+    policy = new_release_boost(lambda metric, boost: 1.0 - 0.04 * boost, metric=METRIC, max_cost=max_cost)
     assert policy == Policy(boost)
 
 
-def test_it_is_found_in_few_steps():
+def test_it_is_found_in_few_steps_by_the_metric_that_is_named():
     asked = []
-    new_release_boost(lambda boost: asked.append(boost) or 1.0 - 0.04 * boost, max_cost=0.05)
-    assert len(asked) <= 8
+    new_release_boost(lambda *one: asked.append(one) or 1.0 - 0.04 * one[1], metric=METRIC, max_cost=0.05)
+    assert len(asked) <= 8 and {metric for metric, _ in asked} == {METRIC}
 
 
 def test_where_no_boost_changes_anything_there_is_none():
-    assert new_release_boost(lambda boost: 0.3, max_cost=0.05) == Policy()
+    assert new_release_boost(lambda metric, boost: 0.3, metric=METRIC, max_cost=0.05) == Policy()
 
 
 @pytest.mark.parametrize("max_cost", [-0.1, 1.0])
 def test_costs_that_make_no_sense_are_refused(max_cost):
     with pytest.raises(ValueError, match="it must lie in"):
-        new_release_boost(lambda boost: 0.0, max_cost=max_cost)
+        new_release_boost(lambda metric, boost: 0.0, metric=METRIC, max_cost=max_cost)
 
 
 def test_what_is_saved_is_loaded(tmp_path):

@@ -217,6 +217,15 @@ def test_more_clips_a_batch_than_there_are_is_refused(folder, tmp_path, capsys):
     assert "clips=64, but 28 tracks that are out have audio" in capsys.readouterr().err
 
 
+def test_a_policy_by_a_metric_that_no_evaluation_has_is_refused(folder, tmp_path):
+    config = config_of(folder)
+    config.policy.metric = "plays/discovery/recal@3"
+    message = r"policy\.metric='plays/discovery/recal@3' is measured by no .* mean 'plays/discovery/recall@3'"
+    with pytest.raises(ConfigError, match=message):
+        train(config, tmp_path)
+    assert not (tmp_path / "config.json").exists()
+
+
 # ---- a run
 
 

@@ -12,8 +12,9 @@ import pytest
 
 import mu.train
 from mu.config.base import ConfigError
-from mu.run.evaluation import Validation, build_evaluators, model_of
+from mu.run.evaluation import build_evaluators, model_of
 from mu.run.rebuild import rebuild
+from mu.run.validation import Validation
 from mu.train import NotFinite, all_finite
 from mu.training.state import weights
 from tests.helpers.tiny_runs import (
@@ -341,7 +342,7 @@ def test_a_refit_learns_from_validation_too_and_tests_its_last_weights(log, tmp_
     ("changes", "message"),
     [
         ({"baselines": {"model": {"name": "mu.baselines.popularity:Popularity"}}}, r"config\.baselines\.model"),
-        ({"policy": {"name": "mu.inference.policy:new_release_boost"}}, "knows the time of a play"),
+        ({"policy": {"name": "mu.inference.policy:new_release_boost", "metric": "x"}}, "knows the time of a play"),
     ],
 )
 def test_what_could_not_be_evaluated_is_refused_before_anything_is_trained(log, tmp_path, changes, message):
