@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from mu.evals.protocols.play_ranks import blocks, scores_at
 from mu.evals.protocols.plays import AGES, DAY_MS, PlayEvaluator
 
 
@@ -28,20 +29,19 @@ def expected_recall(evaluator: PlayEvaluator, recommender: Any, law: Any, k: int
       float64 [E, 2]: for each test play the probability on the list, and all there is.
     """
     events = evaluator.events
-    totals = {name: np.zeros((len(events.users), 2)) for name in ("known", *AGES)}
-    queries = evaluator.queries_of(recommender)
-    for part in evaluator.blocks():
-        users, times_ms = events.users[part], events.times_ms[part]
-        out, played = evaluator.unplayed(part)
-        candidates = out & ~played
-        scores = np.array(evaluator.scores(recommender, part, queries))
+    totals = {name: np.zeros((len(events), 2)) for name in ("known", *AGES)}
+    n_items = len(evaluator.released_ms)
+    for part in blocks(len(events), n_items):
+        plays = events.take(part)
+        candidates = evaluator.unplayed.mask(plays)
+        scores = np.array(scores_at(recommender, plays, evaluator.histories, n_items))
         scores[~candidates] = -np.inf
-        chance = np.where(candidates, law.scores(users, evaluator.histories.take(users), times_ms), 0.0)
+        chance = np.where(candidates, scores_at(law, plays, evaluator.histories, n_items), 0.0)
         last = -np.partition(-scores, k - 1, axis=1)[:, k - 1 : k]
         above, tied = scores > last, (scores == last) & candidates
         seats = (k - above.sum(axis=1)) / np.maximum(tied.sum(axis=1), 1)
         listed = above + np.minimum(seats, 1.0)[:, None] * tied
-        age_days = (times_ms[:, None] - evaluator.released_ms) // DAY_MS
+        age_days = (plays.times_ms[:, None] - evaluator.released_ms) // DAY_MS
         for name, pairs in totals.items():
             if name == "known":
                 kind = np.broadcast_to(evaluator.known, candidates.shape)

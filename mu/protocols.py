@@ -254,7 +254,8 @@ class Recommender(Protocol):
     dot_product: bool = False
     """Whether scores are the products of `queries` and `item_vectors` plus `item_bias`: see `DotProductRecommender`."""
     time_aware: bool = False
-    """Whether scores depend on the time; such a recommender is asked with `times_ms` where times are known."""
+    """Whether scores depend on the time; such a recommender is asked with `times_ms` where times are known. One that is
+    a dot product too depends on it by the items' ages: see `AgeAwareRecommender`."""
 
     def scores(self, users: np.ndarray, histories: Log, times_ms: np.ndarray | None = None) -> np.ndarray:
         """How well each item suits each listener, larger is better.
@@ -286,6 +287,19 @@ class DotProductRecommender(Recommender, Protocol):
     def item_bias(self, times_ms: np.ndarray | None = None) -> np.ndarray | None:
         """Added to the scores: float32 [V], or None, as of the end of the training log; of a time-aware recommender
         float32 [B, V] at these times."""
+        ...
+
+
+class AgeAwareRecommender(DotProductRecommender, Protocol):
+    """A recommender whose `dot_product` and `time_aware` are True: what is added to a product is a step function of the
+    item's age, so that evaluators rank by ranges of items in the order of their release."""
+
+    def age_steps(self) -> tuple[np.ndarray, np.ndarray]:
+        """(edges_ms int64 [S], ascending; values float32 [S + 1]).
+
+        The score of an item is its product plus `values[s]`, s the number of edges that are at most its age in
+        milliseconds. An item that is not out yet has a negative age; one of unknown release is older than all edges.
+        """
         ...
 
 

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from mu.evals.protocols.plays import AGES, DAY_MS, PlayEvaluator, PlayEvents
+from mu.evals.protocols.play_events import PlayEvents
+from mu.evals.protocols.plays import AGES, DAY_MS, PlayEvaluator
 from tests.helpers.scripts import benchmark
 from tests.helpers.tiny_runs import make_log
 

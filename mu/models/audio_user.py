@@ -57,7 +57,12 @@ class AudioUser(nnx.Module):
       sample_rate_hz: of the audio, None where there is none.
       outputs: the heads of the audio encoder.
       rngs: source of the initial values.
+
+    Attributes:
+      age_edges_days: the ages, in days, at which `age_bias` changes.
     """
+
+    age_edges_days = AGES_DAYS
 
     def __init__(
         self,

@@ -7,7 +7,8 @@ import pytest
 
 from mu.evals.compare import differences
 from mu.evals.intervals import bootstrap, cluster_weights, clustered_bootstrap
-from mu.evals.protocols.plays import DAY_MS, PlayEvaluator, PlayEvents
+from mu.evals.protocols.play_events import PlayEvents
+from mu.evals.protocols.plays import DAY_MS, PlayEvaluator
 from mu.evals.result import Result
 from mu.evals.table import ResultTable
 from tests.helpers.tiny_runs import make_log
@@ -59,78 +60,102 @@ class Truth:
         return scores
 
 
-def slow_recall(evaluation, section, table, play, k):
-    """Recall of one play, by the words of the docstring; scores without ties."""
-    user, track, time = (
-        int(array[play]) for array in (evaluation.events.users, evaluation.events.tracks, evaluation.events.times_ms)
-    )
-    history = set(make_log().row(user).tolist())
-    out = [v for v in range(V) if RELEASED[v] <= time]
-    if section == "repeat":
-        candidates = history
-    elif section.startswith("new: "):
-        candidates = {v for v in out if RELEASED[v] > CUT and v >= 26}
-    else:
-        candidates = {v for v in out if v not in history}
-    return float(sum(table[user, v] > table[user, track] for v in candidates) < k)
+def slow_recalls(evaluation, section, scores, ks):
+    """Recall of each play of a section at each cut-off, by the words of the docstring; ties are in any order.
+
+    Args:
+      scores: [E, V], of every track at the moment of each play.
+    """
+    events, log = evaluation.events, make_log()
+    recalls = []
+    for play in section.plays:
+        user, track, time = (int(array[play]) for array in (events.users, events.tracks, events.times_ms))
+        history = set(log.row(user).tolist())
+        out = [v for v in range(V) if RELEASED[v] <= time]
+        if section.name == "repeat":
+            candidates = history
+        elif section.name.startswith("new: "):
+            candidates = {v for v in out if RELEASED[v] > CUT and v >= 26}
+        else:
+            candidates = {v for v in out if v not in history}
+        greater = sum(scores[play, v] > scores[play, track] for v in candidates)
+        equal = sum(scores[play, v] == scores[play, track] for v in candidates)
+        recalls.append([np.clip((k - greater) / equal, 0.0, 1.0) for k in ks])
+    return recalls
+
+
+def assert_equals_slow_twin(evaluation, recommender, scores):
+    result = evaluation.run(recommender)
+    sections = evaluation.sections
+    assert set(sections) >= {"discovery", "repeat", "day 0", "new: weeks 1-3"}
+    assert result.names == evaluation.names and result.counts == {name: len(s.plays) for name, s in sections.items()}
+    for name, section in sections.items():
+        columns = np.stack([result.columns[f"{name}/recall@{k}"] for k in (1, 5)], axis=1)
+        np.testing.assert_allclose(columns[section.plays], slow_recalls(evaluation, section, scores, (1, 5)))
+        assert np.isnan(np.delete(columns, section.plays, axis=0)).all()
 
 
 def test_every_play_is_ranked_as_a_slow_twin_does():
     table = np.random.default_rng(1).permutation(U * V).reshape(U, V)
     evaluation = evaluator()
-    found = evaluation.run(Fixed(table))
-    assert set(evaluation.sections) >= {"discovery", "repeat", "day 0", "new: weeks 1-3"}
-    assert found.names == evaluation.names and found.counts == {n: len(p) for n, p in evaluation.sections.items()}
-    for name, plays in evaluation.sections.items():
-        for k in (1, 5):
-            column = found.columns[f"{name}/recall@{k}"]
-            expected = [slow_recall(evaluation, name, table, play, k) for play in plays]
-            np.testing.assert_array_equal(column[plays], expected)
-            assert np.isnan(np.delete(column, plays)).all()
+    assert_equals_slow_twin(evaluation, Fixed(table), table[evaluation.events.users])
 
 
 class Factors:
-    """A dot product, of which the bias grows with time; asked for each listener's query once."""
+    """A dot product, with a bias or with steps of the age; asked for each listener's query once."""
 
     dot_product = True
-    time_aware = True
+    edges_ms = np.array([0, 7, 14, 448]) * DAY_MS
 
-    def __init__(self):
-        random = np.random.default_rng(3)
-        self.item_vectors = random.normal(size=(V, 4)).astype(np.float32)
-        self._users = random.normal(size=(U, 4)).astype(np.float32)
-        self._slope = random.normal(size=V).astype(np.float32)
+    def __init__(self, seed, whole, time_aware):
+        random = np.random.default_rng(seed)
+
+        def numbers(*shape):
+            return (random.integers(-1, 2, shape) if whole else random.normal(size=shape)).astype(np.float32)
+
+        self.time_aware = time_aware
+        self.item_vectors, self.users = numbers(V, 3), numbers(U, 3)
+        self.bias, self.values = numbers(V), numbers(len(self.edges_ms) + 1)
         self.asked = []
 
     def queries(self, users, histories):
         self.asked += users.tolist()
-        return self._users[users]
+        return self.users[users]
 
     def item_bias(self, times_ms=None):
-        return ((times_ms - CUT) / (30 * DAY_MS)).astype(np.float32)[:, None] * self._slope
+        assert not self.time_aware, "the ages decide"
+        return self.bias
+
+    def age_steps(self):
+        assert self.time_aware
+        return self.edges_ms, self.values
+
+    def dense(self, events):
+        """[E, V]: the scores that the ranks are of."""
+        exact = self.users[events.users].astype(np.float64) @ self.item_vectors.T.astype(np.float64)
+        if not self.time_aware:
+            return (exact + self.bias).astype(np.float32)
+        ages = np.where(RELEASED < 0, 1 << 60, events.times_ms[:, None] - RELEASED)
+        return (exact + self.values[(self.edges_ms <= ages[..., None]).sum(axis=-1)]).astype(np.float32)
 
 
-class Dense(Factors):
-    """The same by scores."""
-
-    dot_product = False
-
-    def scores(self, users, histories, times_ms):
-        return self._users[users] @ self.item_vectors.T + self.item_bias(times_ms)
-
-
-def test_dot_products_are_ranked_as_their_scores_are_and_asked_once_a_listener():
-    evaluation, model = evaluator(), Factors()
-    ours, dense = evaluation.run(model), evaluation.run(Dense())
-    for name, column in ours.columns.items():
-        np.testing.assert_array_equal(column, dense.columns[name])
-    assert model.asked == np.unique(evaluation.events.users).tolist()
+@pytest.mark.parametrize("time_aware", [True, False])
+@pytest.mark.parametrize("whole", [True, False])
+def test_dot_products_are_ranked_as_their_scores_are_and_asked_once_a_listener(whole, time_aware):
+    """Whole numbers tie often. Some plays are at the very edge of a step: on the release, and a week after it."""
+    for seed in range(3):
+        plays = make_plays(seed=seed)
+        at_edge = np.flatnonzero((np.arange(len(plays)) % 3 < 2) & (RELEASED[plays.tracks] >= CUT))
+        plays.times_ms[at_edge] = RELEASED[plays.tracks[at_edge]] + (at_edge % 3) * 7 * DAY_MS
+        evaluation, model = evaluator(plays), Factors(seed, whole, time_aware)
+        assert_equals_slow_twin(evaluation, model, model.dense(evaluation.events))
+        assert model.asked == np.unique(evaluation.events.users).tolist()
 
 
 def test_sections_part_the_plays():
     evaluation = evaluator()
     plays, tracks = evaluation.events, evaluation.events.tracks
-    found = {name: set(places.tolist()) for name, places in evaluation.sections.items()}
+    found = {name: set(section.plays.tolist()) for name, section in evaluation.sections.items()}
     assert found["discovery"] == found["discovery, light"] | found["discovery, heavy"]
     assert not found["discovery, light"] & found["discovery, heavy"]
     assert not found["discovery"] & found["repeat"]
@@ -157,10 +182,10 @@ def test_a_second_play_and_one_before_its_release_do_not_count():
 def test_truth_finds_all_and_equal_scores_are_at_chance():
     evaluation = evaluator()
     found = evaluation.run(Truth(evaluation.events))
-    for section, plays in evaluation.sections.items():
-        np.testing.assert_array_equal(found.columns[f"{section}/recall@1"][plays], 1.0)
-        np.testing.assert_allclose(found.columns[f"{section}/ndcg@5"][plays], 1.0)
-    plays = evaluation.sections["new: day 0"]
+    for name, section in evaluation.sections.items():
+        np.testing.assert_array_equal(found.columns[f"{name}/recall@1"][section.plays], 1.0)
+        np.testing.assert_allclose(found.columns[f"{name}/ndcg@5"][section.plays], 1.0)
+    plays = evaluation.sections["new: day 0"].plays
     chance = evaluation.run(Fixed(np.zeros((U, V)))).columns["new: day 0/recall@5"][plays]
     out = evaluation.events.times_ms[plays][:, None] >= RELEASED
     candidates = (out & (RELEASED > CUT) & (np.arange(V) >= 26)).sum(axis=1)
@@ -243,7 +268,7 @@ def test_a_table_has_a_row_a_recommender_and_a_column_a_section():
     table = ResultTable(found, names, samples=100)
     head, _, *lines, note = str(table).splitlines()
     assert head.startswith("recall@5, plays") and "discovery, light" not in head and "new: " not in head
-    assert f"day 0, {len(evaluation.sections['day 0'])}" in head and len(lines) == 2
+    assert f"day 0, {len(evaluation.sections['day 0'].plays)}" in head and len(lines) == 2
     assert len({len(line) for line in (head, *lines)}) == 1 and "bootstrap interval over 47 users" in note
     estimates = {one.name: one for one in found["<"].summary(100)}
     value, low, high = (f"{number:.3f}".removeprefix("0") for number in estimates["repeat/recall@5"][1:])

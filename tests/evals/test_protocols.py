@@ -10,7 +10,8 @@ from mu.data.clips.targets import ClassTarget
 from mu.data.logs.splits import leave_one_out
 from mu.evals.predictions import predictions_of
 from mu.evals.protocols.clips import ClipPrediction
-from mu.evals.protocols.plays import PlayEvaluator, PlayRanking, plays_of
+from mu.evals.protocols.play_events import plays_of
+from mu.evals.protocols.plays import PlayEvaluator, PlayRanking
 from mu.evals.protocols.ranking import Ranking, RankingEvaluator
 from mu.evals.protocols.ratings import RatingPrediction
 from tests.evals.test_ranking import Given

@@ -109,6 +109,22 @@ def test_biases_depend_on_the_time(parts):
     np.testing.assert_array_equal(recommender.with_policy(Policy(3.0)).item_bias(), boosted.item_bias())
 
 
+@pytest.mark.parametrize("boost", [0.0, 3.0])
+def test_age_steps_are_the_biases_of_ages(parts, boost):
+    """Between the edges; at an edge, which a float32 may miss, the later step begins."""
+    recommender, rows = make_scores(parts, boost)
+    edges_ms, values = recommender.age_steps()
+    assert edges_ms.dtype == np.int64 and (edges_ms[:3] == np.array([0, 1, 7]) * DAY_MS).all()
+    times = LOG.end_ms + np.array([0, 5, 300]) * DAY_MS + DAY_MS // 3
+    ages_ms = np.where(LOG.released_ms < 0, edges_ms[-1], times[:, None] - LOG.released_ms)
+    steps = np.searchsorted(edges_ms, ages_ms, side="right")
+    assert (steps == 0).any() and len(np.unique(steps)) > 3
+    np.testing.assert_array_equal(values[steps], recommender.item_bias(times))
+    one_day = np.asarray(rows["age_days"])[:, 0] == 1
+    assert one_day.any()
+    np.testing.assert_array_equal(recommender.item_bias()[one_day], values[2])
+
+
 def test_a_share_is_that_of_the_softmax_over_what_is_out(parts):
     recommender, _ = make_scores(parts)
     users = np.arange(6)

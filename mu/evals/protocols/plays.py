@@ -2,47 +2,51 @@
 
 import dataclasses
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import cast
 
 import numpy as np
 
 from mu.data.listening.listening import Listening
-from mu.data.logs.interactions import Interactions
 from mu.data.logs.splits import Split
 from mu.evals.metrics.loading import at_cutoffs, check_cutoffs, metric_paths
 from mu.evals.metrics.ranks import target_ranks
-from mu.evals.protocols.catalogue import QUERY_BLOCK, Histories, user_queries, user_scores
+from mu.evals.protocols.candidates import Candidates, NewReleases, Played, Unplayed
+from mu.evals.protocols.catalogue import Histories
+from mu.evals.protocols.play_events import PlayEvents, first_plays, plays_of
+from mu.evals.protocols.play_ranks import by_dot_products, by_scores
 from mu.evals.result import Result
 from mu.protocols import DotProductRecommender, Recommender
-from mu_kernels import CSR
 
-# Scores of so many bytes at once.
-BLOCK_BYTES = 64 << 20
 DAY_MS = 24 * 3600 * 1000
+LONG_AGO_MS = np.iinfo(np.int64).min // 2
+"""When tracks of unknown release came out: they are always out, and older than any step of the age."""
 # Name -> days since release, first and one past the last, of plays of tracks that came out after training ended.
 AGES = {"day 0": (0, 1), "days 1-6": (1, 7), "weeks 1-3": (7, 28), "weeks 4-": (28, 1 << 30)}
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class PlayEvents:
-    """Test plays. E plays.
+class Section:
+    """Plays that are measured together. n plays.
 
     Attributes:
-      users: int64 [E].
-      tracks: int32 [E].
-      times_ms: int64 [E].
+      name: 'discovery' and so on.
+      plays: int64 [n], rows of the evaluator's plays.
+      candidates: among which tracks they are ranked.
+      in_table: whether a table shows it; the sections of a table share no play.
     """
 
-    users: np.ndarray
-    tracks: np.ndarray
-    times_ms: np.ndarray
+    name: str
+    plays: np.ndarray
+    candidates: Candidates
+    in_table: bool
 
 
 class PlayEvaluator:
     """Ranks the track of each play among the tracks that were out then.
 
-    Recommenders see what a listener played before the test. Sections:
+    Recommenders see what a listener played before the test. Of dot products the exact kernel ranks (the age of a track
+    is counted in whole milliseconds); others score in blocks. Sections:
 
       discovery            tracks that training knows and this listener has not played; among all not played
       discovery, light     of listeners with fewer plays than the median; 'discovery, heavy' of the others
@@ -70,7 +74,8 @@ class PlayEvaluator:
       released_ms: int64 [V], see above.
       known: bool [V], see above.
       new: bool [V], tracks that came out after training ended.
-      sections: name -> int64 [n], the plays of each section that has any.
+      unplayed: among which tracks the plays of 'discovery' and of each age are ranked.
+      sections: name -> section, of those that have any play.
       names: 'discovery/recall@20' and so on.
     """
 
@@ -91,17 +96,21 @@ class PlayEvaluator:
         if bootstrap_samples < 1:
             raise ValueError(f"bootstrap_samples={bootstrap_samples}; it must be at least 1")
         self._ks, self._metrics = tuple(int(k) for k in ks), metric_paths(metrics)
-        self.events = _first_plays(plays, released_ms)
+        available_from_ms = np.where(released_ms < 0, LONG_AGO_MS, released_ms)
+        self.events = first_plays(plays, available_from_ms)
         self.histories, self.released_ms = histories, released_ms
         self.known = known
         self.new = (released_ms > trained_until_ms) & ~known
-        self._seen: CSR = histories.seen()
-        self.sections = self._sections()
+        seen = histories.seen()
+        self.unplayed = Unplayed(available_from_ms, seen)
+        self.sections = {
+            section.name: section
+            for section in self._sections(Played(available_from_ms, seen), NewReleases(available_from_ms, self.new))
+            if len(section.plays)
+        }
         columns = [f"{metric}@{k}" for metric in self._metrics for k in self._ks]
         self.names = [f"{section}/{column}" for section in self.sections for column in columns]
-        # Sections that share no play.
-        apart = [name for name in self.sections if not name.startswith(("discovery,", "new: "))]
-        self._shown = tuple(f"{section}/{columns[0]}" for section in apart)
+        self._shown = tuple(f"{section.name}/{columns[0]}" for section in self.sections.values() if section.in_table)
         self._same = {**(same or {}), "plays, histories and candidates": self.hash()}
         self.bootstrap_samples = bootstrap_samples
 
@@ -114,22 +123,25 @@ class PlayEvaluator:
         Raises:
           ValueError: scores or queries are not float32 of the right shape, or not numbers; names the user.
         """
-        counts = self._counts(recommender)
-        columns = dict.fromkeys(self.names)
-        for section, plays in self.sections.items():
-            rule = "new" if section.startswith("new: ") else "played" if section == "repeat" else "unplayed"
-            greater, equal = counts[rule][:, plays]
-            ranks = target_ranks(greater, equal, np.arange(len(plays) + 1))
+        task = (self.events, self.histories, self._plays_by_rule())
+        if recommender.dot_product:
+            ranks_by_rule = by_dot_products(cast(DotProductRecommender, recommender), *task)
+        else:
+            ranks_by_rule = by_scores(recommender, *task, len(self.released_ms))
+        columns = {}
+        for section in self.sections.values():
+            greater, equal = ranks_by_rule[section.candidates][:, section.plays]
+            ranks = target_ranks(greater, equal, np.arange(len(section.plays) + 1))
             for name, values in at_cutoffs(ranks, self._metrics, self._ks).items():
-                column = columns[f"{section}/{name}"] = np.full(len(self.events.users), np.nan)
-                column[plays] = values
+                column = columns[f"{section.name}/{name}"] = np.full(len(self.events), np.nan)
+                column[section.plays] = values
         return Result(
             unit="play",
-            units=np.arange(len(self.events.users)),
+            units=np.arange(len(self.events)),
             cluster="user",
             clusters=self.events.users,
-            columns=columns,  # pyright: ignore[reportArgumentType]
-            counts={section: len(plays) for section, plays in self.sections.items()},
+            columns=columns,
+            counts={section.name: len(section.plays) for section in self.sections.values()},
             same=self._same,
             shown=self._shown,
         )
@@ -138,89 +150,34 @@ class PlayEvaluator:
         """sha256 over the task: the plays, what recommenders see, and among what each play is ranked."""
         digest = hashlib.sha256()
         seen = self.histories.indptr, self.histories.items, self.released_ms, self.new
-        parts = (value for pair in self.sections.items() for value in pair)
+        parts = (value for section in self.sections.values() for value in (section.name, section.plays))
         for value in (self.events.users, self.events.tracks, self.events.times_ms, *seen, *parts):
             digest.update(value.encode() if isinstance(value, str) else np.ascontiguousarray(value).data)
         return digest.hexdigest()
 
-    def scores(
-        self, recommender: Recommender, plays: slice, queries: tuple[np.ndarray, np.ndarray] | None
-    ) -> np.ndarray:
-        """float32 [B, V]: every track's score at the moment of each play.
+    def _plays_by_rule(self) -> dict[Candidates, np.ndarray]:
+        """Rule of the candidates -> int64: the plays of its sections, by user."""
+        rules: dict[Candidates, list[np.ndarray]] = {}
+        for section in self.sections.values():
+            rules.setdefault(section.candidates, []).append(section.plays)
+        return {rule: np.unique(np.concatenate(plays)) for rule, plays in rules.items()}
 
-        Args:
-          recommender: see `run`.
-          plays: which plays.
-          queries: of `queries_of`; None for a recommender that is no dot product.
-        """
-        users, times_ms = self.events.users[plays], self.events.times_ms[plays]
-        if queries is not None:
-            model = cast(DotProductRecommender, recommender)
-            vectors, place = queries
-            scores = vectors[place[plays]] @ model.item_vectors.T
-            bias = model.item_bias(times_ms if model.time_aware else None)
-            return scores if bias is None else scores + bias
-        n_items = len(self.released_ms)
-        if recommender.time_aware:
-            return user_scores(recommender, users, self.histories.take(users), n_items, times_ms)
-        listeners, place = np.unique(users, return_inverse=True)
-        return user_scores(recommender, listeners, self.histories.take(listeners), n_items)[place]
-
-    def queries_of(self, recommender: Recommender) -> tuple[np.ndarray, np.ndarray] | None:
-        """(float32 [listeners, D], int64 [E]: each play's listener among them), one query a listener; or None."""
-        if not recommender.dot_product:
-            return None
-        model = cast(DotProductRecommender, recommender)
-        listeners, place = np.unique(self.events.users, return_inverse=True)
-        blocks = (listeners[start : start + QUERY_BLOCK] for start in range(0, len(listeners), QUERY_BLOCK))
-        return np.concatenate([user_queries(model, block, self.histories) for block in blocks]), place
-
-    def blocks(self) -> list[slice]:
-        """The plays in blocks whose scores take `BLOCK_BYTES`."""
-        n, block = len(self.events.users), max(BLOCK_BYTES // (4 * len(self.released_ms)), 1)
-        return [slice(start, min(start + block, n)) for start in range(0, n, block)]
-
-    def unplayed(self, plays: slice) -> tuple[np.ndarray, np.ndarray]:
-        """(out, played), bool [B, V] each: the tracks that are out at each play, and those of the history."""
-        users, times_ms = self.events.users[plays], self.events.times_ms[plays]
-        seen = self._seen.take(users)
-        out = self.released_ms[None] <= times_ms[:, None]
-        played = np.zeros(out.shape, bool)
-        played[np.repeat(np.arange(len(users)), seen.counts()), seen.indices] = True
-        return out, played
-
-    def _counts(self, recommender: Recommender) -> dict[str, np.ndarray]:
-        """Rule of the candidates -> int64 [2, E]: candidates that score more than each play's track, and as much."""
-        counts = {rule: np.zeros((2, len(self.events.users)), np.int64) for rule in ("unplayed", "played", "new")}
-        queries = self.queries_of(recommender)
-        for plays in self.blocks():
-            scores = self.scores(recommender, plays, queries)
-            own = scores[np.arange(len(scores)), self.events.tracks[plays]][:, None]
-            out, played = self.unplayed(plays)
-            candidates = {"unplayed": out & ~played, "played": played, "new": out & self.new}
-            above, tied = scores > own, scores == own
-            for rule, among in candidates.items():
-                counts[rule][0, plays] = (above & among).sum(axis=1)
-                counts[rule][1, plays] = np.maximum((tied & among).sum(axis=1), 1)
-        return counts
-
-    def _sections(self) -> dict[str, np.ndarray]:
+    def _sections(self, among_played: Played, among_new: NewReleases) -> Iterator[Section]:
+        """All sections, those without a play too."""
         users, tracks = self.events.users, self.events.tracks
-        played = self._seen.contains(users, tracks)
+        played = among_played.seen.contains(users, tracks)
         lengths = np.diff(self.histories.indptr)
         light = lengths[users] < np.median(lengths[np.unique(users)])
         discovery = self.known[tracks] & ~played
-        masks = {
-            "discovery": discovery,
-            "discovery, light": discovery & light,
-            "discovery, heavy": discovery & ~light,
-            "repeat": played,
-        }
+        yield Section("discovery", np.flatnonzero(discovery), self.unplayed, in_table=True)
+        yield Section("discovery, light", np.flatnonzero(discovery & light), self.unplayed, in_table=False)
+        yield Section("discovery, heavy", np.flatnonzero(discovery & ~light), self.unplayed, in_table=False)
+        yield Section("repeat", np.flatnonzero(played), among_played, in_table=True)
         age_days = (self.events.times_ms - self.released_ms[tracks]) // DAY_MS
         for name, (low, high) in AGES.items():
-            masks[name] = self.new[tracks] & ~played & (age_days >= low) & (age_days < high)
-            masks[f"new: {name}"] = masks[name]
-        return {name: np.flatnonzero(mask) for name, mask in masks.items() if mask.any()}
+            plays = np.flatnonzero(self.new[tracks] & ~played & (age_days >= low) & (age_days < high))
+            yield Section(name, plays, self.unplayed, in_table=True)
+            yield Section(f"new: {name}", plays, among_new, in_table=False)
 
 
 class PlayRanking(PlayEvaluator):
@@ -261,18 +218,3 @@ class PlayRanking(PlayEvaluator):
             same={"part": part},
             bootstrap_samples=bootstrap_samples,
         )
-
-
-def plays_of(log: Interactions) -> PlayEvents:
-    """All plays of a log."""
-    return PlayEvents(np.repeat(np.arange(log.n_users), log.lengths), np.asarray(log.items), np.asarray(log.times))
-
-
-def _first_plays(plays: PlayEvents, released_ms: np.ndarray) -> PlayEvents:
-    """Each listener's first play of each track since its release, by user, then by time."""
-    out = np.flatnonzero(released_ms[plays.tracks] <= plays.times_ms)
-    order = out[np.lexsort((plays.times_ms[out], plays.users[out]))]
-    pair = plays.users[order].astype(np.int64) * len(released_ms) + plays.tracks[order]
-    _, first = np.unique(pair, return_index=True)
-    kept = order[np.sort(first)]
-    return PlayEvents(plays.users[kept], plays.tracks[kept], plays.times_ms[kept])
