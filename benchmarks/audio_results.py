@@ -127,8 +127,8 @@ def main() -> None:
         command += typed(experiment.config, experiment, arguments.seeds, name)
         if experiment.starts_from:
             command += f" --config.init_from=runs/{name}_before/seed{{seed}}/fold{{fold}}"
-        row = found["rows"]["model"][experiment.metric]
-        baseline = found["rows"]["mfcc_linear"][experiment.metric]
+        rows = found["evaluations"]["clips"]
+        row, baseline = rows["model"][experiment.metric], rows["mfcc_linear"][experiment.metric]
         record(
             name,
             {
@@ -143,7 +143,7 @@ def main() -> None:
                 "folds": row["folds"],
                 "target": experiment.target,
                 "mfcc_linear": {key: baseline[key] for key in ("value", "low", "high")},
-                "all": {key: one["value"] for key, one in found["rows"]["model"].items()},
+                "all": {key: one["value"] for key, one in rows["model"].items()},
                 "command": command,
                 "commits": found["commits"],
                 **pace(workdir),

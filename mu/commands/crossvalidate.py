@@ -69,12 +69,14 @@ def main(argv: list[str]) -> int:
 
 
 def show(found: Mapping[str, Any]) -> None:
-    """Prints a table a model: metrics with intervals, each seed's value, the worst fold."""
+    """Prints a table for each evaluation and model: metrics with intervals, each seed's value, the worst fold."""
     from mu.evals.table import text_table
 
     seeds = found["seeds"]
-    for name, metrics in found["rows"].items():
-        rows = [[name, "mean over seeds", *(f"seed {seed}" for seed in seeds), "folds", "worst fold"]]
+    tables = [(evaluation, *table) for evaluation, rows in found["evaluations"].items() for table in rows.items()]
+    for evaluation, name, metrics in tables:
+        title = name if len(found["evaluations"]) == 1 else f"{evaluation}, {name}"
+        rows = [[title, "mean over seeds", *(f"seed {seed}" for seed in seeds), "folds", "worst fold"]]
         for metric, row in metrics.items():
             known = [fold for fold, value in enumerate(row["folds"]) if not math.isnan(value)]
             worst = min(known, key=row["folds"].__getitem__, default=None)

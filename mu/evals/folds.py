@@ -41,10 +41,10 @@ def pooled(results: Iterable[Result]) -> Result:
 
 
 def mean_summary(results: Sequence[Result], samples: int = 1000, seed: int = 0) -> list[Estimate]:
-    """The mean over results of every statistic, with a 95 % bootstrap interval: units drawn again for all alike.
+    """The mean over results of every metric, with a 95 % bootstrap interval: units drawn again for all alike.
 
     Args:
-      results: of models that differ by their seed, on the same units; statistics only.
+      results: of models that differ by their seed, on the same units.
       samples: how many times clusters of units are drawn.
       seed: of the draws.
 
@@ -56,9 +56,26 @@ def mean_summary(results: Sequence[Result], samples: int = 1000, seed: int = 0) 
         if not np.array_equal(other.units, first.units):
             raise ValueError(f"the results are not of the same {first.unit}s in the same order")
     values = [result.values() for result in results]
-    drawn = [result.drawn(first.weights(samples, seed)) for result in results]
+    drawn = [_drawn(result, first.weights(samples, seed)) for result in results]
     estimates = []
-    for name in first.statistics:
+    for name in first.names:
         low, high = percentiles(np.mean([one[name] for one in drawn], axis=0))
         estimates.append(Estimate(name, float(np.mean([one[name] for one in values])), float(low), float(high)))
     return estimates
+
+
+def _drawn(result: Result, weightings: Iterable[np.ndarray]) -> dict[str, np.ndarray]:
+    """Every metric under every weighting of the units, float64 [samples] each."""
+    blocks = []
+    for weights in weightings:
+        means = {name: _means(column, weights) for name, column in result.columns.items()}
+        blocks.append(means | result.drawn([weights]))
+    return {name: np.concatenate([block[name] for block in blocks]) for name in result.names}
+
+
+def _means(column: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """float64 [S]: weighted means over the units that have a number, NaN where none of them is drawn."""
+    defined = np.isfinite(column)
+    total = weights[:, defined].sum(axis=1)
+    sums = weights[:, defined] @ column[defined]
+    return np.divide(sums, total, out=np.full(len(weights), np.nan), where=total > 0)

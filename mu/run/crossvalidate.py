@@ -13,7 +13,8 @@ from mu.config.base import Config, ConfigError
 from mu.config.overrides import load as load_config
 from mu.config.resolve import build
 from mu.evals.folds import mean_summary, pooled
-from mu.evals.results import evaluations_of, load, save
+from mu.evals.result import Result
+from mu.evals.results import Evaluation, evaluations_of, load, save
 from mu.files import read_json, write_json
 from mu.run.same_run import refuse_other_config
 
@@ -39,7 +40,8 @@ def crossvalidate(
       train: trains a run in a folder (`mu.train.train`); false where it measured nothing.
 
     Returns:
-      What crossvalidation.json holds; of a task without targets, {}.
+      What crossvalidation.json holds: under 'evaluations' of each name each recommender's or predictor's metrics; of a
+      task without targets, {}.
 
     Raises:
       ConfigError: the folds do not test every clip once, or a run that is complete had another config.
@@ -47,48 +49,66 @@ def crossvalidate(
     runs = {(seed, fold): resolved(config, changes, seed, fold) for seed in seeds for fold in range(folds)}
     refuse_other_folds([runs[seeds[0], fold] for fold in range(folds)])
     folder = Path(workdir)
-    by_seed: dict[int, list[Mapping[str, Any]]] = {seed: [] for seed in seeds}
-    kind = ""
+    by_seed: dict[int, list[dict[str, Evaluation]]] = {seed: [] for seed in seeds}
     commits: set[str] = set()
     for (seed, fold), one in runs.items():
         place = folder / f"seed{seed}" / f"fold{fold}"
-        if evaluations_of(place):
+        if set(one.evals) <= set(evaluations_of(place)):
             refuse_other_config(read_json(place / "config.json"), json.loads(one.to_json()), place)
         else:
+            # Also where an evaluation measures nothing of the task: `train` alone knows which do.
             logger.info(f"Seed {seed}, fold {fold} of {folds}: {place}")
             if not train(one, place):
                 continue
             jax.clear_caches()
         commits.add(str(read_json(place / "run.json")["commit"]))
-        evaluation = load(place)
-        kind = evaluation.folder.name
-        by_seed[seed].append(evaluation.results)
+        by_seed[seed].append({name: load(evaluated) for name, evaluated in evaluations_of(place).items()})
     if not any(by_seed.values()):
         logger.info(f"The runs in {folder} predict nothing of the clips: there is nothing to pool, but to start from.")
         return {}
     protocol = {"config": config, "changes": dict(changes), "folds": folds, "split": "pooled"}
-    samples = runs[seeds[0], 0].evals[kind].bootstrap_samples
-    names = list(by_seed[seeds[0]][0])
+    evaluations = {}
+    for name in by_seed[seeds[0]][0]:
+        of_seed = {seed: [fold[name] for fold in by_seed[seed]] for seed in seeds}
+        evaluations[name] = pooled_rows(of_seed)
+        for seed, evaluated in of_seed.items():
+            about = {**protocol, "part": "test", "seed": seed}
+            output = folder / f"seed{seed}" / "evaluation" / name
+            save(output, pooled_results(evaluated), about, samples=evaluated[0].samples, seed=0)
+    document = {**protocol, "seeds": list(seeds), "evaluations": evaluations, "commits": sorted(commits)}
+    write_json(folder / "crossvalidation.json", document)
+    return document
+
+
+def pooled_results(folds: Sequence[Evaluation]) -> dict[str, Result]:
+    """Recommender or predictor -> its results on all folds as one."""
+    return {name: pooled(fold.results[name] for fold in folds) for name in folds[0].results}
+
+
+def pooled_rows(of_seed: Mapping[int, Sequence[Evaluation]]) -> dict[str, Any]:
+    """Recommender or predictor -> metric -> the mean over seeds of the pooled value with its interval, and its parts.
+
+    Args:
+      of_seed: seed -> an evaluation on every fold.
+    """
+    whole = {seed: pooled_results(folds) for seed, folds in of_seed.items()}
+    samples = next(iter(of_seed.values()))[0].samples
     rows: dict[str, Any] = {}
-    for name in names:
-        whole = {seed: pooled(fold[name] for fold in by_seed[seed]) for seed in seeds}
-        rows[name] = {}
-        for metric, value, low, high in mean_summary(list(whole.values()), samples):
-            per_fold = [[fold[name].values()[metric] for fold in by_seed[seed]] for seed in seeds]
-            rows[name][metric] = {
+    for name in next(iter(whole.values())):
+        results = {seed: one[name] for seed, one in whole.items()}
+        values = {seed: result.values() for seed, result in results.items()}
+        of_fold = [[fold.results[name].values() for fold in folds] for folds in of_seed.values()]
+        rows[name] = {
+            metric: {
                 "value": value,
                 "low": low,
                 "high": high,
-                "seeds": {seed: whole[seed].values()[metric] for seed in seeds},
-                "folds": [sum(values) / len(values) for values in zip(*per_fold, strict=True)],
+                "seeds": {seed: one[metric] for seed, one in values.items()},
+                "folds": [sum(one[metric] for one in fold) / len(fold) for fold in zip(*of_fold, strict=True)],
             }
-    for seed in seeds:
-        together = {name: pooled(fold[name] for fold in by_seed[seed]) for name in names}
-        about = {**protocol, "part": "test", "seed": seed}
-        save(folder / f"seed{seed}" / "evaluation" / kind, together, about, samples=samples, seed=0)
-    found = {**protocol, "seeds": list(seeds), "rows": rows, "commits": sorted(commits)}
-    write_json(folder / "crossvalidation.json", found)
-    return found
+            for metric, value, low, high in mean_summary(list(results.values()), samples)
+        }
+    return rows
 
 
 def resolved(config: str, changes: Mapping[str, str], seed: int, fold: int) -> Config:

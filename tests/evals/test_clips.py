@@ -1,5 +1,6 @@
 """Metrics of clips against scikit-learn, and what their intervals and files promise."""
 
+import dataclasses
 import json
 
 import numpy as np
@@ -20,6 +21,7 @@ from mu.evals.predictions import (
     predictions_of,
     result_of,
 )
+from mu.evals.result import Result
 from mu.evals.results import load, save
 from mu.evals.table import ResultTable
 from mu.names import locate
@@ -251,6 +253,18 @@ def test_the_mean_over_seeds_lies_between_them():
         assert found[name] == pytest.approx((one.values()[name] + other.values()[name]) / 2)
     with pytest.raises(ValueError, match="same clips"):
         mean_summary([one, one.take(np.arange(N)[::-1])], 50)
+
+
+def test_the_mean_over_seeds_of_a_column_is_over_the_units_that_have_a_number():
+    units, values = np.arange(40), np.random.default_rng(0).random(40)
+    values[::4] = np.nan
+    one = Result(unit="clip", units=units, columns={"x": values}, cluster="speaker", clusters=units // 2)
+    other = dataclasses.replace(one, columns={"x": values + 1})
+    (estimate,) = mean_summary([one, other], samples=400)
+    assert estimate.name == "x" and estimate.value == pytest.approx(np.nanmean(values) + 0.5)
+    (alone,) = mean_summary([one], samples=400)
+    np.testing.assert_allclose(alone[1:], one.summary(400)[0][1:])
+    np.testing.assert_allclose(estimate[2:], np.array(alone[2:]) + 0.5)
 
 
 def test_saved_and_read_again(tmp_path):

@@ -2,11 +2,13 @@
 
 import json
 
+import numpy as np
 import pytest
 
 from mu.commands.crossvalidate import main as crossvalidate_main
 from mu.commands.crossvalidate import show
 from mu.config.base import ConfigError
+from mu.evals.result import Result
 from mu.evals.results import load
 from mu.run.crossvalidate import crossvalidate
 from tests.helpers.tiny_runs import train
@@ -20,10 +22,25 @@ def get_config(arg=None):
     args = parse_arg(arg, fold=0, seed=0, masked=False, folds=3)
     steps = {"total_steps": 4, "evaluate_every_steps": 2, "checkpoint_every_steps": 2}
     masked = {"task": {"name": "mu.tasks.masked:MaskedSpectrogram"}, "best__metric": "valid/negative_loss"}
+    right = {"evals__right": {"name": "tests.run.test_crossvalidate:RightPitch"}}
     return tiny_audio_config(
-        seed=args.seed, split__n_folds=args.folds, split__fold=args.fold, **steps, **(masked if args.masked else {})
+        seed=args.seed, split__n_folds=args.folds, split__fold=args.fold, **steps, **(masked if args.masked else right)
     )
 """
+
+
+class RightPitch:
+    """Whether the pitch that is predicted of each clip is right: an evaluation of one column."""
+
+    names, bootstrap_samples = ("right",), 30
+
+    def __init__(self, *, split, part):
+        self.clips = getattr(split, part)
+
+    def run(self, predictor):
+        right = predictor.predict(self.clips)["pitch"].argmax(axis=1) == self.clips.targets["pitch"].values
+        units = np.array(self.clips.table["clip"].to_list())
+        return Result(unit="clip", units=units, columns={"right": right.astype(float)})
 
 
 pytestmark = pytest.mark.usefixtures("whole_runs")
@@ -45,21 +62,35 @@ def test_crossvalidation_judges_every_clip_once_and_goes_on(config, tmp_path, ca
     changes = {"init_from": f"{tmp_path}/masked/seed{{seed}}/fold{{fold}}"}
     runs = tmp_path / "runs"
     found = crossvalidate(config, str(runs), 3, [0, 1], changes, train)
-    row = found["rows"]["model"]["pitch/accuracy"]
+    rows = found["evaluations"]
+    assert list(rows) == ["clips", "right"]
+    row, right = rows["clips"]["model"]["pitch/accuracy"], rows["right"]["model"]["right"]
     assert row["low"] <= row["value"] <= row["high"] and len(row["folds"]) == 3 and set(row["seeds"]) == {0, 1}
+    assert right["low"] <= right["value"] <= right["high"]
+    assert right["value"] == pytest.approx(row["value"]) and right["folds"] == pytest.approx(row["folds"])
     show(found)
-    assert "worst fold" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "clips, model" in out and "right, model" in out and "worst fold" in out
     for seed in (0, 1):
-        pooled = load(runs / f"seed{seed}").results["model"]
+        assert load(runs / f"seed{seed}", "right").samples == 30
+        pooled = load(runs / f"seed{seed}", "clips").results["model"]
         assert sorted(pooled.units) == [f"clip{at:03d}.wav" for at in range(48)]
         for fold in range(3):
             resolved = json.loads((runs / f"seed{seed}" / f"fold{fold}" / "config.json").read_text())
             assert resolved["init_from"] == f"{tmp_path}/masked/seed{seed}/fold{fold}"
     assert json.loads((runs / "crossvalidation.json").read_text())["folds"] == 3
 
-    caplog.clear()
-    again = crossvalidate(config, str(runs), 3, [0, 1], changes, train)
-    assert again["rows"] == found["rows"] and "fold 0 of" not in caplog.text
+    # A fold that lacks one of its evaluations is not complete.
+    missing = runs / "seed0" / "fold1" / "evaluation" / "right"
+    missing.rename(tmp_path / "right")
+    trained = []
+
+    def finish(config, place):
+        trained.append(place)
+        return (tmp_path / "right").rename(missing)
+
+    again = crossvalidate(config, str(runs), 3, [0, 1], changes, finish)
+    assert again["evaluations"] == rows and trained == [runs / "seed0" / "fold1"]
     with pytest.raises(ConfigError, match=r"another config.*\n.*clip_norm"):
         crossvalidate(config, str(runs), 3, [0, 1], {**changes, "clip_norm": "0.5"}, train)
 
