@@ -9,6 +9,7 @@ from mu.evals.compare import differences
 from mu.evals.metrics.lists.artist_exposure import artist_exposure
 from mu.evals.metrics.lists.context import ItemContext
 from mu.evals.metrics.lists.coverage import coverage
+from mu.evals.metrics.lists.declare import of_all_lists
 from mu.evals.metrics.lists.gini import gini
 from mu.evals.metrics.lists.intra_list_diversity import intra_list_diversity
 from mu.evals.metrics.lists.novelty import novelty
@@ -153,12 +154,32 @@ def test_what_a_metric_needs_is_asked_for(logs):
     with pytest.raises(ValueError, match="need the context of the items"):
         RankingEvaluator(test.seen(), train, list_metrics=("gini",))
     bare = ItemContext(V, train.counts())
-    for name, message in (
-        ("artist_exposure", "takes 'groups', which there is not"),
-        ("intra_list_diversity", "needs vectors"),
-    ):
-        with pytest.raises(ValueError, match=message):
-            evaluator_of(logs, list_metrics=(name,), context=bare).run(Factors())
+    for name, need in (("artist_exposure", "groups"), ("intra_list_diversity", "vectors")):
+        with pytest.raises(ValueError, match=f"metric '{name}' needs '{need}' of the items, which there are not"):
+            evaluator_of(logs, list_metrics=(name,), context=bare)
+
+
+def first_is_even(items, context):
+    """Of each list, needing nothing: as it is, without a declaration."""
+    return np.where(items[:, 0] % 2 == 0, 1.0, 0.0)
+
+
+@of_all_lists("groups")
+def groups_shown(groups, weights, n_groups):
+    """Of the groups of all lists."""
+    shown = [np.unique(groups[row > 0]) for row in weights]
+    return np.array([(one >= 0).sum() / n_groups for one in shown])
+
+
+def test_metrics_of_ones_own_are_of_each_list_or_declared(logs):
+    here = "tests.evals.test_list_metrics"
+    evaluator = evaluator_of(logs, list_metrics=(f"{here}:groups_shown", f"{here}:first_is_even"))
+    assert evaluator.names == [f"{name}@{k}" for name in ("recall", "first_is_even", "groups_shown") for k in (3, 5)]
+    result = evaluator.run(Factors())
+    items = result.arrays["groups@5"], evaluator_of(logs, list_metrics=("coverage",)).run(Factors()).arrays["items@5"]
+    np.testing.assert_array_equal(items[0], items[1] // 4)
+    np.testing.assert_array_equal(result.columns["first_is_even@3"], items[1][:, 0] % 2 == 0)
+    assert result.values()["groups_shown@5"] == len(np.unique(items[0])) / (V // 4)
 
 
 def test_a_list_is_shorter_where_nothing_is_left():

@@ -77,6 +77,28 @@ def test_lists_know_popularity_of_training_and_groups_by_a_column(split):
         Ranking(split=split, train=split.train, part="test", list_metrics=names, groups="artist")
 
 
+def test_lists_know_what_tracks_are_like_from_a_column_or_a_file(split, tmp_path):
+    table, names = np.random.default_rng(0).random((N_USERS, N_TRACKS)), ("intra_list_diversity",)
+    np.save(tmp_path / "alike.npy", np.ones((N_TRACKS, 3), np.float32))
+
+    def diversity(vectors):
+        options = {"ks": (5,), "metrics": (), "list_metrics": names, "vectors": vectors}
+        result = Ranking(split=split, train=split.train, part="test", **options).run(Given(table))
+        return result.values()["intra_list_diversity@5"], result.same["vectors of tracks"]
+
+    (apart, one), (alike, other) = diversity("track"), diversity(str(tmp_path / "alike.npy"))
+    assert apart == pytest.approx(1) and alike == pytest.approx(0) and one != other
+    np.save(tmp_path / "short.npy", np.ones((3, 3), np.float32))
+    for vectors, message in (
+        (None, "needs 'vectors' of the items, which there are not: .* vectors='tags'"),
+        ("tags", "vectors='tags' is neither a file PATH.npy nor a column of the tracks, which have track"),
+        ("none.npy", "there is no such file"),
+        (str(tmp_path / "short.npy"), r"holds float32 \(3, 3\); it must be finite floats \[40, D\]"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            diversity(vectors)
+
+
 def test_plays_are_those_of_a_part_of_a_split(split):
     log = split.train
     end_ms = int(log.times.max())

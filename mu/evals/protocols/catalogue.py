@@ -1,10 +1,9 @@
 """Ranks of targets and the best items of users over the whole catalogue, by dot products or by scores."""
 
-from collections.abc import Hashable, Iterator
+from collections.abc import Iterator
 from typing import Protocol, Self
 
 import numpy as np
-import polars as pl
 
 from mu.protocols import DotProductRecommender, Log, Recommender
 from mu_kernels import CSR, ItemIndex, rank_scores, top_k_scores
@@ -145,19 +144,6 @@ def user_scores(
             f"{type(recommender).__name__} scores item {item} NaN for user {users[row]}; a NaN has no place in an order"
         )
     return scores
-
-
-def group_codes(tracks: pl.DataFrame, column: str) -> np.ndarray:
-    """int64 [V]: a number for each value of a column of the tracks, -1 where there is none.
-
-    Raises:
-      ValueError: there is no such column.
-    """
-    if column not in tracks.columns:
-        raise ValueError(f"groups={column!r}: the tracks have the columns {', '.join(tracks.columns)}")
-    numbers: dict[Hashable, int] = {}
-    values = tracks[column].to_list()
-    return np.array([-1 if value is None else numbers.setdefault(value, len(numbers)) for value in values], np.int64)
 
 
 def _blocks(targets: CSR, exclude: CSR | None, block: int) -> Iterator[tuple[np.ndarray, slice, CSR, CSR | None]]:

@@ -11,8 +11,9 @@ from mu.data.logs.splits import Split
 from mu.evals.metrics.lists.context import ItemContext
 from mu.evals.metrics.loading import at_cutoffs, check_cutoffs, metric_paths
 from mu.evals.metrics.ranks import target_ranks
-from mu.evals.protocols.catalogue import Histories, group_codes, of_dot_products, of_scores
-from mu.evals.protocols.lists import LISTS, list_columns, list_statistics, of_all_lists
+from mu.evals.protocols.catalogue import Histories, of_dot_products, of_scores
+from mu.evals.protocols.item_context import item_context
+from mu.evals.protocols.lists import LISTS, check_needs, in_order, list_columns, list_statistics
 from mu.evals.result import Result
 from mu.protocols import DotProductRecommender, Recommender
 from mu_kernels import CSR
@@ -43,7 +44,8 @@ class RankingEvaluator:
       names: 'recall@10' and so on.
 
     Raises:
-      ValueError: shapes do not fit each other, nobody has a target, or a metric is unknown.
+      ValueError: shapes do not fit each other, nobody has a target, a metric is unknown, or one needs what is not known
+        of the items.
     """
 
     def __init__(
@@ -76,13 +78,14 @@ class RankingEvaluator:
         self._list_metrics = metric_paths(list_metrics, LISTS)
         if self._list_metrics and context is None:
             raise ValueError(f"list metrics {tuple(list_metrics)} need the context of the items: give `context`")
+        if context is not None:
+            check_needs(self._list_metrics, context)
         if not (self._metrics or self._list_metrics):
             raise ValueError("there is no metric to measure: name one in `metrics` or `list_metrics`")
         self._context, self._block, self._threads = context, users_per_block, threads
         self._same = {**(same or {}), "targets and masks": _digest(targets, exclude, known)}
         self.bootstrap_samples = bootstrap_samples
-        lists = sorted(self._list_metrics, key=lambda name: of_all_lists(self._list_metrics[name]))
-        self.names = [f"{name}@{k}" for name in [*self._metrics, *lists] for k in self._ks]
+        self.names = [f"{name}@{k}" for name in [*self._metrics, *in_order(self._list_metrics)] for k in self._ks]
 
     def run(self, recommender: Recommender) -> Result:
         """Ranks the targets of every user who has any.
@@ -162,7 +165,8 @@ class Ranking(RankingEvaluator):
       test_sees_valid: in the test, histories hold the validation plays.
       test_masks_valid: in the test, tracks of the validation plays are not ranked.
       groups: column of the tracks whose values are the groups of list metrics ('artist'); None for none.
-      vectors: float [V, D] for list metrics, what tracks are like; None for none.
+      vectors: what tracks are like, for list metrics: a column of the tracks with labels separated by '|' ('tags'), or
+        a file 'PATH.npy' of a vector for each track, such as the track_content.npy of a run; None for nothing.
       bootstrap_samples: of the intervals.
     """
 
@@ -178,7 +182,7 @@ class Ranking(RankingEvaluator):
         test_sees_valid: bool = True,
         test_masks_valid: bool = True,
         groups: str | None = None,
-        vectors: np.ndarray | None = None,
+        vectors: str | None = None,
         bootstrap_samples: int = 1000,
     ):
         if part not in ("valid", "test"):
@@ -188,18 +192,20 @@ class Ranking(RankingEvaluator):
             histories = split.train.merged(split.valid)
         if part == "test" and test_masks_valid:
             exclude = exclude.union(split.valid.seen())
-        counts = train.counts()
-        codes = None if groups is None else group_codes(train.tracks, groups)
+        context = item_context(train, groups, vectors)
+        same = {"split": split.hash}
+        if context.vectors is not None:
+            same["vectors of tracks"] = hashlib.sha256(np.ascontiguousarray(context.vectors).data).hexdigest()
         super().__init__(
             getattr(split, part).seen(),
             histories,
             exclude,
-            counts > 0,
+            context.popularity > 0,
             ks=ks,
             metrics=metrics,
             list_metrics=list_metrics,
-            context=ItemContext(train.n_items, counts, codes, vectors) if list_metrics else None,
-            same={"split": split.hash},
+            context=context,
+            same=same,
             bootstrap_samples=bootstrap_samples,
         )
 

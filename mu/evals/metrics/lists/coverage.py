@@ -5,7 +5,10 @@ Herlocker et al., "Evaluating collaborative filtering recommender systems", TOIS
 
 import numpy as np
 
+from mu.evals.metrics.lists.declare import of_all_lists
 
+
+@of_all_lists("items")
 def coverage(items: np.ndarray, weights: np.ndarray, n_items: int) -> np.ndarray:
     """|union of the lists| / V under each weighting of the lists.
 

@@ -7,23 +7,20 @@ intra-list similarity). The sum over pairs is (|sum_i u_i|^2 - sum_i |u_i|^2) / 
 import numpy as np
 
 from mu.evals.metrics.lists.context import ItemContext
+from mu.evals.metrics.lists.declare import needs
 
 # Vectors of so many bytes at once.
 BLOCK_BYTES = 64 << 20
 
 
+@needs("vectors")
 def intra_list_diversity(items: np.ndarray, context: ItemContext) -> np.ndarray:
     """float64 [n]: the diversity of each list, NaN for one of fewer than two items.
 
     Args:
       items: int [n, k], -1 in slots without an item.
       context: `vectors` are needed; an item with a vector of zeros is unlike all others.
-
-    Raises:
-      ValueError: there are no vectors.
     """
-    if context.vectors is None:
-        raise ValueError("intra_list_diversity needs vectors of the items: give the evaluator `vectors`")
     vectors = np.asarray(context.vectors, np.float64)
     vectors = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
     similarity = np.empty(len(items))
