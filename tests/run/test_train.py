@@ -12,7 +12,7 @@ import pytest
 
 import mu.train
 from mu.config.base import ConfigError
-from mu.run.evaluation import build_evaluators, model_of
+from mu.run.evaluation import build_evaluator, build_evaluators, evaluate, model_of
 from mu.run.rebuild import rebuild
 from mu.run.validation import Validation
 from mu.train import NotFinite, all_finite
@@ -86,7 +86,7 @@ def test_the_same_command_again_only_tests_again(unbroken, log, tmp_path):
     assert_same_run(folder, unbroken[0])
 
 
-def test_what_is_tested_are_the_best_weights(unbroken):
+def test_what_is_tested_are_the_best_weights_by_evaluators_of_the_test_alone(unbroken, tmp_path, monkeypatch):
     restored = rebuild(unbroken[0])
     setup, state, step = restored.run, restored.state, restored.step
     found = build_evaluators(setup, "test")["ranking"].run(model_of(setup, *weights(state)))
@@ -94,6 +94,11 @@ def test_what_is_tested_are_the_best_weights(unbroken):
     metric = "valid/ranking/ndcg@10"
     values = {line["step"]: line[metric] for line in logged(unbroken[0]) if metric in line}
     assert step == max(values, key=values.get)
+    parts = []
+    built = build_evaluator
+    monkeypatch.setattr("mu.run.evaluation.build_evaluator", lambda *one: parts.append(one[-1]) or built(*one))
+    again = evaluate(setup, state, step, "test", tmp_path)
+    assert again["ranking"]["model"].values() == found.values() and parts == ["test"]
 
 
 # ---- stopped and taken up again
