@@ -1,16 +1,20 @@
-"""Files that appear whole or not at all, JSON that every reader accepts, and locks between processes."""
+"""Files and folders that appear whole or not at all, JSON that every reader accepts, and locks between processes."""
 
 import contextlib
 import hashlib
 import json
 import math
 import os
+import shutil
 import socket
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import filelock
+
+PARTIAL = ".partial-"
+"""Between the name of a folder and the process that writes it anew."""
 
 
 @contextlib.contextmanager
@@ -23,6 +27,52 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
         os.replace(partial, path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def replacing_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """A new folder beside `path` to write to; it takes the place of `path` at the end, and is removed after an error.
+
+    A process that is killed meanwhile leaves the old folder whole: at `path`, or where `clear_leftovers` finds it.
+    """
+    path = Path(path)
+    clear_leftovers(path)
+    folder = path.with_name(f".{path.name}{PARTIAL}{os.getpid()}")
+    folder.mkdir()
+    try:
+        yield folder
+        if path.exists():
+            old = folder.with_name(f"{folder.name}-old")
+            path.rename(old)
+            folder.rename(path)
+            shutil.rmtree(old)
+        else:
+            folder.rename(path)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def clear_leftovers(path: str | os.PathLike[str]) -> None:
+    """Removes what dead processes left of `replacing_folder`; brings back a folder that was not replaced in the end."""
+    path = Path(path)
+    for leftover in path.parent.glob(f".{path.name}{PARTIAL}*"):
+        owner = leftover.name.rpartition(PARTIAL)[2].partition("-")[0]
+        if not owner.isdigit() or _is_alive(int(owner)):
+            continue
+        if leftover.name.endswith("-old") and not path.exists():
+            leftover.rename(path)
+        else:
+            shutil.rmtree(leftover, ignore_errors=True)
+
+
+def _is_alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def write_whole(path: str | os.PathLike[str], content: bytes | str) -> None:

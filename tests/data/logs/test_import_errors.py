@@ -6,10 +6,11 @@ import gzip
 import polars as pl
 import pytest
 
-from mu.data.logs.importing import first_pass, output, run
+from mu.data.logs.importing import first_pass, run
 from mu.data.logs.importing.bad_rows import BadRowError
 from mu.data.logs.importing.options import LogImportOptions
 from mu.data.logs.importing.run import import_log
+from mu.files import PARTIAL
 from tests.helpers.log_files import check_rows_log, files_of, write_csv
 
 BAD = [  # what is written, line, column, value, part of the reason
@@ -95,12 +96,12 @@ def test_an_existing_output_is_refused_or_replaced_whole(tmp_path, monkeypatch):
         with pytest.raises(ZeroDivisionError):
             import_log([source], tmp_path / "out", overwrite=True)
     assert files_of(tmp_path / "out") == before
-    dead = tmp_path / f".out{output._MARK}999999999"  # no process has this number: one that was killed
+    dead = tmp_path / f".out{PARTIAL}999999999"  # no process has this number: one that was killed
     dead.mkdir()
     import_log([source], tmp_path / "out", overwrite=True)
     check_rows_log(tmp_path / "out")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["log.csv", "out"]
-    old = tmp_path / f".out{output._MARK}999999999-old"  # killed between taking the old log away and putting the new
+    old = tmp_path / f".out{PARTIAL}999999999-old"  # killed between taking the old log away and putting the new
     (tmp_path / "out").rename(old)
     with pytest.raises(FileExistsError, match="--overwrite"):
         import_log([source], tmp_path / "out")

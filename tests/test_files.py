@@ -1,0 +1,44 @@
+"""Files and folders that appear whole or not at all."""
+
+import os
+
+import pytest
+
+from mu.files import PARTIAL, replacing_folder
+
+DEAD = 999_999_999  # no process has this number: one that was killed
+
+
+def contents(folder):
+    return {path.name: path.read_text(encoding="utf-8") for path in folder.iterdir()}
+
+
+def test_a_folder_is_replaced_whole(tmp_path):
+    for content in ({"a": "1", "b": "2"}, {"b": "3"}):
+        with replacing_folder(tmp_path / "out") as folder:
+            for name, text in content.items():
+                (folder / name).write_text(text, encoding="utf-8")
+        assert contents(tmp_path / "out") == content
+    assert os.listdir(tmp_path) == ["out"]
+
+
+def test_after_an_error_the_old_folder_is_there(tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "a").write_text("1", encoding="utf-8")
+    with pytest.raises(ZeroDivisionError), replacing_folder(tmp_path / "out") as folder:
+        (folder / "a").write_text("2", encoding="utf-8")
+        raise ZeroDivisionError
+    assert contents(tmp_path / "out") == {"a": "1"} and os.listdir(tmp_path) == ["out"]
+
+
+@pytest.mark.parametrize("is_there", [True, False], ids=["before the swap", "in the middle of it"])
+def test_what_a_killed_process_left_is_cleared(tmp_path, is_there):
+    """A folder that was moved away and not replaced is brought back; what a living process writes is left alone."""
+    old = tmp_path / ("out" if is_there else f".out{PARTIAL}{DEAD}-old")
+    for folder in (old, tmp_path / f".out{PARTIAL}{DEAD}", tmp_path / f".out{PARTIAL}{os.getppid()}"):
+        folder.mkdir()
+    (old / "a").write_text("1", encoding="utf-8")
+    with pytest.raises(ZeroDivisionError), replacing_folder(tmp_path / "out"):
+        raise ZeroDivisionError
+    assert contents(tmp_path / "out") == {"a": "1"}
+    assert sorted(os.listdir(tmp_path)) == [f".out{PARTIAL}{os.getppid()}", "out"]
