@@ -1,6 +1,7 @@
 """`mu COMMAND ...`: a table of commands, each in a module that is imported when it is called, and others by path."""
 
 import importlib
+import os
 import sys
 from collections.abc import Callable
 
@@ -42,8 +43,24 @@ def usage() -> str:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Runs a command; returns its exit status: 0 done, 1 failed with a message, 2 a wrong call."""
-    arguments = sys.argv[1:] if argv is None else argv
+    """Runs a command; returns its exit status: 0 done, 1 the data or the run say no, 2 a wrong call or config.
+
+    128 + the signal's number after a signal: 130 after Ctrl-C, 141 where the reader of standard output has gone, as
+    that of `mu ... | head` does.
+    """
+    try:
+        try:
+            return _run(sys.argv[1:] if argv is None else argv)
+        finally:
+            sys.stdout.flush()  # here, where a closed pipe ends the command without a traceback
+    except BrokenPipeError:
+        # Python flushes standard output once more when it ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+
+
+def _run(arguments: list[str]) -> int:
+    """Runs a command; returns its exit status."""
     if not arguments or arguments[0] in ("-h", "--help", "help"):
         print(usage())
         return 0 if arguments else 2

@@ -41,7 +41,7 @@ logger = logging.getLogger(__name__)
 ADVICE = "stopped, the last good checkpoint is kept. A lower learning rate or clip_norm may help."
 
 
-class NotFinite(RuntimeError):
+class NotFinite(ValueError):
     """The loss, its gradient or the weights are no longer numbers."""
 
 

@@ -26,7 +26,7 @@ would change them, only runs with other seeds can say.
 
 
 def main(argv: list[str]) -> int:
-    """0 when compared, 1 when the two cannot be."""
+    """0 when compared, 1 when the two cannot be, 2 when it was called wrongly."""
     parser = argparse.ArgumentParser(
         prog="mu compare",
         description="Paired differences between two evaluations, with intervals and a permutation test.",
@@ -49,6 +49,8 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--seed", type=int, default=0, help="of both (default: %(default)s)")
     parser.add_argument("--json", action="store_true", help="JSON instead of a table")
     arguments = parser.parse_args(argv)
+    if arguments.samples is not None and arguments.samples < 1:
+        parser.error(f"--samples={arguments.samples}; it must be at least 1")
 
     from mu.evals.compare import compare
     from mu.files import json_text

@@ -36,25 +36,22 @@ def main(argv: list[str]) -> int:
             parser.error(f"--{name} says how to embed, and --merge=DIR alone only puts together what is embedded")
     if not merging and not (arguments.library and arguments.output):
         parser.error("LIBRARY and --output=DIR are needed: what to embed, and where to")
+    shard = _shard(arguments.shard or "0/1", parser)
     from mu.config.base import ConfigError
     from mu.console import Interrupts, show_logs
-    from mu.embedding.run import merge
 
     show_logs()
 
     try:
         with Interrupts():
-            if merging:
-                whole = merge(arguments.merge)
-                print(f"{len(whole):,} embeddings of {whole.card['dim']} numbers in {arguments.merge}")
-            else:
-                _embed(arguments, _shard(arguments.shard or "0/1", parser))
+            lines = _merge(arguments.merge) if merging else _embed(arguments, shard)
     except (ValueError, OSError) as error:
         print(f"mu embed: {error}", file=sys.stderr)
         return 2 if isinstance(error, ConfigError) else 1
     except KeyboardInterrupt:
         print("mu embed: interrupted; the same command goes on from here", file=sys.stderr)
         return 130
+    print("\n".join(lines))
     return 0
 
 
@@ -85,8 +82,16 @@ def _shard(text: str, parser: argparse.ArgumentParser) -> tuple[int, int]:
     return int(number), int(of)
 
 
-def _embed(arguments: argparse.Namespace, shard: tuple[int, int]) -> None:
-    """Runs with a progress bar and says what was done."""
+def _merge(folder: str) -> list[str]:
+    """Puts the embeddings together; what they are."""
+    from mu.embedding.run import merge
+
+    whole = merge(folder)
+    return [f"{len(whole):,} embeddings of {whole.card['dim']} numbers in {folder}"]
+
+
+def _embed(arguments: argparse.Namespace, shard: tuple[int, int]) -> list[str]:
+    """Embeds with a progress bar; what was done."""
     from mu.console import Progress
     from mu.embedding.run import embed
     from mu.embedding.shards import shard_of
@@ -105,17 +110,16 @@ def _embed(arguments: argparse.Namespace, shard: tuple[int, int]) -> None:
         )
     seconds = time.monotonic() - began
     known = f", {report.known:,} were there" if report.known else ""
-    print(f"{report.new:,} recordings embedded ({report.hours:.2f} h){known}, in {seconds:.1f} s")
-    for fault in report.faults[:10]:
-        print("  left out: {file}: {fault} ({reason})".format(**fault))
+    lines = [f"{report.new:,} recordings embedded ({report.hours:.2f} h){known}, in {seconds:.1f} s"]
+    lines += ["  left out: {file}: {fault} ({reason})".format(**fault) for fault in report.faults[:10]]
     if len(report.faults) > 10:
-        print(f"  and {len(report.faults) - 10:,} more: see faults.jsonl")
-    if report.missing:
-        of = shard[1]
-        others = sorted({shard_of(key, of) for key in report.missing})
-        print(
-            f"{len(report.missing):,} recordings belong to shards that are not finished "
-            f"({', '.join(f'{other}/{of}' for other in others)}); the last of them makes the whole"
-        )
-    else:
-        print(f"The whole is in {arguments.output}")
+        lines.append(f"  and {len(report.faults) - 10:,} more: see faults.jsonl")
+    if not report.missing:
+        return [*lines, f"The whole is in {arguments.output}"]
+    of = shard[1]
+    others = ", ".join(f"{other}/{of}" for other in sorted({shard_of(key, of) for key in report.missing}))
+    return [
+        *lines,
+        f"{len(report.missing):,} recordings belong to shards that are not finished ({others}); the last of them makes "
+        "the whole",
+    ]

@@ -75,18 +75,18 @@ def main(argv: list[str]) -> int:
             report = probe(
                 embeddings, arguments.library, options, lambda done, total: progress.update("probing", done, total)
             )
-        encoder = embeddings.card["encoder"]
-        _show(report, f"{arguments.embeddings} ({encoder['run']}, step {encoder['step']})")
-        if report.without:
-            print(f"{report.without:,} clips are left out: they have a fault in {arguments.embeddings}/faults.jsonl")
+        encoder = {name: embeddings.card["encoder"][name] for name in ("hash", "run", "step", "commit")}
         if arguments.output:
-            encoder = {name: encoder[name] for name in ("hash", "run", "step", "commit")}
             card = {"embeddings": arguments.embeddings, "encoder": encoder, "library": arguments.library}
             save_report(arguments.output, report, card)
-            print(f"Written to {arguments.output}.")
     except (ValueError, OSError) as error:
         print(f"mu probe: {error}", file=sys.stderr)
         return 1
+    _show(report, f"{arguments.embeddings} ({encoder['run']}, step {encoder['step']})")
+    if report.without:
+        print(f"{report.without:,} clips are left out: they have a fault in {arguments.embeddings}/faults.jsonl")
+    if arguments.output:
+        print(f"Written to {arguments.output}.")
     return 0
 
 

@@ -49,6 +49,8 @@ def main(argv: list[str]) -> int:
     except ConfigError as error:
         print(f"mu quickstart: {error}", file=sys.stderr)
         return 2
+    except BrokenPipeError:  # lines are printed in there, and their reader has gone
+        raise
     except (RuntimeError, ValueError, OSError) as error:
         print(f"mu quickstart: {error}", file=sys.stderr)
         return 1

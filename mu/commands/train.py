@@ -3,6 +3,7 @@
 import argparse
 import sys
 from pathlib import Path
+from typing import Any
 
 EPILOG = """\
 examples:
@@ -35,27 +36,25 @@ def main(argv: list[str]) -> int:
 
     try:
         config = load(arguments.config, overrides(rest, parser))
-        if arguments.print_config:
-            print(config.to_json(indent=2))
-            return 0
-        from mu.console import show_logs
-        from mu.training.memory import keep_freed_memory
-
-        keep_freed_memory()
-        show_logs()
-        from mu.evals.results import tables
-        from mu.train import NotFinite, train
-
-        try:
-            train(config, arguments.workdir)
-            print(tables(Path(arguments.workdir) / "evaluation"), end="")
-        except NotFinite as error:
-            print(f"mu train: {error}", file=sys.stderr)
-            return 1
+        text = f"{config.to_json(indent=2)}\n" if arguments.print_config else _train(config, arguments.workdir)
     except ConfigError as error:
         print(f"mu train: {error}", file=sys.stderr)
         return 2
     except (OSError, ValueError) as error:
         print(f"mu train: {error}", file=sys.stderr)
         return 1
+    print(text, end="")
     return 0
+
+
+def _train(config: Any, workdir: str) -> str:
+    """Trains and evaluates; the tables of the results."""
+    from mu.console import show_logs
+    from mu.evals.results import tables
+    from mu.train import train
+    from mu.training.memory import keep_freed_memory
+
+    keep_freed_memory()
+    show_logs()
+    train(config, workdir)
+    return tables(Path(workdir) / "evaluation")

@@ -38,7 +38,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def main(argv: list[str]) -> int:
-    """0 when done, 1 when the files cannot be written, 2 when the call is wrong."""
+    """0 when done, 1 when the files cannot be written or are there already, 2 when the call is wrong."""
     arguments = _parser().parse_args(argv)
     started = time.perf_counter()
 
@@ -60,7 +60,7 @@ def main(argv: list[str]) -> int:
             )
     except (ValueError, OSError) as error:
         print(f"mu world: {error}", file=sys.stderr)
-        return 2 if isinstance(error, ValueError | FileExistsError | NotADirectoryError) else 1
+        return 2 if isinstance(error, ValueError) else 1
     settings, plays = world.settings, world.plays
     print(
         f"{len(plays):,} plays of {settings.tracks:,} tracks by {settings.listeners:,} listeners"

@@ -1,13 +1,15 @@
 """`mu` as it is typed: help at once, and every wrong call told what would be right."""
 
+import os
 import re
+import subprocess
 import sys
 
 import pytest
 
 import mu
 from mu.cli import COMMANDS, main
-from tests.helpers.processes import run, run_python
+from tests.helpers.processes import environment, run, run_python
 
 
 def call(capsys, *argv):
@@ -76,6 +78,7 @@ def test_an_unknown_flag_is_refused(capsys, command):
         ("crossvalidate --config=none.py --folds=2 --seeds=a --workdir=runs", 2, "--seeds='a'"),
         ("crossvalidate --config=none.py --folds=2 --workdir=runs", 2, "there is no config"),
         ("compare none other", 1, "none"),
+        ("compare none other --samples=0", 2, "--samples=0"),
         ("recommend none --user=a", 1, "none holds no run"),
         ("recommend none", 2, "--user"),
         ("recommend none --user=a --k=0", 2, "--k=0"),
@@ -85,7 +88,7 @@ def test_an_unknown_flag_is_refused(capsys, command):
         ("report none", 1, "none"),
         ("report", 2, "RUN"),
         ("world --size=huge --output=world", 2, "--size"),
-        ("world --output=file", 2, "file"),
+        ("world --output=file", 1, "file"),
     ],
 )
 def test_exit_codes_of_wrong_calls(capsys, monkeypatch, tmp_path, argv, status, words):
@@ -108,6 +111,17 @@ def test_help_is_instant():
     ).split()
     heavy = {"jax", "flax", "optax", "orbax", "grain", "numba", "scipy", "matplotlib", "tensorflow_datasets"}
     assert heavy & {name.partition(".")[0] for name in loaded} == set()
+
+
+def test_a_reader_who_has_gone_ends_a_command_without_a_traceback():
+    """As `head` does, once it has read enough."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    process = subprocess.run(
+        [sys.executable, "-m", "mu", "--help"], stdout=writing, stderr=subprocess.PIPE, env=environment(), check=False
+    )
+    os.close(writing)
+    assert (process.returncode, process.stderr) == (141, b"")
 
 
 def test_python_m_mu():
