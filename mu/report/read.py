@@ -147,7 +147,7 @@ def spec_words(spec: Mapping[str, Any]) -> str:
 def curve(file: Path) -> list[dict[str, float]]:
     """The whole lines of a metrics.jsonl; none where there is no such file."""
     lines = []
-    for line in file.read_text().splitlines() if file.is_file() else ():
+    for line in file.read_text(encoding="utf-8").splitlines() if file.is_file() else ():
         try:
             lines.append(json.loads(line))
         except json.JSONDecodeError:  # a run that was killed left it half-written

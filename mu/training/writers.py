@@ -29,11 +29,11 @@ class JsonLines:
 
     def __init__(self, folder: str | os.PathLike[str], step: int):
         path = Path(folder) / "metrics.jsonl"
-        lines = path.read_text().splitlines() if path.exists() else []
+        lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
         kept = [line for line in lines if _step_of(line) <= step]
         if len(kept) != len(lines):
             write_whole(path, "".join(f"{line}\n" for line in kept))
-        self._file = path.open("a")
+        self._file = path.open("a", encoding="utf-8")
 
     def write(self, step: int, values: Mapping[str, float]) -> None:
         self._file.write(json.dumps({"step": step, **values}) + "\n")

@@ -1,7 +1,6 @@
 """A world as files, such as a listening service hands over, and a card from which it can be made again."""
 
 import dataclasses
-import json
 import os
 import tempfile
 from collections.abc import Callable
@@ -10,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from mu.files import write_json
 from mu.world import names
 from mu.world.catalogue import AUDIBLE
 from mu.world.contexts import CONTEXTS
@@ -195,6 +195,6 @@ def write(
             "log_hash": world.log().hash(),
             "exposures_hash": world.exposures.hash(),
         }
-        (partial / "world.json").write_text(json.dumps(card, indent=2) + "\n")
+        write_json(partial / "world.json", card)
         os.replace(partial, folder)  # an empty folder there is replaced
     return [folder / name for name in (*(f"{name}.{plays_as}" for name in logs), *written)]

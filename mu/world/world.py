@@ -1,13 +1,13 @@
 """A simulated music world: `simulate` makes one, `World` answers what its listeners would play."""
 
 import dataclasses
-import json
 import os
 from pathlib import Path
 
 import numpy as np
 
 from mu.data.logs.interactions import Interactions
+from mu.files import read_json
 from mu.world.catalogue import Catalogue, make_catalogue
 from mu.world.charts import Charts
 from mu.world.contexts import CONTEXTS, context_shares
@@ -229,7 +229,7 @@ def load(folder: str | os.PathLike[str], threads: int | None = None) -> World:
     path = Path(folder) / "world.json"
     if not path.is_file():
         raise FileNotFoundError(f"no world at {folder} (world.json is missing); make one with `mu world`")
-    card = json.loads(path.read_text())
+    card = read_json(path)
     world = simulate(Settings(**card["settings"]), card["seed"], threads)
     if (world.log().hash(), world.exposures.hash()) != (card["log_hash"], card.get("exposures_hash")):
         raise ValueError(

@@ -10,13 +10,14 @@ the whole of it. Samples that are no numbers (`--keep=not_finite`) are silence. 
 """
 
 import dataclasses
-import json
 import os
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
+
+from mu.files import read_json
 
 CARD, ROWS = "store.json", "rows.parquet"
 NAME, VERSION, SPLIT = "clips", "1.0.0", "train"
@@ -79,7 +80,7 @@ def open_store(folder: str | os.PathLike[str]) -> Store:
         raise FileNotFoundError(
             f"no store of clips at {path} ({CARD} is missing); make one with `mu import-audio --store`"
         )
-    card = json.loads((path / CARD).read_text())
+    card = read_json(path / CARD)
     rows = pl.read_parquet(path / ROWS)
     frames = rows["frames"].to_numpy()
     records = -(-frames // card["record_frames"])

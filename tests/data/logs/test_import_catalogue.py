@@ -80,6 +80,10 @@ MISTAKES = [
     (["--catalogue=all", "--track_table=none"], "--catalogue=all needs a table"),
     (["--catalogue=all", "--track_table=nowhere.csv"], "no file nowhere.csv"),
     (
+        ["--track_table={text}"],
+        "t.txt: a table of tracks or users is read by its extension, which must be one of .csv,",
+    ),
+    (
         ["--catalogue=all", "--track_key=idd", "{table}"],
         "--track_key=idd: t.csv has no such column (did you mean 'id'?)",
     ),
@@ -93,7 +97,8 @@ MISTAKES = [
 
 @pytest.mark.parametrize(("flags", "message"), MISTAKES)
 def test_mistakes_of_users(tmp_path, files, capsys, flags, message):
-    flags = [flag.format(table=files[1]) for flag in flags]
+    (tmp_path / "t.txt").touch()
+    flags = [flag.format(table=files[1], text=tmp_path / "t.txt") for flag in flags]
     code = 1 if "5 plays" in message or "no file" in message else 2
     assert main([files[0], f"--output={tmp_path / 'out'}", *flags]) == code
     assert message in capsys.readouterr().err

@@ -2,7 +2,6 @@
 
 import contextlib
 import dataclasses
-import json
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -16,6 +15,7 @@ from mu.audio import io
 from mu.data.clips.importing import workers
 from mu.data.clips.importing.scan import Reader
 from mu.data.clips.store import CARD, NAME, ROWS, SPLIT, VERSION
+from mu.files import read_json, write_json
 
 FORMAT_VERSION = 1
 RECORD_S = 32
@@ -73,7 +73,7 @@ def plan_store(
 def key_of(folder: Path) -> str:
     """The key of the store at `folder`; '' where there is none."""
     card = folder / CARD
-    return json.loads(card.read_text())["key"] if card.is_file() else ""
+    return read_json(card)["key"] if card.is_file() else ""
 
 
 def write_store(plan: Plan, folder: Path, n_workers: int, progress: Callable[[int], None]) -> None:
@@ -90,10 +90,10 @@ def write_store(plan: Plan, folder: Path, n_workers: int, progress: Callable[[in
     """
     data = folder / NAME / VERSION
     mark = folder / "key"
-    if not (mark.is_file() and mark.read_text() == plan.key):
+    if not (mark.is_file() and mark.read_text(encoding="utf-8") == plan.key):
         shutil.rmtree(folder, ignore_errors=True)
         data.mkdir(parents=True)
-        mark.write_text(plan.key)
+        mark.write_text(plan.key, encoding="utf-8")
     shards = _shards(plan)
     types = {column.name: _kind(column) for column in plan.attributes}
     write = ShardWriter(plan.reader, str(data), plan.sample_rate_hz, plan.record_frames, types)
@@ -160,7 +160,7 @@ def _describe(plan: Plan, folder: Path, shards: list[tuple[str, int, int]], type
         "record_frames": plan.record_frames,
         "shards": [name for name, _, _ in shards],
     }
-    (folder / CARD).write_text(json.dumps(card, indent=2) + "\n")
+    write_json(folder / CARD, card)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -21,6 +21,7 @@ import numpy as np
 from mu.audio import io
 from mu.data.clips.importing.scan import Facts, measure, scan_file
 from mu.data.clips.importing.source import AudioSource, clip_table
+from mu.files import read_json
 from mu.names import nearest
 
 _AUDIO = "tensorflow_datasets.core.features.audio_feature.Audio"
@@ -42,7 +43,7 @@ def find(name: str, data_dir: str | None = None, sample_rate_hz: int | None = No
     """
     spec, _, split = name.removeprefix("tfds:").partition("#")
     folder = _folder(spec, Path(data_dir) if data_dir else _default_folder(), name)
-    info = json.loads((folder / "dataset_info.json").read_text())
+    info = read_json(folder / "dataset_info.json")
     if info.get("fileFormat") != "array_record":
         raise ValueError(
             f"{name} lies in {folder} as {info.get('fileFormat')}; it must be array_record: "
@@ -155,7 +156,7 @@ def _folder(spec: str, data_dir: Path, name: str) -> Path:
 
 def _audio_feature(folder: Path, name: str) -> tuple[str, int]:
     """The feature that holds the sound, and its sampling rate (0: it does not say)."""
-    features = json.loads((folder / "features.json").read_text())["featuresDict"]["features"]
+    features = read_json(folder / "features.json")["featuresDict"]["features"]
     found = [key for key, value in features.items() if value["pythonClassName"] == _AUDIO]
     found = found or [key for key in ("audio",) if key in features]
     if len(found) != 1:
@@ -173,7 +174,7 @@ def _features(folder: str) -> Any:
     """The data set's features, `Audio` replaced by what is stored for it."""
     import tensorflow_datasets as tfds
 
-    content = json.loads((Path(folder) / "features.json").read_text())
+    content = read_json(Path(folder) / "features.json")
     for value in content["featuresDict"]["features"].values():
         if value["pythonClassName"] == _AUDIO:
             audio = value.pop("audio")
@@ -195,7 +196,7 @@ def _shards(folder: str, split: str) -> Any:
     """All records of a split, by number."""
     from array_record.python.array_record_data_source import ArrayRecordDataSource
 
-    info = json.loads((Path(folder) / "dataset_info.json").read_text())
+    info = read_json(Path(folder) / "dataset_info.json")
     (lengths,) = (one["shardLengths"] for one in info["splits"] if one["name"] == split)
     names = [f"{info['name']}-{split}.array_record-{i:05d}-of-{len(lengths):05d}" for i in range(len(lengths))]
     return ArrayRecordDataSource([os.path.join(folder, name) for name in names])

@@ -10,7 +10,7 @@ import polars as pl
 from mu.data.logs.importing.bad_rows import RejectedRows, damage_named
 from mu.data.logs.importing.columns import USUAL, require_column, usual_column
 from mu.data.logs.importing.entities import integers_where_possible, text_of
-from mu.data.logs.importing.formats import LogSource, ReadOptions, find_sources, load_format
+from mu.data.logs.importing.formats import EXTENSIONS, LogSource, ReadOptions, find_sources, format_of, load_format
 from mu.data.logs.importing.options import NONE
 from mu.data.options import OptionError
 
@@ -35,10 +35,19 @@ class EntityTable:
 
 
 def find_table(table: str | None, log: LogSource, extension: str) -> LogSource | None:
-    """The table of tracks or users: the file `table` (None for 'none'), or the one beside a RecBole log."""
+    """The table of tracks or users: the file `table` (None for 'none'), or the one beside a RecBole log.
+
+    Raises:
+      FileNotFoundError, OptionError: as `find_sources`; --format is that of the log, and no way out here.
+    """
     if table == NONE:
         return None
     if table is not None:
+        if os.path.isfile(table) and format_of(table) is None:
+            raise OptionError(
+                f"{table}: a table of tracks or users is read by its extension, which must be one of "
+                f"{', '.join(EXTENSIONS)}, .gz or not"
+            )
         return find_sources([table], None)[0]
     if log.format == "recbole":
         stem = log.name.removesuffix(".gz").removesuffix(".inter")

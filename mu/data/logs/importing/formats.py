@@ -128,6 +128,12 @@ def load_format(name: str) -> LogFormat:
     return reader
 
 
+def format_of(name: str) -> str | None:
+    """The format of a file by its extension (`.gz` is ignored); None for an unknown one."""
+    path = Path(name)
+    return EXTENSIONS.get(path.with_suffix("").suffix if path.suffix == ".gz" else path.suffix)
+
+
 def find_sources(names: Sequence[str], format: str | None, part: int = NO_PART) -> list[LogSource]:
     """The sources `names`, with the format `format`, else by extension (`.gz` is ignored).
 
@@ -145,7 +151,7 @@ def find_sources(names: Sequence[str], format: str | None, part: int = NO_PART) 
             raise FileNotFoundError(f"no file {name}")
         if path.is_dir():
             raise OptionError(f"{name} is a folder; name the files in it (a shell pattern such as {name}/*.csv)")
-        chosen = format or EXTENSIONS.get(path.with_suffix("").suffix if path.suffix == ".gz" else path.suffix)
+        chosen = format or format_of(name)
         if chosen is None:
             raise OptionError(f"{name}: no format is known for this extension; add --format ({', '.join(FORMATS)})")
         sources.append(LogSource(name, chosen, part))
