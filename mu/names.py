@@ -46,3 +46,15 @@ def locate(path: str) -> Any:
     except AttributeError:
         public = [other for other in vars(module) if not other.startswith("_")]
         raise ValueError(f"{path!r}: {name} has no {attribute!r}{nearest(attribute, public)}") from None
+
+
+def path_of(cls: type) -> str:
+    """'package.module:Class', at which `locate` gives the class.
+
+    Raises:
+      ValueError: it does not: the class was made inside a function or another class.
+    """
+    path = f"{cls.__module__}:{cls.__qualname__}"
+    if "." in cls.__qualname__:
+        raise ValueError(f"{path} cannot be imported by that path: move the class to the top of its module")
+    return path

@@ -5,7 +5,7 @@ Letters in shapes: B listeners or examples, V items, D features, n clips or rati
 
 import os
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Protocol, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self, runtime_checkable
 
 import numpy as np
 
@@ -175,6 +175,11 @@ class Features(Protocol):
         """Writes the features to a folder that exists."""
         ...
 
+    @classmethod
+    def load(cls, folder: str | os.PathLike[str]) -> Self:
+        """The features that `save` wrote."""
+        ...
+
 
 class TableSpec(Protocol):
     """One row of `dim` numbers for each id of an id space (`mu.nn.table.Table` is one)."""
@@ -216,6 +221,14 @@ class Model(Protocol):
           key: for dropout; None at inference.
         """
         ...
+
+
+@runtime_checkable
+class ModelWithAudio(Protocol):
+    """A model of plays and sound; its audio encoder is a model of its own, which embeds recordings."""
+
+    audio: Any
+    """A `Model` that gives 'clip' [B, D] for 'audio' [B, S] and 'samples' [B]; None where the data have no sound."""
 
 
 class Task(Protocol):

@@ -27,7 +27,7 @@ from mu.run.build import build_run
 from mu.run.evaluation import Results, evaluate
 from mu.run.initialise import initialise
 from mu.run.same_run import refuse_other_config
-from mu.run.saved_inputs import save_inputs
+from mu.run.saved_inputs import has_inputs, save_inputs
 from mu.run.validation import Validation
 from mu.run.workdir import refuse_other_split
 from mu.training.checkpoint import Checkpoints
@@ -97,7 +97,8 @@ def train(config: Config, workdir: str | os.PathLike[str], mesh: jax.sharding.Me
         | {"started": started_at(folder)}
         | {"data_card": run.data.card, "data_hash": run.data.hash(), "split": run.split.hash},
     )
-    save_inputs(folder, run.data, run.train, run.batches)
+    if not (saved and has_inputs(folder, run.split.hash)):
+        save_inputs(folder, run.split.hash, run.data, run.train, run.batches)
     writers: list[Writer] = [JsonLines(folder, step_number)]
     writers += [locate(path, "config.writers")(folder, step_number) for path in config.writers]
     clock = Clock(step_number, config.total_steps)

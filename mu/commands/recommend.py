@@ -86,9 +86,7 @@ def _tracks(run: Any, arguments: argparse.Namespace) -> list[str]:
         user = log.user(arguments.user)
         history = run.open_log().take(np.array([user]))
     else:
-        if run.features.window is None:
-            raise ValueError(f"{run.model_options['name']} knows listeners by name, not by history; give --user")
-        user, history = NOBODY, TrackHistories.of(log.track_rows(arguments.history))
+        user, history = NOBODY, TrackHistories.of(log.find_tracks(arguments.history))
     moment = {"time_ms": log.now_ms, "allow": log.out_at(log.now_ms)}
     recommender = run.up_to_date().recommender()
     hits = recommend(recommender, np.array([user]), history, arguments.k, repeats=arguments.repeats, **moment)

@@ -1,7 +1,6 @@
 """Model inputs from users and their plays: the same function in training and at inference."""
 
 import dataclasses
-import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Self
 
 import numpy as np
 
+from mu.files import read_json, write_json
 from mu.protocols import Histories
 
 TIME_DELTAS = 24
@@ -73,9 +73,17 @@ class HistoryFeatures:
           Without a window int32 [B] 'users'. Otherwise int32 [B, T] 'items', 'positions' (counted back from the latest
           play, which has 0), 'segments' (1, and 0 where empty); int32 [B] 'last', the column of the latest play, -1
           without plays; and what `events` returns. A user without plays has empty positions, with their user features.
+
+        Raises:
+          ValueError: a user is outside the log, and the model knows users by their ids alone.
         """
         users = np.asarray(users)
         if self.window is None:
+            if (users < 0).any():
+                raise ValueError(
+                    f"users[{int((users < 0).argmax())}] is outside the training log, and this model knows users by "
+                    "their ids alone: ask it for users of the log, not for histories"
+                )
             return {"users": users.astype(np.int32)}
         lengths = np.minimum(np.diff(histories.indptr), self.window)
         columns = np.broadcast_to(np.arange(self.window, dtype=np.int32), (len(lengths), self.window))
@@ -114,9 +122,9 @@ class HistoryFeatures:
         plays = plays[filled]
 
         def spread(values: np.ndarray) -> np.ndarray:
-            found = np.zeros((*filled.shape, *values.shape[1:]), np.int32)
-            found[filled] = values
-            return found
+            everywhere = np.zeros((*filled.shape, *values.shape[1:]), np.int32)
+            everywhere[filled] = values
+            return everywhere
 
         unknown = np.zeros(len(plays), np.int32)
         deltas, outcomes = unknown, unknown
@@ -144,14 +152,14 @@ class HistoryFeatures:
     def save(self, folder: str | os.PathLike[str]) -> None:
         """Writes the features to a folder that exists."""
         columns = None if self.event_columns is None else list(self.event_columns)
-        (Path(folder) / FEATURES).write_text(json.dumps({"window": self.window, "event_columns": columns}) + "\n")
+        write_json(Path(folder) / FEATURES, {"window": self.window, "event_columns": columns})
         if self.user_features is not None:
             np.save(Path(folder) / USER_FEATURES, self.user_features)
 
     @classmethod
     def load(cls, folder: str | os.PathLike[str]) -> Self:
         """The features that `save` wrote; those of users are memory-mapped."""
-        card = json.loads((Path(folder) / FEATURES).read_text())
+        card = read_json(Path(folder) / FEATURES)
         columns = None if card["event_columns"] is None else tuple(card["event_columns"])
         file = Path(folder) / USER_FEATURES
         return cls(card["window"], columns, np.load(file, mmap_mode="r") if file.is_file() else None)

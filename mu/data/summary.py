@@ -137,7 +137,7 @@ class LogSummary:
             raise ValueError(f"the log has no listener {name!r}; near it: {', '.join(near)}")
         return int(rows[0])
 
-    def track_rows(self, names: str) -> np.ndarray:
+    def find_tracks(self, names: str) -> np.ndarray:
         """int32: the rows of comma-separated track ids or titles.
 
         Raises:

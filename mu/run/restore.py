@@ -1,4 +1,4 @@
-"""A trained run opened for inference: its model, features and tables, without its training log."""
+"""A trained run opened for inference: its model, its inputs and its tables, without the data it was trained on."""
 
 import dataclasses
 import json
@@ -14,7 +14,7 @@ from flax import nnx
 
 from mu.config.base import Config
 from mu.config.resolve import build, locate
-from mu.data.features import HistoryFeatures
+from mu.data.clips.clips import Clips
 from mu.data.listening.listening import Listening
 from mu.data.logs.interactions import Interactions
 from mu.data.summary import LogSummary
@@ -23,9 +23,9 @@ from mu.inference import track_content
 from mu.inference.policy import Policy
 from mu.inference.recommender import TrainedRecommender, weights_hash
 from mu.inference.track_content import ContentEncoder
-from mu.protocols import Batches, Data, Split, Task
+from mu.protocols import Data, Features, ModelWithAudio, Predictor, Split, Task
 from mu.run.build import counts_of, use_compilation_cache
-from mu.run.saved_inputs import INFERENCE
+from mu.run.saved_inputs import load_inputs
 from mu.run.workdir import best_step, open_data, open_split, run_config
 from mu.training.checkpoint import Checkpoints
 from mu.training.state import weights
@@ -33,9 +33,9 @@ from mu.training.state import weights
 logger = logging.getLogger(__name__)
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
+@dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
 class TrainedRun:
-    """The best checkpoint of a run, with its tables and the features of its model.
+    """The best checkpoint of a run, with its tables and the inputs of its model.
 
     Attributes:
       folder: of the run.
@@ -44,11 +44,11 @@ class TrainedRun:
       task: gives `predict`.
       params: values of the model; of the moving average where the run keeps one.
       rows: the whole tables; with the content embeddings that were saved with the run.
-      features: the model's inputs; None for runs on clips.
       log: summary of the training log; None for runs on clips.
+      features: the model's inputs; None for runs on clips.
+      clips: the training clips without their sound; None for runs on a log.
       policy: decided after training.
       is_complete: whether policy and content embeddings are those of these very weights.
-      model_options: the config's model, as JSON.
       crop_samples: samples of the crops in training, None without audio.
       sample_rate_hz: of the audio, None without.
     """
@@ -59,11 +59,11 @@ class TrainedRun:
     task: Task
     params: Any
     rows: Mapping[str, Any]
-    features: HistoryFeatures | None
     log: LogSummary | None
+    features: Features | None
+    clips: Clips | None
     policy: Policy
     is_complete: bool
-    model_options: dict[str, Any]
     crop_samples: int | None
     sample_rate_hz: int | None
     _config: Config
@@ -73,6 +73,11 @@ class TrainedRun:
     def provenance(self) -> dict[str, Any]:
         """The run's run.json."""
         return read_json(self.folder / "run.json")
+
+    @property
+    def model_options(self) -> dict[str, Any]:
+        """The config's model, as JSON."""
+        return json.loads(json.dumps(self._config.model.to_dict()))
 
     def recommender(self) -> TrainedRecommender:
         """The run's recommender under its policy.
@@ -91,6 +96,27 @@ class TrainedRun:
             rows=self.rows,
             end_ms=self.log.end_ms,
             policy=self.policy,
+        )
+
+    def predictor(self) -> Predictor:
+        """The run's predictions about clips or ratings.
+
+        Raises:
+          ValueError: it is not a run on clips.
+        """
+        if self.clips is None:
+            raise ValueError(f"{self.folder} is a run on a log of plays, not on clips")
+        return build(
+            self._config.recommender,
+            graph=self.graph,
+            task=self.task,
+            params=self.params,
+            rows=self.rows,
+            policy=self.policy,
+            batches=build(self._config.batches, self.clips, sparse=False, seed=self._config.seed),
+            features=None,
+            crop_samples=self.crop_samples,
+            end_ms=None,
         )
 
     def up_to_date(self) -> "TrainedRun":
@@ -120,7 +146,7 @@ class TrainedRun:
     def refuse_without_audio(self) -> None:
         """Raises ValueError where the run cannot recommend new recordings."""
         if "content" not in self.rows or not self._time_aware:
-            raise ValueError(f"{self.folder} is no run on plays and audio: it cannot hear new recordings")
+            raise ValueError(f"{self.folder} is no run on plays and audio: it cannot recommend new recordings")
 
     def open_split(self) -> tuple[Data, Split]:
         """(the whole data that the run was trained on, their parts).
@@ -150,12 +176,12 @@ class TrainedRun:
           ValueError: the model has none.
         """
         params = jax.device_get(self.params)
-        if self.log is None:
+        if self.clips is not None:
             return self.graph, params
-        encoder = getattr(nnx.merge(self.graph, params), "audio", None)
-        if encoder is None:
-            raise ValueError(f"a run of {self.model_options['name']} hears nothing: it has nothing to embed with")
-        graph, state = nnx.split(encoder)
+        model = nnx.merge(self.graph, params)
+        if not isinstance(model, ModelWithAudio) or model.audio is None:
+            raise ValueError(f"{self.folder} has no audio encoder to embed with: its model knows no sound")
+        graph, state = nnx.split(model.audio)
         return graph, nnx.to_pure_dict(state)
 
     def audio_format(self) -> tuple[int, int]:
@@ -172,10 +198,10 @@ class TrainedRun:
 def open_run(workdir: str | os.PathLike[str]) -> TrainedRun:
     """The best checkpoint of a run, on one device, whatever mesh it was trained on.
 
-    A run on a log is opened without the log. Optimizer slots are not read.
+    It is opened without its data. Optimizer slots are not read.
 
     Raises:
-      FileNotFoundError: `workdir` holds no run, or one without an evaluated checkpoint.
+      FileNotFoundError: `workdir` holds no run, or one without an evaluated checkpoint or without saved inputs.
       ConfigError: the config cannot be run by this version.
     """
     folder = Path(workdir)
@@ -188,17 +214,10 @@ def open_run(workdir: str | os.PathLike[str]) -> TrainedRun:
         params, rows = weights(checkpoints.load_model(step, jax.devices()[0]))
     finally:
         checkpoints.close()
-    log, features = None, None
-    if (folder / INFERENCE).is_dir():
-        log, features = LogSummary.load(folder / INFERENCE), HistoryFeatures.load(folder / INFERENCE)
-        task = build(config.task, data=log, **counts_of(log.sizes))
-        rate, crop_samples = log.sample_rate_hz, log.crop_samples
-    else:
-        data = open_data(config, folder)
-        train = open_split(config, data, split_hash, folder).train
-        batches: Batches = build(config.batches, train, sparse=False, seed=config.seed)
-        task = build(config.task, data=train, **counts_of(data.sizes))
-        rate, crop_samples = task.offers.get("sample_rate_hz"), batches.crop_samples
+    inputs = load_inputs(folder)
+    data = inputs.clips if inputs.log is None else inputs.log
+    assert data is not None
+    task = build(config.task, data=data, **counts_of(data.sizes))
     graph, _ = nnx.split(nnx.eval_shape(lambda: build(config.model, rngs=nnx.Rngs(0), **task.offers)))
     policy = Policy.load(folder)
     is_complete = policy.weights_hash == weights_hash(params)
@@ -208,6 +227,20 @@ def open_run(workdir: str | os.PathLike[str]) -> TrainedRun:
         rows = rows if content is None else {**rows, "content": content}
     else:
         policy = Policy()
-    options = json.loads(json.dumps(config.model.to_dict()))
-    parts = (graph, task, params, rows, features, log, policy, is_complete, options, crop_samples, rate)
-    return TrainedRun(folder, step, *parts, config, split_hash)
+    return TrainedRun(
+        folder=folder,
+        step=step,
+        graph=graph,
+        task=task,
+        params=params,
+        rows=rows,
+        log=inputs.log,
+        features=inputs.features,
+        clips=inputs.clips,
+        policy=policy,
+        is_complete=is_complete,
+        crop_samples=inputs.crop_samples,
+        sample_rate_hz=inputs.sample_rate_hz,
+        _config=config,
+        _split_hash=split_hash,
+    )

@@ -1,27 +1,91 @@
-"""What a run on a log keeps of it, so that its model can be asked when the log is gone."""
+"""What a run keeps of its data, so that its model can be used when they are gone."""
 
+import logging
 import os
 from pathlib import Path
+from typing import NamedTuple
 
+from mu.config.resolve import locate
+from mu.data.clips.clips import Clips
 from mu.data.logs.interactions import Interactions
 from mu.data.summary import LogSummary
-from mu.protocols import Batches, Data
+from mu.files import read_json, replacing_folder, write_json
+from mu.names import path_of
+from mu.protocols import Batches, Data, Features
 
-INFERENCE = "inference"
-"""Folder of a run with the features and the summary of its log."""
+logger = logging.getLogger(__name__)
+INFERENCE, CARD = "inference", "card.json"
+"""Folder of a run with the part of its data that inference needs, and the file there that says what it is."""
 
 
-def save_inputs(run: str | os.PathLike[str], data: Data, train: Data, batches: Batches) -> None:
-    """Saves the part of the data that inference needs, for a run on a log; `mu.run.restore.open_run` reads it.
+class SavedInputs(NamedTuple):
+    """The part of the data of a run that inference needs; of a run on a log `log` and `features`, else `clips`.
+
+    Attributes:
+      crop_samples: samples of the crops in training, None without audio.
+      sample_rate_hz: of the audio, None without.
+      log: summary of the training log.
+      features: the model's inputs.
+      clips: the training clips without their sound.
+    """
+
+    crop_samples: int | None
+    sample_rate_hz: int | None
+    log: LogSummary | None = None
+    features: Features | None = None
+    clips: Clips | None = None
+
+
+def save_inputs(run: str | os.PathLike[str], split_hash: str, data: Data, train: Data, batches: Batches) -> None:
+    """Saves the part of the data that inference needs, whole or not at all; `load_inputs` reads it.
 
     Args:
       run: folder of the run.
-      data: the whole log; of other data nothing is saved.
-      train: its training part.
+      split_hash: of the split of the data.
+      data: the whole log, or all clips.
+      train: the training part.
       batches: of the training part.
+
+    Raises:
+      ValueError: the class of the features or of the clips cannot be imported by its path.
     """
-    if not (isinstance(data, Interactions) and isinstance(train, Interactions)) or batches.features is None:
-        return
+    card = {"split": split_hash, "crop_samples": batches.crop_samples}
+    with replacing_folder(Path(run) / INFERENCE) as folder:
+        if isinstance(data, Interactions) and isinstance(train, Interactions) and batches.features is not None:
+            LogSummary.of(data, train, folder, batches.crop_samples).save(data)
+            batches.features.save(folder)
+            card["features"] = path_of(type(batches.features))
+        elif isinstance(train, Clips):
+            train.save_without_sound(folder)
+            card["clips"] = path_of(type(train))
+        else:
+            logger.warning("%s: neither clips nor a log with features, so `open_run` cannot open this run", run)
+        write_json(folder / CARD, card)
+
+
+def has_inputs(run: str | os.PathLike[str], split_hash: str) -> bool:
+    """Whether a run has what `save_inputs` wrote of the data with this split."""
+    card = Path(run) / INFERENCE / CARD
+    return card.is_file() and read_json(card)["split"] == split_hash
+
+
+def load_inputs(run: str | os.PathLike[str]) -> SavedInputs:
+    """What `save_inputs` wrote.
+
+    Raises:
+      ConfigError: the class of features or clips is no longer there.
+      FileNotFoundError: there is nothing: an earlier version trained the run, or its data are of another kind.
+    """
     folder = Path(run) / INFERENCE
-    LogSummary.of(data, train, folder, batches.crop_samples).save(data)
-    batches.features.save(folder)
+    card = read_json(folder / CARD) if (folder / CARD).is_file() else {}
+    if "features" in card:
+        features = locate(card["features"], f"{folder / CARD}: features").load(folder)
+        log = LogSummary.load(folder)
+        return SavedInputs(log.crop_samples, log.sample_rate_hz, log=log, features=features)
+    if "clips" in card:
+        clips = locate(card["clips"], f"{folder / CARD}: clips").load_without_sound(folder)
+        return SavedInputs(card["crop_samples"], clips.sample_rate_hz, clips=clips)
+    raise FileNotFoundError(
+        f"{run} keeps nothing of its data for inference ({INFERENCE}/{CARD}): train the run again, with the same "
+        "`mu train`; a run that is complete learns no more and only writes it"
+    )

@@ -51,6 +51,12 @@ def test_what_is_saved_is_loaded(features, tmp_path):
     features.save(tmp_path)
     loaded = HistoryFeatures.load(tmp_path)
     assert (loaded.window, loaded.event_columns) == (features.window, features.event_columns)
-    users, histories = np.array([2, -1]), LOG.take(np.array([2, 3]))
+    users, histories = np.array([2, 3 if features.window is None else -1]), LOG.take(np.array([2, 3]))
     for name, array in features.inputs(users, histories).items():
         np.testing.assert_array_equal(loaded.inputs(users, histories)[name], array)
+
+
+def test_a_user_outside_the_log_is_refused_by_a_model_of_ids_alone():
+    """-1 would be the row of the last user."""
+    with pytest.raises(ValueError, match=r"users\[1\] is outside the training log, and this model knows users by"):
+        HistoryFeatures().inputs(np.array([2, -1]), LOG.take(np.array([2, 3])))

@@ -611,9 +611,8 @@ def test_a_run_on_a_log_and_a_library_without_clips(run, library, tmp_path, caps
         open_run(run),
         graph=graph,
         params=nnx.to_pure_dict(state),
-        log=object(),
-        model_options={"name": "Factorization"},
+        clips=None,
     )
     monkeypatch.setattr(encoders, "open_run", lambda workdir: log_run)
     assert main([str(run), str(library), f"--output={tmp_path / 'new'}"]) == 1
-    assert "a run of Factorization hears nothing" in capsys.readouterr().err
+    assert "has no audio encoder to embed with: its model knows no sound" in capsys.readouterr().err

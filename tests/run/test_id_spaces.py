@@ -15,9 +15,12 @@ from mu.data.logs.interactions import Interactions, load
 from mu.models.sasrec import SASRec
 from mu.nn.table import Table
 from mu.run.build import build_run
+from mu.run.evaluation import model_of
 from mu.run.initialise import initialise
 from mu.run.rebuild import rebuild
+from mu.run.restore import open_run
 from mu.training.sharding import put_batch
+from mu.training.state import weights
 from tests.helpers.tiny_runs import one_device, tiny_config, train, weights_of, write_log
 
 HERE = "tests.run.test_id_spaces"
@@ -56,6 +59,14 @@ class ArtistFeatures(HistoryFeatures):
     def inputs(self, users, histories):
         inputs = super().inputs(users, histories)
         return {**inputs, "artists": self.artists[inputs["items"]]}
+
+    def save(self, folder):
+        super().save(folder)
+        np.save(folder / "artists.npy", self.artists)
+
+    @classmethod
+    def load(cls, folder):
+        return dataclasses.replace(super().load(folder), artists=np.load(folder / "artists.npy"))
 
 
 class ArtistBatches(HistoryBatches):
@@ -137,7 +148,7 @@ def test_a_table_of_artists_learns(log, tables):
 
 
 def test_a_whole_run_with_artists(log, tmp_path):
-    """Trained, evaluated and restored; rows of artists without tracks are as they were at the start."""
+    """Trained, evaluated, restored and opened; rows of artists without tracks are as they were at the start."""
     config = artist_config(log, "sparse")
     results = train(config, tmp_path)
     assert np.isfinite(results["ranking"]["model"].values()["ndcg@10"])
@@ -148,3 +159,8 @@ def test_a_whole_run_with_artists(log, tmp_path):
     restored = rebuild(tmp_path)
     assert jax.tree.map(np.shape, restored.state["tables"]["artists"]["rows"]) == (N_ARTISTS, 8)
     assert build(restored.run.config.data).sizes["artists"] == N_ARTISTS
+    opened = open_run(tmp_path)
+    assert isinstance(opened.features, ArtistFeatures)
+    one, histories = np.array([3]), restored.run.data.take(np.array([3]))
+    expected = model_of(restored.run, *weights(restored.state)).scores(one, histories)
+    np.testing.assert_array_equal(opened.recommender().scores(one, histories), expected)

@@ -200,7 +200,7 @@ def test_a_catalogue_without_audio_trains_on_the_rest(folder, tmp_path, capsys):
         assert main(["recommend", str(tmp_path), "--user=u3", "--k=3"]) == 0
         capsys.readouterr()
         assert main(["recommend", str(tmp_path), f"--audio={folder / 'audio' / '3.wav'}"]) == 1
-        assert "is no run on plays and audio: it cannot hear new recordings" in capsys.readouterr().err
+        assert "is no run on plays and audio: it cannot recommend new recordings" in capsys.readouterr().err
         assert main(["report", str(tmp_path)]) == 0
     assert "It has no sound." in (tmp_path / "report.html").read_text()
 

@@ -14,6 +14,7 @@ import mu.train
 from mu.config.base import ConfigError
 from mu.run.evaluation import build_evaluator, build_evaluators, evaluate, model_of
 from mu.run.rebuild import rebuild
+from mu.run.saved_inputs import INFERENCE, load_inputs
 from mu.run.validation import Validation
 from mu.train import NotFinite, all_finite
 from mu.training.state import weights
@@ -80,10 +81,13 @@ def test_a_run_learns_and_says_what_it_was(unbroken, log):
 
 
 def test_the_same_command_again_only_tests_again(unbroken, log, tmp_path):
+    """It learns no more, and writes what a run of before has not kept of its data."""
     folder = copied(unbroken, tmp_path)
+    shutil.rmtree(folder / INFERENCE)
     results = train(tiny_config(log, **OPTIONS), folder)
     assert results["ranking"]["model"].values() == unbroken[1]["ranking"]["model"].values()
     assert_same_run(folder, unbroken[0])
+    assert load_inputs(folder).log.n_plays == load_inputs(unbroken[0]).log.n_plays > 0
 
 
 def test_what_is_tested_are_the_best_weights_by_evaluators_of_the_test_alone(unbroken, tmp_path, monkeypatch):

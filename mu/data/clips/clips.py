@@ -7,7 +7,7 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import polars as pl
@@ -16,6 +16,10 @@ from mu.audio import io
 from mu.data.clips.store import Store, open_store
 from mu.data.clips.targets import Target, targets_of
 from mu.data.logs.attributes import column_of
+from mu.files import read_json, write_json
+from mu.names import locate, path_of
+
+TABLE, FACTS, TARGETS = "clips.parquet", "clips.json", "targets.npz"
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -101,6 +105,44 @@ class Clips:
         )
         return audio
 
+    def save_without_sound(self, folder: Path) -> None:
+        """Writes table and targets to a folder that exists: what a run keeps of its training clips.
+
+        A subclass with fields of its own writes them too, and reads them in `load_without_sound`.
+        """
+        self.table.write_parquet(folder / TABLE)
+        targets = [{"name": name, "type": path_of(type(one)), "names": one.names} for name, one in self.targets.items()]
+        facts = {"sample_rate_hz": self.sample_rate_hz, "first_s": self.first_s, "targets": targets, "card": self.card}
+        write_json(folder / FACTS, facts)
+        values = {str(place): one.values for place, one in enumerate(self.targets.values())}
+        np.savez_compressed(folder / TARGETS, **values)  # pyright: ignore[reportArgumentType]
+
+    @classmethod
+    def load_without_sound(cls, folder: Path, **fields: Any) -> Self:
+        """The clips that `save_without_sound` wrote; none of them can be heard.
+
+        Args:
+          folder: that it wrote to.
+          **fields: of a subclass.
+        """
+        table, facts = pl.read_parquet(folder / TABLE), read_json(folder / FACTS)
+        with np.load(folder / TARGETS) as values:
+            targets = {
+                one["name"]: locate(one["type"])(tuple(one["names"]), values[str(place)])
+                for place, one in enumerate(facts["targets"])
+            }
+        return cls(
+            table=table,
+            sample_rate_hz=facts["sample_rate_hz"],
+            targets=targets,
+            root=folder,
+            store=None,
+            store_rows=np.arange(len(table)),
+            first_s=facts["first_s"],
+            card=facts["card"],
+            **fields,
+        )
+
     def hash(self) -> str:
         """sha256 over the recordings' contents, the rate and the targets: equal data have equal hashes."""
         digest = hashlib.sha256(f"{self.sample_rate_hz} {self.first_s}".encode())
@@ -139,12 +181,11 @@ def load(
       ValueError: a column is missing, or does not hold what it should; names the column and the clip.
     """
     folder = Path(path)
-    if not (folder / "clips.parquet").is_file():
-        raise FileNotFoundError(f"no clips at {folder} (clips.parquet is missing); make them with `mu import-audio`")
+    if not (folder / TABLE).is_file():
+        raise FileNotFoundError(f"no clips at {folder} ({TABLE} is missing); make them with `mu import-audio`")
     if not (folder / "card.json").is_file():
         raise FileNotFoundError(f"the import to {folder} was interrupted: give the same `mu import-audio` again")
-    table = pl.read_parquet(folder / "clips.parquet")
-    card = json.loads((folder / "card.json").read_text())
+    table, card = pl.read_parquet(folder / TABLE), read_json(folder / "card.json")
     targets = targets_of(table, classes=classes, tags=tags, numbers=numbers)
     store = open_store(folder / "store") if audio and (folder / "store").is_dir() else None
     if store is not None and store.sample_rate_hz != sample_rate_hz:

@@ -5,7 +5,8 @@ import functools
 import hashlib
 import os
 from collections.abc import Sequence
-from typing import cast
+from pathlib import Path
+from typing import Any, Self, cast
 
 import numpy as np
 
@@ -14,6 +15,10 @@ from mu.data.clips.targets import ClassTarget
 from mu.data.ratings.listener_codes import ListenerCodes, fit_listener_codes
 from mu.data.ratings.ratings import Ratings
 from mu.data.ratings.reading import read_ratings
+from mu.files import read_json, write_json
+
+OPTIONS = "ratings.json"
+OPTION_NAMES = ("label_names", "min_count", "bins", "cells", "class_target", "prior_strength")
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -64,11 +69,23 @@ class RatedClips(Clips):
         whole = cast("RatedClips", super().merged(other))
         return dataclasses.replace(whole, ratings=self.ratings.merged(other.ratings, len(self)))
 
+    def save_without_sound(self, folder: Path) -> None:
+        """Writes the clips and their ratings; see `Clips.save_without_sound`."""
+        super().save_without_sound(folder)
+        self.ratings.save(folder)
+        write_json(folder / OPTIONS, {name: getattr(self, name) for name in OPTION_NAMES})
+
+    @classmethod
+    def load_without_sound(cls, folder: Path, **fields: Any) -> Self:
+        """The clips that `save_without_sound` wrote, with their ratings."""
+        options = read_json(folder / OPTIONS)
+        options |= {name: tuple(options[name]) for name in ("label_names", "cells")}
+        return super().load_without_sound(folder, ratings=Ratings.load(folder), **options, **fields)
+
     def hash(self) -> str:
         """sha256 over the clips, the ratings and the options: equal data have equal hashes."""
         digest = hashlib.sha256(super().hash().encode())
-        options = (self.label_names, self.min_count, self.bins, self.cells, self.class_target, self.prior_strength)
-        digest.update(repr(options).encode())
+        digest.update(repr(tuple(getattr(self, name) for name in OPTION_NAMES)).encode())
         for array in (self.ratings.clips, self.ratings.labels, *self.ratings.numbers.values()):
             digest.update(np.ascontiguousarray(array).data)
         for name, values in self.ratings.categories.items():

@@ -1,8 +1,13 @@
 """Ratings of clips by listeners: one row a rating, with binary labels and attributes of the listener."""
 
 import dataclasses
+from pathlib import Path
+from typing import Self
 
 import numpy as np
+import polars as pl
+
+LABELS, LISTENERS = "ratings.npz", "listeners.parquet"
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -49,3 +54,25 @@ class Ratings:
             {name: np.concatenate([values, other.numbers[name]]) for name, values in self.numbers.items()},
             np.concatenate([self.labels, other.labels]),
         )
+
+    def save(self, folder: Path) -> None:
+        """Writes the ratings to a folder that exists."""
+        np.savez_compressed(folder / LABELS, clips=self.clips, names=self.names, labels=self.labels)
+        categories = [pl.Series(name, values.tolist(), pl.String) for name, values in self.categories.items()]
+        numbers = [pl.Series(name, values) for name, values in self.numbers.items()]
+        pl.DataFrame([*categories, *numbers]).write_parquet(folder / LISTENERS)
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """The ratings that `save` wrote."""
+        listeners = pl.read_parquet(folder / LISTENERS)
+        values = {column.name: column.to_numpy() for column in listeners}
+        words = [name for name in values if listeners[name].dtype == pl.String]
+        with np.load(folder / LABELS) as arrays:
+            return cls(
+                clips=arrays["clips"],
+                names=arrays["names"],
+                categories={name: values[name] for name in words},
+                numbers={name: values[name] for name in values if name not in words},
+                labels=arrays["labels"],
+            )

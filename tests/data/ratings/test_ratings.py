@@ -22,6 +22,7 @@ from mu.nn.rating_spec import RatingSpec
 from mu.run.build import build_run
 from mu.run.evaluation import model_of
 from mu.run.rebuild import rebuild
+from mu.run.restore import open_run
 from mu.tasks.ratings import ListenerRatings
 from mu.training.state import weights
 from tests.helpers.rating_clips import load_rated_clips, tiny_rating_config, write_ratings
@@ -340,7 +341,12 @@ def test_a_run_predicts_every_rating_of_the_test_clips(table, tmp_path, capsys):
     test = build(config.split, build(config.data)).test
     restored = rebuild(tmp_path / "run")
     setup, state = restored.run, restored.state
-    assert of_run(tmp_path / "run")[0].dim == model_of(setup, *weights(state)).predict(test)["clip"].shape[1]
+    predicted = model_of(setup, *weights(state)).predict(test)
+    assert of_run(tmp_path / "run")[0].dim == predicted["clip"].shape[1]
+    opened = open_run(tmp_path / "run")
+    assert opened.clips.hash() == setup.train.hash()
+    for name, values in opened.predictor().predict(test).items():
+        np.testing.assert_array_equal(values, predicted[name])
     assert model.units.tolist() == test.ratings.names.tolist() and model.n_clusters == len(test)
     assert rows["model"]["liked/roc_auc"].value > rows["kind"]["liked/roc_auc"].value
     assert {"disliked/log_likelihood", "liked/roc_auc"} <= set(rows["model"])
