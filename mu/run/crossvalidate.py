@@ -53,7 +53,7 @@ def crossvalidate(
     commits: set[str] = set()
     for (seed, fold), one in runs.items():
         place = folder / f"seed{seed}" / f"fold{fold}"
-        if set(one.evals) <= set(evaluations_of(place)):
+        if one.evals and set(one.evals) <= set(evaluations_of(place)):
             refuse_other_config(read_json(place / "config.json"), json.loads(one.to_json()), place)
         else:
             # Also where an evaluation measures nothing of the task: `train` alone knows which do.
