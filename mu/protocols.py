@@ -5,7 +5,7 @@ Letters in shapes: B listeners or examples, V items, D features, n clips or rati
 
 import os
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Protocol, Self, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar, runtime_checkable
 
 import numpy as np
 
@@ -15,6 +15,18 @@ if TYPE_CHECKING:
     from mu_kernels import CSR
 
     Array = jax.Array
+ModelT = TypeVar("ModelT", contravariant=True)
+"""A model: `Model`, with what else the task asks of it."""
+ClipsT = TypeVar("ClipsT", contravariant=True)
+"""The clips that a predictor takes."""
+MeasuredT = TypeVar("MeasuredT", contravariant=True)
+"""What an evaluator measures: a `Recommender`, or a `Predictor` of its clips."""
+ResultT = TypeVar("ResultT", covariant=True)
+"""What an evaluation gives: `mu.evals.result.Result`."""
+TrainT = TypeVar("TrainT", contravariant=True)
+"""The data that a baseline learns from."""
+FittedT = TypeVar("FittedT", covariant=True)
+"""A fitted baseline: a `Recommender` or a `Predictor`."""
 Batch = Mapping[str, Any]
 """Name -> array with leading axis B; in sparse runs 'ids' maps each id space to the batch's distinct ids."""
 
@@ -40,7 +52,7 @@ class Data(Protocol):
         """Features of every track, [V, ...] each: tables that models read and no gradient moves; {} for none."""
         ...
 
-    def merged(self, other: Any) -> Self:
+    def merged(self, other: Self) -> Self:
         """These and the examples of another part of the same data."""
         ...
 
@@ -231,7 +243,7 @@ class ModelWithAudio(Protocol):
     """A `Model` that gives 'clip' [B, D] for 'audio' [B, S] and 'samples' [B]; None where the data have no sound."""
 
 
-class Task(Protocol):
+class Task(Protocol[ModelT]):
     """Where a batch meets a model.
 
     What a run must know of its task is declared here, with the value that most have.
@@ -252,11 +264,11 @@ class Task(Protocol):
         """Names that the model's output must have."""
         ...
 
-    def loss(self, model: Any, rows: Mapping[str, "Array"], batch: Batch, key: "Array") -> "tuple[Array, Array]":
+    def loss(self, model: ModelT, rows: Mapping[str, "Array"], batch: Batch, key: "Array") -> "tuple[Array, Array]":
         """(loss, weight) of every example; a step sums loss x weight over the sum of weights."""
         ...
 
-    def predict(self, model: Any, rows: Mapping[str, "Array"], batch: Batch) -> dict[str, "Array"]:
+    def predict(self, model: ModelT, rows: Mapping[str, "Array"], batch: Batch) -> dict[str, "Array"]:
         """What evaluation asks of the model: {'query': [B, D]} for retrieval, a head's name -> [B, C] for clips."""
         ...
 
@@ -316,15 +328,15 @@ class AgeAwareRecommender(DotProductRecommender, Protocol):
         ...
 
 
-class Predictor(Protocol):
+class Predictor(Protocol[ClipsT]):
     """Predictions about clips or ratings; baselines and trained models alike."""
 
-    def predict(self, clips: Any) -> dict[str, np.ndarray]:
+    def predict(self, clips: ClipsT) -> dict[str, np.ndarray]:
         """Name of a target -> float32 [n, C]."""
         ...
 
 
-class Evaluator(Protocol):
+class Evaluator(Protocol[MeasuredT, ResultT]):
     """Measures a recommender or a predictor. It prints nothing, writes nothing, fits nothing, and sees no config."""
 
     @property
@@ -337,17 +349,14 @@ class Evaluator(Protocol):
         """How often units are drawn again for the intervals."""
         ...
 
-    def run(self, measured: Any) -> Any:
-        """The values of every unit (user, play, clip, rating): a `mu.evals.results.Result`."""
+    def run(self, measured: MeasuredT, /) -> ResultT:
+        """The values of every unit (user, play, clip, rating)."""
         ...
 
 
-class Baseline(Protocol):
+class Baseline(Protocol[TrainT, FittedT]):
     """A recommender or predictor that is fitted without gradients, to the training part alone."""
 
-    dot_product: bool = False
-    time_aware: bool = False
-
-    def fit(self, train: Any) -> Self:
-        """Learns from the training part; returns itself."""
+    def fit(self, train: TrainT, /) -> FittedT:
+        """Learns from the training part; returns the recommender or predictor, mostly itself."""
         ...

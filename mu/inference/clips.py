@@ -11,7 +11,7 @@ from flax import nnx
 from mu.data.crops import CropReader, Waveforms
 from mu.inference.compiled import once
 from mu.inference.pooling import read_tiles, tile_means
-from mu.protocols import Task
+from mu.protocols import Model, Task
 
 # Tiles at once; every call has this shape, so the model compiles once.
 BLOCK = 64
@@ -40,7 +40,7 @@ class ClipPredictor:
 
     time_aware = False
 
-    def __init__(self, *, graph: nnx.GraphDef, task: Task, params: Any, crop_samples: int):
+    def __init__(self, *, graph: nnx.GraphDef, task: Task[Model], params: Any, crop_samples: int):
         self._program, self._params = _program(graph, task), params
         self._reader = CropReader(crop_samples)
 
@@ -69,5 +69,5 @@ class ClipPredictor:
 
 
 @once
-def _program(graph: nnx.GraphDef, task: Task) -> Callable[..., dict[str, jax.Array]]:
+def _program(graph: nnx.GraphDef, task: Task[Model]) -> Callable[..., dict[str, jax.Array]]:
     return jax.jit(lambda params, batch: task.predict(nnx.merge(graph, params), {}, batch))

@@ -10,7 +10,7 @@ from flax import nnx
 
 from mu.data.features import HistoryFeatures
 from mu.inference.compiled import once
-from mu.protocols import Histories, Task
+from mu.protocols import Histories, Model, Task
 
 # Users encoded at once; every call has this shape, so the encoder compiles once.
 BLOCK = 256
@@ -34,7 +34,7 @@ class TrainedRecommender:
     time_aware = False
 
     def __init__(
-        self, *, graph: nnx.GraphDef, task: Task, features: HistoryFeatures, params: Any, rows: Mapping[str, Any]
+        self, *, graph: nnx.GraphDef, task: Task[Model], features: HistoryFeatures, params: Any, rows: Mapping[str, Any]
     ):
         self.params, self.rows = params, rows
         self._graph, self._features = graph, features
@@ -91,7 +91,7 @@ def _blocks(inputs: Mapping[str, np.ndarray], n: int) -> Iterator[tuple[dict[str
 
 
 @once
-def _programs(graph: nnx.GraphDef, task: Task) -> tuple[Callable[..., jax.Array], Callable[..., Any]]:
+def _programs(graph: nnx.GraphDef, task: Task[Model]) -> tuple[Callable[..., jax.Array], Callable[..., Any]]:
     """(queries of a batch, vectors and biases of all items)."""
 
     def queries(params: Any, rows: Any, batch: Any) -> jax.Array:

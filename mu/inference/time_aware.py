@@ -13,7 +13,7 @@ from mu.data.features import HistoryFeatures
 from mu.inference.compiled import once
 from mu.inference.policy import NEW_RELEASE_DAYS, Policy
 from mu.inference.recommender import BLOCK, TrainedRecommender
-from mu.protocols import Task
+from mu.protocols import Model, Task
 
 DAY_MS = 24 * 3600 * 1000
 
@@ -40,7 +40,7 @@ class TimeAwareRecommender(TrainedRecommender):
         self,
         *,
         graph: nnx.GraphDef,
-        task: Task,
+        task: Task[Model],
         features: HistoryFeatures,
         params: Any,
         rows: Mapping[str, Any],

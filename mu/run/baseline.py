@@ -1,11 +1,10 @@
 """Another run as a baseline of this one."""
 
-from typing import Any
-
 import numpy as np
 
 from mu.data.logs.interactions import Interactions
 from mu.inference.policy import Policy
+from mu.inference.recommender import TrainedRecommender
 from mu.inference.time_aware import TimeAwareRecommender
 from mu.run.restore import open_run
 
@@ -20,7 +19,7 @@ class EarlierRun:
     def __init__(self, workdir: str):
         self._workdir = workdir
 
-    def fit(self, train: Interactions) -> Any:
+    def fit(self, train: Interactions) -> TrainedRecommender:
         """The recommender of the run, which has learnt already.
 
         Raises:

@@ -13,7 +13,7 @@ from flax import nnx
 from mu.config.base import DENSE, Config, ConfigError
 from mu.config.resolve import build, locate
 from mu.nn.table import Buffer, Table
-from mu.protocols import Batches, Data, Split, TableSpec, Task
+from mu.protocols import Batches, Data, Model, Split, TableSpec, Task
 from mu.training.sharding import make_mesh
 from mu.training.state import State, StatePlan, plan_state, values
 from mu.training.step import make_step
@@ -45,7 +45,7 @@ class Run:
     split: Split
     train: Data
     batches: Batches
-    task: Task
+    task: Task[Model]
     tables: Mapping[str, TableSpec]
     mesh: jax.sharding.Mesh
     plan: StatePlan
@@ -76,7 +76,7 @@ def build_run(config: Config, mesh: jax.sharding.Mesh | None = None) -> Run:
     # A refit learns from the validation part too: its steps and rates were chosen by an earlier run.
     train = split.train.merged(split.valid) if config.refit else split.train
     batches: Batches = build(config.batches, train, sparse=sparse, seed=config.seed)
-    task: Task = build(config.task, data=train, **counts_of(data.sizes))
+    task: Task[Model] = build(config.task, data=train, **counts_of(data.sizes))
     mesh = make_mesh(**config.mesh) if mesh is None else mesh
     check_batches(config, batches, task, mesh, sparse)
     optimizer = build(config.optimizer, total_steps=config.total_steps)
@@ -86,7 +86,8 @@ def build_run(config: Config, mesh: jax.sharding.Mesh | None = None) -> Run:
         return build(config.model, rngs=rngs, **task.offers)
 
     rows = train.track_rows()
-    tables = dict(nnx.eval_shape(lambda: build_model(nnx.Rngs(0))).tables())
+    model: Model = nnx.eval_shape(lambda: build_model(nnx.Rngs(0)))
+    tables = dict(model.tables())
     if twice := set(tables) & set(rows):
         raise ConfigError(f"model and data both have a table {min(twice)!r}: the model's must have another name")
     computes_rows = any(not table.learnt for table in tables.values())
@@ -138,7 +139,7 @@ def check_policy(config: Config) -> None:
         )
 
 
-def check_batches(config: Config, batches: Batches, task: Task, mesh: jax.sharding.Mesh, sparse: bool) -> None:
+def check_batches(config: Config, batches: Batches, task: Task[Model], mesh: jax.sharding.Mesh, sparse: bool) -> None:
     """Raises ConfigError where batches do not go with the task, the mesh or the microbatches."""
     steps = config.gradient_accumulation_steps
     if steps > 1 and task.compares_examples:
@@ -162,7 +163,7 @@ def check_batches(config: Config, batches: Batches, task: Task, mesh: jax.shardi
 
 def train_step(
     config: Config,
-    task: Task,
+    task: Task[Model],
     plan: StatePlan,
     tables: Mapping[str, TableSpec],
     optimizer: optax.GradientTransformation,

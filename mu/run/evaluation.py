@@ -15,6 +15,7 @@ from flax import nnx
 from mu.baselines.content import ContentNeighbours
 from mu.config.base import ConfigError, known_names
 from mu.config.resolve import build
+from mu.data.clips.clips import Clips
 from mu.data.listening.listening import Listening
 from mu.data.logs.interactions import Interactions
 from mu.evals.result import Result
@@ -25,22 +26,24 @@ from mu.inference import track_content
 from mu.inference.policy import Policy
 from mu.inference.recommender import weights_hash
 from mu.inference.track_content import ContentEncoder
-from mu.protocols import Data, Evaluator, HoldOutBatches
+from mu.protocols import Baseline, Data, Evaluator, HoldOutBatches, Predictor, Recommender
 from mu.run.build import Run
 from mu.training.state import State, weights
 
 logger = logging.getLogger(__name__)
+Measured = Recommender | Predictor[Clips]
+"""What evaluators measure: the model of a run and the baselines beside it."""
 Results = dict[str, dict[str, Result]]
 """Name of an evaluation -> name of the recommender or predictor -> its result."""
 
 
-def build_evaluators(run: Run, part: str) -> dict[str, Evaluator]:
+def build_evaluators(run: Run, part: str) -> dict[str, Evaluator[Measured, Result]]:
     """The evaluators of config.evals on a part, 'valid' or 'test', but for those that measure nothing of the task."""
     evaluators = {name: build_evaluator(run, name, part) for name in run.config.evals}
     return {name: evaluator for name, evaluator in evaluators.items() if evaluator.names}
 
 
-def build_evaluator(run: Run, name: str, part: str) -> Evaluator:
+def build_evaluator(run: Run, name: str, part: str) -> Evaluator[Measured, Result]:
     """The evaluator `name` of config.evals on a part, 'valid' or 'test'."""
     offers = {"split": run.split, "train": run.train, "part": part, "outputs": run.task.offers.get("outputs")}
     return build(run.config.evals[name], **offers)
@@ -168,7 +171,9 @@ def evaluate(
         policy.save(workdir)  # last: its hash says that the content is of these weights
     if content is not None:
         models["content_of_model"] = ContentNeighbours(np.asarray(content)).fit(run.train)
-    models |= {name: build(spec).fit(run.train) for name, spec in run.config.baselines.items()}
+    for name, spec in run.config.baselines.items():
+        baseline: Baseline[Data, Measured] = build(spec)
+        models[name] = baseline.fit(run.train)
     card = {
         "split": run.split.name,
         "split_hash": run.split.hash,

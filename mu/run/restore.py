@@ -23,7 +23,7 @@ from mu.inference import track_content
 from mu.inference.policy import Policy
 from mu.inference.recommender import TrainedRecommender, weights_hash
 from mu.inference.track_content import ContentEncoder
-from mu.protocols import Data, Features, ModelWithAudio, Predictor, Split, Task
+from mu.protocols import Data, Features, Model, ModelWithAudio, Predictor, Split, Task
 from mu.run.build import counts_of, use_compilation_cache
 from mu.run.saved_inputs import load_inputs
 from mu.run.workdir import best_step, open_data, open_split, run_config
@@ -56,7 +56,7 @@ class TrainedRun:
     folder: Path
     step: int
     graph: nnx.GraphDef
-    task: Task
+    task: Task[Model]
     params: Any
     rows: Mapping[str, Any]
     log: LogSummary | None
@@ -98,7 +98,7 @@ class TrainedRun:
             policy=self.policy,
         )
 
-    def predictor(self) -> Predictor:
+    def predictor(self) -> Predictor[Clips]:
         """The run's predictions about clips or ratings.
 
         Raises:

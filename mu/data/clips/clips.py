@@ -67,13 +67,13 @@ class Clips:
         samples = io.resampled_samples(frames, own_hz, self.sample_rate_hz)
         return samples if self.first_s is None else np.minimum(samples, round(self.first_s * self.sample_rate_hz))
 
-    def take(self, rows: np.ndarray) -> "Clips":
+    def take(self, rows: np.ndarray) -> Self:
         """The clips at these places, in this order."""
         rows = np.asarray(rows, np.int64)
         targets = {name: target.take(rows) for name, target in self.targets.items()}
         return dataclasses.replace(self, table=self.table[rows], targets=targets, store_rows=self.store_rows[rows])
 
-    def merged(self, other: "Clips") -> "Clips":
+    def merged(self, other: Self) -> Self:
         """These clips and then the others (of the same table)."""
         targets = {
             name: dataclasses.replace(target, values=np.concatenate([target.values, other.targets[name].values]))

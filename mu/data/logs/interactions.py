@@ -131,7 +131,7 @@ class Interactions:
         """Features of every track, as tables that are not learnt; a log of plays alone has none."""
         return {}
 
-    def merged(self, other: "Interactions") -> "Interactions":
+    def merged(self, other: Self) -> Self:
         """The plays of both logs (same users and catalogue) in order of time; at equal times those of `self` first.
 
         Raises:

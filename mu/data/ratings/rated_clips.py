@@ -6,7 +6,7 @@ import hashlib
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Self, cast
+from typing import Any, Self
 
 import numpy as np
 
@@ -54,20 +54,18 @@ class RatedClips(Clips):
         counts = np.bincount(self.ratings.clips, minlength=len(self))
         return np.concatenate([[0], np.cumsum(counts)]), np.argsort(self.ratings.clips, kind="stable")
 
-    def take(self, rows: np.ndarray) -> "RatedClips":
+    def take(self, rows: np.ndarray) -> Self:
         """The clips at these places, each once, in this order, with the ratings of them."""
         rows = np.asarray(rows, np.int64)
         place = np.full(len(self), -1)
         place[rows] = np.arange(len(rows))
         clips = place[self.ratings.clips]
         kept = np.flatnonzero(clips >= 0)
-        part = cast("RatedClips", super().take(rows))
-        return dataclasses.replace(part, ratings=self.ratings.take(kept, clips[kept]))
+        return dataclasses.replace(super().take(rows), ratings=self.ratings.take(kept, clips[kept]))
 
-    def merged(self, other: "RatedClips") -> "RatedClips":  # pyright: ignore[reportIncompatibleMethodOverride]
+    def merged(self, other: Self) -> Self:
         """These clips and then the others, of the same table."""
-        whole = cast("RatedClips", super().merged(other))
-        return dataclasses.replace(whole, ratings=self.ratings.merged(other.ratings, len(self)))
+        return dataclasses.replace(super().merged(other), ratings=self.ratings.merged(other.ratings, len(self)))
 
     def save_without_sound(self, folder: Path) -> None:
         """Writes the clips and their ratings; see `Clips.save_without_sound`."""

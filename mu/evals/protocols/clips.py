@@ -73,7 +73,7 @@ class ClipPrediction:
         self.names = metric_names(kinds, self._metrics)
         self.bootstrap_samples = bootstrap_samples
 
-    def run(self, predictor: Predictor) -> Result:
+    def run(self, predictor: Predictor[Clips]) -> Result:
         """Predicts the targets of every clip and measures them.
 
         Args:

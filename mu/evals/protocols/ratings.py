@@ -49,7 +49,7 @@ class RatingPrediction:
         self.names = metric_names(dict.fromkeys(self._clips.label_names, TagPredictions), {TagPredictions: metrics})
         self.bootstrap_samples = bootstrap_samples
 
-    def run(self, predictor: Predictor) -> Result:
+    def run(self, predictor: Predictor[RatedClips]) -> Result:
         """Predicts every rating and measures them.
 
         Args:
