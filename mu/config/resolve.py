@@ -7,7 +7,7 @@ so what is written beside a run is all of it. `build` then calls what a spec nam
 import inspect
 import types
 import typing
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from typing import Any
 
 from ml_collections import ConfigDict
@@ -33,30 +33,38 @@ PROVIDED = {
 OF_EVALUATORS = ("split", "train", "part", "outputs")
 
 
-def resolve(config: ConfigDict) -> Config:
+def resolve(config: Config, specs: Container[str] | None = None) -> Config:
     """Checks every key, name and type, and fills in each spec's defaults.
+
+    Args:
+      config: with every key of `mu.config.base.base`.
+      specs: keys of `PROVIDED`, the only specs that are looked at; None for all specs there are. For configs that a run
+        has written, which are resolved, and of which it is not all that is going to be built.
 
     Raises:
       ConfigError: names the key and the nearest known one.
     """
-    known = base()
-    _check_keys(config, known, "config")
-    found = ConfigDict(config.to_dict())
+    _check_keys(config, base(), "config")
+    resolved: Config = ConfigDict(config.to_dict())
     for key, provided in PROVIDED.items():
-        if key == "tables" and config.tables.get("name") == DENSE:
-            found.tables = ConfigDict({"name": DENSE})
+        if specs is not None and key not in specs:
             continue
-        found[key] = _resolved(config[key], provided, f"config.{key}")
+        if key == "tables" and config.tables.get("name") == DENSE:
+            resolved.tables = ConfigDict({"name": DENSE})
+            continue
+        resolved[key] = _resolved(config[key], provided, f"config.{key}")
+    if specs is not None:
+        return resolved
     for key, spec in config.baselines.items():
-        found.baselines[key] = _resolved(spec, (), f"config.baselines.{key}")
+        resolved.baselines[key] = _resolved(spec, (), f"config.baselines.{key}")
     for key, spec in config.evals.items():
-        found.evals[key] = _resolved(spec, OF_EVALUATORS, f"config.evals.{key}")
+        resolved.evals[key] = _resolved(spec, OF_EVALUATORS, f"config.evals.{key}")
     if config.policy is not None:
-        with found.ignore_type():
-            found.policy = _resolved(config.policy, ("score",), "config.policy")
+        with resolved.ignore_type():
+            resolved.policy = _resolved(config.policy, ("score",), "config.policy")
     for path in config.writers:
         locate(path, "config.writers")
-    return found
+    return resolved
 
 
 def _check_keys(config: ConfigDict, known: ConfigDict, where: str) -> None:

@@ -207,4 +207,4 @@ def use_compilation_cache() -> None:
         return
     default = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "mu"
     jax.config.update("jax_compilation_cache_dir", str(Path(os.environ.get("MU_CACHE", default)) / "jax"))
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.05)

@@ -206,7 +206,7 @@ def open_run(workdir: str | os.PathLike[str]) -> TrainedRun:
     """
     folder = Path(workdir)
     use_compilation_cache()
-    config = run_config(folder)
+    config = run_config(folder, ("task", "model", "recommender"))
     checkpoints = Checkpoints(folder / "checkpoints")
     try:
         step = best_step(checkpoints, config.refit, folder)

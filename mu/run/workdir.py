@@ -1,6 +1,7 @@
 """The files of a run: its config, its best checkpoint, and the data that it was trained on."""
 
 import os
+from collections.abc import Container
 from pathlib import Path
 
 from ml_collections import ConfigDict
@@ -12,8 +13,12 @@ from mu.protocols import Data, Split
 from mu.training.checkpoint import Checkpoints
 
 
-def run_config(workdir: str | os.PathLike[str]) -> Config:
+def run_config(workdir: str | os.PathLike[str], specs: Container[str] | None = None) -> Config:
     """The resolved config of a run.
+
+    Args:
+      workdir: of the run.
+      specs: the only specs to be checked, and their modules imported; None for all (`mu.config.resolve.resolve`).
 
     Raises:
       FileNotFoundError: `workdir` holds no run.
@@ -22,7 +27,7 @@ def run_config(workdir: str | os.PathLike[str]) -> Config:
     file = Path(workdir) / "config.json"
     if not file.is_file():
         raise FileNotFoundError(f"{workdir} holds no run (config.json is missing); make one with `mu train`")
-    return resolve(ConfigDict(read_json(file)))
+    return resolve(ConfigDict(read_json(file)), specs)
 
 
 def best_step(checkpoints: Checkpoints, refit: bool, workdir: str | os.PathLike[str]) -> int:
