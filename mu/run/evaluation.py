@@ -44,9 +44,16 @@ def build_evaluators(run: Run, part: str) -> dict[str, Evaluator[Measured, Resul
 
 
 def build_evaluator(run: Run, name: str, part: str) -> Evaluator[Measured, Result]:
-    """The evaluator `name` of config.evals on a part, 'valid' or 'test'."""
+    """The evaluator `name` of config.evals on a part, 'valid' or 'test'.
+
+    Raises:
+      ConfigError: it cannot be built: a metric or a cut-off is wrong, or the data have not what it needs.
+    """
     offers = {"split": run.split, "train": run.train, "part": part, "outputs": run.task.offers.get("outputs")}
-    return build(run.config.evals[name], **offers)
+    try:
+        return build(run.config.evals[name], **offers)
+    except ValueError as error:
+        raise ConfigError(f"config.evals.{name}: {error}") from error
 
 
 def model_of(run: Run, params: Any, rows: Mapping[str, Any], policy: Policy | None = None) -> Any:

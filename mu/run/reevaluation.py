@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+from mu.config.base import ConfigError
 from mu.run.evaluation import Results, evaluate
 from mu.run.rebuild import rebuild
 
@@ -26,7 +27,8 @@ def evaluate_again(
       (results, their folder).
 
     Raises:
-      ValueError: a refit has learnt the validation part, or an evaluator takes no such entry.
+      ConfigError: an evaluator takes no such entry, or not this value.
+      ValueError: a refit has learnt the validation part.
     """
     rebuilt = rebuild(workdir)
     run, config = rebuilt.run, rebuilt.run.config
@@ -35,7 +37,7 @@ def evaluate_again(
     for spec in config.evals.values():
         for key, value in (changes or {}).items():
             if key not in spec:
-                raise ValueError(f"{spec.name} takes no {key}: this run has no such choice")
+                raise ConfigError(f"{spec.name} takes no {key}: this run has no such choice")
             spec[key] = value
     folder = Path(output or Path(workdir) / ("evaluation" if part == "test" else "evaluation_valid"))
     return evaluate(run, rebuilt.state, rebuilt.step, part, folder, Path(workdir)), folder

@@ -155,6 +155,8 @@ def test_other_measures_go_to_a_folder_of_their_own(run, capsys, tmp_path):
     with pytest.raises(SystemExit):
         evaluate.main([str(run), "--ks=3"])
     assert "need --output" in capsys.readouterr().err
+    assert evaluate.main([str(run), "--metrics=nope", f"--output={tmp_path / 'mine'}"]) == 2
+    assert "config.evals.ranking: " in (error := capsys.readouterr().err) and "'nope'" in error
     arguments = [
         str(run),
         "--ks=3,5",
