@@ -6,11 +6,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from mu.data.clips.clips import Clips
+    from mu.protocols import Predictor
     from mu.report.listening_run import Sections
-    from mu.report.neighbours import Embedded
-
-MOST_EMBEDDED = 2000
-"""Clips whose neighbours are looked for, and points of the map."""
 
 
 def write_report(run: str | os.PathLike[str], output: str | os.PathLike[str]) -> list[str]:
@@ -25,39 +22,12 @@ def write_report(run: str | os.PathLike[str], output: str | os.PathLike[str]) ->
       ValueError: there is no page of such a run.
     """
     from mu.files import write_whole
-    from mu.report.read import unit_of
+    from mu.report.pages import RunAccess, page_of
 
-    unit = unit_of(run)
-    if unit == "play":
-        content, problems = _listening_page(Path(run))
-    elif unit == "clip":
-        content, problems = _clip_page(Path(run))
-    elif unit == "rating":
-        raise ValueError(
-            f"{run} was tested on ratings, which are no clips; mu report makes pages of clips, "
-            f"`mu compare {run}:BASELINE {run}` sets such a run beside a baseline"
-        )
-    else:
-        raise ValueError(
-            f"{run} is a run on a log without audio; mu report makes pages of runs on audio or on both, "
-            "`mu evaluate` prints a table of this"
-        )
+    content, problems = page_of(Path(run), RunAccess(_listening_sections, _clips, _test_predictor))
     Path(output).parent.mkdir(parents=True, exist_ok=True)
     write_whole(Path(output), content.encode())
     return problems
-
-
-def _listening_page(folder: Path) -> tuple[str, list[str]]:
-    """(the page of a run on plays and sound, what is missing from it)."""
-    from mu.report.listening import page
-    from mu.report.listening_run import Sections, read_listening_run
-
-    computed, problems = Sections(), []
-    try:
-        computed = _listening_sections(folder)
-    except (OSError, ValueError) as error:
-        problems.append(f"Without listeners, tracks and map: {error}")
-    return page(read_listening_run(folder, computed, problems)), problems
 
 
 def _listening_sections(folder: Path) -> "Sections":
@@ -96,65 +66,22 @@ def _listening_sections(folder: Path) -> "Sections":
     return listening_sections(log, recommender, aware, aware.score_parts(columns) if aware else {})
 
 
-def _clip_page(folder: Path) -> tuple[str, list[str]]:
-    """(the page of a run on audio, what is missing from it)."""
-    from mu.report.clip_run import read_clip_run
-    from mu.report.clips import page
-    from mu.report.read import first_run
-
-    problems: list[str] = []
-    clips = _clips(first_run(folder), problems)
-    embedded = None if clips is None else _embedded(folder, clips, problems)
-    run = read_clip_run(folder, clips, embedded, problems)
-    content = page(run)
-    return content, [*problems, *(f"{clip}: {reason}" for clip, reason in run.sounds.lost.items())]
-
-
-def _clips(run: Path, problems: list[str]) -> "Clips | None":
-    """The run's clips, or None and a problem more."""
+def _clips(folder: Path) -> "Clips":
+    """The clips of a run."""
     from mu.data.clips.clips import Clips
     from mu.run.workdir import open_data, run_config
 
-    try:
-        data = open_data(run_config(run), run)
-        assert isinstance(data, Clips)
-        return data
-    except (OSError, ValueError) as error:
-        problems.append(f"Without sound, spectrograms, neighbours and map: {error}")
-        return None
+    data = open_data(run_config(folder), folder)
+    assert isinstance(data, Clips)
+    return data
 
 
-def _embedded(folder: Path, clips: "Clips", problems: list[str]) -> "Embedded | None":
-    """The test clips that can be read as the run's best weights embed them, or None and a problem more.
-
-    Folds have each a space of their own: vectors are those of the first.
-    """
-    import numpy as np
-
+def _test_predictor(folder: Path) -> "tuple[Clips, Predictor[Clips]]":
+    """The test clips of a run, and its best weights."""
     from mu.data.clips.clips import Clips
-    from mu.report.audio import Sounds
-    from mu.report.neighbours import Embedded, unit
-    from mu.report.read import runs_of
-    from mu.run.evaluation import model_of
-    from mu.run.rebuild import rebuild
-    from mu.training.state import weights
+    from mu.run.restore import open_run
 
-    runs = runs_of(folder)
-    name, first = next(iter(runs.items()))
-    sounds = Sounds(clips)
-    try:
-        rebuilt = rebuild(first)
-        test = rebuilt.run.split.test
-        assert isinstance(test, Clips)
-        # Evenly spaced where there are more.
-        rows = np.unique(np.linspace(0, len(test) - 1, min(len(test), MOST_EMBEDDED)).astype(np.int64))
-        rows = np.array([row for row in rows if sounds.readable(test.table["clip"][int(row)])], np.int64)
-        if not len(rows):
-            problems.append("Without neighbours and map: none of the test clips can be read.")
-            return None
-        test = test.take(rows)
-        vectors = model_of(rebuilt.run, *weights(rebuilt.state)).predict(test)["clip"]
-        return Embedded(f"the model of {name}" if name else "the model", tuple(test.table["clip"]), unit(vectors))
-    except (OSError, ValueError) as error:
-        problems.append(f"Without neighbours and map: {error}")
-        return None
+    run = open_run(folder)
+    test = run.open_split()[1].test
+    assert isinstance(test, Clips)
+    return test, run.predictor()

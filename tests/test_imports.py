@@ -68,7 +68,7 @@ ARROWS = {
     },
     "mu.embedding.probe": {"mu.baselines", "mu.data", "mu.embedding", "mu.evals", "mu.files", "mu.names"},
     "mu.report": {"mu.evals", "mu.inference", "mu.data", "mu.audio", "mu.files", "mu.protocols", "mu_kernels"},
-    "mu.api": {"mu.run", "mu.inference", "mu.report", "mu.data", "mu.files", "mu.training.state"},
+    "mu.api": {"mu.run", "mu.inference", "mu.protocols", "mu.report", "mu.data", "mu.files"},
     "mu.quickstart": {"mu.api", "mu.config", "mu.data", "mu.evals", "mu.files", "mu.train", "mu.world"},
     "mu.commands": {
         "mu.api",
@@ -137,7 +137,7 @@ LIBRARIES = {
     "mu.train": {"jax"},
     "mu.embedding": {"jax", "numpy", "polars", "soundfile"},
     "mu.report": {"jax", "jinja2", "numpy", "polars", "soundfile"},
-    "mu.api": {"numpy"},
+    "mu.api": set(),
     "mu.quickstart": set(),
     "mu.commands": {"numpy", "rich"},
     "experiments": {"ml_collections"},

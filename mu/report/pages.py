@@ -1,0 +1,123 @@
+"""The page of a run, chosen by the unit of its evaluation."""
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import numpy as np
+
+from mu.data.clips.clips import Clips
+from mu.protocols import Predictor
+from mu.report import clips as clip_pages
+from mu.report import listening as listening_pages
+from mu.report.audio import Sounds
+from mu.report.clip_run import read_clip_run
+from mu.report.listening_run import Sections, read_listening_run
+from mu.report.neighbours import Embedded, unit
+from mu.report.read import first_run, runs_of, unit_of
+
+MOST_EMBEDDED = 2000
+"""Clips whose neighbours are looked for, and points of the map."""
+Page = tuple[str, list[str]]
+"""The page of a run, and what is missing from it and why."""
+
+
+@dataclasses.dataclass(frozen=True)
+class RunAccess:
+    """Functions that open the data and the model of a run, which lie above pages; `mu.api` has them.
+
+    Each raises OSError or ValueError where they cannot be had; the page does without them.
+
+    Attributes:
+      sections: folder of a run on plays -> the sections computed from its model.
+      clips: folder of a run on clips -> its clips.
+      test_predictor: folder of a run on clips -> its test clips, and its best weights, which predict 'clip'.
+    """
+
+    sections: Callable[[Path], Sections]
+    clips: Callable[[Path], Clips]
+    test_predictor: Callable[[Path], tuple[Clips, Predictor[Clips]]]
+
+
+def page_of(folder: Path, access: RunAccess) -> Page:
+    """The page of a run, or of a seed of a cross-validation.
+
+    Args:
+      folder: of it.
+      access: to what is not in the files of its results.
+
+    Raises:
+      FileNotFoundError: there is no such run, or it has no evaluation.
+      ValueError: there is no page of such a run.
+    """
+    return PAGES.get(unit_of(folder), no_page)(folder, access)
+
+
+def play_page(folder: Path, access: RunAccess) -> Page:
+    """The page of a run on plays and audio."""
+    sections, problems = Sections(), []
+    try:
+        sections = access.sections(folder)
+    except (OSError, ValueError) as error:
+        problems.append(f"Without listeners, tracks and map: {error}")
+    return listening_pages.page(read_listening_run(folder, sections, problems)), problems
+
+
+def clip_page(folder: Path, access: RunAccess) -> Page:
+    """The page of a run on audio."""
+    clips, embedded, problems = None, None, []
+    try:
+        clips = access.clips(first_run(folder))
+    except (OSError, ValueError) as error:
+        problems.append(f"Without sound, spectrograms, neighbours and map: {error}")
+    if clips is not None:
+        try:
+            embedded = embedded_clips(folder, clips, access)
+        except (OSError, ValueError) as error:
+            problems.append(f"Without neighbours and map: {error}")
+    run = read_clip_run(folder, clips, embedded, problems)
+    content = clip_pages.page(run)
+    return content, [*problems, *(f"{clip}: {reason}" for clip, reason in run.sounds.lost.items())]
+
+
+def rating_page(folder: Path, access: RunAccess) -> Page:
+    """Raises ValueError: pages show clips, and these are ratings of them."""
+    del access
+    raise ValueError(
+        f"{folder} was tested on ratings, which are no clips; mu report makes pages of clips, "
+        f"`mu compare {folder}:BASELINE {folder}` sets such a run beside a baseline"
+    )
+
+
+def no_page(folder: Path, access: RunAccess) -> Page:
+    """Raises ValueError: pages show what has sound."""
+    del access
+    raise ValueError(
+        f"{folder} is a run on a log without audio; mu report makes pages of runs on audio or on both, "
+        "`mu evaluate` prints a table of this"
+    )
+
+
+PAGES: Mapping[str, Callable[[Path, RunAccess], Page]] = {"play": play_page, "clip": clip_page, "rating": rating_page}
+"""Unit of an evaluation -> its page; `no_page` of others."""
+
+
+def embedded_clips(folder: Path, clips: Clips, access: RunAccess) -> Embedded:
+    """The test clips that can be read as a run's best weights embed them.
+
+    Folds have each a space of their own: vectors are those of the first.
+
+    Raises:
+      OSError, ValueError: the model cannot be had, or none of the clips can be read.
+    """
+    name, first = next(iter(runs_of(folder).items()))
+    sounds = Sounds(clips)
+    test, predictor = access.test_predictor(first)
+    # Evenly spaced where there are more.
+    rows = np.unique(np.linspace(0, len(test) - 1, min(len(test), MOST_EMBEDDED)).astype(np.int64))
+    rows = np.array([row for row in rows if sounds.readable(test.table["clip"][int(row)])], np.int64)
+    if not len(rows):
+        raise ValueError("none of the test clips can be read")
+    test = test.take(rows)
+    vectors = predictor.predict(test)["clip"]
+    return Embedded(f"the model of {name}" if name else "the model", tuple(test.table["clip"]), unit(vectors))
