@@ -123,11 +123,11 @@ def main() -> None:
             crossvalidate(str(ROOT / experiment.starts_from), str(before), experiment.folds, seeds, changes, train)
             changes["init_from"] = f"{before}/seed{{seed}}/fold{{fold}}"
             command = typed(experiment.starts_from, experiment, arguments.seeds, f"{name}_before") + "; "
-        found = crossvalidate(str(ROOT / experiment.config), str(workdir), experiment.folds, seeds, changes, train)
+        pooled = crossvalidate(str(ROOT / experiment.config), str(workdir), experiment.folds, seeds, changes, train)
         command += typed(experiment.config, experiment, arguments.seeds, name)
         if experiment.starts_from:
             command += f" --config.init_from=runs/{name}_before/seed{{seed}}/fold{{fold}}"
-        rows = found["evaluations"]["clips"]
+        rows = pooled["evaluations"]["clips"]
         row, baseline = rows["model"][experiment.metric], rows["mfcc_linear"][experiment.metric]
         record(
             name,
@@ -145,7 +145,7 @@ def main() -> None:
                 "mfcc_linear": {key: baseline[key] for key in ("value", "low", "high")},
                 "all": {key: one["value"] for key, one in rows["model"].items()},
                 "command": command,
-                "commits": found["commits"],
+                "commits": pooled["commits"],
                 **pace(workdir),
                 "machine": f"{available_cpus()} of {os.cpu_count()} cores of {processor()}",
             },

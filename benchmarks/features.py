@@ -246,10 +246,10 @@ def keys_by_hand(chroma: np.ndarray) -> np.ndarray:
 
 def torch_log_mels(peers: dict[str, Any], n_mels: int) -> dict[str, Run]:
     """Log-mels of the libraries on PyTorch that are there."""
-    found: dict[str, Run] = {}
+    contestants: dict[str, Run] = {}
     torch = peers.get("torch")
     if torch is None:
-        return found
+        return contestants
     options = {"n_fft": 512, "hop_length": 160, "n_mels": n_mels}
     weights = torch.from_numpy(mel.mel_filters(RATE_HZ, n_fft=512, n_mels=n_mels).copy())
     window = torch.hann_window(512)
@@ -259,16 +259,16 @@ def torch_log_mels(peers: dict[str, Any], n_mels: int) -> dict[str, Run]:
         power = spectrum.real.square() + spectrum.imag.square()
         return 10 * torch.log10(torch.clamp(power.transpose(-1, -2) @ weights, min=1e-10))
 
-    found["torch.stft"] = by_hand
+    contestants["torch.stft"] = by_hand
     if "nnAudio" in peers:
         layer = peers["nnAudio"].MelSpectrogram(sr=RATE_HZ, pad_mode="constant", verbose=False, **options)
-        found["nnAudio"] = lambda x: 10 * torch.log10(torch.clamp(layer(x), min=1e-10))
+        contestants["nnAudio"] = lambda x: 10 * torch.log10(torch.clamp(layer(x), min=1e-10))
     if "torchaudio" in peers:
         transforms = peers["torchaudio"].transforms
         mels = transforms.MelSpectrogram(RATE_HZ, norm="slaney", mel_scale="slaney", pad_mode="constant", **options)
         to_db = transforms.AmplitudeToDB()
-        found["torchaudio"] = lambda x: to_db(mels(x))
-    return {name: without_gradient(torch, run) for name, run in found.items()}
+        contestants["torchaudio"] = lambda x: to_db(mels(x))
+    return {name: without_gradient(torch, run) for name, run in contestants.items()}
 
 
 def torch_stfts(peers: dict[str, Any]) -> dict[str, Run]:
@@ -277,12 +277,12 @@ def torch_stfts(peers: dict[str, Any]) -> dict[str, Run]:
     if torch is None:
         return {}
     window = torch.hann_window(512)
-    found: dict[str, Run] = {
+    contestants: dict[str, Run] = {
         "torch.stft": lambda x: torch.stft(x, 512, 160, window=window, pad_mode="constant", return_complex=True)
     }
     if "nnAudio" in peers:
-        found["nnAudio"] = peers["nnAudio"].STFT(n_fft=512, hop_length=160, pad_mode="constant", verbose=False)
-    return {name: without_gradient(torch, run) for name, run in found.items()}
+        contestants["nnAudio"] = peers["nnAudio"].STFT(n_fft=512, hop_length=160, pad_mode="constant", verbose=False)
+    return {name: without_gradient(torch, run) for name, run in contestants.items()}
 
 
 def without_gradient(torch: Any, run: Run) -> Run:
@@ -295,29 +295,29 @@ def without_gradient(torch: Any, run: Run) -> Run:
 
 def libraries() -> dict[str, Any]:
     """What can be imported; says what cannot, and why. Without librosa there is nothing to compare with."""
-    found = {}
+    imported = {}
     modules = {"librosa": "librosa", "torch": "torch", "nnAudio": "nnAudio.features", "torchaudio": "torchaudio"}
     for name, module in modules.items():
         try:
-            found[name] = importlib.import_module(module)
+            imported[name] = importlib.import_module(module)
         except Exception as error:  # torchaudio raises RuntimeError where its build does not fit torch's
             print(f"{name} is left out: {type(error).__name__}: {str(error).splitlines()[0]}")
-    if "librosa" not in found:
+    if "librosa" not in imported:
         raise SystemExit("librosa is needed: pip install '.[bench]'")
-    return found
+    return imported
 
 
 def measure(row: Row, x: np.ndarray, rounds: int) -> dict[str, Any]:
     """Times of all contestants of a row, in seconds."""
     x = x[: max(1, round(row.share * len(x)))]
-    given = jax.block_until_ready(jax.jit(GIVEN[row.given])(x))
-    in_numpy = np.array(given)  # PyTorch warns of arrays that cannot be written to
+    inputs = jax.block_until_ready(jax.jit(GIVEN[row.given])(x))
+    in_numpy = np.array(inputs)  # PyTorch warns of arrays that cannot be written to
     for_librosa = in_numpy if in_numpy.ndim < 3 else np.ascontiguousarray(np.swapaxes(in_numpy, -1, -2))
     began = time.perf_counter()
-    compiled = jax.jit(row.ours).lower(given).compile()
+    compiled = jax.jit(row.ours).lower(inputs).compile()
     compile_s = time.perf_counter() - began
     contestants: dict[str, Callable[[], Any]] = {
-        "mu": lambda: jax.block_until_ready(compiled(given)),
+        "mu": lambda: jax.block_until_ready(compiled(inputs)),
         "librosa": lambda: row.librosa(for_librosa),
     }
     for name, run in row.peers.items():
@@ -334,8 +334,8 @@ def measure(row: Row, x: np.ndarray, rounds: int) -> dict[str, Any]:
         "feature": row.name,
         "clips": len(x),
         "compile_s": compile_s,
-        "times_real_time": {name: audio_s / statistics.median(found.values()) for name, found in times.items()},
-        "ratios": {name: ratio(found, times["mu"]) for name, found in times.items() if name != "mu"},
+        "times_real_time": {name: audio_s / statistics.median(taken.values()) for name, taken in times.items()},
+        "ratios": {name: ratio(taken, times["mu"]) for name, taken in times.items() if name != "mu"},
     }
 
 
@@ -352,9 +352,9 @@ def main() -> None:
     peers = libraries()
     noise = np.random.default_rng(0).standard_normal((flags.clips, RATE_HZ * CLIP_S)).astype(np.float32)
     x = noise * np.float32(0.1)
-    found = [measure(row, x, flags.rounds) for row in rows(peers) if flags.only in row.name]
+    measured = [measure(row, x, flags.rounds) for row in rows(peers) if flags.only in row.name]
 
-    others = list(dict.fromkeys(name for one in found for name in one["ratios"]))
+    others = list(dict.fromkeys(name for one in measured for name in one["ratios"]))
     header = [
         "feature",
         "clips",
@@ -364,7 +364,7 @@ def main() -> None:
         *(f"mu / {name}" for name in others),
     ]
     lines = []
-    for one in found:
+    for one in measured:
         speeds, ratios = one["times_real_time"], one["ratios"]
         lines.append(
             [
@@ -377,11 +377,11 @@ def main() -> None:
             ]
         )
     table("Clips of 10 s at 16 kHz", header, lines)
-    features = [one["ratios"]["librosa"] for one in found if not one["feature"].startswith("of log-mel")]
+    features = [one["ratios"]["librosa"] for one in measured if not one["feature"].startswith("of log-mel")]
     if features:
         print(f"median of the ratios to librosa of {len(features)} features: {statistics.median(features):.1f}")
     if flags.json:
-        flags.json.write_text(json.dumps({"machine": described, "rows": found}, indent=2) + "\n", encoding="utf-8")
+        flags.json.write_text(json.dumps({"machine": described, "rows": measured}, indent=2) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

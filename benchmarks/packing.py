@@ -84,8 +84,8 @@ def run_mu(flags: argparse.Namespace, packed: bool) -> dict[str, float]:
                 yield float(pending["weight"])
             pending = metrics
 
-    found = timed(steps(), flags.seconds)
-    return found | {"fill": run.batches.fill, "rows_per_epoch": run.batches.n_examples}
+    timing = timed(steps(), flags.seconds)
+    return timing | {"fill": run.batches.fill, "rows_per_epoch": run.batches.n_examples}
 
 
 def run_torch(flags: argparse.Namespace, compact: bool) -> dict[str, float]:
@@ -172,8 +172,8 @@ def run_torch(flags: argparse.Namespace, compact: bool) -> dict[str, float]:
         pace[threads] = time.perf_counter() - began
     threads = min(pace, key=lambda number: pace[number])
     torch.set_num_threads(threads)
-    found = timed(running, flags.seconds)
-    return found | {
+    timing = timed(running, flags.seconds)
+    return timing | {
         "threads": threads,
         "fill": float(windows.length.mean()) / WINDOW,
         "rows_per_epoch": len(windows.length),
@@ -232,12 +232,12 @@ def main() -> None:
     results: dict[str, list[dict[str, float]]] = {name: [] for name in contestants}
     for number in range(flags.rounds):
         for name in contestants[:: -1 if number % 2 else 1]:
-            found = in_a_process(name, sys.argv[1:])
-            results[name].append(found)
-            print(f"round {number + 1}: {name}: {found['step_ms']:.1f} ms a step", file=sys.stderr, flush=True)
+            measured = in_a_process(name, sys.argv[1:])
+            results[name].append(measured)
+            print(f"round {number + 1}: {name}: {measured['step_ms']:.1f} ms a step", file=sys.stderr, flush=True)
 
     def median(name: str, key: str) -> float:
-        return statistics.median(found[key] for found in results[name])
+        return statistics.median(measured[key] for measured in results[name])
 
     print(
         f"{flags.loss}, {flags.negatives} negatives (mu: per {flags.negatives_per}), {flags.rows} rows of {WINDOW} "

@@ -150,8 +150,8 @@ def gowalla(data: Path, scratch: Path, slow: bool) -> Iterator[Pin]:
         knn = ItemKNN(508, "dot")
         rows["ItemKNN, dot product, 508 neighbours"] = (".1406/.1165", knn)
     for row, (published, baseline) in rows.items():
-        found = shown(evaluator.run(baseline.fit(split.train)).values())
-        yield Pin("gowalla R@20/N@20", row, published, {"mu": found})
+        values = shown(evaluator.run(baseline.fit(split.train)).values())
+        yield Pin("gowalla R@20/N@20", row, published, {"mu": values})
 
 
 def lastfm_2k(data: Path, scratch: Path) -> Iterator[Pin]:
@@ -160,8 +160,8 @@ def lastfm_2k(data: Path, scratch: Path) -> Iterator[Pin]:
     parts = {name: [files / f"{name}.txt"] for name in ("train", "valid", "test")}
     split = predefined(imported(scratch / "lightgcnpp_lastfm", [], **parts))
     evaluator = RankingEvaluator(split.test.seen(), split.train, split.train.seen(), ks=(10,))
-    found = shown(evaluator.run(Popularity().fit(split.train)).values())
-    yield Pin("lightgcnpp_lastfm R@10/N@10", "most popular", ".0718/.0789", {"mu": found})
+    values = shown(evaluator.run(Popularity().fit(split.train)).values())
+    yield Pin("lightgcnpp_lastfm R@10/N@10", "most popular", ".0718/.0789", {"mu": values})
 
 
 def beauty(data: Path, scratch: Path) -> Iterator[Pin]:
@@ -206,13 +206,13 @@ def _leave_one_out(path: Path, scratch: Path) -> tuple[Interactions, Callable[..
     evaluator = RankingEvaluator(test.seen(), history, history.seen(), ks=(10,), metrics=("hit_rate", "ndcg"))
 
     def pin(row: str, published: str, recommender: Any, rounded: Any = None) -> Pin:
-        found = {}
+        values = {}
         for rule in RULES:
             of = rounded if rule.endswith("DCD") else recommender
             if of is not None:
                 ordered = Ordered(of.scores, test.items, file_id, rule)
-                found[rule] = shown(evaluator.run(ordered).values())
-        return Pin(f"s3rec/{name} HR@10/N@10", row, published, found)
+                values[rule] = shown(evaluator.run(ordered).values())
+        return Pin(f"s3rec/{name} HR@10/N@10", row, published, values)
 
     return log, pin
 

@@ -92,8 +92,8 @@ class Boosted:
 
     def predict(self, clips: Any) -> dict[str, np.ndarray]:
         features = self._features(clips, clips.ratings)
-        found = [model.predict_proba(features)[:, [1]].astype(np.float32) for model in self._models]
-        return dict(zip(clips.label_names, found, strict=True))
+        probabilities = [model.predict_proba(features)[:, [1]].astype(np.float32) for model in self._models]
+        return dict(zip(clips.label_names, probabilities, strict=True))
 
     def _features(self, clips: Any, queries: Any) -> np.ndarray:
         codes = self._train.listener_codes.encode(clips.ratings)
@@ -154,8 +154,8 @@ def main() -> None:
     for part in parts:
         workdir = arguments.workdir / part
         config = CONFIG if part == "both" else f"{CONFIG}:parts={part}"
-        found = crossvalidate(str(ROOT / config), str(workdir), FOLDS, seeds, changes, train)
-        commits |= set(found["commits"])
+        pooled = crossvalidate(str(ROOT / config), str(workdir), FOLDS, seeds, changes, train)
+        commits |= set(pooled["commits"])
         training_s += pace(workdir)["training_s"]
         call = f"mu crossvalidate --config={config} --folds={FOLDS} --seeds={arguments.seeds}"
         commands.append(f"{call} --workdir=runs/ratings/{part}")

@@ -147,18 +147,18 @@ def expected(folder: Path) -> dict[str, dict[str, np.ndarray]]:
         run = rebuild(folder / "model").run
         shown = open_run(folder / "model").recommender()
         baselines = {name: build(spec) for name, spec in run.config.baselines.items()}
-        found = {"model": shown, "model_unboosted": shown.with_policy(Policy())}
-        found |= {name: baselines[name].fit(run.train) for name in names if name in baselines}
-        law = found["oracle"]
+        recommenders = {"model": shown, "model_unboosted": shown.with_policy(Policy())}
+        recommenders |= {name: baselines[name].fit(run.train) for name in names if name in baselines}
+        law = recommenders["oracle"]
         assert isinstance(run.data, Listening)
         oracle = BoostedOracle(law, run.data.released_ms)
-        found["oracle_boosted"] = oracle.with_policy(fit_policy(run, oracle))
+        recommenders["oracle_boosted"] = oracle.with_policy(fit_policy(run, oracle))
         plays = build_evaluator(run, "plays", "test")
         assert isinstance(plays, PlayEvaluator)
         arrays = {
             f"{name}/{section}": pairs
             for name in names
-            for section, pairs in expected_recall(plays, found[name], law).items()
+            for section, pairs in expected_recall(plays, recommenders[name], law).items()
         }
         np.savez_compressed(file, **arrays)  # pyright: ignore[reportArgumentType]
     with np.load(file) as arrays:
@@ -193,24 +193,24 @@ def pooled_law(evaluations: list[Evaluation], worlds: list[dict], section: str) 
     listeners = [world * 10**9 + clusters_of(evaluation) for world, evaluation in enumerate(evaluations)]
     pairs = {name: np.concatenate([world[name][section] for world in worlds]) for name in worlds[0]}
     there = pairs["oracle"][:, 1]
-    held = there > 0
-    values = {name: pair[held, 0] / pair[held, 1] for name, pair in pairs.items()}
-    return Pooled(np.concatenate(listeners)[held], values, there[held])
+    counted = there > 0
+    values = {name: pair[counted, 0] / pair[counted, 1] for name, pair in pairs.items()}
+    return Pooled(np.concatenate(listeners)[counted], values, there[counted])
 
 
 def claims(day: Pooled, day_expected: Pooled, warm: dict[str, Pooled]) -> list[tuple[str, str, str]]:
     """(what is claimed, what was found, whether it is met) each."""
     popular = pooled_claim(day, "day 0, observed", "model", 5.0, "popularity")
-    found = [popular, pooled_claim(day, "day 0, observed", "model", 0.6, "oracle")]
-    found.append(pooled_claim(day_expected, "day 0, expected", "model", 5.0, "popularity"))
+    tested = [popular, pooled_claim(day, "day 0, observed", "model", 0.6, "oracle")]
+    tested.append(pooled_claim(day_expected, "day 0, expected", "model", 5.0, "popularity"))
     for ours, other in (("model", "oracle"), ("model", "oracle_boosted"), ("model_unboosted", "oracle")):
-        found.append(pooled_claim(day_expected, "day 0, expected", ours, 0.6, other))
+        tested.append(pooled_claim(day_expected, "day 0, expected", ours, 0.6, other))
     for name, pooled in warm.items():
         for ours in ("model", "model_unboosted"):
             over = pooled.of(**{ours: 1.0, "id_only": -1.0})
             answer = "met" if over.high >= 0 else "not met"
-            found.append((f"{name}: {ours} no worse than id_only within the interval", f"difference {over}", answer))
-    return found
+            tested.append((f"{name}: {ours} no worse than id_only within the interval", f"difference {over}", answer))
+    return tested
 
 
 def pooled_claim(pooled: Pooled, where: str, ours: str, factor: float, other: str) -> tuple[str, str, str]:

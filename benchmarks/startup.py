@@ -99,12 +99,12 @@ def run(arguments: list[str], **more: str) -> tuple[float, subprocess.CompletedP
 def imports(repeats: int) -> dict[str, float]:
     """Median seconds of a process that imports a thing, and of the import alone."""
     clock = "import time; began = time.perf_counter(); import {}; print(time.perf_counter() - began)"
-    found = {"an empty process": statistics.median(run(["-c", ""])[0] for _ in range(repeats))}
+    medians = {"an empty process": statistics.median(run(["-c", ""])[0] for _ in range(repeats))}
     for name in ("mu", "mu_kernels"):
         inside = [float(run(["-c", clock.format(name)])[1].stdout) for _ in range(repeats)]
-        found[f"import {name}"] = statistics.median(inside)
-    found["mu --help, whole process"] = statistics.median(run(["-m", "mu", "--help"])[0] for _ in range(repeats))
-    return found
+        medians[f"import {name}"] = statistics.median(inside)
+    medians["mu --help, whole process"] = statistics.median(run(["-m", "mu", "--help"])[0] for _ in range(repeats))
+    return medians
 
 
 def first_step(config: str, data: str, caches: Path) -> dict[str, Any]:

@@ -180,9 +180,9 @@ def main() -> None:
                 skipped[name] = f"it needs {needed / 1e9:.1f} GB, and {available() / 1e9:.1f} GB are free"
                 continue
             arguments = {"kind": kind, "size": size, "touched": flags.touched, "dim": flags.dim}
-            found = in_a_process(arguments | {"steps": flags.steps, "seed": number})
-            results.setdefault(name, []).append(found)
-            note = f"round {number + 1}: {kind}, {size:,} rows: {found['step_ms']:.2f} ms a step"
+            measured = in_a_process(arguments | {"steps": flags.steps, "seed": number})
+            results.setdefault(name, []).append(measured)
+            note = f"round {number + 1}: {kind}, {size:,} rows: {measured['step_ms']:.2f} ms a step"
             print(note, file=sys.stderr, flush=True)
 
     print(f"{flags.touched:,} rows of {flags.dim} a step, {os.cpu_count()} CPUs, {flags.rounds} rounds")
@@ -196,13 +196,13 @@ def main() -> None:
             print(f"{kind:<12}{size:>12,}  left out: {skipped[name]}")
         if name not in results:
             continue
-        found = results[name]
-        state = found[0]["state_bytes"]
+        measured = results[name]
+        state = measured[0]["state_bytes"]
         print(
-            f"{kind:<12}{size:>12,}{statistics.median(r['step_ms'] for r in found):>11.2f}"
-            f"{min(r['fastest_ms'] for r in found):>9.2f}{state / size:>13.0f}"
-            f"{state / 1e9:>10.2f}{found[0]['temporary_bytes'] / 1e6:>16.1f}"
-            f"{max(r['rise_bytes'] for r in found) / 1e6:>8.1f}"
+            f"{kind:<12}{size:>12,}{statistics.median(r['step_ms'] for r in measured):>11.2f}"
+            f"{min(r['fastest_ms'] for r in measured):>9.2f}{state / size:>13.0f}"
+            f"{state / 1e9:>10.2f}{measured[0]['temporary_bytes'] / 1e6:>16.1f}"
+            f"{max(r['rise_bytes'] for r in measured) / 1e6:>8.1f}"
         )
     ratios = {}
     small, large = sizes[0], sizes[-1]
@@ -217,7 +217,7 @@ def main() -> None:
     if flags.json:
         numbers = {"flags": vars(flags), "results": results, "skipped": skipped, "ratios": ratios}
         Path(flags.json).write_text(json.dumps(numbers, indent=2))
-    moved = [name for name, found in results.items() if any(r["moved"] for r in found)]
+    moved = [name for name, measured in results.items() if any(r["moved"] for r in measured)]
     if moved:
         sys.exit(f"the table was copied: {', '.join(moved)}")
 

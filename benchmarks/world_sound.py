@@ -86,7 +86,7 @@ def speed(seed: int) -> dict[str, float]:
     rooms = [silence] * len(tracks), [Recording(0, 0.5, 0.3, 1.0, 0.1)] * len(tracks)
     alone = best(lambda: sound(catalogue, tracks, seed, 1))
     together = best(lambda: sound(catalogue, tracks, seed), time.perf_counter)
-    found = {
+    speeds = {
         "one_thread": SECONDS * len(tracks) / alone,
         "all_threads": SECONDS * len(tracks) / together,
         "ms_a_track": 1000 * alone / len(tracks),
@@ -95,11 +95,11 @@ def speed(seed: int) -> dict[str, float]:
     }
     print(f"{len(tracks)} tracks of {SECONDS:.0f} s, the best of 5 rounds")
     print(
-        f"one core: {found['one_thread']:.0f} x real time, {found['ms_a_track']:.1f} ms of CPU time a track:", end=" "
+        f"one core: {speeds['one_thread']:.0f} x real time, {speeds['ms_a_track']:.1f} ms of CPU time a track:", end=" "
     )
-    print(f"{found['composing_share']:.0%} composing, {found['room_share']:.0%} room and level, the rest notes")
-    print(f"{os.cpu_count()} threads: {found['all_threads']:.0f} x real time by the clock\n", flush=True)
-    return found
+    print(f"{speeds['composing_share']:.0%} composing, {speeds['room_share']:.0%} room and level, the rest notes")
+    print(f"{os.cpu_count()} threads: {speeds['all_threads']:.0f} x real time by the clock\n", flush=True)
+    return speeds
 
 
 def sounds(seed: int) -> Sounds:
@@ -131,9 +131,9 @@ def heard(clips: Sounds) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     for audio in clips.audio:
         onsets = onset_strength(audio, rate, n_fft=1024, hop_samples=hop)
         tempi.append(float(tempo(onsets, rate, hop_samples=hop, window_s=4.0)))
-        found = key(chroma_cqt(audio, rate, tuning=0.0), profile="temperley")
-        tonics.append(int(found.tonic))
-        modes.append(int(found.mode))
+        tonality = key(chroma_cqt(audio, rate, tuning=0.0), profile="temperley")
+        tonics.append(int(tonality.tonic))
+        modes.append(int(tonality.mode))
     return np.array(tempi), np.array(tonics), np.array(modes)
 
 
@@ -154,8 +154,9 @@ def attributes(seed: int) -> list[dict[str, Any]]:
     clips = sounds(seed)
     artists = clips.table["artist"].unique(maintain_order=True)
     order = np.random.default_rng(seed).permutation(len(artists))
-    held = clips.table["artist"].is_in(artists.gather(order[: round(HELD_OUT * len(artists))]).implode()).to_numpy()
-    train, test = clips.where(~held), clips.where(held)
+    of_test = artists.gather(order[: round(HELD_OUT * len(artists))])
+    is_test = clips.table["artist"].is_in(of_test.implode()).to_numpy()
+    train, test = clips.where(~is_test), clips.where(is_test)
     said = MFCCLinear(group="artist").fit(train).predict(test)
     tempi, tonics, modes = heard(test)
     groups = test.table["artist"].to_list()
@@ -219,9 +220,9 @@ def main() -> None:
     parser.add_argument("--json", metavar="FILE")
     flags = parser.parse_args()
     parts = {"speed": speed, "attributes": attributes}
-    found = {name: run(flags.seed) for name, run in parts.items() if flags.only in (None, name)}
+    results = {name: run(flags.seed) for name, run in parts.items() if flags.only in (None, name)}
     if flags.json:
-        Path(flags.json).write_text(json.dumps({"seed": flags.seed, **found}, indent=2) + "\n")
+        Path(flags.json).write_text(json.dumps({"seed": flags.seed, **results}, indent=2) + "\n")
 
 
 if __name__ == "__main__":

@@ -6,22 +6,22 @@ from collections.abc import Iterable
 from typing import Any
 
 
-def closest(name: str, known: Iterable[str], count: int, least: float = 0.0) -> list[str]:
-    """Up to `count` of the names `known` that are most like `name`, best first, upper and lower case aside.
+def closest(name: str, choices: Iterable[str], count: int, least: float = 0.0) -> list[str]:
+    """Up to `count` of the names `choices` that are most like `name`, best first, upper and lower case aside.
 
     Args:
       name: the misspelt one.
-      known: the names to choose from.
+      choices: the names to choose from.
       count: how many, at the most.
       least: likeness that they must have, between 0 and 1 (`difflib.SequenceMatcher.ratio`).
     """
-    by_lower = {other.lower(): other for other in known}
+    by_lower = {other.lower(): other for other in choices}
     return [by_lower[key] for key in difflib.get_close_matches(name.lower(), by_lower, n=count, cutoff=least)]
 
 
-def nearest(name: str, known: Iterable[str]) -> str:
+def nearest(name: str, choices: Iterable[str]) -> str:
     """' (did you mean ...?)', to follow a misspelt name in a message; nothing where no known name is like it."""
-    names = closest(name, known, 1, least=0.5)
+    names = closest(name, choices, 1, least=0.5)
     return f" (did you mean {names[0]!r}?)" if names else ""
 
 

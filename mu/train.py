@@ -169,9 +169,9 @@ def train(config: Config, workdir: str | os.PathLike[str], mesh: jax.sharding.Me
                 if evaluate_now:
                     with clock.paused(), jax.transfer_guard("allow"):
                         means = validation.measure(state)
-                    found = {f"valid/{name}": value for name, value in means.items()}
-                    write(found)
-                    value = found[metric]
+                    valid_metrics = {f"valid/{name}": value for name, value in means.items()}
+                    write(valid_metrics)
+                    value = valid_metrics[metric]
                     better = progress["best_value"] is None or value > progress["best_value"]
                     if better:
                         progress = {
@@ -215,8 +215,8 @@ def train(config: Config, workdir: str | os.PathLike[str], mesh: jax.sharding.Me
 def started_at(folder: Path) -> str:
     """When a run began, ISO 8601 in UTC: now, or what its run.json says."""
     before = folder / "run.json"
-    known = read_json(before).get("started") if before.is_file() else None
-    return known or datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+    started = read_json(before).get("started") if before.is_file() else None
+    return started or datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
 
 
 def check_finite(step: int, metrics: Mapping[str, jax.Array]) -> dict[str, float]:

@@ -25,9 +25,9 @@ def popularity(world: World, file: Path) -> None:
     weeks = np.arange(world.settings.weeks)
     base = weekly_weights(world.catalogue, weeks, world.settings)
     weights = world.popularity(START_MS + weeks * WEEK_MS)
-    known = np.argsort(-base[20])[:100]
-    gain = weights[:, known].sum(axis=0) / base[:, known].sum(axis=0)
-    tracks = known[np.argsort(gain)[[-1, -2, 0, 1]]]
+    popular = np.argsort(-base[20])[:100]
+    gain = weights[:, popular].sum(axis=0) / base[:, popular].sum(axis=0)
+    tracks = popular[np.argsort(gain)[[-1, -2, 0, 1]]]
     figure, axes = pyplot.subplots(figsize=(7, 3.2))
     for track, colour in zip(tracks, COLOURS[1:], strict=True):
         week = int(world.catalogue.release_week[track])

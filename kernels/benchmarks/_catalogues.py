@@ -70,13 +70,13 @@ def gowalla(folder: str, threads: int, rounds: int, with_implicit: bool) -> dict
         answers["implicit topk"] = lambda: topk(items, users, TOP, filter_query_items=rows, num_threads=threads)[0]
     index.top_k(users[:300], TOP, exclude=seen.take(np.arange(300)), threads=threads)
     seconds: dict[str, dict[int, float]] = {name: {} for name in answers}
-    found = {}
+    results = {}
     for number, name in alternating(list(answers), rounds):
         began = time.perf_counter()
-        found[name] = answers[name]()
+        results[name] = answers[name]()
         seconds[name][number] = time.perf_counter() - began
     chosen = np.random.default_rng(0).choice(len(users), CHECKED_USERS, replace=False)
-    wrong = sum(int((found[OURS][user] != _true_top(users[user], items, seen.row(user))).any()) for user in chosen)
+    wrong = sum(int((results[OURS][user] != _true_top(users[user], items, seen.row(user))).any()) for user in chosen)
     return {
         "users": len(users),
         "items": len(items),
@@ -101,13 +101,13 @@ def life(n_items: int, dim: int, k: int, threads: int) -> dict[str, Any]:
     """Seconds of each part of an index's life, and its bytes; each part in a process of its own. Files are warm."""
     with tempfile.TemporaryDirectory() as folder:
         path = str(Path(folder) / "index")  # nothing else is in the folder
-        found = once("build", threads, _build, n_items, dim, k, path)
-        if "save_s" in found:
+        results = once("build", threads, _build, n_items, dim, k, path)
+        if "save_s" in results:
             for mapped in (False, True):
-                found |= once("load", threads, _load, path, mapped, k)
+                results |= once("load", threads, _load, path, mapped, k)
         else:
             print("save and load are left out: ItemIndex has no save", file=sys.stderr)
-    return {"n_items": n_items, "dim": dim, "threads": threads} | found
+    return {"n_items": n_items, "dim": dim, "threads": threads} | results
 
 
 def _build(n_items: int, dim: int, k: int, path: str) -> dict[str, Any]:
@@ -115,29 +115,29 @@ def _build(n_items: int, dim: int, k: int, path: str) -> dict[str, Any]:
     ItemIndex(vectors[:2048]).top_k(queries[:1], k)  # compiled code comes from the disk
     began = time.perf_counter()
     index = ItemIndex(vectors)
-    found: dict[str, Any] = {"build_s": time.perf_counter() - began}
-    found["vectors_bytes"] = vectors.nbytes
-    found["codes_bytes"] = held_bytes(index) - vectors.nbytes
+    results: dict[str, Any] = {"build_s": time.perf_counter() - began}
+    results["vectors_bytes"] = vectors.nbytes
+    results["codes_bytes"] = held_bytes(index) - vectors.nbytes
     if hasattr(index, "save"):
         began = time.perf_counter()
         index.save(path)
-        found["save_s"] = time.perf_counter() - began
-        found["file_bytes"] = sum(file.stat().st_size for file in Path(path).parent.rglob("*") if file.is_file())
-    return found
+        results["save_s"] = time.perf_counter() - began
+        results["file_bytes"] = sum(file.stat().st_size for file in Path(path).parent.rglob("*") if file.is_file())
+    return results
 
 
 def _load(path: str, mapped: bool, k: int) -> dict[str, float]:
     name = "mapped" if mapped else "loaded"
     began = time.perf_counter()
     index = ItemIndex.load(path, mmap=mapped)
-    found = {f"{name}_s": time.perf_counter() - began}
+    results = {f"{name}_s": time.perf_counter() - began}
     queries = np.random.default_rng(0).standard_normal((8, index.dim), dtype=np.float32)
     took = []
     for query in queries:
         began = time.perf_counter()
         index.top_k(query[None], k)
         took.append(time.perf_counter() - began)
-    return found | {f"{name}_first_query_s": took[0], f"{name}_later_query_s": statistics.median(took[1:])}
+    return results | {f"{name}_first_query_s": took[0], f"{name}_later_query_s": statistics.median(took[1:])}
 
 
 def held_bytes(value: Any) -> int:

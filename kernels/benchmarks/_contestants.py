@@ -49,7 +49,7 @@ def numpy_blocks(vectors: np.ndarray, k: int, threads: int) -> Answer:
     del threads  # of BLAS, by the environment; argpartition has one
 
     def answer(queries: np.ndarray) -> np.ndarray:
-        found = []
+        results = []
         for first in range(0, len(queries), 128):
             names, values = [], []
             for start in range(0, len(vectors), 65_536):
@@ -59,8 +59,8 @@ def numpy_blocks(vectors: np.ndarray, k: int, threads: int) -> Answer:
                 names.append(at + start)
                 values.append(np.take_along_axis(scores, at, 1))
             scores, items = np.concatenate(values, 1), np.concatenate(names, 1)
-            found.append(np.take_along_axis(items, np.lexsort((items, -scores))[:, :k], 1))
-        return np.concatenate(found)
+            results.append(np.take_along_axis(items, np.lexsort((items, -scores))[:, :k], 1))
+        return np.concatenate(results)
 
     return answer
 
@@ -70,11 +70,11 @@ def jax_top_k(vectors: np.ndarray, k: int, threads: int) -> Answer:
     del threads  # as many as the process has CPUs
     import jax
 
-    held = jax.device_put(vectors)
+    on_device = jax.device_put(vectors)
     search = jax.jit(lambda queries, vectors: jax.lax.top_k(queries @ vectors.T, k)[1])
 
     def answer(queries: np.ndarray) -> np.ndarray:
-        return np.concatenate([search(queries[first : first + 32], held) for first in range(0, len(queries), 32)])
+        return np.concatenate([search(queries[first : first + 32], on_device) for first in range(0, len(queries), 32)])
 
     return answer
 
@@ -104,18 +104,18 @@ def lesser_cpus() -> dict[str, dict[str, str]]:
     def features(keep: Callable[[str], bool]) -> str:
         return ",".join(f"{'+' if present and keep(name) else '-'}{name}" for name, present in sorted(host.items()))
 
-    found = {}
+    results = {}
     if host.get("avx512vnni") and host.get("amx-int8"):
-        found["vnni"] = {
+        results["vnni"] = {
             "NUMBA_CPU_NAME": llvmlite.binding.get_host_cpu_name(),
             "NUMBA_CPU_FEATURES": features(lambda name: not name.startswith("amx")),
         }
     if host.get("avx2"):
-        found["portable"] = {
+        results["portable"] = {
             "NUMBA_CPU_NAME": "haswell",
             "NUMBA_CPU_FEATURES": features(lambda name: name in HASWELL),
         }
-    return found
+    return results
 
 
 def contestant(name: str, path: str, k: int, threads: int) -> tuple[Callable[..., Any], dict[str, Any]]:

@@ -75,10 +75,10 @@ def filtered_hnswlib(index: Any, mask: np.ndarray, k: int) -> Callable[[np.ndarr
                 middle = (low + high + 1) // 2
                 low, high = (low, middle - 1) if ask(query, middle) is None else (middle, high)
             possible[name] = low
-        found = np.full((1, k), -1)
+        results = np.full((1, k), -1)
         if possible[name]:
-            found[:, : possible[name]] = ask(query, possible[name])
-        return found
+            results[:, : possible[name]] = ask(query, possible[name])
+        return results
 
     return answer
 
@@ -113,8 +113,8 @@ def filters(n_items: int, dim: int, k: int, n_queries: int, rounds: int, graphs:
             answers[f"{name}, filter"] = lambda q, search=search: search(queries[q : q + 1])
         truth_own = np.concatenate([best(vectors, queries[q : q + 1], k, items) for q, items in enumerate(own)])
         truth_all = best(vectors, queries, k, np.flatnonzero(mask))
-        taken, found = _timed(answers, len(queries), rounds)
-        for name, ids in found.items():
+        taken, results = _timed(answers, len(queries), rounds)
+        for name, ids in results.items():
             truth = truth_own if "candidates" in name else truth_all
             rows.append(
                 {
@@ -133,13 +133,13 @@ def _timed(
 ) -> tuple[dict[str, float], dict[str, np.ndarray]]:
     """Milliseconds a query (median over rounds) and the ids; the calls before the first round are not timed."""
     taken: dict[str, list[float]] = {name: [] for name in answers}
-    found = {name: np.concatenate([answer(q) for q in range(n_queries)]) for name, answer in answers.items()}
+    results = {name: np.concatenate([answer(q) for q in range(n_queries)]) for name, answer in answers.items()}
     for _, name in alternating(list(answers), rounds):
         began = time.perf_counter()
         for q in range(n_queries):
             answers[name](q)
         taken[name].append(1e3 * (time.perf_counter() - began) / n_queries)
-    return {name: statistics.median(times) for name, times in taken.items()}, found
+    return {name: statistics.median(times) for name, times in taken.items()}, results
 
 
 def curve(n_items: int, dim: int, k: int, rounds: int, graphs: Sequence[str]) -> dict[str, Any]:
@@ -167,10 +167,10 @@ def curve(n_items: int, dim: int, k: int, rounds: int, graphs: Sequence[str]) ->
     for batch, used in ((1, queries[:128]), (len(queries), queries)):
         parts = [used[first : first + batch] for first in range(0, len(used), batch)]
         answers = {name: lambda q, search=search, parts=parts: search(parts[q]) for name, search in points.items()}
-        taken, found = _timed(answers, len(parts), rounds)
+        taken, results = _timed(answers, len(parts), rounds)
         rows += [
             {"batch": batch, "name": name, "recall": recall(ids, truth[: len(used)]), "ms": taken[name] / batch}
-            for name, ids in found.items()
+            for name, ids in results.items()
         ]
     claimed = index.top_k(queries, k, exact=False, threads=1).recall
     return {"n_items": n_items, "k": k, "set_up_s": set_up, "claimed_recall": claimed, "rows": rows}

@@ -56,10 +56,10 @@ def _bandwidth(n_bytes: int, threads: int, pool: ThreadPoolExecutor) -> float:
 
 @numba.njit(nogil=True)
 def _read(words):
-    found = np.int64(0)
+    results = np.int64(0)
     for i in range(len(words)):
-        found ^= words[i]
-    return found
+        results ^= words[i]
+    return results
 
 
 def integer_peak(threads: int, pool: ThreadPoolExecutor) -> float:

@@ -17,7 +17,7 @@ STYLES = {
 }
 
 
-def draw(found: dict[str, Any], folder: Path) -> None:
+def draw(measured: dict[str, Any], folder: Path) -> None:
     figures = {
         "scan": ("scan", _scan),
         "limits": ("scan", _limits),
@@ -27,8 +27,8 @@ def draw(found: dict[str, Any], folder: Path) -> None:
         "life": ("life", _life),
     }
     for name, (of, figure) in figures.items():
-        if of in found:
-            save_figure(folder / f"topk_{name}.png", lambda pyplot, figure=figure, of=of: figure(pyplot, found[of]))
+        if of in measured:
+            save_figure(folder / f"topk_{name}.png", lambda pyplot, figure=figure, of=of: figure(pyplot, measured[of]))
 
 
 def _threads(result: dict[str, Any]) -> str:
@@ -111,9 +111,9 @@ def _limits(pyplot: Any, results: list[dict[str, Any]]) -> Any:
     return figure
 
 
-def _filters(pyplot: Any, found: dict[str, Any]) -> Any:
+def _filters(pyplot: Any, measured: dict[str, Any]) -> Any:
     figure, axes = pyplot.subplots(1, 3, figsize=(13, 3.8))
-    names = list(dict.fromkeys(row["name"] for row in found["rows"]))
+    names = list(dict.fromkeys(row["name"] for row in measured["rows"]))
     what = {
         "recall": "share of the true best that is found",
         "filled": "share of the possible slots that is filled",
@@ -121,7 +121,7 @@ def _filters(pyplot: Any, found: dict[str, Any]) -> Any:
     }
     for axis, (key, label) in zip(axes, what.items(), strict=True):
         for name in names:
-            rows = [row for row in found["rows"] if row["name"] == name]
+            rows = [row for row in measured["rows"] if row["name"] == name]
             style = STYLES[name.removesuffix(", filter")]
             axis.plot([row["one_in"] for row in rows], [row[key] for row in rows], label=name, **style)
         axis.set_xscale("log")
@@ -137,17 +137,17 @@ def _filters(pyplot: Any, found: dict[str, Any]) -> Any:
             axis.set_ylim(-0.05, 1.08)
     handles, labels = axes[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="lower center", ncols=len(labels), fontsize=9, bbox_to_anchor=(0.5, -0.07))
-    told = f"{found['n_items']:,} clustered items, k = {found['k']}, HNSW with M = 16, ef = {found['ef']}, one thread"
-    figure.suptitle(f"Search under a filter: {told}", fontsize=11)
+    sizes = f"{measured['n_items']:,} clustered items, k = {measured['k']}"
+    figure.suptitle(f"Search under a filter: {sizes}, HNSW with M = 16, ef = {measured['ef']}, one thread", fontsize=11)
     figure.tight_layout()
     return figure
 
 
-def _curve(pyplot: Any, found: dict[str, Any]) -> Any:
+def _curve(pyplot: Any, measured: dict[str, Any]) -> Any:
     figure, axes = pyplot.subplots(1, 2, figsize=(11, 4.2), sharey=True)
-    for axis, batch in zip(axes, dict.fromkeys(row["batch"] for row in found["rows"]), strict=True):
+    for axis, batch in zip(axes, dict.fromkeys(row["batch"] for row in measured["rows"]), strict=True):
         lines: dict[str, list[dict[str, Any]]] = {}
-        for row in (row for row in found["rows"] if row["batch"] == batch):
+        for row in (row for row in measured["rows"] if row["batch"] == batch):
             lines.setdefault(row["name"].split(", ef=")[0], []).append(row)
         for name, points in lines.items():
             line = {} if len(points) > 1 else {"linestyle": "none"}
@@ -162,9 +162,9 @@ def _curve(pyplot: Any, found: dict[str, Any]) -> Any:
         axis.set_xlabel("milliseconds a query (log scale); fast is left")
         axis.set_title("queries one at a time" if batch == 1 else f"{batch:,} queries in one call", fontsize=9)
         axis.grid(alpha=0.3)
-    axes[0].set_ylabel(f"share of the true best {found['k']} that is found")
+    axes[0].set_ylabel(f"share of the true best {measured['k']} that is found")
     axes[0].legend(fontsize=8, loc="lower right")
-    told = f"{found['n_items']:,} clustered items, k = {found['k']}, HNSW with M = 16, one thread"
+    told = f"{measured['n_items']:,} clustered items, k = {measured['k']}, HNSW with M = 16, one thread"
     figure.suptitle(f"Recall and time: {told}", fontsize=11)
     figure.tight_layout()
     return figure
@@ -178,14 +178,14 @@ def _bars(pyplot: Any, values: dict[str, float], title: str, unit: str) -> Any:
     return figure
 
 
-def _gowalla(pyplot: Any, found: dict[str, Any]) -> Any:
-    size = f"{found['users']:,} users x {found['items']:,} items, 64 factors, top 20, seen left out"
-    return _bars(pyplot, found["median_s"], f"Gowalla ranked: {size}, {_threads(found)}", "seconds (log scale)")
+def _gowalla(pyplot: Any, measured: dict[str, Any]) -> Any:
+    size = f"{measured['users']:,} users x {measured['items']:,} items, 64 factors, top 20, seen left out"
+    return _bars(pyplot, measured["median_s"], f"Gowalla ranked: {size}, {_threads(measured)}", "seconds (log scale)")
 
 
-def _life(pyplot: Any, found: dict[str, Any]) -> Any:
-    names = {name: name.removesuffix("_s").replace("_", ": ", 1).replace("_", " ") for name in found}
-    values = {names[name]: 1e3 * value for name, value in found.items() if name.endswith("_s")}
-    held = f"{found['vectors_bytes'] / 1e6:,.0f} MB of vectors, {found['codes_bytes'] / 1e6:,.0f} MB of codes"
-    title = f"An index of {found['n_items']:,} items of {found['dim']} dimensions ({held}), {_threads(found)}"
+def _life(pyplot: Any, measured: dict[str, Any]) -> Any:
+    names = {name: name.removesuffix("_s").replace("_", ": ", 1).replace("_", " ") for name in measured}
+    values = {names[name]: 1e3 * value for name, value in measured.items() if name.endswith("_s")}
+    sizes = f"{measured['vectors_bytes'] / 1e6:,.0f} MB of vectors, {measured['codes_bytes'] / 1e6:,.0f} MB of codes"
+    title = f"An index of {measured['n_items']:,} items of {measured['dim']} dimensions ({sizes}), {_threads(measured)}"
     return _bars(pyplot, values, title, "milliseconds (log scale)")

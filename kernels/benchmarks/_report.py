@@ -20,20 +20,20 @@ def machine(packages: Sequence[str]) -> dict[str, Any]:
     if cpuinfo.exists():
         names = [line.split(":", 1)[1].strip() for line in cpuinfo.read_text().splitlines() if "model name" in line]
         processor = names[0] if names else processor
-    found: dict[str, Any] = {"processor": processor, "cpus": os.cpu_count(), "cpus_usable": len(cpus())}
+    results: dict[str, Any] = {"processor": processor, "cpus": os.cpu_count(), "cpus_usable": len(cpus())}
     for index in Path("/sys/devices/system/cpu/cpu0/cache").glob("index*"):
         level, kind, size = (index.joinpath(name).read_text().strip() for name in ("level", "type", "size"))
         if kind != "Instruction":
-            found[f"cache_{level}"] = size
+            results[f"cache_{level}"] = size
     if memory.exists():
-        found["memory_gb"] = round(int(memory.read_text().split()[1]) / 1e6, 1)
-    found["python"] = platform.python_version()
+        results["memory_gb"] = round(int(memory.read_text().split()[1]) / 1e6, 1)
+    results["python"] = platform.python_version()
     for package in packages:
         try:
-            found[package] = importlib.metadata.version(package)
+            results[package] = importlib.metadata.version(package)
         except importlib.metadata.PackageNotFoundError:
             continue
-    return found | {"commit": commit()}
+    return results | {"commit": commit()}
 
 
 def commit() -> str:
@@ -52,14 +52,14 @@ def cpus() -> list[int]:
 
 def installed(needed: dict[str, Sequence[str]]) -> list[str]:
     """The names whose packages are all there; says which are left out."""
-    found = []
+    results = []
     for name, packages in needed.items():
         missing = [package for package in packages if importlib.util.find_spec(package) is None]
         if missing:
             print(f"{name} is left out: {', '.join(missing)} not installed")
         else:
-            found.append(name)
-    return found
+            results.append(name)
+    return results
 
 
 def alternating(names: Sequence[str], rounds: int) -> Iterator[tuple[int, str]]:

@@ -44,14 +44,14 @@ def make(kind: str, n_items: int, dim: int, seed: int = 0) -> tuple[np.ndarray, 
 def best(vectors: np.ndarray, queries: np.ndarray, k: int, allowed: np.ndarray | None = None) -> np.ndarray:
     """int64 [B, min(k, allowed)]: the best of `allowed` (ids, default all) by float64 scores; for few items."""
     names = np.arange(len(vectors)) if allowed is None else np.sort(allowed)
-    wide, found = vectors[names].astype(np.float64), []
+    wide, results = vectors[names].astype(np.float64), []
     for first in range(0, len(queries), 64):
         scores = (queries[first : first + 64].astype(np.float64) @ wide.T).astype(np.float32)
         kept = min(k, len(names))
         for row, lowest in zip(scores, np.partition(scores, -kept, axis=1)[:, -kept], strict=True):
             at = np.flatnonzero(row >= lowest)
-            found.append(_ordered(row[at], names[at], k))
-    return np.stack(found)
+            results.append(_ordered(row[at], names[at], k))
+    return np.stack(results)
 
 
 def _ordered(scores: np.ndarray, names: np.ndarray, k: int) -> np.ndarray:
@@ -75,15 +75,15 @@ def compare(vectors: np.ndarray, queries: np.ndarray, ids: np.ndarray, others: n
       inexact: lists that are not the best of both lists' items by float64 scores rounded to float32, ties by id.
     """
     dim, k = vectors.shape[1], ids.shape[1]
-    found = {"differ": 0, "wrong": 0, "gap_ulp": 0.0, "inexact": 0}
+    results = {"differ": 0, "wrong": 0, "gap_ulp": 0.0, "inexact": 0}
     for query, mine, theirs in zip(queries.astype(np.float64), ids, others, strict=True):
         if not 0 <= mine.min() <= mine.max() < len(vectors) or len(np.unique(mine)) < k:
-            found["wrong"] += k - len(np.unique(mine[(mine >= 0) & (mine < len(vectors))])) or 1
-            found["inexact"] += 1
+            results["wrong"] += k - len(np.unique(mine[(mine >= 0) & (mine < len(vectors))])) or 1
+            results["inexact"] += 1
             continue
         names = np.union1d(mine, theirs)
         scores = (vectors[names].astype(np.float64) @ query).astype(np.float32)
-        found["inexact"] += int((_ordered(scores, names, k) != mine).any())
+        results["inexact"] += int((_ordered(scores, names, k) != mine).any())
         places = np.flatnonzero(mine != theirs)
         if not len(places):
             continue
@@ -91,7 +91,7 @@ def compare(vectors: np.ndarray, queries: np.ndarray, ids: np.ndarray, others: n
         gaps = np.abs(a.sum(1) - b.sum(1))
         wrong = gaps > dim * 2.0**-24 * (np.abs(a).sum(1) + np.abs(b).sum(1))
         ulp = np.spacing(np.abs(b.sum(1)).astype(np.float32))
-        found["differ"] += len(places)
-        found["wrong"] += int(wrong.sum())
-        found["gap_ulp"] = max(found["gap_ulp"], float((gaps / ulp).max()))
-    return found
+        results["differ"] += len(places)
+        results["wrong"] += int(wrong.sum())
+        results["gap_ulp"] = max(results["gap_ulp"], float((gaps / ulp).max()))
+    return results

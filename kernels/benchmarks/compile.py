@@ -27,13 +27,13 @@ def first_calls() -> dict[str, float]:
     rng = np.random.default_rng(0)
     vectors = rng.standard_normal((2000, 16)).astype(np.float32)
     queries = vectors[:8]
-    found: dict[str, float] = {}
+    results: dict[str, float] = {}
     kept: dict = {}
 
     def first(name, call):
         began = time.perf_counter()
         kept[name] = call()
-        found[name] = time.perf_counter() - began
+        results[name] = time.perf_counter() - began
 
     users = np.arange(8)
     first("CSR.from_pairs", lambda: CSR.from_pairs(rng.integers(0, 8, 99), rng.integers(0, 2000, 99), 8, 2000))
@@ -52,7 +52,7 @@ def first_calls() -> dict[str, float]:
     first("top_k, 8 queries", lambda: index.top_k(queries, 5, exclude=seen, max_per_group=2))
     first("top_k, candidates", lambda: index.top_k(queries, 5, candidates=seen))
     first("rank_of", lambda: index.rank_of(queries, seen))
-    return found
+    return results
 
 
 def main() -> None:

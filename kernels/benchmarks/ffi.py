@@ -111,9 +111,9 @@ def alone_and_in_a_scan(given: Any, functions: dict[str, Callable[[Any], Any]]) 
         def turns(x: Any, function: Callable[[Any], Any] = function, start: Any = start) -> Any:
             def turn(carry: Any, _: None) -> tuple[Any, None]:
                 x, total = carry
-                found = function(x)
-                moved = x + (jax.tree.leaves(found)[0].reshape(-1)[0] > 99).astype(x.dtype)
-                return (moved, jax.tree.map(jnp.add, total, found)), None
+                measured = function(x)
+                moved = x + (jax.tree.leaves(measured)[0].reshape(-1)[0] > 99).astype(x.dtype)
+                return (moved, jax.tree.map(jnp.add, total, measured)), None
 
             return jax.lax.scan(turn, (x, start), None, length=TURNS)[0]
 
@@ -217,22 +217,22 @@ def overhead(rounds: int, seconds: float) -> list[dict[str, Any]]:
             turns = TURNS if "scan" in way else 1
             alone = functools.partial(repeated, host, host_given, turns)
             took = seconds_by_round(calls | {"host": alone}, rounds, seconds)
-            found = medians(took, 1e6 / turns)
+            measured = medians(took, 1e6 / turns)
             # Round by round, as the machine's speed changes.
             net = {
                 name: statistics.median(took[name][at] - took[EMPTY][at] for at in range(rounds)) * 1e6 / turns
                 for name in (OURS, CALLBACK, PLAIN)
             }
-            results.append({"kernel": kernel, "way": way, "microseconds": found, "net": net})
+            results.append({"kernel": kernel, "way": way, "microseconds": measured, "net": net})
     return results
 
 
-def draw(found: dict[str, Any], pyplot: Any) -> Any:
+def draw(measured: dict[str, Any], pyplot: Any) -> Any:
     """Microseconds above an empty function, and milliseconds of large calls."""
     figure, axes = pyplot.subplots(1, 2, figsize=(12, 4))
-    groups = [result for result in found["overhead"] if "scan" in result["way"]]
+    groups = [result for result in measured["overhead"] if "scan" in result["way"]]
     bars = [(axes[0], [result["kernel"] for result in groups], [result["net"] for result in groups])]
-    bars.append((axes[1], [result["kernel"] for result in found["large"]], [r["ms"] for r in found["large"]]))
+    bars.append((axes[1], [result["kernel"] for result in measured["large"]], [r["ms"] for r in measured["large"]]))
     colours = {OURS: "tab:blue", CALLBACK: "tab:orange", PLAIN: "0.72"}
     for axis, labels, values in bars:
         names = list(values[0])
@@ -271,30 +271,30 @@ def main() -> None:
     here = machine(PACKAGES)
     print(", ".join(f"{key} {value}" for key, value in here.items()))
 
-    found: dict[str, Any] = {"overhead": overhead(flags.rounds, flags.seconds)}
+    measured: dict[str, Any] = {"overhead": overhead(flags.rounds, flags.seconds)}
     header = [*(f"{name}" for name in (OURS, CALLBACK, PLAIN, EMPTY)), "host alone", f"net {OURS}", f"net {CALLBACK}"]
     rows: list[Sequence[str]] = []
-    for result in found["overhead"]:
+    for result in measured["overhead"]:
         told, net = result["microseconds"], result["net"]
         cells = [*(told[name] for name in (OURS, CALLBACK, PLAIN, EMPTY, "host")), net[OURS], net[CALLBACK]]
         rows.append([f"{result['kernel']}, {result['way']}", *(f"{cell:.2f}" for cell in cells)])
     table("microseconds; net: less empty", ["", *header], rows)
-    worst = max(result["net"][OURS] for result in found["overhead"])
+    worst = max(result["net"][OURS] for result in measured["overhead"])
     print(f"most above an empty function: {worst:.1f} us (aim: {TARGET_US:.0f})")
 
-    found["large"] = []
+    measured["large"] = []
     for kernel, calls in large().items():
         took = seconds_by_round(calls, flags.rounds, flags.seconds)
-        found["large"].append({"kernel": kernel, "ms": medians(took, 1e3), "ratio": ratio(took[PLAIN], took[OURS])})
+        measured["large"].append({"kernel": kernel, "ms": medians(took, 1e3), "ratio": ratio(took[PLAIN], took[OURS])})
     rows = [
         [result["kernel"], *(f"{value:.2f}" for value in result["ms"].values()), f"{result['ratio']:.2f}"]
-        for result in found["large"]
+        for result in measured["large"]
     ]
     table("milliseconds", ["", OURS, PLAIN, f"{PLAIN} / {OURS}"], rows)
     if flags.json:
-        Path(flags.json).write_text(json.dumps({"machine": here, "flags": vars(flags), **found}, indent=2))
+        Path(flags.json).write_text(json.dumps({"machine": here, "flags": vars(flags), **measured}, indent=2))
     if flags.plot:
-        save_figure(Path(flags.plot), lambda pyplot: draw(found, pyplot))
+        save_figure(Path(flags.plot), lambda pyplot: draw(measured, pyplot))
 
 
 if __name__ == "__main__":

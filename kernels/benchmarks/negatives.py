@@ -154,8 +154,8 @@ def lenskit(seen: CSR, weights: np.ndarray | None, users: np.ndarray) -> Contest
 
     def sample(users: np.ndarray, step: int) -> np.ndarray:
         del step
-        found = matrix.sample_negatives(number_of[users], weighting=kind, n=COLUMNS, rng=generator)
-        return names[found]
+        measured = matrix.sample_negatives(number_of[users], weighting=kind, n=COLUMNS, rng=generator)
+        return names[measured]
 
     return sample
 
@@ -232,12 +232,12 @@ def parts_of_a_draw(weights: np.ndarray, seconds: float) -> dict[str, float]:
         "slot as drawn": np.searchsorted(heaviest_first, random.random(n) * heaviest_first[-1]),
         "slot anywhere": random.integers(0, len(weights), n),
     }
-    found = {"hash": nanoseconds(lambda: hash_words(words), len(words), seconds)}
+    measured = {"hash": nanoseconds(lambda: hash_words(words), len(words), seconds)}
     for name, at in places.items():
         at = np.minimum(at, len(weights) - 1).astype(np.uint32)
         used = tables[:1] if name == "first-level read" else tables
-        found[name] = sum(nanoseconds(lambda t=t, at=at: read_words(t, at, out), n, seconds) for t in used)
-    return found
+        measured[name] = sum(nanoseconds(lambda t=t, at=at: read_words(t, at, out), n, seconds) for t in used)
+    return measured
 
 
 def check(name: str, contestant: Contestant, seen: CSR, users: np.ndarray) -> int:

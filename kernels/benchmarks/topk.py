@@ -146,7 +146,7 @@ def print_scan(result: dict[str, Any]) -> None:
 def print_shares(result: dict[str, Any], most: dict[str, float]) -> dict[int, dict[str, float]]:
     """Prints and returns what ours took of the machine's limits, by batch."""
     sizes = (result["n_items"], result["dim"])
-    found = {batch: shares(*sizes, batch, result["cells"][batch][OURS]["ms"], most) for batch in BATCHES}
+    results = {batch: shares(*sizes, batch, result["cells"][batch][OURS]["ms"], most) for batch in BATCHES}
     rows = [
         [
             f"{batch:,}",
@@ -155,55 +155,57 @@ def print_shares(result: dict[str, Any], most: dict[str, float]) -> dict[int, di
             f"{share['gop_per_s']:,.0f}",
             f"{share['of_operations']:.0%}",
         ]
-        for batch, share in found.items()
+        for batch, share in results.items()
     ]
     title = (
         f"What {OURS} takes of the limits with {result['threads']} thread(s): {most['upper_plane'] / 1e9:.1f} GB/s "
         f"(upper plane), {most['both_planes'] / 1e9:.1f} (both), {most['operations'] / 1e9:,.0f} G integer operations/s"
     )
     table(title, ["batch", "GB/s", "of limit", "Gop/s", "of limit"], rows)
-    return found
+    return results
 
 
-def print_filters(found: dict[str, Any]) -> None:
+def print_filters(results: dict[str, Any]) -> None:
     rows = [
         [f"1 in {row['one_in']:,}", row["name"], f"{row['recall']:.4f}", f"{row['filled']:.1%}", f"{row['ms']:.3f}"]
-        for row in found["rows"]
+        for row in results["rows"]
     ]
-    title = f"Filters: {found['n_items']:,} items, k = {found['k']}, HNSW with ef = {found['ef']}, one thread"
+    title = f"Filters: {results['n_items']:,} items, k = {results['k']}, HNSW with ef = {results['ef']}, one thread"
     table(title, ["allowed", "search", "recall", "slots filled", "ms a query"], rows)
 
 
-def print_curve(found: dict[str, Any]) -> None:
-    alone = {row["name"]: row for row in found["rows"] if row["batch"] == 1}
-    many = {row["name"]: row for row in found["rows"] if row["batch"] != 1}
+def print_curve(results: dict[str, Any]) -> None:
+    alone = {row["name"]: row for row in results["rows"] if row["batch"] == 1}
+    many = {row["name"]: row for row in results["rows"] if row["batch"] != 1}
     rows = [
         [name, f"{row['recall']:.4f}", f"{row['ms']:.3f}", f"{many[name]['recall']:.4f}", f"{many[name]['ms']:.3f}"]
         for name, row in alone.items()
     ]
-    built = ", ".join(f"{name} {seconds:.1f}" for name, seconds in found["set_up_s"].items())
-    title = f"Recall and time: {found['n_items']:,} clustered items, k = {found['k']}, one thread; built in s: {built}"
-    table(title, ["", "alone: recall", "ms a query", "1,024: recall", "ms a query"], rows)
-    print(f"exact=False says of itself: recall {found['claimed_recall']:.4f}")
-
-
-def print_gowalla(found: dict[str, Any]) -> None:
-    rows = [[name, f"{s:.2f}", f"{found['ratio'][name]:.2f}"] for name, s in found["median_s"].items()]
+    built = ", ".join(f"{name} {seconds:.1f}" for name, seconds in results["set_up_s"].items())
     title = (
-        f"Gowalla: {found['users']:,} users x {found['items']:,} items, top 20, seen left out, {found['factors']}, "
-        f"{found['threads']} thread(s); index built in {found['build_s']:.2f} s"
+        f"Recall and time: {results['n_items']:,} clustered items, k = {results['k']}, one thread; built in s: {built}"
+    )
+    table(title, ["", "alone: recall", "ms a query", "1,024: recall", "ms a query"], rows)
+    print(f"exact=False says of itself: recall {results['claimed_recall']:.4f}")
+
+
+def print_gowalla(results: dict[str, Any]) -> None:
+    rows = [[name, f"{s:.2f}", f"{results['ratio'][name]:.2f}"] for name, s in results["median_s"].items()]
+    title = (
+        f"Gowalla: {results['users']:,} users x {results['items']:,} items, top 20, seen left out, "
+        f"{results['factors']}, {results['threads']} thread(s); index built in {results['build_s']:.2f} s"
     )
     table(title, ["", "seconds", "by ours"], rows)
-    print(f"lists of ours that differ from float64: {found['wrong_users']} of {found['checked_users']} looked at")
+    print(f"lists of ours that differ from float64: {results['wrong_users']} of {results['checked_users']} looked at")
 
 
-def print_life(found: dict[str, Any]) -> None:
+def print_life(results: dict[str, Any]) -> None:
     table(
-        f"Life of an index: {found['n_items']:,} items, D = {found['dim']}, {found['threads']} thread(s)",
+        f"Life of an index: {results['n_items']:,} items, D = {results['dim']}, {results['threads']} thread(s)",
         ["", ""],
         [
             [name, f"{value / 1e6:,.1f} MB" if name.endswith("_bytes") else f"{1e3 * value:,.1f} ms"]
-            for name, value in found.items()
+            for name, value in results.items()
             if name not in ("n_items", "dim", "threads")
         ],
     )
@@ -245,10 +247,10 @@ def main() -> int:
     counts = [threads for threads in (1, 2) if threads <= len(cpus())]
     if 2 not in counts:
         print("2 threads are left out: this process may use one CPU")
-    found: dict[str, Any] = {"machine": here, "flags": vars(flags)}
+    results: dict[str, Any] = {"machine": here, "flags": vars(flags)}
     wrong = 0
     if "scan" in tables:
-        found["scan"] = []
+        results["scan"] = []
         most = {threads: once("limits", threads, limits, n_items, flags.dim, threads) for threads in counts}
         for kind in KINDS:
             for threads in counts:
@@ -256,33 +258,37 @@ def main() -> int:
                 print_scan(result)
                 result["limits"] = most[threads]
                 result["shares"] = print_shares(result, most[threads])
-                found["scan"].append(result)
+                results["scan"].append(result)
                 mine = [cell for cells in result["cells"].values() for name, cell in cells.items() if OURS in name]
                 wrong += sum(cell.get("wrong", 0) + cell.get("inexact", 0) for cell in mine)
     if "filters" in tables:
         sizes = (20_000, flags.dim, K, 20) if flags.quick else (100_000, flags.dim, K, 50)
-        found["filters"] = once("filters", 1, filters, *sizes, flags.rounds, graphs)
-        print_filters(found["filters"])
-        wrong += sum(row["recall"] < 1 or row["filled"] < 1 for row in found["filters"]["rows"] if OURS in row["name"])
+        results["filters"] = once("filters", 1, filters, *sizes, flags.rounds, graphs)
+        print_filters(results["filters"])
+        wrong += sum(
+            row["recall"] < 1 or row["filled"] < 1 for row in results["filters"]["rows"] if OURS in row["name"]
+        )
     if "curve" in tables:
         size = 20_000 if flags.quick else 200_000
-        found["curve"] = once("curve", 1, curve, size, flags.dim, K, flags.rounds, graphs)
-        print_curve(found["curve"])
-        wrong += sum(row["recall"] < 1 for row in found["curve"]["rows"] if row["name"] == f"{OURS}, exact")
+        results["curve"] = once("curve", 1, curve, size, flags.dim, K, flags.rounds, graphs)
+        print_curve(results["curve"])
+        wrong += sum(row["recall"] < 1 for row in results["curve"]["rows"] if row["name"] == f"{OURS}, exact")
     if "gowalla" in tables and not flags.gowalla:
         print("\ngowalla is left out: --gowalla=FOLDER says where it is")
     elif "gowalla" in tables:
         with_implicit = "implicit topk" in names and importlib.util.find_spec("scipy") is not None
-        found["gowalla"] = once("gowalla", counts[-1], gowalla, flags.gowalla, counts[-1], flags.rounds, with_implicit)
-        print_gowalla(found["gowalla"])
-        wrong += found["gowalla"]["wrong_users"]
+        results["gowalla"] = once(
+            "gowalla", counts[-1], gowalla, flags.gowalla, counts[-1], flags.rounds, with_implicit
+        )
+        print_gowalla(results["gowalla"])
+        wrong += results["gowalla"]["wrong_users"]
     if "life" in tables:
-        found["life"] = life(n_items, flags.dim, K, counts[-1])
-        print_life(found["life"])
+        results["life"] = life(n_items, flags.dim, K, counts[-1])
+        print_life(results["life"])
     if flags.json:
-        Path(flags.json).write_text(json.dumps(found, indent=2))
+        Path(flags.json).write_text(json.dumps(results, indent=2))
     if plots:
-        _plots.draw(found, plots)
+        _plots.draw(results, plots)
     if wrong:
         print(f"\n{wrong} answers of ours are WRONG: see the tables", file=sys.stderr)
     return 1 if wrong else 0

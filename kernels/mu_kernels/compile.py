@@ -75,14 +75,14 @@ def source_hash(function: Callable[..., Any]) -> str:
 
 def _python_files(folder: str) -> list[str]:
     """Every Python file in the folder and below, sorted."""
-    found = []
+    files = []
     with os.scandir(folder) as entries:
         for entry in entries:
             if entry.is_dir() and entry.name != "__pycache__":
-                found += _python_files(entry.path)
+                files += _python_files(entry.path)
             elif entry.name.endswith(".py"):
-                found.append(entry.path)
-    return sorted(found)
+                files.append(entry.path)
+    return sorted(files)
 
 
 def _versions(path: str, modified_ns: int, size: int) -> list[bytes]:

@@ -192,11 +192,11 @@ def _best_predecessors(
         scores = past - cost
         nearest = jnp.argmax(scores)
         best = scores[nearest]
-        found = best > -jnp.inf
-        score = onset + jnp.where(found, best, jnp.float32(0))
+        has_past = best > -jnp.inf
+        score = onset + jnp.where(has_past, best, jnp.float32(0))
         # No train starts with frames that are nearly silent.
         started = started | (onset >= weak)
-        before = jnp.where(found & started, frame - 1 - nearest.astype(jnp.int32), -1)
+        before = jnp.where(has_past & started, frame - 1 - nearest.astype(jnp.int32), -1)
         return (jnp.concatenate([score[None], past[:-1]]), started), (before, score)
 
     start = (jnp.full(steps, -jnp.inf, jnp.float32), jnp.zeros((), bool))

@@ -53,10 +53,10 @@ def _walk(data: mmap.mmap, start: int) -> Frames:
     while True:
         size = _frame_bytes(data, position, kind)
         if size == 0:  # tags behind the music, or damage
-            found = _find_frame(data, position, kind)
-            if found is None:
+            next_frame = _find_frame(data, position, kind)
+            if next_frame is None:
                 return Frames(samples, False)
-            position = found
+            position = next_frame
         elif position + size > len(data):
             return Frames(samples, True)
         else:

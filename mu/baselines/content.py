@@ -33,10 +33,10 @@ class ContentNeighbours:
         if len(vectors) != log.n_items:
             raise ValueError(f"there are {len(vectors):,} vectors for {log.n_items:,} tracks")
         has_vector = np.any(vectors != 0, axis=1)
-        known = vectors[has_vector & (log.counts() > 0)]
+        played = vectors[has_vector & (log.counts() > 0)]
         self._vectors = np.zeros(vectors.shape)
-        if len(known):
-            standard = (vectors[has_vector] - known.mean(axis=0)) / np.maximum(known.std(axis=0), 1e-9)
+        if len(played):
+            standard = (vectors[has_vector] - played.mean(axis=0)) / np.maximum(played.std(axis=0), 1e-9)
             self._vectors[has_vector] = standard / np.maximum(np.linalg.norm(standard, axis=1, keepdims=True), 1e-9)
         return self
 
@@ -55,8 +55,8 @@ def mfcc_statistics(sound: Any) -> np.ndarray:
     """float64 [V, 120] of every track of a `mu.data.listening.listening.Sound`; zeros for one without."""
     if sound is None:
         raise ValueError("the log has no sound to take MFCCs of; leave this baseline out")
-    found = np.zeros((len(sound.lengths), 120))
+    statistics = np.zeros((len(sound.lengths), 120))
     for track in np.flatnonzero(sound.lengths):
         audio = sound.waveform(int(track), 0, int(sound.lengths[track]))
-        found[track] = clip_statistics(audio, sound.sample_rate_hz)
-    return found
+        statistics[track] = clip_statistics(audio, sound.sample_rate_hz)
+    return statistics

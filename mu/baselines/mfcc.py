@@ -52,8 +52,8 @@ class MFCCLinear:
         groups = np.arange(len(clips)) if self._group is None else clips.table[self._group].to_numpy()
         self._models = {}
         for name, target in clips.targets.items():
-            known = target.known
-            self._models[name] = chosen_linear(features[known], target.take(known), groups[known])
+            is_known = target.known
+            self._models[name] = chosen_linear(features[is_known], target.take(is_known), groups[is_known])
         return self
 
     def predict(self, clips: LabelledAudio) -> dict[str, np.ndarray]:

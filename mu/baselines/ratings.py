@@ -42,10 +42,10 @@ class SmoothedRates:
         def loss(strength: float) -> float:
             total = 0.0
             for train, test in folds:
-                order, known = np.concatenate([train, test]), len(train)
+                order, n_train = np.concatenate([train, test]), len(train)
                 columns, labels = [values[order] for values in self._columns], self._labels[order]
-                p = smoothed_rates(columns, labels[:known], len(order) - known, strength)
-                total -= float(np.sum(labels[known:] * np.log(p) + (1.0 - labels[known:]) * np.log(1.0 - p)))
+                p = smoothed_rates(columns, labels[:n_train], len(order) - n_train, strength)
+                total -= float(np.sum(labels[n_train:] * np.log(p) + (1.0 - labels[n_train:]) * np.log(1.0 - p)))
             return total
 
         self._prior_strength = min(PRIOR_STRENGTHS, key=loss)

@@ -26,7 +26,7 @@ def main(argv: list[str]) -> int:
     """0 when all is done, 1 when a run failed, 2 when it was called wrongly."""
     parser = argparse.ArgumentParser(
         prog="mu crossvalidate",
-        description="Train and test a config on every fold, for several seeds, and pool what was said of each clip.",
+        description="Train and test a config on every fold, for several seeds, and pool the predictions of each clip.",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
@@ -56,30 +56,30 @@ def main(argv: list[str]) -> int:
     show_logs()
     try:
         changes = overrides(rest, parser)
-        found = crossvalidate(arguments.config, arguments.workdir, arguments.folds, seeds, changes, train)
-        if found:
-            show(found)
+        pooled = crossvalidate(arguments.config, arguments.workdir, arguments.folds, seeds, changes, train)
     except ConfigError as error:
         print(f"mu crossvalidate: {error}", file=sys.stderr)
         return 2
     except (ArithmeticError, OSError, RuntimeError, ValueError) as error:
         print(f"mu crossvalidate: {error}", file=sys.stderr)
         return 1
+    if pooled:
+        show(pooled)
     return 0
 
 
-def show(found: Mapping[str, Any]) -> None:
+def show(pooled: Mapping[str, Any]) -> None:
     """Prints a table for each evaluation and model: metrics with intervals, each seed's value, the worst fold."""
     from mu.evals.table import text_table
 
-    seeds = found["seeds"]
-    tables = [(evaluation, *table) for evaluation, rows in found["evaluations"].items() for table in rows.items()]
+    seeds = pooled["seeds"]
+    tables = [(evaluation, *table) for evaluation, rows in pooled["evaluations"].items() for table in rows.items()]
     for evaluation, name, metrics in tables:
-        title = name if len(found["evaluations"]) == 1 else f"{evaluation}, {name}"
+        title = name if len(pooled["evaluations"]) == 1 else f"{evaluation}, {name}"
         rows = [[title, "mean over seeds", *(f"seed {seed}" for seed in seeds), "folds", "worst fold"]]
         for metric, row in metrics.items():
-            known = [fold for fold, value in enumerate(row["folds"]) if not math.isnan(value)]
-            worst = min(known, key=row["folds"].__getitem__, default=None)
+            measured = [fold for fold, value in enumerate(row["folds"]) if not math.isnan(value)]
+            worst = min(measured, key=row["folds"].__getitem__, default=None)
             rows.append(
                 [
                     metric,

@@ -37,7 +37,7 @@ def take_options(options: type, flags: dict[str, Any]) -> dict[str, Any]:
 
 def overrides(rest: list[str], parser: argparse.ArgumentParser) -> dict[str, str]:
     """{'model.dim': '128'} from ['--config.model.dim=128']; 'KEY VALUE' as two words works too."""
-    found: dict[str, str] = {}
+    changes: dict[str, str] = {}
     words = iter(rest)
     for word in words:
         if not word.startswith("--config."):
@@ -47,8 +47,8 @@ def overrides(rest: list[str], parser: argparse.ArgumentParser) -> dict[str, str
             value = next(words, None)
             if value is None:
                 parser.error(f"{word} needs a value: {word}=VALUE")
-        found[key] = value
-    return found
+        changes[key] = value
+    return changes
 
 
 def _reader(hint: Any) -> Callable[[str], Any]:

@@ -77,8 +77,8 @@ def _epilog() -> str:
 
 
 def _summary(card: dict[str, Any], output: str, seconds: float) -> None:
-    found = f"{card['clips']:,} clips, {card['hours']:,.2f} h, of {card['listed']:,} files of audio"
-    print(f"{found} in {output} ({seconds:.1f} s)")
+    clips = f"{card['clips']:,} clips, {card['hours']:,.2f} h, of {card['listed']:,} files of audio"
+    print(f"{clips} in {output} ({seconds:.1f} s)")
     for fault, counts in card["faults"].items():
         print(f"  {fault}: " + ", ".join(f"{n:,} {done}" for done, n in counts.items()))
     if card["faults"]:

@@ -96,7 +96,7 @@ def parse_arg(arg: str | None, **defaults: Any) -> Config:
       ConfigError: an unknown key or word (names the nearest) or a value of another type.
     """
     choices = {key: default for key, default in defaults.items() if isinstance(default, tuple)}
-    found = defaults | {key: words[0] for key, words in choices.items()}
+    args = defaults | {key: words[0] for key, words in choices.items()}
     for part in filter(None, (arg or "").split(",")):
         key, equals, text = part.partition("=")
         if key not in defaults:
@@ -105,8 +105,8 @@ def parse_arg(arg: str | None, **defaults: Any) -> Config:
             raise ConfigError(f"config argument {key} needs a value: {key}=...")
         if key in choices and text not in choices[key]:
             raise ConfigError(f"config argument {key}={text!r} is not known{known_names(text, choices[key])}")
-        found[key] = typed(text, found[key], f"config argument {key}") if equals else True
-    return ConfigDict(found)
+        args[key] = typed(text, args[key], f"config argument {key}") if equals else True
+    return ConfigDict(args)
 
 
 def known_names(name: str, known: Iterable[str]) -> str:

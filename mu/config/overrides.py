@@ -71,13 +71,13 @@ def _set(config: ConfigDict, path: str, text: str) -> None:
     for depth, key in enumerate(parents):
         if not isinstance(node, ConfigDict) or key not in node:
             where = ".".join(["config", *parents[:depth]])
-            known = node.keys() if isinstance(node, ConfigDict) else ()
-            raise ConfigError(f"{where} has no key {key!r}{known_names(key, known)}")
+            keys = node.keys() if isinstance(node, ConfigDict) else ()
+            raise ConfigError(f"{where} has no key {key!r}{known_names(key, keys)}")
         node = node[key]
     if not isinstance(node, ConfigDict) or last not in node:
         where = ".".join(["config", *parents])
-        known = node.keys() if isinstance(node, ConfigDict) else ()
-        raise ConfigError(f"{where} has no key {last!r}{known_names(last, known)}")
+        keys = node.keys() if isinstance(node, ConfigDict) else ()
+        raise ConfigError(f"{where} has no key {last!r}{known_names(last, keys)}")
     # Whether a key may be None is for `resolve` to say.
     value = None if text == "None" else typed(text, node[last], f"config.{path}")
     with node.ignore_type():

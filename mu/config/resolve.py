@@ -123,7 +123,7 @@ def _resolved(spec: Any, provided: Iterable[str], where: str) -> ConfigDict:
         for name, p in parameters.items()
         if p.kind in (p.KEYWORD_ONLY, p.POSITIONAL_OR_KEYWORD) and name not in provided
     }
-    found: dict[str, Any] = {"name": spec["name"]}
+    resolved: dict[str, Any] = {"name": spec["name"]}
     for key, value in spec.items():
         if key == "name":
             continue
@@ -133,21 +133,21 @@ def _resolved(spec: Any, provided: Iterable[str], where: str) -> ConfigDict:
         if key not in allowed and not open_ended:
             raise ConfigError(f"{where} ({spec['name']}) takes no {key!r}{known_names(key, allowed)}")
         if isinstance(value, ConfigDict):
-            found[key] = _resolved_inside(value, inner, path)
+            resolved[key] = _resolved_inside(value, inner, path)
             continue
         if key in hints and not _fits(value, hints[key]):
             raise ConfigError(f"{path}={value!r}; {spec['name']} takes {_say(hints[key])}")
-        found[key] = value
+        resolved[key] = value
     for key, parameter in allowed.items():
-        if key in found:
+        if key in resolved:
             continue
         if parameter.default is parameter.empty:
             if MORE in provided:  # `build` refuses what is still missing then
                 continue
             raise ConfigError(f"{where} ({spec['name']}) needs a value for {key!r}")
         if parameter.default is None or isinstance(parameter.default, int | float | str | tuple):
-            found[key] = parameter.default
-    return ConfigDict(found)
+            resolved[key] = parameter.default
+    return ConfigDict(resolved)
 
 
 def _resolved_inside(value: ConfigDict, provided: Iterable[str], where: str) -> ConfigDict:

@@ -96,8 +96,8 @@ def _read(clips: Clips, tile_samples: int, row: int, starts: np.ndarray, n_tiles
         return Fault("undecodable", error.reason)
     audio, samples = cut(sound, starts - begin, tile_samples)
     if not samples.all():
-        held, expected = (begin + len(sound)) / clips.sample_rate_hz, clips.table["duration_s"][row]
-        return Fault("truncated", f"it ends at {held:.3f} s; when it was imported it held {expected:.3f} s")
+        end_s, expected_s = (begin + len(sound)) / clips.sample_rate_hz, clips.table["duration_s"][row]
+        return Fault("truncated", f"it ends at {end_s:.3f} s; when it was imported it held {expected_s:.3f} s")
     return Tiles(n_tiles, audio, samples)
 
 
@@ -105,12 +105,12 @@ def _changed(clips: Clips, row: int) -> Fault | None:
     """What is wrong with the file, if it is not the one that was imported."""
     path = clips.root / clips.table["file"][row]
     try:
-        found = hash_file(os.fspath(path))
+        content_hash = hash_file(os.fspath(path))
     except FileNotFoundError:
         return Fault("missing", f"there is no file {path}")
     except OSError as error:
         return Fault("undecodable", f"it cannot be read ({error.strerror})")
-    if found != clips.table["content_hash"][row]:
+    if content_hash != clips.table["content_hash"][row]:
         return Fault("changed", "it holds other bytes than when it was imported: import the library again")
     return None
 
@@ -127,16 +127,16 @@ def _ahead(
 ) -> Iterator[tuple[Any, Any]]:
     """(task, function(task)) in order, a few of them done ahead by threads: fewer where their answers' sizes add up."""
     waiting: collections.deque[tuple[Any, Future[Any]]] = collections.deque()
-    held = 0
+    waiting_bytes = 0
     with ThreadPoolExecutor(threads, thread_name_prefix="embed") as pool:
         try:
             for task in tasks:
-                while waiting and (len(waiting) > 2 * threads or held + size(task) > WAITING_BYTES):
+                while waiting and (len(waiting) > 2 * threads or waiting_bytes + size(task) > WAITING_BYTES):
                     done, answer = waiting.popleft()
                     yield done, answer.result()
-                    held -= size(done)
+                    waiting_bytes -= size(done)
                 waiting.append((task, pool.submit(function, task)))
-                held += size(task)
+                waiting_bytes += size(task)
             while waiting:
                 done, answer = waiting.popleft()
                 yield done, answer.result()

@@ -161,8 +161,8 @@ class AudioUser(nnx.Module):
             "features": self.track_features(rows["item_features"]),
         }
         if self.audio is not None:
-            known = jnp.any(rows["content"] != 0, axis=-1, keepdims=True)
-            parts["sound"] = jnp.where(known, self.scale * self.from_content(rows["content"]), self.missing[1:])
+            has_content = jnp.any(rows["content"] != 0, axis=-1, keepdims=True)
+            parts["sound"] = jnp.where(has_content, self.scale * self.from_content(rows["content"]), self.missing[1:])
         return parts
 
     def track_vectors(self, rows: Mapping[str, jax.Array], key: jax.Array | None = None) -> jax.Array:

@@ -21,7 +21,7 @@ class HashedFeatures(nnx.Module):
 
     def __call__(self, features: jax.Array) -> jax.Array:
         """int32 [..., P] in [0, hash_size), -1 for none -> float32 [..., D]; 0 for rows without features."""
-        known = features >= 0
-        vectors = jnp.where(known[..., None], self.vectors[jnp.maximum(features, 0)], 0.0)
-        count = jnp.maximum(known.sum(axis=-1, keepdims=True), 1).astype(jnp.float32)
+        is_feature = features >= 0
+        vectors = jnp.where(is_feature[..., None], self.vectors[jnp.maximum(features, 0)], 0.0)
+        count = jnp.maximum(is_feature.sum(axis=-1, keepdims=True), 1).astype(jnp.float32)
         return vectors.sum(axis=-2) * jax.lax.rsqrt(count)

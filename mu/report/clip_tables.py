@@ -156,9 +156,9 @@ class Confusion:
 
 def confusion(predictions: Predictions, target: str) -> Confusion:
     """The confusion matrix of a target, or the most frequent confusions where it has many classes."""
-    known, names = predictions.known, predictions.names
-    weights = np.ones((1, int(known.sum())))
-    counts = confusions(predictions.scores[known], predictions.truth[known], weights)[0].astype(int)
+    is_known, names = predictions.known, predictions.names
+    weights = np.ones((1, int(is_known.sum())))
+    counts = confusions(predictions.scores[is_known], predictions.truth[is_known], weights)[0].astype(int)
     pairs = sorted(
         ((int(counts[true, predicted]), true, predicted) for true, predicted in np.argwhere(counts)),
         key=lambda pair: (-pair[0], pair[1], pair[2]),

@@ -67,8 +67,8 @@ class TagHead:
 
     def loss(self, outputs: jax.Array, values: jax.Array) -> jax.Array:
         """See `ClipHead`."""
-        known, values = _finite(values)
-        return jnp.where(known, losses.binary_cross_entropy(outputs, values), 0.0)
+        is_known, values = _finite(values)
+        return jnp.where(is_known, losses.binary_cross_entropy(outputs, values), 0.0)
 
     def predict(self, outputs: jax.Array) -> jax.Array:
         """See `ClipHead`."""
@@ -95,8 +95,8 @@ class NumberHead:
 
     def loss(self, outputs: jax.Array, values: jax.Array) -> jax.Array:
         """See `ClipHead`."""
-        known, values = _finite(values)
-        return jnp.where(known, losses.squared_error(outputs, (values - self._mean) / self._deviation), 0.0)
+        is_known, values = _finite(values)
+        return jnp.where(is_known, losses.squared_error(outputs, (values - self._mean) / self._deviation), 0.0)
 
     def predict(self, outputs: jax.Array) -> jax.Array:
         """See `ClipHead`."""
@@ -124,5 +124,5 @@ def heads_of(targets: Mapping[str, LabelledTarget], label_smoothing: float) -> d
 
 def _finite(values: jax.Array) -> tuple[jax.Array, jax.Array]:
     """(which clips have all values [B], the values with 0 for those of the others)."""
-    known = jnp.isfinite(values).all(axis=-1)
-    return known, jnp.where(known[:, None], values, 0.0)
+    is_known = jnp.isfinite(values).all(axis=-1)
+    return is_known, jnp.where(is_known[:, None], values, 0.0)

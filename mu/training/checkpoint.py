@@ -118,12 +118,12 @@ class Checkpoints:
 
 def differences(saved: Mapping[str, Any], now: Mapping[str, Any], prefix: str = "") -> list[str]:
     """The keys in which two nested configs differ, as 'key: saved -> now', in order of key."""
-    found: list[str] = []
+    changed: list[str] = []
     for key in sorted(set(saved) | set(now)):
         path = f"{prefix}{key}"
         old, new = saved.get(key, "(absent)"), now.get(key, "(absent)")
         if isinstance(old, Mapping) and isinstance(new, Mapping):
-            found += differences(old, new, f"{path}.")
+            changed += differences(old, new, f"{path}.")
         elif old != new:
-            found.append(f"{path}: {old!r} -> {new!r}")
-    return found
+            changed.append(f"{path}: {old!r} -> {new!r}")
+    return changed

@@ -44,11 +44,11 @@ class Clock:
         if steps == 0:
             return {}
         elapsed_s = max(time.perf_counter() - self._start - self._paused_s, 1e-9)
-        found = {
+        timing = {
             "step_ms": 1e3 * elapsed_s / steps,
             "examples_per_s": examples / elapsed_s,
             "data_wait_share": self._waited_s / elapsed_s,
             "left_s": (self._last_step - step) * elapsed_s / steps,
         }
         self.begin(step)
-        return found
+        return timing

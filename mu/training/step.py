@@ -69,8 +69,8 @@ def make_step(
 
         def add(carry: Any, part: tuple[Batch, jax.Array]) -> tuple[Any, None]:
             micro, number = part
-            found = derivative(trained, stats, buffers, micro, jax.random.fold_in(key, number))
-            return jax.tree.map(jnp.add, carry, found), None
+            micro_gradient = derivative(trained, stats, buffers, micro, jax.random.fold_in(key, number))
+            return jax.tree.map(jnp.add, carry, micro_gradient), None
 
         assert not jax.tree.leaves(stats), (
             "the caller refuses statistics, and models that compute rows, of microbatches"

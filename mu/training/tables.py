@@ -116,11 +116,11 @@ def _gather_on_cpu(table: dict[str, jax.Array], ids: jax.Array) -> dict[str, jax
     """
 
     def rows() -> dict[str, jax.Array]:
-        found = {}
+        gathered = {}
         for name, array in table.items():
             there = (ids < array.shape[0]).astype(array.dtype).reshape(-1, *[1] * (array.ndim - 1))
-            found[name] = there * array.at[ids].get(mode="clip", unique_indices=True, indices_are_sorted=True)
-        return found
+            gathered[name] = there * array.at[ids].get(mode="clip", unique_indices=True, indices_are_sorted=True)
+        return gathered
 
     def nothing() -> dict[str, jax.Array]:
         return {name: jnp.zeros(ids.shape + array.shape[1:], array.dtype) for name, array in table.items()}

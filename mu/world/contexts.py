@@ -56,6 +56,6 @@ def context_shares(times_ms: np.ndarray, contexts: np.ndarray | None) -> np.ndar
     """
     shares = HOURLY[hour_of(times_ms)]
     if contexts is not None:
-        known = contexts >= 0
-        shares[known] = np.eye(len(CONTEXTS))[contexts[known]]
+        is_known = contexts >= 0
+        shares[is_known] = np.eye(len(CONTEXTS))[contexts[is_known]]
     return shares

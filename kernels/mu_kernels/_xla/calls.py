@@ -30,7 +30,7 @@ HANDLERS = {
 @functools.cache
 def api_version() -> tuple[int, int]:
     """(major, minor) of the FFI that the installed jaxlib speaks, read from the header it ships."""
-    header = (Path(jax.ffi.include_dir()) / "xla" / "ffi" / "api" / "c_api.h").read_text()
+    header = (Path(jax.ffi.include_dir()) / "xla" / "ffi" / "api" / "c_api.h").read_text(encoding="utf-8")
     parts = [re.search(rf"#define XLA_FFI_API_{part} (\d+)", header) for part in ("MAJOR", "MINOR")]
     if parts[0] is None or parts[1] is None:
         raise RuntimeError("jaxlib's c_api.h does not say its XLA_FFI_API version")
@@ -42,14 +42,14 @@ def known_version() -> bool:
     """Whether CPU calls are possible; False, with a warning, where jaxlib's FFI is not one we know."""
     if numba.config.DISABLE_JIT:  # pyright: ignore
         return False
-    known = api_version() in KNOWN_API_VERSIONS
-    if not known:
+    is_known = api_version() in KNOWN_API_VERSIONS
+    if not is_known:
         warnings.warn(
             f"mu_kernels.xla knows the XLA FFI versions {KNOWN_API_VERSIONS}; jaxlib has {api_version()}: "
             "its kernels run as plain JAX, which is slower on CPU",
             stacklevel=4,
         )
-    return known
+    return is_known
 
 
 @functools.cache

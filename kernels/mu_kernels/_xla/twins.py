@@ -101,9 +101,9 @@ def sample_negatives(
     users: jax.Array,
     words: jax.Array,
 ) -> tuple[jax.Array, jax.Array]:
-    known = (users >= 0) & (users < len(table_log_q))
-    user = jnp.where(known, users, 0)
-    log_q = jnp.where(known, table_log_q[user], -jnp.inf)
+    in_table = (users >= 0) & (users < len(table_log_q))
+    user = jnp.where(in_table, users, 0)
+    log_q = jnp.where(in_table, table_log_q[user], -jnp.inf)
     begin = indptr[user]
     n_excluded = indptr[user + 1] - begin
     seed, step, row = (

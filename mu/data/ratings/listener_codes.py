@@ -61,8 +61,8 @@ def fit_listener_codes(ratings: Ratings, *, min_count: int, bins: int) -> Listen
         categories[name] = tuple(str(value) for value in names[counts >= min_count])
     edges = {}
     for name, values in ratings.numbers.items():
-        known = values[~np.isnan(values)]
+        finite = values[~np.isnan(values)]
         inner = np.linspace(0, 1, bins + 1)[1:-1]
-        edges[name] = np.unique(np.quantile(known, inner)) if len(known) else np.zeros(0)
-        edges[name] = edges[name][edges[name] > known.min()] if len(known) else edges[name]
+        edges[name] = np.unique(np.quantile(finite, inner)) if len(finite) else np.zeros(0)
+        edges[name] = edges[name][edges[name] > finite.min()] if len(finite) else edges[name]
     return ListenerCodes(categories, edges)

@@ -25,7 +25,7 @@ def find(name: str) -> AudioSource:
     Raises:
       ValueError: there is none.
     """
-    found: list[tuple[str, int, int]] = []
+    listed: list[tuple[str, int, int]] = []
     unnamed: list[tuple[str, Fault]] = []
     ignored: collections.Counter[str] = collections.Counter()
     for path, status in _walk(name, unnamed):
@@ -36,11 +36,11 @@ def find(name: str) -> AudioSource:
         elif not _is_text(path):
             unnamed.append((_shown(path), Fault("undecodable", "its name is not UTF-8; rename it")))
         else:
-            found.append((path, status.st_size, status.st_mtime_ns) if status else (path, MISSING, 0))
-    if not found and not unnamed:
+            listed.append((path, status.st_size, status.st_mtime_ns) if status else (path, MISSING, 0))
+    if not listed and not unnamed:
         others = ", ".join(f"{n:,} {extension}" for extension, n in ignored.most_common(3)) or "it is empty"
         raise ValueError(f"there is no audio below {name} ({others}); audio is {' '.join(DECODED)}")
-    clips, root = clip_table(found), os.path.abspath(name)
+    clips, root = clip_table(listed), os.path.abspath(name)
     label = pl.col("clip").str.extract("^([^/]+)/").alias("label")
     return AudioSource(f"folder {root}", name, clips, clips.select("clip", label), unnamed, dict(ignored), Files(root))
 

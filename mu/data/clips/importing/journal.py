@@ -109,7 +109,7 @@ class Journal:
         """The latest measurements of unchanged `clips` (clip, size, mtime_ns), in their order."""
         self.flush()
         lines = pl.scan_ndjson(self.path, schema=_SCHEMA).filter(pl.col("clip").is_not_null())  # the head has no clip
-        known = lines.unique(list(_KEY), keep="last", maintain_order=True).collect()
+        latest = lines.unique(list(_KEY), keep="last", maintain_order=True).collect()
         # Lines from before there was such a thing do not say whether an error was transient.
-        known = known.with_columns(pl.col("transient").fill_null(False))
-        return clips.join(known, on=list(_KEY), how="inner", maintain_order="left")
+        latest = latest.with_columns(pl.col("transient").fill_null(False))
+        return clips.join(latest, on=list(_KEY), how="inner", maintain_order="left")

@@ -31,9 +31,9 @@ def find(name: str, data_dir: str | None = None, file_column: str = "audio_path"
     except ImportError as error:
         raise ValueError(f"{name} needs mirdata ({error}): pip install 'mu-music[mirdata]'") from error
     short = name.removeprefix("mirdata:")
-    known = mirdata.list_datasets()
-    if short not in known:
-        raise ValueError(f"mirdata has no data set {short!r}{nearest(short, known)}; it has: {', '.join(known)}")
+    names = mirdata.list_datasets()
+    if short not in names:
+        raise ValueError(f"mirdata has no data set {short!r}{nearest(short, names)}; it has: {', '.join(names)}")
     dataset = mirdata.initialize(short, data_home=data_dir)
     try:
         tracks = dataset.load_tracks()

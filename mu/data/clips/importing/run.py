@@ -98,11 +98,11 @@ def _scan(
     there = source.clips.filter(pl.col("size") != MISSING)
     for clip, fault in [*source.unnamed, *((clip, MISSING_FILE) for clip in source.missing())]:
         _stop(clip, [fault], excluding)
-    known = log.facts(there).filter(pl.col("transient").not_())
-    for facts in results.facts_of_rows(known):
+    scanned = log.facts(there).filter(pl.col("transient").not_())
+    for facts in results.facts_of_rows(scanned):
         _stop(facts.clip, faults_of(facts, options.silent_dbfs), excluding)
-    todo = there.join(known, on="clip", how="anti", maintain_order="left")
-    done, total, bad = len(known), len(there), 0
+    todo = there.join(scanned, on="clip", how="anti", maintain_order="left")
+    done, total, bad = len(scanned), len(there), 0
     if done and len(todo):
         logger.info("%s of %s clips are known from an earlier scan", f"{done:,}", f"{total:,}")
     progress("scanning", done, total, "")

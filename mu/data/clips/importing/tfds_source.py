@@ -141,15 +141,15 @@ def _default_folder() -> Path:
 def _folder(spec: str, data_dir: Path, name: str) -> Path:
     """The folder of the newest version, or of the one asked for."""
     short, _, version = spec.partition(":")
-    found = [path.parent for path in (data_dir / short).glob("*/dataset_info.json")]
-    found = [path for path in found if re.fullmatch(r"\d+\.\d+\.\d+", path.name) and version in ("", path.name)]
-    if found:
-        return max(found, key=lambda path: [int(part) for part in path.name.split(".")])
+    versions = [path.parent for path in (data_dir / short).glob("*/dataset_info.json")]
+    versions = [path for path in versions if re.fullmatch(r"\d+\.\d+\.\d+", path.name) and version in ("", path.name)]
+    if versions:
+        return max(versions, key=lambda path: [int(part) for part in path.name.split(".")])
     infos = [*data_dir.glob("*/*/dataset_info.json"), *data_dir.glob("*/*/*/dataset_info.json")]
-    known = sorted({str(path.parent.parent.relative_to(data_dir)) for path in infos})
-    there = f"it holds: {', '.join(known)}" if known else "there is none in it"
+    available = sorted({str(path.parent.parent.relative_to(data_dir)) for path in infos})
+    there = f"it holds: {', '.join(available)}" if available else "there is none in it"
     raise FileNotFoundError(
-        f"{name} is not in {data_dir}{nearest(short, known)}; {there}. Say --data_dir=DIR, or where TensorFlow is "
+        f"{name} is not in {data_dir}{nearest(short, available)}; {there}. Say --data_dir=DIR, or where TensorFlow is "
         f"installed run tfds.builder({spec!r}, file_format='array_record').download_and_prepare()"
     )
 
@@ -157,12 +157,12 @@ def _folder(spec: str, data_dir: Path, name: str) -> Path:
 def _audio_feature(folder: Path, name: str) -> tuple[str, int]:
     """The feature that holds the sound, and its sampling rate (0: it does not say)."""
     features = read_json(folder / "features.json")["featuresDict"]["features"]
-    found = [key for key, value in features.items() if value["pythonClassName"] == _AUDIO]
-    found = found or [key for key in ("audio",) if key in features]
-    if len(found) != 1:
-        what = f"several features of audio ({', '.join(found)})" if found else "no feature of audio"
+    sounds = [key for key, value in features.items() if value["pythonClassName"] == _AUDIO]
+    sounds = sounds or [key for key in ("audio",) if key in features]
+    if len(sounds) != 1:
+        what = f"several features of audio ({', '.join(sounds)})" if sounds else "no feature of audio"
         raise ValueError(f"{name} has {what}; it has: {', '.join(features)}")
-    return found[0], int(features[found[0]].get("audio", {}).get("sampleRate", 0))
+    return sounds[0], int(features[sounds[0]].get("audio", {}).get("sampleRate", 0))
 
 
 def _holds_files(folder: Path, key: str) -> bool:
@@ -209,7 +209,7 @@ def _record(folder: str, clip: str) -> dict[str, Any]:
 
 def _scalars(folder: str, record: dict[str, Any]) -> dict[str, Any]:
     """Text and numbers of a record; classes by name."""
-    found: dict[str, Any] = {}
+    scalars: dict[str, Any] = {}
     for key, value in record.items():
         names = getattr(_features(folder)[key], "names", None)
         value = value.item() if isinstance(value, np.generic) else value
@@ -217,5 +217,5 @@ def _scalars(folder: str, record: dict[str, Any]) -> dict[str, Any]:
         if names and isinstance(value, int):
             value = names[value] if 0 <= value < len(names) else None
         if value is None or isinstance(value, str | int | float | bool):
-            found[key] = value
-    return found
+            scalars[key] = value
+    return scalars

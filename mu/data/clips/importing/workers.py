@@ -62,7 +62,7 @@ def _serve(pool: list["_Worker"], tasks: Iterator[Any], ahead: int) -> Iterator[
     again: collections.deque[tuple[Any, int]] = collections.deque()  # tasks of dead workers, with their attempts
 
     def give(worker: _Worker) -> None:
-        while worker.ready and len(worker.given) < ahead:
+        while worker.ready and len(worker.sent) < ahead:
             if again:
                 worker.give(*again.popleft())
             elif (task := next(tasks, _END)) is not _END:
@@ -73,15 +73,15 @@ def _serve(pool: list["_Worker"], tasks: Iterator[Any], ahead: int) -> Iterator[
     while True:
         for worker in pool:
             give(worker)
-        busy = {worker.connection: worker for worker in pool if worker.given or not worker.ready}
-        if not any(worker.given for worker in pool) and not again and all(worker.ready for worker in pool):
+        busy = {worker.connection: worker for worker in pool if worker.sent or not worker.ready}
+        if not any(worker.sent for worker in pool) and not again and all(worker.ready for worker in pool):
             return
         for connection in wait(list(busy)):
             worker = busy[connection]  # pyright: ignore[reportArgumentType]
             try:
                 answer = worker.connection.recv()
             except (EOFError, OSError):
-                dead = worker.given
+                dead = worker.sent
                 reason, transient = worker.restart()
                 if dead:
                     task, attempts = dead.popleft()
@@ -94,7 +94,7 @@ def _serve(pool: list["_Worker"], tasks: Iterator[Any], ahead: int) -> Iterator[
             if not worker.ready:
                 worker.ready = True
             else:
-                task, _ = worker.given.popleft()
+                task, _ = worker.sent.popleft()
                 yield task, answer
 
 
@@ -112,7 +112,7 @@ class _Worker:
     def _start(self) -> None:
         context = multiprocessing.get_context("spawn")
         self.connection, other = context.Pipe()
-        self.given: collections.deque[tuple[Any, int]] = collections.deque()
+        self.sent: collections.deque[tuple[Any, int]] = collections.deque()
         self.ready = False
         self._process = context.Process(target=_work, args=(other, self._function), daemon=True)
         with _without_interrupts():
@@ -121,7 +121,7 @@ class _Worker:
 
     def give(self, task: Any, attempts: int) -> None:
         """Sends a task; a worker that has died meanwhile is found when its answer is waited for."""
-        self.given.append((task, attempts))
+        self.sent.append((task, attempts))
         with contextlib.suppress(OSError):
             self.connection.send(task)
 

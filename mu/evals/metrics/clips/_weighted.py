@@ -12,10 +12,10 @@ def known_rows(scores: np.ndarray, truth: np.ndarray, weights: np.ndarray) -> tu
     Raises:
       ValueError: no clip's truth is known.
     """
-    known = truth >= 0 if truth.ndim == 1 else np.isfinite(truth).all(axis=1)
-    if not known.any():
+    is_known = truth >= 0 if truth.ndim == 1 else np.isfinite(truth).all(axis=1)
+    if not is_known.any():
         raise ValueError(f"of none of the {len(truth)} clips the truth is known; there is nothing to measure")
-    return scores[known].astype(np.float64), truth[known], weights[:, known]
+    return scores[is_known].astype(np.float64), truth[is_known], weights[:, is_known]
 
 
 def labels_of(truth: np.ndarray, n_classes: int) -> np.ndarray:
