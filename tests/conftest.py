@@ -34,6 +34,9 @@ jax.config.update("jax_numpy_rank_promotion", "allow")
 
 C_LIBRARY = ctypes.CDLL(None)
 ROOT = Path(__file__).resolve().parents[1]
+STATM = Path("/proc/self/statm")
+MEMORY_BYTES = 1_000_000_000
+memory_after_forgetting = 0
 # Tests that run with NumPy's promotion of ranks refused: an array of fewer axes is broadcast by name or not at all.
 STRICT_RANKS = ("tasks", "test_losses.py")
 
@@ -56,17 +59,25 @@ def pytest_unconfigure():
         shutil.rmtree(folder, ignore_errors=True)
 
 
-@pytest.fixture(autouse=True, scope="module")
-def programs_of_one_file():
-    """Forgets the compiled programs of a file after its tests: JAX keeps them, gigabytes in all tests.
+@pytest.fixture(autouse=True)
+def programs_in_memory():
+    """Forgets compiled programs, a megabyte each, once they fill the memory: JAX keeps them, gigabytes in all tests.
 
-    The next file reads those that it needs again from the session's folder.
+    Tests that need them again read them from the session's folder. Where there is no /proc, nothing is forgotten.
     """
     yield
-    jax.clear_caches()
-    gc.collect()
-    if hasattr(C_LIBRARY, "malloc_trim"):  # glibc; a test may have told it to keep what is freed (mu.training.memory)
-        C_LIBRARY.malloc_trim(0)
+    global memory_after_forgetting
+    if resident_bytes() > max(MEMORY_BYTES, memory_after_forgetting + MEMORY_BYTES // 4):
+        jax.clear_caches()
+        gc.collect()
+        if hasattr(C_LIBRARY, "malloc_trim"):  # glibc; a test may have told it to keep what is freed
+            C_LIBRARY.malloc_trim(0)
+        memory_after_forgetting = resident_bytes()
+
+
+def resident_bytes() -> int:
+    """The memory of this process, 0 where it is not known."""
+    return int(STATM.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") if STATM.is_file() else 0
 
 
 @pytest.fixture(autouse=True)
