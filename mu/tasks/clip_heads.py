@@ -1,7 +1,7 @@
 """Heads of the targets of clips: the loss and the predictions of classes, tags and numbers, a class a kind."""
 
 from collections.abc import Callable, Mapping
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import jax
 import jax.numpy as jnp
@@ -11,12 +11,16 @@ from mu import losses
 
 
 class LabelledTarget(Protocol):
-    """A target of clips; `mu.data.clips.targets.Target` is one."""
+    """A target of clips; `mu.data.clips.targets.Target` is one.
 
-    @property
-    def kind(self) -> str:
-        """A key of `HEADS`."""
-        ...
+    Attributes:
+      kind: a key of `HEADS`.
+      names: of its classes, tags or numbers.
+      values: of the clips, [n] or [n, len(names)].
+      known: bool [n], whether they are known.
+    """
+
+    kind: ClassVar[str]
 
     @property
     def names(self) -> tuple[str, ...]: ...

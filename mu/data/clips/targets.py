@@ -39,7 +39,7 @@ class Target(abc.ABC):
 class ClassTarget(Target):
     """One of several classes; values int32 [n], -1 where the class is not known."""
 
-    kind = "class"
+    kind: ClassVar[str] = "class"
 
     @property
     def known(self) -> np.ndarray:
@@ -51,7 +51,7 @@ class ClassTarget(Target):
 class TagTarget(Target):
     """Any of several tags; values float32 [n, len(names)] of 0 and 1, NaN where they are not known."""
 
-    kind = "tags"
+    kind: ClassVar[str] = "tags"
 
     @property
     def known(self) -> np.ndarray:
@@ -63,7 +63,7 @@ class TagTarget(Target):
 class NumberTarget(Target):
     """Numbers in their own units; values float32 [n, len(names)], NaN where one is not known."""
 
-    kind = "numbers"
+    kind: ClassVar[str] = "numbers"
 
     @property
     def known(self) -> np.ndarray:
