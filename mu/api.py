@@ -19,12 +19,13 @@ def write_report(run: str | os.PathLike[str], output: str | os.PathLike[str]) ->
 
     Raises:
       FileNotFoundError: there is no such run, or it has no evaluation.
-      ValueError: there is no page of such a run.
+      ValueError: there is no page of such a run, or this version of mu cannot run its config.
     """
     from mu.files import write_whole
     from mu.report.pages import RunAccess, page_of
+    from mu.run.workdir import run_config
 
-    content, problems = page_of(Path(run), RunAccess(_listening_sections, _clips, _test_predictor))
+    content, problems = page_of(Path(run), RunAccess(run_config, _listening_sections, _clips, _test_predictor))
     Path(output).parent.mkdir(parents=True, exist_ok=True)
     write_whole(Path(output), content.encode())
     return problems

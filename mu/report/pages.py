@@ -26,14 +26,16 @@ Page = tuple[str, list[str]]
 class RunAccess:
     """Functions that open the data and the model of a run, which lie above pages; `mu.api` has them.
 
-    Each raises OSError or ValueError where they cannot be had; the page does without them.
+    Each but the first raises OSError or ValueError where they cannot be had; the page does without them.
 
     Attributes:
+      check: folder of a run -> anything; raises ValueError for a config that this version of mu cannot run.
       sections: folder of a run on plays -> the sections computed from its model.
       clips: folder of a run on clips -> its clips.
       test_predictor: folder of a run on clips -> its test clips, and its best weights, which predict 'clip'.
     """
 
+    check: Callable[[Path], object]
     sections: Callable[[Path], Sections]
     clips: Callable[[Path], Clips]
     test_predictor: Callable[[Path], tuple[Clips, Predictor[Clips]]]
@@ -55,6 +57,7 @@ def page_of(folder: Path, access: RunAccess) -> Page:
 
 def play_page(folder: Path, access: RunAccess) -> Page:
     """The page of a run on plays and audio."""
+    access.check(folder)
     sections, problems = Sections(), []
     try:
         sections = access.sections(folder)
@@ -65,6 +68,7 @@ def play_page(folder: Path, access: RunAccess) -> Page:
 
 def clip_page(folder: Path, access: RunAccess) -> Page:
     """The page of a run on audio."""
+    access.check(first_run(folder))
     clips, embedded, problems = None, None, []
     try:
         clips = access.clips(first_run(folder))

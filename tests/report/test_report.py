@@ -287,6 +287,18 @@ def test_without_the_library_the_numbers_remain(run, tmp_path, capsys):
     assert "Hardest clips" in found.text and "Map of the test clips" not in found.text
 
 
+def test_a_config_that_cannot_be_run_is_no_gap_in_the_page(run, tmp_path, capsys):
+    folder = copied(run, tmp_path)
+    config = json.loads((folder / "config.json").read_text())
+    config["model"]["name"] = "mu.models.audio_encoder:AudioEncode"
+    (folder / "config.json").write_text(json.dumps(config))
+    assert (
+        called(folder, f"--output={tmp_path / 'page.html'}") == 2
+        and "did you mean 'AudioEncoder'?" in capsys.readouterr().err
+    )
+    assert not (tmp_path / "page.html").exists()
+
+
 def test_without_checkpoint_and_log_the_sound_remains(run, tmp_path, capsys):
     folder = copied(run, tmp_path)
     shutil.rmtree(folder / "checkpoints")
