@@ -13,7 +13,7 @@ help:
 	@echo "                  and the kernels' tests without compiled code"
 	@echo "make nightly      test-slow, then the quickstart from nothing, as the README says it"
 	@echo "make results-audio   every audio experiment, folds and seeds, into docs/results.md: hours, goes on where it stopped"
-	@echo "make results-ratings  who likes tracks never heard in training, into docs/ratings.md"
+	@echo "make results-ratings  who likes tracks that training has not seen, into docs/ratings.md"
 	@echo "make lint types   ruff; pyright"
 	@echo "make clean        remove .venv, caches and what was built"
 

@@ -41,7 +41,7 @@ BOOSTING = [(rounds, leaves) for rounds in (50, 100, 200) for leaves in (4, 8)]
 METRICS = ("liked/roc_auc", "liked/log_likelihood", "disliked/roc_auc", "disliked/log_likelihood")
 
 INTRODUCTION = """\
-# Ratings of tracks never heard in training
+# Ratings of tracks that training has not seen
 
 Written by `make results-ratings MU_DATA=FOLDER` (`benchmarks/rating_results.py`). Emotify: 400 tracks, 8,407
 ratings, 5 folds by track; every rating is predicted once, by a model that heard no second of its track and saw no
@@ -114,7 +114,7 @@ WORDS = {
     "mfcc": "MFCC statistics alone, logistic regression",
     "cohort": "(d) the same model, cohort alone",
     "audio": "the same model, audio alone",
-    "genre_x_cohort": "true genre x cohort, logistic regression (told the genre, which mu is not)",
+    "genre_x_cohort": "true genre x cohort, logistic regression (given the genre, which mu is not)",
 }
 
 

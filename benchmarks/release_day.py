@@ -52,11 +52,12 @@ INTRODUCTION = """\
 # The day of release
 
 Written by `python benchmarks/release_day.py`. {worlds} simulated worlds of size small; recall@20 of test plays by the
-age of the track, all plays of all worlds pooled, with 95 % bootstrap intervals over listeners. `model` hears the tracks
-and ranks those of their first week with a boost that was chosen on validation (`config.policy`, `max_cost`: .05
-of the recall of known tracks there); `model_unboosted` is without. `id_only` is SASRec on the same plays. All have
-learnt from what was played before the validation part, and see what was played before the test: who counts plays knows
-nothing of later tracks. The oracle knows each listener's taste at each moment, and shows new tracks without a boost.
+age of the track, all plays of all worlds pooled, with 95 % bootstrap intervals over listeners. `model` encodes the
+sound of the tracks and ranks those of their first week with a boost that was chosen on validation (`config.policy`,
+`max_cost`: .05 of the recall of known tracks there); `model_unboosted` is without. `id_only` is SASRec on the same
+plays. All have learnt from what was played before the validation part, and see what was played before the test: who
+counts plays knows nothing of later tracks. The oracle knows each listener's taste at each moment, and shows new
+tracks without a boost.
 
 """
 EXPECTED = """

@@ -1,10 +1,10 @@
-"""Who likes a track never heard in training: 400 tracks, 8,407 ratings (Emotify), 5 folds by track, audio + cohort.
+"""Who likes a track that training has not seen: 400 tracks, 8,407 ratings (Emotify), 5 folds by track, audio + cohort.
 
 Source: Aljanaki, Wiering & Veltkamp, "Studying emotion induced by music through a crowdsourcing game", IP&M 2015. Of a
 listener age, gender, mother tongue and mood before listening are known, not who it was; nothing is published for this.
 The four together name few people, so their smoothed rate on other tracks is a strong baseline: AUC .686 (liked) and
 .724 (disliked), log loss .618 and .459, where the genre's rate reaches .558 and .577, .663 and .496. The rate within
-the track's true genre, which the model hears instead, is .701 and .744, .611 and .450.
+the track's true genre, which the model predicts instead, is .701 and .744, .611 and .450.
 
 3 seeds: AUC .701 [.687, .713] and .757 [.745, .770], log loss .612 [.601, .625] and .444 [.421, .466]. In all four that
 is better, beyond the paired interval, than both rates, than MFCC statistics and cohort by logistic regression, and than

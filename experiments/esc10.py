@@ -50,7 +50,7 @@ def get_config(arg: str | None = None) -> ConfigDict:
     metric = "valid/clips/class/accuracy" if args.task == "labels" else "valid/negative_loss"
     config.best = {"metric": metric, "patience": None}
     if args.task == "contrastive":
-        # What two crops must be told to be one clip's in spite of.
+        # Differences in spite of which two crops must be recognised as one clip's.
         augment.update(
             speed=(0.8, 1.25), equalize_db=(-9.0, 9.0), gain_db=(-12.0, 0.0), time_masks=1, frequency_masks=1
         )

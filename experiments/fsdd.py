@@ -4,8 +4,8 @@ Source: github Jakobovski/free-spoken-digit-dataset, CC BY-SA 4.0. Speech, not m
 learns what is said and not who says it. The official split (takes 0 to 4 of each speaker and digit are tested)
 saturates; only leaving speakers out tells encoders apart. Chosen on the validation speaker of the six folds, four
 others trained on, one seed: mixup .88 after 1,000 steps, without it .86; the learning rate halved .85, after 400 steps
-.81 to .84, after 2,000 .86; stronger augmentation .81 instead of .85; the filling of short clips not heard, .77 instead
-of .81.
+.81 to .84, after 2,000 .86; stronger augmentation .81 instead of .85; the filling of short clips not attended to, .77
+instead of .81.
 
 3 seeds: official split .997 [.990, 1.000] (MFCC statistics and a linear model .950); speakers left out .901
 [.892, .910] (.700), the worst .795. A run takes 2 minutes of one CPU core; docs/results.md has every fold.
@@ -30,7 +30,7 @@ def get_config(arg: str | None = None) -> ConfigDict:
         "sample_rate_hz": 8000,
         "classes": ("digit",),
     }
-    config.split = {"name": "mu.data.clips.folds:given"}
+    config.split = {"name": "mu.data.clips.folds:predefined"}
     if args.speakers:
         config.split = {"name": "mu.data.clips.folds:by_column", "column_name": "speaker", "fold": args.fold}
     config.batches = {"name": "mu.data.batches.clips:ClipBatches", "clips_per_batch": 32, "crop_s": 0.64}

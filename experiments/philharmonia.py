@@ -1,7 +1,7 @@
-"""Instruments from single notes (Philharmonia samples: 1,119 notes, 15 instruments), pitches of the test never heard.
+"""Instruments from single notes (Philharmonia samples: 1,119 notes, 15 instruments), test pitches are new to it.
 
 Source: github skratchdot/philharmonia-samples, CC BY-SA 3.0. Folds are pitch modulo 5, so an encoder must know a timbre
-and not a note; only the first second is heard, because clip length gives the instrument away. On the validation folds,
+and not a note; only the first second is used, because clip length gives the instrument away. On the validation folds,
 three others trained on, one seed: .960, .970, .972 after 200, 400 and 600 steps.
 
 3 seeds: .979 [.971, .985] (MFCC statistics and a linear model .900), the worst fold .970. A run takes 100 seconds of

@@ -13,7 +13,7 @@ plays, or both; how many do is in the run's data_card. Every test play is ranked
 What is known of tracks is named by their columns, several separated by '|'; new releases need their date:
 
     mu train --config=experiments/plays_and_clips.py:item_columns=artist|tags,tags=tags,released=release_date \
-        --workdir=runs/told
+        --workdir=runs/with_features
 
 Where audio.csv calls the tracks otherwise, say in which column: clip_column=isrc. A folder of files whose names are the
 tracks' ids has them as clip_column=clip. More data want more steps and a wider model: steps=20000 and
@@ -44,13 +44,13 @@ def get_config(arg: str | None = None) -> ConfigDict:
         tags="",
         released="",
     )
-    hears = args.clips != "none"
+    has_audio = args.clips != "none"
     config = base()
     config.seed = args.seed
     config.data = {
         "name": "mu.data.listening.listening:load",
         "path": args.log,
-        "clips": args.clips if hears else None,
+        "clips": args.clips if has_audio else None,
         "sample_rate_hz": 16000,
         "clip_column": args.clip_column,
         "item_columns": tuple(filter(None, args.item_columns.split("|"))),
@@ -73,10 +73,10 @@ def get_config(arg: str | None = None) -> ConfigDict:
     config.model = {
         "name": "mu.models.audio_user:AudioUser",
         "audio": {"size": "xs", "n_mels": 64, "window_s": 0.032, "hop_s": 0.02, "normalisation": "none"},
-        "drop_id": 0.5 if hears else 0.0,
+        "drop_id": 0.5 if has_audio else 0.0,
         "max_column_values": 255,
     }
-    config.task = {"name": "mu.tasks.next_play:NextPlay", "tags": 0.5 if args.tags and hears else 0.0}
+    config.task = {"name": "mu.tasks.next_play:NextPlay", "tags": 0.5 if args.tags and has_audio else 0.0}
     config.recommender = {"name": "mu.inference.time_aware:TimeAwareRecommender"}
     config.total_steps = 20 if args.smoke else args.steps
     for part, rate in (("optimizer", 2e-3), ("tables", 4e-3)):
@@ -93,6 +93,6 @@ def get_config(arg: str | None = None) -> ConfigDict:
         "popularity": {"name": "mu.baselines.popularity:Popularity"},
         "item_knn": {"name": "mu.baselines.item_knn:ItemKNN"},
     }
-    if hears:
+    if has_audio:
         config.baselines.update(content={"name": "mu.baselines.content:ContentNeighbours"})
     return config

@@ -121,8 +121,8 @@ def reverb(key: jax.Array, x: jax.Array, responses: jax.Array, *, p: float = 1.0
         y = jnp.fft.irfft(jnp.fft.rfft(x, n) * with_rank(jnp.fft.rfft(responses[room], n), x.ndim), n)[
             ..., : x.shape[-1]
         ]
-        heard = energy(y)
-        return y * spectral.safe_sqrt(energy(x) / jnp.where(heard > 0, heard, jnp.ones_like(heard)))
+        filtered = energy(y)
+        return y * spectral.safe_sqrt(energy(x) / jnp.where(filtered > 0, filtered, jnp.ones_like(filtered)))
 
     return each(one, key, x, p)
 

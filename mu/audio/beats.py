@@ -152,9 +152,9 @@ def _track_one(
     else:
         # librosa asks for a smoothed onset above 0, in float64, where no Gaussian underflows: any onset within a
         # period.
-        heard = jnp.concatenate([jnp.zeros(1, jnp.int32), jnp.cumsum(envelope.at[0].set(0) != 0, dtype=jnp.int32)])
+        sounding = jnp.concatenate([jnp.zeros(1, jnp.int32), jnp.cumsum(envelope.at[0].set(0) != 0, dtype=jnp.int32)])
         near = period.astype(jnp.int32)
-        kept = heard[jnp.minimum(frame + near + 1, frames)] > heard[jnp.maximum(frame - near, 0)]
+        kept = sounding[jnp.minimum(frame + near + 1, frames)] > sounding[jnp.maximum(frame - near, 0)]
     first, final = jnp.where(kept, frame, frames).min(), jnp.where(kept, frame, -1).max()
     return is_beat & (frame >= first) & (frame <= final)
 

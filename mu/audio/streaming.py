@@ -78,7 +78,7 @@ class State(NamedTuple):
     """The part of a signal's past that its next frames depend on.
 
     Attributes:
-      samples: float32 [..., S], heard (or padding before them) and not yet done with.
+      samples: float32 [..., S], received (or padding before them) and not yet done with.
       skip: where among them the next frame begins; beyond them when hops leave gaps.
       begun: the padding before the signal is in place.
       carry: the feature's own memory.

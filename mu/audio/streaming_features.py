@@ -120,11 +120,11 @@ def onset_strength(decibels: Stream, *, lag: int = 1) -> Stream:
 
     def step(carry: tuple[jax.Array, jax.Array], frames: jax.Array) -> tuple[tuple[jax.Array, jax.Array], jax.Array]:
         earlier, late = carry
-        heard = jnp.concatenate([earlier, frames], axis=-2)
-        rise = jnp.maximum(frames - heard[..., :-lag, :], jnp.float32(0)).mean(-1)
+        context = jnp.concatenate([earlier, frames], axis=-2)
+        rise = jnp.maximum(frames - context[..., :-lag, :], jnp.float32(0)).mean(-1)
         envelope = jnp.concatenate([late, rise], axis=-1)
         count = frames.shape[-2]
-        return (heard[..., count:, :], envelope[..., count:]), envelope[..., :count]
+        return (context[..., count:, :], envelope[..., count:]), envelope[..., :count]
 
     def initial(shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
         # Nothing rises above infinity: the first frames, which have none to be compared with, come out as 0.

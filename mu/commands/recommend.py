@@ -9,7 +9,7 @@ examples:
   mu recommend runs/beauty --user=123                       a listener of the log, by the log's own id
   mu recommend runs/beauty --history="track-17,track-4"     any history, oldest first, by id or title
   mu recommend runs/beauty --user=123 --k=50 --repeats      tracks already played may come again
-  mu recommend quickstart/run --audio=new.wav               who would like a recording that nobody has heard
+  mu recommend quickstart/run --audio=new.wav               who would like a recording that nobody has played
   mu recommend quickstart/run --audio=new.wav --about="artist=Nova;tags=calm|dark"    and is known so much of
   mu recommend quickstart/run --user=listener-00007 --embeddings=new     which of the recordings that
                                                             `mu embed quickstart/run LIBRARY --output=new` embedded
@@ -60,7 +60,7 @@ def _parsed(argv: list[str]) -> argparse.Namespace:
     who.add_argument("--user", help="a listener's id in the log")
     who.add_argument("--history", help="track ids or titles, oldest first, separated by commas")
     who.add_argument("--audio", metavar="FILE", help="a recording: who would like it?")
-    parser.add_argument("--about", default="", help="what is known of the recording: column=word|word;column=word")
+    parser.add_argument("--about", default="", help="what is known of the recording: column=value|value;column=value")
     parser.add_argument("--embeddings", metavar="DIR", help="recommend from these recordings, embedded with this run")
     parser.add_argument("--k", type=int, default=10, help="how many (default 10)")
     parser.add_argument("--repeats", action="store_true", help="let tracks of the history come again")

@@ -12,7 +12,7 @@ examples:
 
 The page is one file, without scripts, and opens from disk: what was run, metrics with intervals beside the baselines,
 training curves; of clips the confusions, the hardest of them with spectrogram and player, nearest neighbours and a
-map; of plays one listener's story, a new track and who should hear it, and a map of the tracks. What can no longer be
+map; of plays one listener's page, a new track and its listeners, and a map of the tracks. What can no longer be
 read is named in it and on stderr, and the rest of the page is made.
 """
 

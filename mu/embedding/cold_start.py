@@ -129,8 +129,9 @@ def described(log: LogSummary, about: str) -> Description:
     unknown = [name for name, _, _ in pairs if name.strip() not in log.item_columns]
     if wrong or unknown:
         raise ValueError(
-            f"--about={about!r}: {(wrong or unknown)[0]!r} is none of what this run is told of tracks; write "
-            f"column=word|word;column=word with the columns {', '.join(log.item_columns) or '(it is told nothing)'}"
+            f"--about={about!r}: {(wrong or unknown)[0]!r} is no column=value of tracks that this run's model is "
+            "given; write column=value|value;column=value with the columns "
+            f"{', '.join(log.item_columns) or '(it has none)'}"
         )
     named = {name.strip(): value.strip() for name, _, value in pairs}
     if not named:

@@ -147,7 +147,7 @@ class RatingModel(nnx.Module):
         clip_key, listener_key = (None, None) if key is None else jax.random.split(key)
         logits = cell_rates[:, :, 0]
         if self.encoder is not None and self.class_head is not None:
-            # Ratings must not change which class the encoder hears: that is learnt from labels of the clips.
+            # Ratings must not change which class the encoder predicts: that is learnt from labels of the clips.
             classes = jax.lax.stop_gradient(jax.nn.softmax(self.encoder.heads[self.class_head](clip)))
             logits = jnp.einsum("bg,brgt->brt", classes, cell_rates[:, :, 1:])
         if self.out_clip is not None:

@@ -43,7 +43,7 @@ class Piece:
         return len(self.audio) / self.sample_rate_hz
 
     @property
-    def words(self) -> str:
+    def span(self) -> str:
         """'5.00 s' of a whole clip, else which part of the clip this is."""
         if self.duration_s > self.clip_s - 0.05:
             return f"{self.clip_s:.2f} s"

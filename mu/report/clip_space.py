@@ -40,11 +40,11 @@ class Neighbours:
     """The data of the section about nearest neighbours.
 
     Attributes:
-      words: what it is, and how often neighbours share a class.
+      summary: what it is, and how often neighbours share a class.
       groups: (verdict of the first clip, the clip and its neighbours).
     """
 
-    words: str
+    summary: str
     groups: Sequence[tuple[str, Sequence[Neighbour]]]
 
 

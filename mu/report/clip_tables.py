@@ -141,14 +141,14 @@ class Confusion:
 
     Attributes:
       target: its name.
-      words: the most frequent confusions.
+      summary: the most frequent confusions.
       names: of the classes, in the order of rows and columns.
       matrix: a row for each true class, a field for each predicted one; empty where there are too many classes.
       pairs: (true class, predicted class, clips, share of the true class) where there is no matrix.
     """
 
     target: str
-    words: str
+    summary: str
     names: Sequence[str]
     matrix: Sequence[Sequence[Field]]
     pairs: Sequence[tuple[str, str, str, str]]
@@ -190,11 +190,11 @@ class Scatters:
     """Predicted numbers against true ones.
 
     Attributes:
-      words: how to read them.
+      note: how to read them.
       figures: one a number.
     """
 
-    words: str
+    note: str
     figures: Sequence[Figure]
 
 

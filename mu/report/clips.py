@@ -23,7 +23,7 @@ class Card:
       clip: its id.
       anchor: id of the card; None where the clip has one already.
       right: whether the prediction is right; None where that is a matter of degree.
-      words: the verdict.
+      verdict: on the prediction, in words.
       media: None where the clip cannot be read.
       scores: the classes, tags or numbers worth showing.
       baselines: verdicts of the baselines.
@@ -32,7 +32,7 @@ class Card:
     clip: str
     anchor: str | None
     right: bool | None
-    words: str
+    verdict: str
     media: Media | None
     scores: Sequence[Score]
     baselines: Sequence[str]
@@ -69,11 +69,11 @@ class Metrics:
 
     Attributes:
       table: every metric.
-      words: how to read it.
+      note: how to read it.
     """
 
     table: Table
-    words: str
+    note: str
 
 
 def page(run: ClipRun) -> str:

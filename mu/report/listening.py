@@ -67,7 +67,7 @@ def page(run: ListeningRun) -> str:
         sections.append(Section("One listener", "user_page.html", (computed.user_page, computed.pieces)))
     if computed.cold_start is not None:
         view = (computed.cold_start, computed.pieces)
-        sections.append(Section("A new track, and who should hear it", "cold_start.html", view))
+        sections.append(Section("A new track and its listeners", "cold_start.html", view))
     if computed.track_map is not None:
         sections.append(Section("Map of the tracks", "map.html", map_of_tracks(computed.track_map)))
     sections.append(Section("Config", "config.html", facts.config_text))

@@ -22,14 +22,14 @@ class Row:
     Attributes:
       track: its number in the log.
       title: of it, with the artist where the log has one.
-      words: a line about it.
+      about: it, in a line.
       reasons: (part of its score, by how much it is beyond that of the mean track), largest first.
       hit: whether the listener played it in the test.
     """
 
     track: int
     title: str
-    words: str
+    about: str
     reasons: Sequence[tuple[str, float]] = ()
     hit: bool = False
 

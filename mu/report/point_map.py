@@ -45,7 +45,7 @@ class PointMap:
     """A map that is ready to be drawn.
 
     Attributes:
-      words: sentences above it.
+      summary: sentences above it.
       label: what the picture shows, for those who do not see it.
       points: the last lie on top.
       legend: a marker of each class, with its name.
@@ -53,7 +53,7 @@ class PointMap:
       height: of the picture.
     """
 
-    words: str
+    summary: str
     label: str
     points: Sequence[Marker]
     legend: Sequence[Marker]

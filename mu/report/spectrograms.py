@@ -110,7 +110,7 @@ def spectrogram(image: bytes, piece: Piece, name: str) -> Spectrogram:
     seconds = ticks(piece.start_s, piece.start_s + piece.duration_s)
     return Spectrogram(
         **dataclasses.asdict(frame),
-        name=f"{name}, {piece.words}",
+        name=f"{name}, {piece.span}",
         image=data_address("image/png", image),
         x_name="time (s)",
         y_name="frequency (Hz)",

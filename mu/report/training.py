@@ -15,11 +15,11 @@ class Training:
 
     Attributes:
       figures: charts over the steps; none where nothing was logged.
-      words: a sentence about the marked step; empty for none.
+      note: a sentence about the marked step; empty for none.
     """
 
     figures: Sequence[Figure]
-    words: str
+    note: str
 
 
 def training(curves: Curves, chosen: str, step: int | None) -> Training:

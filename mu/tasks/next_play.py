@@ -108,7 +108,7 @@ class NextPlay:
         parts = ["the next play" + (f" among {self._in_batch} plays of others too" if self._in_batch else "")]
         beside = {
             "skips as negatives": self._skipped,
-            "the first play from the listener's words alone": self._cold,
+            "the first play from the user's features alone": self._cold,
             f"{self._n_tags} tags from sound": self._tags,
             "which two crops are of one track": self._contrastive,
         }

@@ -144,7 +144,7 @@ def test_a_recording_that_cannot_be_recommended_is_refused(tiny, capsys, monkeyp
 def test_the_page_holds_its_parts(tiny):
     folder, _ = tiny
     text = (folder / "report.html").read_text()
-    for heading in ("Result", "Training", "One listener", "A new track, and who should hear it", "Map of the tracks"):
+    for heading in ("Result", "Training", "One listener", "A new track and its listeners", "Map of the tracks"):
         assert f">{heading}</h2>" in text
     assert "<script" not in text and text.count("<audio") >= 10 and "data:audio/mpeg;base64," in text
     assert not re.search(r"(src|href)=\"(?!data:|#)", text)

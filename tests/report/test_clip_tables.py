@@ -15,7 +15,7 @@ def test_confusions_of_many_classes_are_a_list():
     assert many.pairs == [("c7", "c8", "2", "100%")] and not many.matrix
     two = ClassPredictions(names[:2], np.eye(2, dtype=np.float32), np.array([0, 1], np.int32))
     few = clip_tables.confusion(two, "target")
-    assert few.words == "Every clip is predicted right."
+    assert few.summary == "Every clip is predicted right."
     assert [[(one.count, one.share, one.right) for one in row] for row in few.matrix] == [
         [(1, 1.0, True), (0, 0.0, False)], [(0, 0.0, False), (1, 1.0, True)],
     ]  # fmt: skip

@@ -398,7 +398,7 @@ def test_a_piece_is_the_middle_of_a_long_clip(library):
     clips = build(config_of(library).data)
     sounds = Sounds(clips)
     whole, part = sounds.piece("clip23.wav", 10.0), sounds.piece("clip23.wav", 0.25)
-    assert whole.words == "0.99 s" and part.words == "seconds 0.4 to 0.6 of 1.0"
+    assert whole.span == "0.99 s" and part.span == "seconds 0.4 to 0.6 of 1.0"
     assert len(part.audio) == 2000 and part.start_s == pytest.approx((0.99 - 0.25) / 2)
     start = round(part.start_s * RATE_HZ)
     np.testing.assert_array_equal(part.audio, whole.audio[start : start + 2000])

@@ -400,8 +400,14 @@ def test_a_recording_has_the_vector_that_mu_embed_gives_it(run, folder, restored
         (["--user=u99"], "the log has no listener 'u99'"),
         (["--history=t3,t99"], "the log has no track 't99'"),
         (["--audio=nowhere.wav"], "nowhere.wav"),
-        (["--audio=nowhere.wav", "--about=mood=sad"], "'mood' is none of what this run is told of tracks"),
-        (["--audio=nowhere.wav", "--about=artist"], "'artist' is none of what this run is told of tracks; write"),
+        (
+            ["--audio=nowhere.wav", "--about=mood=sad"],
+            "'mood' is no column=value of tracks that this run's model is given",
+        ),
+        (
+            ["--audio=nowhere.wav", "--about=artist"],
+            "'artist' is no column=value of tracks that this run's model is given; write",
+        ),
         (["--user=u3", "--embeddings=nowhere"], "nowhere"),
     ],
 )

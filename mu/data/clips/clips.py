@@ -119,7 +119,7 @@ class Clips:
 
     @classmethod
     def load_without_sound(cls, folder: Path, **fields: Any) -> Self:
-        """The clips that `save_without_sound` wrote; none of them can be heard.
+        """The clips that `save_without_sound` wrote; they have no waveforms.
 
         Args:
           folder: that it wrote to.

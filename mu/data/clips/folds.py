@@ -96,7 +96,7 @@ def fold_numbers(clips: Clips, *, n_folds: int, group: str = "content_hash", str
     return folds
 
 
-def given(
+def predefined(
     clips: Clips, *, column_name: str = "split", group: str | None = None, valid_share: float = 0.1, seed: int = 0
 ) -> ClipSplit:
     """The parts that a column names: 'train', 'test' and perhaps 'valid'.
@@ -124,7 +124,8 @@ def given(
         groups = np.array(_words(clips, group or "content_hash"))
         trained = sorted(set(groups[part == 0]), key=lambda name: _digest(seed, name))
         part[np.isin(groups, trained[: max(round(valid_share * len(trained)), 1)]) & (part == 0)] = 1
-    return _split("given", {"column": column_name, "valid_share": valid_share, "seed": seed}, clips, part, group)
+    options = {"column": column_name, "valid_share": valid_share, "seed": seed}
+    return _split("predefined", options, clips, part, group)
 
 
 def _split(name: str, options: dict[str, Any], clips: Clips, part: np.ndarray, group: str | None) -> ClipSplit:
@@ -141,7 +142,8 @@ def _split(name: str, options: dict[str, Any], clips: Clips, part: np.ndarray, g
                     "learnt would be tested"
                 )
     train, valid, test = (clips.take(np.flatnonzero(part == code)) for code in range(3))
-    digest = hashlib.sha256(json.dumps([name, options], sort_keys=True).encode())
+    hashed_name = "given" if name == "predefined" else name  # its name before: the hashes of results stay
+    digest = hashlib.sha256(json.dumps([hashed_name, options], sort_keys=True).encode())
     for one in (train, valid, test):
         digest.update(one.hash().encode())
     return ClipSplit(name, train, valid, test, digest.hexdigest())

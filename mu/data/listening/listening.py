@@ -172,7 +172,7 @@ def load(
       user_columns: the same of the users' table.
       event_columns: columns of the plays that a model is given; 'context' is 0 everywhere in a log without it.
       hash_size: features are hashed to so many places.
-      tags: column of the tracks' table with tags to learn to hear, separated by '|'.
+      tags: column of the tracks' table with tags to learn from sound, separated by '|'.
       released: column of the tracks' table with the date of release, ISO 8601.
 
     Raises:
