@@ -1,4 +1,4 @@
-"""Every test runs stricter than use: several fake devices, strict dtypes, warnings as errors."""
+"""Every test runs stricter than use: several fake devices, strict dtypes and ranks, warnings as errors."""
 
 import ctypes
 import gc
@@ -30,15 +30,13 @@ import pytest
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 jax.config.update("jax_numpy_dtype_promotion", "strict")
-jax.config.update("jax_numpy_rank_promotion", "allow")
+jax.config.update("jax_numpy_rank_promotion", "raise")
 
 C_LIBRARY = ctypes.CDLL(None)
 ROOT = Path(__file__).resolve().parents[1]
 STATM = Path("/proc/self/statm")
 MEMORY_BYTES = 1_000_000_000
 memory_after_forgetting = 0
-# Tests that run with NumPy's promotion of ranks refused: an array of fewer axes is broadcast by name or not at all.
-STRICT_RANKS = ("tasks", "test_losses.py")
 
 
 def pytest_configure(config):
@@ -78,14 +76,6 @@ def programs_in_memory():
 def resident_bytes() -> int:
     """The memory of this process, 0 where it is not known."""
     return int(STATM.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") if STATM.is_file() else 0
-
-
-@pytest.fixture(autouse=True)
-def rank_promotion(request):
-    """See `STRICT_RANKS`."""
-    strict = request.path.relative_to(ROOT / "tests").parts[0] in STRICT_RANKS
-    with jax.numpy_rank_promotion("raise" if strict else "allow"):
-        yield
 
 
 @pytest.fixture(scope="session")

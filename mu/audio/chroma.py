@@ -13,6 +13,7 @@ import numpy as np
 
 from mu.audio import spectral
 from mu.audio.cqt import C1_HZ, check_tuning, cqt
+from mu.audio.framing import with_rank
 from mu.audio.largest import largest
 from mu.audio.pitch import A0_HZ, estimate_tuning
 
@@ -116,13 +117,16 @@ def chroma_filters(
       float32 [..., K, C]. Class 0 lies 3 (n_chroma // 12) classes above A, as in librosa: it is C where n_chroma is a
       multiple of 12, and A below 12.
     """
-    position, width, from_class = _chroma_grid(float(sample_rate_hz), n_fft, n_chroma)
     shift = jnp.asarray(tuning, jnp.float32)[..., None, None]
+    position, width, from_class = (
+        with_rank(jnp.asarray(array, jnp.float32), shift.ndim)
+        for array in _chroma_grid(float(sample_rate_hz), n_fft, n_chroma)
+    )
     half = round(n_chroma / 2)
-    away = jnp.mod(jnp.asarray(from_class, jnp.float32) - shift + jnp.float32(half), jnp.float32(n_chroma)) - half
-    weights = jnp.exp(jnp.float32(-0.5) * jnp.square(2 * away / jnp.asarray(width, jnp.float32)))
+    away = jnp.mod(from_class - shift + jnp.float32(half), jnp.float32(n_chroma)) - half
+    weights = jnp.exp(jnp.float32(-0.5) * jnp.square(2 * away / width))
     weights = _normalized(weights, 2)
-    octave = (jnp.asarray(position, jnp.float32) - shift) / n_chroma
+    octave = (position - shift) / n_chroma
     weights = weights * jnp.exp(jnp.float32(-0.5) * jnp.square((octave - 5) / 2))
     return jnp.roll(weights, -3 * (n_chroma // 12), axis=-1)
 

@@ -23,7 +23,7 @@ import numpy as np
 from mu.audio import spectral
 from mu.audio.blocks import map_clips
 from mu.audio.cqt_filters import C1_HZ, Design, Octave, cqt_frequencies, plan_octaves
-from mu.audio.framing import check_positive
+from mu.audio.framing import check_positive, with_rank
 
 __all__ = ["C1_HZ", "cqt", "cqt_frequencies", "vqt"]
 
@@ -131,9 +131,11 @@ def _filters(octave: Octave, faster: jax.Array | None) -> jax.Array:
             np.concatenate([octave.weights * np.cos(angle), octave.weights * np.sin(angle)], 1), jnp.float32
         )
     # Whole cycles are dropped in float64, so that single precision is left with less than a few turns.
-    planned = jnp.asarray(octave.cycles % 1.0, jnp.float32)
-    angle = jnp.float32(-2 * np.pi) * (planned + faster[..., None, None] * jnp.asarray(octave.cycles, jnp.float32))
-    weights = jnp.asarray(octave.weights, jnp.float32)
+    planned, cycles, weights = (
+        with_rank(jnp.asarray(array, jnp.float32), faster.ndim + 2)
+        for array in (octave.cycles % 1.0, octave.cycles, octave.weights)
+    )
+    angle = jnp.float32(-2 * np.pi) * (planned + faster[..., None, None] * cycles)
     return jnp.concatenate([weights * jnp.cos(angle), weights * jnp.sin(angle)], axis=-1)
 
 

@@ -16,7 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from mu.audio import spectral
-from mu.audio.framing import TINY, frame_sums, pad_last
+from mu.audio.framing import TINY, frame_sums, pad_last, with_rank
 from mu.audio.largest import largest
 
 # Bins that `rolloff` sums in one product.
@@ -42,8 +42,8 @@ def bandwidth(magnitude: jax.Array, sample_rate_hz: float, *, p: float = 2.0) ->
     """(sum_k p_k |f_k - centroid|^p)^(1/p) (`librosa.feature.spectral_bandwidth`). [..., F, K] -> [..., F], Hz."""
     if p <= 0:
         raise ValueError(f"p={p} must be positive")
-    frequencies_hz = _frequencies_hz(magnitude, sample_rate_hz).astype(np.float32)
-    away = jnp.abs(frequencies_hz - centroid(magnitude, sample_rate_hz)[..., None])
+    frequencies_hz = jnp.asarray(_frequencies_hz(magnitude, sample_rate_hz), jnp.float32)
+    away = jnp.abs(with_rank(frequencies_hz, magnitude.ndim) - centroid(magnitude, sample_rate_hz)[..., None])
     shares = _shares(magnitude)
     if p == 2:
         return spectral.safe_sqrt((shares * jnp.square(away)).sum(-1))

@@ -13,6 +13,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from mu.audio.framing import with_rank
+
 # Frames that the smoother takes in one matrix product; it is sequential from block to block.
 _BLOCK_FRAMES = 32
 
@@ -88,10 +90,10 @@ def _smooth(energy: jax.Array, state: jax.Array, coefficient: float) -> jax.Arra
     inside = jnp.matmul(jnp.asarray(weights, jnp.float32), energy, precision=jax.lax.Precision.HIGHEST)
 
     def step(state: jax.Array, last: jax.Array) -> tuple[jax.Array, jax.Array]:
-        return last + fade[-1] * state, state
+        return last + fade[-1, 0] * state, state
 
     _, before = jax.lax.scan(step, state, jnp.moveaxis(inside[..., -1, :], -2, 0))
-    smooth = inside + fade * jnp.moveaxis(before, 0, -2)[..., None, :]
+    smooth = inside + with_rank(fade, inside.ndim) * jnp.moveaxis(before, 0, -2)[..., None, :]
     return smooth.reshape(*leading, blocks * block, channels)[..., :frames, :]
 
 

@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 
 from mu.audio import medians, spectral
+from mu.audio.framing import with_rank
 
 A0_HZ = 27.5
 
@@ -117,7 +118,7 @@ def _peaks(magnitude: jax.Array, step_hz: float, bins: slice, threshold: float) 
     # A neighbour at or below the floor counts as 0, and so does the bin itself.
     is_peak = (at > floor) & ((at > below) | (below <= floor)) & ((at >= above) | (above <= floor))
     first = jnp.arange(bins.start, bins.stop, dtype=jnp.float32)
-    pitch_hz = (first + shift) * jnp.float32(step_hz)
+    pitch_hz = (with_rank(first, shift.ndim) + shift) * jnp.float32(step_hz)
     height = at + jnp.float32(0.5) * slope * shift
     return jnp.where(is_peak, pitch_hz, jnp.float32(0)), jnp.where(is_peak, height, jnp.float32(0))
 

@@ -101,7 +101,8 @@ def _tempogram(envelope: jax.Array, weights: jax.Array, center: bool, norm: floa
     window_frames, frames = len(weights), envelope.shape[-1]
     if center:
         envelope = _ramped(envelope, window_frames // 2)
-    pieces = spectral.frame(envelope, window_frames, 1)[..., :frames, :] * weights
+    pieces = spectral.frame(envelope, window_frames, 1)[..., :frames, :]
+    pieces = pieces * framing.with_rank(weights, pieces.ndim)
     # Twice the length: the circular correlation of the transform is then the plain one.
     length = framing.fast_length(2 * window_frames - 1)
     spectrum = jnp.fft.rfft(pieces, n=length, axis=-1)
@@ -164,7 +165,8 @@ def tempo(
 @jax.jit
 def _likeliest(strength: jax.Array, prior: jax.Array, bpm: jax.Array) -> jax.Array:
     # Rounding leaves values just below 0, of which a million times is no small number.
-    score = jnp.log1p(jnp.float32(1e6) * jnp.maximum(strength, jnp.float32(0))) + prior
+    score = jnp.log1p(jnp.float32(1e6) * jnp.maximum(strength, jnp.float32(0)))
+    score = score + framing.with_rank(prior, strength.ndim)
     return bpm[jnp.argmax(score, axis=-1)]
 
 
@@ -188,8 +190,8 @@ def checked(envelope: jax.Array) -> jax.Array:
 
 def _ramped(envelope: jax.Array, width: int) -> jax.Array:
     """`width` more on either side, in a line from the end's value down to 0 (`numpy.pad`'s linear_ramp)."""
-    rise = jnp.asarray(np.arange(width) / max(width, 1), jnp.float32)
-    sides = envelope[..., :1] * rise, envelope[..., -1:] * rise[::-1]
+    rise = framing.with_rank(jnp.asarray(np.arange(width) / max(width, 1), jnp.float32), envelope.ndim)
+    sides = envelope[..., :1] * rise, envelope[..., -1:] * rise[..., ::-1]
     return jnp.concatenate([sides[0], envelope, sides[1]], axis=-1)
 
 

@@ -197,7 +197,7 @@ def _istft(spectrum: jax.Array, options: Frames, length_samples: int | None) -> 
     # Sum of the squared windows over each sample. In rows of hop samples, row r holds the pieces p of frame r - p.
     pieces = -(-n_fft // hop)
     squares = jnp.asarray(np.pad(weights**2, (0, pieces * hop - n_fft)).reshape(pieces, hop), jnp.float32)
-    frame_of = jnp.arange(count + pieces - 1)[:, None] - jnp.arange(pieces)
+    frame_of = jnp.arange(count + pieces - 1)[:, None] - jnp.arange(pieces)[None]
     inside = ((frame_of >= 0) & (frame_of < count)).astype(jnp.float32)
     cover = jnp.matmul(inside, squares, precision=jax.lax.Precision.HIGHEST).reshape(-1)
     cover = cover[: (count - 1) * hop + n_fft]
@@ -207,8 +207,9 @@ def _istft(spectrum: jax.Array, options: Frames, length_samples: int | None) -> 
     length = len(gain) - 2 * start if length_samples is None else length_samples
 
     def invert(spectrum: jax.Array) -> jax.Array:
-        parts = jnp.fft.irfft(spectrum, n=n_fft, axis=-1) * jnp.asarray(weights, jnp.float32)
-        x = (overlap_add(parts, hop) * gain)[..., start : start + length]
+        parts = jnp.fft.irfft(spectrum, n=n_fft, axis=-1)
+        x = overlap_add(parts * with_rank(jnp.asarray(weights, jnp.float32), parts.ndim), hop)
+        x = (x * with_rank(gain, x.ndim))[..., start : start + length]
         return pad_last(x, 0, length - x.shape[-1])
 
     return map_clips(invert, spectrum, core_axes=2, samples=count * n_fft)

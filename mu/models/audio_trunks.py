@@ -65,7 +65,7 @@ class ShortChunkCNN(nnx.Module):
     def __call__(self, x: jax.Array, mask: jax.Array, key: jax.Array | None) -> tuple[jax.Array, jax.Array]:
         """[B, F, M], bool [B, F] -> ([B, F', D], bool [B, F'])."""
         del key  # nothing is dropped here
-        x = self.stem(x[..., None].astype(self.dtype)) + self.band[...][None].astype(self.dtype)
+        x = self.stem(x[..., None].astype(self.dtype)) + self.band[...][None, None].astype(self.dtype)
         mask = mask[:, ::STEM_STRIDE]
         for block in self.blocks:
             x, mask = block(x, mask)

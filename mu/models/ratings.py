@@ -36,7 +36,8 @@ class ListenerTower(nnx.Module):
         if key is not None and self.rate:
             codes = jnp.where(jax.random.bernoulli(key, self.rate, codes.shape), 0, codes)
         firsts = [sum(self.sizes[:place]) for place in range(len(self.sizes))]
-        vectors = self.kernel[...][codes + jnp.array(firsts, jnp.int32)]
+        firsts = jnp.expand_dims(jnp.array(firsts, jnp.int32), range(codes.ndim - 1))
+        vectors = self.kernel[...][codes + firsts]
         return jax.nn.gelu(vectors.sum(axis=-2))
 
 

@@ -205,7 +205,7 @@ def test_excluded_rows_that_lie_outside_stay_inside():
 
 
 def plain_top_k(queries, vectors, k, bias, mask):
-    scores = jnp.where(mask, -jnp.inf, queries @ vectors.T + bias)
+    scores = jnp.where(mask, -jnp.inf, queries @ vectors.T + bias[None])
     return jax.lax.top_k(scores, k)[0]
 
 

@@ -41,7 +41,7 @@ def top_k(
     room = min(k, len(vectors))
     ids = jax.lax.top_k(keys, room)[1]
     count = jnp.minimum(jnp.sum(~out, 1, dtype=jnp.int32), jnp.int32(k))
-    real = jnp.arange(room, dtype=jnp.int32) < count[:, None]
+    real = jnp.arange(room, dtype=jnp.int32)[None] < count[:, None]
     ids, best = jnp.where(real, ids, -1), jnp.where(real, jnp.take_along_axis(scores, ids, 1), -jnp.inf)
     spare = ((0, 0), (0, k - room))
     return jnp.pad(best, spare, constant_values=-jnp.inf), jnp.pad(ids, spare, constant_values=-1), count
@@ -60,7 +60,7 @@ def rank_of(
     valid = (targets >= 0) & (targets < len(vectors))
     own = jnp.take_along_axis(scores, jnp.where(valid, targets, 0)[:, None], 1)
     counted = ~_excluded(starts, stops, indices, len(vectors))
-    counted |= jnp.arange(len(vectors), dtype=jnp.int32) == targets[:, None]
+    counted |= jnp.arange(len(vectors), dtype=jnp.int32)[None] == targets[:, None]
     counted &= valid[:, None]
     return (
         jnp.sum(counted & (scores > own), 1, dtype=jnp.int32),
@@ -70,7 +70,7 @@ def rank_of(
 
 def _scores(queries: jax.Array, vectors: jax.Array, bias: jax.Array) -> jax.Array:
     scores = jnp.matmul(queries, vectors.T, precision=jax.lax.Precision.HIGHEST)
-    return scores + bias if bias.size else scores
+    return scores + bias[None] if bias.size else scores
 
 
 def _excluded(starts: jax.Array, stops: jax.Array, indices: jax.Array, n_items: int) -> jax.Array:
@@ -84,7 +84,7 @@ def _excluded(starts: jax.Array, stops: jax.Array, indices: jax.Array, n_items: 
     stops = jnp.minimum(stops, indices.size)[:, None]
 
     def mark(turn: jax.Array, mask: jax.Array) -> jax.Array:
-        at = starts + turn * COLUMNS + jnp.arange(COLUMNS, dtype=jnp.int32)
+        at = starts + turn * COLUMNS + jnp.arange(COLUMNS, dtype=jnp.int32)[None]
         items = jnp.where(at < stops, indices[jnp.minimum(at, indices.size - 1)], n_items)
         return mask.at[rows, jnp.where(items < 0, n_items, items)].set(True, mode="drop")
 
@@ -113,7 +113,7 @@ def sample_negatives(
     )
     key = _xor(_mix(_add(seed, _golden())), _add(_times(step, _golden()), _golden()))
     high, low = _mix(_xor(_mix(key), _add(_times(row, _golden()), _golden())))
-    column = jnp.arange(1, n + 1, dtype=jnp.uint32)
+    column = jnp.arange(1, n + 1, dtype=jnp.uint32)[None]
     upper, lower = _mix(_add((high[:, None], low[:, None]), _times((jnp.zeros_like(column), column), _golden())))
     left = (n_items[0] - n_excluded).astype(jnp.uint32)[:, None]
     # Upper half of the product of a word and a number below 2**31.

@@ -290,7 +290,7 @@ class Constant:
 
     def logits(self, clip, codes, cell_rates, key=None):
         del clip, codes, key
-        return self.added + cell_rates[:, :, 0]
+        return self.added[None, None] + cell_rates[:, :, 0]
 
 
 def test_the_loss_is_the_mean_cross_entropy_of_ratings(data):
