@@ -94,8 +94,8 @@ def logs_reach_caplog():
     logging.getLogger("mu").propagate = True
 
 
-@pytest.fixture(scope="module")
-def whole_runs():
-    """The one exception to strict dtypes, for whole runs: optax and jax.nn.dot_product_attention mix types."""
+@pytest.fixture
+def standard_dtypes():
+    """The one exception to strict dtypes, for tests that call optax themselves: it mixes counts of steps and floats."""
     with jax.numpy_dtype_promotion("standard"):
         yield

@@ -50,7 +50,6 @@ def test_each_kind_has_at_most_fifteen_lines_of_code():
         assert sum(bool(line.strip()) for line in code.splitlines()) <= 15, name
 
 
-@pytest.mark.usefixtures("whole_runs")
 def test_plays_from_a_format_to_an_evaluation(package, tmp_path, capsys):
     """Format, event column, model, task, baseline, metric, evaluator and command, in one run."""
     rows = [
@@ -83,7 +82,6 @@ def test_plays_from_a_format_to_an_evaluation(package, tmp_path, capsys):
     assert first.values()["hit"] > 0.5 and len(first) == 30
 
 
-@pytest.mark.usefixtures("whole_runs")
 def test_sound_from_a_source_to_an_augmented_task(package, tmp_path, monkeypatch):
     """Audio source and augmentation, in one run."""
     names = [f"{pitch}-{take}.wav" for take in range(8) for pitch in PITCHES_HZ]

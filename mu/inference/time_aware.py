@@ -160,6 +160,7 @@ def _age_bias(graph: nnx.GraphDef) -> Callable[..., jax.Array]:
 
     def bias(params: Any, age_days: jax.Array, days: jax.Array, boost: jax.Array) -> jax.Array:
         ages = age_days[None] + days[:, None]
-        return nnx.merge(graph, params).age_bias(ages) + boost * ((ages >= 0) & (ages < NEW_RELEASE_DAYS))
+        is_new = (ages >= 0) & (ages < NEW_RELEASE_DAYS)
+        return nnx.merge(graph, params).age_bias(ages) + boost * is_new.astype(boost.dtype)
 
     return jax.jit(bias)

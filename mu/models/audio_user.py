@@ -173,7 +173,8 @@ class AudioUser(nnx.Module):
         """The bias of a track by its age; float32 [...] days -> [...]."""
         # Sums of comparisons: a look-up would cost more than the scores that the bias is added to.
         steps = jnp.diff(self.age[...])
-        bias = sum((step * (age_days >= edge) for edge, step in zip(AGES_DAYS, steps, strict=True)), self.age[0])
+        older = [(age_days >= edge).astype(steps.dtype) for edge in AGES_DAYS]
+        bias = sum((step * over for over, step in zip(older, steps, strict=True)), self.age[0])
         return AGE_STEP * bias
 
     def __call__(

@@ -60,5 +60,6 @@ class SelfAttention(nnx.Module):
         query, key, value = (layer(x).reshape(shape) for layer in (self.query, self.key, self.value))
         if self.rotary:
             query, key = rotate(query, positions), rotate(key, positions)
-        mixed = jax.nn.dot_product_attention(query, key, value, mask=mask)
+        with jax.numpy_dtype_promotion("standard"):  # JAX asks for the promotion of bfloat16 and float32
+            mixed = jax.nn.dot_product_attention(query, key, value, mask=mask)
         return self.out(mixed.reshape(batch, length, dim))

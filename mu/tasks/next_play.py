@@ -182,7 +182,7 @@ class NextPlay:
         log_z = jax.nn.logsumexp(jnp.where(has_negatives[..., None], terms, 0.0), axis=-1)
         values = jax.nn.softplus(log_z - own)
         if self._skipped:
-            skipped = self._skipped * (batch["next_outcomes"][:, columns] == SKIPPED)
+            skipped = self._skipped * (batch["next_outcomes"][:, columns] == SKIPPED).astype(values.dtype)
             values = (1.0 - skipped) * values + skipped * jax.nn.softplus(own - log_z)
         return jnp.where(has_negatives, values, 0.0)
 
@@ -200,8 +200,8 @@ class NextPlay:
         if self._tags:
             logits = outputs["tags"].reshape(clips, crops, -1)
             missed = losses.binary_cross_entropy(logits, batch["tags"][:, None]).mean(axis=1)
-            tagged = jnp.any(batch["tags"] > 0, axis=-1)
-            total = total + self._tags * jnp.sum(missed * tagged) / jnp.maximum(jnp.sum(tagged), 1)
+            tagged = jnp.any(batch["tags"] > 0, axis=-1).astype(missed.dtype)
+            total = total + self._tags * jnp.sum(missed * tagged) / jnp.maximum(jnp.sum(tagged), 1.0)
         if self._contrastive:
             views = outputs["projection"].reshape(clips, crops, -1)
             if crops != 2:

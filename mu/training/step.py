@@ -101,7 +101,8 @@ def make_step(
             shrink = jnp.minimum(1.0, clip_norm / jnp.maximum(norm, 1e-12))
             gradient = jax.tree.map(lambda g: g * shrink, gradient)
 
-        updates, optimizer_state = optimizer.update(gradient["params"], state["opt"], state["params"])
+        with jax.numpy_dtype_promotion("standard"):  # optax multiplies floats by its int32 counts of steps
+            updates, optimizer_state = optimizer.update(gradient["params"], state["opt"], state["params"])
         params = optax.apply_updates(state["params"], updates)
         tables = {}
         for name, table in gathered.items():

@@ -29,7 +29,8 @@ class RowOptimizer(NamedTuple):
 
 
 def _rate(learning_rate: float | Schedule, step: jax.Array) -> jax.Array:
-    return jnp.asarray(learning_rate(step) if callable(learning_rate) else learning_rate, jnp.float32)
+    with jax.numpy_dtype_promotion("standard"):  # optax's schedules multiply floats by the int32 step
+        return jnp.asarray(learning_rate(step) if callable(learning_rate) else learning_rate, jnp.float32)
 
 
 def row_adagrad(learning_rate: float | Schedule, epsilon: float = 1e-8) -> RowOptimizer:

@@ -93,7 +93,7 @@ def test_another_world_in_the_same_place_is_refused(tiny, capsys):
         assert "holds a world of --size=tiny --seed=0" in capsys.readouterr().err
 
 
-def test_what_it_says_to_try_can_be_run(whole_runs, tiny, capsys, monkeypatch):
+def test_what_it_says_to_try_can_be_run(tiny, capsys, monkeypatch):
     """The commands of the last lines, read from the output, in the folder they were printed in."""
     folder, out = tiny
     monkeypatch.chdir(folder.parent)
@@ -105,7 +105,7 @@ def test_what_it_says_to_try_can_be_run(whole_runs, tiny, capsys, monkeypatch):
         assert main(commands[name]) == 0, capsys.readouterr().err
 
 
-def test_a_new_recording_finds_listeners_and_a_listener_new_recordings(whole_runs, tiny, capsys, tmp_path, monkeypatch):
+def test_a_new_recording_finds_listeners_and_a_listener_new_recordings(tiny, capsys, tmp_path, monkeypatch):
     folder, _ = tiny
     monkeypatch.chdir(folder.parent)
     t = np.arange(3 * 16000) / 16000

@@ -3,7 +3,6 @@
 import json
 from fractions import Fraction
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
@@ -283,7 +282,7 @@ SCHEDULE = {
 }
 
 
-def test_nested_specs_are_built_first():
+def test_nested_specs_are_built_first(standard_dtypes):
     """A learning-rate schedule inside an optimizer and inside a row optimizer."""
     config = loadable()
     config.optimizer = ConfigDict({"name": "optax:sgd", "learning_rate": SCHEDULE})
@@ -294,12 +293,11 @@ def test_nested_specs_are_built_first():
     optimizer, rows = build(found.optimizer), build(found.tables)
     ones = jnp.ones((3, 2))
     state, slots = optimizer.init(ones), rows.init(ones)
-    with jax.numpy_dtype_promotion("standard"):  # optax's schedules rely on it
-        for step in range(4):
-            update, state = optimizer.update(ones, state)
-            np.testing.assert_allclose(update, -schedule(step) * ones, rtol=1e-6)
-            moved, slots = rows.update(ones, ones, slots, jnp.int32(step))
-            np.testing.assert_allclose(ones - moved, schedule(step) / np.sqrt(step + 1) * ones, rtol=1e-4, atol=1e-7)
+    for step in range(4):
+        update, state = optimizer.update(ones, state)
+        np.testing.assert_allclose(update, -schedule(step) * ones, rtol=1e-6)
+        moved, slots = rows.update(ones, ones, slots, jnp.int32(step))
+        np.testing.assert_allclose(ones - moved, schedule(step) / np.sqrt(step + 1) * ones, rtol=1e-4, atol=1e-7)
 
 
 def test_a_misspelt_key_of_a_nested_spec_is_refused():

@@ -60,13 +60,13 @@ def encoder_of(workdir):
 
 
 @pytest.fixture(autouse=True)
-def restored_runs(whole_runs, monkeypatch):
+def restored_runs(monkeypatch):
     """A run is restored once for all tests."""
     monkeypatch.setattr("mu.embedding.run.of_run", encoder_of)
 
 
 @pytest.fixture(scope="module")
-def run(whole_runs, tmp_path_factory):
+def run(tmp_path_factory):
     """A run on tones, of 0.5 s tiles at 4,000 Hz."""
     folder = tmp_path_factory.mktemp("run")
     train(tiny_audio_config(total_steps=2, evaluate_every_steps=2), folder)

@@ -14,7 +14,6 @@ from mu.models.audio_user import AudioUser
 from mu.tasks.next_play import NextPlay
 from tests.helpers.listening_logs import DAY_MS, RATE_HZ, make_listening
 
-pytestmark = pytest.mark.usefixtures("whole_runs")
 # Tracks 15 to 19 come out two days before the log ends, and so on, to two days after it.
 LOG = make_listening()
 LOG.released_ms[15:] = LOG.end_ms + np.arange(-2, 3) * DAY_MS
@@ -22,7 +21,7 @@ DIM = 8
 
 
 @pytest.fixture(scope="module")
-def parts(whole_runs):
+def parts():
     """(model, batches, task): crops of 0.2 s, so that a track of 0.5 s has three tiles."""
     batches = ListeningBatches(LOG, window=6, rows=4, negatives=5, clips=4, crop_s=0.2, sparse=False, seed=0)
     task = NextPlay(data=LOG)

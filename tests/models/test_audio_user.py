@@ -23,7 +23,6 @@ from mu.training.step import make_step
 from mu.training.tables import lazy_adam
 from tests.helpers.listening_logs import RATE_HZ, make_listening
 
-pytestmark = pytest.mark.usefixtures("whole_runs")
 AUDIO = {"size": "xs", "n_mels": 16, "dropout": 0.0}
 RULES = {**dict.fromkeys(("embed", "positions")), "heads": "model", "hidden": "model", "rows": "model"}
 

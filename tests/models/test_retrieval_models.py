@@ -103,9 +103,7 @@ def test_dropout_needs_a_key_and_follows_it():
 def test_bfloat16_is_near_float32_and_gives_float32():
     apply, rows, _ = create("sasrec")
     half = SASRec(dim=16, layers=2, heads=2, window=T, dtype="bfloat16", rngs=nnx.Rngs(0))
-    # jax.nn.dot_product_attention itself relies on the standard promotion of bfloat16.
-    with jax.numpy_dtype_promotion("standard"):
-        found = half(rows, some_batch())["queries"]
+    found = half(rows, some_batch())["queries"]
     assert found.dtype == jnp.float32
     np.testing.assert_allclose(found, apply(rows, some_batch()), atol=0.15)
 

@@ -89,7 +89,7 @@ def config_of(library, **data):
 
 
 @pytest.fixture(scope="module")
-def run(whole_runs, library, tmp_path_factory):
+def run(library, tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs") / "first"
     train(config_of(library), folder)
     # A baseline's answers, beside the model's.

@@ -36,9 +36,6 @@ AUGMENT = {
 ALL_TARGETS = {"name": "tests.helpers.audio_clips:load_tones", "targets": ("pitch", "tags", "numbers")}
 
 
-pytestmark = pytest.mark.usefixtures("whole_runs")
-
-
 def test_a_run_learns_to_tell_pitches_and_stops_and_goes_on_bit_for_bit(tmp_path, monkeypatch):
     options = {"task__augment": AUGMENT, "task__mixup_alpha": 0.2, "total_steps": 12}
     results = train(tiny_audio_config(**options), tmp_path / "unbroken")

@@ -20,7 +20,7 @@ def log(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def run(whole_runs, log, tmp_path_factory):
+def run(log, tmp_path_factory):
     folder = tmp_path_factory.mktemp("run")
     train(tiny_config(log, model__dropout=0.2), folder)  # as in test_training_run.py: compiled once for both
     return folder
@@ -103,12 +103,12 @@ def test_unknown_names_are_said_with_near_ones(run, capsys, arguments, words):
     assert errors.startswith("mu recommend: ") and words in errors
 
 
-def test_a_folder_without_a_run_is_said(whole_runs, tmp_path, capsys):
+def test_a_folder_without_a_run_is_said(tmp_path, capsys):
     status, _, errors = called(capsys, tmp_path, "--user=u1")
     assert status == 1 and "holds no run (config.json is missing); make one with `mu train`" in errors
 
 
-def test_factorization_knows_listeners_by_name_only(whole_runs, log, tmp_path, capsys):
+def test_factorization_knows_listeners_by_name_only(log, tmp_path, capsys):
     pairs = {"name": "mu.data.batches.pairs:PairBatches", "pairs": 32, "negatives": 4}
     model = {"name": "mu.models.factorization:Factorization", "dim": 8}
     train(tiny_config(log, batches=pairs, model=model, total_steps=2), tmp_path)
@@ -125,7 +125,7 @@ def test_calls_that_make_no_sense_are_refused(arguments, capsys):
     assert stopped.value.code == 2
 
 
-def test_without_its_log_a_run_knows_histories_and_not_listeners(whole_runs, run, log, tmp_path, capsys):
+def test_without_its_log_a_run_knows_histories_and_not_listeners(run, log, tmp_path, capsys):
     """A run is its folder: the log may be gone."""
     shutil.copytree(run, tmp_path / "run")
     config = json.loads((run / "config.json").read_text())
@@ -176,7 +176,7 @@ def test_results_that_cannot_be_written_are_said(run, tmp_path, capsys):
     assert said.err.startswith("mu evaluate: ") and str(tmp_path / "file") in said.err and "Written" not in said.out
 
 
-def test_a_run_whose_log_has_changed_is_refused(whole_runs, run, tmp_path, capsys):
+def test_a_run_whose_log_has_changed_is_refused(run, tmp_path, capsys):
     """Its ids would mean other tracks."""
     (tmp_path / "other").mkdir()
     other = write_log(tmp_path / "other", n_users=N_USERS - 1)

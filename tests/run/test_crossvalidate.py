@@ -43,9 +43,6 @@ class RightPitch:
         return Result(unit="clip", units=units, columns={"right": right.astype(float)})
 
 
-pytestmark = pytest.mark.usefixtures("whole_runs")
-
-
 @pytest.fixture(scope="module")
 def config(tmp_path_factory):
     file = tmp_path_factory.mktemp("config") / "config.py"

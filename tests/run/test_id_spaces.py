@@ -27,7 +27,6 @@ HERE = "tests.run.test_id_spaces"
 N_ARTISTS = 7
 """Five have tracks; the last two have none, and no batch names them."""
 UNNAMED = [5, 6]
-pytestmark = pytest.mark.usefixtures("whole_runs")
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)

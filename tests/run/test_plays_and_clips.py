@@ -52,7 +52,7 @@ def opened_once(workdir):
 
 
 @pytest.fixture(autouse=True)
-def restored_runs(whole_runs, monkeypatch):
+def restored_runs(monkeypatch):
     """A run is restored once for all tests."""
     monkeypatch.setattr("mu.run.rebuild.rebuild", lambda workdir: restored_once(str(workdir)))
     for module in ("mu.run.restore", "mu.embedding.encoder"):
@@ -69,7 +69,7 @@ def folder(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def run(whole_runs, folder):
+def run(folder):
     """A run on all that there is, as the command line makes it."""
     train(config_of(folder), folder / "run")
     return folder / "run"

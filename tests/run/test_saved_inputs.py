@@ -30,7 +30,6 @@ from tests.helpers.audio_files import sound, write
 from tests.helpers.tiny_runs import one_device, write_log
 
 TARGETS = {"classes": ("kind",), "tags": ("tags",), "numbers": ("level",)}
-pytestmark = pytest.mark.usefixtures("whole_runs")
 
 
 def write_library(folder, names):

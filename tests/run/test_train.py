@@ -38,11 +38,8 @@ def log(tmp_path_factory):
     return write_log(tmp_path_factory.mktemp("log"))
 
 
-pytestmark = pytest.mark.usefixtures("whole_runs")
-
-
 @pytest.fixture(scope="module")
-def unbroken(whole_runs, log, tmp_path_factory):
+def unbroken(log, tmp_path_factory):
     """(folder, results) of a run that was left in peace."""
     folder = tmp_path_factory.mktemp("unbroken")
     return folder, train(tiny_config(log, **OPTIONS), folder)

@@ -114,19 +114,18 @@ def trained(log, n_devices, **changes):
     Trained on the first `n_devices`; places are {name: the shapes of its pieces}.
     """
     config = tiny_config(log, **{**OPTIONS, "mesh__model": 2 if n_devices == 8 else 1, **changes})
-    with jax.numpy_dtype_promotion("standard"):  # a whole run, see `whole_runs`
-        setup = build_run(config, make_mesh(**config.mesh, devices=jax.devices()[:n_devices]))
-        state, batches, found = initialise(setup), loader(setup.batches, config.seed), []
-        places = {
-            jax.tree_util.keystr(path): {shard.data.shape for shard in array.addressable_shards}
-            for path, array in jax.tree.leaves_with_path(state)
-        }
-        for _ in range(N_STEPS):
-            batch = next(batches)
-            if batch.get("ids"):
-                np.testing.assert_array_equal(batch["ids"]["items"][:N_TRACKS], np.arange(N_TRACKS))
-            state, metrics = setup.step(state, put_batch(batch, setup.mesh))
-            found.append(float(metrics["loss"]))
+    setup = build_run(config, make_mesh(**config.mesh, devices=jax.devices()[:n_devices]))
+    state, batches, found = initialise(setup), loader(setup.batches, config.seed), []
+    places = {
+        jax.tree_util.keystr(path): {shard.data.shape for shard in array.addressable_shards}
+        for path, array in jax.tree.leaves_with_path(state)
+    }
+    for _ in range(N_STEPS):
+        batch = next(batches)
+        if batch.get("ids"):
+            np.testing.assert_array_equal(batch["ids"]["items"][:N_TRACKS], np.arange(N_TRACKS))
+        state, metrics = setup.step(state, put_batch(batch, setup.mesh))
+        found.append(float(metrics["loss"]))
     return places, found
 
 

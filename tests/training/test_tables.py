@@ -90,17 +90,16 @@ def test_rows_that_a_batch_does_not_name_stay_bit_for_bit(name):
         assert (np.asarray(table["rows"])[ids[:real]] != before["rows"][ids[:real]]).all()
 
 
-def test_lazy_adam_on_all_rows_is_adam():
+def test_lazy_adam_on_all_rows_is_adam(standard_dtypes):
     optimizer, dense = lazy_adam(RATE), optax.adam(RATE)
     update, table = make_update(optimizer), start(optimizer)
     rows = table["rows"]
     state, dense_update = dense.init(rows), jax.jit(dense.update)
-    with jax.numpy_dtype_promotion("standard"):  # optax relies on it
-        for step in range(8):
-            gradient = jax.random.normal(jax.random.key(step + 1), (V, D))
-            table = update(table, np.arange(V, dtype=np.int32), gradient, jnp.int32(step))
-            updates, state = dense_update(gradient, state)
-            rows = optax.apply_updates(rows, updates)
+    for step in range(8):
+        gradient = jax.random.normal(jax.random.key(step + 1), (V, D))
+        table = update(table, np.arange(V, dtype=np.int32), gradient, jnp.int32(step))
+        updates, state = dense_update(gradient, state)
+        rows = optax.apply_updates(rows, updates)
     np.testing.assert_allclose(table["rows"], rows, rtol=1e-5, atol=1e-6)
 
 

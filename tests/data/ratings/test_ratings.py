@@ -331,7 +331,6 @@ def test_only_products_tell_who_likes_what(data):
     assert sound.shape == (len(split.test.ratings), 1) and np.isfinite(sound).all()
 
 
-@pytest.mark.usefixtures("whole_runs")
 def test_a_run_predicts_every_rating_of_the_test_clips(table, tmp_path, capsys):
     rates = {"name": "mu.baselines.ratings:SmoothedRates", "by": ("kind",)}
     config = tiny_rating_config(table, total_steps=60, evaluate_every_steps=30, baselines={"kind": rates})
@@ -354,7 +353,6 @@ def test_a_run_predicts_every_rating_of_the_test_clips(table, tmp_path, capsys):
     assert "was tested on ratings" in capsys.readouterr().err
 
 
-@pytest.mark.usefixtures("whole_runs")
 @pytest.mark.parametrize("options", [{"encoder": None}, {"listener": False}], ids=["listener", "audio"])
 def test_a_run_without_a_part(table, tmp_path, options):
     changes = {f"model__{name}": value for name, value in options.items()}
