@@ -99,6 +99,7 @@ def test_predictions_do_not_depend_on_what_else_is_predicted(tmp_path):
     ids=["contrastive", "masked"],
 )
 def test_learning_without_labels_lowers_the_loss(tmp_path, task, trunk, caplog):
+    caplog.set_level("INFO")
     config = tiny_audio_config(
         task=task,
         batches__crops=2,
