@@ -129,7 +129,10 @@ def test_a_new_recording_finds_listeners_and_a_listener_new_recordings(tiny, cap
     ("words", "message"),
     [
         (["--audio=nowhere.wav"], "nowhere.wav"),
-        (["--audio=nowhere.wav", "--about=mood=sad"], "'mood' is none of what this run is told"),
+        (
+            ["--audio=nowhere.wav", "--about=mood=sad"],
+            "'mood' is no column=value of tracks that this run's",
+        ),
         (["--user=listener-99999"], "no listener 'listener-99999'"),
         (["--user=listener-00007", "--embeddings=nowhere"], "nowhere"),
     ],
