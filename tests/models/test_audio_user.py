@@ -281,10 +281,10 @@ def test_a_listener_without_plays_is_what_is_known_of_them():
 
 
 def train(mesh, n_steps=4, sparse=True):
-    """The state after some steps, as a run makes them."""
-    log = make_listening()
+    """The state after some steps, as a run makes them; where tables are dense, every other step hears no clips."""
+    log, clips_every = make_listening(), 1 if sparse else 2
     batches = ListeningBatches(
-        log, window=6, rows=8, negatives=5, clips=8, clips_every=2, crop_s=0.25, sparse=sparse, seed=0
+        log, window=6, rows=8, negatives=5, clips=8, clips_every=clips_every, crop_s=0.25, sparse=sparse, seed=0
     )
     task = NextPlay(data=log, tags=1.0)
     build = functools.partial(_built, task)
