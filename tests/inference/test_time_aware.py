@@ -4,45 +4,12 @@ import jax.numpy as jnp
 import numpy as np
 import polars as pl
 import pytest
-from flax import nnx
 
-from mu.data.batches.listening import ListeningBatches
 from mu.data.listening.hashed_features import hashed_features
 from mu.inference.policy import NEW_RELEASE_DAYS, Policy
 from mu.inference.time_aware import TimeAwareRecommender
-from mu.models.audio_user import AudioUser
-from mu.tasks.next_play import NextPlay
-from tests.helpers.listening_logs import DAY_MS, RATE_HZ, make_listening
-
-# Tracks 15 to 19 come out two days before the log ends, and so on, to two days after it.
-LOG = make_listening()
-LOG.released_ms[15:] = LOG.end_ms + np.arange(-2, 3) * DAY_MS
-DIM = 8
-
-
-@pytest.fixture(scope="module")
-def parts():
-    """(model, batches, task): crops of 0.2 s, so that a track of 0.5 s has three tiles."""
-    batches = ListeningBatches(LOG, window=6, rows=4, negatives=5, clips=4, crop_s=0.2, sparse=False, seed=0)
-    task = NextPlay(data=LOG)
-    audio = {"size": "xs", "n_mels": 16, "dropout": 0.0}
-    model = AudioUser(
-        audio=audio,
-        dim=DIM,
-        dropout=0.0,
-        hash_size=64,
-        event_columns={"context": 2},
-        sample_rate_hz=RATE_HZ,
-        outputs={},
-        rngs=nnx.Rngs(0),
-    )
-    model.age[...] = jnp.linspace(0.2, -0.2, len(model.age))
-    return model, batches, task
-
-
-def split(model):
-    graph, state = nnx.split(model)
-    return graph, nnx.to_pure_dict(state)
+from tests.helpers.audio_users import DIM, LOG, split
+from tests.helpers.listening_logs import DAY_MS
 
 
 def made(parts, rows, boost=0.0):

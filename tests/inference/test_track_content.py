@@ -3,50 +3,16 @@
 import dataclasses
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import polars as pl
 import pytest
-from flax import nnx
 
-from mu.data.batches.listening import ListeningBatches
 from mu.data.crops import tile_starts
 from mu.inference import track_content
 from mu.inference.pooling import TILES
 from mu.inference.track_content import ContentEncoder
-from mu.models.audio_user import AudioUser
-from mu.tasks.next_play import NextPlay
-from tests.helpers.listening_logs import DAY_MS, RATE_HZ, Tones, make_listening
-
-# Tracks 15 to 19 come out two days before the log ends, and so on, to two days after it.
-LOG = make_listening()
-LOG.released_ms[15:] = LOG.end_ms + np.arange(-2, 3) * DAY_MS
-DIM = 8
-
-
-@pytest.fixture(scope="module")
-def parts():
-    """(model, batches, task): crops of 0.2 s, so that a track of 0.5 s has three tiles."""
-    batches = ListeningBatches(LOG, window=6, rows=4, negatives=5, clips=4, crop_s=0.2, sparse=False, seed=0)
-    task = NextPlay(data=LOG)
-    audio = {"size": "xs", "n_mels": 16, "dropout": 0.0}
-    model = AudioUser(
-        audio=audio,
-        dim=DIM,
-        dropout=0.0,
-        hash_size=64,
-        event_columns={"context": 2},
-        sample_rate_hz=RATE_HZ,
-        outputs={},
-        rngs=nnx.Rngs(0),
-    )
-    model.age[...] = jnp.linspace(0.2, -0.2, len(model.age))
-    return model, batches, task
-
-
-def split(model):
-    graph, state = nnx.split(model)
-    return graph, nnx.to_pure_dict(state)
+from tests.helpers.audio_users import LOG, make_batches, split
+from tests.helpers.listening_logs import RATE_HZ, Tones, make_listening
 
 
 def encoder_of(graph, batches):
@@ -77,9 +43,7 @@ def test_a_track_shorter_than_a_tile_is_heard_without_its_filling(parts):
     graph, params = split(model)
     sound = Tones(LOG.n_items)
     sound.lengths[4] = 1000
-    batches = ListeningBatches(
-        make_listening(sound=sound), window=6, rows=4, negatives=5, clips=4, crop_s=0.2, sparse=False, seed=0
-    )
+    batches = make_batches(make_listening(sound=sound))
     found = encoder_of(graph, batches).content(params, np.zeros((LOG.n_items, model.content_dim), np.float32))
     audio = np.zeros((1, 1600), np.float32)
     audio[0, :1000] = sound.waveform(4, 0, 1000)
@@ -96,7 +60,7 @@ def test_a_vector_that_is_no_number_is_an_error(parts, tmp_path):
         tmp_path / "tracks.parquet"
     )
     log = dataclasses.replace(LOG, folder=tmp_path)
-    batches = ListeningBatches(log, window=6, rows=4, negatives=5, clips=4, crop_s=0.2, sparse=False, seed=0)
+    batches = make_batches(log)
     broken = jax.tree.map(lambda x: np.full(x.shape, np.nan, x.dtype), params)
     with pytest.raises(ValueError, match="track 't17' cannot be encoded: its vector holds infinities or no numbers"):
         encoder_of(graph, batches).content(broken, np.zeros((LOG.n_items, model.content_dim), np.float32))
