@@ -519,24 +519,32 @@ def test_a_share_is_taken_before_anybody_can_finish_without_it(run, original, tm
     known = shards.stored_vectors
 
     def looked(folder, dim):
-        seen.append(shards._open_shards(folder))
+        seen.append(vector_file.is_open(folder / "shards" / "1-of-3" / shards.VECTOR_FILE))
         return known(folder, dim)
 
     monkeypatch.setattr(shards, "stored_vectors", looked)
     embed(run, original, tmp_path / "embeddings", shard=(1, 3))
-    assert seen[0] == [(1, 3)] and seen[1] == []  # at the beginning, and in `finish`
+    assert seen == [True, False]  # at the beginning, and in `finish`
 
 
-def test_what_waits_for_the_encoder_is_bounded_by_bytes(monkeypatch):
-    """Tasks of 10 bytes, of which 35 may wait: with the one that is about to be given four have been begun."""
-    monkeypatch.setattr(pieces, "WAITING_BYTES", 35)
-    begun = []
-    for threads, most in ((8, 3), (1, 3)):
+def test_what_waits_for_the_encoder_is_bounded_by_bytes(original, monkeypatch):
+    """Three and a half recordings may wait: with the one that is about to be given three have been begun."""
+    clips, begun = pieces.open_library(original, 4000), []
+
+    def hash_file(path):
+        begun.append(path)
+        return real(path)
+
+    real = pieces.hash_file
+    monkeypatch.setattr(pieces, "hash_file", hash_file)
+    monkeypatch.setattr(pieces, "WAITING_BYTES", 3.5 * 2000 * 4)
+    for threads in (8, 1):
         begun.clear()
-        answers = pieces._ahead(begun.append, range(20), lambda task: 10, threads)
-        for done, _ in answers:
-            assert len(begun) <= done + most
-    assert [task for task, _ in pieces._ahead(str, range(5), lambda task: 1000, 4)] == [*range(5)]
+        for done, _ in enumerate(pieces.pieces(clips, [0] * 20, 2000, threads)):  # of one tile each
+            assert len(begun) <= done + 3
+        assert len(begun) == 20
+    monkeypatch.setattr(pieces, "WAITING_BYTES", 1)
+    assert [row for row, _ in pieces.pieces(clips, range(5), 2000, 4)] == [*range(5)]
 
 
 def test_a_library_and_an_output_behind_links(run, library, tmp_path, monkeypatch):

@@ -1,0 +1,21 @@
+"""How many programs JAX compiles."""
+
+import contextlib
+
+import jax.monitoring
+
+
+@contextlib.contextmanager
+def compilations():
+    """A list to which the name of every program that is compiled inside the context is added."""
+    names = []
+
+    def note(event, duration_s, **about):
+        if event == "/jax/core/compile/backend_compile_duration":
+            names.append(about.get("fun_name"))
+
+    jax.monitoring.register_event_duration_secs_listener(note)
+    try:
+        yield names
+    finally:
+        jax.monitoring.unregister_event_duration_listener(note)
