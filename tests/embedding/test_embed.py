@@ -1,18 +1,11 @@
 """`mu embed`: the same file gives the same bytes, whatever else is embedded, in which order, however often killed."""
 
-import contextlib
 import dataclasses
-import functools
 import hashlib
 import json
 import os
 import shutil
-import signal
-import subprocess
-import sys
-from concurrent.futures import ThreadPoolExecutor
 
-import jax.numpy as jnp
 import numpy as np
 import polars as pl
 import pytest
@@ -20,97 +13,16 @@ from flax import nnx
 
 from mu.commands.embed import main
 from mu.data.clips import clips as clip_tables
-from mu.data.clips.importing.options import AudioImportOptions
-from mu.data.clips.importing.run import import_audio
-from mu.data.faults import LEDGER, Fault, ledger_text
 from mu.embedding import encoder as encoders
-from mu.embedding import pieces, shards, table, vector_file
-from mu.embedding.run import embed, merge
-from mu.files import write_whole
-from mu.inference.clip_encoder import ClipEncoder
-from mu.inference.pooling import TILES, Tiles, clip_vectors
+from mu.embedding import shards, table, vector_file
+from mu.embedding.run import embed
 from mu.models.factorization import Factorization
 from mu.run.evaluation import model_of
 from mu.run.rebuild import rebuild
 from mu.run.restore import open_run
 from mu.training.state import weights
-from tests.helpers.audio_clips import tiny_audio_config
 from tests.helpers.audio_files import sound, write
-from tests.helpers.processes import environment
-from tests.helpers.tiny_runs import train
-
-RATE_HZ = 8000  # the run hears 4,000
-SECONDS = {"a": 0.3, "b": 1.7, "c": 0.5, "d": 2.26, "e": 0.9, "f": 0.41, "g": 1.0}
-# Of embeddings of three dimensions that no run made.
-PLAN = {
-    "encoder": {"hash": "e" * 64, "noise_vector": [0.5], "run": "runs/x", "step": 1},
-    "dim": 3,
-    "library": "data/x",
-    "library_from_here": "../data/x",
-    "licence": {"note": None, "terms": "none"},
-    "made_with": [{"mu": "0"}],
-}
-FILES = ("embeddings.npy", "embeddings.parquet", "faults.jsonl", "card.json")
-
-
-@functools.cache
-def encoder_of(workdir):
-    """Restoring a run takes a second, which every call here would pay."""
-    return encoders.of_run(workdir)
-
-
-@pytest.fixture(autouse=True)
-def restored_runs(monkeypatch):
-    """A run is restored once for all tests."""
-    monkeypatch.setattr("mu.embedding.run.of_run", encoder_of)
-
-
-@pytest.fixture(scope="module")
-def run(tmp_path_factory):
-    """A run on tones, of 0.5 s tiles at 4,000 Hz."""
-    folder = tmp_path_factory.mktemp("run")
-    train(tiny_audio_config(total_steps=2, evaluate_every_steps=2), folder)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def original(tmp_path_factory):
-    """An import of seven files, one of them FLAC."""
-    return imported(tmp_path_factory.mktemp("library"), SECONDS)
-
-
-@pytest.fixture
-def library(original, tmp_path):
-    """A copy of it that a test may spoil."""
-    folder = tmp_path / "library" / "import"
-    shutil.copytree(original.parent, folder.parent)
-    card = json.loads((folder / "card.json").read_text())
-    (folder / "card.json").write_text(json.dumps(card | {"root": str(folder.parent / "audio")}))
-    return folder
-
-
-def imported(folder, seconds, **options):
-    """Writes files and imports them; returns the folder of the import."""
-    for name, length in seconds.items():
-        extension = "flac" if name == "c" else "wav"
-        write(folder / "audio" / f"{name}.{extension}", sound(length, RATE_HZ, seed=ord(name)), RATE_HZ)
-    import_audio(str(folder / "audio"), folder / "import", AudioImportOptions(workers=1, **options))
-    return folder / "import"
-
-
-def content(folder):
-    return {name: (folder / name).read_bytes() for name in FILES}
-
-
-@pytest.fixture(scope="module")
-def whole(run, original, tmp_path_factory):
-    """The embeddings of all, made in one go."""
-    folder = tmp_path_factory.mktemp("whole") / "embeddings"
-    report = embed(run, original, folder, licence="made for a test")
-    assert (report.new, report.known, report.faults, report.missing) == (7, 0, (), ())
-    assert report.hours == pytest.approx(sum(SECONDS.values()) / 3600)
-    assert sorted(os.listdir(folder)) == sorted([*FILES, ".embed.lock"])
-    return folder
+from tests.helpers.embeddings import RATE_HZ, SECONDS, Stopped, content, encoder_of, imported, stop_after
 
 
 def test_what_is_kept_is_what_the_run_says_of_whole_clips(run, original, whole):
@@ -168,94 +80,6 @@ def test_clips_of_equal_content_share_a_vector(run, tmp_path):
     assert found.table["row"].to_list() == [0, 1, 0]
     twice = found.table["content_hash"].to_list()
     np.testing.assert_array_equal(found.of(twice), found.vectors[[0, 1, 0]])
-
-
-@pytest.mark.parametrize("order", [(0, 1, 2), (2, 0, 1)])
-def test_shards_make_the_same_whole(run, original, whole, tmp_path, order):
-    output = whole.parent / f"sharded{order[0]}"  # as far from the library as the other
-    share = {key: shards.shard_of(key, 3) for key in table.load(whole).table["content_hash"]}
-    for done, number in enumerate(order):
-        report = embed(run, original, output, shard=(number, 3), licence="made for a test")
-        assert set(report.missing) == {key for key in share if share[key] in order[done + 1 :]}
-        if report.missing:
-            with pytest.raises(FileNotFoundError, match="not finished"):
-                table.load(output)
-            with pytest.raises(ValueError, match=r"recordings have not been embedded.*run the missing shards"):
-                merge(output)
-    assert content(output) == content(whole) and len(merge(output)) == 7  # nothing is left to merge
-
-
-def test_merging_by_hand_makes_the_same_whole(run, original, whole, monkeypatch):
-    """Where the last shard did not see the others; and shards may be divided in different ways."""
-    output = whole.parent / "merged"
-    with monkeypatch.context() as patch:
-        patch.setattr(shards, "finish", lambda *given: ("unseen",))
-        for shard in ((0, 2), (2, 3), (0, 3), (1, 2)):
-            embed(run, original, output, shard=shard, licence="made for a test")
-    assert len(merge(output)) == 7
-    assert content(output) == content(whole)
-
-
-class Stopped(Exception):
-    pass
-
-
-def stop_after(n):
-    def progress(done, total, note):
-        if done >= n:
-            raise Stopped
-
-    return progress
-
-
-def test_what_is_stopped_goes_on_and_nothing_shows_it(run, original, whole):
-    output = whole.parent / "stopped"
-    work = output / "shards" / "0-of-1" / "records.bin"
-    size = vector_file.record_type(144).itemsize
-    for n in (2, 3, 5):
-        with pytest.raises(Stopped):
-            embed(run, original, output, licence="made for a test", progress=stop_after(n))
-        assert len(vector_file.read_vectors(work, 144)) == n
-        with open(work, "ab") as file:  # half a record, and then whole ones of noise
-            file.write(bytes(3 * size - 100) if n == 2 else os.urandom(2 * size + 17))
-    report = embed(run, original, output, licence="made for a test")
-    assert (report.new, report.known) == (2, 5)
-    assert content(output) == content(whole)
-
-
-def test_a_killed_process_goes_on_and_nothing_shows_it(run, original, whole):
-    """SIGKILL in the midst of a file of records, in a process with a compiler of its own."""
-    output = whole.parent / "killed"
-    code = (
-        "import os, signal, sys\n"
-        "from mu.embedding import run, vector_file\n"
-        "vector_file.FLUSH_EVERY_S = -1.0\n"
-        "def progress(done, total, note):\n"
-        "    if done == 4:\n"
-        "        os.kill(os.getpid(), signal.SIGKILL)\n"
-        "run.embed(*sys.argv[1:], licence='made for a test', progress=progress)\n"
-    )
-    done = subprocess.run([sys.executable, "-c", code, run, original, output], env=environment(), check=False)
-    assert done.returncode == -signal.SIGKILL
-    assert len(vector_file.read_vectors(output / "shards" / "0-of-1" / "records.bin", 144)) == 4
-    report = embed(run, original, output, licence="made for a test")
-    assert (report.new, report.known) == (3, 4)
-    assert content(output) == content(whole)
-
-
-def test_a_kill_between_the_files_of_the_whole_costs_nothing(run, library, tmp_path, monkeypatch):
-    """Once the new card is ready the rest is renaming, which the next call finishes."""
-    output = tmp_path / "embeddings"
-    with monkeypatch.context() as patch:
-        patch.setattr(table, "settle", lambda folder: (_ for _ in ()).throw(Stopped))
-        with pytest.raises(Stopped):
-            embed(run, library, output)
-    assert not (output / "card.json").exists() and (output / "card.json.part").exists()
-    os.replace(output / "embeddings.npy.part", output / "embeddings.npy")
-    with pytest.raises(FileNotFoundError, match="not finished"):
-        table.load(output)
-    assert embed(run, library, output).new == 0
-    assert len(table.load(output)) == 7 and not list(output.glob("*.part"))
 
 
 def test_a_library_that_grew_costs_only_what_is_new(run, tmp_path):
@@ -356,205 +180,6 @@ def test_what_is_there_is_not_spoilt(run, library, original, tmp_path, monkeypat
     for folder in (library, run):
         with pytest.raises(FileExistsError, match="something else than embeddings"):
             embed(run, original, folder)
-
-
-def tiles(n, length=400, seed=0):
-    generator = np.random.default_rng(seed)
-    return generator.standard_normal((n, length)).astype(np.float32), np.full(n, length, np.int32)
-
-
-class Loudness(nnx.Module):
-    """A model whose vector of a tile leans on its neighbours, as no encoder should."""
-
-    def __call__(self, rows, batch):
-        mean = jnp.mean(batch["audio"], axis=1, keepdims=True)
-        return {"clip": mean - 0.5 * jnp.mean(mean)}
-
-
-def test_a_tile_knows_no_other_even_in_a_model_that_mixes_them():
-    encoder = ClipEncoder(*nnx.split(Loudness()), sample_rate_hz=4000, tile_samples=400)
-    assert encoder.alone and encoder.dim == 1
-    audio, samples = tiles(7)
-    together = encoder.vectors(audio, samples)
-    np.testing.assert_allclose(together, audio.mean(axis=1, keepdims=True) / 2, atol=1e-6)
-    np.testing.assert_array_equal(encoder.vectors(audio[3:4], samples[3:4]), together[3:4])
-
-
-def test_weights_that_are_no_numbers_and_models_without_a_clip_vector_are_refused():
-    class Broken(nnx.Module):
-        def __init__(self, name):
-            self.name = name
-
-        def __call__(self, rows, batch):
-            return {self.name: jnp.log(jnp.zeros((len(batch["audio"]), 2)))}
-
-    for name, message in (("clip", "give infinities"), ("frames", "gives frames, and no 'clip'")):
-        with pytest.raises(ValueError, match=message):
-            ClipEncoder(*nnx.split(Broken(name)), sample_rate_hz=4000, tile_samples=400)
-
-
-def test_an_encoder_of_a_run_needs_no_such_care(run):
-    encoder, card = encoders.of_run(run)
-    assert not encoder.alone and card["hash"] == encoders.of_run(run)[1]["hash"]
-    audio, samples = tiles(TILES, 2000)
-    together = encoder.vectors(audio, samples)
-    for place in (0, 1, 17, TILES - 1):
-        np.testing.assert_array_equal(
-            encoder.vectors(audio[place : place + 1], samples[:1]), together[place : place + 1]
-        )
-
-
-def test_the_hash_names_weights_options_and_tiles():
-    params = {"a": np.zeros(2, np.float32), "b": {"c": np.ones((1, 2), np.float32)}}
-    model = {"name": "m", "size": "xs", "bands": [1, 2]}
-    plain = encoders.encoder_hash(model, 8000, 4000, params)
-    assert plain == encoders.encoder_hash(dict(reversed(model.items())), 8000, 4000, dict(reversed(params.items())))
-    others = [
-        encoders.encoder_hash(model | {"size": "s"}, 8000, 4000, params),
-        encoders.encoder_hash(model, 16000, 4000, params),
-        encoders.encoder_hash(model, 8000, 4001, params),
-        encoders.encoder_hash(model, 8000, 4000, params | {"a": np.array([0, 1e-20], np.float32)}),
-        encoders.encoder_hash(model, 8000, 4000, params | {"a": np.zeros((2, 1), np.float32)}),
-    ]
-    assert len({plain, *others}) == 6
-
-
-def test_long_recordings_are_read_piece_by_piece(original, monkeypatch):
-    clips = pieces.open_library(original, 8000)
-    (_, one), *_ = pieces.pieces(clips, [3], 1000, threads=2)
-    monkeypatch.setattr(pieces, "PIECE_S", 0.6)
-    several = [piece for _, piece in pieces.pieces(clips, [3], 1000, threads=2)]
-    assert len(several) == 5 and {piece.n_tiles for piece in several} == {19}  # 2.26 s: the last tile reaches back
-    np.testing.assert_array_equal(np.concatenate([piece.audio for piece in several]), one.audio)
-    np.testing.assert_array_equal(np.concatenate([piece.samples for piece in several]), one.samples)
-
-
-def test_a_fault_in_a_later_piece_is_the_clips_fault(run, original, monkeypatch):
-    encoder, _ = encoders.of_run(run)
-    clips = pieces.open_library(original, 4000)
-    found = [*pieces.pieces(clips, [1, 3, 0], 2000, threads=1)]
-    (_, b), (_, d), (_, a) = found
-    halves = [Tiles(5, d.audio[:2], d.samples[:2]), Fault("undecodable", "torn"), d]
-    told = dict(clip_vectors(encoder.vectors, [(1, b), *((3, half) for half in halves), (0, a)]))
-    plain = dict(clip_vectors(encoder.vectors, found))
-    assert told[3] == ("undecodable", "torn") and set(told) == {0, 1, 3}
-    for row in (0, 1):
-        np.testing.assert_array_equal(told[row], plain[row])
-
-
-def test_records_that_are_not_theirs_are_not_believed(tmp_path):
-    path = tmp_path / "0-of-1" / "records.bin"
-    vectors = np.arange(12, dtype=np.float32).reshape(4, 3)
-    with vector_file.VectorFile(path, 3) as file:
-        for number, vector in enumerate(vectors):
-            file.append(f"{number:064x}", vector)
-    np.testing.assert_array_equal(vector_file.read_vectors(path, 3)["vector"], vectors)
-    content = bytearray(path.read_bytes())
-    content[vector_file.record_type(3).itemsize * 2 + 70] ^= 1  # a bit of the third
-    path.write_bytes(content)
-    assert len(vector_file.read_vectors(path, 3)) == 2
-    with vector_file.VectorFile(path, 3) as file:
-        file.append("f" * 64, vectors[0])
-    assert vector_file.read_vectors(path, 3)["content_hash"].tolist()[2] == b"f" * 64
-
-
-def test_shares_that_end_at_once_make_one_whole(tmp_path, monkeypatch):
-    """Sixteen workers that begin, add their vectors and finish, in whatever order the system runs them."""
-    n, of = 400, 16
-    keys = [hashlib.sha256(bytes([number % 256, number // 256])).hexdigest() for number in range(n)]
-    clips = pl.DataFrame({"clip": keys, "content_hash": keys, "duration_s": 1.0})
-    written = []
-    real = shards.write
-    monkeypatch.setattr(shards, "write", lambda folder, *rest: (written.append(folder), real(folder, *rest)))
-
-    def work(number):
-        with shards.locked(tmp_path):
-            shards.write_plan(tmp_path, dict(PLAN), clips)
-        with vector_file.VectorFile(tmp_path / "shards" / f"{number}-of-{of}" / shards.VECTOR_FILE, 3) as file:
-            for key in keys:
-                if shards.shard_of(key, of) == number:
-                    file.append(key, np.full(3, keys.index(key), np.float32))
-        return shards.finish(tmp_path, clips)
-
-    with ThreadPoolExecutor(of) as pool:
-        missing = [*pool.map(work, range(of))]
-    assert len(written) == 1 and () in missing and not (tmp_path / "shards").exists()
-    found = table.load(tmp_path)
-    np.testing.assert_array_equal(found.vectors[:, 0], np.arange(n))
-    assert found.table["content_hash"].to_list() == keys and found.card["made_with"] == [{"mu": "0"}]
-
-
-def test_a_mended_recording_that_is_being_embedded_is_waited_for(tmp_path):
-    """Its old fault is no answer while another process tries it again: the whole would be made without it."""
-    keys = [f"{number:015x}" + "0" * 49 for number in range(4)]
-    clips = pl.DataFrame({"clip": list("abcd"), "content_hash": keys, "duration_s": 1.0})
-
-    @contextlib.contextmanager
-    def at_work(number, of):
-        with shards.locked(tmp_path):
-            shards.write_plan(tmp_path, dict(PLAN), clips)
-            file = vector_file.VectorFile(tmp_path / "shards" / f"{number}-of-{of}" / shards.VECTOR_FILE, 3)
-        with file:
-            yield file
-
-    with at_work(0, 1) as file:
-        for key in keys[:3]:
-            file.append(key, np.ones(3))
-    fault = {"file": "d", "fault": "missing", "reason": "x", "done": "left out", "content_hash": keys[3]}
-    write_whole(tmp_path / "shards" / "0-of-1" / LEDGER, ledger_text([fault]))
-    assert shards.finish(tmp_path, clips) == () and len(table.load(tmp_path)) == 3
-    with at_work(1, 2) as file:  # d is there again, and its share has begun
-        with at_work(0, 2):
-            pass
-        assert shards.finish(tmp_path, clips) == (keys[3],)
-        file.append(keys[3], np.ones(3))
-    assert shards.finish(tmp_path, clips) == ()
-    found = table.load(tmp_path)
-    assert len(found) == 4 and found.faults == () and not (tmp_path / "shards").exists()
-
-
-def test_a_share_is_taken_before_anybody_can_finish_without_it(run, original, tmp_path, monkeypatch):
-    """From the moment that it is known what is there, others see this process at work."""
-    seen = []
-    known = shards.stored_vectors
-
-    def looked(folder, dim):
-        seen.append(vector_file.is_open(folder / "shards" / "1-of-3" / shards.VECTOR_FILE))
-        return known(folder, dim)
-
-    monkeypatch.setattr(shards, "stored_vectors", looked)
-    embed(run, original, tmp_path / "embeddings", shard=(1, 3))
-    assert seen == [True, False]  # at the beginning, and in `finish`
-
-
-def test_what_waits_for_the_encoder_is_bounded_by_bytes(original, monkeypatch):
-    """Three and a half recordings may wait: with the one that is about to be given three have been begun."""
-    clips, begun = pieces.open_library(original, 4000), []
-
-    def hash_file(path):
-        begun.append(path)
-        return real(path)
-
-    real = pieces.hash_file
-    monkeypatch.setattr(pieces, "hash_file", hash_file)
-    monkeypatch.setattr(pieces, "WAITING_BYTES", 3.5 * 2000 * 4)
-    for threads in (8, 1):
-        begun.clear()
-        for done, _ in enumerate(pieces.pieces(clips, [0] * 20, 2000, threads)):  # of one tile each
-            assert len(begun) <= done + 3
-        assert len(begun) == 20
-    monkeypatch.setattr(pieces, "WAITING_BYTES", 1)
-    assert [row for row, _ in pieces.pieces(clips, range(5), 2000, 4)] == [*range(5)]
-
-
-def test_a_library_and_an_output_behind_links(run, library, tmp_path, monkeypatch):
-    """'..' leads from where a folder is, not from the link to it."""
-    (tmp_path / "far" / "away").mkdir(parents=True)
-    os.symlink(tmp_path / "far" / "away", tmp_path / "link")
-    with monkeypatch.context() as patch:
-        patch.setattr(shards, "finish", lambda *given: ("unseen",))
-        embed(run, library, tmp_path / "link" / "embeddings")
-    assert len(merge(tmp_path / "link" / "embeddings")) == 7
 
 
 def test_looking_up_what_is_not_there(whole):

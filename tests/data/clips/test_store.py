@@ -17,12 +17,6 @@ from tests.helpers.audio_files import sound, write
 from tests.helpers.processes import run_python
 
 
-@pytest.fixture
-def here(monkeypatch):
-    """The work of the workers in this process."""
-    monkeypatch.setattr(workers, "run", lambda function, tasks, n, **_: ((task, function(task)) for task in tasks))
-
-
 @pytest.fixture(scope="module")
 def table(tmp_path_factory):
     """Four clips, short and long, of several rates, and a table about them."""
