@@ -44,45 +44,50 @@ def test_a_run_learns_to_tell_pitches_and_stops_and_goes_on_bit_for_bit(tmp_path
     assert (
         set(results["clips"]) == {"model"} and (tmp_path / "unbroken" / "evaluation" / "clips" / "units.npz").is_file()
     )
-    for step in (2, 8):
-        monkeypatch.setattr(Breaking, "at", step)
-        monkeypatch.setattr(Breaking, "what", staticmethod(lambda: (_ for _ in ()).throw(OSError("no space left"))))
-        with pytest.raises(OSError, match="no space left"):
-            train(tiny_audio_config(writers=BREAKING, **options), tmp_path / "broken")
+    monkeypatch.setattr(Breaking, "at", 8)  # past a checkpoint and an evaluation
+    monkeypatch.setattr(Breaking, "what", staticmethod(lambda: (_ for _ in ()).throw(OSError("no space left"))))
+    with pytest.raises(OSError, match="no space left"):
+        train(tiny_audio_config(writers=BREAKING, **options), tmp_path / "broken")
     again = train(tiny_audio_config(**options), tmp_path / "broken")
     assert_same_run(tmp_path / "broken", tmp_path / "unbroken")
     assert again["clips"]["model"].values() == results["clips"]["model"].values()
 
 
-def test_tones_are_learnt_beside_the_baseline(tmp_path):
-    """A known answer: three pitches, told apart by anything that hears; and the restored weights are those tested."""
-    baselines = {"mfcc_linear": {"name": "mu.baselines.mfcc:MFCCLinear"}}
+@pytest.fixture(scope="module")
+def tones(tmp_path_factory):
+    """(folder, results) of a run on all targets."""
+    folder = tmp_path_factory.mktemp("tones")
     results = train(
         tiny_audio_config(
             data=ALL_TARGETS,
             model__normalisation="none",  # the level is to be told
             total_steps=60,
             evaluate_every_steps=30,
-            baselines=baselines,
+            baselines={"mfcc_linear": {"name": "mu.baselines.mfcc:MFCCLinear"}},
         ),
-        tmp_path,
-    )["clips"]
+        folder,
+    )
+    return folder, results["clips"]
+
+
+def test_tones_are_learnt_beside_the_baseline(tones):
+    """A known answer: three pitches, told apart by anything that hears; and the restored weights are those tested."""
+    folder, results = tones
     for found in results.values():
         assert found.values()["pitch/accuracy"] == 1.0 and found.values()["tags/roc_auc"] > 0.9
     assert results["model"].values()["numbers/pearson"] > 0.5
-    restored = rebuild(tmp_path)
+    restored = rebuild(folder)
     setup, state, step = restored.run, restored.state, restored.step
     test = setup.split.test
     said = model_of(setup, *weights(state)).predict(test)
     np.testing.assert_allclose(said["pitch"], results["model"].arrays["pitch/scores"], rtol=1e-5)
     np.testing.assert_allclose(said["pitch"].sum(axis=1), 1.0, rtol=1e-5)
-    saved = load(tmp_path)
+    saved = load(folder)
     assert saved.card["step"] == step and saved.results["model"].values() == results["model"].values()
 
 
-def test_predictions_do_not_depend_on_what_else_is_predicted(tmp_path):
-    train(tiny_audio_config(), tmp_path)
-    restored = rebuild(tmp_path)
+def test_predictions_do_not_depend_on_what_else_is_predicted(tones):
+    restored = rebuild(tones[0])
     setup, state = restored.run, restored.state
     whole = model_of(setup, *weights(state)).predict(setup.data)
     rows = np.array([40, 3, 17])
