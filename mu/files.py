@@ -57,7 +57,8 @@ def clear_leftovers(path: str | os.PathLike[str]) -> None:
     path = Path(path)
     for leftover in path.parent.glob(f".{path.name}{PARTIAL}*"):
         owner = leftover.name.rpartition(PARTIAL)[2].partition("-")[0]
-        if not owner.isdigit() or _is_alive(int(owner)):
+        # A container gives its processes the same few numbers each time: this process's own is that of a dead one too.
+        if not owner.isdigit() or (int(owner) != os.getpid() and _is_alive(int(owner))):
             continue
         if leftover.name.endswith("-old") and not path.exists():
             leftover.rename(path)
