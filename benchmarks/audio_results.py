@@ -161,7 +161,7 @@ def pace(workdir: Path) -> dict[str, float]:
     """What the logs of all runs say of the training's speed: its time, and medians."""
     timed, training_s = [], 0.0
     for file in sorted(workdir.glob("seed*/fold*/metrics.jsonl")):
-        lines = [json.loads(line) for line in file.open()]
+        lines = [json.loads(line) for line in file.open(encoding="utf-8")]
         of_run = [line for line in lines if "data_wait_share" in line]
         training_s += lines[-1]["step"] * statistics.median(line["step_ms"] for line in of_run) / 1000
         timed += of_run
@@ -175,10 +175,10 @@ def pace(workdir: Path) -> dict[str, float]:
 def record(name: str, row: dict) -> None:
     """Puts an experiment's row into docs/results.json and writes docs/results.md anew from all of them."""
     file = ROOT / "docs" / "results.json"
-    rows = json.loads(file.read_text()) if file.is_file() else {}
+    rows = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
     rows[name] = row
     file.write_text(json.dumps(rows, indent=2) + "\n")
-    (ROOT / "docs" / "results.md").write_text(page(rows))
+    (ROOT / "docs" / "results.md").write_text(page(rows), encoding="utf-8")
 
 
 def page(rows: dict[str, dict]) -> str:

@@ -70,8 +70,8 @@ def measured(result: Result) -> dict[str, dict[str, float]]:
 
 
 def main() -> None:
-    audio = json.loads((ROOT / "docs" / "results.json").read_text())
-    ratings = json.loads((ROOT / "docs" / "ratings.json").read_text())["rows"]
+    audio = json.loads((ROOT / "docs" / "results.json").read_text(encoding="utf-8"))
+    ratings = json.loads((ROOT / "docs" / "ratings.json").read_text(encoding="utf-8"))["rows"]
     names = [name for name in EXPERIMENTS if name in audio and "_from_" not in name]
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", required=True, type=Path, help="holds the data sets")
@@ -79,7 +79,7 @@ def main() -> None:
     parser.add_argument("--only", default=",".join([*names, *RATINGS]), help="names, separated by commas")
     arguments = parser.parse_args()
     output = arguments.workdir / "baselines.json"
-    rows = json.loads(output.read_text()) if output.is_file() else {}
+    rows = json.loads(output.read_text(encoding="utf-8")) if output.is_file() else {}
     for name in arguments.only.split(","):
         if name in EXPERIMENTS:
             metric = EXPERIMENTS[name].metric

@@ -227,7 +227,11 @@ def pooled_claim(pooled: Pooled, where: str, ours: str, factor: float, other: st
 
 def trained_at(folders: list[Path]) -> str:
     """The commits of all runs, most often one."""
-    runs = [json.loads((folder / name / "run.json").read_text()) for folder in folders for name in ("id_only", "model")]
+    runs = [
+        json.loads((folder / name / "run.json").read_text(encoding="utf-8"))
+        for folder in folders
+        for name in ("id_only", "model")
+    ]
     return " ".join(sorted({(made["commit"] or "unknown")[:12] for made in runs}))
 
 
@@ -281,7 +285,7 @@ def main() -> None:
             kind: {s: {r: list(e) for r, e in t.items()} for s, t in table.items()} for kind, table in tables.items()
         }
         (ROOT / "docs" / "release_day.json").write_text(json.dumps({"seeds": seeds, "claims": made, **rows}, indent=1))
-        (ROOT / "docs" / "release_day.md").write_text(text)
+        (ROOT / "docs" / "release_day.md").write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

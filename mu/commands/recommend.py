@@ -78,7 +78,7 @@ def _tracks(run: Any, arguments: argparse.Namespace) -> list[str]:
     """The end of the history, and the k best tracks after it with their scores."""
     import numpy as np
 
-    from mu.data.features import TrackHistories
+    from mu.data.features import HistoryFeatures, TrackHistories
     from mu.inference.topk import recommend
 
     log = run.log
@@ -86,6 +86,8 @@ def _tracks(run: Any, arguments: argparse.Namespace) -> list[str]:
         user = log.user(arguments.user)
         history = run.open_log().take(np.array([user]))
     else:
+        if isinstance(run.features, HistoryFeatures) and run.features.window is None:
+            raise ValueError(f"the model of {arguments.workdir} knows users by their ids alone: give --user=ID")
         user, history = NOBODY, TrackHistories.of(log.find_tracks(arguments.history))
     moment = {"time_ms": log.now_ms, "allow": log.out_at(log.now_ms)}
     recommender = run.up_to_date().recommender()
