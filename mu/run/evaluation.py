@@ -137,7 +137,13 @@ def content_encoder(run: Run) -> ContentEncoder | None:
 
 
 def evaluate(
-    run: Run, state: State, step: int, part: str, output: str | os.PathLike[str], workdir: Path | None = None
+    run: Run,
+    state: State,
+    step: int,
+    part: str,
+    output: str | os.PathLike[str],
+    workdir: Path | None = None,
+    evaluators: Mapping[str, Evaluator[Measured, Result]] | None = None,
 ) -> Results:
     """Measures the run's weights beside its baselines and writes each evaluation to a folder of `output`.
 
@@ -146,11 +152,14 @@ def evaluate(
       state: with its best weights.
       step: of these weights.
       part: 'valid' or 'test'.
-      output: NAME/evaluation.json, units.npz and table.txt are written for each NAME of config.evals.
+      output: NAME/evaluation.json, units.npz and table.txt are written for each evaluator.
       workdir: of the run, whose policy and content embeddings are used, or made and saved where they are of other
         weights; None to make and not to save them.
+      evaluators: of the part, by name; None for those of config.evals. The policy is chosen by config.evals whatever
+        these are.
     """
-    evaluators = build_evaluators(run, part)
+    if evaluators is None:
+        evaluators = build_evaluators(run, part)
     if run.batches.holds_out:
         clips = getattr(run.split, part)
         logger.info(f"{part}: the task's loss is {held_out_loss(run)(state, clips):.4f} on {len(clips):,} clips.")

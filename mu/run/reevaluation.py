@@ -1,11 +1,12 @@
 """A run's best weights measured again, on either part, with other cut-offs or metrics."""
 
+import dataclasses
 import os
 from pathlib import Path
 from typing import Any
 
-from mu.config.base import ConfigError
-from mu.run.evaluation import Results, evaluate
+from mu.config.base import ConfigError, known_names
+from mu.run.evaluation import Results, build_evaluators, evaluate
 from mu.run.rebuild import rebuild
 
 
@@ -34,10 +35,12 @@ def evaluate_again(
     run, config = rebuilt.run, rebuilt.run.config
     if config.refit and part == "valid":
         raise ValueError("this run learnt from the validation plays (refit); they measure nothing here")
-    for spec in config.evals.values():
+    changed = config.copy_and_resolve_references()
+    for name, spec in changed.evals.items():
         for key, value in (changes or {}).items():
             if key not in spec:
-                raise ConfigError(f"{spec.name} takes no {key}: this run has no such choice")
+                raise ConfigError(f"config.evals.{name} ({spec.name}) takes no {key!r}{known_names(key, spec)}")
             spec[key] = value
+    evaluators = build_evaluators(dataclasses.replace(run, config=changed), part)
     folder = Path(output or Path(workdir) / ("evaluation" if part == "test" else "evaluation_valid"))
-    return evaluate(run, rebuilt.state, rebuilt.step, part, folder, Path(workdir)), folder
+    return evaluate(run, rebuilt.state, rebuilt.step, part, folder, Path(workdir), evaluators), folder

@@ -17,11 +17,13 @@ from mu.data.listening.listening import clip_rows, load
 from mu.data.summary import track_titles
 from mu.embedding.cold_start import described, listeners_of, open_embedded, recordings_for, vector_of_file
 from mu.embedding.encoder import clip_encoder, hash_of
+from mu.evals.results import load as load_evaluation
 from mu.inference.policy import POLICY, Policy
 from mu.inference.topk import recommend
 from mu.inference.track_content import CONTENT
 from mu.run.evaluation import content_encoder, model_of
 from mu.run.rebuild import rebuild
+from mu.run.reevaluation import evaluate_again
 from mu.run.restore import open_run
 from mu.training.state import weights
 from tests.helpers.audio_files import write
@@ -257,6 +259,21 @@ def test_content_is_kept_with_the_run_and_gives_what_encoding_anew_gives(run, re
     assert not other.is_complete and other.policy == Policy()
     np.testing.assert_allclose(other.up_to_date().rows["content"], content, atol=1e-5)
     assert "the policy of these weights is missing: new releases get no boost" in caplog.text
+
+
+def test_other_cut_offs_leave_the_choice_of_the_policy_as_it_is(run, restored, tmp_path, monkeypatch):
+    """The policy of a run that was cut off before its evaluation is chosen by the metric that its config names."""
+    monkeypatch.setattr("mu.run.reevaluation.rebuild", lambda workdir: restored)
+    shutil.copytree(run, tmp_path / "run")
+    (tmp_path / "run" / POLICY).unlink()
+    results, folder = evaluate_again(tmp_path / "run", output=tmp_path / "at_2", changes={"ks": (2,)})
+    assert set(results["plays"]["model"].names) == {
+        name.replace("@3", "@2") for name in load_evaluation(run).rows["model"]
+    }
+    assert Policy.load(tmp_path / "run") == Policy.load(run) and folder == tmp_path / "at_2"
+    assert tuple(restored.run.config.evals.plays.ks) == (3,)
+    with pytest.raises(ConfigError, match=r"config\.evals\.plays .* takes no 'k' \(did you mean 'ks'\?\)"):
+        evaluate_again(tmp_path / "run", output=tmp_path / "at_2", changes={"k": 2})
 
 
 def test_a_run_needs_no_log_for_a_history(run, folder, tmp_path, capsys):
