@@ -64,7 +64,7 @@ def crossvalidate(
         commits.add(str(read_json(place / "run.json")["commit"]))
         by_seed[seed].append({name: load(evaluated) for name, evaluated in evaluations_of(place).items()})
     if not any(by_seed.values()):
-        logger.info(f"The runs in {folder} predict nothing of the clips: there is nothing to pool, but to start from.")
+        logger.info(f"The runs in {folder} measure nothing, so there is nothing to pool; init_from can name them.")
         return {}
     protocol = {"config": config, "changes": dict(changes), "folds": folds, "split": "pooled"}
     evaluations = {}

@@ -155,7 +155,7 @@ def test_what_a_metric_needs_is_asked_for(logs):
         RankingEvaluator(test.seen(), train, list_metrics=("gini",))
     bare = ItemContext(V, train.counts())
     for name, need in (("artist_exposure", "groups"), ("intra_list_diversity", "vectors")):
-        with pytest.raises(ValueError, match=f"metric '{name}' needs '{need}' of the items, which there are not"):
+        with pytest.raises(ValueError, match=f"metric '{name}' needs the {need} of the tracks: set {need} to"):
             evaluator_of(logs, list_metrics=(name,), context=bare)
 
 

@@ -204,6 +204,32 @@ def test_scores_that_cannot_be_ranked_are_refused(bad, message):
         evaluator().run(Fixed(bad))
 
 
+@pytest.mark.parametrize("name", ["item_vectors", "bias", "values"])
+def test_dot_products_that_cannot_be_ranked_are_refused_among_few_candidates_too(name):
+    repeats = evaluator()
+    repeats = evaluator(repeats.events.take(repeats.sections["repeat"].plays))
+    assert list(repeats.sections) == ["repeat"]
+    model = Factors(0, whole=False, time_aware=name != "bias")
+    getattr(model, name)[0] = np.nan
+    asked = {"bias": "item_bias", "values": "age_steps"}.get(name, name)
+    with pytest.raises(ValueError, match=f"Factors.{asked} has a number that is not finite"):
+        repeats.run(model)
+
+
+def test_nothing_to_rank_is_refused():
+    with pytest.raises(ValueError, match="none of 1 plays is of a track that was out"):
+        evaluator(PlayEvents(np.array([2]), np.array([39]), np.array([CUT + 1])))
+    # Of a track that was out before training ended, and that nobody had played.
+    log = make_log()
+    without = log.where(log.items != 0)
+    with pytest.raises(ValueError, match=r"all 1 plays are .* in no section"):
+        PlayEvaluator(
+            PlayEvents(np.array([2]), np.array([0]), np.array([CUT])), without, RELEASED, CUT, np.arange(V) > 0
+        )
+    with pytest.raises(ValueError, match="no metric to measure"):
+        evaluator(metrics=())
+
+
 def test_intervals_draw_listeners():
     """Of listeners with one play each they are the plain ones; copies of a play make nothing surer."""
     values = np.random.default_rng(0).random((60, 2))

@@ -89,11 +89,13 @@ def test_lists_know_what_tracks_are_like_from_a_column_or_a_file(split, tmp_path
     (apart, one), (alike, other) = diversity("track"), diversity(str(tmp_path / "alike.npy"))
     assert apart == pytest.approx(1) and alike == pytest.approx(0) and one != other
     np.save(tmp_path / "short.npy", np.ones((3, 3), np.float32))
+    (tmp_path / "text.npy").write_text("no array", encoding="utf-8")
     for vectors, message in (
-        (None, "needs 'vectors' of the items, which there are not: .* vectors='tags'"),
+        (None, "needs the vectors of the tracks: .* vectors='tags'"),
         ("tags", "vectors='tags' is neither a file PATH.npy nor a column of the tracks, which have track"),
         ("none.npy", "there is no such file"),
         (str(tmp_path / "short.npy"), r"holds float32 \(3, 3\); it must be finite floats \[40, D\]"),
+        (str(tmp_path / "text.npy"), "is not what numpy.save writes"),
     ):
         with pytest.raises(ValueError, match=message):
             diversity(vectors)
@@ -141,6 +143,13 @@ def test_clips_are_those_of_a_part_and_targets_those_of_the_task():
     short = ClipPrediction(split=split, part="valid", outputs=("numbers",), number_metrics=("r2",))
     assert short.names == ["numbers/r2"] and short.run(Truth()).values() == {"numbers/r2": pytest.approx(1)}
     assert ClipPrediction(split=split, part="test", outputs=()).names == []
+
+
+def test_groups_that_clips_do_not_have_are_refused_before_anything_is_predicted(tmp_path):
+    for evaluator, clips in ((ClipPrediction, make_clips()), (RatingPrediction, None)):
+        clips = clips or load_rated_clips(write_ratings(tmp_path / "ratings.csv"))
+        with pytest.raises(ValueError, match="'singer'"):
+            evaluator(split=by_hash(clips, n_folds=4, fold=0), part="test", group="singer")
 
 
 def test_ratings_are_those_of_the_clips_of_a_part(tmp_path):

@@ -35,11 +35,23 @@ class ItemScores:
 
     @classmethod
     def of(cls, recommender: DotProductRecommender) -> "ItemScores":
-        """Those of a recommender, which depend on the age where it is time-aware."""
+        """Those of a recommender, which depend on the age where it is time-aware.
+
+        Raises:
+          ValueError: a number is not finite.
+        """
         if recommender.time_aware:
-            return cls(recommender.item_vectors, None, *cast(AgeAwareRecommender, recommender).age_steps())
-        no_edges, no_value = np.zeros(0, np.int64), np.zeros(1, np.float32)
-        return cls(recommender.item_vectors, recommender.item_bias(), no_edges, no_value)
+            scores = cls(recommender.item_vectors, None, *cast(AgeAwareRecommender, recommender).age_steps())
+        else:
+            no_edges, no_value = np.zeros(0, np.int64), np.zeros(1, np.float32)
+            scores = cls(recommender.item_vectors, recommender.item_bias(), no_edges, no_value)
+        numbers = {"item_vectors": scores.vectors, "item_bias": scores.bias, "age_steps": scores.age_values}
+        for name, array in numbers.items():
+            if array is not None and not np.isfinite(array).all():
+                raise ValueError(
+                    f"{type(recommender).__name__}.{name} has a number that is not finite; it has no place in an order"
+                )
+        return scores
 
     def take(self, items: np.ndarray) -> "ItemScores":
         """Those of some tracks."""

@@ -43,6 +43,9 @@ class ClipPrediction:
 
     Attributes:
       names: 'genre/accuracy' and so on; none for a task without targets.
+
+    Raises:
+      ValueError: a metric is unknown, or a clip has no value in the column `group`.
     """
 
     def __init__(
@@ -68,7 +71,8 @@ class ClipPrediction:
             TagPredictions: tag_metrics,
             NumberPredictions: number_metrics,
         }
-        self._group = group
+        self._cluster = group or "recording"
+        self._clusters = clusters_of(self._clips, group) if self._targets else []
         kinds = {name: PREDICTIONS[type(self._clips.targets[name])] for name in self._targets}
         self.names = metric_names(kinds, self._metrics)
         self.bootstrap_samples = bootstrap_samples
@@ -82,15 +86,23 @@ class ClipPrediction:
         clips = self._clips
         predicted = predictor.predict(clips)
         targets = {name: predictions_for(clips.targets[name], predicted[name]) for name in self._targets}
-        clusters = [str(value) for value in whole_column(clips.table, self._group or "content_hash")]
         return result_of(
             targets,
             unit="clip",
             units=clips.table["clip"].to_list(),
-            cluster=self._group or "recording",
-            clusters=clusters,
+            cluster=self._cluster,
+            clusters=self._clusters,
             metrics=self._metrics,
         )
+
+
+def clusters_of(clips: Clips, group: str | None) -> list[str]:
+    """What is drawn again in the bootstrap with each clip: its value in the column `group`; None for its recording.
+
+    Raises:
+      ValueError: there is no such column, or a clip has no value in it.
+    """
+    return [str(value) for value in whole_column(clips.table, group or "content_hash")]
 
 
 def predictions_for(target: Target, scores: np.ndarray) -> Predictions:

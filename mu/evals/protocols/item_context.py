@@ -61,7 +61,10 @@ def track_vectors(tracks: pl.DataFrame, source: str) -> np.ndarray:
         return np.nan_to_num(labels, nan=0.0)
     if not os.path.isfile(source):
         raise ValueError(f"vectors={source!r}: there is no such file")
-    vectors = np.load(source)
+    try:
+        vectors = np.load(source)
+    except (EOFError, ValueError) as error:  # NumPy takes any other content for a pickle, and advises to load that
+        raise ValueError(f"vectors={source!r} is not what numpy.save writes of an array of numbers") from error
     if vectors.ndim != 2 or len(vectors) != len(tracks) or vectors.dtype.kind != "f" or not np.isfinite(vectors).all():
         raise ValueError(
             f"vectors={source!r} holds {vectors.dtype} {vectors.shape}; it must be finite floats [{len(tracks)}, D], a "

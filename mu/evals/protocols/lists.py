@@ -11,8 +11,8 @@ from mu.names import locate
 
 LISTS = "mu.evals.metrics.lists"
 HINTS = {
-    "groups": "name the column of the tracks that says their groups, groups='artist'",
-    "vectors": "name what says how alike tracks are, a column of theirs or a file: vectors='tags'",
+    "groups": "set groups to a column of theirs, such as groups='artist'",
+    "vectors": "set vectors to a column of labels or to a .npy file, such as vectors='tags'",
 }
 
 
@@ -26,7 +26,7 @@ def check_needs(paths: Mapping[str, str], context: ItemContext) -> None:
     for name, path in paths.items():
         for need in declared(locate(path)).needs:
             if getattr(context, need) is None:
-                raise ValueError(f"metric {name!r} needs {need!r} of the items, which there are not: {HINTS[need]}")
+                raise ValueError(f"metric {name!r} needs the {need} of the tracks: {HINTS[need]}")
 
 
 def list_columns(

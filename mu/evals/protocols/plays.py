@@ -77,6 +77,9 @@ class PlayEvaluator:
       unplayed: among which tracks the plays of 'discovery' and of each age are ranked.
       sections: name -> section, of those that have any play.
       names: 'discovery/recall@20' and so on.
+
+    Raises:
+      ValueError: there is no metric, an unknown one, or no play to rank.
     """
 
     def __init__(
@@ -96,8 +99,12 @@ class PlayEvaluator:
         if bootstrap_samples < 1:
             raise ValueError(f"bootstrap_samples={bootstrap_samples}; it must be at least 1")
         self._ks, self._metrics = tuple(int(k) for k in ks), metric_paths(metrics)
+        if not self._metrics:
+            raise ValueError("there is no metric to measure: name one in `metrics`")
         available_from_ms = np.where(released_ms < 0, LONG_AGO_MS, released_ms)
         self.events = first_plays(plays, available_from_ms)
+        if not len(self.events):
+            raise ValueError(f"none of {len(plays):,} plays is of a track that was out; there is nothing to rank")
         self.histories, self.released_ms = histories, released_ms
         self.known = known
         self.new = (released_ms > trained_until_ms) & ~known
@@ -108,6 +115,11 @@ class PlayEvaluator:
             for section in self._sections(Played(available_from_ms, seen), NewReleases(available_from_ms, self.new))
             if len(section.plays)
         }
+        if not self.sections:
+            raise ValueError(
+                f"all {len(self.events):,} plays are of tracks that training does not know and that are not new: they "
+                "are in no section, and there is nothing to rank"
+            )
         columns = [f"{metric}@{k}" for metric in self._metrics for k in self._ks]
         self.names = [f"{section}/{column}" for section in self.sections for column in columns]
         self._shown = tuple(f"{section.name}/{columns[0]}" for section in self.sections.values() if section.in_table)

@@ -5,10 +5,10 @@ from typing import cast
 
 import numpy as np
 
-from mu.data.clips.clips import whole_column
 from mu.data.clips.folds import ClipSplit
 from mu.data.ratings.rated_clips import RatedClips
 from mu.evals.predictions import TagPredictions, metric_names, result_of
+from mu.evals.protocols.clips import clusters_of
 from mu.evals.result import Result
 from mu.protocols import Predictor
 
@@ -29,6 +29,9 @@ class RatingPrediction:
 
     Attributes:
       names: 'liked/roc_auc' and so on.
+
+    Raises:
+      ValueError: a metric is unknown, or a clip has no value in the column `group`.
     """
 
     def __init__(
@@ -45,6 +48,7 @@ class RatingPrediction:
         if bootstrap_samples < 1:
             raise ValueError(f"bootstrap_samples={bootstrap_samples}; it must be at least 1")
         self._clips = cast(RatedClips, getattr(split, part))
+        clusters_of(self._clips, group)  # a wrong column is refused now, and not after training
         self._group, self._metrics = group, metrics
         self.names = metric_names(dict.fromkeys(self._clips.label_names, TagPredictions), {TagPredictions: metrics})
         self.bootstrap_samples = bootstrap_samples
@@ -72,7 +76,7 @@ def rating_result(
       group: column of the clips whose values are drawn again in the bootstrap; None draws recordings.
       metrics: see `RatingPrediction`.
     """
-    clusters = np.array([str(value) for value in whole_column(clips.table, group or "content_hash")])
+    clusters = np.array(clusters_of(clips, group))
     ratings = clips.ratings
     return result_of(
         {
