@@ -10,22 +10,27 @@ if TYPE_CHECKING:
     from mu.report.listening_run import Sections
 
 
-def write_report(run: str | os.PathLike[str], output: str | os.PathLike[str]) -> list[str]:
+def write_report(
+    run: str | os.PathLike[str], output: str | os.PathLike[str], evaluation: str | None = None
+) -> list[str]:
     """Writes the page of a run, one HTML file, and returns what is missing from it and why.
 
     Args:
       run: a run of `mu train` on audio, or on plays and audio; or a seed's folder of `mu crossvalidate`.
       output: the file; its folder is made if need be.
+      evaluation: the name of the evaluation that the page shows; None where the run has one.
 
     Raises:
       FileNotFoundError: there is no such run, or it has no evaluation.
-      ValueError: there is no page of such a run, or this version of mu cannot run its config.
+      ValueError: there is no page of such a run, it has several evaluations and no name chooses, or this version of mu
+        cannot run its config.
     """
     from mu.files import write_whole
     from mu.report.pages import RunAccess, page_of
     from mu.run.workdir import run_config
 
-    content, problems = page_of(Path(run), RunAccess(run_config, _listening_sections, _clips, _test_predictor))
+    access = RunAccess(run_config, _listening_sections, _clips, _test_predictor)
+    content, problems = page_of(Path(run), access, evaluation)
     Path(output).parent.mkdir(parents=True, exist_ok=True)
     write_whole(Path(output), content.encode())
     return problems

@@ -27,6 +27,7 @@ def main(argv: list[str]) -> int:
         allow_abbrev=False,
     )
     parser.add_argument("run", metavar="RUN", help="a run of `mu train`, or a seed's folder of `mu crossvalidate`")
+    parser.add_argument("--eval", metavar="NAME", help="which evaluation, of a run that has several")
     parser.add_argument("--output", metavar="FILE", help="the page (default: RUN/report.html)")
     arguments = parser.parse_args(argv)
 
@@ -38,7 +39,7 @@ def main(argv: list[str]) -> int:
     show_logs()
 
     try:
-        problems = write_report(arguments.run, output)
+        problems = write_report(arguments.run, output, arguments.eval)
     except (OSError, ValueError) as error:
         print(f"mu report: {error}", file=sys.stderr)
         return 2 if isinstance(error, ConfigError) else 1

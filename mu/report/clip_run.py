@@ -60,21 +60,26 @@ class ClipRun:
 
 
 def read_clip_run(
-    place: str | os.PathLike[str], clips: Clips | None, embedded: Embedded | None, problems: Sequence[str]
+    place: str | os.PathLike[str],
+    evaluated: str | os.PathLike[str],
+    clips: Clips | None,
+    embedded: Embedded | None,
+    problems: Sequence[str],
 ) -> ClipRun:
     """A run on audio, or a seed of a cross-validation, as its page shows it.
 
     Args:
       place: its folder.
+      evaluated: the folder of the evaluation to show.
       clips: the run's clips; None where they cannot be had.
       embedded: test clips in the space of its model; None where they cannot be had.
       problems: why something is missing from the page.
 
     Raises:
-      FileNotFoundError: no such run, or it has no evaluation.
+      FileNotFoundError: no such run or evaluation.
       ValueError: its evaluation cannot be read.
     """
-    evaluation = load(place)
+    evaluation = load(evaluated)
     model, card = evaluation.results["model"], evaluation.card
     where = Path(read_json(first_run(place) / "config.json")["data"].get("path", "")).name
     data = {"Data": f"{where}, {len(model):,} clips of {card['part']}"}

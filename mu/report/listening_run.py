@@ -145,18 +145,21 @@ class ListeningRun:
     computed: Sections
 
 
-def read_listening_run(place: str | os.PathLike[str], computed: Sections, problems: Sequence[str]) -> ListeningRun:
+def read_listening_run(
+    place: str | os.PathLike[str], evaluated: str | os.PathLike[str], computed: Sections, problems: Sequence[str]
+) -> ListeningRun:
     """A run on listening as its page shows it.
 
     Args:
       place: its folder.
+      evaluated: the folder of the evaluation to show.
       computed: the sections that are computed from the model.
       problems: why something is missing from the page.
 
     Raises:
-      FileNotFoundError: no such run, or it has no evaluation.
+      FileNotFoundError: no such run or evaluation.
     """
-    evaluation = load(place)
+    evaluation = load(evaluated)
     card = read_json(Path(place) / "run.json")["data_card"]
     return ListeningRun(
         facts=run_facts(place, evaluation.card, _data_facts(card), problems),

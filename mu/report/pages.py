@@ -14,7 +14,7 @@ from mu.report.audio import Sounds
 from mu.report.clip_run import read_clip_run
 from mu.report.listening_run import Sections, read_listening_run
 from mu.report.neighbours import Embedded, unit
-from mu.report.read import first_run, runs_of, unit_of
+from mu.report.read import evaluation_of, first_run, runs_of, unit_of
 
 MOST_EMBEDDED = 2000
 """Clips whose neighbours are looked for, and points of the map."""
@@ -41,21 +41,23 @@ class RunAccess:
     test_predictor: Callable[[Path], tuple[Clips, Predictor[Clips]]]
 
 
-def page_of(folder: Path, access: RunAccess) -> Page:
+def page_of(folder: Path, access: RunAccess, name: str | None = None) -> Page:
     """The page of a run, or of a seed of a cross-validation.
 
     Args:
       folder: of it.
       access: to what is not in the files of its results.
+      name: of the evaluation that the page shows; None where the run has one.
 
     Raises:
       FileNotFoundError: there is no such run, or it has no evaluation.
-      ValueError: there is no page of such a run.
+      ValueError: there is no page of such a run, or it has several evaluations and no name chooses.
     """
-    return PAGES.get(unit_of(folder), no_page)(folder, access)
+    evaluation = evaluation_of(folder, name)
+    return PAGES.get(unit_of(evaluation), no_page)(folder, evaluation, access)
 
 
-def play_page(folder: Path, access: RunAccess) -> Page:
+def play_page(folder: Path, evaluation: Path, access: RunAccess) -> Page:
     """The page of a run on plays and audio."""
     access.check(folder)
     sections, problems = Sections(), []
@@ -63,10 +65,10 @@ def play_page(folder: Path, access: RunAccess) -> Page:
         sections = access.sections(folder)
     except (OSError, ValueError) as error:
         problems.append(f"Without listeners, tracks and map: {error}")
-    return listening_pages.page(read_listening_run(folder, sections, problems)), problems
+    return listening_pages.page(read_listening_run(folder, evaluation, sections, problems)), problems
 
 
-def clip_page(folder: Path, access: RunAccess) -> Page:
+def clip_page(folder: Path, evaluation: Path, access: RunAccess) -> Page:
     """The page of a run on audio."""
     access.check(first_run(folder))
     clips, embedded, problems = None, None, []
@@ -79,31 +81,35 @@ def clip_page(folder: Path, access: RunAccess) -> Page:
             embedded = embedded_clips(folder, clips, access)
         except (OSError, ValueError) as error:
             problems.append(f"Without neighbours and map: {error}")
-    run = read_clip_run(folder, clips, embedded, problems)
+    run = read_clip_run(folder, evaluation, clips, embedded, problems)
     content = clip_pages.page(run)
     return content, [*problems, *(f"{clip}: {reason}" for clip, reason in run.sounds.lost.items())]
 
 
-def rating_page(folder: Path, access: RunAccess) -> Page:
+def rating_page(folder: Path, evaluation: Path, access: RunAccess) -> Page:
     """Raises ValueError: pages show clips, and these are ratings of them."""
-    del access
+    del evaluation, access
     raise ValueError(
         f"{folder} was tested on ratings, which are no clips; mu report makes pages of clips, "
         f"`mu compare {folder}:BASELINE {folder}` sets such a run beside a baseline"
     )
 
 
-def no_page(folder: Path, access: RunAccess) -> Page:
+def no_page(folder: Path, evaluation: Path, access: RunAccess) -> Page:
     """Raises ValueError: pages show what has sound."""
-    del access
+    del evaluation, access
     raise ValueError(
         f"{folder} is a run on a log without audio; mu report makes pages of runs on audio or on both, "
         "`mu evaluate` prints a table of this"
     )
 
 
-PAGES: Mapping[str, Callable[[Path, RunAccess], Page]] = {"play": play_page, "clip": clip_page, "rating": rating_page}
-"""Unit of an evaluation -> its page; `no_page` of others."""
+PAGES: Mapping[str, Callable[[Path, Path, RunAccess], Page]] = {
+    "play": play_page,
+    "clip": clip_page,
+    "rating": rating_page,
+}
+"""Unit of an evaluation -> its page, of (run, evaluation, access); `no_page` of others."""
 
 
 def embedded_clips(folder: Path, clips: Clips, access: RunAccess) -> Embedded:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from mu.evals.results import evaluations_of
+from mu.evals.results import evaluations_of, find
 from mu.files import read_json
 
 Curves = Mapping[str, Sequence[Mapping[str, float]]]
@@ -62,20 +62,29 @@ def first_run(place: str | os.PathLike[str]) -> Path:
     return next(iter(runs_of(place).values()))
 
 
-def unit_of(place: str | os.PathLike[str]) -> str:
-    """The unit of a run's evaluation: 'clip', 'play', 'user' or 'rating'.
+def evaluation_of(place: str | os.PathLike[str], name: str | None = None) -> Path:
+    """The folder of a run's evaluation.
+
+    Args:
+      place: the run, or a seed of a cross-validation.
+      name: of the evaluation; None where there is one.
 
     Raises:
       FileNotFoundError: there is no such run, or it has no evaluation.
+      ValueError: there are several, and no name chooses.
     """
     runs_of(place)
-    evaluations = evaluations_of(place)
-    if not evaluations:
+    if not evaluations_of(place):
         raise FileNotFoundError(
             f"{place} has no evaluation: let `mu train` reach its end, or run `mu evaluate {place}` (a task without "
             "targets, such as contrastive learning, has nothing to report)"
         )
-    return read_json(next(iter(evaluations.values())) / "evaluation.json")["unit"]
+    return find(place, name)
+
+
+def unit_of(evaluation: Path) -> str:
+    """The unit of an evaluation: 'clip', 'play', 'user' or 'rating'."""
+    return read_json(evaluation / "evaluation.json")["unit"]
 
 
 def run_facts(

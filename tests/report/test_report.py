@@ -255,6 +255,19 @@ def test_a_seed_of_a_cross_validation_is_a_run_too(run, tmp_path):
     assert "Dashed: step" not in words
 
 
+def test_of_several_evaluations_one_is_named(page, run, tmp_path, capsys):
+    folder = shutil.copytree(run, tmp_path / "first")
+    found = load(run)
+    save(folder / "evaluation" / "again", {"model": found.results["model"]}, found.card, samples=60)
+    assert called(folder) == 1
+    assert "holds the evaluations again, clips: choose one by --eval=NAME" in capsys.readouterr().err
+    assert called(folder, "--eval=clips") == 0
+    assert (folder / "report.html").read_text(encoding="utf-8") == page
+    assert called(folder, "--eval=again") == 0
+    again = Parsed((folder / "report.html").read_text(encoding="utf-8")).text
+    assert "guess" in Parsed(page).text and "guess" not in again
+
+
 # ---- what is missing
 
 
