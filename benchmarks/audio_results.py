@@ -41,7 +41,8 @@ validation parts; a fold's validation clips are another fold's test clips, so th
 the encoder learnt from training and validation parts for a number of steps set beforehand, and was tested once. The
 baseline is 120 statistics of MFCCs and a linear model. "Training" is the time of all steps of all seeds and folds, by
 their logs, without compiling and testing; "pace" is the median of clips a second in it, reading and decoding included,
-and the share of the time that the step waits for them.
+and the share of the time that the step waits for them. A command is that of its commit: the key `start_from` is
+`init_from` since.
 
 | experiment | protocol | metric | mu | seeds | MFCC + linear | target | folds | training | pace |
 |---|---|---|---|---|---|---|---|---|---|

@@ -1,4 +1,4 @@
-"""What a model that hears is worth on the day a track is released, and what it costs: three simulated worlds.
+"""What a model of sound is worth on the day a track is released, and what it costs: three simulated worlds.
 
     python benchmarks/release_day.py [--seeds=0,1,2] [--workdir=runs/release_day]
 
