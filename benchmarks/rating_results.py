@@ -44,7 +44,7 @@ INTRODUCTION = """\
 # Ratings of tracks that training has not seen
 
 Written by `make results-ratings MU_DATA=FOLDER` (`benchmarks/rating_results.py`). Emotify: 400 tracks, 8,407
-ratings, 5 folds by track; every rating is predicted once, by a model that learnt no second of its track and saw no
+ratings, 5 folds by track; every rating is predicted once, by a model that was trained without its track and saw no
 rating of it. Brackets are 95 % bootstrap intervals over tracks, all ratings of a track drawn together; neural rows
 are means over seeds. Hyperparameters were chosen on validation parts; a fold's validation tracks are test tracks of
 another, so the choice has seen every track once. Then the model learnt from training and validation tracks for a number
