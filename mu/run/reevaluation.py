@@ -22,13 +22,13 @@ def evaluate_again(
       workdir: of the run.
       part: 'valid' or 'test'.
       output: folder of the results; None for the run's own, 'evaluation' or 'evaluation_valid'.
-      changes: entries of the evaluators to set, such as {'ks': (5, 50)}.
+      changes: entries to set of the evaluators that have them, such as {'ks': (5, 50)}.
 
     Returns:
       (results, their folder).
 
     Raises:
-      ConfigError: an evaluator takes no such entry, or not this value.
+      ConfigError: no evaluator has such an entry, or one does not take this value.
       ValueError: a refit has learnt the validation part.
     """
     rebuilt = rebuild(workdir)
@@ -36,10 +36,12 @@ def evaluate_again(
     if config.refit and part == "valid":
         raise ValueError("this run learnt from the validation plays (refit); they measure nothing here")
     changed = config.copy_and_resolve_references()
-    for name, spec in changed.evals.items():
-        for key, value in (changes or {}).items():
-            if key not in spec:
-                raise ConfigError(f"config.evals.{name} ({spec.name}) takes no {key!r}{known_names(key, spec)}")
+    for key, value in (changes or {}).items():
+        takers = [spec for spec in changed.evals.values() if key in spec]
+        if not takers:
+            entries = {entry for spec in changed.evals.values() for entry in spec} - {"name"}
+            raise ConfigError(f"no evaluation of this run takes {key!r}{known_names(key, entries)}")
+        for spec in takers:
             spec[key] = value
     evaluators = build_evaluators(dataclasses.replace(run, config=changed), part)
     folder = Path(output or Path(workdir) / ("evaluation" if part == "test" else "evaluation_valid"))

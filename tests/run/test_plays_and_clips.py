@@ -1,5 +1,6 @@
 """One's own log and one's own audio, from files to recommendations: experiments/plays_and_clips.py in small."""
 
+import dataclasses
 import functools
 import json
 import shutil
@@ -17,6 +18,7 @@ from mu.data.listening.listening import clip_rows, load
 from mu.data.summary import track_titles
 from mu.embedding.cold_start import described, listeners_of, open_embedded, recordings_for, vector_of_file
 from mu.embedding.encoder import clip_encoder, hash_of
+from mu.evals.result import Result
 from mu.evals.results import load as load_evaluation
 from mu.inference.policy import POLICY, Policy
 from mu.inference.topk import recommend
@@ -261,9 +263,24 @@ def test_content_is_kept_with_the_run_and_gives_what_encoding_anew_gives(run, re
     assert "the policy of these weights is missing: new releases get no boost" in caplog.text
 
 
-def test_other_cut_offs_leave_the_choice_of_the_policy_as_it_is(run, restored, tmp_path, monkeypatch):
+class Always:
+    """An evaluator without cut-offs."""
+
+    names, bootstrap_samples = ("one",), 20
+
+    def __init__(self, *, part):
+        self.part = part
+
+    def run(self, recommender):
+        return Result(unit="user", units=np.arange(2), columns={"one": np.ones(2)})
+
+
+def test_other_cut_offs_leave_the_policy_and_evaluations_without_any_as_they_are(run, restored, tmp_path, monkeypatch):
     """The policy of a run that was cut off before its evaluation is chosen by the metric that its config names."""
-    monkeypatch.setattr("mu.run.reevaluation.rebuild", lambda workdir: restored)
+    config = restored.run.config.copy_and_resolve_references()
+    config.evals.always = {"name": f"{__name__}:Always"}
+    several = dataclasses.replace(restored, run=dataclasses.replace(restored.run, config=config))
+    monkeypatch.setattr("mu.run.reevaluation.rebuild", lambda workdir: several)
     shutil.copytree(run, tmp_path / "run")
     (tmp_path / "run" / POLICY).unlink()
     results, folder = evaluate_again(tmp_path / "run", output=tmp_path / "at_2", changes={"ks": (2,)})
@@ -271,8 +288,8 @@ def test_other_cut_offs_leave_the_choice_of_the_policy_as_it_is(run, restored, t
         name.replace("@3", "@2") for name in load_evaluation(run).rows["model"]
     }
     assert Policy.load(tmp_path / "run") == Policy.load(run) and folder == tmp_path / "at_2"
-    assert tuple(restored.run.config.evals.plays.ks) == (3,)
-    with pytest.raises(ConfigError, match=r"config\.evals\.plays .* takes no 'k' \(did you mean 'ks'\?\)"):
+    assert results["always"]["model"].values() == {"one": 1} and tuple(config.evals.plays.ks) == (3,)
+    with pytest.raises(ConfigError, match=r"no evaluation of this run takes 'k' \(did you mean 'ks'\?\)"):
         evaluate_again(tmp_path / "run", output=tmp_path / "at_2", changes={"k": 2})
 
 
