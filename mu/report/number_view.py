@@ -43,12 +43,18 @@ class NumberView(TargetView):
         return Score(name, f"{self.predictions.truth[row, place]:.3g}", f"{predicted:.3g}", None)
 
     def styles(self, rows: Sequence[int]) -> tuple[list[int], list[tuple[str, int]]]:
-        """Fifths of the first number."""
+        """Fifths of the first number; clips whose number is not known have a style of their own."""
         values, name = self.predictions.truth[rows, 0].astype(np.float64), self.predictions.names[0]
+        is_known = np.isfinite(values)
+        if not is_known.any():
+            return [-1] * len(values), [("not known", -1)]
         edges = np.nanquantile(values, [0.2, 0.4, 0.6, 0.8])
         bounds = [np.nanmin(values), *edges, np.nanmax(values)]
         names = [f"{name} {low:.3g} to {high:.3g}" for low, high in itertools.pairwise(bounds)]
-        return np.searchsorted(edges, values).tolist(), [(label, style) for style, label in enumerate(names)]
+        entries = [(label, style) for style, label in enumerate(names)]
+        if not is_known.all():
+            entries.append(("not known", -1))
+        return np.where(is_known, np.searchsorted(edges, values), -1).tolist(), entries
 
     def scatters(self, target: str, details: Mapping[str, Mapping[str, Estimate]]) -> Scatters | None:
         return scatters(self.predictions, details[f"{target}/pearson"])

@@ -69,6 +69,9 @@ def test_points_are_styled_by_class_and_by_the_fifth_of_the_first_number():
     assert TAGS.styles([0, 1]) == ([0, 0], [])
     styles, legend = NUMBERS.styles([0, 1, 2])
     assert styles == sorted(styles) and [style for _, style in legend] == [0, 1, 2, 3, 4]
+    gaps = NumberView(NumberPredictions(("n",), np.zeros((3, 1), np.float32), np.array([[0.0], [np.nan], [1.0]])))
+    assert gaps.styles([0, 1, 2])[0] == [0, -1, 4] and gaps.styles([0, 1, 2])[1][-1] == ("not known", -1)
+    assert gaps.styles([1]) == ([-1], [("not known", -1)])
 
 
 def test_neighbours_agree_as_often_as_their_classes_do():
