@@ -6,6 +6,7 @@ The workdir holds config.json (all keys, resolved), run.json (versions, devices,
 metrics.jsonl, checkpoints/ and evaluation/. The same command again goes on where it stopped.
 """
 
+import contextlib
 import datetime
 import json
 import logging
@@ -66,11 +67,12 @@ def train(config: Config, workdir: str | os.PathLike[str], mesh: jax.sharding.Me
         )
     folder = Path(workdir)
     (folder / "checkpoints").mkdir(parents=True, exist_ok=True)
-    checkpoints = Checkpoints(folder / "checkpoints", writes=True)
-    saved = checkpoints.steps()
+    with contextlib.closing(Checkpoints(folder / "checkpoints")) as checkpoints:
+        saved = checkpoints.steps()
+        note = checkpoints.note(saved[-1]) if saved else None
     resolved = json.loads(config.to_json())
-    if saved:
-        refuse_other_config(checkpoints.note(saved[-1])["config"], resolved, folder)
+    if note is not None:
+        refuse_other_config(note["config"], resolved, folder)
 
     run = build_run(config, mesh)
     validation, metric = Validation(run), config.best.metric
@@ -78,12 +80,14 @@ def train(config: Config, workdir: str | os.PathLike[str], mesh: jax.sharding.Me
     if metric not in measured:
         raise ConfigError(f"config.best.metric={metric!r} is not measured{known_names(metric, measured)}")
     write_json(folder / "config.json", resolved)
+    # Opened for writing only now: that removes what is half-written, which a call that is refused must leave to the run
+    # that may still be going on there. Orbax does it in a thread, whose traceback ends a process that ends before.
+    checkpoints = Checkpoints(folder / "checkpoints", writes=True)
     step_number = 0
     batches = loader(run.batches, config.seed)
     progress: dict[str, Any] = {"best_step": None, "best_value": None, "evaluations_since_best": 0}
-    if saved:
+    if note is not None:
         step_number = saved[-1]
-        note = checkpoints.note(step_number)
         refuse_other_split(run.split, note["split"], folder)
         state = checkpoints.load(step_number, run.plan.shapes)
         batches.set_state(note["data"])
@@ -97,7 +101,7 @@ def train(config: Config, workdir: str | os.PathLike[str], mesh: jax.sharding.Me
         | {"started": started_at(folder)}
         | {"data_card": run.data.card, "data_hash": run.data.hash(), "split": run.split.hash},
     )
-    if not (saved and has_inputs(folder, run.split.hash)):
+    if note is None or not has_inputs(folder, run.split.hash):
         save_inputs(folder, run.split.hash, run.data, run.train, run.batches)
     writers: list[Writer] = [JsonLines(folder, step_number)]
     writers += [locate(path, "config.writers")(folder, step_number) for path in config.writers]

@@ -163,6 +163,8 @@ def test_a_run_may_go_on_on_another_mesh(unbroken, log, tmp_path):
 
 def test_another_config_is_refused_with_the_keys_that_differ(unbroken, log, tmp_path):
     folder = copied(unbroken, tmp_path)
+    half_written = folder / "checkpoints" / "99.orbax-checkpoint-tmp"  # as of a run that is still going on there
+    half_written.mkdir()
     before = (folder / "config.json").read_text()
     other = tiny_config(log, **{**OPTIONS, "seed": 3, "model__dropout": 0.3, "total_steps": 24})
     with pytest.raises(ConfigError) as refused:
@@ -170,7 +172,7 @@ def test_another_config_is_refused_with_the_keys_that_differ(unbroken, log, tmp_
     message = str(refused.value)
     assert "model.dropout: 0.2 -> 0.3" in message and "seed: 0 -> 3" in message
     assert message.count("->") == 2  # more steps are no other run
-    assert (folder / "config.json").read_text() == before
+    assert (folder / "config.json").read_text() == before and half_written.exists()
     assert_same_run(folder, unbroken[0])
 
 
