@@ -52,7 +52,8 @@ def main(argv: list[str] | None = None) -> int:
         try:
             return _run(sys.argv[1:] if argv is None else argv)
         finally:
-            sys.stdout.flush()  # here, where a closed pipe ends the command without a traceback
+            # Here a closed pipe ends the command without a traceback; a service may have no `sys.stdout`.
+            print(end="", flush=True)
     except BrokenPipeError:
         # Python flushes standard output once more when it ends.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

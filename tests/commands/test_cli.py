@@ -124,6 +124,12 @@ def test_a_reader_who_has_gone_ends_a_command_without_a_traceback():
     assert (process.returncode, process.stderr) == (141, b"")
 
 
+def test_a_process_without_standard_output_runs(monkeypatch):
+    """As a service may be started: Python then has no `sys.stdout`, and what is printed goes nowhere."""
+    monkeypatch.setattr(sys, "stdout", None)
+    assert mu.cli.main(["--version"]) == 0
+
+
 def test_python_m_mu():
     assert run(sys.executable, "-m", "mu", "--version") == f"{mu.__version__}\n"
 
