@@ -1,10 +1,11 @@
 """Trivial recommenders: uniform random scores, and the popularity of a track's artist."""
 
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 
 from mu.baselines.fitting import fitted
+from mu.data.logs.interactions import Interactions
 from mu.protocols import Log
 
 
@@ -48,7 +49,7 @@ class GroupPopularity:
         self._column = column
         self._scores: np.ndarray | None = None
 
-    def fit(self, log: Any) -> Self:
+    def fit(self, log: Interactions) -> Self:
         """Counts the plays of each group."""
         if self._column not in log.tracks.columns:
             raise ValueError(f"the tracks have no column {self._column!r}; they have {', '.join(log.tracks.columns)}")
