@@ -10,6 +10,7 @@ import numpy as np
 from mu.audio.mel import mfcc
 from mu.baselines.linear import chosen_linear
 from mu.data.clips.targets import Target
+from mu.data.whole_numbers import integers_where_possible
 
 # Clips are padded to a multiple of so many seconds, so that few lengths are compiled for.
 BLOCK_S = 2.0
@@ -49,7 +50,9 @@ class MFCCLinear:
         features = statistics(clips)
         if self._group is not None and (missing := clips.table[self._group].null_count()):
             raise ValueError(f"{missing:,} clips have no {self._group!r}; take another column as the baseline's group")
-        groups = np.arange(len(clips)) if self._group is None else clips.table[self._group].to_numpy()
+        groups = np.arange(len(clips))
+        if self._group is not None:
+            groups = integers_where_possible(clips.table[self._group]).to_numpy()
         self._models = {}
         for name, target in clips.targets.items():
             is_known = target.known

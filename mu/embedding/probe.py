@@ -16,6 +16,7 @@ from mu.data.clips import clips as clip_tables
 from mu.data.clips.clips import Clips, whole_column
 from mu.data.clips.folds import fold_numbers
 from mu.data.clips.targets import ClassTarget, Target
+from mu.data.whole_numbers import integers_where_possible
 from mu.embedding.probe_fitting import Learn, Probe, few_shot, out_of_fold
 from mu.embedding.table import Embeddings
 from mu.evals.folds import mean_summary
@@ -204,7 +205,7 @@ def _check_columns(library: str | os.PathLike[str], options: ProbeOptions) -> No
 def _folds(clips: Clips, options: ProbeOptions) -> np.ndarray:
     """[n]: the fold that tests each clip; dealt folds are stratified by the first classes, if all are known."""
     if not options.folds.isdecimal():
-        return whole_column(clips.table, options.folds).to_numpy()
+        return integers_where_possible(whole_column(clips.table, options.folds)).to_numpy()
     stratify: str | None = next(iter(options.classes), None)
     if stratify is not None and clips.table[stratify].null_count():
         stratify = None

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from mu.data.clips.clips import Clips, whole_column
+from mu.data.whole_numbers import integers_where_possible
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,7 +41,7 @@ def by_column(clips: Clips, *, column_name: str, fold: int, group: str | None = 
       fold: from 0; after the last value comes the first.
       group: a column whose values must not be in two parts; None checks nothing beyond equal recordings.
     """
-    values = whole_column(clips.table, column_name)
+    values = integers_where_possible(whole_column(clips.table, column_name))
     names = values.unique().sort().to_list()
     _check_fold(fold, len(names), 3)
     test, valid = names[fold], names[(fold + 1) % len(names)]

@@ -113,6 +113,8 @@ def _numbers(table: pl.DataFrame, names: Sequence[str]) -> NumberTarget:
     columns = []
     for name in names:
         values = column_of(table, name)
+        if values.dtype == pl.String:
+            values = _parsed(table, values)
         if values.null_count() == len(values):
             raise ValueError(f"column {name!r} holds no numbers: it is empty")
         if not values.dtype.is_numeric():
@@ -120,3 +122,19 @@ def _numbers(table: pl.DataFrame, names: Sequence[str]) -> NumberTarget:
             raise ValueError(f"column {name!r} holds {values.dtype} such as {wrong!r}; numbers are needed")
         columns.append(values.cast(pl.Float32).fill_null(float("nan")).to_numpy())
     return NumberTarget(tuple(names), np.stack(columns, axis=1))
+
+
+def _parsed(table: pl.DataFrame, texts: pl.Series) -> pl.Series:
+    """The numbers that a column of text holds, as CSV tables have them; empty text is null."""
+    texts = texts.str.strip_chars()
+    texts = texts.set(texts == "", None)
+    values = texts.cast(pl.Float64, strict=False)
+    wrong = (values.is_null() & texts.is_not_null()).arg_true()
+    if len(wrong):
+        row = int(wrong[0])
+        row_id = f" ({table.columns[0]} {table[row, 0]!r})" if table.columns[0] != texts.name else ""
+        raise ValueError(
+            f"column {texts.name!r}, row {row}{row_id} holds {texts[row]!r}; numbers are needed "
+            f"({len(wrong):,} of {len(texts):,} rows hold none)"
+        )
+    return values

@@ -11,6 +11,7 @@ import numpy as np
 import polars as pl
 
 from mu.data.logs.timestamps import MISSING, TimestampParser
+from mu.data.whole_numbers import integers_where_possible
 from mu.names import nearest
 
 
@@ -19,7 +20,7 @@ class Categories(NamedTuple):
 
     Attributes:
       codes: int32 [V], index into `names`; -1 where the value is missing.
-      names: sorted; numbers in numerical order.
+      names: sorted; numbers, and texts that are all whole numbers, in numerical order.
     """
 
     codes: np.ndarray
@@ -46,7 +47,7 @@ def categorical(table: pl.DataFrame, column: str) -> Categories:
     Raises:
       ValueError: no such column.
     """
-    values = column_of(table, column)
+    values = integers_where_possible(column_of(table, column))
     ordered = values.drop_nulls().unique().sort()
     numbered = ordered.to_frame("value").with_row_index("code")
     codes = values.to_frame("value").join(numbered, on="value", how="left", maintain_order="left")["code"]

@@ -45,6 +45,17 @@ def test_folds_by_column_test_one_value_and_validate_with_the_next(fold):
     assert len(split.train) + len(split.valid) + len(split.test) == len(whole)
 
 
+def test_folds_written_as_text_come_in_numerical_order():
+    whole = make_clips()
+    numbers = pl.Series("fold", np.arange(len(whole)) % 12 - 1)
+    typed, written = (
+        dataclasses.replace(whole, table=whole.table.with_columns(fold)) for fold in (numbers, numbers.cast(pl.String))
+    )
+    splits = [clip_splits.by_column(clips, column_name="fold", fold=3) for clips in (typed, written)]
+    assert set(splits[1].test.table["fold"]) == {"2"} and set(splits[1].valid.table["fold"]) == {"3"}
+    assert splits[0].hash == splits[1].hash
+
+
 def test_hashed_folds_cover_every_clip_once_and_keep_groups_and_strata():
     whole = make_clips()
     tested = [clip_splits.by_hash(whole, n_folds=4, fold=fold, stratify="pitch").test for fold in range(4)]
@@ -145,13 +156,29 @@ def test_targets_of_a_table(tmp_path):
     assert found["numbers"].known.tolist() == [True, False, True]
 
 
+def test_text_is_read_as_the_numbers_it_holds(tmp_path):
+    """A table of CSV holds text: the targets are those of a table of Parquet with numbers, bit for bit."""
+    written = {"joy": ["0.1", None, " 1e5 "], "power": ["1", "", "-3"], "fold": ["10", "9", "-1"]}
+    typed = {"joy": [0.1, None, 1e5], "power": [1, None, -3], "fold": [10, 9, -1]}
+    read = []
+    for columns in (written, typed):
+        write_table(tmp_path, **columns)
+        read.append(clips.load(tmp_path, sample_rate_hz=100, classes=("fold",), numbers=("joy", "power")))
+    assert read[0].targets["fold"].names == read[1].targets["fold"].names == ("-1", "9", "10")
+    np.testing.assert_array_equal(read[0].targets["numbers"].values, read[1].targets["numbers"].values)
+    assert read[0].hash() == read[1].hash()
+
+
 @pytest.mark.parametrize(
     "arguments, message",
     [
         ({"classes": ("style",)}, "no column 'style'; there is: clip, file"),
         ({"classes": ("one",)}, "holds 1 classes"),
-        ({"numbers": ("genre",)}, "column 'genre' holds String such as 'rock'"),
+        ({"numbers": ("genre",)}, r"'genre', row 0 \(clip 'a'\) holds 'rock'; numbers are needed \(3 of 3"),
+        ({"numbers": ("year",)}, r"'year', row 2 \(clip 'c'\) holds '19x'; numbers are needed \(1 of 3"),
+        ({"numbers": ("flag",)}, "column 'flag' holds Boolean such as True; numbers are needed"),
         ({"tags": ("empty",)}, "holds no tags"),
+        ({"numbers": ("empty",)}, "column 'empty' holds no numbers: it is empty"),
         ({"numbers": ("null",)}, "column 'null' holds no numbers: it is empty"),
         ({"classes": ("numbers",), "numbers": ("duration_s",)}, "there would be two targets 'numbers'"),
         ({"classes": ("genre",), "tags": ("genre",)}, "there would be two targets 'genre'"),
@@ -160,6 +187,7 @@ def test_targets_of_a_table(tmp_path):
 )
 def test_tables_that_cannot_be_used(tmp_path, arguments, message):
     columns = {"genre": ["rock", "pop", "pop"], "one": ["x"] * 3, "empty": [""] * 3, "numbers": ["x", "y", "y"]}
+    columns |= {"year": ["1", None, "19x"], "flag": [True, None, False]}
     write_table(tmp_path, **columns, null=pl.Series([None] * 3, dtype=pl.String))
     with pytest.raises((ValueError, FileNotFoundError), match=message):
         clips.load(tmp_path, sample_rate_hz=100, **arguments)

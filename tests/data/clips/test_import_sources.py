@@ -23,7 +23,7 @@ def test_a_table_of_files(tmp_path, here):
         {
             "path": ["sound/3.flac", "./sound/1.flac", None, "sound/gone.flac", str(tmp_path / "sound" / "2.flac")],
             " label": ["x", "y", "x", "x", None],
-            "fold": [1, 2, 3, 4, 5],
+            "fold": ["01", "1", "1e2", "4", "5"],
         }
     )
     table.write_csv(tmp_path / "meta.csv")
@@ -37,12 +37,14 @@ def test_a_table_of_files(tmp_path, here):
         assert card["attributes"] == ["label", "fold"] and card["faults"] == {"missing": {"left out": 2}}
         assert {entry["file"] for entry in ledger_of(out)} == {"sound/gone.flac", f"row 3 of meta.{extension}"}
     assert tables[0] == tables[1] == tables[2]
-    clips = pl.read_parquet(out / "clips.parquet")
-    assert clips.select("clip", "label", "fold").rows() == [
-        ("sound/1.flac", "y", 2),
-        ("sound/2.flac", None, 5),
-        ("sound/3.flac", "x", 1),
+    table = pl.read_parquet(out / "clips.parquet")
+    assert table.select("clip", "label", "fold").rows() == [
+        ("sound/1.flac", "y", "1"),
+        ("sound/2.flac", None, "5"),
+        ("sound/3.flac", "x", "01"),
     ]
+    with_classes = clips.load(out, sample_rate_hz=8000, classes=["fold"], audio=False)
+    assert with_classes.targets["fold"].names == ("01", "1", "5")
     options = AudioImportOptions(file_column="path", workers=1, on_error="stop")
     with pytest.raises(ValueError, match=r"missing \(.*\)\. Mend or remove the file"):
         import_audio(str(tmp_path / "meta.csv"), tmp_path / "csv", options)

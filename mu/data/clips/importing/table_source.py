@@ -48,8 +48,8 @@ def _read(name: str) -> pl.DataFrame:
         if extension in _PARQUET:
             table = pl.read_parquet(name)
         elif extension in _SEPARATORS:
-            # Types are those that fit every row: a label that looks like a number at first is no error further down.
-            table = pl.read_csv(name, separator=_SEPARATORS[extension], infer_schema_length=None)
+            # Text stays as it was written: the ids 0001 and 1 are two, and so are the labels 1e2 and 100.
+            table = pl.read_csv(name, separator=_SEPARATORS[extension], infer_schema=False)
         else:
             raise ValueError(f"{name}: a table ends in {', '.join((*_SEPARATORS, *_PARQUET))}")
     except pl.exceptions.PolarsError as error:

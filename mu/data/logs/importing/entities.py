@@ -5,8 +5,9 @@ from collections.abc import Iterable
 import numpy as np
 import polars as pl
 
-from mu.data.logs.importing.identifiers import Identifiers, plain_integers
+from mu.data.logs.importing.identifiers import Identifiers
 from mu.data.logs.importing.rows import PlayRows
+from mu.data.whole_numbers import integers_where_possible
 
 
 class Entities:
@@ -57,14 +58,6 @@ class Entities:
 
 def _empty_frame(names: Iterable[str], rows: int) -> pl.DataFrame:
     return pl.DataFrame({name: pl.Series([None] * rows, dtype=pl.String) for name in names})
-
-
-def integers_where_possible(column: pl.Series) -> pl.Series:
-    """Text as Int64 if every value is a whole number in canonical form; missing values stay null."""
-    present = column.drop_nulls()
-    if column.dtype == pl.String and len(present) and plain_integers(present) is not None:
-        return column.cast(pl.Int64)
-    return column
 
 
 def text_of(column: pl.Series) -> pl.Series:

@@ -9,10 +9,11 @@ import polars as pl
 
 from mu.data.logs.importing.bad_rows import RejectedRows, damage_named
 from mu.data.logs.importing.columns import USUAL, require_column, usual_column
-from mu.data.logs.importing.entities import integers_where_possible, text_of
+from mu.data.logs.importing.entities import text_of
 from mu.data.logs.importing.formats import EXTENSIONS, LogSource, ReadOptions, find_sources, format_of, load_format
 from mu.data.logs.importing.options import NONE
 from mu.data.options import OptionError
+from mu.data.whole_numbers import integers_where_possible
 
 logger = logging.getLogger(__name__)
 

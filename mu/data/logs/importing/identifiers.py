@@ -4,18 +4,9 @@ import numpy as np
 import polars as pl
 
 from mu.data.logs.importing import id_kernels
+from mu.data.whole_numbers import plain_integers
 
 _LOAD = 0.6  # the table doubles when this share is in use; linear probing slows down beyond
-
-
-def plain_integers(texts: pl.Series) -> pl.Series | None:
-    """`texts` as Int64 if all are whole numbers in canonical form ("7", not "007"); else None."""
-    if texts.dtype.is_integer():
-        return texts.cast(pl.Int64)
-    numbers = texts.cast(pl.Int64, strict=False)
-    if numbers.null_count() or not (numbers.cast(pl.String) == texts).all():
-        return None
-    return numbers
 
 
 class Identifiers:
