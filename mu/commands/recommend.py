@@ -95,7 +95,7 @@ def _tracks(run: Any, arguments: argparse.Namespace) -> list[str]:
     titles, count = log.titles(), int(hits.count[0])
     scored = zip(hits.ids[0, :count], hits.scores[0, :count], strict=True)
     return [
-        f"After {len(history):,} plays, the last of them",
+        f"After {len(history):,} {'play' if len(history) == 1 else 'plays'}, the last of them",
         *(f"          {titles[item]}" for item in history.items[-SHOWN_HISTORY:]),
         "recommended",
         *(f"  {score:7.2f} {titles[item]}" for item, score in scored),
