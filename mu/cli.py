@@ -2,8 +2,10 @@
 
 import importlib
 import os
+import signal
 import sys
 from collections.abc import Callable
+from types import FrameType
 
 COMMANDS = {
     "quickstart": (
@@ -47,7 +49,12 @@ def main(argv: list[str] | None = None) -> int:
 
     128 + the signal's number after a signal: 130 after Ctrl-C, 141 where the reader of standard output has gone, as
     that of `mu ... | head` does.
+
+    Args:
+      argv: the command and its flags; None for those of this process, which a second signal then ends at once.
     """
+    if argv is None and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, _interrupt)
     try:
         try:
             return _run(sys.argv[1:] if argv is None else argv)
@@ -58,6 +65,14 @@ def main(argv: list[str] | None = None) -> int:
         # Python flushes standard output once more when it ends.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    """Raises KeyboardInterrupt; the next signal ends the process, also where it waits for compiled code."""
+    del number, frame
+    for one in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(one, signal.SIG_DFL)
+    raise KeyboardInterrupt
 
 
 def _run(arguments: list[str]) -> int:

@@ -1,9 +1,13 @@
 """Long work in a terminal: progress and log lines on standard error, and an orderly end on SIGTERM and Ctrl-C."""
 
+import contextlib
 import logging
+import os
 import signal
+import sys
 import threading
 import time
+from collections.abc import Iterator
 from types import FrameType
 
 from rich.console import Console
@@ -108,16 +112,15 @@ class Progress:
 class Interrupts:
     """Ends work in order on SIGTERM as on Ctrl-C; a context manager. Outside the main thread it does nothing.
 
-    Args:
-      at_once: raise KeyboardInterrupt where the signal comes. Otherwise the first signal is noted only, for a loop to
-        save and leave in order, and a second one raises.
+    The first signal raises KeyboardInterrupt where it comes, within `noting` it is noted only. A second one finds the
+    handlers from before: Python's raises KeyboardInterrupt, that of the command line has let it end the process.
 
     Attributes:
       signal: the number of the first signal, None before.
     """
 
-    def __init__(self, at_once: bool = True):
-        self._at_once = at_once
+    def __init__(self):
+        self._raises = True
         self._handlers = {}
         self.signal: int | None = None
 
@@ -128,11 +131,43 @@ class Interrupts:
         return self
 
     def __exit__(self, *_: object) -> None:
+        if self.signal is None:
+            self._restore()
+
+    @contextlib.contextmanager
+    def noting(self) -> Iterator[None]:
+        """Meanwhile the first signal is noted only, for a loop to save and leave in order.
+
+        Raises:
+          KeyboardInterrupt: at the beginning, a signal came before, and Python ignored what it raised, as it does in a
+            callback of the garbage collector or a `__del__`; at the end, one came that the loop has not seen.
+        """
+        self._raises = False
+        try:
+            self._raise_noted()
+            yield
+        finally:
+            self._raises = True
+        self._raise_noted()
+
+    def _raise_noted(self) -> None:
+        if self.signal is not None:
+            raise KeyboardInterrupt
+
+    def _restore(self) -> None:
         for number, handler in self._handlers.items():
             signal.signal(number, handler)
 
     def _note(self, number: int, frame: FrameType | None) -> None:
-        again = self.signal is not None
-        self.signal = self.signal or number
-        if self._at_once or again:
+        self.signal = number
+        self._restore()
+        if _console.is_terminal:
+            # A second signal may end the process, and a bar has hidden the cursor. Not by the console: the signal may
+            # have come while that writes.
+            os.write(sys.stderr.fileno(), b"\x1b[?25h")
+        before = self._handlers[signal.SIGINT]
+        if callable(before):
+            with contextlib.suppress(KeyboardInterrupt):
+                before(number, frame)
+        if self._raises:
             raise KeyboardInterrupt

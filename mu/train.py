@@ -58,7 +58,16 @@ def train(config: Config, workdir: str | os.PathLike[str], mesh: jax.sharding.Me
       ConfigError: the config cannot be run, or differs from the one that the workdir holds.
       NotFinite: loss or gradient is no number; the last good checkpoint is kept.
       SystemExit: after SIGTERM or Ctrl-C, with 128 + the signal's number; what was learnt is saved.
+      KeyboardInterrupt: after SIGTERM or Ctrl-C before the first step or after the last.
     """
+    with Interrupts() as interrupts:
+        return _train(config, workdir, mesh, interrupts)
+
+
+def _train(
+    config: Config, workdir: str | os.PathLike[str], mesh: jax.sharding.Mesh | None, interrupts: Interrupts
+) -> Results:
+    """Trains and evaluates; signals are noted by `interrupts`."""
     started = time.perf_counter()
     if config.refit and config.best.patience is not None:
         raise ConfigError(
@@ -124,7 +133,7 @@ def train(config: Config, workdir: str | os.PathLike[str], mesh: jax.sharding.Me
     compiled: set[frozenset[str]] = set()  # batches with other arrays are other programs
     try:
         # Copies between host and devices are those that the loop asks for, with device_put and device_get.
-        with Interrupts(at_once=False) as interrupts, Progress() as progress_bar, jax.transfer_guard("disallow"):
+        with interrupts.noting(), Progress() as progress_bar, jax.transfer_guard("disallow"):
             progress_bar.update("train", step_number, config.total_steps)
             while step_number < config.total_steps and not out_of_patience():
                 if step_number == config.profile.start:

@@ -2,6 +2,7 @@
 
 import os
 import re
+import signal
 import subprocess
 import sys
 
@@ -122,6 +123,46 @@ def test_a_reader_who_has_gone_ends_a_command_without_a_traceback():
     )
     os.close(writing)
     assert (process.returncode, process.stderr) == (141, b"")
+
+
+WAITS = """
+import time
+from mu.console import Interrupts
+
+def saves(argv):
+    with Interrupts() as interrupts, interrupts.noting():
+        print("works", flush=True)
+        while interrupts.signal is None:
+            time.sleep(0.001)
+        print("saves", flush=True)
+        time.sleep(600)
+
+def cleans(argv):
+    with Interrupts():
+        try:
+            print("works", flush=True)
+            time.sleep(600)
+        finally:
+            print("cleans", flush=True)
+            time.sleep(600)
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
+@pytest.mark.parametrize("command", ["saves", "cleans"])
+@pytest.mark.parametrize("second", [signal.SIGINT, signal.SIGTERM])
+def test_a_second_signal_ends_the_process_without_a_word(tmp_path, command, second):
+    """The process ends by the signal, so a shell shows 130 or 143."""
+    (tmp_path / "waits.py").write_text(WAITS)
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    argv = [sys.executable, "-m", "mu", f"waits:{command}"]
+    with subprocess.Popen(argv, cwd=tmp_path, env=environment(), **pipes) as process:
+        assert process.stdout.readline() == "works\n"
+        process.send_signal(signal.SIGINT)
+        assert process.stdout.readline() == f"{command}\n"
+        process.send_signal(second)
+        assert process.communicate(timeout=60) == ("", "")
+    assert process.returncode == -second
 
 
 def test_a_process_without_standard_output_runs(monkeypatch):

@@ -13,6 +13,7 @@ import pytest
 import mu.train
 from mu.config.base import ConfigError
 from mu.run.evaluation import build_evaluator, build_evaluators, evaluate, model_of
+from mu.run.initialise import initialise
 from mu.run.rebuild import rebuild
 from mu.run.saved_inputs import INFERENCE, load_inputs
 from mu.run.validation import Validation
@@ -137,6 +138,25 @@ def test_a_second_ctrl_c_leaves_at_once(log, tmp_path, monkeypatch):
     break_at(monkeypatch, 4, twice)
     with pytest.raises(KeyboardInterrupt):
         train(tiny_config(log, writers=BREAKING, **OPTIONS), tmp_path)
+
+
+class Interrupting:
+    """Ctrl-C comes while it is deleted, where Python ignores what a handler raises."""
+
+    def __del__(self):
+        signal.raise_signal(signal.SIGINT)
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_ctrl_c_that_python_ignores_ends_a_run_before_its_first_step(log, tmp_path, monkeypatch):
+    def interrupted(run):
+        Interrupting()
+        return initialise(run)
+
+    monkeypatch.setattr("mu.train.initialise", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        train(tiny_config(log), tmp_path)
+    assert logged(tmp_path) == []
 
 
 def last_loss(folder):
