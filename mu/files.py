@@ -1,6 +1,7 @@
 """Files and folders that appear whole or not at all, JSON that every reader accepts, and locks between processes."""
 
 import contextlib
+import glob
 import hashlib
 import json
 import math
@@ -55,7 +56,7 @@ def replacing_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
 def clear_leftovers(path: str | os.PathLike[str]) -> None:
     """Removes what dead processes left of `replacing_folder`; brings back a folder that was not replaced in the end."""
     path = Path(path)
-    for leftover in path.parent.glob(f".{path.name}{PARTIAL}*"):
+    for leftover in path.parent.glob(f".{glob.escape(path.name)}{PARTIAL}*"):
         owner = leftover.name.rpartition(PARTIAL)[2].partition("-")[0]
         # A container gives its processes the same few numbers each time: this process's own is that of a dead one too.
         if not owner.isdigit() or (int(owner) != os.getpid() and _is_alive(int(owner))):

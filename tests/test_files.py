@@ -46,3 +46,13 @@ def test_what_a_killed_process_left_is_cleared(tmp_path, is_there, owner):
         raise ZeroDivisionError
     assert contents(tmp_path / "out") == {"a": "1"}
     assert sorted(os.listdir(tmp_path)) == [f".out{PARTIAL}{os.getppid()}", "out"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such names")
+def test_the_name_of_a_folder_is_no_pattern(tmp_path):
+    """Leftovers of the folder itself are cleared, those of one whose name it would match as a pattern are not."""
+    (tmp_path / f".a[1]*{PARTIAL}{DEAD}").mkdir()
+    (tmp_path / f".a1b{PARTIAL}{DEAD}-old").mkdir()
+    with replacing_folder(tmp_path / "a[1]*"):
+        pass
+    assert sorted(os.listdir(tmp_path)) == [f".a1b{PARTIAL}{DEAD}-old", "a[1]*"]

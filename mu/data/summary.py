@@ -9,6 +9,7 @@ from typing import Any, Self
 import numpy as np
 import polars as pl
 
+from mu.data import tables
 from mu.data.listening.listening import Listening
 from mu.data.logs.interactions import Interactions
 from mu.files import read_json, write_json
@@ -60,12 +61,12 @@ class LogSummary:
     @functools.cached_property
     def users(self) -> pl.DataFrame:
         """The table of users, row = id in the run."""
-        return pl.read_parquet(self.folder / "users.parquet")
+        return tables.read_parquet(self.folder / "users.parquet")
 
     @functools.cached_property
     def tracks(self) -> pl.DataFrame:
         """The table of tracks, row = id in the run."""
-        return pl.read_parquet(self.folder / "tracks.parquet")
+        return tables.read_parquet(self.folder / "tracks.parquet")
 
     @classmethod
     def of(cls, data: Interactions, train: Interactions, folder: Path, crop_samples: int | None = None) -> Self:

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
-import polars as pl
 
 from mu.baselines.linear import Linear, chosen_linear
 from mu.baselines.mlp import chosen_mlp
+from mu.data import tables
 from mu.data.clips import clips as clip_tables
 from mu.data.clips.clips import Clips, whole_column
 from mu.data.clips.folds import fold_numbers
@@ -195,7 +195,7 @@ def _check_columns(library: str | os.PathLike[str], options: ProbeOptions) -> No
     path = Path(library) / "clips.parquet"
     if not path.is_file():
         raise FileNotFoundError(f"no clips at {library} (clips.parquet is missing); make them with `mu import-audio`")
-    columns = list(pl.read_parquet_schema(path))
+    columns = tables.parquet_columns(path)
     names = [*options.classes, *options.tags, *options.numbers, options.group]
     for name in names if options.folds.isdecimal() else [*names, options.folds]:
         if name not in columns:

@@ -12,6 +12,7 @@ import polars as pl
 import soundfile
 
 from mu import __version__
+from mu.data import tables
 from mu.data.faults import LEDGER, Fault, ledger_text
 from mu.embedding import shards
 from mu.embedding.encoder import of_run
@@ -150,7 +151,7 @@ def merge(output: str | os.PathLike[str]) -> Embeddings:
     library = folder / plan["library_from_here"]
     if not (library / "clips.parquet").is_file():
         raise FileNotFoundError(f"the library is no longer at {library}, and it says which clips there must be")
-    if missing := shards.finish(folder, pl.read_parquet(library / "clips.parquet")):
+    if missing := shards.finish(folder, tables.read_parquet(library / "clips.parquet")):
         raise ValueError(
             f"{len(missing):,} recordings have not been embedded, the first has the content hash {missing[0]}: "
             f"run the missing shards, or `mu embed {plan['encoder']['run']} {plan['library']} --output={folder}`"

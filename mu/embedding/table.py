@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from mu.data import tables
 from mu.data.faults import LEDGER, ledger_text, read_ledger
 from mu.files import read_json, write_json
 
@@ -77,7 +78,7 @@ def load(folder: str | os.PathLike[str]) -> Embeddings:
     card = read_json(folder / CARD)
     if card.get("format_version") != FORMAT_VERSION or "encoder" not in card:
         raise ValueError(f"{folder / CARD} does not describe embeddings of format {FORMAT_VERSION}")
-    vectors, table = np.load(folder / VECTORS, mmap_mode="r"), pl.read_parquet(folder / TABLE)
+    vectors, table = np.load(folder / VECTORS, mmap_mode="r"), tables.read_parquet(folder / TABLE)
     if vectors.shape != (card["embeddings"], card["dim"]) or len(table) != card["clips"]:
         raise ValueError(
             f"{folder}: vectors {vectors.shape} and {len(table)} clips, but the card says "

@@ -13,6 +13,7 @@ import numpy as np
 import polars as pl
 
 from mu.audio import io
+from mu.data import tables
 from mu.data.clips.store import Store, open_store
 from mu.data.clips.targets import Target, targets_of
 from mu.data.logs.attributes import column_of
@@ -125,7 +126,7 @@ class Clips:
           folder: that it wrote to.
           **fields: of a subclass.
         """
-        table, facts = pl.read_parquet(folder / TABLE), read_json(folder / FACTS)
+        table, facts = tables.read_parquet(folder / TABLE), read_json(folder / FACTS)
         with np.load(folder / TARGETS) as values:
             targets = {
                 one["name"]: locate(one["type"])(tuple(one["names"]), values[str(place)])
@@ -185,7 +186,7 @@ def load(
         raise FileNotFoundError(f"no clips at {folder} ({TABLE} is missing); make them with `mu import-audio`")
     if not (folder / "card.json").is_file():
         raise FileNotFoundError(f"the import to {folder} was interrupted: give the same `mu import-audio` again")
-    table, card = pl.read_parquet(folder / TABLE), read_json(folder / "card.json")
+    table, card = tables.read_parquet(folder / TABLE), read_json(folder / "card.json")
     targets = targets_of(table, classes=classes, tags=tags, numbers=numbers)
     store = open_store(folder / "store") if audio and (folder / "store").is_dir() else None
     if store is not None and store.sample_rate_hz != sample_rate_hz:

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from mu.data import tables
 from mu.files import read_json
 
 CARD, ROWS = "store.json", "rows.parquet"
@@ -81,7 +82,7 @@ def open_store(folder: str | os.PathLike[str]) -> Store:
             f"no store of clips at {path} ({CARD} is missing); make one with `mu import-audio --store`"
         )
     card = read_json(path / CARD)
-    rows = pl.read_parquet(path / ROWS)
+    rows = tables.read_parquet(path / ROWS)
     frames = rows["frames"].to_numpy()
     records = -(-frames // card["record_frames"])
     shards = [str(path / NAME / VERSION / shard) for shard in card["shards"]]

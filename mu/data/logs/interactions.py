@@ -17,6 +17,7 @@ from typing import Any, Self
 import numpy as np
 import polars as pl
 
+from mu.data import tables
 from mu.files import read_json
 from mu_kernels import CSR
 
@@ -178,7 +179,7 @@ class Interactions:
             return pl.DataFrame({"user": np.arange(self.n_users) if self.user_rows is None else self.user_rows})
         if self.user_rows is None:
             return _read_table(self.folder / "users.parquet", self.n_users)
-        return pl.read_parquet(self.folder / "users.parquet")[self.user_rows]
+        return tables.read_parquet(self.folder / "users.parquet")[self.user_rows]
 
     @functools.cached_property
     def tracks(self) -> pl.DataFrame:
@@ -212,7 +213,7 @@ def column_file(name: str) -> str:
 
 
 def _read_table(path: Path, rows: int) -> pl.DataFrame:
-    table = pl.read_parquet(path)
+    table = tables.read_parquet(path)
     if len(table) != rows:
         raise ValueError(f"{path} has {len(table)} rows; the arrays need {rows}")
     return table

@@ -7,6 +7,8 @@ from typing import Self
 import numpy as np
 import polars as pl
 
+from mu.data import tables
+
 LABELS, LISTENERS = "ratings.npz", "listeners.parquet"
 
 
@@ -65,7 +67,7 @@ class Ratings:
     @classmethod
     def load(cls, folder: Path) -> Self:
         """The ratings that `save` wrote."""
-        listeners = pl.read_parquet(folder / LISTENERS)
+        listeners = tables.read_parquet(folder / LISTENERS)
         values = {column.name: column.to_numpy() for column in listeners}
         words = [name for name in values if listeners[name].dtype == pl.String]
         with np.load(folder / LABELS) as arrays:

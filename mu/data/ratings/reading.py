@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from mu.data import tables
 from mu.data.ratings.ratings import Ratings
 
 BINARY = {"0": 0.0, "1": 1.0, "0.0": 0.0, "1.0": 1.0, "false": 0.0, "true": 1.0}
@@ -40,7 +41,7 @@ def read_ratings(
     if not file.is_file():
         raise FileNotFoundError(f"there are no ratings at {file}")
     is_parquet = file.suffix == ".parquet"
-    table = pl.read_parquet(file) if is_parquet else pl.read_csv(file, infer_schema=False)
+    table = tables.read_parquet(file) if is_parquet else tables.read_csv(file, infer_schema=False)
     table = table.rename({name: name.strip() for name in table.columns})
     columns = [clip_column, *labels, *categories, *numbers]
     if not labels:

@@ -108,8 +108,9 @@ class Journal:
     def facts(self, clips: pl.DataFrame) -> pl.DataFrame:
         """The latest measurements of unchanged `clips` (clip, size, mtime_ns), in their order."""
         self.flush()
-        lines = pl.scan_ndjson(self.path, schema=_SCHEMA).filter(pl.col("clip").is_not_null())  # the head has no clip
-        latest = lines.unique(list(_KEY), keep="last", maintain_order=True).collect()
+        with open(self.path, "rb") as file:  # of a path, polars makes a pattern
+            lines = pl.scan_ndjson(file, schema=_SCHEMA).filter(pl.col("clip").is_not_null())  # the head has no clip
+            latest = lines.unique(list(_KEY), keep="last", maintain_order=True).collect()
         # Lines from before there was such a thing do not say whether an error was transient.
         latest = latest.with_columns(pl.col("transient").fill_null(False))
         return clips.join(latest, on=list(_KEY), how="inner", maintain_order="left")

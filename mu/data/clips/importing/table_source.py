@@ -5,6 +5,7 @@ from pathlib import Path
 
 import polars as pl
 
+from mu.data import tables
 from mu.data.clips.importing.source import MISSING, AudioSource, files_source
 from mu.names import nearest
 
@@ -46,10 +47,10 @@ def _read(name: str) -> pl.DataFrame:
     extension = Path(name).suffix.lower()
     try:
         if extension in _PARQUET:
-            table = pl.read_parquet(name)
+            table = tables.read_parquet(name)
         elif extension in _SEPARATORS:
             # Text stays as it was written: the ids 0001 and 1 are two, and so are the labels 1e2 and 100.
-            table = pl.read_csv(name, separator=_SEPARATORS[extension], infer_schema=False)
+            table = tables.read_csv(name, separator=_SEPARATORS[extension], infer_schema=False)
         else:
             raise ValueError(f"{name}: a table ends in {', '.join((*_SEPARATORS, *_PARQUET))}")
     except pl.exceptions.PolarsError as error:

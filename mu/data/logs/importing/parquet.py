@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import polars as pl
 
+from mu.data import tables
 from mu.data.logs.importing.formats import LogSource, ReadOptions, RowBatch
 
 BATCH_ROWS = 1 << 19
@@ -15,11 +16,11 @@ class Parquet:
 
     def header(self, source: LogSource, options: ReadOptions) -> list[str]:
         """The columns of the schema."""
-        return list(pl.read_parquet_schema(source.name))
+        return tables.parquet_columns(source.name)
 
     def batches(self, source: LogSource, wanted: Sequence[str], options: ReadOptions) -> Iterator[RowBatch]:
         """The columns `wanted` with their types."""
-        scan = pl.scan_parquet(source.name).select(wanted)
+        scan = tables.scan_parquet(source.name).select(wanted)
         n_rows = scan.select(pl.len()).collect().item()
         row = 0
         for frame in scan.collect_batches(chunk_size=BATCH_ROWS, maintain_order=True, engine="streaming"):

@@ -1,4 +1,4 @@
-"""What tests of clips share."""
+"""What tests of data share."""
 
 import pytest
 
