@@ -3,11 +3,13 @@
 from collections import Counter
 
 import numpy as np
+import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mu.commands.import_log import main
+from mu.data.logs.attributes import multi_label
 from mu.data.logs.importing.options import LogImportOptions
 from mu.data.logs.importing.run import import_log
 from mu.data.logs.interactions import load
@@ -189,3 +191,28 @@ def test_releases_after_the_log_can_be_recommended(tmp_path):
     assert log.card["tracks_without_plays"] == log.n_items - len(np.unique(world.plays.tracks)) > 0
     assert sorted(log.tracks["track"]) == [f"track-{track:06d}" for track in range(log.n_items)]
     assert log.tracks["release_date"].null_count() == 0
+
+
+def test_lists_of_a_parquet_table_are_the_tags_that_they_hold(tmp_path):
+    log = {"user": ["u", "u", "v"], "track": ["a", "b", "c"], "moods": [["calm"], ["calm", "sad"], None]}
+    pl.DataFrame(log).write_parquet(tmp_path / "log.parquet")
+    tags = {"track": ["a", "b", "d", "c"], "tags": [["rock", "live"], ["rock", None], [], ["jazz"]]}
+    tags |= {"years": [[1999, 2001], [1999], None, []]}
+    pl.DataFrame(tags).write_parquet(tmp_path / "tags.parquet")
+    options = LogImportOptions(track_attributes=("moods",), track_table=str(tmp_path / "tags.parquet"), catalogue="all")
+    import_log([str(tmp_path / "log.parquet")], tmp_path / "out", options)
+    tracks = load(tmp_path / "out").tracks
+    assert tracks["track"].to_list() == ["a", "b", "c", "d"]
+    labels = multi_label(tracks, "tags")
+    assert labels.names == ("jazz", "live", "rock") and labels.codes.tolist() == [1, 2, 2, 0]
+    assert labels.indptr.tolist() == [0, 2, 3, 4, 4]
+    assert multi_label(tracks, "moods").names == ("calm", "sad")
+    assert multi_label(tracks, "years").names == ("1999", "2001")
+
+
+def test_a_value_of_a_list_that_holds_the_separator_is_refused(tmp_path):
+    pl.DataFrame({"user": ["u"], "track": ["a"]}).write_parquet(tmp_path / "log.parquet")
+    pl.DataFrame({"track": ["a"], "tags": [["rock", "ac|dc"]]}).write_parquet(tmp_path / "tags.parquet")
+    options = LogImportOptions(track_table=str(tmp_path / "tags.parquet"))
+    with pytest.raises(ValueError, match=r"lists of column 'tags' are kept as text separated by '\|', and 'ac\|dc'"):
+        import_log([str(tmp_path / "log.parquet")], tmp_path / "out", options)

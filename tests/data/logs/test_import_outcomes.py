@@ -140,6 +140,22 @@ def test_bad_values_are_named_and_counted(tmp_path, row, options, column, value,
     assert card["rows_dropped"]["bad"] == card["rejected"] == 1 and card["events"] == 1
 
 
+@pytest.mark.parametrize("form", ["csv", "parquet"])
+def test_a_play_of_unknown_duration_is_kept_and_its_outcome_is_unknown(tmp_path, form):
+    table = pl.DataFrame({"user": ["a"] * 4, "track": list("wxyz"), "time": [1, 2, 3, 4], "s": [3.0, None, 40.0, None]})
+    file = tmp_path / f"log.{form}"
+    if form == "csv":
+        table.write_csv(file)
+    else:
+        table.with_columns(pl.col("s").fill_null(float("nan"))).write_parquet(file)
+    rules = {"play_duration": "s", "skip_below_s": 30.0}
+    import_log([str(file)], tmp_path / "all", LogImportOptions(**rules))
+    assert load(tmp_path / "all").outcomes.tolist() == [SKIPPED, UNKNOWN, FINISHED, UNKNOWN]
+    card = import_log([str(file)], tmp_path / "long", LogImportOptions(play_duration="s", min_play_s=30.0))
+    assert card["rows_dropped"]["min_play_s"] == 1 and card["rows_dropped"]["bad"] == 0
+    assert load(tmp_path / "long").tracks["track"].to_list() == ["x", "y", "z"]
+
+
 def test_a_bad_duration_in_the_track_table_is_named(tmp_path):
     (tmp_path / "log.csv").write_text("user,track,played_s\na,x,3\na,y,3\n")
     (tmp_path / "t.csv").write_text("track,duration,title\ny,4,Y\nx,3:25,X\n")

@@ -9,6 +9,8 @@ from mu.data.logs.importing.identifiers import Identifiers
 from mu.data.logs.importing.rows import PlayRows
 from mu.data.whole_numbers import integers_where_possible
 
+SEPARATOR = "|"
+
 
 class Entities:
     """The users, or the tracks, of a log: their ids and the attributes of the first play of each.
@@ -61,9 +63,26 @@ def _empty_frame(names: Iterable[str], rows: int) -> pl.DataFrame:
 
 
 def text_of(column: pl.Series) -> pl.Series:
-    """The column as String; empty text becomes null."""
-    if column.dtype in (pl.List, pl.Array, pl.Struct, pl.Object):
+    """The column as String, the values of a list separated by '|'; empty text becomes null.
+
+    Raises:
+      ValueError: a value of a list holds a '|' itself; names the column and the value.
+    """
+    if column.dtype in (pl.List, pl.Array) and not column.dtype.inner.is_nested():  # pyright: ignore
+        text = _joined(column.cast(pl.List(pl.String)))
+    elif column.dtype in (pl.List, pl.Array, pl.Struct, pl.Object):
         text = pl.Series(column.name, [None if v is None else str(v) for v in column.to_list()], dtype=pl.String)
     else:
         text = column.cast(pl.String, strict=False)
     return text.set(text == "", None)
+
+
+def _joined(lists: pl.Series) -> pl.Series:
+    values = lists.explode().drop_nulls()
+    torn = values.filter(values.str.contains(SEPARATOR, literal=True))
+    if len(torn):
+        raise ValueError(
+            f"the lists of column {lists.name!r} are kept as text separated by {SEPARATOR!r}, and {torn[0]!r} "
+            "holds one itself: write it otherwise, such as with '/'"
+        )
+    return lists.list.join(SEPARATOR, ignore_nulls=True)

@@ -106,9 +106,9 @@ class FirstPass:
                     self.rows_in += len(batch.frame) + len(batch.bad)
                     self.bad += len(bad)
                     if min_duration and plays.play_durations is not None:
-                        long = plays.play_durations >= min_duration
-                        self.short += int(np.count_nonzero(~long))
-                        plays = plays.where(long)
+                        short = plays.play_durations < min_duration  # false where it is not known
+                        self.short += int(np.count_nonzero(short))
+                        plays = plays.where(~short)
                     self._append(sort, plays, source)
                     progress("reading", (index + batch.done) / len(sources))
         if self.catalogue and self.catalogue.unknown_plays and self._options.unknown_tracks == "error":

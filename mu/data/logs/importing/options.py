@@ -122,7 +122,9 @@ class LogImportOptions:
     on_error: Literal["stop", "skip"] = option(
         "stop", "a bad row stops the import, or is written to rejected.csv", group=_RULES
     )
-    min_play_s: float = option(0.0, "drop plays shorter than S seconds", group=_RULES, metavar="S")
+    min_play_s: float = option(
+        0.0, "drop plays shorter than S seconds; those of unknown duration stay", group=_RULES, metavar="S"
+    )
     repeats: Literal["keep", "drop"] = option("keep", "drop: of a user's plays of a track keep the first", group=_RULES)
     k_core: int = option(
         0, "drop users and tracks with fewer than K plays, until none is left", group=_RULES, metavar="K"

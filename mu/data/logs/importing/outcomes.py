@@ -43,8 +43,8 @@ class OutcomeRule:
     """Outcomes by time played, for logs without a column of outcomes.
 
     A play is skipped if it lasted less than `below_s` seconds, or less than the share `below_share` of its track.
-    Otherwise it is finished; unknown if the share decides and the duration of the track is not known. Streaming
-    services count a play from 30 s on, Last.fm from half of the track.
+    Otherwise it is finished. It is unknown if the time played is not known, or if the share decides and the duration of
+    the track is not known. Streaming services count a play from 30 s on, Last.fm from half of the track.
 
     Attributes:
       below_s: seconds; 0 for no such rule.
@@ -58,7 +58,7 @@ class OutcomeRule:
         """The outcomes of plays.
 
         Args:
-          played_s: float64 [n], seconds played.
+          played_s: float64 [n], seconds played, NaN where not known.
           track_s: float64 [n], seconds of the track, NaN or 0 where not known; None without `below_share`.
 
         Returns:
@@ -68,5 +68,6 @@ class OutcomeRule:
         if track_s is not None:
             outcomes[~(track_s > 0)] = UNKNOWN
             outcomes[played_s < self.below_share * track_s] = SKIPPED
+        outcomes[np.isnan(played_s)] = UNKNOWN
         outcomes[played_s < self.below_s] = SKIPPED
         return outcomes

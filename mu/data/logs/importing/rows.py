@@ -63,7 +63,7 @@ class PlayRows:
       tracks: ids, String or integers, none missing.
       times: int64 [n] unix milliseconds, or None.
       weights: float32 [n], finite and not negative, or None.
-      play_durations: float64 [n], time played, in the unit of the file, or None.
+      play_durations: float64 [n], time played, in the unit of the file, NaN where not known; or None.
       track_durations: float64 [n], in the unit of the file, NaN where not known; or None.
       outcomes: uint8 [n] (see `mu.data.logs.interactions`), or None.
       lines: int64 [n], where each row is in the source, from 1.
@@ -117,10 +117,10 @@ def check(batch: RowBatch, roles: ColumnRoles, parser: TimestampParser, label: s
         faults += weight_faults
     if roles.play_duration:
         play_durations, play_faults = _amounts(frame[roles.play_duration], "play duration")
-        faults += play_faults
+        faults += _but_empty(play_faults, frame[roles.play_duration])
     if roles.track_duration:
         track_durations, track_faults = _amounts(frame[roles.track_duration], "track duration")
-        faults += [(name, bad & ~_empty(frame[roles.track_duration]), reason) for name, bad, reason in track_faults]
+        faults += _but_empty(track_faults, frame[roles.track_duration])
     for name, yes in ((roles.finished, FINISHED), (roles.skipped, SKIPPED)):
         if name:
             outcomes, unreadable = outcomes_of(frame[name], yes)
@@ -172,6 +172,14 @@ def _empty(column: pl.Series) -> np.ndarray:
     if column.dtype == pl.String:
         missing |= (column == "").fill_null(True)
     return missing.to_numpy()
+
+
+def _but_empty(faults: list[Fault], column: pl.Series) -> list[Fault]:
+    """The faults of a column whose empty fields are unknown, not bad."""
+    empty = _empty(column)
+    if column.dtype.is_float():
+        empty |= column.is_nan().fill_null(True).to_numpy()
+    return [(name, bad & ~empty, reason) for name, bad, reason in faults]
 
 
 def _amounts(column: pl.Series, what: str) -> tuple[np.ndarray, list[Fault]]:
