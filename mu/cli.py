@@ -72,7 +72,14 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
     del number, frame
     for one in (signal.SIGINT, signal.SIGTERM):
         signal.signal(one, signal.SIG_DFL)
+    sys.unraisablehook = _say_ignored
     raise KeyboardInterrupt
+
+
+def _say_ignored(ignored: "sys.UnraisableHookArgs") -> None:
+    """Says what Python ignored, as it does itself, except an interrupt: `Interrupts` has noted it."""
+    if not issubclass(ignored.exc_type, KeyboardInterrupt):
+        sys.__unraisablehook__(ignored)
 
 
 def _run(arguments: list[str]) -> int:

@@ -138,19 +138,21 @@ class Interrupts:
     def noting(self) -> Iterator[None]:
         """Meanwhile the first signal is noted only, for a loop to save and leave in order.
 
-        Raises:
-          KeyboardInterrupt: at the beginning, a signal came before, and Python ignored what it raised, as it does in a
-            callback of the garbage collector or a `__del__`; at the end, one came that the loop has not seen.
+        What came before is raised at the beginning, what the loop has not seen at the end.
         """
         self._raises = False
         try:
-            self._raise_noted()
+            self.raise_noted()
             yield
         finally:
             self._raises = True
-        self._raise_noted()
+        self.raise_noted()
 
-    def _raise_noted(self) -> None:
+    def raise_noted(self) -> None:
+        """Raises KeyboardInterrupt if a signal came.
+
+        Python ignores what a handler raises in a callback of the garbage collector or of an import, or in a `__del__`.
+        """
         if self.signal is not None:
             raise KeyboardInterrupt
 

@@ -34,10 +34,15 @@ def main(argv: list[str]) -> int:
     from mu.commands.flags import overrides
     from mu.config.base import ConfigError
     from mu.config.overrides import load
+    from mu.console import Interrupts
 
     try:
-        config = load(arguments.config, overrides(rest, parser))
-        text = f"{config.to_json(indent=2)}\n" if arguments.print_config else _train(config, arguments.workdir)
+        with Interrupts() as interrupts:
+            config = load(arguments.config, overrides(rest, parser))
+            if arguments.print_config:
+                text = f"{config.to_json(indent=2)}\n"
+            else:
+                text = _train(config, arguments.workdir, interrupts)
     except ConfigError as error:
         print(f"mu train: {error}", file=sys.stderr)
         return 2
@@ -48,8 +53,8 @@ def main(argv: list[str]) -> int:
     return 0
 
 
-def _train(config: Any, workdir: str) -> str:
-    """Trains and evaluates; the tables of the results."""
+def _train(config: Any, workdir: str, interrupts: Any) -> str:
+    """Trains and evaluates, unless a signal came before; the tables of the results."""
     from mu.console import show_logs
     from mu.evals.results import tables
     from mu.train import train
@@ -57,5 +62,6 @@ def _train(config: Any, workdir: str) -> str:
 
     keep_freed_memory()
     show_logs()
+    interrupts.raise_noted()
     train(config, workdir)
     return tables(Path(workdir) / "evaluation")

@@ -1,5 +1,6 @@
 """`mu` as it is typed: help at once, and every wrong call told what would be right."""
 
+import contextlib
 import os
 import re
 import signal
@@ -145,7 +146,26 @@ def cleans(argv):
         finally:
             print("cleans", flush=True)
             time.sleep(600)
+
+class Waits:
+    def __del__(self):
+        print("works", flush=True)
+        time.sleep(600)
+
+def ignores(argv):
+    with Interrupts() as interrupts:
+        Waits()
+        interrupts.raise_noted()
 """
+
+
+def started(folder, command):
+    """A process of one of the commands above, once it works."""
+    (folder / "waits.py").write_text(WAITS)
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    process = subprocess.Popen([sys.executable, "-m", "mu", f"waits:{command}"], cwd=folder, env=environment(), **pipes)
+    assert process.stdout.readline() == "works\n"
+    return process
 
 
 @pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
@@ -153,16 +173,20 @@ def cleans(argv):
 @pytest.mark.parametrize("second", [signal.SIGINT, signal.SIGTERM])
 def test_a_second_signal_ends_the_process_without_a_word(tmp_path, command, second):
     """The process ends by the signal, so a shell shows 130 or 143."""
-    (tmp_path / "waits.py").write_text(WAITS)
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    argv = [sys.executable, "-m", "mu", f"waits:{command}"]
-    with subprocess.Popen(argv, cwd=tmp_path, env=environment(), **pipes) as process:
-        assert process.stdout.readline() == "works\n"
+    with started(tmp_path, command) as process:
         process.send_signal(signal.SIGINT)
         assert process.stdout.readline() == f"{command}\n"
         process.send_signal(second)
         assert process.communicate(timeout=60) == ("", "")
     assert process.returncode == -second
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
+def test_an_interrupt_that_python_ignores_is_said_in_one_line(tmp_path):
+    with started(tmp_path, "ignores") as process:
+        process.send_signal(signal.SIGINT)
+        assert process.communicate(timeout=60) == ("", "mu waits:ignores: interrupted\n")
+    assert process.returncode == 130
 
 
 def test_a_process_without_standard_output_runs(monkeypatch):
@@ -228,6 +252,19 @@ def test_train_without_its_files(capsys, tmp_path, config_file):
     assert status == 1 and "no log at" in err and "mu import" in err
     status, _, err = call(capsys, "train", f"--config={config_file}", workdir, "--model.dim=3")
     assert status == 2 and "--model.dim=3" in err
+
+
+def test_train_does_not_begin_after_a_ctrl_c_that_python_ignored(capsys, monkeypatch, tmp_path, config_file):
+    """It came while modules were imported."""
+
+    def interrupted():
+        with contextlib.suppress(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr("mu.training.memory.keep_freed_memory", interrupted)
+    monkeypatch.setattr("mu.train.train", lambda *_: pytest.fail("it began"))
+    status, out, err = call(capsys, "train", f"--config={config_file}", f"--workdir={tmp_path / 'run'}")
+    assert (status, out, err) == (130, "", "mu train: interrupted\n")
 
 
 def test_print_config_shows_what_a_flag_sets(capsys, tmp_path, config_file):
