@@ -31,7 +31,7 @@ from mu.run.same_run import refuse_other_config
 from mu.run.saved_inputs import has_inputs, save_inputs
 from mu.run.validation import Validation
 from mu.run.workdir import refuse_other_split
-from mu.training.checkpoint import Checkpoints
+from mu.training.checkpoint import Checkpoints, unusable_characters
 from mu.training.clock import Clock
 from mu.training.provenance import provenance
 from mu.training.sharding import put_batch
@@ -74,6 +74,7 @@ def _train(
             "config.refit trains on the validation plays, so they cannot stop it: set best.patience=None and the "
             "total_steps that a run without refit chose"
         )
+    check_workdir(workdir)
     folder = Path(workdir)
     (folder / "checkpoints").mkdir(parents=True, exist_ok=True)
     with contextlib.closing(Checkpoints(folder / "checkpoints")) as checkpoints:
@@ -223,6 +224,15 @@ def _train(
     chosen = "the last of a refit" if config.refit else f"{metric} {progress['best_value']:.4f}"
     logger.info(f"Testing the weights of step {best_step:,} ({chosen}).")
     return evaluate(run, state, best_step, "test", folder / "evaluation", folder)
+
+
+def check_workdir(workdir: str | os.PathLike[str]) -> None:
+    """Raises ConfigError where no checkpoints can be written below `workdir`, because of its name."""
+    if signs := unusable_characters(workdir):
+        raise ConfigError(
+            f"--workdir={workdir}: no checkpoints can be written below {os.path.abspath(workdir)}, because of "
+            f"{' '.join(signs)} in its name; choose another"
+        )
 
 
 def started_at(folder: Path) -> str:

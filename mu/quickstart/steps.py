@@ -13,7 +13,7 @@ from mu.data.logs.importing.run import import_log
 from mu.evals.results import evaluations_of
 from mu.files import read_json
 from mu.quickstart import config
-from mu.train import train
+from mu.train import check_workdir, train
 from mu.world.settings import SIZES
 from mu.world.tables import write
 from mu.world.world import World, load, simulate
@@ -34,6 +34,8 @@ def quickstart(folder: Path, size: str, seed: int, announce: Callable[[str], Non
     Raises:
       ConfigError: the folder holds a world of another size or seed, or a run with another config.
     """
+    if not evaluations_of(folder / "run"):
+        check_workdir(folder / "run")
     world = simulate_world(folder / "world", size, seed)
     announce(
         f"1. A music world in {folder / 'world'}: {world.settings.listeners:,} listeners played"

@@ -116,6 +116,15 @@ class Checkpoints:
         self._checkpointer.close()
 
 
+def unusable_characters(folder: str | os.PathLike[str]) -> str:
+    """The characters of a folder's absolute path below which no checkpoints can be written; '' where there are none.
+
+    Orbax looks for what each process has written with a pattern that begins with the path: it finds nothing, or the
+    files of another run, and says that the checkpoint is written. Tensorstore refuses the backslash.
+    """
+    return "".join(sign for sign in "[*?\\" if sign != os.sep and sign in os.path.abspath(folder))
+
+
 def differences(saved: Mapping[str, Any], now: Mapping[str, Any], prefix: str = "") -> list[str]:
     """The keys in which two nested configs differ, as 'key: saved -> now', in order of key."""
     changed: list[str] = []

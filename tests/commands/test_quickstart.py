@@ -204,3 +204,8 @@ LEAST_CONTRAST = """(() => {
   }
   return least;
 })()"""
+
+
+def test_a_workdir_that_can_hold_no_checkpoint_is_refused_before_anything_is_made(tmp_path, capsys):
+    assert main(["quickstart", f"--workdir={tmp_path / 'a[1]'}"]) == 2
+    assert "because of [ in its name" in capsys.readouterr().err and not list(tmp_path.iterdir())

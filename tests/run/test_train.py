@@ -382,3 +382,11 @@ def test_what_could_not_be_evaluated_is_refused_before_anything_is_trained(log, 
 def test_a_refit_cannot_be_stopped_by_what_it_learns_from(log, tmp_path):
     with pytest.raises(ConfigError, match=r"set best\.patience=None"):
         train(tiny_config(log, refit=True, best__patience=2), tmp_path)
+
+
+def test_a_workdir_that_can_hold_no_checkpoint_is_refused(log, tmp_path):
+    with pytest.raises(
+        ConfigError, match=r"--workdir=.*run\[lr=1e-2\]: no checkpoints can be written .* because of \[ in"
+    ):
+        mu.train.train(tiny_config(log), tmp_path / "run[lr=1e-2]")
+    assert os.listdir(tmp_path) == []

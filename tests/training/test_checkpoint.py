@@ -1,5 +1,6 @@
 """Checkpoints: what is kept, what a killed process may leave behind, and what reading must not touch."""
 
+import os
 import shutil
 
 import jax
@@ -7,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from mu.training.checkpoint import Checkpoints, differences
+from mu.training.checkpoint import Checkpoints, differences, unusable_characters
 
 
 def state(step):
@@ -113,6 +114,20 @@ def test_half_deleted_checkpoints_do_not_disturb(write):
     assert_holds(folder, 6)
     write({9: None})
     assert_holds(folder, 9)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such names")
+def test_no_path_is_a_pattern(tmp_path):
+    """Written where it can be, read in a folder of any name; another run's folder matches that name as a pattern."""
+    for name, step in (("a1xy %41 é\n", 3), ("a %41 é\n", 4)):
+        assert unusable_characters(tmp_path / name) == ""
+        checkpoints = Checkpoints(tmp_path / name, writes=True)
+        checkpoints.save(step, state(step), note(step))
+        checkpoints.close()
+    renamed = (tmp_path / "a %41 é\n").rename(tmp_path / "a[1]*? %41 é\n")
+    assert steps(renamed) == [4]
+    assert_holds(renamed, 4)
+    assert unusable_characters(renamed / "run") == "[*?" and unusable_characters("a]\\b") == "\\"
 
 
 def test_a_checkpoint_without_a_note_is_not_ours(tmp_path):
