@@ -36,4 +36,5 @@ def read_csv(path: str | os.PathLike[str], **options: Any) -> pl.DataFrame:
 
 
 def _literal(path: str | os.PathLike[str]) -> str:
-    return os.path.abspath(path)
+    # Not `os.path.abspath`: it drops '..' behind a link, which leads to another folder than the system's.
+    return os.path.join(os.getcwd(), path)

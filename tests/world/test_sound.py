@@ -242,7 +242,7 @@ def test_stored_sound_is_a_library_for_the_import(tmp_path: Path, monkeypatch) -
     assert import_audio.main([str(output / "tracks.csv"), f"--root={output}", f"--output={tmp_path / 'clips'}"]) == 0
     clips = pl.read_parquet(tmp_path / "clips" / "clips.parquet")
     assert len(clips) == 12 and set(clips["duration_s"]) == {8.0}
-    assert clips["tempo_bpm"].to_list() == table["tempo_bpm"].to_list()
+    assert clips["tempo_bpm"].cast(pl.Float64).to_list() == table["tempo_bpm"].to_list()
     assert (tmp_path / "clips" / "faults.jsonl").read_text() == ""
 
 
