@@ -24,12 +24,13 @@ class ContentNeighbours:
     time_aware = False
 
     def __init__(self, vectors: np.ndarray | None = None):
-        self._given = vectors
+        self._track_vectors = vectors
         self._vectors: np.ndarray | None = None
 
     def fit(self, log: Any) -> Self:
         """Standardises the vectors by the tracks of the training log, and scales them to length one."""
-        vectors = mfcc_statistics(log.sound) if self._given is None else np.asarray(self._given, np.float64)
+        vectors = self._track_vectors
+        vectors = mfcc_statistics(log.sound) if vectors is None else np.asarray(vectors, np.float64)
         if len(vectors) != log.n_items:
             raise ValueError(f"there are {len(vectors):,} vectors for {log.n_items:,} tracks")
         has_vector = np.any(vectors != 0, axis=1)

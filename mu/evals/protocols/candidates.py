@@ -124,10 +124,7 @@ class Unplayed:
 
     def mask(self, plays: PlayEvents) -> np.ndarray:
         """See `Candidates`."""
-        played = self.seen.take(plays.users)
-        mask = self.available_from_ms <= plays.times_ms[:, None]
-        mask[np.repeat(np.arange(len(plays)), played.counts()), played.indices] = False
-        return mask
+        return (self.available_from_ms <= plays.times_ms[:, None]) & ~played_tracks(self.seen, plays)
 
     def ranks(self, plays: PlayEvents, queries: np.ndarray, scores: ItemScores) -> tuple[np.ndarray, np.ndarray]:
         """See `Candidates`."""
@@ -173,10 +170,7 @@ class Played:
 
     def mask(self, plays: PlayEvents) -> np.ndarray:
         """See `Candidates`."""
-        played = self.seen.take(plays.users)
-        mask = np.zeros((len(plays), len(self.available_from_ms)), bool)
-        mask[np.repeat(np.arange(len(plays)), played.counts()), played.indices] = True
-        return mask
+        return played_tracks(self.seen, plays)
 
     def ranks(self, plays: PlayEvents, queries: np.ndarray, scores: ItemScores) -> tuple[np.ndarray, np.ndarray]:
         """See `Candidates`."""
@@ -189,3 +183,11 @@ class Played:
             own = values[np.arange(stop - first), np.searchsorted(items, plays.tracks[rows])][:, None]
             greater[rows], equal[rows] = (values > own).sum(axis=1), (values == own).sum(axis=1)
         return greater, equal
+
+
+def played_tracks(seen: CSR, plays: PlayEvents) -> np.ndarray:
+    """bool [B, V]: the tracks that the listener of each play had played before the test."""
+    played = seen.take(plays.users)
+    mask = np.zeros((len(plays), seen.n_columns), bool)
+    mask[np.repeat(np.arange(len(plays)), played.counts()), played.indices] = True
+    return mask
