@@ -89,6 +89,8 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _print_summary(card: dict[str, Any], output: str, seconds: float) -> None:
+    from mu.data.logs.timestamps import show_moment
+
     print(
         f"{card['events']:,} plays of {card['users']:,} users and {card['tracks']:,} tracks "
         f"in {output} ({seconds:.1f} s)"
@@ -100,7 +102,8 @@ def _print_summary(card: dict[str, Any], output: str, seconds: float) -> None:
     if card["rejected"]:
         print(f"bad rows are in {output}/rejected.csv")
     if card["time_unit"] == "ms":
-        print(f"times were read as {card['time_unit_read']}")
+        first, last = (show_moment(card[name])[:10] for name in ("first_time", "last_time"))
+        print(f"times were read as {card['time_unit_read']} (--time_unit), from {first} to {last}")
     if "outcomes" in card:
         print("outcomes: " + ", ".join(f"{name} {n:,}" for name, n in card["outcomes"].items()))
     for name, values in card.get("event_columns", {}).items():

@@ -10,6 +10,10 @@ from typing import Any
 import polars as pl
 
 
+class ColumnError(ValueError):
+    """A column cannot be used as it is; whoever reads the file adds its name."""
+
+
 def read_parquet(path: str | os.PathLike[str]) -> pl.DataFrame:
     """The table in the Parquet file `path`."""
     return pl.read_parquet(_literal(path), glob=False)

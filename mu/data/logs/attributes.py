@@ -98,9 +98,9 @@ def multi_hot(table: pl.DataFrame, column: str) -> tuple[np.ndarray, tuple[str, 
 def released_ms(table: pl.DataFrame, column: str) -> np.ndarray:
     """Release dates as int64 [V] unix milliseconds; -1 where a date is missing.
 
-    Dates are ISO 8601 (UTC where no zone is given), dates of Parquet, a year and month, or a year; the first moment of
-    a month or year counts. The year 0 is a missing date, as in the Million Song Dataset. The result is a valid
-    `mu_kernels.NegativeSampler(available_from=...)`: a track without a date is always available.
+    Dates are ISO 8601 (UTC where no zone is given), dates of Parquet, YYYYMMDD, a year and month, or a year; the first
+    moment of a month or year counts. The year 0 is a missing date, as in the Million Song Dataset. The result is a
+    valid `mu_kernels.NegativeSampler(available_from=...)`: a track without a date is always available.
 
     Raises:
       ValueError: no such column, or a value is no date; names the row and the value.
@@ -115,6 +115,7 @@ def released_ms(table: pl.DataFrame, column: str) -> np.ndarray:
             r"^(\d{4})(\.0)?$", "${1}-01"
         )  # some tools write a column of years with missing values as floats
         text = text.str.replace(r"^(\d{4}-\d{2})$", "${1}-01")
+        text = text.str.replace(r"^(\d{4})(\d{2})(\d{2})(\.0)?$", "${1}-${2}-${3}")
         moments = TimestampParser("iso").parse(text)
         bad = (moments == MISSING) & text.is_not_null().to_numpy()
         if bad.any():

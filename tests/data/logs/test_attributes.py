@@ -70,6 +70,7 @@ def test_dates_of_release():
     assert released_ms(pl.DataFrame({"d": [datetime.date(1970, 1, 3), None]}), "d").tolist() == [2 * DAY, -1]
     assert released_ms(pl.DataFrame({"d": [datetime.datetime(1970, 1, 1, 1)]}), "d").tolist() == [DAY // 24]
     assert released_ms(pl.DataFrame({"d": [None]}), "d").tolist() == [-1]
+    assert released_ms(pl.DataFrame({"d": [19700103, 19691231]}), "d").tolist() == [2 * DAY, -DAY]
 
 
 @pytest.mark.parametrize("value", ["31.05.2024", "spring", "2024-13", "99", "946684800", "2024-02-30"])

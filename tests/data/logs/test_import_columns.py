@@ -49,6 +49,23 @@ def test_dates_in_parquet(tmp_path):
     assert load(tmp_path / "out").times.tolist() == [1000] and card["time_unit_read"] == "datetime"
 
 
+def test_years_without_plays_are_counted(tmp_path, caplog):
+    frame = pl.DataFrame({"user": ["u"] * 3, "track": ["t"] * 3, "time": [1_600_000_000, 0, 1_600_000_001]})
+    frame.write_parquet(tmp_path / "log.parquet")
+    card = import_log([str(tmp_path / "log.parquet")], tmp_path / "out")
+    assert card["implausible_years"] == 1
+    assert "1 of 3 plays are before 1971 or after 2099; the first is " in caplog.text
+    assert "log.parquet, line 2: 1970-01-01T00:00:00.000Z" in caplog.text
+
+
+def test_dates_as_whole_numbers_of_parquet(tmp_path, caplog):
+    frame = pl.DataFrame({"user": ["u"] * 2, "track": ["t"] * 2, "time": [20210105, 20210106]})
+    frame.write_parquet(tmp_path / "log.parquet")
+    card = import_log([str(tmp_path / "log.parquet")], tmp_path / "out")
+    assert load(tmp_path / "out").times.tolist() == [1_609_804_800_000, 1_609_891_200_000]
+    assert card["time_unit_read"] == "digits" and card["implausible_years"] == 0 and not caplog.records
+
+
 @pytest.mark.parametrize("ids", [["7", "8", "007"], ["9223372036854775808", "1"], ["-3", "0"], ["+1", "1"]])
 def test_ids_are_kept_as_written(tmp_path, ids):
     rows = [(user, "t") for user in ids]

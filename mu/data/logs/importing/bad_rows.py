@@ -9,6 +9,8 @@ from typing import NamedTuple
 
 import polars as pl
 
+from mu.data.tables import ColumnError
+
 
 class BadRow(NamedTuple):
     """A row that cannot be imported.
@@ -81,9 +83,11 @@ class RejectedRows:
 
 @contextlib.contextmanager
 def damage_named(label: str) -> Iterator[None]:
-    """Turns the exceptions of damaged files into a ValueError that names the file `label`."""
+    """Turns the exceptions of damaged files and unfit columns into a ValueError that names the file `label`."""
     try:
         yield
+    except ColumnError as error:
+        raise ValueError(f"{label}: {error}") from error
     except (EOFError, zlib.error, pl.exceptions.PolarsError, OSError) as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise

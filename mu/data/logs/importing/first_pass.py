@@ -13,6 +13,7 @@ from mu.data.logs.importing.entities import Entities, text_of
 from mu.data.logs.importing.external_sort import ExternalSort
 from mu.data.logs.importing.formats import NO_PART, LogSource, ReadOptions, load_format
 from mu.data.logs.importing.identifiers import Identifiers
+from mu.data.logs.importing.implausible_times import ImplausibleTimes
 from mu.data.logs.importing.options import LogImportOptions
 from mu.data.logs.importing.outcomes import OutcomeRule
 from mu.data.logs.importing.rows import ColumnRoles, PlayRows, check
@@ -33,6 +34,7 @@ class FirstPass:
       catalogue: the track table, or None.
       times: the parser of times, which knows their unit.
       backward: plays that are earlier than the one before.
+      implausible: plays outside the years of plays.
       event_columns: the values of each event column.
       rows_in: number of rows read.
       bad: number of bad rows.
@@ -51,6 +53,7 @@ class FirstPass:
         self.catalogue = catalogue
         self.times = TimestampParser(options.time_unit)
         self.backward = BackwardTimes()
+        self.implausible = ImplausibleTimes()
         self.event_columns = {name: Identifiers() for name in roles.event_columns}
         self.rows_in = self.bad = self.short = 0
         self._roles, self._options, self._rejected = roles, options, rejected
@@ -99,6 +102,7 @@ class FirstPass:
             if source.part != part:
                 part = source.part
                 self.backward.restart()
+            self.times.start_file()
             with damage_named(source.label):
                 for batch in load_format(source.format).batches(source, self._roles.wanted(), options):
                     plays, bad = check(batch, self._roles, self.times, source.label)
@@ -129,6 +133,7 @@ class FirstPass:
         if plays.times is not None:
             arrays["times"] = plays.times
             self.backward.add(arrays["users"], plays, source.label)
+            self.implausible.add(plays.times, plays.lines, source.label)
         if plays.weights is not None:
             arrays["weights"] = plays.weights
         if source.part != NO_PART:

@@ -42,8 +42,11 @@ class LogImportOptions:
     title: str | None = option(
         None, "title of the track, in the log or the track table", group=_COLUMNS, metavar="NAME"
     )
-    time_unit: Literal["auto", "s", "ms", "iso"] = option(
-        "auto", "unix s, unix ms, ISO 8601 (UTC where no zone is given); auto: by magnitude", group=_COLUMNS
+    time_unit: Literal["auto", "s", "ms", "us", "ns", "iso", "digits", "excel"] = option(
+        "auto",
+        "unix s, ms, us, ns; ISO 8601 (UTC where no zone is given); digits: YYYYMMDD, with hh, hhmm or hhmmss or not; "
+        "excel: days of a spreadsheet; auto: as most times of a file are written, others are bad rows",
+        group=_COLUMNS,
     )
     play_duration_unit: Literal["auto", "s", "ms"] = option(
         "auto", "auto: ms if the name of the column says so, else s", group=_COLUMNS

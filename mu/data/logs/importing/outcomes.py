@@ -6,6 +6,7 @@ import numpy as np
 import polars as pl
 
 from mu.data.logs.interactions import FINISHED, SKIPPED, UNKNOWN
+from mu.data.tables import ColumnError
 
 YES = ("1", "1.0", "true", "t", "yes", "y")
 NO = ("0", "0.0", "false", "f", "no", "n")
@@ -22,7 +23,7 @@ def outcomes_of(column: pl.Series, yes: int) -> tuple[np.ndarray, np.ndarray]:
       uint8 [n] outcomes, and bool [n]: where the value is none of these.
 
     Raises:
-      ValueError: the column holds dates, lists or the like.
+      ColumnError: the column holds dates, lists or the like.
     """
     if column.dtype == pl.Boolean or column.dtype.is_numeric():
         values = column.cast(pl.Float64).fill_null(np.nan).to_numpy()
@@ -31,7 +32,7 @@ def outcomes_of(column: pl.Series, yes: int) -> tuple[np.ndarray, np.ndarray]:
         text = column.cast(pl.String).fill_null("").str.strip_chars().str.to_lowercase()
         is_yes, is_no, empty = (text.is_in(words).to_numpy() for words in (YES, NO, ("",)))
     else:
-        raise ValueError(f"the column {column.name!r} holds {column.dtype}; an outcome must be 0 or 1, true or false")
+        raise ColumnError(f"the column {column.name!r} holds {column.dtype}; an outcome must be 0 or 1, true or false")
     outcomes = np.full(len(column), UNKNOWN, np.uint8)
     outcomes[is_yes] = yes
     outcomes[is_no] = FINISHED + SKIPPED - yes

@@ -11,6 +11,7 @@ from mu.data.logs.importing.outcomes import outcomes_of
 from mu.data.logs.importing.text_files import printable
 from mu.data.logs.interactions import FINISHED, SKIPPED
 from mu.data.logs.timestamps import MISSING, TimestampParser
+from mu.data.tables import ColumnError
 
 Fault = tuple[str, np.ndarray, str]
 """Name of a column, bool [n]: the rows where it is bad, and the reason."""
@@ -101,7 +102,7 @@ def check(batch: RowBatch, roles: ColumnRoles, parser: TimestampParser, label: s
       The rows without faults, and the bad rows (each once, by its first bad column) in order of line.
 
     Raises:
-      ValueError: a column has a type that does not fit its role (ids that are floating-point numbers, ...).
+      ColumnError: a column has a type that does not fit its role (ids that are floating-point numbers, ...).
     """
     frame = batch.frame
     users, faults = _ids(frame[roles.user], "user")
@@ -160,7 +161,7 @@ def _ids(column: pl.Series, role: str) -> tuple[pl.Series, list[Fault]]:
         ids = column.cast(pl.String, strict=False)
     else:
         hint = "floating-point ids lose digits past 2**53; " if dtype.is_float() else ""
-        raise ValueError(
+        raise ColumnError(
             f"the {role} column {column.name!r} holds {dtype}; {hint}"
             "ids must be text or whole numbers: cast the column first"
         )
@@ -185,7 +186,7 @@ def _but_empty(faults: list[Fault], column: pl.Series) -> list[Fault]:
 def _amounts(column: pl.Series, what: str) -> tuple[np.ndarray, list[Fault]]:
     """float64 values, and their faults."""
     if not (column.dtype == pl.String or column.dtype.is_numeric() or column.dtype == pl.Null):
-        raise ValueError(f"the column {column.name!r} holds {column.dtype}; as a {what} it must hold numbers")
+        raise ColumnError(f"the column {column.name!r} holds {column.dtype}; as a {what} it must hold numbers")
     values = column.cast(pl.Float64, strict=False).fill_null(np.nan).to_numpy()
     with np.errstate(over="ignore"):
         finite = np.isfinite(values.astype(np.float32))

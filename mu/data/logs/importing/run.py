@@ -91,8 +91,9 @@ def import_log(
             catalogue = TrackCatalogue(tables["track"]) if "track" in tables else None
             first_pass = FirstPass(roles, options, catalogue, rejected)
             first_pass.read(sources, read_options, sort, progress)
-            if warning := first_pass.backward.warning():
-                logger.warning(warning)
+            for warning in (first_pass.backward.warning(), first_pass.implausible.warning()):
+                if warning:
+                    logger.warning(warning)
             entities = _entities(first_pass, tables, options)
             sort.place(folder, len(first_pass.users), first_pass.vocabularies, lambda share: progress("placing", share))
         users, tracks, dropped = _apply_rules(folder, first_pass, options)
