@@ -41,6 +41,9 @@ def usage() -> str:
     ]
     lines += [f"  {name:<13} {what}" for name, (_, what) in COMMANDS.items()]
     lines += ["", "COMMAND may also be the path of a function in your own package: my_package.command:main."]
+    lines += [
+        "Every COMMAND takes --trust=PACKAGE[,...]: packages of yours whose models, metrics, ... a saved run may name.",
+    ]
     return "\n".join([*lines, "", "Begin with `mu quickstart`; `mu COMMAND --help` says more."])
 
 
@@ -93,6 +96,14 @@ def _run(arguments: list[str]) -> int:
         print(__version__)
         return 0
     name, *rest = arguments
+    if name in COMMANDS:
+        from mu.trust import take_flags
+
+        try:
+            rest = take_flags(rest)
+        except ValueError as error:
+            print(f"mu {name}: {error}", file=sys.stderr)
+            return 2
     command = importlib.import_module(COMMANDS[name][0]).main if name in COMMANDS else _command_at(name)
     if command is None:
         return 2

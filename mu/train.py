@@ -36,6 +36,7 @@ from mu.training.clock import Clock
 from mu.training.provenance import provenance
 from mu.training.sharding import put_batch
 from mu.training.writers import JsonLines, Writer
+from mu.trust import trust_config
 
 logger = logging.getLogger(__name__)
 
@@ -69,6 +70,7 @@ def _train(
 ) -> Results:
     """Trains and evaluates; signals are noted by `interrupts`."""
     started = time.perf_counter()
+    trust_config(config.to_dict())
     if config.refit and config.best.patience is not None:
         raise ConfigError(
             "config.refit trains on the validation plays, so they cannot stop it: set best.patience=None and the "

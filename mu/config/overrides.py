@@ -1,6 +1,7 @@
 """A config from a file, with keys set on the command line."""
 
 import importlib.util
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from ml_collections import ConfigDict
 
 from mu.config.base import DENSE, Config, ConfigError, known_names, typed
 from mu.config.resolve import locate, parameters_of, resolve
+from mu.trust import find_modules_in, trust_config
 
 
 def load(path_and_arg: str, overrides: Mapping[str, str] | None = None) -> Config:
@@ -23,6 +25,9 @@ def load(path_and_arg: str, overrides: Mapping[str, str] | None = None) -> Confi
         raise ConfigError(f"there is no config {path!r}; give a Python file with a `get_config(arg)`")
     spec = importlib.util.spec_from_file_location(f"config_{file.stem}", file)
     assert spec is not None and spec.loader is not None
+    # The config's own folder first, then the one where the command was given.
+    for folder in (file.parent, os.curdir):
+        find_modules_in(folder)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     if not hasattr(module, "get_config"):
@@ -39,6 +44,7 @@ def with_overrides(config: ConfigDict, overrides: Mapping[str, str]) -> ConfigDi
     Names are set first, since they decide which keys there are: what the config says for the old name stays where
     the new one takes it too, and goes otherwise.
     """
+    trust_config(config.to_dict())
     resolve(config)  # what goes is held against the old name first
     config = ConfigDict(config.to_dict())
     names = {key: text for key, text in overrides.items() if key.split(".")[-1] == "name"}
@@ -49,6 +55,7 @@ def with_overrides(config: ConfigDict, overrides: Mapping[str, str]) -> ConfigDi
     for key, text in overrides.items():
         if key not in names:
             _set(config, key, text)
+    trust_config(config.to_dict())
     return resolve(config)
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from mu import trust
 from mu.evals.result import Estimate, Result, Statistic
 from mu.files import read_json, write_json, write_whole
 
@@ -106,6 +107,7 @@ def load(place: str | os.PathLike[str], name: str | None = None) -> Evaluation:
     Raises:
       FileNotFoundError: there is none.
       ValueError: there are several, the two files do not belong together, or are of another format.
+      Untrusted: a metric is neither mu's nor of a package that the user trusts.
     """
     folder = find(place, name)
     document = read_json(folder / "evaluation.json")
@@ -114,6 +116,9 @@ def load(place: str | os.PathLike[str], name: str | None = None) -> Evaluation:
             f"{folder / 'evaluation.json'} has format_version {document.get('format_version')!r}; this version of mu "
             f"reads {FORMAT_VERSION}: evaluate again (`mu evaluate RUN`)"
         )
+    for group in ("statistics", "detail_statistics"):
+        for one in document[group].values():
+            trust.check(one["metric"], group, folder / "evaluation.json")
     content = (folder / "units.npz").read_bytes()
     if hashlib.sha256(content).hexdigest() != document["units_sha256"]:
         raise ValueError(

@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 from typing import NamedTuple
 
-from mu.config.resolve import locate
+from mu import trust
 from mu.data.clips.clips import Clips
 from mu.data.logs.interactions import Interactions
 from mu.data.summary import LogSummary
@@ -73,17 +73,17 @@ def load_inputs(run: str | os.PathLike[str]) -> SavedInputs:
     """What `save_inputs` wrote.
 
     Raises:
-      ConfigError: the class of features or clips is no longer there.
+      ValueError: the class of features or clips is no longer there, or is none that the user trusts.
       FileNotFoundError: there is nothing: an earlier version trained the run, or its data are of another kind.
     """
     folder = Path(run) / INFERENCE
     card = read_json(folder / CARD) if (folder / CARD).is_file() else {}
     if "features" in card:
-        features = locate(card["features"], f"{folder / CARD}: features").load(folder)
+        features = trust.locate(card["features"], "features", folder / CARD).load(folder)
         log = LogSummary.load(folder)
         return SavedInputs(log.crop_samples, log.sample_rate_hz, log=log, features=features)
     if "clips" in card:
-        clips = locate(card["clips"], f"{folder / CARD}: clips").load_without_sound(folder)
+        clips = trust.locate(card["clips"], "clips", folder / CARD).load_without_sound(folder)
         return SavedInputs(card["crop_samples"], clips.sample_rate_hz, clips=clips)
     raise FileNotFoundError(
         f"{run} keeps nothing of its data for inference ({INFERENCE}/{CARD}): train the run again, with the same "

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from ml_collections import ConfigDict
 
-from mu.config.base import Config
+from mu import trust
+from mu.config.base import Config, ConfigError
 from mu.config.resolve import build, resolve
 from mu.files import read_json
 from mu.protocols import Data, Split
@@ -23,11 +24,16 @@ def run_config(workdir: str | os.PathLike[str], specs: Container[str] | None = N
     Raises:
       FileNotFoundError: `workdir` holds no run.
       ConfigError: the config cannot be run by this version.
+      Untrusted: the config names what is neither mu's nor of a package that the user trusts.
     """
     file = Path(workdir) / "config.json"
     if not file.is_file():
         raise FileNotFoundError(f"{workdir} holds no run (config.json is missing); make one with `mu train`")
-    return resolve(ConfigDict(read_json(file)), specs)
+    document = read_json(file)
+    if not isinstance(document, dict):
+        raise ConfigError(f"{file} holds a {type(document).__name__}, not the config of a run; train the run again")
+    trust.refuse_untrusted(document, file)
+    return resolve(ConfigDict(document), specs)
 
 
 def best_step(checkpoints: Checkpoints, refit: bool, workdir: str | os.PathLike[str]) -> int:

@@ -8,7 +8,6 @@ import numpy as np
 import polars as pl
 import pytest
 
-from mu.config.base import ConfigError
 from mu.data.batches.histories import HistoryBatches
 from mu.data.clips.clips import load
 from mu.data.clips.importing.options import AudioImportOptions
@@ -123,5 +122,5 @@ def test_features_that_could_not_be_found_again_are_refused(tmp_path):
 def test_a_class_that_is_gone_is_named(tmp_path):
     (tmp_path / INFERENCE).mkdir()
     write_json(tmp_path / INFERENCE / CARD, {"split": "a split", "features": "mu.data.features:HistoryFeature"})
-    with pytest.raises(ConfigError, match=r"card.json: features='mu.data.features:HistoryFeature': .*HistoryFeatures"):
+    with pytest.raises(ValueError, match=r"card.json names 'mu.data.features:HistoryFeature' .*HistoryFeatures"):
         load_inputs(tmp_path)

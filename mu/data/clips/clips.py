@@ -12,13 +12,14 @@ from typing import Any, Self
 import numpy as np
 import polars as pl
 
+from mu import trust
 from mu.audio import io
 from mu.data import tables
 from mu.data.clips.store import Store, open_store
 from mu.data.clips.targets import Target, targets_of
 from mu.data.logs.attributes import column_of
 from mu.files import read_json, write_json
-from mu.names import locate, path_of
+from mu.names import path_of
 
 TABLE, FACTS, TARGETS = "clips.parquet", "clips.json", "targets.npz"
 
@@ -129,7 +130,9 @@ class Clips:
         table, facts = tables.read_parquet(folder / TABLE), read_json(folder / FACTS)
         with np.load(folder / TARGETS) as values:
             targets = {
-                one["name"]: locate(one["type"])(tuple(one["names"]), values[str(place)])
+                one["name"]: trust.locate(one["type"], "targets", folder / FACTS)(
+                    tuple(one["names"]), values[str(place)]
+                )
                 for place, one in enumerate(facts["targets"])
             }
         return cls(

@@ -1,0 +1,232 @@
+"""Which names a saved run, evaluation or table may give for mu to call: a list of mu's own parts, and trusted packages.
+
+What mu writes names classes and functions as 'package.module:attribute', and mu imports and calls them when it reads
+that again. A stranger's `config.json` could name `os:system`. So whatever reads such a file asks here first. The config
+of `mu train` is the user's own program, and the packages that it names are trusted for the process.
+"""
+
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from mu import names
+
+VARIABLE = "MU_TRUST"
+"""Environment variable with the packages that the user trusts, separated by commas."""
+
+# Each by itself, not the package: mu has functions, too, that run commands and write files.
+OWN = {
+    "mu.baselines.content": ("ContentNeighbours",),
+    "mu.baselines.item_knn": ("ItemKNN",),
+    "mu.baselines.mfcc": ("MFCCLinear",),
+    "mu.baselines.popularity": ("Popularity",),
+    "mu.baselines.ratings": ("SmoothedRates", "LogisticRatings"),
+    "mu.baselines.simple": ("Random", "GroupPopularity"),
+    "mu.data.batches.clips": ("ClipBatches",),
+    "mu.data.batches.histories": ("HistoryBatches",),
+    "mu.data.batches.listening": ("ListeningBatches",),
+    "mu.data.batches.pairs": ("PairBatches",),
+    "mu.data.batches.ratings": ("RatingBatches",),
+    "mu.data.clips.clips": ("Clips", "load"),
+    "mu.data.clips.folds": ("by_column", "by_hash", "predefined"),
+    "mu.data.clips.targets": ("ClassTarget", "TagTarget", "NumberTarget"),
+    "mu.data.features": ("HistoryFeatures",),
+    "mu.data.listening.listening": ("load",),
+    "mu.data.logs.interactions": ("load",),
+    "mu.data.logs.splits": ("predefined", "leave_one_out", "random_by_ratio", "global_temporal"),
+    "mu.data.ratings.rated_clips": ("RatedClips", "load"),
+    "mu.evals.protocols.clips": ("ClipPrediction",),
+    "mu.evals.protocols.plays": ("PlayRanking",),
+    "mu.evals.protocols.ranking": ("Ranking",),
+    "mu.evals.protocols.ratings": ("RatingPrediction",),
+    "mu.inference.clips": ("ClipPredictor",),
+    "mu.inference.policy": ("new_release_boost",),
+    "mu.inference.ratings": ("RatingPredictor",),
+    "mu.inference.recommender": ("TrainedRecommender",),
+    "mu.inference.time_aware": ("TimeAwareRecommender",),
+    "mu.models.audio_encoder": ("AudioEncoder",),
+    "mu.models.audio_user": ("AudioUser",),
+    "mu.models.factorization": ("Factorization",),
+    "mu.models.ratings": ("RatingModel",),
+    "mu.models.sasrec": ("SASRec",),
+    "mu.run.baseline": ("EarlierRun",),
+    "mu.tasks.augmentations": ("Augmentations",),
+    "mu.tasks.clip_targets": ("ClipTargets",),
+    "mu.tasks.contrastive": ("Contrastive",),
+    "mu.tasks.masked": ("MaskedSpectrogram",),
+    "mu.tasks.multi_task": ("MultiTask",),
+    "mu.tasks.next_play": ("NextPlay",),
+    "mu.tasks.ratings": ("ListenerRatings",),
+    "mu.tasks.retrieval": ("Retrieval",),
+    "mu.training.optim": ("adamw_cosine",),
+    "mu.training.tables": ("row_adagrad", "lazy_adam"),
+    "mu.training.writers": ("TensorBoard",),
+    "mu.world.dataset": ("load",),
+    "mu.world.oracle": ("oracle_of",),
+}
+# Metrics compute numbers of arrays; each is a function in a file of its own.
+METRICS = "mu.evals.metrics."
+NOT_METRICS = ("mu.evals.metrics.loading",)
+# Libraries of computation, by the names that they publish at their top.
+LIBRARIES = ("optax", "flax.nnx")
+# Keys of a config, beside `name`, whose texts are names where they have a colon.
+LISTS = ("metrics", "writers")
+
+_trusted: set[str] = set()
+
+
+class Untrusted(ValueError):
+    """A saved file names what mu does not call; the message says which name, which file, and how to allow it."""
+
+
+def trust(*packages: str) -> None:
+    """Trusts packages for the rest of this process, each with all that is in it.
+
+    Raises:
+      ValueError: a package is no name, or one of Python's own, which can do anything.
+    """
+    for package in packages:
+        if not all(map(str.isidentifier, package.split("."))):
+            raise ValueError(f"cannot trust {package!r}: it takes the name of a package, such as my_package")
+        if package.split(".")[0] in sys.stdlib_module_names:
+            raise ValueError(f"cannot trust {package!r}: it is Python's own, and runs whatever a file says")
+    _trusted.update(packages)
+
+
+def trust_config(config: Mapping[str, Any]) -> None:
+    """Trusts the packages that a config of the user's own names: it is a program that the user runs."""
+    roots = {path.partition(":")[0].split(".")[0] for _, path in names_in(config)}
+    _trusted.update(root for root in roots if root.isidentifier() and root not in sys.stdlib_module_names)
+
+
+def take_flags(words: list[str]) -> list[str]:
+    """The words of a command without its `--trust=PACKAGE[,...]`; the packages are trusted, and found in this folder.
+
+    Raises:
+      ValueError: a package cannot be trusted, or none is named.
+    """
+    left = []
+    rest = iter(words)
+    for word in rest:
+        flag, equals, value = word.partition("=")
+        if flag != "--trust":
+            left.append(word)
+            continue
+        packages = value if equals else next(rest, "")
+        if not packages:
+            raise ValueError("--trust needs the name of a package: --trust=my_package")
+        trust(*packages.split(","))
+        find_modules_in(os.getcwd())
+    return left
+
+
+def find_modules_in(folder: str | os.PathLike[str]) -> None:
+    """Lets modules of the user's own in `folder` be imported for the rest of this process.
+
+    Last of all places: they never stand in for a module of Python or of an installed package.
+    """
+    path = os.path.abspath(folder)
+    if path not in sys.path:
+        sys.path.append(path)
+
+
+def trusted() -> set[str]:
+    """The packages that the user trusts, beside mu's own parts.
+
+    Raises:
+      ValueError: the environment variable names what cannot be trusted.
+    """
+    trust(*filter(None, (word.strip() for word in os.environ.get(VARIABLE, "").split(","))))
+    return _trusted
+
+
+def names_in(value: Any, where: str = "", key: str = "") -> Iterator[tuple[str, str]]:
+    """(where, name) of each object that a saved config names, wherever in it."""
+    if isinstance(value, Mapping):
+        for inside in value:
+            yield from names_in(value[inside], f"{where}.{inside}".lstrip("."), key if key in LISTS else inside)
+    elif isinstance(value, list | tuple):
+        for inside in value:
+            yield from names_in(inside, where, key)
+    elif isinstance(value, str) and ":" in value and (key == "name" or key in LISTS):
+        yield where, value
+
+
+def refuse_untrusted(config: Mapping[str, Any], file: str | os.PathLike[str]) -> None:
+    """Raises Untrusted where a saved config names anything that mu does not call.
+
+    Args:
+      config: as it was read; nothing in it has been imported.
+      file: where it was read.
+    """
+    for where, path in names_in(config):
+        check(path, where, file)
+
+
+def check(path: str, where: str, file: str | os.PathLike[str]) -> None:
+    """Raises Untrusted unless 'package.module:attribute' is a part of mu or of a package that the user trusts.
+
+    A package of the user's must have made the object itself: what it only imports is another's. A module that is not
+    there is for its user to refuse.
+
+    Args:
+      path: the name.
+      where: of the file it stands.
+      file: that names it.
+    """
+    module, _, attribute = path.partition(":")
+    if attribute in OWN.get(module, ()):
+        return
+    if module.startswith(METRICS) and module not in NOT_METRICS and attribute.isidentifier():
+        _refuse_borrowed(path, where, file, {"mu.evals.metrics"})
+        return
+    packages = {*LIBRARIES, *trusted()} - {"mu"}
+    if any(f"{module}.".startswith(f"{package}.") for package in packages) and attribute.isidentifier():
+        if module.startswith(LIBRARIES) and module not in LIBRARIES:
+            raise Untrusted(_refusal(path, where, file, "only the names at the top of this library are called"))
+        _refuse_borrowed(path, where, file, {"flax" if package == "flax.nnx" else package for package in packages})
+        return
+    root = module.split(".")[0]
+    if root == "mu":
+        own = [f"{package}:{name}" for package in OWN for name in OWN[package]]
+        why = f"it is no part of mu that a saved file may name{names.nearest(path, own)}"
+    elif not root.isidentifier() or root in sys.stdlib_module_names:
+        why = "it is no part of mu, and of Python itself a saved file may name nothing"
+    else:
+        why = (
+            f"it belongs to {root!r}, which you have not trusted: if you know what it does, add --trust={root} "
+            f"or set {VARIABLE}={root}"
+        )
+    raise Untrusted(_refusal(path, where, file, why))
+
+
+def locate(path: str, where: str, file: str | os.PathLike[str]) -> Any:
+    """The object that a saved file names.
+
+    Raises:
+      Untrusted: it is none that mu calls.
+      ValueError: no such module or attribute.
+    """
+    check(path, where, file)
+    try:
+        return names.locate(path)
+    except ValueError as error:
+        raise ValueError(f"{file}: {where}: {error}") from None
+
+
+def _refuse_borrowed(path: str, where: str, file: str | os.PathLike[str], packages: set[str]) -> None:
+    """Raises Untrusted where a module only imports what it is asked for, or it is a module itself."""
+    try:
+        target = names.locate(path)
+    except (ValueError, ImportError):
+        return
+    home = target.__name__ if isinstance(target, ModuleType) else str(getattr(target, "__module__", "builtins"))
+    if isinstance(target, ModuleType) or not any(f"{home}.".startswith(f"{package}.") for package in packages):
+        raise Untrusted(_refusal(path, where, file, f"it is {home}'s, which that module only imports"))
+
+
+def _refusal(path: str, where: str, file: str | os.PathLike[str], why: str) -> str:
+    return f"{Path(file)} names {path!r} ({where}), and it is not called: {why} (docs/security.md)"
