@@ -20,7 +20,7 @@ import jax
 import jax.numpy as jnp
 
 from mu.config.base import Config, ConfigError, known_names
-from mu.config.resolve import locate
+from mu.config.resolve import locate, resolve
 from mu.console import Interrupts, Progress, duration
 from mu.data.loader import loader
 from mu.files import read_json, write_json
@@ -51,7 +51,7 @@ def train(config: Config, workdir: str | os.PathLike[str], mesh: jax.sharding.Me
     """Trains, or goes on training, and evaluates on test; returns {evaluation: {'model': result, baseline: ...}}.
 
     Args:
-      config: resolved (`mu.config.overrides.load`).
+      config: of `mu.config.overrides.load`.
       workdir: the run's folder.
       mesh: the devices; None for those that the config asks for.
 
@@ -71,6 +71,7 @@ def _train(
     """Trains and evaluates; signals are noted by `interrupts`."""
     started = time.perf_counter()
     trust_config(config.to_dict())
+    config = resolve(config)  # what was set since it was loaded is held against its range too
     if config.refit and config.best.patience is not None:
         raise ConfigError(
             "config.refit trains on the validation plays, so they cannot stop it: set best.patience=None and the "

@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 
 from mu.cli import main
+from mu.config.base import ConfigError
 from mu.config.overrides import load
+from mu.config.resolve import resolve
 from mu.evals.results import load as load_evaluation
 from mu.files import read_json
 from tests.helpers.audio_clips import PITCHES_HZ, RATE_HZ, tiny_audio_config
@@ -48,6 +50,21 @@ def test_each_kind_has_at_most_fifteen_lines_of_code():
     assert PAGE.read_text(encoding="utf-8").count("```python") == len(KINDS)
     for name, code in blocks().values():
         assert sum(bool(line.strip()) for line in code.splitlines()) <= 15, name
+
+
+def test_a_range_of_ones_own_is_held_before_anything_runs(package):
+    with pytest.raises(ConfigError, match=r"^config.task.margin=-1; it must be at least 0$"):
+        (package / "margins.py").write_text(
+            "from my_package.tasks import Hinge\n"
+            "from mu.ranges import NonNegative\n"
+            "class Margin(Hinge):\n"
+            "    def __init__(self, margin: NonNegative): ...\n"
+        )
+        config = load(str(package / "experiment.py"))
+        config.task = {"name": "my_package.margins:Margin", "margin": -1}
+        resolve(config)
+    with pytest.raises(ConfigError, match=r"^config.model.dim=0; it must be at least 1$"):
+        load(str(package / "experiment.py"), {"model.name": "my_package.models:LastPlay", "model.dim": "0"})
 
 
 def test_plays_from_a_format_to_an_evaluation(package, tmp_path, capsys):

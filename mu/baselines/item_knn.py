@@ -1,12 +1,13 @@
 """Item-based nearest neighbours (ItemKNN): items are similar where the same users have played them."""
 
-from typing import Self
+from typing import Literal, Self
 
 import numpy as np
 import scipy.sparse as sparse
 
 from mu.baselines.fitting import fitted
 from mu.protocols import Log
+from mu.ranges import Count, Decay
 
 # Products of one block of items in fitting: bounds memory at about 1 GB, whatever the log.
 BLOCK_PRODUCTS = 20_000_000
@@ -39,11 +40,11 @@ class ItemKNN:
 
     def __init__(
         self,
-        neighbours: int | None = 100,
-        similarity: str = "cosine",
-        history_decay: float = 1.0,
-        history_length: int | None = None,
-        keep_by: str = "candidate",
+        neighbours: Count | None = 100,
+        similarity: Literal["cosine", "dot"] = "cosine",
+        history_decay: Decay = 1.0,
+        history_length: Count | None = None,
+        keep_by: Literal["candidate", "history"] = "candidate",
     ):
         if neighbours is not None and neighbours < 1:
             raise ValueError(f"neighbours is {neighbours}; it must be at least 1, or None for all")

@@ -10,6 +10,7 @@ from sklearn.linear_model import LogisticRegression, Ridge
 from mu.baselines.classifier import fit_classifier, fitted_scaler, probabilities, standardised
 from mu.baselines.cross_validation import best_option, grouped_folds
 from mu.data.clips.targets import ClassTarget, NumberTarget, TagTarget, Target
+from mu.ranges import Positive
 
 # What `chosen_linear` chooses from: from little trust in the data to much.
 INVERSE_PENALTIES = (1e-3, 1e-2, 1e-1, 1.0, 10.0)
@@ -25,7 +26,7 @@ class Linear:
       inverse_penalty: c; larger trusts the data more.
     """
 
-    def __init__(self, inverse_penalty: float = 1.0):
+    def __init__(self, inverse_penalty: Positive = 1.0):
         if inverse_penalty <= 0:
             raise ValueError(f"inverse_penalty={inverse_penalty}; it must be positive")
         self._inverse_penalty = inverse_penalty

@@ -14,6 +14,7 @@ from sklearn.preprocessing import StandardScaler
 from mu.baselines.classifier import fit_classifier, fitted_scaler, probabilities, standardised
 from mu.baselines.cross_validation import best_option, grouped_folds
 from mu.data.clips.targets import ClassTarget, NumberTarget, TagTarget, Target
+from mu.ranges import NonNegative, Seed, Size
 
 # What `chosen_mlp` chooses from, and the iterations of L-BFGS.
 WEIGHT_DECAYS = (1e-3, 1e-2, 1e-1)
@@ -32,7 +33,7 @@ class MLP:
       seed: of the first weights.
     """
 
-    def __init__(self, weight_decay: float = 1e-2, *, hidden: int = 128, seed: int = 0):
+    def __init__(self, weight_decay: NonNegative = 1e-2, *, hidden: Size = 128, seed: Seed = 0):
         self._weight_decay, self._hidden, self._seed = weight_decay, hidden, seed
 
     def fit(self, features: np.ndarray, target: Target) -> Self:
@@ -61,7 +62,7 @@ class MLP:
         return self._scores(standardised(self._scaler, features))
 
 
-def chosen_mlp(features: np.ndarray, target: Target, groups: np.ndarray, *, hidden: int = 128, seed: int = 0) -> MLP:
+def chosen_mlp(features: np.ndarray, target: Target, groups: np.ndarray, *, hidden: Size = 128, seed: Seed = 0) -> MLP:
     """`MLP` fitted with the weight decay that is best on a fifth of the groups when it learns from the others.
 
     Args:

@@ -7,6 +7,7 @@ import numpy as np
 from mu.baselines.fitting import fitted
 from mu.data.logs.interactions import Interactions
 from mu.protocols import Log
+from mu.ranges import Seed
 
 
 class Random:
@@ -15,7 +16,7 @@ class Random:
     dot_product = False
     time_aware = False
 
-    def __init__(self, seed: int = 0):
+    def __init__(self, seed: Seed = 0):
         self._seed = seed
 
     def fit(self, log: Log) -> Self:

@@ -6,11 +6,12 @@ object that it names is called with the dict's other entries (`mu.config.resolve
 
 import ast
 from collections.abc import Iterable
-from typing import Any
+from typing import Annotated, Any
 
 from ml_collections import ConfigDict
 
 from mu.names import nearest
+from mu.ranges import AllOr, Between, Count, CountOrZero, Positive, Rate, Seed, Size, or_none
 
 DENSE = "dense"
 # A ConfigDict whose keys are known when it is resolved; a type checker cannot see them.
@@ -64,24 +65,32 @@ def base() -> Config:
     )
 
 
-# Keys whose default is None and the type they take otherwise.
-OPTIONAL = {
-    "clip_norm": float,
-    "ema_decay": float,
-    "init_from": str,
-    "policy": dict,
-    "best.patience": int,
-    "profile.start": int,
+# The range of each key that no object takes; the others have theirs in the signature of what the spec names.
+KEYS: dict[str, Any] = {
+    "seed": Seed,
+    "total_steps": Count,
+    "gradient_accumulation_steps": Count,
+    "clip_norm": or_none(Positive),
+    "ema_decay": or_none(Rate),
+    "mesh.data": Annotated[int, AllOr(-1, Between(1, 65_536))],
+    "mesh.model": Size,
+    "sharding.embed": or_none(str),
+    "sharding.heads": or_none(str),
+    "sharding.hidden": or_none(str),
+    "sharding.positions": or_none(str),
+    "sharding.rows": or_none(str),
+    "log_every_steps": Count,
+    "evaluate_every_steps": Count,
+    "refit": bool,
+    "init_from": or_none(str),
+    "best.metric": str,
+    "best.patience": or_none(Count),
+    "policy": or_none(dict[str, Any]),
+    "checkpoint_every_steps": Count,
+    "writers": tuple[str, ...],
+    "profile.start": or_none(CountOrZero),
+    "profile.steps": Count,
 }
-# Keys that count something there must be one of.
-COUNTS = (
-    "total_steps",
-    "gradient_accumulation_steps",
-    "log_every_steps",
-    "evaluate_every_steps",
-    "checkpoint_every_steps",
-    "profile.steps",
-)
 
 
 def parse_arg(arg: str | None, **defaults: Any) -> Config:

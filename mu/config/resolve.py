@@ -1,19 +1,21 @@
 """From `name='package.module:attribute'` to an object.
 
 Before anything runs `resolve` imports every name, holds the entries against the signature, and fills in the defaults,
-so what is written beside a run is all of it. `build` then calls what a spec names.
+so what is written beside a run is all of it; every number is held against the range that its parameter declares
+(`mu.ranges`). `build` then calls what a spec names.
 """
 
 import inspect
-import types
 import typing
 from collections.abc import Callable, Container, Iterable, Mapping
-from typing import Any
+from typing import Annotated, Any
 
 from ml_collections import ConfigDict
 
 from mu import names
-from mu.config.base import COUNTS, DENSE, OPTIONAL, Config, ConfigError, base, known_names
+from mu.config.base import DENSE, KEYS, Config, ConfigError, base, known_names
+from mu.config.optax_ranges import OPTAX
+from mu.ranges import ArgumentsOf, faults
 
 # What the run offers to each object beside its entries in the config. FIRST is the object's first argument, whatever
 # its name; of the others an object takes those that its signature names. MORE is what is known only when the run is
@@ -34,7 +36,7 @@ OF_EVALUATORS = ("split", "train", "part", "outputs")
 
 
 def resolve(config: Config, specs: Container[str] | None = None) -> Config:
-    """Checks every key, name and type, and fills in each spec's defaults.
+    """Checks every key, name, type and range, and fills in each spec's defaults.
 
     Args:
       config: with every key of `mu.config.base.base`.
@@ -42,9 +44,10 @@ def resolve(config: Config, specs: Container[str] | None = None) -> Config:
         has written, which are resolved, and of which it is not all that is going to be built.
 
     Raises:
-      ConfigError: names the key and the nearest known one.
+      ConfigError: names the key and the nearest known one; values that are wrong are named all at once, a line each.
     """
-    _check_keys(config, base(), "config")
+    wrong: list[str] = []
+    _check_keys(config, base(), "config", wrong)
     resolved: Config = ConfigDict(config.to_dict())
     for key, provided in PROVIDED.items():
         if specs is not None and key not in specs:
@@ -52,22 +55,24 @@ def resolve(config: Config, specs: Container[str] | None = None) -> Config:
         if key == "tables" and config.tables.get("name") == DENSE:
             resolved.tables = ConfigDict({"name": DENSE})
             continue
-        resolved[key] = _resolved(config[key], provided, f"config.{key}")
-    if specs is not None:
-        return resolved
-    for key, spec in config.baselines.items():
-        resolved.baselines[key] = _resolved(spec, (), f"config.baselines.{key}")
-    for key, spec in config.evals.items():
-        resolved.evals[key] = _resolved(spec, OF_EVALUATORS, f"config.evals.{key}")
-    if config.policy is not None:
-        with resolved.ignore_type():
-            resolved.policy = _resolved(config.policy, ("score",), "config.policy")
-    for path in config.writers:
-        locate(path, "config.writers")
+        resolved[key] = _resolved(config[key], provided, f"config.{key}", wrong)
+    if specs is None:
+        for key, spec in config.baselines.items():
+            resolved.baselines[key] = _resolved(spec, (), f"config.baselines.{key}", wrong)
+        for key, spec in config.evals.items():
+            resolved.evals[key] = _resolved(spec, OF_EVALUATORS, f"config.evals.{key}", wrong)
+        if config.policy is not None:
+            with resolved.ignore_type():
+                resolved.policy = _resolved(config.policy, ("score",), "config.policy", wrong)
+    if wrong:
+        raise ConfigError("\n".join(wrong))
+    if specs is None:
+        for path in config.writers:
+            locate(path, "config.writers")
     return resolved
 
 
-def _check_keys(config: ConfigDict, known: ConfigDict, where: str) -> None:
+def _check_keys(config: ConfigDict, known: ConfigDict, where: str, wrong: list[str]) -> None:
     for key in config:
         if key not in known:
             raise ConfigError(f"{where} has no key {key!r}{known_names(key, known)}")
@@ -80,17 +85,10 @@ def _check_keys(config: ConfigDict, known: ConfigDict, where: str) -> None:
             if not isinstance(value, ConfigDict):
                 raise ConfigError(f"{path}={value!r}; it takes a dict")
             if "name" not in example and key not in ("baselines", "evals"):
-                _check_keys(value, example, path)
+                _check_keys(value, example, path, wrong)
             continue
-        if path.removeprefix("config.") in COUNTS and isinstance(value, int) and value < 1:
-            raise ConfigError(f"{path}={value!r}; it must be at least 1")
-        optional = OPTIONAL.get(path.removeprefix("config."))
-        if where == "config.sharding":
-            optional = str
-        if optional is not None and not (value is None or _fits(value, optional)):
-            raise ConfigError(f"{path}={value!r}; it takes None or {optional.__name__}")
-        if optional is None and not _fits(value, type(example)):
-            raise ConfigError(f"{path}={value!r}; it takes {type(example).__name__}")
+        plain = value.to_dict() if isinstance(value, ConfigDict) else value
+        wrong += faults(plain, KEYS[path.removeprefix("config.")], path)
 
 
 def locate(path: str, where: str) -> Callable[..., Any]:
@@ -105,7 +103,8 @@ def locate(path: str, where: str) -> Callable[..., Any]:
         raise ConfigError(f"{where}={error}") from None
 
 
-def _resolved(spec: Any, provided: Iterable[str], where: str) -> ConfigDict:
+def _resolved(spec: Any, provided: Iterable[str], where: str, wrong: list[str]) -> ConfigDict:
+    """A spec with its defaults; what is wrong with its values is added to `wrong`."""
     if not isinstance(spec, Mapping | ConfigDict) or "name" not in spec:
         shown = spec.to_dict() if isinstance(spec, ConfigDict) else spec
         raise ConfigError(f"{where}={shown!r}; it takes a dict with a name 'package.module:attribute'")
@@ -132,11 +131,13 @@ def _resolved(spec: Any, provided: Iterable[str], where: str) -> ConfigDict:
             raise ConfigError(f"{path} is given by the run itself; leave it out")
         if key not in allowed and not open_ended:
             raise ConfigError(f"{where} ({spec['name']}) takes no {key!r}{known_names(key, allowed)}")
+        hint = hints.get(key, Any)
         if isinstance(value, ConfigDict):
-            resolved[key] = _resolved_inside(value, inner, path)
+            resolved[key] = _resolved_inside(value, inner, path, wrong)
+            if "name" not in value:
+                _check_dict(value, hint, path, wrong)
             continue
-        if key in hints and not _fits(value, hints[key]):
-            raise ConfigError(f"{path}={value!r}; {spec['name']} takes {_say(hints[key])}")
+        wrong += faults(value, hint, path, str(spec["name"]))
         resolved[key] = value
     for key, parameter in allowed.items():
         if key in resolved:
@@ -150,15 +151,28 @@ def _resolved(spec: Any, provided: Iterable[str], where: str) -> ConfigDict:
     return ConfigDict(resolved)
 
 
-def _resolved_inside(value: ConfigDict, provided: Iterable[str], where: str) -> ConfigDict:
+def _resolved_inside(value: ConfigDict, provided: Iterable[str], where: str, wrong: list[str]) -> ConfigDict:
     """A spec as an argument, or a dict of specs; other dicts are passed as they are."""
     if "name" in value:
-        return _resolved(value, provided, where)
+        return _resolved(value, provided, where, wrong)
     inside = {
-        key: _resolved_inside(entry, provided, f"{where}.{key}") if isinstance(entry, ConfigDict) else entry
+        key: _resolved_inside(entry, provided, f"{where}.{key}", wrong) if isinstance(entry, ConfigDict) else entry
         for key, entry in value.items()
     }
     return ConfigDict(inside)
+
+
+def _check_dict(value: ConfigDict, annotation: Any, where: str, wrong: list[str]) -> None:
+    """Holds a dict that is no spec against its annotation; keyword arguments against those of their class."""
+    found = next((one for one in typing.get_args(annotation)[1:] if isinstance(one, ArgumentsOf)), None)
+    if typing.get_origin(annotation) is not Annotated or found is None:
+        wrong += faults(value.to_dict(), annotation, where)
+        return
+    hints = _hints(found.target)
+    for key, entry in value.items():
+        if key not in hints:
+            raise ConfigError(f"{where} ({found.target.__name__}) takes no {key!r}{known_names(key, hints)}")
+        wrong += faults(entry, hints[key], f"{where}.{key}")
 
 
 def parameters_of(target: Callable[..., Any]) -> dict[str, inspect.Parameter]:
@@ -171,36 +185,13 @@ def parameters_of(target: Callable[..., Any]) -> dict[str, inspect.Parameter]:
 
 
 def _hints(target: Callable[..., Any]) -> dict[str, Any]:
+    """The annotations of a target's parameters, with their ranges."""
     function = target.__init__ if inspect.isclass(target) else target
     try:
-        return typing.get_type_hints(function)
+        hints = typing.get_type_hints(function, include_extras=True)
     except (NameError, TypeError):  # a signature whose annotations cannot be evaluated is not checked
         return {}
-
-
-def _fits(value: Any, annotation: Any) -> bool:
-    """Whether a config value may be passed for a parameter of this annotation; unknown annotations take anything."""
-    if isinstance(annotation, types.UnionType) or typing.get_origin(annotation) is typing.Union:
-        return any(_fits(value, option) for option in typing.get_args(annotation))
-    if annotation is type(None):
-        return value is None
-    if annotation is bool:
-        return isinstance(value, bool)
-    if annotation is int:
-        return isinstance(value, int) and not isinstance(value, bool)
-    if annotation is float:
-        return isinstance(value, int | float) and not isinstance(value, bool)
-    if annotation is str:
-        return isinstance(value, str)
-    if annotation in (tuple, list) or typing.get_origin(annotation) in (tuple, list):
-        return isinstance(value, tuple | list)
-    if typing.get_origin(annotation) is typing.Literal:
-        return value in typing.get_args(annotation)
-    return True
-
-
-def _say(annotation: Any) -> str:
-    return annotation.__name__ if isinstance(annotation, type) else str(annotation).replace("typing.", "")
+    return hints | OPTAX if target.__module__.split(".")[0] == "optax" else hints
 
 
 def build(spec: Any, *first: Any, **offered: Any) -> Any:

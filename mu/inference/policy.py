@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Self
 
 from mu.files import read_json, write_json
+from mu.ranges import NonNegative
 
 NEW_RELEASE_DAYS = 7.0
 """A track is a new release for so long."""
@@ -39,7 +40,7 @@ class Policy:
         return cls(**read_json(file)) if file.is_file() else cls()
 
 
-def new_release_boost(score: Callable[[str, float], float], *, metric: str, max_cost: float = 0.05) -> Policy:
+def new_release_boost(score: Callable[[str, float], float], *, metric: str, max_cost: NonNegative = 0.05) -> Policy:
     """The largest boost of new releases that costs plays of known tracks no more than `max_cost`.
 
     It is one of 0, 1/4, 1/2, ..., 8; 0 where no boost changes the score, for then the validation part has no new

@@ -1,7 +1,7 @@
 """Audio encoders: log-mel spectrograms through a trunk to frames, one clip vector and the outputs of heads."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import jax
 import jax.numpy as jnp
@@ -13,6 +13,7 @@ from mu.nn.batch_norm import BatchNorm
 from mu.nn.dropout import dropout
 from mu.nn.heads import Head, HeadLayers
 from mu.nn.pooling import AttentiveStatistics
+from mu.ranges import Between, Bounds, NonNegative, Positive, Rate
 
 TRUNKS = ("cnn", "transformer")
 DTYPES = ("float32", "bfloat16")
@@ -42,18 +43,18 @@ class AudioEncoder(nnx.Module):
     def __init__(
         self,
         *,
-        trunk: str = "cnn",
+        trunk: Literal["cnn", "transformer"] = "cnn",
         size: str = "s",
-        window_s: float = 0.032,
-        hop_s: float = 0.016,
-        n_mels: int = 64,
-        fmin_hz: float = 30.0,
-        fmax_hz: float | None = None,
-        range_db: float = 80.0,
-        normalisation: str = "clip",
+        window_s: Annotated[float, Bounds(0, 60, above=True)] = 0.032,
+        hop_s: Annotated[float, Bounds(0, 60, above=True)] = 0.016,
+        n_mels: Annotated[int, Between(1, 4_096)] = 64,
+        fmin_hz: NonNegative = 30.0,
+        fmax_hz: Positive | None = None,
+        range_db: Annotated[float, Bounds(0, 1_000, above=True)] = 80.0,
+        normalisation: Literal["clip", "band", "none"] = "clip",
         attend_padding: bool = False,
-        dropout: float = 0.2,
-        dtype: str = "float32",
+        dropout: Rate = 0.2,
+        dtype: Literal["float32", "bfloat16"] = "float32",
         sample_rate_hz: int,
         outputs: Mapping[str, Head],
         rngs: nnx.Rngs,

@@ -3,7 +3,7 @@
 import math
 import warnings
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import jax
 import jax.numpy as jnp
@@ -17,6 +17,7 @@ from mu.nn.hashed_features import HashedFeatures
 from mu.nn.heads import Head
 from mu.nn.linear import linear
 from mu.nn.table import Buffer, Table
+from mu.ranges import ArgumentsOf, NonNegative, Rate, Size
 
 AGES_DAYS = (1.0, 7.0, 14.0, 28.0, 56.0, 112.0, 224.0, 448.0)
 """Edges between the bins of a track's age."""
@@ -67,15 +68,15 @@ class AudioUser(nnx.Module):
     def __init__(
         self,
         *,
-        audio: Mapping[str, Any] | None,
-        dim: int = 64,
-        layers: int = 1,
-        heads: int = 1,
-        dropout: float = 0.2,
-        drop_id: float = 0.3,
-        max_column_values: int = 16,
-        scale: float = 0.1,
-        dtype: str = "float32",
+        audio: Annotated[Mapping[str, Any] | None, ArgumentsOf(AudioEncoder)],
+        dim: Size = 64,
+        layers: Size = 1,
+        heads: Size = 1,
+        dropout: Rate = 0.2,
+        drop_id: Rate = 0.3,
+        max_column_values: Size = 16,
+        scale: NonNegative = 0.1,
+        dtype: Literal["float32", "bfloat16"] = "float32",
         hash_size: int,
         event_columns: Mapping[str, int],
         sample_rate_hz: int | None,

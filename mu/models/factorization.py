@@ -7,6 +7,7 @@ import jax.numpy as jnp
 from flax import nnx
 
 from mu.nn.table import Table
+from mu.ranges import NonNegative, Positive, Size
 
 
 def unit(x: jax.Array) -> jax.Array:
@@ -27,7 +28,9 @@ class Factorization(nnx.Module):
       rngs: unused here; every model takes it.
     """
 
-    def __init__(self, *, dim: int = 64, temperature: float | None = None, scale: float = 0.1, rngs: nnx.Rngs):
+    def __init__(
+        self, *, dim: Size = 64, temperature: Positive | None = None, scale: NonNegative = 0.1, rngs: nnx.Rngs
+    ):
         del rngs
         if temperature is not None and temperature <= 0:
             raise ValueError(f"temperature={temperature}; it must be positive")

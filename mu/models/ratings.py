@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
 
 import jax
 import jax.numpy as jnp
@@ -12,6 +12,7 @@ from mu.models.audio_encoder import AudioEncoder
 from mu.nn.dropout import dropout
 from mu.nn.linear import linear, zero_linear
 from mu.nn.rating_spec import RatingSpec
+from mu.ranges import Between, Rate, Size
 
 
 class ListenerTower(nnx.Module):
@@ -68,10 +69,10 @@ class RatingModel(nnx.Module):
         *,
         encoder: AudioEncoder | None = None,
         listener: bool = True,
-        rank: int = 8,
-        dim: int = 16,
-        dropout: float = 0.3,
-        listener_dropout: float = 0.1,
+        rank: Annotated[int, Between(0, 65_536)] = 8,
+        dim: Size = 16,
+        dropout: Rate = 0.3,
+        listener_dropout: Rate = 0.1,
         rating_spec: RatingSpec,
         rngs: nnx.Rngs,
     ):

@@ -1,6 +1,7 @@
 """SASRec: a causal transformer over a listener's plays, with tied output (Kang & McAuley 2018, arXiv:1808.09781)."""
 
 from collections.abc import Mapping
+from typing import Literal
 
 import jax
 import jax.numpy as jnp
@@ -10,6 +11,7 @@ from mu.nn.attention import packed_causal_mask
 from mu.nn.blocks import Norm, Stack
 from mu.nn.dropout import dropout
 from mu.nn.table import Table
+from mu.ranges import NonNegative, Rate, Size
 
 POSITIONS = ("learned", "rotary")
 
@@ -33,15 +35,15 @@ class SASRec(nnx.Module):
     def __init__(
         self,
         *,
-        dim: int = 64,
-        layers: int = 2,
-        heads: int = 2,
-        window: int = 50,
-        dropout: float = 0.2,
-        positions: str = "learned",
-        block: str = "transformer",
-        scale: float = 0.02,
-        dtype: str = "float32",
+        dim: Size = 64,
+        layers: Size = 2,
+        heads: Size = 2,
+        window: Size = 50,
+        dropout: Rate = 0.2,
+        positions: Literal["learned", "rotary"] = "learned",
+        block: Literal["transformer", "ligr"] = "transformer",
+        scale: NonNegative = 0.02,
+        dtype: Literal["float32", "bfloat16"] = "float32",
         rngs: nnx.Rngs,
     ):
         if positions not in POSITIONS:

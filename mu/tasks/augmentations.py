@@ -1,12 +1,17 @@
 """Augmentations of waveforms and spectrograms in training; each is off until it has a range."""
 
+from typing import Annotated
+
 import jax
 import jax.numpy as jnp
 
 from mu.audio import augment, augment_filters, augment_spectrogram
 from mu.audio.interpolation import change_speed
+from mu.ranges import Between, Bounds, Ordered, Share
 
 Range = tuple[float, float]
+Decibels = Annotated[Range, Ordered(Between(-200, 200))]
+Ratios = Annotated[Range, Ordered(Between(0.01, 100))]
 # Made-up rooms a step.
 ROOMS = 8
 
@@ -35,19 +40,19 @@ class Augmentations:
     def __init__(
         self,
         *,
-        speed: Range | None = None,
-        shift_s: float = 0.0,
-        equalize_db: Range | None = None,
-        reverb_t60_s: Range | None = None,
-        noise_snr_db: Range | None = None,
-        gain_db: Range | None = None,
+        speed: Ratios | None = None,
+        shift_s: Annotated[float, Between(0, 86_400)] = 0.0,
+        equalize_db: Decibels | None = None,
+        reverb_t60_s: Annotated[Range, Ordered(Bounds(0, 60, above=True))] | None = None,
+        noise_snr_db: Decibels | None = None,
+        gain_db: Decibels | None = None,
         polarity: bool = False,
-        frequency_shift: float = 0.0,
-        frequency_warp: Range | None = None,
-        time_masks: int = 0,
-        time_mask_share: float = 0.15,
-        frequency_masks: int = 0,
-        frequency_mask_share: float = 0.2,
+        frequency_shift: Annotated[float, Between(0, 4_096)] = 0.0,
+        frequency_warp: Ratios | None = None,
+        time_masks: Annotated[int, Between(0, 1_000)] = 0,
+        time_mask_share: Share = 0.15,
+        frequency_masks: Annotated[int, Between(0, 1_000)] = 0,
+        frequency_mask_share: Share = 0.2,
     ):
         self.speed, self.shift_s, self.equalize_db, self.reverb_t60_s = speed, shift_s, equalize_db, reverb_t60_s
         self.noise_snr_db, self.gain_db, self.polarity = noise_snr_db, gain_db, polarity

@@ -1,13 +1,14 @@
 """Supervised learning of clips: classes, tags and numbers, each by a head of its own, all from one encoder."""
 
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Annotated, Any, Protocol
 
 import jax
 import jax.numpy as jnp
 
 from mu.audio.augment import mixup
 from mu.nn.heads import Head
+from mu.ranges import Between, NonNegative, Rate
 from mu.tasks.audio_views import AudioModel, augmented_waveforms, clip_outputs, encode_views, flat_crops
 from mu.tasks.augmentations import Augmentations
 from mu.tasks.clip_heads import LabelledTarget, heads_of
@@ -52,9 +53,9 @@ class ClipTargets:
         *,
         data: LabelledClips,
         augment: Augmentations | None = None,
-        mixup_alpha: float = 0.0,
-        label_smoothing: float = 0.0,
-        head_weights: Mapping[str, float] | None = None,
+        mixup_alpha: Annotated[float, Between(0, 1_000)] = 0.0,
+        label_smoothing: Rate = 0.0,
+        head_weights: Mapping[str, NonNegative] | None = None,
     ):
         if not data.targets:
             raise ValueError("the clips have no targets: name their columns in data.classes, data.tags or data.numbers")

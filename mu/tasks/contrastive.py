@@ -7,6 +7,7 @@ import jax
 
 from mu import losses
 from mu.nn.heads import Head
+from mu.ranges import Positive, Size
 from mu.tasks.audio_views import (
     AudioModel,
     Recordings,
@@ -47,8 +48,8 @@ class Contrastive:
         *,
         data: Recordings,
         augment: Augmentations | None = None,
-        temperature: float = 0.1,
-        projection: int = 128,
+        temperature: Positive = 0.1,
+        projection: Size = 128,
     ):
         if temperature <= 0:
             raise ValueError(f"temperature={temperature}; it must be positive")

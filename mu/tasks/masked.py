@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from mu.nn.heads import Head
+from mu.ranges import PartialShare, Size
 from mu.tasks.audio_views import Recordings, clip_outputs, flat_crops, spectrograms
 
 
@@ -33,7 +34,7 @@ class MaskedSpectrogram:
     compares_examples = False
     needs_all_items = False
 
-    def __init__(self, *, data: Recordings, share: float = 0.5, mels: int = 16):
+    def __init__(self, *, data: Recordings, share: PartialShare = 0.5, mels: Size = 16):
         if not 0 < share < 1:
             raise ValueError(f"share={share}; it must lie between 0 and 1")
         self._share, self._mels = share, mels

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from mu.nn.heads import Head
+from mu.ranges import NonNegative
 
 
 class MultiTask:
@@ -23,7 +24,7 @@ class MultiTask:
       needs_all_items: whether a task needs the rows of the whole catalogue at every step.
     """
 
-    def __init__(self, *, tasks: Mapping[str, Any], weights: Mapping[str, float] | None = None):
+    def __init__(self, *, tasks: Mapping[str, Any], weights: Mapping[str, NonNegative] | None = None):
         if not tasks:
             raise ValueError("tasks={}; name at least one task")
         self.tasks = dict(tasks)

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 
 from mu import losses
 from mu.nn.heads import Head
+from mu.ranges import CountOrZero, NonNegative, Positive, Share
 from mu.tasks.audio_views import AudioModel, augmented_waveforms, encode_views, flat_crops
 from mu.tasks.augmentations import Augmentations
 
@@ -67,12 +68,12 @@ class NextPlay:
         self,
         *,
         data: DescribedTracks,
-        in_batch: int = 512,
-        skipped: float = 0.0,
-        cold: float = 0.1,
-        tags: float = 0.0,
-        contrastive: float = 0.0,
-        temperature: float = 0.1,
+        in_batch: CountOrZero = 512,
+        skipped: Share = 0.0,
+        cold: NonNegative = 0.1,
+        tags: NonNegative = 0.0,
+        contrastive: NonNegative = 0.0,
+        temperature: Positive = 0.1,
         augment: Augmentations | None = None,
     ):
         for name, value in (("in_batch", in_batch), ("cold", cold), ("tags", tags), ("contrastive", contrastive)):

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from mu import losses
 from mu.nn.heads import Head
 from mu.nn.rating_spec import RatingSpec
+from mu.ranges import NonNegative
 from mu.tasks.audio_views import AudioModel, augmented_waveforms, clip_outputs, encode_views
 from mu.tasks.augmentations import Augmentations
 from mu.tasks.clip_heads import LabelledTarget
@@ -76,7 +77,7 @@ class ListenerRatings:
         *,
         data: ClipsWithRatings,
         augment: Augmentations | None = None,
-        head_weights: Mapping[str, float] | None = None,
+        head_weights: Mapping[str, NonNegative] | None = None,
     ):
         n_ratings = len(data.ratings.labels)
         if not n_ratings:

@@ -2,12 +2,13 @@
 
 import functools
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Literal, Protocol
 
 import jax
 import jax.numpy as jnp
 
 from mu import losses
+from mu.ranges import Count, Share
 from mu_kernels.xla import gathered_dot
 
 # Each takes (positive [B...], negatives [B..., K]); sampled softmax also log_q, gBCE the size of the catalogue.
@@ -48,11 +49,11 @@ class Retrieval:
     def __init__(
         self,
         *,
-        loss: str,
+        loss: Literal["full_softmax", "sampled_softmax", "bpr", "bce", "gbce"],
         n_items: int,
         correct_log_q: bool = True,
-        calibration: float = 0.75,
-        chunk: int = 4096,
+        calibration: Share = 0.75,
+        chunk: Count = 4096,
     ):
         if loss != "full_softmax" and loss not in SAMPLED:
             raise ValueError(f"loss={loss!r}; known: full_softmax, {', '.join(SAMPLED)}")

@@ -3,9 +3,11 @@
 import jax
 import optax
 
+from mu.ranges import NonNegative, Positive, Rate
+
 
 def adamw_cosine(
-    *, learning_rate: float, weight_decay: float = 0.0, warmup_share: float = 0.05, total_steps: int
+    *, learning_rate: Positive, weight_decay: NonNegative = 0.0, warmup_share: Rate = 0.05, total_steps: int
 ) -> optax.GradientTransformation:
     """AdamW (Loshchilov & Hutter 2019); the rate rises linearly to `learning_rate`, then falls to 0 as a half cosine.
 

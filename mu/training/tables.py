@@ -16,6 +16,7 @@ import jax
 import jax.numpy as jnp
 
 from mu.protocols import TableSpec
+from mu.ranges import Positive, Rate
 
 Slots = dict[str, jax.Array]
 Schedule = Callable[[jax.Array], jax.Array]
@@ -33,7 +34,7 @@ def _rate(learning_rate: float | Schedule, step: jax.Array) -> jax.Array:
         return jnp.asarray(learning_rate(step) if callable(learning_rate) else learning_rate, jnp.float32)
 
 
-def row_adagrad(learning_rate: float | Schedule, epsilon: float = 1e-8) -> RowOptimizer:
+def row_adagrad(learning_rate: Positive | Schedule, epsilon: Positive = 1e-8) -> RowOptimizer:
     """Adagrad with one accumulator a row: a += mean_d g_d^2; x -= rate g / sqrt(a + epsilon).
 
     One number a row instead of D (as in DLRM and TorchRec); 4 bytes a row of extra memory.
@@ -55,7 +56,7 @@ def row_adagrad(learning_rate: float | Schedule, epsilon: float = 1e-8) -> RowOp
 
 
 def lazy_adam(
-    learning_rate: float | Schedule, b1: float = 0.9, b2: float = 0.999, epsilon: float = 1e-8
+    learning_rate: Positive | Schedule, b1: Rate = 0.9, b2: Rate = 0.999, epsilon: Positive = 1e-8
 ) -> RowOptimizer:
     """Adam (Kingma & Ba 2015) whose moments move only when their row is in the batch.
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from mu.data.listening.listening import Listening, with_features
 from mu.data.logs.interactions import load as load_log
+from mu.ranges import Count
 from mu.world.oracle import rows_of
 from mu.world.settings import Settings
 from mu.world.sound import RATE_HZ, SAMPLES
@@ -74,7 +75,7 @@ def load(
     item_columns: Sequence[str] = ("artist", "genre", "tags"),
     user_columns: Sequence[str] = ("country", "age_group"),
     event_columns: Sequence[str] = ("context",),
-    hash_size: int = 4096,
+    hash_size: Count = 4096,
     tags: str | None = "tags",
     released: str | None = "release_date",
 ) -> Listening:

@@ -7,6 +7,7 @@ import numpy as np
 from mu.data.batches.base import Batch
 from mu.data.clips.clips import Clips
 from mu.data.crops import CropReader
+from mu.ranges import Count, Seconds, Size, Threads
 
 
 class ClipBatches:
@@ -30,11 +31,11 @@ class ClipBatches:
         self,
         clips: Clips,
         *,
-        clips_per_batch: int = 32,
-        crop_s: float = 5.0,
-        crops: int = 1,
-        repeats: int = 1,
-        threads: int = 2,
+        clips_per_batch: Count = 32,
+        crop_s: Seconds = 5.0,
+        crops: Size = 1,
+        repeats: Count = 1,
+        threads: Threads = 2,
         seed: int,
     ):
         if crop_s <= 0:

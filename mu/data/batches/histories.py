@@ -1,10 +1,13 @@
 """Batches of listening histories for sequence models: windows packed into rows, negatives drawn, one call a batch."""
 
+from typing import Literal
+
 import numpy as np
 
 from mu.data.batches.base import Batch, refuse_saturated, with_local_ids
 from mu.data.features import HistoryFeatures
 from mu.data.logs.interactions import Interactions
+from mu.ranges import Count, CountOrZero, Size, Threads
 from mu_kernels import CSR, NegativeSampler, cut_windows, fill_windows, one_per_row, pack_windows
 
 
@@ -39,12 +42,12 @@ class HistoryBatches:
         self,
         log: Interactions,
         *,
-        window: int = 50,
-        rows: int = 32,
+        window: Size = 50,
+        rows: Count = 32,
         packed: bool = True,
-        negatives: int = 256,
-        negatives_per: str = "position",
-        threads: int | None = None,
+        negatives: CountOrZero = 256,
+        negatives_per: Literal["position", "row"] = "position",
+        threads: Threads | None = None,
         sparse: bool,
         seed: int,
     ):

@@ -7,6 +7,7 @@ from mu.data.batches.histories import HistoryBatches
 from mu.data.crops import CropReader
 from mu.data.features import HistoryFeatures
 from mu.data.listening.listening import Listening
+from mu.ranges import Count, CountOrZero, Seconds, Share, Size, Threads
 from mu_kernels import CSR, NegativeSampler, fill_windows
 
 # Apart from other draws of the same seed and step.
@@ -44,16 +45,16 @@ class ListeningBatches(HistoryBatches):
         self,
         log: Listening,
         *,
-        window: int = 50,
-        rows: int = 32,
-        negatives: int = 256,
-        horizon: int = 1,
-        clips: int = 32,
-        clips_of_plays: float = 1.0,
-        clips_every: int = 1,
-        crop_s: float = 3.0,
-        crops: int = 1,
-        threads: int | None = None,
+        window: Size = 50,
+        rows: Count = 32,
+        negatives: Count = 256,
+        horizon: Count = 1,
+        clips: CountOrZero = 32,
+        clips_of_plays: Share = 1.0,
+        clips_every: Count = 1,
+        crop_s: Seconds = 3.0,
+        crops: Size = 1,
+        threads: Threads | None = None,
         sparse: bool,
         seed: int,
     ):

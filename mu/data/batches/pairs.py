@@ -5,6 +5,7 @@ import numpy as np
 from mu.data.batches.base import Batch, refuse_saturated, with_local_ids
 from mu.data.features import HistoryFeatures
 from mu.data.logs.interactions import Interactions
+from mu.ranges import Count, CountOrZero, Threads
 from mu_kernels import NegativeSampler
 
 
@@ -35,9 +36,9 @@ class PairBatches:
         self,
         log: Interactions,
         *,
-        pairs: int = 2048,
-        negatives: int = 64,
-        threads: int | None = None,
+        pairs: Count = 2048,
+        negatives: CountOrZero = 64,
+        threads: Threads | None = None,
         sparse: bool,
         seed: int,
     ):

@@ -8,6 +8,7 @@ from mu.data.batches.base import Batch
 from mu.data.batches.clips import ClipBatches
 from mu.data.ratings.cell_rates import cell_rates
 from mu.data.ratings.rated_clips import RatedClips
+from mu.ranges import Count, Seconds, Threads
 
 
 class RatingBatches(ClipBatches):
@@ -32,11 +33,11 @@ class RatingBatches(ClipBatches):
         self,
         clips: RatedClips,
         *,
-        ratings_per_clip: int = 64,
-        clips_per_batch: int = 32,
-        crop_s: float = 5.0,
-        repeats: int = 1,
-        threads: int = 2,
+        ratings_per_clip: Count = 64,
+        clips_per_batch: Count = 32,
+        crop_s: Seconds = 5.0,
+        repeats: Count = 1,
+        threads: Threads = 2,
         seed: int,
     ):
         if ratings_per_clip < 1:

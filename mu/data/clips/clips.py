@@ -20,6 +20,7 @@ from mu.data.clips.targets import Target, targets_of
 from mu.data.logs.attributes import column_of
 from mu.files import read_json, write_json
 from mu.names import path_of
+from mu.ranges import SampleRate, Seconds
 
 TABLE, FACTS, TARGETS = "clips.parquet", "clips.json", "targets.npz"
 
@@ -160,11 +161,11 @@ class Clips:
 def load(
     path: str | os.PathLike[str],
     *,
-    sample_rate_hz: int,
+    sample_rate_hz: SampleRate,
     classes: Sequence[str] = (),
     tags: Sequence[str] = (),
     numbers: Sequence[str] = (),
-    first_s: float | None = None,
+    first_s: Seconds | None = None,
     root: str | None = None,
     audio: bool = True,
 ) -> Clips:

@@ -9,6 +9,7 @@ import numpy as np
 
 from mu.data.clips.clips import Clips, whole_column
 from mu.data.whole_numbers import integers_where_possible
+from mu.ranges import CountOrZero, Folds, PartialShare, Seed
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,7 +31,7 @@ class ClipSplit:
     hash: str
 
 
-def by_column(clips: Clips, *, column_name: str, fold: int, group: str | None = None) -> ClipSplit:
+def by_column(clips: Clips, *, column_name: str, fold: CountOrZero, group: str | None = None) -> ClipSplit:
     """Folds as a column says: its `fold`-th value (in order) is tested, the next one validates, the others train.
 
     Leave-one-speaker-out is this with the speakers' column.
@@ -50,7 +51,13 @@ def by_column(clips: Clips, *, column_name: str, fold: int, group: str | None = 
 
 
 def by_hash(
-    clips: Clips, *, n_folds: int, fold: int, group: str = "content_hash", stratify: str | None = None, seed: int = 0
+    clips: Clips,
+    *,
+    n_folds: Folds,
+    fold: CountOrZero,
+    group: str = "content_hash",
+    stratify: str | None = None,
+    seed: Seed = 0,
 ) -> ClipSplit:
     """Folds dealt by a hash of each group's name: fold `fold` is tested, the next one validates, the others train.
 
@@ -98,7 +105,12 @@ def fold_numbers(clips: Clips, *, n_folds: int, group: str = "content_hash", str
 
 
 def predefined(
-    clips: Clips, *, column_name: str = "split", group: str | None = None, valid_share: float = 0.1, seed: int = 0
+    clips: Clips,
+    *,
+    column_name: str = "split",
+    group: str | None = None,
+    valid_share: PartialShare = 0.1,
+    seed: Seed = 0,
 ) -> ClipSplit:
     """The parts that a column names: 'train', 'test' and perhaps 'valid'.
 

@@ -15,6 +15,7 @@ from mu.data.listening.hashed_features import hashed_features
 from mu.data.logs.attributes import multi_hot, released_ms
 from mu.data.logs.interactions import Interactions
 from mu.data.logs.interactions import load as load_log
+from mu.ranges import Count, SampleRate
 
 DAY_MS = 24 * 3600 * 1000
 OLD_DAYS = 1e6
@@ -150,12 +151,12 @@ def load(
     path: str | os.PathLike[str],
     *,
     clips: str | None = None,
-    sample_rate_hz: int = 16_000,
+    sample_rate_hz: SampleRate = 16_000,
     clip_column: str = "track",
     item_columns: Sequence[str] = (),
     user_columns: Sequence[str] = (),
     event_columns: Sequence[str] = ("context",),
-    hash_size: int = 4096,
+    hash_size: Count = 4096,
     tags: str | None = None,
     released: str | None = None,
 ) -> Listening:

@@ -14,6 +14,7 @@ import numpy as np
 
 from mu.data.logs.interactions import Interactions
 from mu.data.logs.timestamps import parse_moment, show_moment
+from mu.ranges import PartialShare, Rate, Seed
 from mu_kernels.hashing import GOLDEN, mix_array
 
 _MASK = (1 << 64) - 1
@@ -75,7 +76,7 @@ def leave_one_out(log: Interactions) -> Split:
     return _split("leave_one_out", {}, log, part)
 
 
-def random_by_ratio(log: Interactions, valid: float = 0.1, test: float = 0.1, seed: int = 0) -> Split:
+def random_by_ratio(log: Interactions, valid: Rate = 0.1, test: Rate = 0.1, seed: Seed = 0) -> Split:
     """Random shares of the plays of each user for validation and test, the others for training.
 
     A user with m plays has `floor(m * test)` plays in test and `floor(m * valid)` in validation. If a share is below
@@ -115,8 +116,8 @@ def random_by_ratio(log: Interactions, valid: float = 0.1, test: float = 0.1, se
 
 def global_temporal(
     log: Interactions,
-    valid_share: float | None = None,
-    test_share: float | None = None,
+    valid_share: PartialShare | None = None,
+    test_share: PartialShare | None = None,
     valid_from: int | str | None = None,
     test_from: int | str | None = None,
 ) -> Split:

@@ -16,6 +16,7 @@ from mu.data.ratings.listener_codes import ListenerCodes, fit_listener_codes
 from mu.data.ratings.ratings import Ratings
 from mu.data.ratings.reading import read_ratings
 from mu.files import read_json, write_json
+from mu.ranges import Count, Positive, Size
 
 OPTIONS = "ratings.json"
 OPTION_NAMES = ("label_names", "min_count", "bins", "cells", "class_target", "prior_strength")
@@ -100,11 +101,11 @@ def load(
     labels: Sequence[str],
     categories: Sequence[str] = (),
     numbers: Sequence[str] = (),
-    min_count: int = 30,
-    bins: int = 8,
+    min_count: Count = 30,
+    bins: Size = 8,
     cells: Sequence[str] = (),
     class_target: str | None = None,
-    prior_strength: float = 10.0,
+    prior_strength: Positive = 10.0,
 ) -> RatedClips:
     """Clips with a table of ratings; see `mu.data.ratings.reading.read_ratings`.
 

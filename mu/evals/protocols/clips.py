@@ -17,6 +17,7 @@ from mu.evals.predictions import (
 )
 from mu.evals.result import Result
 from mu.protocols import Predictor
+from mu.ranges import Count
 
 PREDICTIONS: Mapping[type[Target], type[Predictions]] = {
     ClassTarget: ClassPredictions,
@@ -58,7 +59,7 @@ class ClipPrediction:
         class_metrics: tuple[str, ...] = ClassPredictions.metrics,
         tag_metrics: tuple[str, ...] = TagPredictions.metrics,
         number_metrics: tuple[str, ...] = NumberPredictions.metrics,
-        bootstrap_samples: int = 1000,
+        bootstrap_samples: Count = 1000,
     ):
         if part not in ("valid", "test"):
             raise ValueError(f"part is {part!r}; it must be 'valid' or 'test'")

@@ -17,6 +17,7 @@ from mu.evals.protocols.play_events import PlayEvents, first_plays, plays_of
 from mu.evals.protocols.play_ranks import by_dot_products, by_scores
 from mu.evals.result import Result
 from mu.protocols import DotProductRecommender, Recommender
+from mu.ranges import Count
 
 DAY_MS = 24 * 3600 * 1000
 LONG_AGO_MS = np.iinfo(np.int64).min // 2
@@ -93,7 +94,7 @@ class PlayEvaluator:
         ks: Sequence[int] = (20,),
         metrics: Sequence[str] = ("recall", "ndcg"),
         same: Mapping[str, str] | None = None,
-        bootstrap_samples: int = 1000,
+        bootstrap_samples: Count = 1000,
     ):
         check_cutoffs(ks)
         if bootstrap_samples < 1:
@@ -214,8 +215,8 @@ class PlayRanking(PlayEvaluator):
         train: Listening,
         part: str,
         metrics: tuple[str, ...] = ("recall", "ndcg"),
-        ks: tuple[int, ...] = (20,),
-        bootstrap_samples: int = 1000,
+        ks: tuple[Count, ...] = (20,),
+        bootstrap_samples: Count = 1000,
     ):
         if part not in ("valid", "test"):
             raise ValueError(f"part is {part!r}; it must be 'valid' or 'test'")

@@ -16,6 +16,7 @@ from mu.evals.protocols.item_context import item_context
 from mu.evals.protocols.lists import LISTS, check_needs, in_order, list_columns, list_statistics
 from mu.evals.result import Result
 from mu.protocols import DotProductRecommender, Recommender
+from mu.ranges import Count, Threads
 from mu_kernels import CSR
 
 
@@ -60,9 +61,9 @@ class RankingEvaluator:
         list_metrics: Sequence[str] = (),
         context: ItemContext | None = None,
         same: Mapping[str, str] | None = None,
-        users_per_block: int | None = None,
-        bootstrap_samples: int = 1000,
-        threads: int | None = None,
+        users_per_block: Count | None = None,
+        bootstrap_samples: Count = 1000,
+        threads: Threads | None = None,
     ):
         check_cutoffs(ks)
         self._check(targets, histories, exclude, known, users_per_block, bootstrap_samples)
@@ -131,7 +132,7 @@ class RankingEvaluator:
         histories: Histories,
         exclude: CSR | None,
         known: np.ndarray | None,
-        users_per_block: int | None,
+        users_per_block: Count | None,
         bootstrap_samples: int,
     ) -> None:
         shape = (targets.n_rows, targets.n_columns)
@@ -178,12 +179,12 @@ class Ranking(RankingEvaluator):
         part: str,
         metrics: tuple[str, ...] = ("recall", "ndcg"),
         list_metrics: tuple[str, ...] = (),
-        ks: tuple[int, ...] = (10, 20),
+        ks: tuple[Count, ...] = (10, 20),
         test_sees_valid: bool = True,
         test_masks_valid: bool = True,
         groups: str | None = None,
         vectors: str | None = None,
-        bootstrap_samples: int = 1000,
+        bootstrap_samples: Count = 1000,
     ):
         if part not in ("valid", "test"):
             raise ValueError(f"part is {part!r}; it must be 'valid' or 'test'")

@@ -11,6 +11,7 @@ from mu.evals.predictions import TagPredictions, metric_names, result_of
 from mu.evals.protocols.clips import clusters_of
 from mu.evals.result import Result
 from mu.protocols import Predictor
+from mu.ranges import Count
 
 
 class RatingPrediction:
@@ -41,7 +42,7 @@ class RatingPrediction:
         part: str,
         group: str | None = None,
         metrics: tuple[str, ...] = TagPredictions.metrics,
-        bootstrap_samples: int = 1000,
+        bootstrap_samples: Count = 1000,
     ):
         if part not in ("valid", "test"):
             raise ValueError(f"part is {part!r}; it must be 'valid' or 'test'")
