@@ -146,7 +146,8 @@ def right_tempo(estimated: np.ndarray, true: np.ndarray) -> np.ndarray:
 def attributes(seed: int) -> list[dict[str, Any]]:
     """Prints the table of what is found and returns its rows."""
     from mu.baselines.mfcc import MFCCLinear
-    from mu.evals.intervals import cluster_weights, percentiles
+    from mu.evals.few_units import effective_size, interval
+    from mu.evals.intervals import cluster_weights
     from mu.evals.metrics.clips.accuracy import accuracy
     from mu.evals.metrics.clips.r2 import r2_per_class
     from mu.world import names
@@ -162,10 +163,11 @@ def attributes(seed: int) -> list[dict[str, Any]]:
     groups = test.table["artist"].to_list()
     plain = np.ones((1, len(test)))
 
-    def measured(measure: Measure) -> tuple[float, float, float]:
+    def measured(measure: Measure, is_share: bool = True) -> tuple[float, float, float]:
         drawn = np.concatenate([measure(block) for block in cluster_weights(np.array(groups), 1000, seed)])
-        low, high = percentiles(drawn)
-        return float(measure(plain)[0]), float(low), float(high)
+        value, counts = measure(plain)[0], np.unique(groups, return_counts=True)[1]
+        low, high = interval(drawn, value, len(counts), effective_size(counts), is_share)
+        return float(value), float(low), float(high)
 
     def share(right: np.ndarray) -> Measure:
         return lambda weights: weights @ right / weights.sum(1)
@@ -173,7 +175,7 @@ def attributes(seed: int) -> list[dict[str, Any]]:
     rows = []
     for name in NUMBERS:
         scores, truth = said[name].astype(np.float64), test.targets[name].values.astype(np.float64)
-        probe = measured(lambda weights, a=scores, b=truth: r2_per_class(a, b, weights)[:, 0])
+        probe = measured(lambda weights, a=scores, b=truth: r2_per_class(a, b, weights)[:, 0], is_share=False)
         rows.append({"attribute": name, "measure": "R^2", "guess": 0.0, "probe": probe, "mu.audio": None})
     true = test.table["tempo_bpm"].to_numpy()
     rows.append(

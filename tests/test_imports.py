@@ -134,6 +134,7 @@ LIBRARIES = {
     "mu.inference": {"jax", "flax", "numpy"},
     "mu.inference.policy": set(),
     "mu.evals": {"numpy"},
+    "mu.evals.few_units": {"numpy", "scipy"},
     "mu.evals.table": {"rich"},
     "mu.evals.protocols": {"numpy", "polars"},
     "mu.run": {"jax", "flax", "optax", "numpy", "ml_collections"},

@@ -17,11 +17,12 @@ A and B are folders with evaluation.json, or work folders of runs; ':NAME' picks
 table, by default the model. Only evaluations on the same units (users, plays, clips, ratings), split,
 targets, masks, truth and groups are compared.
 
-The difference is B less A, unit by unit, then averaged. The interval is a 95 % bootstrap over units; p is that of a
-two-sided permutation test that swaps A and B at random for each unit. Where units belong together (plays of a listener,
-clips of a recording), such groups are drawn and swapped as a whole. Metrics that are no means over units (F1, ROC-AUC,
-correlation, coverage) have an interval, and no p. All this speaks of these two trained models: how much another seed
-would change them, only runs with other seeds can say.
+The difference is B less A, unit by unit, then averaged. The interval is a 95 % bootstrap over units, wider where there
+are few units or few that differ (docs/intervals.md); p is that of a two-sided permutation test that swaps A and B at
+random for each unit. Where units belong together (plays of a listener, clips of a recording), such groups are drawn and
+swapped as a whole. Metrics that are no means over units (F1, ROC-AUC, correlation, coverage) have an interval, and no
+p. All this speaks of these two trained models: how much another seed would change them, only runs with other seeds can
+say.
 """
 
 
@@ -72,6 +73,7 @@ def main(argv: list[str]) -> int:
 def _show(compared: dict[str, Any]) -> None:
     from rich.console import Console
 
+    from mu.evals.few_units import interval_text
     from mu.evals.table import rich_table, text_table
 
     over = f"{compared['n_units']:,} {compared['unit']}s"
@@ -84,7 +86,7 @@ def _show(compared: dict[str, Any]) -> None:
     if tested:
         rows[0] += ["p", "B better", "A better"]
     for number, (name, row) in enumerate(compared["metrics"].items(), 1):
-        interval = f"[{row['low']:+.4f}, {row['high']:+.4f}]"
+        interval = interval_text(row["low"], row["high"], "+.4f")
         cells = [name, f"{row['a']:.4f}", f"{row['b']:.4f}", f"{row['difference']:+.4f}", interval]
         if tested:
             cells += [f"{row['p']:.4f}", f"{row['b_better']:,}", f"{row['a_better']:,}"] if "p" in row else [""] * 3

@@ -70,6 +70,7 @@ def main(argv: list[str]) -> int:
 
 def show(pooled: Mapping[str, Any]) -> None:
     """Prints a table for each evaluation and model: metrics with intervals, each seed's value, the worst fold."""
+    from mu.evals.few_units import interval_text
     from mu.evals.table import text_table
 
     seeds = pooled["seeds"]
@@ -83,7 +84,7 @@ def show(pooled: Mapping[str, Any]) -> None:
             rows.append(
                 [
                     metric,
-                    f"{row['value']:.3f} [{row['low']:.3f}, {row['high']:.3f}]",
+                    f"{row['value']:.3f} {interval_text(row['low'], row['high'], '.3f')}",
                     *(f"{value:.3f}" for value in row["seeds"].values()),
                     " ".join(f"{value:.3f}" for value in row["folds"]),
                     "" if worst is None else f"{row['folds'][worst]:.3f} (fold {worst})",

@@ -92,6 +92,7 @@ def main(argv: list[str]) -> int:
 
 def _show(report: "ProbeReport", embeddings: str) -> None:
     """Prints the tables."""
+    from mu.evals.few_units import interval_text
     from mu.evals.table import ResultTable, text_table
 
     options = report.options
@@ -103,12 +104,13 @@ def _show(report: "ProbeReport", embeddings: str) -> None:
         lines = [["", "mean over seeds", *(f"seed {seed}" for seed in options.seeds)]]
         for name, value, low, high in report.estimates:
             seeds = (f"{one[name]:.3f}" for one in values)
-            lines.append([name, f"{value:.3f} [{low:.3f}, {high:.3f}]", *seeds])
+            lines.append([name, f"{value:.3f} {interval_text(low, high, '.3f')}", *seeds])
         print(f"{text_table(lines)}\nBrackets: 95 % bootstrap interval of the mean over seeds, groups drawn again.")
     print("Clips of all folds are measured together; their probes' scores are calibrated fold by fold.")
     for name, curve in report.few_shot.items():
         lines = [["examples a class", f"{name}/accuracy"]]
-        lines += [[str(row["shots"]), "{accuracy:.3f} [{low:.3f}, {high:.3f}]".format(**row)] for row in curve]
+        for row in curve:
+            lines.append([f"{row['shots']}", f"{row['accuracy']:.3f} {interval_text(row['low'], row['high'], '.3f')}"])
         print(
             f"\n{text_table(lines)}\nLinear probes, the mean over {options.trials} draws of examples; brackets: 95 % "
             f"bootstrap interval over {report.n_groups:,} groups of tested clips."

@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from mu.evals.intervals import bootstrap, clustered_bootstrap, percentiles, sign_flip_test
+from mu.evals.few_units import difference_interval, effective_size, extremes, may_be_missed
+from mu.evals.intervals import drawn_cluster_means, drawn_means, sign_flip_test
 from mu.evals.pairs import aligned, shared_names
 from mu.evals.result import Result
 from mu.evals.results import evaluations_of, load
@@ -105,14 +106,24 @@ def _of_columns(
     values = np.stack([other - one for one, other in zip(a, b, strict=True)], axis=1)
     if first.clusters is None:
         samples = SAMPLES if samples is None else samples
-        low, high = bootstrap(values, samples, seed)
-        sums = values
+        drawn, sums, counts = drawn_means(values, samples, seed), values, np.ones(len(values))
+        changed = values != 0
     else:
         samples = CLUSTER_SAMPLES if samples is None else samples
         clusters = first.clusters[units]
-        low, high = clustered_bootstrap(values, clusters, samples, seed)
+        drawn, sums, counts = drawn_cluster_means(values, clusters, samples, seed)
         _, place = np.unique(clusters, return_inverse=True)
-        sums = np.stack([np.bincount(place, weights=column) for column in values.T], axis=1)
+        changed = np.stack([np.bincount(place, weights=column != 0) for column in values.T], axis=1) > 0
+    is_share = [all(one.min() >= 0 and one.max() <= 1 for one in pair) for pair in zip(a, b, strict=True)]
+    low, high = difference_interval(
+        drawn,
+        np.maximum(values, 0).mean(axis=0),
+        np.maximum(-values, 0).mean(axis=0),
+        len(counts),
+        effective_size(counts),
+        np.array(is_share),
+        may_be_missed(changed.sum(axis=0), len(counts)),
+    )
     p = sign_flip_test(sums, samples, seed)
     return {
         name: {
@@ -139,10 +150,18 @@ def _of_statistics(
     drawn = [[one.drawn(first.weights(samples, seed)) for one in pair] for pair in pairs]
     rows = {}
     for name in names:
-        low, high = percentiles(np.mean([b[name] - a[name] for a, b in drawn], axis=0))
         a, b = (float(np.mean([pair[at][name] for pair in values])) for at in (0, 1))
+        difference = np.mean([b[name] - a[name] for a, b in drawn], axis=0)
+        low, high = _statistic_interval(first, name, difference, b - a)
         rows[name] = {"a": a, "b": b, "difference": b - a, "low": float(low), "high": float(high)}
     return rows
+
+
+def _statistic_interval(result: Result, name: str, drawn: np.ndarray, value: float) -> tuple[np.ndarray, np.ndarray]:
+    """The interval of the difference of a statistic; few units differ where all draws are on one side and reach 0."""
+    n_clusters, size, is_share = result.sampling(name)
+    few = np.isin(0.0, extremes(drawn))
+    return difference_interval(drawn, np.maximum(value, 0.0), np.maximum(-value, 0.0), n_clusters, size, is_share, few)
 
 
 def _sections(pairs: Sequence[tuple[Result, Result]], names: Sequence[str]) -> list[list[str]]:

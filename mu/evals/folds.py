@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from mu.evals.intervals import percentiles
+from mu.evals.few_units import interval
 from mu.evals.result import Estimate, Result
 
 
@@ -41,7 +41,7 @@ def pooled(results: Iterable[Result]) -> Result:
 
 
 def mean_summary(results: Sequence[Result], samples: int = 1000, seed: int = 0) -> list[Estimate]:
-    """The mean over results of every metric, with a 95 % bootstrap interval: units drawn again for all alike.
+    """The mean over results of every metric, with its 95 % interval: units are drawn again for all alike.
 
     Args:
       results: of models that differ by their seed, on the same units.
@@ -59,8 +59,11 @@ def mean_summary(results: Sequence[Result], samples: int = 1000, seed: int = 0) 
     drawn = [_drawn(result, first.weights(samples, seed)) for result in results]
     estimates = []
     for name in first.names:
-        low, high = percentiles(np.mean([one[name] for one in drawn], axis=0))
-        estimates.append(Estimate(name, float(np.mean([one[name] for one in values])), float(low), float(high)))
+        value = float(np.mean([one[name] for one in values]))
+        n_clusters, size, _ = first.sampling(name)
+        shares = all(result.sampling(name)[2] for result in results)
+        low, high = interval(np.mean([one[name] for one in drawn], axis=0), value, n_clusters, size, shares)
+        estimates.append(Estimate(name, value, float(low), float(high)))
     return estimates
 
 

@@ -8,32 +8,64 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from mu.evals.few_units import effective_size, interval
+
 # Weights of so many bytes at once; a million users take a block of 8 samples.
 BLOCK_BYTES = 64 << 20
 # Weightings of `cluster_weights` at once: each is a row of as many numbers as there are units.
 BLOCK = 50
 
 
-def bootstrap(
-    values: np.ndarray, samples: int = 1000, seed: int = 0, level: float = 0.95
-) -> tuple[np.ndarray, np.ndarray]:
-    """Percentile bootstrap intervals of the means of `values`; units are drawn with replacement.
+def bootstrap(values: np.ndarray, samples: int = 1000, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """95 % intervals of the means of `values` (`few_units.interval`); units are drawn with replacement.
 
-    All columns see the same drawn units. The result depends on `values`, `samples` and `seed` alone.
+    All columns see the same drawn units. The result depends on `values`, `samples` and `seed` alone. Columns of numbers
+    between 0 and 1 are shares.
 
     Args:
       values: float [n, M], M numbers of each of n units.
       samples: how many times n units are drawn.
       seed: of the draws.
-      level: share of the drawn means inside the interval.
 
     Returns:
-      (low, high), float64 [M] each.
+      (low, high), float64 [M] each; NaN for the numbers of a single unit that are no shares.
     """
+    means = drawn_means(values, samples, seed)
+    values = np.asarray(values, np.float64)
+    return interval(means, values.mean(axis=0), len(values), len(values), _shares(values))
+
+
+def clustered_bootstrap(
+    values: np.ndarray,
+    clusters: np.ndarray,
+    samples: int = 1000,
+    seed: int = 0,
+    weights: np.ndarray | None = None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """95 % intervals of the means over units (`few_units.interval`); clusters of units are drawn with replacement.
+
+    A drawn mean is the drawn clusters' weighted sum over their weights (the ratio estimator). Units of one cluster are
+    alike: intervals that took them for independent would be too narrow.
+
+    Args:
+      values: float [n, M], M numbers of each of n units.
+      clusters: [n], the cluster of each unit.
+      samples: how many times the clusters are drawn.
+      seed: of the draws.
+      weights: float [n], how much each unit counts; None for all alike.
+
+    Returns:
+      (low, high), float64 [M] each; NaN for the numbers of a single cluster that are no shares.
+    """
+    means, sums, counts = drawn_cluster_means(values, clusters, samples, seed, weights)
+    value = sums.sum(axis=0) / counts.sum()
+    return interval(means, value, len(counts), effective_size(counts), _shares(np.asarray(values)))
+
+
+def drawn_means(values: np.ndarray, samples: int, seed: int) -> np.ndarray:
+    """Means under every draw of n units, float [n, M] -> float64 [samples, M]; see `bootstrap`."""
     values = _table(values)
     _check_samples(samples)
-    if not 0 < level < 1:
-        raise ValueError(f"level is {level}; it must lie between 0 and 1")
     n = len(values)
     random = np.random.default_rng(seed)
     means = np.empty((samples, values.shape[1]))
@@ -44,33 +76,20 @@ def bootstrap(
             for _ in range(min(block, samples - start))
         ]
         means[start : start + block] = np.stack(times_drawn).astype(np.float64) @ values / n
-    low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2], axis=0)
-    return low, high
+    return means
 
 
-def clustered_bootstrap(
-    values: np.ndarray,
-    clusters: np.ndarray,
-    samples: int = 1000,
-    seed: int = 0,
-    level: float = 0.95,
-    weights: np.ndarray | None = None,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Percentile bootstrap intervals of the means over units; clusters of units are drawn with replacement.
-
-    A drawn mean is the drawn clusters' weighted sum over their weights (the ratio estimator). Units of one cluster are
-    alike: intervals that took them for independent would be too narrow.
+def drawn_cluster_means(
+    values: np.ndarray, clusters: np.ndarray, samples: int, seed: int, weights: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(means under every draw of clusters, float64 [samples, M]; sums [clusters, M]; weights [clusters]).
 
     Args:
-      values: float [n, M], M numbers of each of n units.
-      clusters: [n], the cluster of each unit.
-      samples: how many times the clusters are drawn.
-      seed: of the draws.
-      level: share of the drawn means inside the interval.
-      weights: float [n], how much each unit counts; None for all alike.
-
-    Returns:
-      (low, high), float64 [M] each.
+      values: float [n, M].
+      clusters: see `clustered_bootstrap`.
+      samples: see `clustered_bootstrap`.
+      seed: see `clustered_bootstrap`.
+      weights: see `clustered_bootstrap`.
     """
     values = _table(values)
     for name, array in (("clusters", clusters), ("weights", weights)):
@@ -84,9 +103,7 @@ def clustered_bootstrap(
     counts = np.bincount(place, weights=weights)
     sums = np.stack([np.bincount(place, weights=column * weights) for column in values.T], axis=1)
     drawn = (row for block in _times_drawn(len(counts), samples, seed) for row in block)
-    means = np.stack([row @ sums / (row @ counts) for row in drawn])
-    low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2], axis=0)
-    return low, high
+    return np.stack([row @ sums / (row @ counts) for row in drawn]), sums, counts
 
 
 def cluster_weights(clusters: np.ndarray, samples: int, seed: int) -> Iterator[np.ndarray]:
@@ -106,23 +123,6 @@ def cluster_weights(clusters: np.ndarray, samples: int, seed: int) -> Iterator[n
     values, place = np.unique(clusters, return_inverse=True)
     for block in _times_drawn(len(values), samples, seed):
         yield block[:, place].astype(np.float64)
-
-
-def percentiles(drawn: np.ndarray, level: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
-    """The interval that holds the middle share `level` of the samples.
-
-    Args:
-      drawn: float [samples, ...], a statistic under each draw; NaN where it is not defined.
-      level: share of the samples inside the interval.
-
-    Returns:
-      (low, high), float64 [...] each, over the samples in which the statistic is defined; NaN where it never is.
-    """
-    bounds = np.full((2, *drawn.shape[1:]), np.nan)
-    defined = np.isfinite(drawn).any(axis=0)
-    # np.nanquantile warns of columns that hold nothing but NaN.
-    bounds[:, defined] = np.nanquantile(drawn[:, defined], [(1 - level) / 2, (1 + level) / 2], axis=0)
-    return bounds[0], bounds[1]
 
 
 def _times_drawn(n: int, samples: int, seed: int) -> Iterator[np.ndarray]:
@@ -181,6 +181,11 @@ def _table(values: np.ndarray) -> np.ndarray:
     if not np.isfinite(values).all():
         raise ValueError(f"row {int(np.argmax(~np.isfinite(values).all(axis=1)))} of values is not finite")
     return values
+
+
+def _shares(values: np.ndarray) -> np.ndarray:
+    """bool [M]: the columns whose numbers all lie between 0 and 1."""
+    return (values.min(axis=0) >= 0) & (values.max(axis=0) <= 1)
 
 
 def _check_samples(samples: int) -> None:

@@ -11,6 +11,17 @@ from mu.evals.metrics.loading import metric_paths
 from mu.evals.result import Result, Statistic
 
 CLIP_METRICS = "mu.evals.metrics.clips"
+COUNTED: Mapping[str, str] = {
+    f"{CLIP_METRICS}.{name}:{name}": f"{CLIP_METRICS}.counted:{counted}"
+    for name, counted in {
+        "accuracy": "known",
+        "recall": "of_label",
+        "f1": "of_label",
+        "average_precision": "of_label",
+        "roc_auc": "rarer_label",
+    }.items()
+}
+"""Metric between 0 and 1 -> the clips that it is a share of (`Statistic.counted`)."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -133,10 +144,11 @@ def result_of(
         taken = (f"{target}/scores", f"{target}/truth")
         arrays |= dict(zip(taken, (one.scores, one.truth), strict=True))
         for name, path in metric_paths(metrics[type(one)], CLIP_METRICS).items():
-            statistics[f"{target}/{name}"] = Statistic(path, taken)
+            statistics[f"{target}/{name}"] = Statistic(path, taken, counted=COUNTED.get(path, ""))
         for name in one.part_metrics:
-            path = f"{CLIP_METRICS}.{name}:{name}_per_class"
-            details[f"{target}/{name}"] = Statistic(path, taken, parts=one.names)
+            path = f"{CLIP_METRICS}.{name}:{name}"
+            counted = COUNTED.get(path, "")
+            details[f"{target}/{name}"] = Statistic(f"{path}_per_class", taken, parts=one.names, counted=counted)
     return Result(
         unit=unit,
         units=np.array(units),

@@ -6,7 +6,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from mu.evals.intervals import bootstrap, cluster_weights, clustered_bootstrap, percentiles
+from mu.evals.few_units import effective_size, interval
+from mu.evals.intervals import bootstrap, cluster_weights, clustered_bootstrap
 from mu.names import locate
 
 
@@ -29,12 +30,15 @@ class Statistic:
       arrays: names of the result's arrays that it takes.
       options: its other arguments; what JSON can hold.
       parts: names of the numbers that it returns, such as classes; empty where it returns one.
+      counted: of a metric between 0 and 1 the path of a function counted(*arrays) -> bool [n, P], the units that each
+        of its parts is a share of; empty for other metrics. It is for the interval alone.
     """
 
     metric: str
     arrays: tuple[str, ...]
     options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     parts: tuple[str, ...] = ()
+    counted: str = dataclasses.field(default="", compare=False)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -107,11 +111,12 @@ class Result:
           seed: of the draws.
         """
         if (samples, seed) not in self._summaries:  # the table and the file ask for the same
-            intervals = self._column_intervals(samples, seed)
+            intervals, values = self._column_intervals(samples, seed), self.values()
             if self.statistics:
                 drawn = self.drawn(self.weights(samples, seed))
-                intervals |= {name: tuple(map(float, percentiles(values))) for name, values in drawn.items()}
-            values = self.values()
+                for name, one in drawn.items():
+                    low, high = interval(one, values[name], *self.sampling(name))
+                    intervals[name] = float(low), float(high)
             self._summaries[samples, seed] = [Estimate(name, values[name], *intervals[name]) for name in self.names]
         return self._summaries[samples, seed]
 
@@ -120,9 +125,27 @@ class Result:
         statistic = self.details[name]
         values = self._computed(name, statistic, self.plain())[0]
         drawn = np.concatenate([self._computed(name, statistic, block) for block in self.weights(samples, seed)])
-        low, high = percentiles(drawn)
+        n_clusters, sizes = self._of_parts(statistic)
+        low, high = interval(drawn, values, n_clusters, sizes, bool(statistic.counted))
         columns = (values.tolist(), low.tolist(), high.tolist())
         return [Estimate(*row) for row in zip(statistic.parts, *columns, strict=True)]
+
+    def sampling(self, name: str) -> tuple[int, float, bool]:
+        """(clusters that a metric is of, how many independent units they are worth, whether it is a share)."""
+        if name in self.columns:
+            column = self.columns[name]
+            defined = np.isfinite(column)
+            counts = self._cluster_counts(defined[:, None])
+            is_share = bool(((column[defined] >= 0) & (column[defined] <= 1)).all())
+            return int(np.count_nonzero(counts)), float(effective_size(counts)[0]), is_share
+        statistic = self.statistics[name]
+        if not statistic.counted:
+            return self.n_clusters, 0.0, False
+        n_clusters, sizes = self._of_parts(statistic)
+        there = n_clusters > 0
+        # The mean over parts weighs the units of a small part more.
+        size = there.sum() ** 2 / (1.0 / sizes[there]).sum() if there.any() else 0.0
+        return (int(n_clusters[0]) if len(n_clusters) == 1 else self.n_clusters), float(size), True
 
     def drawn(self, weightings: Iterable[np.ndarray]) -> dict[str, np.ndarray]:
         """Every statistic under every weighting of all blocks of them, float64 [samples] each.
@@ -161,6 +184,21 @@ class Result:
             return locate(statistic.metric)(*arrays, weights, **statistic.options)
         except ValueError as error:
             raise ValueError(f"{name}: {error}") from error
+
+    def _of_parts(self, statistic: Statistic) -> tuple[np.ndarray, np.ndarray]:
+        """(clusters, independent units that they are worth) of each part of a statistic, [P] each."""
+        if not statistic.counted:
+            return np.full(len(statistic.parts), self.n_clusters), np.zeros(len(statistic.parts))
+        counted = locate(statistic.counted)(*(self.arrays[name] for name in statistic.arrays))
+        counts = self._cluster_counts(counted)
+        return np.count_nonzero(counts, axis=0), effective_size(counts)
+
+    def _cluster_counts(self, counted: np.ndarray) -> np.ndarray:
+        """How many units of each cluster are counted, bool [n, P] -> float64 [clusters, P]."""
+        if self.clusters is None:
+            return counted.astype(np.float64)
+        names, place = np.unique(self.clusters, return_inverse=True)
+        return np.stack([np.bincount(place, weights=one, minlength=len(names)) for one in counted.T], axis=1)
 
     def _defined_columns(self) -> list[tuple[str, np.ndarray]]:
         """The columns that any unit is in."""

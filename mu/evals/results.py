@@ -78,7 +78,7 @@ def save(
         "n_clusters": first.n_clusters,
         **{name: getattr(first, name) for name in TEXTS},
         "interval": {
-            "kind": f"percentile bootstrap over {first.cluster or first.unit}s",
+            "kind": f"percentile bootstrap over {first.cluster or first.unit}s, wider for few (docs/intervals.md)",
             "level": 0.95,
             "samples": samples,
             "seed": seed,
@@ -118,7 +118,8 @@ def load(place: str | os.PathLike[str], name: str | None = None) -> Evaluation:
         )
     for group in ("statistics", "detail_statistics"):
         for one in document[group].values():
-            trust.check(one["metric"], group, folder / "evaluation.json")
+            for path in filter(None, (one["metric"], one.get("counted"))):
+                trust.check(path, group, folder / "evaluation.json")
     content = (folder / "units.npz").read_bytes()
     if hashlib.sha256(content).hexdigest() != document["units_sha256"]:
         raise ValueError(
@@ -224,7 +225,10 @@ def _result(document: Mapping[str, Any], arrays: Mapping[str, np.ndarray], recom
 
 def _statistics(described: Mapping[str, Mapping[str, Any]]) -> dict[str, Statistic]:
     return {
-        name: Statistic(one["metric"], tuple(one["arrays"]), one["options"], tuple(one["parts"]))
+        # Evaluations of older versions do not say what is counted.
+        name: Statistic(
+            one["metric"], tuple(one["arrays"]), one["options"], tuple(one["parts"]), one.get("counted", "")
+        )
         for name, one in described.items()
     }
 

@@ -2,6 +2,7 @@
 
 import html
 import io
+import math
 from collections.abc import Collection, Mapping, Sequence
 
 from rich.box import Box
@@ -9,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from mu.evals.few_units import FEW, interval_text
 from mu.evals.result import Estimate, Result
 
 # Wider tables are turned round where that makes them narrower: metrics down, recommenders across.
@@ -102,7 +104,8 @@ class ResultTable:
         """The lines below the table: number of units, what the intervals are over, what was left out."""
         first = self._first
         over = f"{first.unit}s" if first.clusters is None else f"{first.n_clusters:,} {first.cluster}s"
-        parts = (f"{len(first):,} {first.unit}s", f"brackets: 95 % bootstrap interval over {over}", *first.notes)
+        few = ", wider because they are few" if first.n_clusters < FEW else ""
+        parts = (f"{len(first):,} {first.unit}s", f"brackets: 95 % bootstrap interval over {over}{few}", *first.notes)
         return "; ".join(parts) + "."
 
     def _estimates(self) -> list[tuple[str, list[Estimate]]]:
@@ -115,7 +118,9 @@ class ResultTable:
     def _cell(self, estimate: Estimate) -> str:
         """'0.1234 [0.1200, 0.1268]'; of sections, which are many, '.123 [.120 .127]'."""
         if not self.by_section:
-            return f"{estimate.value:.4f} [{estimate.low:.4f}, {estimate.high:.4f}]"
+            return f"{estimate.value:.4f} {interval_text(estimate.low, estimate.high)}"
+        if not math.isfinite(estimate.low):
+            return f"{estimate.value:.3f} [unknown]".removeprefix("0")
         value, low, high = (f"{number:.3f}".removeprefix("0") for number in estimate[1:])
         return f"{value} [{low} {high}]"
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from mu.evals.few_units import interval_text
 from mu.evals.metrics.clips.confusion import confusions
 from mu.evals.predictions import Predictions
 from mu.evals.result import Estimate
@@ -73,9 +74,9 @@ def cell(estimate: Estimate) -> Cell:
     """An estimate as a cell; its metric says where the scale of the bar begins."""
     if not np.isfinite(estimate.value):
         return Cell("not defined")
+    interval = interval_text(estimate.low, estimate.high, ".3f")
     if not np.isfinite([estimate.low, estimate.high]).all():
-        return Cell(f"{estimate.value:.3f}")
-    interval = f"[{estimate.low:.3f}, {estimate.high:.3f}]"
+        return Cell(f"{estimate.value:.3f}", interval)
     metric = estimate.name.rpartition("/")[2]
     if metric == "log_likelihood":  # it has no lower end
         return Cell(f"{estimate.value:.3f}", interval)
@@ -214,7 +215,7 @@ def scatters(predictions: Predictions, correlations: Mapping[str, Estimate]) -> 
         both = [*true.tolist(), *predicted.tolist()]
         axes = Axes.around([(value, value) for value in both], "true", "predicted")  # one scale for both
         estimate = correlations[name]
-        words = f"r = {estimate.value:.2f} [{estimate.low:.2f}, {estimate.high:.2f}]"
+        words = f"r = {estimate.value:.2f} {interval_text(estimate.low, estimate.high, '.2f')}"
         chart = scatter(true, predicted, axes, f"{name}: predicted against true, {words}")
         figures.append(Figure(name, chart, caption=words))
     few = f" {len(drawn):,} of {len(rows):,} clips are drawn." if len(drawn) < len(rows) else ""

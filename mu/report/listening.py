@@ -4,6 +4,10 @@ import dataclasses
 from collections import Counter
 from collections.abc import Sequence
 
+import numpy as np
+
+from mu.evals.few_units import interval_text
+from mu.evals.result import Estimate
 from mu.report.categories import category_chart
 from mu.report.charts import DASHES, Figure, line_legend
 from mu.report.listening_run import ListeningRun, TrackMap
@@ -99,10 +103,7 @@ def _by_age(run: ListeningRun, metric: str) -> Figure | None:
     if not ages:
         return None
     lines = [name for name in LINES if name in run.metrics][: len(DASHES)]
-    series = {
-        name: [(one.value, one.low, one.high) for one in (run.metrics[name][f"{age}/{metric}"] for age in ages)]
-        for name in lines
-    }
+    series = {name: [_drawn(run.metrics[name][f"{age}/{metric}"]) for age in ages] for name in lines}
     across = [AGES[age] for age in ages]
     values = "; ".join(f"{name}: " + ", ".join(f"{one[0]:.2f}" for one in row) for name, row in series.items())
     chart = category_chart(series, across, metric, f"{metric} by the age of the track ({', '.join(across)}). {values}.")
@@ -113,11 +114,17 @@ def _by_age(run: ListeningRun, metric: str) -> Figure | None:
     return Figure("By the age of the track", chart, line_legend(lines), caption)
 
 
+def _drawn(estimate: Estimate) -> tuple[float, float, float]:
+    """(value, low, high); without an interval its ends are the value."""
+    ends = estimate[2:] if np.isfinite(estimate[2:]).all() else (estimate.value, estimate.value)
+    return (estimate.value, *ends)
+
+
 def _table(run: ListeningRun, metric: str) -> MetricTable:
     rows = []
     for section, count in run.counts.items():
         estimates = [row[f"{section}/{metric}"] for row in run.metrics.values()]
-        cells = [(f"{one.value:.3f}", f"[{one.low:.3f}, {one.high:.3f}]") for one in estimates]
+        cells = [(f"{one.value:.3f}", interval_text(one.low, one.high, ".3f")) for one in estimates]
         rows.append((f"{section} ({count:,})", cells))
     return MetricTable(metric, ["plays", *run.metrics], rows)
 

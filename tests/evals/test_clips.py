@@ -218,7 +218,8 @@ def test_what_is_not_defined_is_null_on_disk_and_no_warning(tmp_path):
     evaluation = load(tmp_path)
     assert json.loads(text)["rows"]["model"]["genre/roc_auc"] == {"value": None, "low": None, "high": None}
     assert np.isnan(evaluation.rows["model"]["numbers/r2"][1:]).all()
-    assert evaluation.rows["model"]["genre/accuracy"][1:] == (0.5, 0.5, 0.5)
+    value, low, high = evaluation.rows["model"]["genre/accuracy"][1:]
+    assert value == 0.5 and low == pytest.approx(0.5 - high + 0.5) and low < 0.06  # one recording says little
     assert np.isnan(evaluation.details["genre/recall"]["b"][1:]).all()
 
 

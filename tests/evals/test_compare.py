@@ -47,7 +47,7 @@ def test_a_run_does_not_differ_from_itself_nor_clearly_from_its_like(runs, capsy
     folder, _, _ = runs
     assert main([str(folder / "a"), str(folder / "a"), "--json"]) == 0
     row = json.loads(capsys.readouterr().out)["metrics"]["recall@10"]
-    assert (row["difference"], row["low"], row["high"], row["p"]) == (0, 0, 0, 1)
+    assert (row["difference"], row["p"], row["low"]) == (0, 1, -row["high"]) and 0 < row["high"] < 0.013  # of 300 users
     assert main([str(folder / "a"), str(folder / "like_a"), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["metrics"]["recall@10"]["p"] > 0.9
 
@@ -154,7 +154,7 @@ def test_runs_on_audio_are_paired_clip_by_clip(audio_runs, capsys):
     assert "60 clips of 60 recordings, the same in both" in printed and printed.count("genre/") == 1
     assert main([str(audio_runs / "a"), str(audio_runs / "a"), "--samples=20", "--json"]) == 0
     same = json.loads(capsys.readouterr().out)["metrics"].values()
-    assert all(row["difference"] == row["low"] == row["high"] == 0 for row in same)
+    assert all(row["difference"] == 0 and row["low"] == -row["high"] > -0.2 for row in same)
 
 
 @pytest.mark.parametrize(

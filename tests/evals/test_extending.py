@@ -73,7 +73,9 @@ def test_an_evaluator_of_ones_own_runs_and_is_saved_loaded_shown_and_compared(st
     assert evaluation.card == {"step": 3} and list(evaluation.rows["model"]) == list(stars.names)
     for name, result in evaluation.results.items():
         assert result.summary(50) == results[name].summary(50) == list(evaluation.rows[name].values())
-    assert "400 ratings; brackets: 95 % bootstrap interval over 30 users." in str(ResultTable(results, samples=50))
+    assert "400 ratings; brackets: 95 % bootstrap interval over 30 users, wider because they are few." in str(
+        ResultTable(results, samples=50)
+    )
     assert main([str(tmp_path / "run"), f"{tmp_path / 'run'}:worse", "--samples=100"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert "400 ratings of 30 users, the same in both" in lines

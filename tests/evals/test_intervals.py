@@ -32,8 +32,6 @@ def test_bootstrap_is_a_function_of_its_arguments(monkeypatch):
     monkeypatch.setattr(mu.evals.intervals, "BLOCK_BYTES", 8 * 50 * 7)
     np.testing.assert_allclose(bootstrap(values, samples=100, seed=7), whole, rtol=1e-14)
     assert (np.array(bootstrap(values, samples=100, seed=8)) != np.array(whole)).any()
-    constant = bootstrap(np.full((9, 1), 0.25), samples=10)
-    np.testing.assert_allclose(constant, 0.25)
 
 
 def test_sign_flip_is_exact_for_few_users():

@@ -24,7 +24,7 @@ def test_confusions_of_many_classes_are_a_list():
 def test_a_value_that_is_not_defined_says_so():
     nan = float("nan")
     assert clip_tables.cell(Estimate("kind/recall", nan, nan, nan)) == clip_tables.Cell("not defined")
-    assert clip_tables.cell(Estimate("kind/recall", 1.0, nan, nan)) == clip_tables.Cell("1.000")
+    assert clip_tables.cell(Estimate("kind/recall", 1.0, nan, nan)) == clip_tables.Cell("1.000", "[unknown]")
     whole = clip_tables.cell(Estimate("kind/f1", 0.5, 0.25, 0.75))
     assert whole == clip_tables.Cell("0.500", "[0.250, 0.750]", clip_tables.Bar(25.0, 50.0, 49.25))
     correlation = clip_tables.cell(Estimate("numbers/pearson", 0.0, -0.5, 0.5))

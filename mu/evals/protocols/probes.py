@@ -5,8 +5,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from mu.data.clips.targets import Target
+from mu.evals.few_units import effective_size, interval
 from mu.evals.folds import pooled
-from mu.evals.intervals import cluster_weights, percentiles
+from mu.evals.intervals import cluster_weights
 from mu.evals.predictions import result_of
 from mu.evals.protocols.clips import predictions_for
 from mu.evals.result import Result
@@ -64,5 +65,7 @@ def few_shot_accuracy(
         return np.divide(share.sum(axis=2), trials, out=np.full(share.shape[:2], np.nan), where=trials > 0)
 
     values = accuracy(np.ones((1, len(groups))))[0]
-    lows, highs = percentiles(np.concatenate([accuracy(block) for block in cluster_weights(groups, samples, seed)]))
+    drawn = np.concatenate([accuracy(block) for block in cluster_weights(groups, samples, seed)])
+    counts = np.unique(groups[tested.any(axis=1)], return_counts=True)[1].astype(np.float64)
+    lows, highs = interval(drawn, values, len(counts), effective_size(counts), True)
     return list(zip(values.tolist(), lows.tolist(), highs.tolist(), strict=True))
