@@ -50,8 +50,9 @@ def usage() -> str:
 def main(argv: list[str] | None = None) -> int:
     """Runs a command; returns its exit status: 0 done, 1 the data or the run say no, 2 a wrong call or config.
 
-    128 + the signal's number after a signal: 130 after Ctrl-C, 141 where the reader of standard output has gone, as
-    that of `mu ... | head` does.
+    128 + the signal's number after a signal and an orderly end: 130 after Ctrl-C, 143 after SIGTERM. A second signal
+    ends the process itself, also where it waits for compiled code; a shell shows that as the same number. 141 where the
+    reader of standard output has gone, as that of `mu ... | head` does.
 
     Args:
       argv: the command and its flags; None for those of this process, which a second signal then ends at once.
@@ -75,14 +76,7 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
     del number, frame
     for one in (signal.SIGINT, signal.SIGTERM):
         signal.signal(one, signal.SIG_DFL)
-    sys.unraisablehook = _say_ignored
     raise KeyboardInterrupt
-
-
-def _say_ignored(ignored: "sys.UnraisableHookArgs") -> None:
-    """Says what Python ignored, as it does itself, except an interrupt: `Interrupts` has noted it."""
-    if not issubclass(ignored.exc_type, KeyboardInterrupt):
-        sys.__unraisablehook__(ignored)
 
 
 def _run(arguments: list[str]) -> int:
@@ -95,6 +89,8 @@ def _run(arguments: list[str]) -> int:
 
         print(__version__)
         return 0
+    from mu.interrupts import Interrupts
+
     name, *rest = arguments
     if name in COMMANDS:
         from mu.trust import take_flags
@@ -104,14 +100,22 @@ def _run(arguments: list[str]) -> int:
         except ValueError as error:
             print(f"mu {name}: {error}", file=sys.stderr)
             return 2
-    command = importlib.import_module(COMMANDS[name][0]).main if name in COMMANDS else _command_at(name)
-    if command is None:
-        return 2
+    interrupts = Interrupts()
     try:
-        return command(rest)
+        with interrupts:
+            command = importlib.import_module(COMMANDS[name][0]).main if name in COMMANDS else _command_at(name)
+            status = 2 if command is None else command(rest)
     except KeyboardInterrupt:
         print(f"mu {name}: interrupted", file=sys.stderr)
-        return 130
+        status = 130
+    except OSError as error:
+        if name not in COMMANDS or isinstance(error, BrokenPipeError):
+            raise  # a command of the user's own shows its traceback
+        from mu.console import explained
+
+        print(f"mu {name}: {explained(error)}", file=sys.stderr)
+        status = 1
+    return 128 + interrupts.signal if status == 130 and interrupts.signal is not None else status
 
 
 def _command_at(path: str) -> Callable[[list[str]], int] | None:

@@ -1,14 +1,8 @@
-"""Long work in a terminal: progress and log lines on standard error, and an orderly end on SIGTERM and Ctrl-C."""
+"""Long work in a terminal: progress and log lines on standard error, and errors in one line."""
 
-import contextlib
+import errno
 import logging
-import os
-import signal
-import sys
-import threading
 import time
-from collections.abc import Iterator
-from types import FrameType
 
 from rich.console import Console
 from rich.progress import BarColumn, TaskID, TextColumn, TimeRemainingColumn
@@ -28,6 +22,29 @@ def duration(seconds: float) -> str:
     if whole < 3600:
         return f"{whole // 60} min {whole % 60:02d} s"
     return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+
+
+# What to do about an error of the system.
+ADVICE = {
+    errno.ENOSPC: "free some space there, or choose another folder",
+    errno.EDQUOT: "free some space there, or choose another folder",
+    errno.EFBIG: "the system lets no file grow so large (ulimit -f)",
+    errno.EROFS: "choose a folder that can be written",
+    errno.EACCES: "change its permissions, or choose another",
+    errno.EPERM: "change its permissions, or choose another",
+    errno.ENAMETOOLONG: "choose a shorter name",
+    errno.ENOTDIR: "a part of this path is a file; choose another",
+    errno.EEXIST: "choose another, or move it away",
+    errno.EMFILE: "too many files are open: raise the limit (ulimit -n)",
+}
+
+
+def explained(error: BaseException) -> str:
+    """An error as the end of a message: of the system's errors the path, what is wrong with it and what to do."""
+    if not isinstance(error, OSError) or error.errno is None or error.filename is None:
+        return str(error)
+    advice = ADVICE.get(error.errno)
+    return f"{error.filename}: {error.strerror}" + (f"; {advice}" if advice else "")
 
 
 def say(line: str) -> None:
@@ -107,69 +124,3 @@ class Progress:
             if done > self._first:
                 parts.append(f"{duration((now - self._start) * (total - done) / (done - self._first))} left")
             say(", ".join([*parts, *filter(None, [note])]))
-
-
-class Interrupts:
-    """Ends work in order on SIGTERM as on Ctrl-C; a context manager. Outside the main thread it does nothing.
-
-    The first signal raises KeyboardInterrupt where it comes, within `noting` it is noted only. A second one finds the
-    handlers from before: Python's raises KeyboardInterrupt, that of the command line has let it end the process.
-
-    Attributes:
-      signal: the number of the first signal, None before.
-    """
-
-    def __init__(self):
-        self._raises = True
-        self._handlers = {}
-        self.signal: int | None = None
-
-    def __enter__(self) -> "Interrupts":
-        if threading.current_thread() is threading.main_thread():
-            numbers = (signal.SIGTERM, signal.SIGINT)
-            self._handlers = {number: signal.signal(number, self._note) for number in numbers}
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self.signal is None:
-            self._restore()
-
-    @contextlib.contextmanager
-    def noting(self) -> Iterator[None]:
-        """Meanwhile the first signal is noted only, for a loop to save and leave in order.
-
-        What came before is raised at the beginning, what the loop has not seen at the end.
-        """
-        self._raises = False
-        try:
-            self.raise_noted()
-            yield
-        finally:
-            self._raises = True
-        self.raise_noted()
-
-    def raise_noted(self) -> None:
-        """Raises KeyboardInterrupt if a signal came.
-
-        Python ignores what a handler raises in a callback of the garbage collector or of an import, or in a `__del__`.
-        """
-        if self.signal is not None:
-            raise KeyboardInterrupt
-
-    def _restore(self) -> None:
-        for number, handler in self._handlers.items():
-            signal.signal(number, handler)
-
-    def _note(self, number: int, frame: FrameType | None) -> None:
-        self.signal = number
-        self._restore()
-        if _console.is_terminal:
-            # A second signal may end the process, and a bar has hidden the cursor. Not by the console: the signal may
-            # have come while that writes.
-            os.write(sys.stderr.fileno(), b"\x1b[?25h")
-        before = self._handlers[signal.SIGINT]
-        if callable(before):
-            with contextlib.suppress(KeyboardInterrupt):
-                before(number, frame)
-        if self._raises:
-            raise KeyboardInterrupt

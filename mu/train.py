@@ -11,6 +11,7 @@ import datetime
 import json
 import logging
 import os
+import shutil
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -21,9 +22,11 @@ import jax.numpy as jnp
 
 from mu.config.base import Config, ConfigError, known_names
 from mu.config.resolve import locate, resolve
-from mu.console import Interrupts, Progress, duration
+from mu.console import Progress, duration
 from mu.data.loader import loader
 from mu.files import read_json, write_json
+from mu.interrupts import Interrupts
+from mu.locks import FOLDER_LOCK, writing
 from mu.run.build import build_run
 from mu.run.evaluation import Results, evaluate
 from mu.run.initialise import initialise
@@ -40,6 +43,7 @@ from mu.trust import trust_config
 
 logger = logging.getLogger(__name__)
 
+CHECKPOINTS = "checkpoints"
 ADVICE = "stopped, the last good checkpoint is kept. A lower learning rate or clip_norm may help."
 
 
@@ -61,13 +65,20 @@ def train(config: Config, workdir: str | os.PathLike[str], mesh: jax.sharding.Me
       SystemExit: after SIGTERM or Ctrl-C, with 128 + the signal's number; what was learnt is saved.
       KeyboardInterrupt: after SIGTERM or Ctrl-C before the first step or after the last.
     """
-    with Interrupts() as interrupts:
-        return _train(config, workdir, mesh, interrupts)
+    check_workdir(workdir)
+    # Of several processes of one run the first writes.
+    alone = writing(workdir) if jax.process_index() == 0 else contextlib.nullcontext(Path(workdir))
+    with Interrupts() as interrupts, alone as folder:
+        began_empty = set(os.listdir(folder)) <= {FOLDER_LOCK}
+        try:
+            return _train(config, folder, mesh, interrupts)
+        except ConfigError:
+            if began_empty:
+                forget(folder)
+            raise
 
 
-def _train(
-    config: Config, workdir: str | os.PathLike[str], mesh: jax.sharding.Mesh | None, interrupts: Interrupts
-) -> Results:
+def _train(config: Config, folder: Path, mesh: jax.sharding.Mesh | None, interrupts: Interrupts) -> Results:
     """Trains and evaluates; signals are noted by `interrupts`."""
     started = time.perf_counter()
     trust_config(config.to_dict())
@@ -77,12 +88,11 @@ def _train(
             "config.refit trains on the validation plays, so they cannot stop it: set best.patience=None and the "
             "total_steps that a run without refit chose"
         )
-    check_workdir(workdir)
-    folder = Path(workdir)
-    (folder / "checkpoints").mkdir(parents=True, exist_ok=True)
-    with contextlib.closing(Checkpoints(folder / "checkpoints")) as checkpoints:
-        saved = checkpoints.steps()
-        note = checkpoints.note(saved[-1]) if saved else None
+    saved, note = [], None
+    if (folder / CHECKPOINTS).is_dir():
+        with contextlib.closing(Checkpoints(folder / CHECKPOINTS)) as checkpoints:
+            saved = checkpoints.steps()
+            note = checkpoints.note(saved[-1]) if saved else None
     resolved = json.loads(config.to_json())
     if note is not None:
         refuse_other_config(note["config"], resolved, folder)
@@ -92,22 +102,23 @@ def _train(
     measured = [f"valid/{name}" for name in validation.names]
     if metric not in measured:
         raise ConfigError(f"config.best.metric={metric!r} is not measured{known_names(metric, measured)}")
-    write_json(folder / "config.json", resolved)
-    # Opened for writing only now: that removes what is half-written, which a call that is refused must leave to the run
-    # that may still be going on there. Orbax does it in a thread, whose traceback ends a process that ends before.
-    checkpoints = Checkpoints(folder / "checkpoints", writes=True)
     step_number = 0
     batches = loader(run.batches, config.seed)
     progress: dict[str, Any] = {"best_step": None, "best_value": None, "evaluations_since_best": 0}
     if note is not None:
-        step_number = saved[-1]
         refuse_other_split(run.split, note["split"], folder)
+    else:
+        state = initialise(run)
+    # What is refused has been refused: from here on the folder is written. Opening it for writing removes the
+    # checkpoints that a killed run left half-written.
+    write_json(folder / "config.json", resolved)
+    checkpoints = Checkpoints(folder / CHECKPOINTS, writes=True)
+    if note is not None:
+        step_number = saved[-1]
         state = checkpoints.load(step_number, run.plan.shapes)
         batches.set_state(note["data"])
         progress = note["progress"]
         logger.info(f"Going on from step {step_number:,} of {folder}.")
-    else:
-        state = initialise(run)
     write_json(
         folder / "run.json",
         provenance(run.mesh)
@@ -227,6 +238,16 @@ def _train(
     chosen = "the last of a refit" if config.refit else f"{metric} {progress['best_value']:.4f}"
     logger.info(f"Testing the weights of step {best_step:,} ({chosen}).")
     return evaluate(run, state, best_step, "test", folder / "evaluation", folder)
+
+
+def forget(folder: Path) -> None:
+    """Empties the folder of a run that was refused before anything of it was logged or saved."""
+    metrics = folder / "metrics.jsonl"
+    if (metrics.is_file() and metrics.stat().st_size) or any((folder / CHECKPOINTS).glob("*")):
+        return
+    for path in folder.iterdir():
+        if path.name != FOLDER_LOCK:
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 def check_workdir(workdir: str | os.PathLike[str]) -> None:

@@ -1,10 +1,11 @@
 """Files and folders that appear whole or not at all."""
 
+import errno
 import os
 
 import pytest
 
-from mu.files import PARTIAL, replacing_folder
+from mu.files import PARTIAL, replacing, replacing_folder
 
 DEAD = 999_999_999  # no process has this number: one that was killed
 
@@ -31,21 +32,23 @@ def test_after_an_error_the_old_folder_is_there(tmp_path):
     assert contents(tmp_path / "out") == {"a": "1"} and os.listdir(tmp_path) == ["out"]
 
 
-@pytest.mark.parametrize("owner", [DEAD, os.getpid()], ids=["another number", "the number of this process"])
 @pytest.mark.parametrize("is_there", [True, False], ids=["before the swap", "in the middle of it"])
-def test_what_a_killed_process_left_is_cleared(tmp_path, is_there, owner):
-    """A folder that was moved away and not replaced is brought back; what a living process writes is left alone.
-
-    In a container that is started again the new process often has the number of the killed one.
-    """
-    old = tmp_path / ("out" if is_there else f".out{PARTIAL}{owner}-old")
-    for folder in (old, tmp_path / f".out{PARTIAL}{owner}", tmp_path / f".out{PARTIAL}{os.getppid()}"):
+def test_what_a_killed_process_left_is_cleared(tmp_path, is_there):
+    """A folder that was moved away and not replaced is brought back."""
+    old = tmp_path / ("out" if is_there else f".out{PARTIAL}{DEAD}-old")
+    for folder in (old, tmp_path / f".out{PARTIAL}{DEAD}"):
         folder.mkdir()
     (old / "a").write_text("1", encoding="utf-8")
     with pytest.raises(ZeroDivisionError), replacing_folder(tmp_path / "out"):
         raise ZeroDivisionError
-    assert contents(tmp_path / "out") == {"a": "1"}
-    assert sorted(os.listdir(tmp_path)) == [f".out{PARTIAL}{os.getppid()}", "out"]
+    assert contents(tmp_path / "out") == {"a": "1"} and os.listdir(tmp_path) == ["out"]
+
+
+@pytest.mark.parametrize("write", [replacing, replacing_folder])
+def test_an_error_of_the_disk_names_what_was_being_written(tmp_path, write):
+    with pytest.raises(OSError) as failed, write(tmp_path / "out"):
+        raise OSError(errno.ENOSPC, "No space left on device")
+    assert failed.value.filename == str(tmp_path / "out") and os.listdir(tmp_path) == []
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no such names")

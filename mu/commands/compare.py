@@ -53,6 +53,7 @@ def main(argv: list[str]) -> int:
     if arguments.samples is not None and arguments.samples < 1:
         parser.error(f"--samples={arguments.samples}; it must be at least 1")
 
+    from mu.console import explained
     from mu.evals.compare import compare
     from mu.files import json_text
 
@@ -61,7 +62,7 @@ def main(argv: list[str]) -> int:
         metrics = re.split(r",(?! )", arguments.metrics) if arguments.metrics else None
         compared = compare(arguments.a, arguments.b, metrics, arguments.samples, arguments.seed, arguments.eval)
     except (OSError, ValueError) as error:
-        print(f"mu compare: {error}", file=sys.stderr)
+        print(f"mu compare: {explained(error)}", file=sys.stderr)
         return 1
     if arguments.json:
         print(json_text(compared))

@@ -39,7 +39,7 @@ def main(argv: list[str]) -> int:
 
     from mu.commands.flags import overrides
     from mu.config.base import ConfigError
-    from mu.console import show_logs
+    from mu.console import explained, show_logs
     from mu.run.crossvalidate import crossvalidate
     from mu.train import train
     from mu.training.memory import keep_freed_memory
@@ -61,7 +61,7 @@ def main(argv: list[str]) -> int:
         print(f"mu crossvalidate: {error}", file=sys.stderr)
         return 2
     except (ArithmeticError, OSError, RuntimeError, ValueError) as error:
-        print(f"mu crossvalidate: {error}", file=sys.stderr)
+        print(f"mu crossvalidate: {explained(error)}", file=sys.stderr)
         return 1
     if pooled:
         show(pooled)

@@ -38,7 +38,8 @@ def main(argv: list[str]) -> int:
         parser.error("LIBRARY and --output=DIR are needed: what to embed, and where to")
     shard = _shard(arguments.shard or "0/1", parser)
     from mu.config.base import ConfigError
-    from mu.console import Interrupts, show_logs
+    from mu.console import explained, show_logs
+    from mu.interrupts import Interrupts
 
     show_logs()
 
@@ -46,7 +47,7 @@ def main(argv: list[str]) -> int:
         with Interrupts():
             lines = _merge(arguments.merge) if merging else _embed(arguments, shard)
     except (ValueError, OSError) as error:
-        print(f"mu embed: {error}", file=sys.stderr)
+        print(f"mu embed: {explained(error)}", file=sys.stderr)
         return 2 if isinstance(error, ConfigError) else 1
     except KeyboardInterrupt:
         print("mu embed: interrupted; the same command goes on from here", file=sys.stderr)

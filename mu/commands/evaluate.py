@@ -33,7 +33,7 @@ def main(argv: list[str]) -> int:
     arguments = parser.parse_args(argv)
 
     from mu.config.base import ConfigError
-    from mu.console import show_logs
+    from mu.console import explained, show_logs
     from mu.evals.results import tables
     from mu.run.reevaluation import evaluate_again
 
@@ -54,7 +54,7 @@ def main(argv: list[str]) -> int:
         print(f"mu evaluate: {error}", file=sys.stderr)
         return 2
     except (OSError, ValueError) as error:
-        print(f"mu evaluate: {error}", file=sys.stderr)
+        print(f"mu evaluate: {explained(error)}", file=sys.stderr)
         return 1
     print(tables(output), end="")
     print(f"Written to {output}.")

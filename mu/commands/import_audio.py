@@ -31,9 +31,10 @@ output:
 def main(argv: list[str]) -> int:
     """Runs the command; 0, or 1 after an error that has been printed, or 130 when interrupted."""
     from mu.commands.flags import add_flags, take_options
-    from mu.console import Interrupts, Progress, show_logs
+    from mu.console import Progress, explained, show_logs
     from mu.data.clips.importing.options import AudioImportOptions
     from mu.data.options import OptionError
+    from mu.interrupts import Interrupts
 
     parser = argparse.ArgumentParser(
         prog="mu import-audio",
@@ -60,7 +61,7 @@ def main(argv: list[str]) -> int:
         print(f"mu import-audio: {error}", file=sys.stderr)
         return 2
     except (ValueError, OSError) as error:
-        print(f"mu import-audio: {error}", file=sys.stderr)
+        print(f"mu import-audio: {explained(error)}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("mu import-audio: interrupted; the same command goes on from here", file=sys.stderr)

@@ -40,9 +40,10 @@ def main(argv: list[str]) -> int:
       0; 1 after an error of the data and 2 after one of the flags, which have been printed; 130 when interrupted.
     """
     from mu.commands.flags import add_flags, take_options
-    from mu.console import Interrupts, Progress, show_logs
+    from mu.console import Progress, explained, show_logs
     from mu.data.logs.importing.options import LogImportOptions
     from mu.data.options import OptionError
+    from mu.interrupts import Interrupts
 
     parser = _parser()
     add_flags(parser, LogImportOptions)
@@ -61,7 +62,7 @@ def main(argv: list[str]) -> int:
                 **flags,
             )
     except (ValueError, OSError) as error:
-        print(f"mu import: {error}", file=sys.stderr)
+        print(f"mu import: {explained(error)}", file=sys.stderr)
         return 2 if isinstance(error, OptionError) else 1
     except KeyboardInterrupt:
         print("mu import: interrupted; nothing was written", file=sys.stderr)

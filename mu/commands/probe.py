@@ -61,7 +61,7 @@ def main(argv: list[str]) -> int:
     for name, value in (least | dict.fromkeys(["shots"], min(arguments.shots, default=1))).items():
         if value < 1:
             parser.error(f"--{name}: {value}; it must be at least 1")
-    from mu.console import Progress, show_logs
+    from mu.console import Progress, explained, show_logs
     from mu.embedding.probe import ProbeOptions, probe, save_report
     from mu.embedding.table import load
 
@@ -80,7 +80,7 @@ def main(argv: list[str]) -> int:
             card = {"embeddings": arguments.embeddings, "encoder": encoder, "library": arguments.library}
             save_report(arguments.output, report, card)
     except (ValueError, OSError) as error:
-        print(f"mu probe: {error}", file=sys.stderr)
+        print(f"mu probe: {explained(error)}", file=sys.stderr)
         return 1
     _show(report, f"{arguments.embeddings} ({encoder['run']}, step {encoder['step']})")
     if report.without:

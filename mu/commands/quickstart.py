@@ -39,7 +39,7 @@ def main(argv: list[str]) -> int:
     started = time.perf_counter()
 
     from mu.config.base import ConfigError
-    from mu.console import show_logs
+    from mu.console import explained, show_logs
     from mu.evals.results import tables
     from mu.quickstart.steps import quickstart
 
@@ -52,7 +52,7 @@ def main(argv: list[str]) -> int:
     except BrokenPipeError:  # lines are printed in there, and their reader has gone
         raise
     except (RuntimeError, ValueError, OSError) as error:
-        print(f"mu quickstart: {error}", file=sys.stderr)
+        print(f"mu quickstart: {explained(error)}", file=sys.stderr)
         return 1
     for problem in problems:
         print(f"mu quickstart: {problem}", file=sys.stderr)

@@ -34,14 +34,14 @@ def main(argv: list[str]) -> int:
     output = Path(arguments.output or Path(arguments.run) / "report.html")
     from mu.api import write_report
     from mu.config.base import ConfigError
-    from mu.console import show_logs
+    from mu.console import explained, show_logs
 
     show_logs()
 
     try:
         problems = write_report(arguments.run, output, arguments.eval)
     except (OSError, ValueError) as error:
-        print(f"mu report: {error}", file=sys.stderr)
+        print(f"mu report: {explained(error)}", file=sys.stderr)
         return 2 if isinstance(error, ConfigError) else 1
     for problem in problems:
         print(f"mu report: {problem}", file=sys.stderr)

@@ -34,7 +34,8 @@ def main(argv: list[str]) -> int:
     from mu.commands.flags import overrides
     from mu.config.base import ConfigError
     from mu.config.overrides import load
-    from mu.console import Interrupts
+    from mu.console import explained
+    from mu.interrupts import Interrupts
 
     try:
         with Interrupts() as interrupts:
@@ -47,7 +48,7 @@ def main(argv: list[str]) -> int:
         print(f"mu train: {error}", file=sys.stderr)
         return 2
     except (OSError, ValueError) as error:
-        print(f"mu train: {error}", file=sys.stderr)
+        print(f"mu train: {explained(error)}", file=sys.stderr)
         return 1
     print(text, end="")
     return 0

@@ -42,7 +42,7 @@ def main(argv: list[str]) -> int:
     arguments = _parser().parse_args(argv)
     started = time.perf_counter()
 
-    from mu.console import Progress
+    from mu.console import Progress, explained
     from mu.world.tables import check_output, write
     from mu.world.world import simulate
 
@@ -59,7 +59,7 @@ def main(argv: list[str]) -> int:
                 stored=lambda done: progress.update("sound", done, len(world.catalogue)),
             )
     except (ValueError, OSError) as error:
-        print(f"mu world: {error}", file=sys.stderr)
+        print(f"mu world: {explained(error)}", file=sys.stderr)
         return 2 if isinstance(error, ValueError) else 1
     settings, plays = world.settings, world.plays
     print(

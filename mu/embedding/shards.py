@@ -18,7 +18,8 @@ import polars as pl
 from mu.data.faults import LEDGER, read_ledger
 from mu.embedding.table import CARD, SHARDS, load, settle, write
 from mu.embedding.vector_file import is_open, read_vectors
-from mu.files import Lock, read_json, write_json
+from mu.files import read_json, write_json
+from mu.locks import Lock
 
 PLAN, VECTOR_FILE, LOCK = "plan.json", "records.bin", ".embed.lock"
 # Vectors copied at once when the embeddings are put together.
@@ -36,7 +37,7 @@ def check_output(folder: Path) -> None:
         return
     if not folder.is_dir():
         raise FileExistsError(f"{folder} is not a folder; choose another --output")
-    if not any(folder.iterdir()) or (folder / LOCK).is_file():
+    if not any(folder.iterdir()) or (folder / LOCK).is_file() or (folder / SHARDS / PLAN).is_file():
         return
     if not (folder / CARD).is_file() or "encoder" not in read_json(folder / CARD):
         raise FileExistsError(f"{folder} holds something else than embeddings; choose another --output")

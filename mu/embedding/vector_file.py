@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mu.files import Lock, Locked
+from mu.locks import Lock, Locked
 
 FLUSH_EVERY_S = 1.0
 
@@ -59,7 +59,7 @@ class VectorFile:
       dim: D.
 
     Raises:
-      mu.files.Locked: another process has it open.
+      mu.locks.Locked: another process has it open.
     """
 
     def __init__(self, path: Path, dim: int):

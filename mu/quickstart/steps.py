@@ -12,11 +12,15 @@ from mu.data.logs.importing.options import LogImportOptions
 from mu.data.logs.importing.run import import_log
 from mu.evals.results import evaluations_of
 from mu.files import read_json
+from mu.locks import writing
 from mu.quickstart import config
 from mu.train import check_workdir, train
 from mu.world.settings import SIZES
 from mu.world.tables import write
 from mu.world.world import World, load, simulate
+
+MADE = ("world", "log", "run", "config.py", "report.html")
+"""What a quickstart makes in its folder."""
 
 
 def quickstart(folder: Path, size: str, seed: int, announce: Callable[[str], None]) -> list[str]:
@@ -32,10 +36,28 @@ def quickstart(folder: Path, size: str, seed: int, announce: Callable[[str], Non
       announce: is called with a line for each step.
 
     Raises:
-      ConfigError: the folder holds a world of another size or seed, or a run with another config.
+      ConfigError: the folder holds something else, a world of another size or seed, or a run with another config.
+      Locked: another process writes the folder.
     """
-    if not evaluations_of(folder / "run"):
-        check_workdir(folder / "run")
+    check_workdir(folder / "run")
+    with writing(folder):
+        check_folder(folder)
+        return _quickstart(folder, size, seed, announce)
+
+
+def check_folder(folder: Path) -> None:
+    """Raises ConfigError where a folder holds something else than a quickstart.
+
+    What lies there beside a quickstart's world is the user's own: runs, for example.
+    """
+    others = sorted(path.name for path in folder.iterdir() if path.name not in MADE and not path.name.startswith("."))
+    if others and not (folder / "world" / "world.json").is_file():
+        what = "another run" if "config.json" in others else f"{others[0]} and no quickstart"
+        raise ConfigError(f"{folder} holds {what}; choose another --workdir")
+
+
+def _quickstart(folder: Path, size: str, seed: int, announce: Callable[[str], None]) -> list[str]:
+    """Makes what is missing, in a folder that nobody else writes."""
     world = simulate_world(folder / "world", size, seed)
     announce(
         f"1. A music world in {folder / 'world'}: {world.settings.listeners:,} listeners played"

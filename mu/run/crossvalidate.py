@@ -16,6 +16,7 @@ from mu.evals.folds import mean_summary, pooled
 from mu.evals.result import Result
 from mu.evals.results import Evaluation, evaluations_of, load, save
 from mu.files import read_json, write_json
+from mu.locks import writing
 from mu.run.same_run import refuse_other_config
 
 logger = logging.getLogger(__name__)
@@ -48,7 +49,18 @@ def crossvalidate(
     """
     runs = {(seed, fold): resolved(config, changes, seed, fold) for seed in seeds for fold in range(folds)}
     refuse_other_folds([runs[seeds[0], fold] for fold in range(folds)])
-    folder = Path(workdir)
+    with writing(workdir) as folder:
+        return _crossvalidate(runs, folder, {"config": config, "changes": dict(changes), "folds": folds}, train)
+
+
+def _crossvalidate(
+    runs: Mapping[tuple[int, int], Config],
+    folder: Path,
+    about: Mapping[str, Any],
+    train: Callable[[Config, Path], object],
+) -> dict[str, Any]:
+    """Runs what is missing of {(seed, fold): config}, and pools, in a folder that nobody else writes."""
+    seeds, folds = list(dict.fromkeys(seed for seed, _ in runs)), about["folds"]
     by_seed: dict[int, list[dict[str, Evaluation]]] = {seed: [] for seed in seeds}
     commits: set[str] = set()
     for (seed, fold), one in runs.items():
@@ -66,16 +78,16 @@ def crossvalidate(
     if not any(by_seed.values()):
         logger.info(f"The runs in {folder} measure nothing, so there is nothing to pool; init_from can name them.")
         return {}
-    protocol = {"config": config, "changes": dict(changes), "folds": folds, "split": "pooled"}
+    protocol = {**about, "split": "pooled"}
     evaluations = {}
     for name in by_seed[seeds[0]][0]:
         of_seed = {seed: [fold[name] for fold in by_seed[seed]] for seed in seeds}
         evaluations[name] = pooled_rows(of_seed)
         for seed, evaluated in of_seed.items():
-            about = {**protocol, "part": "test", "seed": seed}
+            card = {**protocol, "part": "test", "seed": seed}
             output = folder / f"seed{seed}" / "evaluation" / name
-            save(output, pooled_results(evaluated), about, samples=evaluated[0].samples, seed=0)
-    document = {**protocol, "seeds": list(seeds), "evaluations": evaluations, "commits": sorted(commits)}
+            save(output, pooled_results(evaluated), card, samples=evaluated[0].samples, seed=0)
+    document = {**protocol, "seeds": seeds, "evaluations": evaluations, "commits": sorted(commits)}
     write_json(folder / "crossvalidation.json", document)
     return document
 

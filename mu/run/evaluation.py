@@ -26,6 +26,7 @@ from mu.inference import track_content
 from mu.inference.policy import Policy
 from mu.inference.recommender import weights_hash
 from mu.inference.track_content import ContentEncoder
+from mu.locks import writing
 from mu.protocols import Baseline, Data, Evaluator, HoldOutBatches, Predictor, Recommender
 from mu.run.build import Run
 from mu.training.state import State, weights
@@ -157,7 +158,24 @@ def evaluate(
         weights; None to make and not to save them.
       evaluators: of the part, by name; None for those of config.evals. The policy is chosen by config.evals whatever
         these are.
+
+    Raises:
+      Locked: another process writes `output`.
     """
+    with writing(output):
+        return _evaluate(run, state, step, part, Path(output), workdir, evaluators)
+
+
+def _evaluate(
+    run: Run,
+    state: State,
+    step: int,
+    part: str,
+    output: Path,
+    workdir: Path | None,
+    evaluators: Mapping[str, Evaluator[Measured, Result]] | None,
+) -> Results:
+    """Measures and writes, as `evaluate` says, into a folder that nobody else writes."""
     if evaluators is None:
         evaluators = build_evaluators(run, part)
     if run.batches.holds_out:
@@ -203,7 +221,7 @@ def evaluate(
     results: Results = {}
     for name, evaluator in evaluators.items():
         results[name] = {model: evaluator.run(one) for model, one in models.items()}
-        folder, samples, seed = Path(output) / name, evaluator.bootstrap_samples, run.config.seed
+        folder, samples, seed = output / name, evaluator.bootstrap_samples, run.config.seed
         save(folder, results[name], card, samples=samples, seed=seed)
         write_whole(folder / "table.txt", f"{ResultTable(results[name], samples=samples, seed=seed)}\n")
     return results

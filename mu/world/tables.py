@@ -2,7 +2,6 @@
 
 import dataclasses
 import os
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import numpy as np
 import polars as pl
 
 from mu.files import write_json
+from mu.locks import rewriting
 from mu.world import names
 from mu.world.catalogue import AUDIBLE
 from mu.world.contexts import CONTEXTS
@@ -165,12 +165,8 @@ def write(
     """
     if plays_as not in ("csv", "parquet"):
         raise ValueError(f"plays_as={plays_as!r}: it must be 'csv' or 'parquet'")
-    folder = check_output(folder)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as temporary:
-        # A folder inside the private temporary one has the usual permissions.
-        partial = Path(temporary) / folder.name
-        partial.mkdir()
+    folder = Path(folder)
+    with rewriting(folder, lambda: check_output(folder)) as partial:
         logs = {
             "plays": lambda: plays_table(world.plays, len(world.catalogue)),
             "exposures": lambda: exposures_table(world.exposures, len(world.listeners), len(world.catalogue)),
@@ -196,5 +192,4 @@ def write(
             "exposures_hash": world.exposures.hash(),
         }
         write_json(partial / "world.json", card)
-        os.replace(partial, folder)  # an empty folder there is replaced
     return [folder / name for name in (*(f"{name}.{plays_as}" for name in logs), *written)]

@@ -128,7 +128,7 @@ def test_a_reader_who_has_gone_ends_a_command_without_a_traceback():
 
 WAITS = """
 import time
-from mu.console import Interrupts
+from mu.interrupts import Interrupts
 
 def saves(argv):
     with Interrupts() as interrupts, interrupts.noting():

@@ -209,3 +209,10 @@ LEAST_CONTRAST = """(() => {
 def test_a_workdir_that_can_hold_no_checkpoint_is_refused_before_anything_is_made(tmp_path, capsys):
     assert main(["quickstart", f"--workdir={tmp_path / 'a[1]'}"]) == 2
     assert "because of [ in its name" in capsys.readouterr().err and not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(("file", "words"), [("config.json", "holds another run"), ("thesis.tex", "holds thesis.tex")])
+def test_a_folder_of_something_else_is_refused(tmp_path, capsys, file, words):
+    (tmp_path / file).write_text("{}")
+    assert main(["quickstart", f"--workdir={tmp_path}"]) == 2
+    assert words in capsys.readouterr().err and [path.name for path in tmp_path.iterdir()] == [file]

@@ -165,7 +165,7 @@ def test_what_is_there_is_not_spoilt(run, library, original, tmp_path, monkeypat
         with pytest.raises(FileExistsError, match="the code that computes them has changed"):
             embed(run, library, output)
     busy = vector_file.VectorFile(output / "shards" / "0-of-2" / "records.bin", 144)
-    with busy, pytest.raises(FileExistsError, match="0-of-2 is being written by another process"):
+    with busy, pytest.raises(FileExistsError, match="0-of-2 is being written by process"):
         embed(run, library, output, shard=(0, 2))
     with pytest.raises(FileExistsError, match="half-finished embeddings of another library"):
         embed(run, original, output)

@@ -135,7 +135,7 @@ def test_sources_and_outputs_that_make_no_sense(tmp_path, here):
         assert (tmp_path / "mine" / "scan.jsonl").read_text() == mine
     with (
         run.Journal(tmp_path / "out", f"folder {root}", {}),
-        pytest.raises(FileExistsError, match="is being written by another process"),
+        pytest.raises(FileExistsError, match="is being written by process"),
     ):
         import_audio(str(root), tmp_path / "out")
 

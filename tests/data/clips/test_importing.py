@@ -73,7 +73,6 @@ def test_good_clips_are_measured(library, imported):
     assert (folder / card["root_from_here"] / clips["file"][0]).is_file()
     assert card == json.loads((folder / "card.json").read_text(), object_hook=_with_tuples)
     assert sorted(path.name for path in folder.iterdir()) == [
-        ".import.lock",
         "card.json",
         "clips.parquet",
         "faults.jsonl",
@@ -193,7 +192,7 @@ def test_no_good_clip_is_an_error(tmp_path, here):
     (tmp_path / "root" / "b.wav").write_bytes(b"x")
     with pytest.raises(ValueError, match=r"no clip of .* is good: 1 undecodable, 1 zero_length. The first: a.wav"):
         import_audio(str(tmp_path / "root"), tmp_path / "out", ONE)
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [".import.lock", "scan.jsonl"]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["scan.jsonl"]
 
 
 def test_stop_names_the_file_and_keeps_what_is_known(library, tmp_path, here):

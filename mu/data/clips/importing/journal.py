@@ -10,7 +10,7 @@ from typing import Any
 import polars as pl
 
 from mu.data.clips.importing.scan import Facts
-from mu.files import Lock
+from mu.locks import Lock
 
 FILE, LOCK = "scan.jsonl", ".import.lock"
 FLUSH_EVERY_S = 1.0

@@ -4,22 +4,18 @@ import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
-from mu.files import clear_leftovers, replacing_folder
+from mu.locks import rewriting
 
 
 @contextlib.contextmanager
 def whole_folder(output: Path, overwrite: bool) -> Iterator[Path]:
     """A new folder beside `output` to write into: renamed to `output` at the end, removed on an exception.
 
-    Folders left beside `output` by imports that were killed (SIGKILL) are removed first.
-
     Raises:
-      FileExistsError: `output` exists and `overwrite` is off, or it is not the folder of an import.
+      FileExistsError: `output` exists and `overwrite` is off, it is not the folder of an import, or another process
+        writes it.
     """
-    clear_leftovers(output)  # first: it may bring back a log that must not be overwritten
-    check_output(output, overwrite)
-    output.parent.mkdir(parents=True, exist_ok=True)
-    with replacing_folder(output) as folder:
+    with rewriting(output, lambda: check_output(output, overwrite)) as folder:
         yield folder
 
 

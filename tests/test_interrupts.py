@@ -5,7 +5,7 @@ import signal
 
 import pytest
 
-from mu.console import Interrupts
+from mu.interrupts import Interrupts
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
 NUMBERS = (signal.SIGTERM, signal.SIGINT)
