@@ -98,6 +98,7 @@ ARROWS = {
         "mu.inference",
         "mu.interrupts",
         "mu.quickstart",
+        "mu.ranges",
         "mu.run",
         "mu.train",
         "mu.training",

@@ -5,6 +5,9 @@ import re
 import sys
 from typing import Any
 
+from mu.commands.flags import check_flags
+from mu.ranges import Count, Seed
+
 EPILOG = """\
 examples:
   mu compare runs/a runs/b                          the models of two runs
@@ -50,8 +53,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--seed", type=int, default=0, help="of both (default: %(default)s)")
     parser.add_argument("--json", action="store_true", help="JSON instead of a table")
     arguments = parser.parse_args(argv)
-    if arguments.samples is not None and arguments.samples < 1:
-        parser.error(f"--samples={arguments.samples}; it must be at least 1")
+    check_flags(parser, arguments, samples=Count | None, seed=Seed)
 
     from mu.console import explained
     from mu.evals.compare import compare

@@ -37,21 +37,21 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--workdir", required=True, metavar="DIR", help="holds all runs")
     arguments, rest = parser.parse_known_args(argv)
 
-    from mu.commands.flags import overrides
+    from mu.commands.flags import check_flags, overrides
     from mu.config.base import ConfigError
     from mu.console import explained, show_logs
+    from mu.ranges import Count, Seed
     from mu.run.crossvalidate import crossvalidate
     from mu.train import train
     from mu.training.memory import keep_freed_memory
 
-    if arguments.folds < 1:
-        parser.error(f"--folds={arguments.folds}; there must be at least 1")
     try:
-        seeds = [int(seed) for seed in arguments.seeds.split(",")]
+        arguments.seeds = seeds = tuple(int(seed) for seed in arguments.seeds.split(","))
     except ValueError:
         parser.error(f"--seeds={arguments.seeds!r}; it takes numbers such as 0,1,2")
-    if len(set(seeds)) < len(seeds) or min(seeds) < 0:
-        parser.error(f"--seeds={arguments.seeds}; each must be given once, from 0 on")
+    check_flags(parser, arguments, folds=Count, seeds=tuple[Seed, ...])
+    if len(set(seeds)) < len(seeds):
+        parser.error(f"--seeds={','.join(map(str, seeds))}; each must be given once")
     keep_freed_memory()
     show_logs()
     try:

@@ -3,6 +3,8 @@
 import argparse
 import sys
 
+from mu.ranges import Count, faults
+
 EPILOG = """\
 examples:
   mu evaluate runs/beauty                    the best checkpoint, beside the baselines of its config
@@ -46,6 +48,8 @@ def main(argv: list[str]) -> int:
             changes["ks"] = tuple(int(k) for k in arguments.ks.split(","))
         except ValueError:
             parser.error(f"--ks={arguments.ks!r}; it takes numbers such as 5,10,20")
+        if wrong := list(faults(changes["ks"], tuple[Count, ...], "--ks")):
+            parser.error("\n".join(wrong))
     if arguments.metrics:
         changes["metrics"] = tuple(arguments.metrics.split(","))
     try:

@@ -6,6 +6,8 @@ import typing
 from collections.abc import Callable
 from typing import Any
 
+from mu.ranges import faults
+
 
 def add_flags(parser: argparse.ArgumentParser, options: type) -> None:
     """Adds a flag for each field of the dataclass `options`, in groups as the fields declare.
@@ -33,6 +35,19 @@ def add_flags(parser: argparse.ArgumentParser, options: type) -> None:
 def take_options(options: type, flags: dict[str, Any]) -> dict[str, Any]:
     """Removes the fields of the dataclass `options` from the parsed `flags`; returns them with their values."""
     return {field.name: flags.pop(field.name) for field in dataclasses.fields(options)}
+
+
+def check_flags(parser: argparse.ArgumentParser, arguments: argparse.Namespace, **ranges: Any) -> None:
+    """Ends the command with 2 where flags are outside their ranges: `check_flags(parser, arguments, k=Count)`.
+
+    Args:
+      parser: of the command.
+      arguments: parsed.
+      **ranges: an annotation of `mu.ranges` for each flag that has one.
+    """
+    values = vars(arguments)
+    if wrong := [line for name, hint in ranges.items() for line in faults(values[name], hint, f"--{name}")]:
+        parser.error("\n".join(wrong))
 
 
 def overrides(rest: list[str], parser: argparse.ArgumentParser) -> dict[str, str]:

@@ -5,6 +5,9 @@ import dataclasses
 import sys
 from typing import TYPE_CHECKING
 
+from mu.commands.flags import check_flags
+from mu.ranges import Count, Seed
+
 if TYPE_CHECKING:
     from mu.embedding.probe import ProbeReport
 
@@ -57,10 +60,14 @@ def main(argv: list[str]) -> int:
         parser.error("--shots draws examples of --classes for the linear probe")
     if arguments.head == "linear" and len(arguments.seeds) > 1:
         parser.error("--seeds: the linear probe has one optimum; one seed is enough")
-    least = {"trials": arguments.trials, "bootstrap_samples": arguments.bootstrap_samples}
-    for name, value in (least | dict.fromkeys(["shots"], min(arguments.shots, default=1))).items():
-        if value < 1:
-            parser.error(f"--{name}: {value}; it must be at least 1")
+    check_flags(
+        parser,
+        arguments,
+        trials=Count,
+        bootstrap_samples=Count,
+        shots=tuple[Count, ...],
+        seeds=tuple[Seed, ...],
+    )
     from mu.console import Progress, explained, show_logs
     from mu.embedding.probe import ProbeOptions, probe, save_report
     from mu.embedding.table import load

@@ -5,6 +5,9 @@ import sys
 import time
 from pathlib import Path
 
+from mu.commands.flags import check_flags
+from mu.ranges import Seed
+
 EPILOG = """\
 examples:
   mu quickstart                                   under three minutes on two cores
@@ -35,6 +38,7 @@ def main(argv: list[str]) -> int:
         "--size", choices=("tiny", "small"), default="small", help="of the world (default: small; tiny: a smoke test)"
     )
     arguments = parser.parse_args(argv)
+    check_flags(parser, arguments, seed=Seed)
     folder = Path(arguments.workdir)
     started = time.perf_counter()
 

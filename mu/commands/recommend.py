@@ -4,6 +4,9 @@ import argparse
 import sys
 from typing import Any
 
+from mu.commands.flags import check_flags
+from mu.ranges import Count
+
 EPILOG = """\
 examples:
   mu recommend runs/beauty --user=123                       a listener of the log, by the log's own id
@@ -65,8 +68,7 @@ def _parsed(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--k", type=int, default=10, help="how many (default 10)")
     parser.add_argument("--repeats", action="store_true", help="let tracks of the history come again")
     arguments = parser.parse_args(argv)
-    if arguments.k < 1:
-        parser.error(f"--k={arguments.k}; it must be at least 1")
+    check_flags(parser, arguments, k=Count)
     if arguments.about and arguments.audio is None:
         parser.error("--about says what is known of a recording: give --audio too")
     if arguments.embeddings and arguments.user is None:

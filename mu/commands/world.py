@@ -3,6 +3,10 @@
 import argparse
 import sys
 import time
+from typing import Annotated
+
+from mu.commands.flags import check_flags
+from mu.ranges import Between, Threads
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -39,7 +43,9 @@ def _parser() -> argparse.ArgumentParser:
 
 def main(argv: list[str]) -> int:
     """0 when done, 1 when the files cannot be written or are there already, 2 when the call is wrong."""
-    arguments = _parser().parse_args(argv)
+    parser = _parser()
+    arguments = parser.parse_args(argv)
+    check_flags(parser, arguments, seed=Annotated[int, Between(0, 2**63 - 1)], threads=Threads | None)
     started = time.perf_counter()
 
     from mu.console import Progress, explained

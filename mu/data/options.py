@@ -4,6 +4,8 @@ import dataclasses
 import typing
 from typing import Any
 
+from mu.ranges import faults
+
 
 class OptionError(ValueError):
     """An option is wrong, or two options contradict each other. Commands exit with 2 for it."""
@@ -21,13 +23,12 @@ def option(default: Any, help: str, *, group: str, metavar: str | None = None) -
     return dataclasses.field(default=default, metadata={"help": help, "group": group, "metavar": metavar})
 
 
-def check_choices(options: Any) -> None:
-    """Checks the fields of a dataclass that are annotated with `Literal`.
+def check_options(options: Any) -> None:
+    """Holds the fields of a dataclass against their types and ranges (`mu.ranges`).
 
     Raises:
-      OptionError: a value is not among its choices; names the field and the choices.
+      OptionError: names each field that is wrong, its value and what it takes, a line each.
     """
-    for name, hint in typing.get_type_hints(type(options)).items():
-        choices = typing.get_args(hint)
-        if typing.get_origin(hint) is typing.Literal and getattr(options, name) not in choices:
-            raise OptionError(f"{name} is {getattr(options, name)!r}; it must be one of {choices}")
+    hints = typing.get_type_hints(type(options), include_extras=True)
+    if wrong := [line for name, hint in hints.items() for line in faults(getattr(options, name), hint, name)]:
+        raise OptionError("\n".join(line.replace("=", " is ", 1) for line in wrong))

@@ -1,8 +1,12 @@
 """Sizes and laws of a simulated world: every constant of the generative model, with its unit."""
 
 import dataclasses
+import typing
+from typing import Annotated
 
 import numpy as np
+
+from mu.ranges import AtLeast, Between, Count, Decay, NonNegative, PartialShare, Positive, Rate, faults
 
 DAY_MS = 24 * 3600 * 1000
 WEEK_MS = 7 * DAY_MS
@@ -10,6 +14,11 @@ START_MS = 1_704_412_800_000
 """Friday 2024-01-05 00:00 UTC, the start of every world. Weeks begin, and tracks come out, on Fridays."""
 SESSION_GAP_MS = 30 * 60 * 1000
 """Two plays belong to one session if and only if the second starts less than this after the first."""
+
+Exponent = Annotated[float, Between(0, 50)]
+"""At most 50, or `exp(taste . track)` leaves float64."""
+Weight = Annotated[float, Between(-50, 50)]
+"""The same, of either sign."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,77 +61,53 @@ class Settings:
       accept_slope: of the same.
     """
 
-    tracks: int
-    listeners: int
-    plays: int
-    weeks: int = 52
-    min_plays: int = 5
-    released_before: float = 0.7
-    zipf_exponent: float = 0.8
-    zipf_shift: float = 0.01
-    novelty: float = 3.0
-    novelty_weeks: float = 4.0
-    taste_scale: float = 1.8
-    drift: float = 0.5
-    drift_weeks: float = 12.0
-    context: float = 1.0
-    feedback: float = 0.15
-    feedback_weeks: float = 4.0
-    session_plays: float = 8.0
-    album: float = 0.12
-    flow: float = 0.3
-    repeat: float = 0.1
-    habit_concentration: float = 20.0
-    repeat_span: int = 50
-    repeat_decay: float = 0.95
-    flow_tracks: int = 12
-    flow_decay: float = 0.8
-    slate_tracks: int = 10
-    policy_uniform: float = 0.2
-    policy_popularity: float = 0.7
-    policy_taste: float = 1.5
-    examine_decay: float = 0.8
-    accept_bias: float = -1.0
-    accept_slope: float = 3.0
+    tracks: Count
+    listeners: Count
+    plays: Count
+    weeks: Annotated[int, Between(1, 5_000)] = 52
+    min_plays: Count = 5
+    released_before: Decay = 0.7
+    zipf_exponent: Exponent = 0.8
+    zipf_shift: NonNegative = 0.01
+    novelty: NonNegative = 3.0
+    novelty_weeks: Positive = 4.0
+    taste_scale: Exponent = 1.8
+    drift: Exponent = 0.5
+    drift_weeks: Positive = 12.0
+    context: Exponent = 1.0
+    feedback: Rate = 0.15
+    feedback_weeks: Positive = 4.0
+    session_plays: Annotated[float, AtLeast(1)] = 8.0
+    album: PartialShare = 0.12
+    flow: PartialShare = 0.3
+    repeat: PartialShare = 0.1
+    habit_concentration: Positive = 20.0
+    repeat_span: Annotated[int, AtLeast(2)] = 50
+    repeat_decay: PartialShare = 0.95
+    flow_tracks: Count = 12
+    flow_decay: PartialShare = 0.8
+    slate_tracks: Annotated[int, Between(1, 100)] = 10
+    policy_uniform: Decay = 0.2
+    policy_popularity: Weight = 0.7
+    policy_taste: Weight = 1.5
+    examine_decay: NonNegative = 0.8
+    accept_bias: Weight = -1.0
+    accept_slope: Weight = 3.0
 
     def __post_init__(self) -> None:
-        for name in ("tracks", "listeners", "weeks", "min_plays"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name}={getattr(self, name)}: a world needs at least 1")
+        hints = typing.get_type_hints(Settings, include_extras=True)
+        if wrong := [line for name, hint in hints.items() for line in faults(getattr(self, name), hint, name)]:
+            raise ValueError("\n".join(wrong))
         if self.plays < self.listeners * self.min_plays:
             raise ValueError(
                 f"plays={self.plays} is too few for {self.listeners} listeners with"
                 f" min_plays={self.min_plays} each; ask for {self.listeners * self.min_plays} or more"
             )
         shares = (self.album, self.flow, self.repeat)
-        if min(shares) <= 0 or sum(shares) >= 1:
+        if sum(shares) >= 1:
             raise ValueError(
-                f"album, flow, repeat = {shares}: each must be above 0 and the sum below 1,"
-                " because the rest of a session is drawn by taste"
-            )
-        for name in ("repeat_decay", "flow_decay"):
-            if not 0 < getattr(self, name) < 1:
-                raise ValueError(f"{name}={getattr(self, name)}: it must lie strictly between 0 and 1")
-        for name, smallest in (("session_plays", 1), ("repeat_span", 2), ("flow_tracks", 1)):
-            if getattr(self, name) < smallest:
-                raise ValueError(f"{name}={getattr(self, name)}: it must be at least {smallest}")
-        if not 1 <= self.slate_tracks <= 100:
-            raise ValueError(f"slate_tracks={self.slate_tracks}: it must lie between 1 and 100")
-        for name in ("drift", "taste_scale", "context", "novelty", "zipf_exponent", "zipf_shift", "examine_decay"):
-            if getattr(self, name) < 0:
-                raise ValueError(f"{name}={getattr(self, name)}: it must not be negative")
-        for name in ("drift", "taste_scale", "context"):
-            if getattr(self, name) > 50:
-                raise ValueError(f"{name}={getattr(self, name)}: at most 50, or exp(taste . track) leaves float64")
-        for name in ("drift_weeks", "novelty_weeks", "feedback_weeks", "habit_concentration"):
-            if getattr(self, name) <= 0:
-                raise ValueError(f"{name}={getattr(self, name)}: it must be above 0")
-        for name in ("released_before", "policy_uniform"):
-            if not 0 < getattr(self, name) <= 1:
-                raise ValueError(f"{name}={getattr(self, name)}: it must lie in (0, 1]")
-        if not 0 <= self.feedback < 1:
-            raise ValueError(
-                f"feedback={self.feedback}: it must lie in [0, 1), because what nobody played stays likely"
+                f"album, flow, repeat = {shares}: each must be above 0 and the sum below 1, because the rest of a"
+                " session is drawn by taste"
             )
 
     @property

@@ -1,6 +1,7 @@
 """The simulated world: equal seeds make equal worlds, and what the truth says is what the plays do."""
 
 import dataclasses
+import math
 import subprocess
 import sys
 
@@ -289,6 +290,10 @@ def test_the_command_writes_what_was_simulated(tmp_path, capsys) -> None:
         ({"policy_uniform": 0.0}, "policy_uniform=0"),
         ({"slate_tracks": 0}, "slate_tracks=0"),
         ({"taste_scale": 200.0}, "taste_scale=200"),
+        ({"weeks": 0, "novelty": -1.0, "accept_bias": math.nan}, r"weeks=0; .*\nnovelty=-1.0; .*\naccept_bias=nan; "),
+        ({"plays": 1e30}, r"plays=1e\+30; it takes int"),
+        ({"policy_taste": 1e30}, r"policy_taste=1e\+30; it must be at most 50"),
+        ({"tracks": True}, "tracks=True; it takes int"),
     ],
 )
 def test_impossible_settings_are_refused(settings: dict, message: str) -> None:

@@ -179,6 +179,11 @@ def test_new_changed_and_removed_files(tmp_path, here):
         ({"workers": 0}, "workers is 0"),
         ({"silent_dbfs": 3.0}, "silent_dbfs is 3.0"),
         ({"store_rate_hz": 0}, "store_rate_hz is 0"),
+        (
+            {"silent_dbfs": float("nan"), "workers": 0},
+            "(?s)workers is 0;.*silent_dbfs is nan; it must be a finite number",
+        ),
+        ({"workers": True}, "workers is True; it takes int | None"),
     ],
 )
 def test_options_that_make_no_sense(options, message):

@@ -175,7 +175,7 @@ MISTAKES = [
     (["--finished=ended", "--skipped=ended"], "--finished and --skipped both decide how a play ended"),
     (["--finished=ended", "--skip_below_s=30"], "--finished and --skip_below_s both decide how a play ended"),
     (["--skip_below_s=30"], "--skip_below_s needs the time played: add --play_duration=NAME; log.csv has: user"),
-    (["--skip_below_share=50", "--play_duration=time"], "skip_below_share is 50.0; it must lie in [0, 1]"),
+    (["--skip_below_share=50", "--play_duration=time"], "skip_below_share is 50.0; it must be at most 1"),
     (["--skip_below_share=.5", "--play_duration=time"], "needs the duration of each track: add --track_duration=NAME"),
     (["--track_duration=time"], "--track_duration is for --skip_below_share"),
     (["--event_columns=devise"], "--event_columns=devise: log.csv has no such column (did you mean 'device'?)"),

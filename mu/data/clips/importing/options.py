@@ -1,10 +1,11 @@
 """The options of `mu import-audio`: declared here once, checked here."""
 
 import dataclasses
-from typing import Literal
+from typing import Annotated, Literal
 
 from mu.data.clips.importing import faults
-from mu.data.options import OptionError, check_choices, option
+from mu.data.options import check_options, option
+from mu.ranges import Bounds, SampleRate, Threads
 
 _PLACES = "where things are"
 _FAULTS = "faults"
@@ -15,7 +16,7 @@ _STORE = "a copy for training"
 class AudioImportOptions:
     """Options of the import of a library; `mu import-audio --help` describes each."""
 
-    workers: int | None = option(
+    workers: Threads | None = option(
         None, "processes (default: one each processor); changes no result", group="how", metavar="N"
     )
     on_error: Literal["skip", "stop"] = option(
@@ -38,7 +39,9 @@ class AudioImportOptions:
         metavar="NAME",
     )
     data_dir: str | None = option(None, "folder of TFDS or mirdata", group=_PLACES, metavar="DIR")
-    sample_rate_hz: int | None = option(None, "of a TFDS data set that does not say", group=_PLACES, metavar="HZ")
+    sample_rate_hz: SampleRate | None = option(
+        None, "of a TFDS data set that does not say", group=_PLACES, metavar="HZ"
+    )
 
     keep: tuple[str, ...] = option(
         (), "keep clips in spite of these: truncated, silent, duplicate, ...", group=_FAULTS, metavar="FAULT,..."
@@ -46,7 +49,7 @@ class AudioImportOptions:
     drop: tuple[str, ...] = option(
         (), "leave out clips with these too: clipped, dc_offset, ...", group=_FAULTS, metavar="FAULT,..."
     )
-    silent_dbfs: float = option(
+    silent_dbfs: Annotated[float, Bounds(-300, 0, below=True)] = option(
         faults.SILENT_DBFS,
         f"no sample above this: silent (default: {faults.SILENT_DBFS:g})",
         group=_FAULTS,
@@ -54,13 +57,8 @@ class AudioImportOptions:
     )
 
     store: bool = option(False, "write it (always done for TFDS)", group=_STORE)
-    store_rate_hz: int = option(16_000, "its sampling rate (default: 16000)", group=_STORE, metavar="HZ")
+    store_rate_hz: SampleRate = option(16_000, "its sampling rate (default: 16000)", group=_STORE, metavar="HZ")
 
     def __post_init__(self) -> None:
         faults.left_out(self.keep, self.drop)
-        check_choices(self)
-        if not self.silent_dbfs < 0:
-            raise OptionError(f"silent_dbfs is {self.silent_dbfs}; it must be below 0, the full scale")
-        for name in ("workers", "store_rate_hz", "sample_rate_hz"):
-            if (value := getattr(self, name)) is not None and value < 1:
-                raise OptionError(f"{name} is {value}; it must be 1 or more")
+        check_options(self)

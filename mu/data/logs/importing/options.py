@@ -6,7 +6,8 @@ from typing import Any, Literal
 
 from mu.data.logs.importing.formats import FORMATS, load_format
 from mu.data.logs.importing.text_files import check_encoding
-from mu.data.options import OptionError, check_choices, option
+from mu.data.options import OptionError, check_options, option
+from mu.ranges import CountOrZero, NonNegative, Share
 
 NONE = "none"
 _FILES = "files"
@@ -66,13 +67,13 @@ class LogImportOptions:
         group=_EVENTS,
         metavar="A,B,...",
     )
-    skip_below_s: float = option(
+    skip_below_s: NonNegative = option(
         0.0,
         "without a column of outcomes: a play of fewer than S seconds was skipped (30 is usual), others were finished",
         group=_EVENTS,
         metavar="S",
     )
-    skip_below_share: float = option(
+    skip_below_share: Share = option(
         0.0,
         "the same for less than the share F of the track (.5 is usual); both may be given; the outcome is unknown "
         "where the duration of the track is",
@@ -125,26 +126,21 @@ class LogImportOptions:
     on_error: Literal["stop", "skip"] = option(
         "stop", "a bad row stops the import, or is written to rejected.csv", group=_RULES
     )
-    min_play_s: float = option(
+    min_play_s: NonNegative = option(
         0.0, "drop plays shorter than S seconds; those of unknown duration stay", group=_RULES, metavar="S"
     )
     repeats: Literal["keep", "drop"] = option("keep", "drop: of a user's plays of a track keep the first", group=_RULES)
-    k_core: int = option(
+    k_core: CountOrZero = option(
         0, "drop users and tracks with fewer than K plays, until none is left", group=_RULES, metavar="K"
     )
-    min_history: int = option(0, "drop users with fewer than N plays", group=_RULES, metavar="N")
+    min_history: CountOrZero = option(0, "drop users with fewer than N plays", group=_RULES, metavar="N")
 
     def __post_init__(self) -> None:
-        check_choices(self)
+        check_options(self)
         if self.format == "tfds":
             raise OptionError("format is 'tfds'; name the data set as tfds:NAME instead of a file")
         if self.format is not None:
             load_format(self.format)
-        for name in ("k_core", "min_history", "min_play_s", "skip_below_s"):
-            if not getattr(self, name) >= 0:
-                raise OptionError(f"{name} is {getattr(self, name)}; it must be 0 or more")
-        if not 0 <= self.skip_below_share <= 1:
-            raise OptionError(f"skip_below_share is {self.skip_below_share}; it must lie in [0, 1]")
         if len(set(self.event_columns)) < len(self.event_columns):
             raise OptionError(f"event_columns is {self.event_columns}; it must name each column once")
         columns = [name for name in ("finished", "skipped") if getattr(self, name) not in (None, NONE)]
