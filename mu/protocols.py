@@ -5,6 +5,7 @@ Letters in shapes: B listeners or examples, V items, D features, n clips or rati
 
 import os
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar, runtime_checkable
 
 import numpy as np
@@ -136,6 +137,11 @@ class Log(Histories, Protocol):
         """The set of items of each user."""
         ...
 
+    @property
+    def weights(self) -> np.ndarray:
+        """float32 [E]: the weight of each play; 1 in logs without weights."""
+        ...
+
     def counts(self) -> np.ndarray:
         """int64 [V]: plays of each item."""
         ...
@@ -155,6 +161,8 @@ class Batches(Protocol):
     """Whether `on(data)` cuts held-out data into the same batches, so that the run measures its loss on them."""
     crop_samples: int | None = None
     """Samples of a crop of sound; None without audio."""
+    left_out: Mapping[str, int] = MappingProxyType({})
+    """Reason -> how many plays, listeners or clips of the data no example is of."""
     features: "Features | None" = None
     """The inputs of the model for given users and histories; None where the examples are no users."""
 

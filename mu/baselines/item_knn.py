@@ -6,6 +6,8 @@ import numpy as np
 import scipy.sparse as sparse
 
 from mu.baselines.fitting import fitted
+from mu.data.logs.interactions import Interactions
+from mu.data.logs.weighting import NONE, counted, pair_weights, weighting
 from mu.protocols import Log
 from mu.ranges import Count, Decay
 
@@ -16,14 +18,16 @@ BLOCK_PRODUCTS = 20_000_000
 class ItemKNN:
     """Scores item i by its similarity to what the user has played: sum over plays j of w(j) sim(i, j).
 
-    With X the binary matrix of users and items in training, sim(i, j) is `X_i . X_j`, the number of users who
-    played both ('dot'), or that over `|X_i| |X_j|` ('cosine'); an item is no neighbour of itself (Sarwar et
+    With X the matrix of users and items in training, sim(i, j) is `X_i . X_j` ('dot'), or that over `|X_i| |X_j|`
+    ('cosine'). X is 1 where the user has played the item and `X_i . X_j` the number of users who played both; with
+    `weights`, X is how much the user's plays of the item count. An item is no neighbour of itself (Sarwar et
     al. 2001; Deshpande & Karypis 2004). Each item keeps its most similar items only, of equally similar ones
     those with lower ids. Sums are float64, rounded to float32 at the end, so that sums equal on paper mostly
     tie.
 
     The weight w(j) of an item in the history is `history_decay ** age`, where age counts the plays after its
-    latest play; an item played several times counts once, at its latest play.
+    latest play; an item played several times counts once, at its latest play. With `weights` it is multiplied by how
+    much those of the plays count.
 
     Args:
       neighbours: how many similar items each item keeps; None for all.
@@ -33,6 +37,8 @@ class ItemKNN:
       keep_by: whose lists are cut to `neighbours`: 'candidate' sums over those of the candidate's neighbours
         that the user has played; 'history' lets each played item vote for its own neighbours, which favours
         popular ones.
+      weights: how much the plays of a user of an item count by their weights, summed: a name of
+        `mu.data.logs.weighting`; 'none' for all alike.
     """
 
     dot_product = False
@@ -45,6 +51,7 @@ class ItemKNN:
         history_decay: Decay = 1.0,
         history_length: Count | None = None,
         keep_by: Literal["candidate", "history"] = "candidate",
+        weights: str = "none",
     ):
         if neighbours is not None and neighbours < 1:
             raise ValueError(f"neighbours is {neighbours}; it must be at least 1, or None for all")
@@ -56,6 +63,8 @@ class ItemKNN:
             raise ValueError(f"history_length is {history_length}; it must be at least 1, or None for all")
         if keep_by not in ("candidate", "history"):
             raise ValueError(f"keep_by is {keep_by!r}; it must be 'candidate' or 'history'")
+        weighting(weights)
+        self._weights = weights
         self._neighbours = neighbours
         self._cosine = similarity == "cosine"
         self._decay = history_decay
@@ -63,13 +72,16 @@ class ItemKNN:
         self._by_candidate = keep_by == "candidate"
         self._similar: sparse.csr_array | None = None
 
-    def fit(self, log: Log) -> Self:
+    def fit(self, log: Interactions) -> Self:
         """Finds the neighbours of each item: one sparse product, a block of items at a time."""
-        seen = log.seen()
+        seen, values = pair_weights(log, self._weights)
         shape = (seen.n_rows, seen.n_columns)
-        played = sparse.csr_array((np.ones(len(seen.indices)), seen.indices, seen.indptr), shape=shape)
+        played = sparse.csr_array((values, seen.indices, seen.indptr), shape=shape)
+        if not values.all():  # plays that count 0 are as if they were none
+            played = played.copy()
+            played.eliminate_zeros()
         players = played.T.tocsr()
-        counts = np.diff(players.indptr).astype(np.float64)  # products of two overflow int32
+        squares = np.bincount(seen.indices, weights=np.square(values), minlength=shape[1])
         # Each play of an item costs as many products as its user has items.
         lengths = seen.counts()
         products = np.append(0, np.cumsum(lengths[players.indices]))[players.indptr]
@@ -77,13 +89,13 @@ class ItemKNN:
         while start < shape[1]:
             stop = int(np.searchsorted(products, products[start] + BLOCK_PRODUCTS, side="right")) - 1
             stop = min(max(stop, start + 1), shape[1])
-            lists.append(self._neighbour_lists(players[start:stop] @ played, start, counts))
+            lists.append(self._neighbour_lists(players[start:stop] @ played, start, squares))
             start = stop
         kept = sparse.vstack(lists, format="csr") if lists else sparse.csr_array((0, 0))
         self._similar = sparse.csr_array(kept.T if self._by_candidate else kept)
         return self
 
-    def _neighbour_lists(self, together: sparse.csr_array, first: int, counts: np.ndarray) -> sparse.csr_array:
+    def _neighbour_lists(self, together: sparse.csr_array, first: int, squares: np.ndarray) -> sparse.csr_array:
         """Rows `first, first + 1, ...` of the similarities, each cut to the best `neighbours`."""
         together.sort_indices()
         column: np.ndarray = together.indices
@@ -91,7 +103,7 @@ class ItemKNN:
         n_rows = len(together.indptr) - 1
         row = np.repeat(np.arange(n_rows), np.diff(together.indptr))
         if self._cosine:
-            value = value / np.sqrt(counts[row + first] * counts[column])
+            value = value / np.sqrt(squares[row + first] * squares[column])
         other = column != row + first
         row, column, value = row[other], column[other], value[other]
         if self._neighbours is not None:
@@ -100,15 +112,15 @@ class ItemKNN:
             begin = np.searchsorted(row, np.arange(n_rows))
             best = np.arange(len(row)) - begin[row] < self._neighbours
             row, column, value = row[best], column[best], value[best]
-        return sparse.csr_array((value, (row, column)), shape=(n_rows, len(counts)))
+        return sparse.csr_array((value, (row, column)), shape=(n_rows, len(squares)))
 
     def scores(self, users: np.ndarray, histories: Log, times_ms: np.ndarray | None = None) -> np.ndarray:
         """float32 [B, V]; see `mu.protocols.Recommender`."""
         del times_ms
         similar = fitted(self._similar, "ItemKNN")
-        return (self._weights(histories) @ similar).toarray().astype(np.float32)
+        return (self._history_weights(histories) @ similar).toarray().astype(np.float32)
 
-    def _weights(self, histories: Log) -> sparse.csr_array:
+    def _history_weights(self, histories: Log) -> sparse.csr_array:
         """float64 [B, V], sparse: the weight of each item in each history."""
         lengths = np.diff(histories.indptr)
         row = np.repeat(np.arange(len(lengths)), lengths)
@@ -117,7 +129,10 @@ class ItemKNN:
         # From the latest play backwards; `unique` finds the first, so each item's latest.
         item = histories.items[recent][::-1].astype(np.int64)
         row, age = row[recent][::-1], age[recent][::-1]
-        _, latest = np.unique(row * histories.n_items + item, return_index=True)
+        _, latest, pair = np.unique(row * histories.n_items + item, return_index=True, return_inverse=True)
         weight = np.power(self._decay, age[latest].astype(np.float64))
+        if self._weights != NONE:
+            sums = np.bincount(pair, weights=histories.weights[recent][::-1], minlength=len(latest))
+            weight *= counted(sums, self._weights)
         shape = (len(lengths), histories.n_items)
         return sparse.csr_array((weight, (row[latest], item[latest])), shape=shape)

@@ -6,6 +6,7 @@ import numpy as np
 
 from mu.baselines.fitting import fitted
 from mu.data.logs.interactions import Interactions
+from mu.data.logs.weighting import NONE, track_totals, weighting
 from mu.protocols import Log
 from mu.ranges import Seed
 
@@ -41,13 +42,15 @@ class GroupPopularity:
 
     Args:
       column: of the tracks' table that names the groups.
+      weights: as of `mu.baselines.popularity.Popularity`.
     """
 
     dot_product = False
     time_aware = False
 
-    def __init__(self, column: str = "artist"):
-        self._column = column
+    def __init__(self, column: str = "artist", weights: str = "none"):
+        weighting(weights)
+        self._column, self._weights = column, weights
         self._scores: np.ndarray | None = None
 
     def fit(self, log: Interactions) -> Self:
@@ -58,7 +61,7 @@ class GroupPopularity:
         keys = [("alone", place) if name is None else ("of", name) for place, name in names]
         codes = {key: code for code, key in enumerate(dict.fromkeys(keys))}
         group = np.array([codes[key] for key in keys])
-        counts = log.counts()
+        counts = log.counts() if self._weights == NONE else track_totals(log, self._weights)
         plays = np.bincount(group, weights=counts, minlength=len(codes))
         n_played = np.bincount(group, weights=counts > 0, minlength=len(codes))
         self._scores = (plays / np.maximum(n_played, 1))[group].astype(np.float32)

@@ -168,7 +168,7 @@ class NextPlay:
             plays = batch["targets"].reshape(1, -1)[:, spaced]
             # A row's own plays are no negatives: they depend on its targets.
             others = jnp.repeat(~jnp.eye(rows_here, dtype=bool), width, axis=1)[:, spaced]
-            others = others & (batch["weights"].reshape(1, -1)[:, spaced] > 0)
+            others = others & (batch["segments"].reshape(1, -1)[:, spaced] > 0)
             n_plays = jnp.sum(others, axis=1, keepdims=True).astype(jnp.float32)
             uniform = n_draws * jnp.exp(log_q[:, :1])
             candidates = [

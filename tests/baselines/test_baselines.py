@@ -1,5 +1,7 @@
 """Baselines: a board with a known answer, slow twins, and what they must not look at."""
 
+import dataclasses
+
 import numpy as np
 import polars as pl
 import pytest
@@ -118,6 +120,45 @@ def test_item_knn_equals_its_slow_twin(data):
     np.testing.assert_allclose(found, expected, rtol=1e-6, atol=1e-7)
 
 
+@pytest.mark.parametrize("similarity", ["cosine", "dot"])
+@pytest.mark.parametrize("weights", ["linear", "log", ">=2"])
+def test_weighted_item_knn_is_a_product_of_weighted_matrices(weights, similarity):
+    rng = np.random.default_rng(2)
+    rows = [rng.integers(0, 6, 8).tolist() for _ in range(9)]
+    log = dataclasses.replace(log_of(rows, 6), weights=rng.integers(0, 4, 72).astype(np.float32))
+    matrix = np.zeros((9, 6))
+    np.add.at(matrix, (np.repeat(np.arange(9), 8), log.items), log.weights)
+    matrix = {"linear": matrix, "log": np.log1p(matrix), ">=2": 1.0 * (matrix >= 2)}[weights]
+    similar = matrix.T @ matrix
+    if similarity == "cosine":
+        similar /= np.maximum(np.outer(*[np.linalg.norm(matrix, axis=0)] * 2), 1e-300)
+    np.fill_diagonal(similar, 0)
+    scores = ItemKNN(None, similarity, weights=weights).fit(log).scores(np.arange(9), log)
+    np.testing.assert_allclose(scores, matrix @ similar, rtol=1e-5, atol=1e-6)
+
+
+def test_only_the_weights_of_recent_plays_count_in_a_history():
+    train = log_of([[0, 2], [1, 3]], 4)
+    history = dataclasses.replace(log_of([[0, 1, 0]], 4), weights=np.array([9, 2, 3], np.float32))
+    scores = ItemKNN(history_length=2, weights="linear").fit(train).scores(np.array([0]), history)
+    np.testing.assert_allclose(scores, [[0, 0, 3, 2]])
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({}, [3, 1, 0]),
+        ({"count": "listeners"}, [2, 1, 0]),
+        ({"weights": "linear"}, [12, 7, 0]),
+        ({"weights": "log"}, [np.log1p(4) + np.log1p(8), np.log1p(7), 0]),
+        ({"weights": ">=5"}, [1, 1, 0]),
+    ],
+)
+def test_popularity_counts_plays_listeners_or_weights(options, expected):
+    log = dataclasses.replace(log_of([[0, 1, 0], [0]], 3), weights=np.array([1, 7, 3, 8], np.float32))
+    np.testing.assert_allclose(Popularity(**options).fit(log).scores(np.array([1]), log), [expected], rtol=1e-6)
+
+
 def test_item_knn_does_not_depend_on_its_blocks(monkeypatch):
     rng = np.random.default_rng(1)
     log = log_of([rng.permutation(50)[:10].tolist() for _ in range(60)], 50)
@@ -148,11 +189,19 @@ def test_recency_counts_plays_since_the_latest_of_an_item():
         ({"history_decay": 1.5}, "history_decay is 1.5"),
         ({"history_length": 0}, "history_length is 0"),
         ({"keep_by": "item"}, "keep_by is 'item'"),
+        ({"weights": "logs"}, "weights 'logs' are not known"),
     ],
 )
 def test_bad_options_are_refused(options, message):
     with pytest.raises(ValueError, match=message):
         ItemKNN(**options)
+
+
+def test_listeners_are_not_weighted():
+    with pytest.raises(ValueError, match="counts each once; with weights='log' leave count out"):
+        Popularity(count="listeners", weights="log")
+    with pytest.raises(ValueError, match="count is 'users'"):
+        Popularity(count="users")
 
 
 # ---- groups, and content
@@ -176,6 +225,13 @@ def test_a_track_is_as_popular_as_those_of_its_artist_that_were_heard():
     assert scores.tolist() == [[2.5, 2.5, 2.5, 0.0, 1.0, 0.0]] * 2 and scores.dtype == np.float32
     with pytest.raises(ValueError, match="no column 'label'; they have artist"):
         GroupPopularity("label").fit(log)
+
+
+def test_groups_count_weights():
+    log = Described([[0, 0], [1]], ["Nova", "Nova", "Rigel"])
+    log._log = dataclasses.replace(log._log, weights=np.array([1, 2, 5], np.float32))
+    scores = GroupPopularity(weights="linear").fit(log).scores(np.array([0]), log)
+    assert scores.tolist() == [[4, 4, 0]]
 
 
 def test_content_is_the_cosine_with_the_mean_of_what_was_played():

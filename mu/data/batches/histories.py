@@ -7,6 +7,7 @@ import numpy as np
 from mu.data.batches.base import Batch, refuse_saturated, with_local_ids
 from mu.data.features import HistoryFeatures
 from mu.data.logs.interactions import Interactions
+from mu.data.logs.weighting import NONE, example_weights
 from mu.ranges import Count, CountOrZero, Size, Threads
 from mu_kernels import CSR, NegativeSampler, cut_windows, fill_windows, one_per_row, pack_windows
 
@@ -25,6 +26,8 @@ class HistoryBatches:
       negatives: K, uniform draws among the tracks that the listener has not played; 0 for none.
       negatives_per: 'position', each has K draws of its own; or 'row', the positions of a row share K draws
         among the tracks that none of the row's listeners has played: a matrix product instead of a gather.
+      weights: how much a transition counts in the loss by the weight of the next track's play, a name of
+        `mu.data.logs.weighting`; 'none' for all alike.
       threads: of the kernels; None takes every core.
       sparse: ids are local to the batch and `batch['ids']` says which they are.
       seed: of the draws.
@@ -32,6 +35,7 @@ class HistoryBatches:
     Attributes:
       features: the model's inputs at inference.
       crop_samples: None, there is no audio.
+      left_out: reason -> listeners, and plays that are next tracks, that no example is of.
     """
 
     n_clips = 0
@@ -47,6 +51,7 @@ class HistoryBatches:
         packed: bool = True,
         negatives: CountOrZero = 256,
         negatives_per: Literal["position", "row"] = "position",
+        weights: str = "none",
         threads: Threads | None = None,
         sparse: bool,
         seed: int,
@@ -55,6 +60,17 @@ class HistoryBatches:
         self._threads, self._sparse, self._seed = threads, sparse, seed
         self.features = HistoryFeatures(window=window)
         self._windows = cut_windows(log.indptr, window)
+        self.left_out = {
+            "listeners without plays": int((log.lengths == 0).sum()),
+            "listeners with one play": int((log.lengths == 1).sum()),
+        }
+        self._weights = None
+        if weights != NONE:
+            follows = np.ones(len(log), bool)
+            follows[log.indptr[:-1][log.lengths > 0]] = False
+            self._weights = example_weights(log, weights, follows)
+            self.left_out["plays of weight 0"] = int((follows & (self._weights == 0)).sum())
+            self._events = np.arange(len(log), dtype=np.int32)
         if packed:
             self._packing = pack_windows(self._windows.length, window)
         else:
@@ -93,8 +109,8 @@ class HistoryBatches:
 
         Returns:
           int32 [B, T] 'items', 'targets' (of no meaning where empty), 'positions', 'segments' (0 where empty);
-          float32 [B, T] 'weights', 1 where there is a transition; with negatives int32 [B, T, K] 'negatives' and
-          float32 [B, T, K] 'log_q', both [B, 1, K] where a row shares them.
+          float32 [B, T] 'weights', 0 where there is no transition, else 1 in their mean; with
+          negatives int32 [B, T, K] 'negatives' and float32 [B, T, K] 'log_q', both [B, 1, K] where a row shares them.
         """
         rows = fill_windows(examples, self._packing, self._windows, self.log.items, self.window, self._threads)
         batch: Batch = {
@@ -104,6 +120,9 @@ class HistoryBatches:
             "segments": rows.segments,
             "weights": (rows.segments > 0).astype(np.float32),
         }
+        if self._weights is not None:
+            places = fill_windows(examples, self._packing, self._windows, self._events, self.window, self._threads)
+            batch["weights"] *= self._weights[np.where(rows.segments > 0, places.targets, 0)]
         names = ["items", "targets"]
         if self._sampler is not None:
             who = examples if self._per_row else rows.users.reshape(-1)

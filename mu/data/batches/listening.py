@@ -26,6 +26,8 @@ class ListeningBatches(HistoryBatches):
       negatives: K.
       horizon: a target is one of the next so many plays, drawn evenly: 1 learns what is played next, more what is
         played soon.
+      weights: how much a play counts in the loss, as the target, a name of `mu.data.logs.weighting`; 'none' for all
+        alike.
       clips: M, crops of audio in a batch that has any; 0 for none.
       clips_of_plays: the share of them that are of tracks played in the batch; the others are of any track.
       clips_every: every so many batches one has audio.
@@ -49,6 +51,7 @@ class ListeningBatches(HistoryBatches):
         rows: Count = 32,
         negatives: Count = 256,
         horizon: Count = 1,
+        weights: str = "none",
         clips: CountOrZero = 32,
         clips_of_plays: Share = 1.0,
         clips_every: Count = 1,
@@ -58,7 +61,9 @@ class ListeningBatches(HistoryBatches):
         sparse: bool,
         seed: int,
     ):
-        super().__init__(log, window=window, rows=rows, negatives=0, threads=threads, sparse=sparse, seed=seed)
+        super().__init__(
+            log, window=window, rows=rows, negatives=0, weights=weights, threads=threads, sparse=sparse, seed=seed
+        )
         for name, value in (
             ("negatives", negatives),
             ("horizon", horizon),
@@ -107,9 +112,9 @@ class ListeningBatches(HistoryBatches):
         Returns:
           int32 [B, T] 'items', 'targets', 'positions', 'segments' (0 where empty), and for the play of 'items' the
           arrays of `mu.data.features.HistoryFeatures.events`; int32 [B, T] 'next_outcomes', of the target; float32
-          [B, T] 'weights' and 'days' (when the target is played, `Listening.days`); int32 and float32 [B, 1, K]
-          'negatives' and 'log_q'. With audio also float32 [M, C, N] 'audio', int32 [M, C] 'samples', int32 [M]
-          'clip_items' (the tracks of the crops) and float32 [M, G] 'tags'.
+          [B, T] 'weights' (of the target) and 'days' (when the target is played, `Listening.days`); int32 and float32
+          [B, 1, K] 'negatives' and 'log_q'. With audio also float32 [M, C, N] 'audio', int32 [M, C] 'samples', int32
+          [M] 'clip_items' (the tracks of the crops) and float32 [M, G] 'tags'.
         """
         log = self.listening
         rows = fill_windows(examples, self._packing, self._windows, self._events, self.window, self._threads)
@@ -133,7 +138,7 @@ class ListeningBatches(HistoryBatches):
             **self.features.events(log, users, at, ~empty, users),
             "next_outcomes": outcomes,
             "days": log.days(log.times[after]),
-            "weights": (~empty).astype(np.float32),
+            "weights": (~empty).astype(np.float32) if self._weights is None else self._weights[after] * ~empty,
             "negatives": draw.ids[:, None],
             "log_q": draw.log_q[:, None],
         }

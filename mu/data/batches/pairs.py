@@ -5,17 +5,19 @@ import numpy as np
 from mu.data.batches.base import Batch, refuse_saturated, with_local_ids
 from mu.data.features import HistoryFeatures
 from mu.data.logs.interactions import Interactions
+from mu.data.logs.weighting import NONE, example_weights
 from mu.ranges import Count, CountOrZero, Threads
 from mu_kernels import NegativeSampler
 
 
 class PairBatches:
-    """Every play of the log once an epoch.
+    """Every play of the log once an epoch, but for those of weight 0.
 
     Args:
       log: the training plays.
       pairs: B, pairs a batch.
       negatives: K, uniform draws a pair among the tracks its listener has not played; 0 for none.
+      weights: how much a play counts in the loss, a name of `mu.data.logs.weighting`; 'none' for all alike.
       threads: of the kernels; None takes every core.
       sparse: ids are local to the batch and `batch['ids']` says which they are.
       seed: of the draws.
@@ -23,10 +25,10 @@ class PairBatches:
     Attributes:
       features: the model's inputs at inference: users by their ids.
       crop_samples: None, there is no audio.
+      left_out: reason -> plays of the log that are no examples.
     """
 
     crop_samples: int | None = None
-
     features = HistoryFeatures()
 
     n_clips = 0
@@ -38,12 +40,16 @@ class PairBatches:
         *,
         pairs: Count = 2048,
         negatives: CountOrZero = 64,
+        weights: str = "none",
         threads: Threads | None = None,
         sparse: bool,
         seed: int,
     ):
         self.log, self.batch_size, self.negatives = log, pairs, negatives
         self._threads, self._sparse, self._seed = threads, sparse, seed
+        self._weights = None if weights == NONE else example_weights(log, weights)
+        self._plays = None if self._weights is None else np.flatnonzero(self._weights)
+        self.left_out = {"plays of weight 0": len(log) - self.n_examples}
         self._sampler = None
         if negatives:
             seen = log.seen()
@@ -53,20 +59,21 @@ class PairBatches:
     @property
     def n_examples(self) -> int:
         """Plays an epoch."""
-        return len(self.log)
+        return len(self.log) if self._plays is None else len(self._plays)
 
     def batch(self, examples: np.ndarray, step: int) -> Batch:
-        """Plays `examples` of the log.
+        """Plays `examples` of those that are examples, in order of the log.
 
         Returns:
-          int32 [B] 'users', 'targets'; float32 [B] 'weights', all 1; with negatives int32 [B, K] 'negatives' and
-          float32 [B, K] 'log_q'.
+          int32 [B] 'users', 'targets'; float32 [B] 'weights', 1 in their mean over the log; with negatives
+          int32 [B, K] 'negatives' and float32 [B, K] 'log_q'.
         """
-        users = (np.searchsorted(self.log.indptr, examples, side="right") - 1).astype(np.int32)
+        plays = examples if self._plays is None else self._plays[examples]
+        users = (np.searchsorted(self.log.indptr, plays, side="right") - 1).astype(np.int32)
         batch: Batch = {
             "users": users,
-            "targets": self.log.items[examples],
-            "weights": np.ones(len(examples), np.float32),
+            "targets": self.log.items[plays],
+            "weights": np.ones(len(plays), np.float32) if self._weights is None else self._weights[plays],
         }
         names = ["targets"]
         if self._sampler is not None:

@@ -1,6 +1,7 @@
 """Batches: the same transitions whatever the layout, negatives never heard, any place in the order found again."""
 
 import collections
+import dataclasses
 
 import jax
 import jax.numpy as jnp
@@ -83,6 +84,48 @@ def test_pairs_hold_every_play_once():
     np.testing.assert_array_equal(batch["targets"], LOG.items)
     np.testing.assert_array_equal(batch["users"], np.repeat(np.arange(LOG.n_users), LOG.lengths))
     assert (batch["weights"] == 1).all() and "negatives" not in batch
+
+
+# ---- weights
+
+
+WEIGHTED = dataclasses.replace(LOG, weights=(np.arange(len(LOG)) % 4).astype(np.float32))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_transition_has_the_weight_of_the_next_play(kind):
+    """The tracks are renamed to the places of the plays, so that which play a target is can be read off it."""
+    places = dataclasses.replace(WEIGHTED, items=np.arange(len(LOG), dtype=np.int32), n_items=len(LOG))
+    batches = type(KINDS[kind]())(places, **options_of(kind), weights="linear", sparse=False, seed=1)
+    batch = batches.batch(np.arange(batches.n_examples), 0)
+    filled = batch["segments"] > 0 if "segments" in batch else np.ones(batches.n_examples, bool)
+    assert (batch["weights"][~filled] == 0).all()
+    weights = places.weights[batch["targets"][filled]]
+    np.testing.assert_allclose(batch["weights"][filled], weights / weights[weights > 0].mean(), rtol=1e-6)
+    if kind == "pairs":
+        assert (weights > 0).all() and batches.left_out == {"plays of weight 0": (places.weights == 0).sum()}
+    else:
+        assert batches.left_out["plays of weight 0"] == (weights == 0).sum() > 0
+        assert batches.left_out["listeners with one play"] == (LOG.lengths == 1).sum()
+        assert batches.left_out["listeners without plays"] == (LOG.lengths == 0).sum() > 0
+
+
+def test_a_play_of_weight_3_is_learnt_from_like_three_plays():
+    """The loss of a weighted log is the one of a log in which each row is there as often as its weight says."""
+    times = np.arange(len(LOG)) % 3 + 1
+    weighted = dataclasses.replace(LOG, weights=times.astype(np.float32))
+    indptr = np.append(0, np.cumsum(times))[LOG.indptr]
+    again = {"items": np.repeat(LOG.items, times), "times": np.repeat(LOG.times, times)}
+    repeated = dataclasses.replace(LOG, indptr=indptr, weights=np.ones(indptr[-1], np.float32), **again)
+
+    def loss(log, **options):
+        batches = PairBatches(log, negatives=0, sparse=False, seed=0, **options)
+        batch = batches.batch(np.arange(batches.n_examples), 0)
+        each = np.sin(1.0 + batch["users"] * 31 + batch["targets"])
+        return (each * batch["weights"]).sum() / batch["weights"].sum()
+
+    assert loss(weighted, weights="linear") == pytest.approx(loss(repeated), rel=1e-6)
+    assert loss(weighted, weights="linear") != pytest.approx(loss(weighted), rel=1e-3)
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -38,6 +38,22 @@ def test_a_batch_says_what_the_log_says():
     assert (batch["weights"] == held).all()
 
 
+def test_a_play_has_the_weight_of_its_target():
+    log = make_listening()
+    log = dataclasses.replace(log, weights=(1 + np.arange(len(log)) % 3).astype(np.float32))
+    batches = make_batches(log, weights="linear", clips=0)
+    batch = batches.batch(np.arange(batches.n_examples), 0)
+    held = batch["segments"] > 0
+    assert (batch["weights"][~held] == 0).all() and batch["weights"][held].mean() == pytest.approx(1)
+    users = {tuple(profile): user for user, profile in enumerate(log.user_features)}
+    factors = set()
+    for row, column in np.argwhere(held):
+        low, high = log.indptr[(user := users[tuple(batch["user_features"][row, column])]) : user + 2]
+        target = low + int(np.flatnonzero(log.days(log.times[low:high]) == batch["days"][row, column])[0])
+        factors.add(round(float(batch["weights"][row, column] / log.weights[target]), 5))
+    assert len(factors) == 1
+
+
 @pytest.mark.parametrize("horizon", [1, 3, 100])
 def test_targets_lie_within_the_horizon(horizon):
     log = make_listening(longest=30)
