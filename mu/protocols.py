@@ -336,6 +336,14 @@ class AgeAwareRecommender(DotProductRecommender, Protocol):
         ...
 
 
+@runtime_checkable
+class RatingRecommender(Protocol):
+    """A recommender that declares `predicts_ratings`: its scores are ratings in the unit of the log's weights."""
+
+    predicts_ratings: bool
+    """Whether the errors of the scores can be measured."""
+
+
 class Predictor(Protocol[ClipsT]):
     """Predictions about clips or ratings; baselines and trained models alike."""
 

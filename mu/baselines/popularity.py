@@ -1,6 +1,6 @@
 """Popularity: items ranked by their plays, listeners or weights in the training log, the same for every user."""
 
-from typing import Self
+from typing import Literal, Self
 
 import numpy as np
 
@@ -24,7 +24,7 @@ class Popularity:
     dot_product = False
     time_aware = False
 
-    def __init__(self, count: str = "plays", weights: str = "none"):
+    def __init__(self, count: Literal["plays", "listeners"] = "plays", weights: str = "none"):
         if count not in ("plays", "listeners"):
             raise ValueError(f"count is {count!r}; it must be 'plays' or 'listeners'")
         if count == "listeners" and weights != NONE:

@@ -7,6 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from mu.evals.left_out import left_out
 from mu.evals.metrics.loading import metric_paths
 from mu.evals.result import Result, Statistic
 
@@ -140,7 +141,9 @@ def result_of(
       ValueError: an unknown metric.
     """
     arrays, statistics, details = {}, {}, {}
+    counts: dict[str, int] = {}
     for target, one in targets.items():
+        counts |= left_out(f"{unit}s of {target}", len(one.known), {"not known": int((~one.known).sum())})
         taken = (f"{target}/scores", f"{target}/truth")
         arrays |= dict(zip(taken, (one.scores, one.truth), strict=True))
         for name, path in metric_paths(metrics[type(one)], CLIP_METRICS).items():
@@ -157,6 +160,7 @@ def result_of(
         statistics=statistics,
         details=details,
         arrays=arrays,
+        counts=counts,
         truth=tuple(f"{target}/truth" for target in targets),
         card={"targets": {name: {"kind": one.kind, "names": list(one.names)} for name, one in targets.items()}},
     )

@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from mu.evals.few_units import FEW, interval_text
+from mu.evals.left_out import left_out_sentences
 from mu.evals.result import Estimate, Result
 
 # Wider tables are turned round where that makes them narrower: metrics down, recommenders across.
@@ -105,7 +106,8 @@ class ResultTable:
         first = self._first
         over = f"{first.unit}s" if first.clusters is None else f"{first.n_clusters:,} {first.cluster}s"
         few = ", wider because they are few" if first.n_clusters < FEW else ""
-        parts = (f"{len(first):,} {first.unit}s", f"brackets: 95 % bootstrap interval over {over}{few}", *first.notes)
+        intervals = f"brackets: 95 % bootstrap interval over {over}{few}"
+        parts = (f"{len(first):,} {first.unit}s", intervals, *left_out_sentences(first.counts), *first.notes)
         return "; ".join(parts) + "."
 
     def _estimates(self) -> list[tuple[str, list[Estimate]]]:

@@ -8,7 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score, ndcg_score
 
+from mu.evals.metrics.graded_ndcg import graded_ndcg
 from mu.evals.metrics.loading import at_cutoffs, check_cutoffs, metric_path, metric_paths, own_metrics
+from mu.evals.metrics.ndcg import ndcg
 from mu.evals.metrics.ranks import target_ranks
 from mu.names import locate
 from mu_kernels import CSR, rank_scores
@@ -41,6 +43,33 @@ def test_metrics_are_means_over_every_order_of_ties(data):
     found = measured(scores, targets, k, [item not in cold for item in range(n)])
     expected = naive.metrics_over_tie_orders(scores, set(targets) - cold, len(targets), k)
     assert found == pytest.approx(expected, abs=1e-12)
+
+
+@settings(deadline=None, max_examples=40)
+@given(data=st.data())
+def test_graded_ndcg_is_the_mean_over_every_order_of_ties(data):
+    n = data.draw(st.integers(1, 5))
+    scores = data.draw(st.lists(st.integers(0, 2), min_size=n, max_size=n))
+    gains = data.draw(st.dictionaries(st.integers(0, n - 1), st.sampled_from([0.0, 1.0, 2.5]), min_size=1))
+    cold, k = data.draw(st.sets(st.sampled_from(sorted(gains)))), data.draw(st.integers(1, 6))
+    targets = CSR.from_pairs(np.zeros(len(gains), int), np.array(sorted(gains)), 1, n)
+    ranks = rank_scores(np.array([scores], np.float32), targets, threads=1)
+    known = np.array([item not in cold for item in sorted(gains)])
+    values = [gains[item] for item in sorted(gains)]
+    found = graded_ndcg(target_ranks(ranks.greater, ranks.equal, targets.indptr, known, values), k)[0]
+    expected = naive.graded_ndcg(scores, {i: g for i, g in gains.items() if i not in cold}, gains.values(), k)
+    assert found == pytest.approx(expected, abs=1e-12, nan_ok=True)
+
+
+def test_graded_ndcg_of_equal_gains_is_ndcg_and_needs_gains():
+    rng = np.random.default_rng(3)
+    greater, equal = rng.integers(0, 9, 12), rng.integers(1, 4, 12)
+    indptr = np.array([0, 5, 6, 12])
+    task = greater * 4, equal, indptr
+    graded = graded_ndcg(target_ranks(*task, gains=np.full(12, 3.0)), 10)
+    np.testing.assert_allclose(graded, ndcg(target_ranks(*task), 10))
+    with pytest.raises(ValueError, match="needs what each target is worth: set gains="):
+        graded_ndcg(target_ranks(*task), 10)
 
 
 @pytest.mark.parametrize(("V", "T", "k"), [(50, 1, 10), (50, 7, 10), (50, 20, 10), (5, 3, 10), (40, 40, 8)])
@@ -117,7 +146,7 @@ def test_cold_target_is_a_miss_wherever_it_ranks():
 
 
 def test_bad_names_and_cutoffs_are_refused():
-    with pytest.raises(ValueError, match="'recal' does not exist; there are average_precision, hit_rate, ndcg"):
+    with pytest.raises(ValueError, match="'recal' does not exist; there are average_precision, graded_ndcg, hit_rate"):
         metric_path("recal")
     with pytest.raises(ValueError, match="without repeats"):
         metric_paths(("recall", "recall"))
@@ -129,7 +158,7 @@ def test_bad_names_and_cutoffs_are_refused():
 
 
 def test_a_metric_has_a_file_of_its_name():
-    assert set(own_metrics()) == set(METRICS)
+    assert set(own_metrics()) == {*METRICS, "graded_ndcg"}
     assert locate(metric_path("recall")) is locate("mu.evals.metrics.recall:recall")
 
 

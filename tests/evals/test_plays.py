@@ -1,5 +1,6 @@
 """Plays ranked among what was out: against a slow twin, by sections, and by what chance and truth give."""
 
+import collections
 import re
 
 import numpy as np
@@ -89,7 +90,8 @@ def assert_equals_slow_twin(evaluation, recommender, scores):
     result = evaluation.run(recommender)
     sections = evaluation.sections
     assert set(sections) >= {"discovery", "repeat", "day 0", "new: weeks 1-3"}
-    assert result.names == evaluation.names and result.counts == {name: len(s.plays) for name, s in sections.items()}
+    assert result.names == evaluation.names
+    assert {name: result.counts[name] for name in sections} == {name: len(s.plays) for name, s in sections.items()}
     for name, section in sections.items():
         columns = np.stack([result.columns[f"{name}/recall@{k}"] for k in (1, 5)], axis=1)
         np.testing.assert_allclose(columns[section.plays], slow_recalls(evaluation, section, scores, (1, 5)))
@@ -100,6 +102,28 @@ def test_every_play_is_ranked_as_a_slow_twin_does():
     table = np.random.default_rng(1).permutation(U * V).reshape(U, V)
     evaluation = evaluator()
     assert_equals_slow_twin(evaluation, Fixed(table), table[evaluation.events.users])
+
+
+def test_every_play_that_is_left_out_is_counted_by_reason():
+    plays = make_plays()
+    early = np.flatnonzero(RELEASED[plays.tracks] >= 0)[:5]
+    plays.times_ms[early] = RELEASED[plays.tracks[early]] - 1
+    evaluation = PlayEvaluator(plays, make_log(), RELEASED, CUT, known=np.arange(V) < 10, ks=(1,))
+    history, left, first = make_log().seen(), collections.Counter(), set()
+    for play in np.lexsort((plays.times_ms, plays.users)):
+        user, track = int(plays.users[play]), int(plays.tracks[play])
+        if RELEASED[track] > plays.times_ms[play]:
+            left["before the release of the track"] += 1
+        elif (user, track) in first:
+            left["played before in the test"] += 1
+        else:
+            first.add((user, track))
+            if 10 <= track <= 25 and track not in history.row(user):
+                old = "of unknown release" if track < 25 else "and not new"
+                left[f"track without plays in training, {old}"] += 1
+    counts = evaluation.run(Fixed(np.zeros((U, V), np.float32))).counts
+    found = {name.removeprefix("plays left out: "): n for name, n in counts.items() if "left out" in name}
+    assert found == left and counts["plays"] == len(plays)
 
 
 class Factors:

@@ -1,10 +1,13 @@
 """The evaluator: who is counted, what is masked, what is refused; and evaluations on disk."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
 from mu.data.logs.interactions import Interactions
-from mu.evals.protocols.ranking import RankingEvaluator
+from mu.data.logs.splits import Split
+from mu.evals.protocols.ranking import Ranking, RankingEvaluator
 from mu.evals.results import load, save
 from mu.evals.table import ResultTable
 from mu_kernels import CSR
@@ -57,7 +60,7 @@ def test_equals_the_slow_twin_and_blocks_and_threads_change_nothing(problem):
     result = results[0]
     targets = [sorted(set(test.row(u).tolist())) for u in range(U)]
     assert result.units.tolist() == [u for u in range(U) if targets[u]]
-    assert result.counts["users without targets"] == sum(not t for t in targets)
+    assert result.counts["users left out: no target"] == sum(not t for t in targets)
     assert result.counts["targets"] == sum(map(len, targets))
     assert result.counts["cold targets"] == sum(item <= 2 for t in targets for item in t)
     for at, user in enumerate(result.units):
@@ -115,6 +118,21 @@ def test_faulty_scores_are_refused(problem):
     evaluator.run(Given(table))
 
 
+def test_gains_are_the_summed_weights_of_the_held_out_plays():
+    train = log_of([[0], [1]], 5)
+    test = log_of([[2, 3, 2], [4]], 5)
+    test = dataclasses.replace(test, weights=np.array([1, 6, 2, 0], np.float32))
+    split = Split("s", train, train.where(np.zeros(2, bool)), test, "h")
+    options = {"ks": (2,), "metrics": ("graded_ndcg",), "part": "test"}
+    result = Ranking(split=split, train=log_of([[0, 2, 3, 4], [1]], 5), gains="linear", **options).run(
+        Given([[0, 0, 3, 2, 1]] * 2)
+    )
+    found = (3 + 6 / np.log2(3)) / (6 + 3 / np.log2(3))
+    np.testing.assert_allclose(result.columns["graded_ndcg@2"], [found, np.nan])  # a gain of 0 is no gain
+    with pytest.raises(ValueError, match="graded metric needs what each target is worth"):
+        Ranking(split=split, train=train, **options)
+
+
 def test_problems_that_make_no_sense_are_refused(problem):
     train, test, _ = problem
     targets = test.seen()
@@ -153,7 +171,11 @@ def test_evaluations_survive_the_disk(problem, tmp_path):
     assert row.value == results["model"].values()["ndcg@10"]
     text = str(ResultTable(results, samples=50))
     assert f"{row.value:.4f} [{row.low:.4f}, {row.high:.4f}]" in text
-    assert "users without targets left out" in text and "unseen in training, counted as misses" in text
+    n_users = (test.lengths > 0).sum()
+    assert (
+        f"{n_users} of {U} users, {U - n_users} left out: no target" in text
+        and "unseen in training, counted as misses" in text
+    )
     assert len(text.splitlines()) == 5
 
 

@@ -153,6 +153,17 @@ def metrics_over_tie_orders(scores, targets, n_targets, k):
     return {name: np.mean([one[name] for one in found]) for name in found[0]}
 
 
+def graded_ndcg(scores, gains, all_gains, k):
+    """NDCG at k with gains {item: gain}, the mean over orders of ties; `all_gains` counts those that cannot be hit."""
+    ideal = sum(gain / np.log2(rank + 1) for rank, gain in enumerate(sorted(all_gains, reverse=True)[:k], 1))
+    values = [
+        sum(gains.get(item, 0.0) / np.log2(rank + 1) for rank, item in enumerate(order[:k], 1))
+        for order in itertools.permutations(range(len(scores)))
+        if all(scores[a] >= scores[b] for a, b in itertools.pairwise(order))
+    ]
+    return np.mean(values) / ideal if ideal else np.nan
+
+
 def list_metrics(lists, n_items, plays, vectors, groups, n_groups):
     """Every metric of recommended lists (of item ids, best first), with loops; the first two are one value a list."""
     total = sum(plays)

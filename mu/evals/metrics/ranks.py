@@ -28,6 +28,8 @@ class TargetRanks:
       members: int64 [G], targets in the group.
       before: int64 [G], the user's targets in earlier groups.
       n_targets: int64 [n], |T| of each user.
+      gains: float64 [E], what each target is worth, by user; None where all are worth the same.
+      member_gains: float64 [G], the sum of the gains of the group's targets; None likewise.
     """
 
     user: np.ndarray
@@ -36,6 +38,21 @@ class TargetRanks:
     members: np.ndarray
     before: np.ndarray
     n_targets: np.ndarray
+    gains: np.ndarray | None = None
+    member_gains: np.ndarray | None = None
+
+    def graded(self) -> tuple[np.ndarray, np.ndarray]:
+        """(gains, member_gains), for metrics that need them.
+
+        Raises:
+          ValueError: the gains are not known.
+        """
+        if self.gains is None or self.member_gains is None:
+            raise ValueError(
+                "a graded metric needs what each target is worth: set gains='linear', 'log' or 'exponential' of the "
+                "weights in the evaluation"
+            )
+        return self.gains, self.member_gains
 
     def within(self, k: int) -> np.ndarray:
         """int64 [G]: how many of the first k ranks lie in the group."""
@@ -47,7 +64,11 @@ class TargetRanks:
 
 
 def target_ranks(
-    greater: np.ndarray, equal: np.ndarray, indptr: np.ndarray, hittable: np.ndarray | None = None
+    greater: np.ndarray,
+    equal: np.ndarray,
+    indptr: np.ndarray,
+    hittable: np.ndarray | None = None,
+    gains: np.ndarray | None = None,
 ) -> TargetRanks:
     """Groups the targets of each user by score.
 
@@ -57,6 +78,7 @@ def target_ranks(
       indptr: int64 [n+1]; user u's targets are `indptr[u]:indptr[u+1]`, at least one.
       hittable: bool [E] or None; False marks targets that are always misses: they count in |T| and are otherwise
         items like any other.
+      gains: float [E] or None, not negative: what each target is worth in graded metrics.
 
     Raises:
       ValueError: a user without a target.
@@ -67,8 +89,10 @@ def target_ranks(
         raise ValueError(f"row {row} has no target; leave such users out, no metric is defined for them")
     user = np.repeat(np.arange(len(n_targets)), n_targets)
     above, size = np.asarray(greater, np.int64), np.asarray(equal, np.int64)
+    own_gains = gains = None if gains is None else np.asarray(gains, np.float64)
     if hittable is not None:
         user, above, size = user[hittable], above[hittable], size[hittable]
+        own_gains = None if own_gains is None else own_gains[hittable]
     order = np.lexsort((above, user))
     user, above, size = user[order], above[order], size[order]
     # Items of equal score have equally many above them, and the next lower score has more.
@@ -76,4 +100,9 @@ def target_ranks(
     start = np.flatnonzero(new_user | np.append(True, above[1:] != above[:-1])[: len(user)])
     first_of_user = np.maximum.accumulate(np.where(new_user, np.arange(len(user)), 0))
     members = np.diff(np.append(start, len(user)))
-    return TargetRanks(user[start], above[start], size[start], members, start - first_of_user[start], n_targets)
+    sums = None
+    if own_gains is not None:
+        group = np.repeat(np.arange(len(start)), members)
+        sums = np.bincount(group, weights=own_gains[order], minlength=len(start))
+    before = start - first_of_user[start]
+    return TargetRanks(user[start], above[start], size[start], members, before, n_targets, gains, sums)

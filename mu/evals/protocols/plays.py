@@ -9,6 +9,7 @@ import numpy as np
 
 from mu.data.listening.listening import Listening
 from mu.data.logs.splits import Split
+from mu.evals.left_out import left_out
 from mu.evals.metrics.loading import at_cutoffs, check_cutoffs, metric_paths
 from mu.evals.metrics.ranks import target_ranks
 from mu.evals.protocols.candidates import Candidates, NewReleases, Played, Unplayed
@@ -56,7 +57,8 @@ class PlayEvaluator:
       new: day 0, ...      the same plays; among the tracks that came out after training ended
 
     Plays of a track before its release are left out, then a listener's second play of a track in the test. First plays
-    of tracks that came out before training ended, and that nobody played in it, are in no section.
+    of tracks that came out before training ended, and that nobody played in it, are in no section, nor are those of
+    tracks that nobody played in it and whose release is not known. All of them are counted by reason.
 
     Args:
       plays: of the test, in any order.
@@ -104,6 +106,7 @@ class PlayEvaluator:
             raise ValueError("there is no metric to measure: name one in `metrics`")
         available_from_ms = np.where(released_ms < 0, LONG_AGO_MS, released_ms)
         self.events = first_plays(plays, available_from_ms)
+        self._n_plays, early = len(plays), int((available_from_ms[plays.tracks] > plays.times_ms).sum())
         if not len(self.events):
             raise ValueError(f"none of {len(plays):,} plays is of a track that was out; there is nothing to rank")
         self.histories, self.released_ms = histories, released_ms
@@ -121,6 +124,16 @@ class PlayEvaluator:
                 f"all {len(self.events):,} plays are of tracks that training does not know and that are not new: they "
                 "are in no section, and there is nothing to rank"
             )
+        in_section = np.zeros(len(self.events), bool)
+        for section in self.sections.values():
+            in_section[section.plays] = True
+        no_release = released_ms[self.events.tracks] < 0
+        self._reasons = {
+            "before the release of the track": early,
+            "played before in the test": self._n_plays - early - len(self.events),
+            "track without plays in training, of unknown release": int((~in_section & no_release).sum()),
+            "track without plays in training, and not new": int((~in_section & ~no_release).sum()),
+        }
         columns = [f"{metric}@{k}" for metric in self._metrics for k in self._ks]
         self.names = [f"{section}/{column}" for section in self.sections for column in columns]
         self._shown = tuple(f"{section.name}/{columns[0]}" for section in self.sections.values() if section.in_table)
@@ -154,7 +167,8 @@ class PlayEvaluator:
             cluster="user",
             clusters=self.events.users,
             columns=columns,
-            counts={section.name: len(section.plays) for section in self.sections.values()},
+            counts=left_out("plays", self._n_plays, self._reasons)
+            | {section.name: len(section.plays) for section in self.sections.values()},
             same=self._same,
             shown=self._shown,
         )

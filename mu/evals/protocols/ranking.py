@@ -8,6 +8,8 @@ import numpy as np
 
 from mu.data.logs.interactions import Interactions
 from mu.data.logs.splits import Split
+from mu.data.logs.weighting import NONE, pair_weights
+from mu.evals.left_out import left_out
 from mu.evals.metrics.lists.context import ItemContext
 from mu.evals.metrics.loading import at_cutoffs, check_cutoffs, metric_paths
 from mu.evals.metrics.ranks import target_ranks
@@ -18,6 +20,8 @@ from mu.evals.result import Result
 from mu.protocols import DotProductRecommender, Recommender
 from mu.ranges import Count, Threads
 from mu_kernels import CSR
+
+SHORT_LISTS = "users with fewer candidates than places"
 
 
 class RankingEvaluator:
@@ -32,6 +36,7 @@ class RankingEvaluator:
       exclude: CSR [U, V] or None, items that are not ranked: those of training, or of validation too.
       known: bool [V] or None, the items that training has seen. Targets outside are cold: counted, and always missed,
         for no recommender can mean its score of them.
+      gains: float64 or None, what each entry of `targets` is worth in graded metrics; not negative.
       ks: cut-offs.
       metrics: names or paths of ranking metrics (`mu.evals.metrics`): metric(ranks, k).
       list_metrics: names or paths of metrics of the best k items of each user (`mu.evals.metrics.lists`).
@@ -56,6 +61,7 @@ class RankingEvaluator:
         exclude: CSR | None = None,
         known: np.ndarray | None = None,
         *,
+        gains: np.ndarray | None = None,
         ks: Sequence[int] = (10, 20),
         metrics: Sequence[str] = ("recall", "ndcg"),
         list_metrics: Sequence[str] = (),
@@ -75,6 +81,7 @@ class RankingEvaluator:
         self._targets = targets.take(self._users)
         self._exclude = None if exclude is None else exclude.take(self._users)
         self._hittable = None if known is None else known[self._targets.indices]
+        self._gains = gains  # users without targets have no entries
         self._ks, self._metrics = tuple(int(k) for k in ks), metric_paths(metrics)
         self._list_metrics = metric_paths(list_metrics, LISTS)
         if self._list_metrics and context is None:
@@ -83,8 +90,11 @@ class RankingEvaluator:
             check_needs(self._list_metrics, context)
         if not (self._metrics or self._list_metrics):
             raise ValueError("there is no metric to measure: name one in `metrics` or `list_metrics`")
+        one, whole = np.ones(1, np.int64), np.array([0, 1])
+        trial = target_ranks(0 * one, one, whole, gains=None if gains is None else np.ones(1))
+        at_cutoffs(trial, self._metrics, self._ks)  # a metric that lacks what it needs is refused now
         self._context, self._block, self._threads = context, users_per_block, threads
-        self._same = {**(same or {}), "targets and masks": _digest(targets, exclude, known)}
+        self._same = {**(same or {}), "targets and masks": _digest(targets, exclude, known, gains)}
         self.bootstrap_samples = bootstrap_samples
         self.names = [f"{name}@{k}" for name in [*self._metrics, *in_order(self._list_metrics)] for k in self._ks]
 
@@ -104,17 +114,20 @@ class RankingEvaluator:
             greater, equal, items = of_dot_products(model, *task, users_per_block=self._block, threads=self._threads)
         else:
             greater, equal, items = of_scores(recommender, *task, users_per_block=self._block, threads=self._threads)
-        ranks = target_ranks(greater, equal, self._targets.indptr, self._hittable)
+        ranks = target_ranks(greater, equal, self._targets.indptr, self._hittable, self._gains)
         columns, statistics, arrays = at_cutoffs(ranks, self._metrics, self._ks), {}, {}
         if self._list_metrics:
             assert self._context is not None
             columns |= list_columns(self._list_metrics, self._ks, items, self._context)
             statistics, arrays = list_statistics(self._list_metrics, self._ks, items, self._context)
-        counts = {
-            "users without targets": self._shape[0] - len(self._users),
+        n_users = self._shape[0]
+        counts = left_out("users", n_users, {"no target": n_users - len(self._users)}) | {
             "targets": len(greater),
             "cold targets": 0 if self._hittable is None else int((~self._hittable).sum()),
         }
+        if longest:
+            excluded = 0 if self._exclude is None else self._exclude.counts()
+            counts[SHORT_LISTS] = int(np.sum(np.full(len(self._users), self._shape[1]) - excluded < longest))
         return Result(
             unit="user",
             units=self._users,
@@ -166,6 +179,8 @@ class Ranking(RankingEvaluator):
       test_sees_valid: in the test, histories hold the validation plays.
       test_masks_valid: in the test, tracks of the validation plays are not ranked.
       groups: column of the tracks whose values are the groups of list metrics ('artist'); None for none.
+      gains: what a held-out track is worth to graded metrics (graded_ndcg) by the weights of its plays, summed: a name
+        of `mu.data.logs.weighting`; 'none' for no such metric.
       vectors: what tracks are like, for list metrics: a column of the tracks with labels separated by '|' ('tags'), or
         a file 'PATH.npy' of a vector for each track, such as the track_content.npy of a run; None for nothing.
       bootstrap_samples: of the intervals.
@@ -184,6 +199,7 @@ class Ranking(RankingEvaluator):
         test_masks_valid: bool = True,
         groups: str | None = None,
         vectors: str | None = None,
+        gains: str = "none",
         bootstrap_samples: Count = 1000,
     ):
         if part not in ("valid", "test"):
@@ -197,11 +213,13 @@ class Ranking(RankingEvaluator):
         same = {"split": split.hash}
         if context.vectors is not None:
             same["vectors of tracks"] = hashlib.sha256(np.ascontiguousarray(context.vectors).data).hexdigest()
+        targets, values = pair_weights(getattr(split, part), gains)
         super().__init__(
-            getattr(split, part).seen(),
+            targets,
             histories,
             exclude,
             context.popularity > 0,
+            gains=None if gains == NONE else values,
             ks=ks,
             metrics=metrics,
             list_metrics=list_metrics,
@@ -213,17 +231,19 @@ class Ranking(RankingEvaluator):
 
 def _notes(counts: Mapping[str, int]) -> tuple[str, ...]:
     notes = []
-    if counts["users without targets"]:
-        notes.append(f"{counts['users without targets']:,} users without targets left out")
     if counts["cold targets"]:
         cold = f"{counts['cold targets']:,} of {counts['targets']:,} targets"
         notes.append(f"{cold} unseen in training, counted as misses")
+    if counts.get(SHORT_LISTS):
+        notes.append(f"{counts[SHORT_LISTS]:,} users have fewer candidates than the longest list has places")
     return tuple(notes)
 
 
-def _digest(targets: CSR, exclude: CSR | None, known: np.ndarray | None) -> str:
+def _digest(targets: CSR, exclude: CSR | None, known: np.ndarray | None, gains: np.ndarray | None) -> str:
     digest = hashlib.sha256(f"{targets.n_rows} {targets.n_columns}".encode())
     for rows in (targets, exclude):
         digest.update(b"none" if rows is None else rows.indptr.tobytes() + rows.indices.tobytes())
     digest.update(b"none" if known is None else np.packbits(known).tobytes())
+    if gains is not None:
+        digest.update(gains.tobytes())
     return digest.hexdigest()
