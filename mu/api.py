@@ -40,7 +40,7 @@ def _listening_sections(folder: Path) -> "Sections":
     """The sections that are computed from the model of a run."""
     from mu.data.listening.hashed_features import hashed_features
     from mu.data.listening.listening import Listening
-    from mu.data.summary import track_titles
+    from mu.data.track_names import track_titles
     from mu.files import read_json
     from mu.inference.time_aware import TimeAwareRecommender
     from mu.report.listening_sections import listening_sections

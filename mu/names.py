@@ -1,4 +1,4 @@
-"""Names: objects by their path, and the nearest known name of a misspelt one."""
+"""Names: objects by their path, the nearest known name of a misspelt one, and the words for true and false."""
 
 import difflib
 import importlib
@@ -23,6 +23,13 @@ def nearest(name: str, choices: Iterable[str]) -> str:
     """' (did you mean ...?)', to follow a misspelt name in a message; nothing where no known name is like it."""
     names = closest(name, choices, 1, least=0.5)
     return f" (did you mean {names[0]!r}?)" if names else ""
+
+
+def as_boolean(text: str) -> bool | None:
+    """What a word says, upper and lower case aside: true, yes, on, 1, or false, no, off, 0; None where neither."""
+    return {**dict.fromkeys(("true", "yes", "on", "1"), True), **dict.fromkeys(("false", "no", "off", "0"), False)}.get(
+        text.strip().lower()
+    )
 
 
 def locate(path: str) -> Any:

@@ -97,6 +97,7 @@ ARROWS = {
         "mu.files",
         "mu.inference",
         "mu.interrupts",
+        "mu.names",
         "mu.quickstart",
         "mu.ranges",
         "mu.run",

@@ -5,7 +5,7 @@ import re
 import sys
 from typing import Any
 
-from mu.commands.flags import check_flags
+from mu.commands.flags import check_flags, known_flags
 from mu.ranges import Count, Seed
 
 EPILOG = """\
@@ -52,7 +52,7 @@ def main(argv: list[str]) -> int:
     )
     parser.add_argument("--seed", type=int, default=0, help="of both (default: %(default)s)")
     parser.add_argument("--json", action="store_true", help="JSON instead of a table")
-    arguments = parser.parse_args(argv)
+    arguments = parser.parse_args(known_flags(parser, argv))
     check_flags(parser, arguments, samples=Count | None, seed=Seed)
 
     from mu.console import explained

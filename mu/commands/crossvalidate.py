@@ -6,6 +6,8 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
+from mu.commands.flags import OPEN_ENDED, check_flags, known_flags, overrides
+
 EPILOG = """\
 examples:
   mu crossvalidate --config=experiments/esc10.py --folds=5 --workdir=runs/esc10
@@ -35,9 +37,8 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--folds", required=True, type=int, help="how many there are")
     parser.add_argument("--seeds", default="0", help="such as 0,1,2 (default 0)")
     parser.add_argument("--workdir", required=True, metavar="DIR", help="holds all runs")
-    arguments, rest = parser.parse_known_args(argv)
+    arguments, rest = parser.parse_known_args(known_flags(parser, argv, OPEN_ENDED))
 
-    from mu.commands.flags import check_flags, overrides
     from mu.config.base import ConfigError
     from mu.console import explained, show_logs
     from mu.ranges import Count, Seed

@@ -4,6 +4,8 @@ import argparse
 import sys
 import time
 
+from mu.commands.flags import known_flags
+
 EPILOG = """\
 examples:
   mu import-audio ~/Music --output=data/music
@@ -27,7 +29,7 @@ output:
 def main(argv: list[str]) -> int:
     """0 when done, 1 after an error that has been printed, 2 when it was called wrongly, 130 when interrupted."""
     parser = _parser()
-    arguments = parser.parse_args(argv)
+    arguments = parser.parse_args(known_flags(parser, argv))
     merging = arguments.merge is not None
     if merging != (arguments.run is None) or (merging and arguments.output):
         parser.error("it takes RUN, LIBRARY and --output=DIR; or --merge=DIR alone")

@@ -3,6 +3,7 @@
 import argparse
 import sys
 
+from mu.commands.flags import known_flags
 from mu.ranges import Count, faults
 
 EPILOG = """\
@@ -32,7 +33,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--ks", help="of rankings: cut-offs, such as 5,10,20 (default: the run's)")
     parser.add_argument("--metrics", help="of rankings: recall,ndcg,hit_rate,... or module:name (default: the run's)")
     parser.add_argument("--output", help="folder of the results")
-    arguments = parser.parse_args(argv)
+    arguments = parser.parse_args(known_flags(parser, argv))
 
     from mu.config.base import ConfigError
     from mu.console import explained, show_logs

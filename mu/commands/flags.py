@@ -2,11 +2,18 @@
 
 import argparse
 import dataclasses
+import re
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
+from mu.names import as_boolean, closest
 from mu.ranges import faults
+
+OPEN_ENDED = "--config."
+"""How flags begin that set any key of a config."""
+# Of every command (`mu.cli`), which takes it before the command's own flags are read.
+TRUST = "--trust"
 
 
 def add_flags(parser: argparse.ArgumentParser, options: type) -> None:
@@ -48,6 +55,49 @@ def check_flags(parser: argparse.ArgumentParser, arguments: argparse.Namespace, 
     values = vars(arguments)
     if wrong := [line for name, hint in ranges.items() for line in faults(values[name], hint, f"--{name}")]:
         parser.error("\n".join(wrong))
+
+
+def known_flags(parser: argparse.ArgumentParser, argv: Sequence[str], open_ended: str = "") -> list[str]:
+    """The words of a call for `parser`, switches without a value: `--store=yes` is `--store`, `--store=no` nothing.
+
+    All unknown flags are refused together, each with the nearest known one, before a missing flag is.
+
+    Args:
+      parser: with all flags.
+      argv: the words.
+      open_ended: how flags begin that the parser does not know and the command reads; '' for none.
+    """
+    # argparse has no public list of a parser's flags.
+    actions = {flag: action for action in parser._actions for flag in action.option_strings}
+    words, unknown = [], []
+    for at, word in enumerate(argv):
+        if word == "--":
+            words += argv[at:]
+            break
+        flag, equals, value = word.partition("=")
+        is_value = not flag.startswith("-") or flag == "-" or re.match(r"-[\d.]", flag)
+        if is_value or (open_ended and word.startswith(open_ended)):
+            words.append(word)
+        elif flag not in actions:
+            unknown.append(f"{flag}{_nearest_flag(flag, [*actions, TRUST], open_ended)}")
+        elif equals and actions[flag].nargs == 0:
+            if (switched := as_boolean(value)) is None:
+                parser.error(f"{word}: {flag} is a switch; it takes no value, or yes or no")
+            words += [flag] if switched else []
+        else:
+            words.append(word)
+    if unknown:
+        parser.error(f"unknown {'flag' if len(unknown) == 1 else 'flags'} {', '.join(unknown)}")
+    return words
+
+
+def _nearest_flag(flag: str, flags: Sequence[str], open_ended: str) -> str:
+    """' (did you mean --output?)' after `--outptu`; '--confg.model.dim' is looked up without what follows the dot."""
+    names = {known.lstrip("-"): known for known in flags}
+    first, dot, rest = flag.lstrip("-").partition(".")
+    if near := closest(first.replace("-", "_"), names, 1, least=0.6):
+        return f" (did you mean {names[near[0]]}{dot}{rest}?)"
+    return f" (did you mean {open_ended}{first}.{rest}?)" if dot and open_ended else ""
 
 
 def overrides(rest: list[str], parser: argparse.ArgumentParser) -> dict[str, str]:

@@ -30,7 +30,7 @@ output:
 
 def main(argv: list[str]) -> int:
     """Runs the command; 0, or 1 after an error that has been printed, or 130 when interrupted."""
-    from mu.commands.flags import add_flags, take_options
+    from mu.commands.flags import add_flags, known_flags, take_options
     from mu.console import Progress, explained, show_logs
     from mu.data.clips.importing.options import AudioImportOptions
     from mu.data.options import OptionError
@@ -47,7 +47,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument("library", metavar="DIR_OR_TABLE", help=library)
     parser.add_argument("--output", required=True, metavar="DIR", help="the folder to make or to bring up to date")
     add_flags(parser, AudioImportOptions)
-    flags = vars(parser.parse_args(argv))
+    flags = vars(parser.parse_args(known_flags(parser, argv)))
 
     from mu.data.clips.importing.run import import_audio
 

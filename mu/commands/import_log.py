@@ -39,7 +39,7 @@ def main(argv: list[str]) -> int:
     Returns:
       0; 1 after an error of the data and 2 after one of the flags, which have been printed; 130 when interrupted.
     """
-    from mu.commands.flags import add_flags, take_options
+    from mu.commands.flags import add_flags, known_flags, take_options
     from mu.console import Progress, explained, show_logs
     from mu.data.logs.importing.options import LogImportOptions
     from mu.data.options import OptionError
@@ -47,7 +47,7 @@ def main(argv: list[str]) -> int:
 
     parser = _parser()
     add_flags(parser, LogImportOptions)
-    flags = vars(parser.parse_args(argv))
+    flags = vars(parser.parse_args(known_flags(parser, argv)))
     options = take_options(LogImportOptions, flags)
 
     from mu.data.logs.importing.run import import_log

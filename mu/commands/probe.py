@@ -5,7 +5,7 @@ import dataclasses
 import sys
 from typing import TYPE_CHECKING
 
-from mu.commands.flags import check_flags
+from mu.commands.flags import check_flags, known_flags
 from mu.ranges import Count, Seed
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def main(argv: list[str]) -> int:
     add("--trials", type=int, default=20, metavar="N", help="draws of them (default: 20)")
     add("--bootstrap_samples", type=int, default=1000, metavar="N", help="of the intervals (default: 1000)")
     add("--output", metavar="DIR", help="folder of the results")
-    arguments = parser.parse_args(argv)
+    arguments = parser.parse_args(known_flags(parser, argv))
     if not (arguments.classes or arguments.tags or arguments.numbers):
         parser.error("name what is predicted: --classes, --tags or --numbers")
     if arguments.shots and (arguments.head != "linear" or not arguments.classes):

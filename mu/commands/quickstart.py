@@ -5,7 +5,7 @@ import sys
 import time
 from pathlib import Path
 
-from mu.commands.flags import check_flags
+from mu.commands.flags import check_flags, known_flags
 from mu.ranges import Seed
 
 EPILOG = """\
@@ -37,7 +37,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument(
         "--size", choices=("tiny", "small"), default="small", help="of the world (default: small; tiny: a smoke test)"
     )
-    arguments = parser.parse_args(argv)
+    arguments = parser.parse_args(known_flags(parser, argv))
     check_flags(parser, arguments, seed=Seed)
     folder = Path(arguments.workdir)
     started = time.perf_counter()

@@ -4,20 +4,23 @@ import argparse
 import sys
 from typing import Any
 
-from mu.commands.flags import check_flags
+from mu.commands.flags import check_flags, known_flags
 from mu.ranges import Count
 
 EPILOG = """\
 examples:
   mu recommend runs/beauty --user=123                       a listener of the log, by the log's own id
   mu recommend runs/beauty --history="track-17,track-4"     any history, oldest first, by id or title
+  mu recommend runs/beauty --history="Caravan, Duke Ellington"    one track of several of that title
   mu recommend runs/beauty --user=123 --k=50 --repeats      tracks already played may come again
   mu recommend quickstart/run --audio=new.wav               who would like a recording that nobody has played
   mu recommend quickstart/run --audio=new.wav --about="artist=Nova;tags=calm|dark"    and is known so much of
   mu recommend quickstart/run --user=listener-00007 --embeddings=new     which of the recordings that
                                                             `mu embed quickstart/run LIBRARY --output=new` embedded
 
-A history needs the run alone; a listener and a recording need the log that the run was trained on, too.
+A title that several tracks have is refused, and they are listed. Upper and lower case and blanks make no difference
+where no track is called exactly so. A history needs the run alone; a listener and a recording need the log that the run
+was trained on, too.
 """
 
 SHOWN_HISTORY = 8
@@ -61,13 +64,14 @@ def _parsed(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("workdir", help="a run of `mu train`")
     who = parser.add_mutually_exclusive_group(required=True)
     who.add_argument("--user", help="a listener's id in the log")
-    who.add_argument("--history", help="track ids or titles, oldest first, separated by commas")
+    tracks = "ids of tracks, titles, 'title, artist' or 'artist - title', oldest first, separated by commas"
+    who.add_argument("--history", help=tracks)
     who.add_argument("--audio", metavar="FILE", help="a recording: who would like it?")
     parser.add_argument("--about", default="", help="what is known of the recording: column=value|value;column=value")
     parser.add_argument("--embeddings", metavar="DIR", help="recommend from these recordings, embedded with this run")
     parser.add_argument("--k", type=int, default=10, help="how many (default 10)")
     parser.add_argument("--repeats", action="store_true", help="let tracks of the history come again")
-    arguments = parser.parse_args(argv)
+    arguments = parser.parse_args(known_flags(parser, argv))
     check_flags(parser, arguments, k=Count)
     if arguments.about and arguments.audio is None:
         parser.error("--about says what is known of a recording: give --audio too")
@@ -81,6 +85,7 @@ def _tracks(run: Any, arguments: argparse.Namespace) -> list[str]:
     import numpy as np
 
     from mu.data.features import HistoryFeatures, TrackHistories
+    from mu.data.track_names import find_tracks
     from mu.inference.topk import recommend
 
     log = run.log
@@ -90,7 +95,7 @@ def _tracks(run: Any, arguments: argparse.Namespace) -> list[str]:
     else:
         if isinstance(run.features, HistoryFeatures) and run.features.window is None:
             raise ValueError(f"the model of {arguments.workdir} knows users by their ids alone: give --user=ID")
-        user, history = NOBODY, TrackHistories.of(log.find_tracks(arguments.history))
+        user, history = NOBODY, TrackHistories.of(find_tracks(log.tracks, arguments.history))
     moment = {"time_ms": log.now_ms, "allow": log.out_at(log.now_ms)}
     recommender = run.up_to_date().recommender()
     hits = recommend(recommender, np.array([user]), history, arguments.k, repeats=arguments.repeats, **moment)

@@ -4,6 +4,8 @@ import argparse
 import sys
 from pathlib import Path
 
+from mu.commands.flags import known_flags
+
 EPILOG = """\
 examples:
   mu report runs/esc10/seed0/fold0               a run: runs/esc10/seed0/fold0/report.html
@@ -29,7 +31,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument("run", metavar="RUN", help="a run of `mu train`, or a seed's folder of `mu crossvalidate`")
     parser.add_argument("--eval", metavar="NAME", help="which evaluation, of a run that has several")
     parser.add_argument("--output", metavar="FILE", help="the page (default: RUN/report.html)")
-    arguments = parser.parse_args(argv)
+    arguments = parser.parse_args(known_flags(parser, argv))
 
     output = Path(arguments.output or Path(arguments.run) / "report.html")
     from mu.api import write_report

@@ -5,6 +5,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from mu.commands.flags import OPEN_ENDED, known_flags, overrides
+
 EPILOG = """\
 examples:
   mu train --config=experiments/beauty_sasrec.py --workdir=runs/beauty
@@ -29,9 +31,8 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--config", required=True, metavar="FILE[:ARG,...]", help="a Python file with get_config(arg)")
     parser.add_argument("--workdir", required=True, metavar="DIR", help="the run's folder, made if missing")
     parser.add_argument("--print_config", action="store_true", help="print the resolved config and stop")
-    arguments, rest = parser.parse_known_args(argv)
+    arguments, rest = parser.parse_known_args(known_flags(parser, argv, OPEN_ENDED))
 
-    from mu.commands.flags import overrides
     from mu.config.base import ConfigError
     from mu.config.overrides import load
     from mu.console import explained

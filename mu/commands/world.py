@@ -5,7 +5,7 @@ import sys
 import time
 from typing import Annotated
 
-from mu.commands.flags import check_flags
+from mu.commands.flags import check_flags, known_flags
 from mu.ranges import Between, Threads
 
 
@@ -44,7 +44,7 @@ def _parser() -> argparse.ArgumentParser:
 def main(argv: list[str]) -> int:
     """0 when done, 1 when the files cannot be written or are there already, 2 when the call is wrong."""
     parser = _parser()
-    arguments = parser.parse_args(argv)
+    arguments = parser.parse_args(known_flags(parser, argv))
     check_flags(parser, arguments, seed=Annotated[int, Between(0, 2**63 - 1)], threads=Threads | None)
     started = time.perf_counter()
 

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 from ml_collections import ConfigDict
 
-from mu.names import nearest
+from mu.names import as_boolean, nearest
 from mu.ranges import AllOr, Between, Count, CountOrZero, Positive, Rate, Seed, Size, or_none
 
 DENSE = "dense"
@@ -106,10 +106,13 @@ def parse_arg(arg: str | None, **defaults: Any) -> Config:
     """
     choices = {key: default for key, default in defaults.items() if isinstance(default, tuple)}
     args = defaults | {key: words[0] for key, words in choices.items()}
-    for part in filter(None, (arg or "").split(",")):
+    parts = list(filter(None, (arg or "").split(",")))
+    unknown = [key for key in (part.partition("=")[0] for part in parts) if key not in defaults]
+    if unknown:
+        faults = (f"the config takes no argument {key!r}{known_names(key, defaults)}" for key in unknown)
+        raise ConfigError("\n".join(faults))
+    for part in parts:
         key, equals, text = part.partition("=")
-        if key not in defaults:
-            raise ConfigError(f"the config takes no argument {key!r}{known_names(key, defaults)}")
         if not equals and not isinstance(defaults[key], bool):
             raise ConfigError(f"config argument {key} needs a value: {key}=...")
         if key in choices and text not in choices[key]:
@@ -128,6 +131,10 @@ def typed(text: str, example: Any, where: str) -> Any:
     """`text` as a value of the type of `example` (None: any literal)."""
     if isinstance(example, str):
         return text
+    if isinstance(example, bool):
+        if (value := as_boolean(text)) is None:
+            raise ConfigError(f"{where}={text!r} is not a bool; it takes true or false, yes or no, on or off, 1 or 0")
+        return value
     try:
         value = ast.literal_eval(text)
     except (ValueError, SyntaxError):

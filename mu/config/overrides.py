@@ -48,15 +48,25 @@ def with_overrides(config: ConfigDict, overrides: Mapping[str, str]) -> ConfigDi
     resolve(config)  # what goes is held against the old name first
     config = ConfigDict(config.to_dict())
     names = {key: text for key, text in overrides.items() if key.split(".")[-1] == "name"}
-    for key, text in names.items():
-        _set(config, key, text)
-        _keep_taken(config, key.removesuffix(".name"))
+    _set_all(config, names)
     config = resolve(config)
-    for key, text in overrides.items():
-        if key not in names:
-            _set(config, key, text)
+    _set_all(config, {key: text for key, text in overrides.items() if key not in names})
     trust_config(config.to_dict())
     return resolve(config)
+
+
+def _set_all(config: ConfigDict, changes: Mapping[str, str]) -> None:
+    """Sets every key; after a name, what it does not take goes. All that cannot be set are refused together."""
+    faults = []
+    for key, text in changes.items():
+        try:
+            _set(config, key, text)
+            if key.split(".")[-1] == "name":
+                _keep_taken(config, key.removesuffix(".name"))
+        except ConfigError as error:
+            faults.append(str(error))
+    if faults:
+        raise ConfigError("\n".join(faults))
 
 
 def _keep_taken(config: ConfigDict, path: str) -> None:

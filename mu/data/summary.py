@@ -12,6 +12,7 @@ import polars as pl
 from mu.data import tables
 from mu.data.listening.listening import Listening
 from mu.data.logs.interactions import Interactions
+from mu.data.track_names import track_titles
 from mu.files import read_json, write_json
 from mu.names import closest
 
@@ -137,35 +138,3 @@ class LogSummary:
             near = closest(name, ids.head(100_000).to_list(), 3)
             raise ValueError(f"the log has no listener {name!r}; near it: {', '.join(near)}")
         return int(rows[0])
-
-    def find_tracks(self, names: str) -> np.ndarray:
-        """int32: the rows of comma-separated track ids or titles.
-
-        Raises:
-          ValueError: the log has no such track; names some near ones.
-        """
-        ids = self.tracks["track"].cast(pl.String).to_list()
-        titles = self.tracks["title"] if "title" in self.tracks.columns else []
-        rows = {title: row for row, title in enumerate(titles)} | {name: row for row, name in enumerate(ids)}
-        parts, chosen = names.split(","), []
-        while parts:
-            # Titles may have commas themselves: the longest name that is known.
-            stops = range(len(parts), 0, -1)
-            stop = next((stop for stop in stops if ",".join(parts[:stop]).strip() in rows), 0)
-            if not stop:
-                name = parts[0].strip()
-                near = closest(name, [key for key in rows if key], 3)
-                raise ValueError(f"the log has no track {name!r}; near it: {', '.join(near)}")
-            chosen.append(rows[",".join(parts[:stop]).strip()])
-            parts = parts[stop:]
-        return np.array(chosen, np.int32)
-
-
-def track_titles(table: pl.DataFrame) -> list[str]:
-    """'title, artist' where the table has them, else the track's id."""
-    ids = table["track"].cast(pl.String)
-    titles = table["title"].fill_null(ids) if "title" in table.columns else ids
-    if "artist" not in table.columns:
-        return titles.to_list()
-    artists = table["artist"].fill_null("unknown artist").cast(pl.String)
-    return [f"{title}, {artist}" for title, artist in zip(titles, artists, strict=True)]

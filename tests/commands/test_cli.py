@@ -1,5 +1,6 @@
 """`mu` as it is typed: help at once, and every wrong call told what would be right."""
 
+import argparse
 import contextlib
 import os
 import re
@@ -11,6 +12,7 @@ import pytest
 
 import mu
 from mu.cli import COMMANDS, main
+from mu.commands.flags import known_flags
 from tests.helpers.processes import environment, run, run_python
 
 
@@ -58,9 +60,11 @@ def test_help_of_a_command(capsys, command):
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_an_unknown_flag_is_refused(capsys, command):
-    status, _, err = call(capsys, command, "--no_such_flag")
+    """All of them, each with the nearest, and before a flag that is missing."""
+    status, _, err = call(capsys, command, "--no_such_flag", "--hepl", "-x", "--trsut=a")
     assert status == 2
-    assert f"mu {command}" in err
+    words = "unknown flags --no_such_flag, --hepl (did you mean --help?), -x, --trsut (did you mean --trust?)"
+    assert f"mu {command}: error: {words}" in re.sub(r"flag \(did you mean --\w+\?\)", "flag", err)
 
 
 @pytest.mark.parametrize(
@@ -107,6 +111,35 @@ def test_exit_codes_of_wrong_calls(capsys, monkeypatch, tmp_path, argv, status, 
     code, out, err = call(capsys, *argv.split())
     assert (code, out) == (status, "")
     assert f"mu {argv.split()[0]}" in err and words in err
+
+
+@pytest.mark.parametrize(
+    ("argv", "words"),
+    [
+        ("import plays.csv --outptu=log --usr=u", "--outptu (did you mean --output?), --usr (did you mean --user?)"),
+        ("import-audio music --sotre --output=a", "unknown flag --sotre (did you mean --store?)"),
+        ("train --cnofig=a.py --workdir=run", "unknown flag --cnofig (did you mean --config?)"),
+        (
+            "train --config=a.py --workdir=run --confg.seed=8",
+            "--confg.seed (did you mean --config.seed?)",
+        ),
+        ("probe a --bootstrap-samples=10", "--bootstrap-samples (did you mean --bootstrap_samples?)"),
+        ("recommend run --user=a --repeats=perhaps", "--repeats is a switch; it takes no value, or yes or no"),
+    ],
+)
+def test_a_misspelt_flag_is_named_with_the_nearest(capsys, argv, words):
+    status, out, err = call(capsys, *argv.split())
+    assert (status, out) == (2, "") and words in err
+
+
+def test_switches_take_the_usual_words():
+    parser = argparse.ArgumentParser(prog="x")
+    parser.add_argument("--store", action="store_true")
+    parser.add_argument("--level", type=float)
+    parser.add_argument("words", nargs="*")
+    for word, expected in {"Yes": True, "1": True, "FALSE": False, "off": False}.items():
+        found = parser.parse_args(known_flags(parser, [f"--store={word}", "--level", "-60", "--", "--store=x"]))
+        assert (found.store, found.level, found.words) == (expected, -60.0, ["--store=x"])
 
 
 def test_help_is_instant():
@@ -258,7 +291,7 @@ def test_train_without_its_files(capsys, tmp_path, config_file):
     status, _, err = call(capsys, "train", f"--config={config_file}", workdir)
     assert status == 1 and "no log at" in err and "mu import" in err
     status, _, err = call(capsys, "train", f"--config={config_file}", workdir, "--model.dim=3")
-    assert status == 2 and "--model.dim=3" in err
+    assert status == 2 and "unknown flag --model.dim (did you mean --config.model.dim?)" in err
 
 
 def test_train_does_not_begin_after_a_ctrl_c_that_python_ignored(capsys, monkeypatch, tmp_path, config_file):

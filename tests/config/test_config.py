@@ -41,7 +41,8 @@ def test_parse_arg_keeps_defaults_and_their_types():
         ("dim=wide", "dim='wide' is not a int"),
         ("dim=1.5", "is a float; it takes a int"),
         ("dim=True", "is a bool; it takes a int"),
-        ("smoke=1", "is a int; it takes a bool"),
+        ("smoke=maybe", "'maybe' is not a bool; it takes true or false, yes or no"),
+        ("dmi=3,smok", "(?s)no argument 'dmi'.*'dim'.*no argument 'smok'.*'smoke'"),
         ("dim", "dim needs a value: dim=..."),
     ],
 )
@@ -215,6 +216,26 @@ def test_overrides_set_values_of_the_right_type():
     assert found.data.path == "12"
 
 
+@pytest.mark.parametrize("words", [("true", "no"), ("YES", "Off"), ("1", "0"), ("on", "False")])
+def test_booleans_take_the_usual_words(words):
+    yes, no = words
+    found = with_overrides(loadable(), {"refit": yes, "batches.packed": no})
+    assert (found.refit, found.batches.packed) == (True, False)
+    assert parse_arg(f"smoke={yes},whole={no}", smoke=False, whole=True).to_dict() == {"smoke": True, "whole": False}
+
+
+def test_all_misspelt_keys_are_named():
+    with pytest.raises(ConfigError) as caught:
+        with_overrides(loadable(), {"modle.dim": "3", "model.dims": "3", "refti": "yes", "total_steps": "5"})
+    lines = str(caught.value).splitlines()
+    assert [line.partition(" (did you")[0] for line in lines] == [
+        "config has no key 'modle'",
+        "config.model has no key 'dims'",
+        "config has no key 'refti'",
+    ]
+    assert all(f"did you mean {meant!r}?" in line for meant, line in zip(("model", "dim", "refit"), lines, strict=True))
+
+
 def test_what_may_be_none_can_be_set_back_to_none():
     config = loadable()
     with config.ignore_type():
@@ -233,7 +254,7 @@ def test_what_may_be_none_can_be_set_back_to_none():
         ("modle.dim", "3", r"config has no key 'modle' \(did you mean 'model'"),
         ("total_steps.x", "3", "has no key 'x'"),
         ("model.dim", "x", "config.model.dim='x' is not a int"),
-        ("batches.packed", "yes", "is not a bool"),
+        ("batches.packed", "maybe", "is not a bool"),
         ("model.name", "nowhere:Model", "there is no module 'nowhere'"),
     ],
 )

@@ -15,7 +15,7 @@ from mu.config.resolve import resolve
 from mu.data.clips.clips import load as load_clips
 from mu.data.features import TrackHistories
 from mu.data.listening.listening import clip_rows, load
-from mu.data.summary import track_titles
+from mu.data.track_names import track_titles
 from mu.embedding.cold_start import described, listeners_of, open_embedded, recordings_for, vector_of_file
 from mu.embedding.encoder import clip_encoder, hash_of
 from mu.evals.result import Result

@@ -1,0 +1,103 @@
+"""Names of tracks: how a track is shown, and which track is meant by an id or a title."""
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable
+
+import numpy as np
+import polars as pl
+
+from mu.names import closest
+
+LISTED = 10
+"""So many tracks of one name are listed."""
+
+
+def track_titles(table: pl.DataFrame) -> list[str]:
+    """'title, artist' where the table has them, else the track's id."""
+    ids = table["track"].cast(pl.String)
+    titles = table["title"].fill_null(ids) if "title" in table.columns else ids
+    if "artist" not in table.columns:
+        return titles.to_list()
+    artists = table["artist"].fill_null("unknown artist").cast(pl.String)
+    return [f"{title}, {artist}" for title, artist in zip(titles, artists, strict=True)]
+
+
+def find_tracks(table: pl.DataFrame, names: str) -> np.ndarray:
+    """int32: the rows of comma-separated tracks, each an id, a title, 'title, artist' or 'artist - title'.
+
+    An id as it is written comes first, then the others as they are written, then the others without regard to upper and
+    lower case and to blanks. Names may have commas themselves: the longest name that is known is taken.
+
+    Args:
+      table: of the tracks: track, perhaps title and artist.
+      names: separated by commas.
+
+    Raises:
+      ValueError: the log has no such track, and some near ones are named; or several, and they are listed.
+    """
+    ids = table["track"].cast(pl.String).to_list()
+    spellings = [{name: [row] for row, name in enumerate(ids)}, _rows_of(_spoken(table))]
+    spellings.append(_rows_of((_plain(name), row) for name, rows in spellings[1].items() for row in rows))
+    parts, chosen = names.split(","), []
+    while parts:
+        # The longest name that is known.
+        for stop in range(len(parts), 0, -1):
+            name = ",".join(parts[:stop]).strip()
+            if rows := _called(name, spellings):
+                break
+        else:
+            name = parts[0].strip()
+            near = closest(name, [key for known in spellings[:2] for key in known], 3)
+            raise ValueError(f"the log has no track {name!r}; near it: {', '.join(near)}")
+        if len(rows) > 1:
+            raise ValueError(_several(name, rows, table))
+        chosen.append(rows[0])
+        parts = parts[stop:]
+    return np.array(chosen, np.int32)
+
+
+def _called(name: str, spellings: list[dict[str, list[int]]]) -> list[int]:
+    """The rows that a name stands for in the first of the spellings that knows it; none where none does."""
+    as_written, spoken, plain = spellings
+    return as_written.get(name) or spoken.get(name) or plain.get(_plain(name)) or []
+
+
+def _spoken(table: pl.DataFrame) -> Iterable[tuple[str, int]]:
+    """(name, row) of every title, 'title, artist' and 'artist - title'."""
+    if "title" not in table.columns:
+        return
+    titles = table["title"].cast(pl.String).to_list()
+    artists = table["artist"].cast(pl.String).to_list() if "artist" in table.columns else [None] * len(titles)
+    for row, (title, artist) in enumerate(zip(titles, artists, strict=True)):
+        if title:
+            yield title, row
+        if title and artist:
+            yield f"{title}, {artist}", row
+            yield f"{artist} - {title}", row
+
+
+def _rows_of(named: Iterable[tuple[str, int]]) -> dict[str, list[int]]:
+    """Name -> the rows that have it, each once."""
+    rows: dict[str, list[int]] = defaultdict(list)
+    for name, row in named:
+        if row not in rows[name][-1:]:
+            rows[name].append(row)
+    return rows
+
+
+def _plain(name: str) -> str:
+    """The name without regard to upper and lower case and to blanks."""
+    return re.sub(r"\s*,\s*", ", ", re.sub(r"\s+", " ", name)).strip().casefold()
+
+
+def _several(name: str, rows: list[int], table: pl.DataFrame) -> str:
+    """What to say of a name that several tracks have."""
+    ids, titles = table["track"].cast(pl.String), track_titles(table)
+    lines = [f"  {ids[row]}  {titles[row]}" for row in rows[:LISTED]]
+    if len(rows) > LISTED:
+        lines.append(f"  and {len(rows) - LISTED:,} more")
+    return (
+        f"{len(rows):,} tracks of the log are called {name!r}; give the id of one, or 'title, artist' where that is of "
+        "one alone:\n" + "\n".join(lines)
+    )
