@@ -44,7 +44,6 @@ from mu.trust import trust_config
 logger = logging.getLogger(__name__)
 
 CHECKPOINTS = "checkpoints"
-ADVICE = "stopped, the last good checkpoint is kept. A lower learning rate or clip_norm may help."
 
 
 class NotFinite(ValueError):
@@ -61,7 +60,7 @@ def train(config: Config, workdir: str | os.PathLike[str], mesh: jax.sharding.Me
 
     Raises:
       ConfigError: the config cannot be run, or differs from the one that the workdir holds.
-      NotFinite: loss or gradient is no number; the last good checkpoint is kept.
+      NotFinite: loss or gradient is no number; the last checkpoint, if there is one, is good.
       SystemExit: after SIGTERM or Ctrl-C, with 128 + the signal's number; what was learnt is saved.
       KeyboardInterrupt: after SIGTERM or Ctrl-C before the first step or after the last.
     """
@@ -69,7 +68,7 @@ def train(config: Config, workdir: str | os.PathLike[str], mesh: jax.sharding.Me
     # Of several processes of one run the first writes.
     alone = writing(workdir) if jax.process_index() == 0 else contextlib.nullcontext(Path(workdir))
     with Interrupts() as interrupts, alone as folder:
-        began_empty = set(os.listdir(folder)) <= {FOLDER_LOCK}
+        began_empty = folder.is_dir() and set(os.listdir(folder)) <= {FOLDER_LOCK}
         try:
             return _train(config, folder, mesh, interrupts)
         except ConfigError:
@@ -160,10 +159,10 @@ def _train(config: Config, folder: Path, mesh: jax.sharding.Mesh | None, interru
                 step_number += 1
                 # The numbers of the step before are fetched while this one runs.
                 if pending is not None:
-                    examples += check_finite(*pending)["weight"]
+                    examples += check_finite(*pending, checkpoints)["weight"]
                 pending = (step_number, metrics)
                 if frozenset(batch) not in compiled:  # it was compiled in here: kept out of the timing
-                    check_finite(*pending)
+                    check_finite(*pending, checkpoints)
                     pending, examples = None, 0.0
                     if not compiled:
                         logger.info(f"First step after {duration(time.perf_counter() - started)}.")
@@ -182,11 +181,11 @@ def _train(config: Config, folder: Path, mesh: jax.sharding.Mesh | None, interru
                     last or evaluate_now or step_number % config.checkpoint_every_steps == 0 or stop_signal is not None
                 )
                 if log_now or save_now:
-                    values = check_finite(step_number, metrics)
+                    values = check_finite(step_number, metrics, checkpoints)
                     if pending is not None:
                         examples, pending = examples + values["weight"], None
                 if save_now and not jax.device_get(all_finite(state)):
-                    raise NotFinite(f"step {step_number}: the weights are no longer finite; {ADVICE}")
+                    raise not_finite(step_number, "the weights are no longer finite", checkpoints)
                 if log_now:
                     timing = clock.report(step_number, examples)
                     examples = 0.0
@@ -266,12 +265,20 @@ def started_at(folder: Path) -> str:
     return started or datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
 
 
-def check_finite(step: int, metrics: Mapping[str, jax.Array]) -> dict[str, float]:
+def check_finite(step: int, metrics: Mapping[str, jax.Array], checkpoints: Checkpoints) -> dict[str, float]:
     """The step's metrics as numbers; NotFinite if they are none."""
     values = {name: float(value) for name, value in jax.device_get(metrics).items()}
     if not values["finite"]:
-        raise NotFinite(f"step {step}: loss {values['loss']}, gradient norm {values['grad_norm']}; {ADVICE}")
+        raise not_finite(step, f"loss {values['loss']}, gradient norm {values['grad_norm']}", checkpoints)
     return values
+
+
+def not_finite(step: int, what: str, checkpoints: Checkpoints) -> NotFinite:
+    """The error of a step that is no number; it says which checkpoint there is."""
+    checkpoints.wait()
+    steps = checkpoints.steps()
+    kept = f"the checkpoint of step {steps[-1]:,} is kept" if steps else "there is no checkpoint yet"
+    return NotFinite(f"step {step:,}: {what}; stopped, {kept}. A lower learning rate or clip_norm may help.")
 
 
 @jax.jit

@@ -5,12 +5,19 @@ Every checkpoint carries a JSON note: `data` (the loader's position), `progress`
 Kept: the latest and the best. A checkpoint is there whole or not at all (orbax renames it into place).
 """
 
+import contextlib
+import logging
 import os
-from collections.abc import Mapping
+import re
+import shutil
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import jax
 import orbax.checkpoint.experimental.v1 as ocp
+
+from mu.files import naming
 
 Note = dict[str, Any]
 
@@ -26,6 +33,10 @@ class Checkpoints:
 
     def __init__(self, folder: str | os.PathLike[str], *, writes: bool = False):
         self._folder = os.path.abspath(folder)
+        if os.sep != "\\" and "\\" in self._folder:  # which tensorstore refuses
+            raise ValueError(
+                f"no checkpoint can be read below {self._folder}, because of the \\ in its name: rename it"
+            )
         policies = ocp.training.preservation_policies
         # Of equally good ones the first is the best, as early stopping counts it (orbax would keep the last).
         best = policies.BestN(
@@ -38,6 +49,7 @@ class Checkpoints:
             preservation_policy=policies.AnyPreservationPolicy([policies.LatestN(1), best]),  # pyright: ignore[reportArgumentType]  (orbax names one type twice)
             cleanup_tmp_directories=writes,
         )
+        self._saving: Any = None  # what orbax answers to a save
         self._metadata_of: dict[int, Any] = {}  # read once: it takes a tenth of a second
 
     def save(self, step: int, state: Mapping[str, Any], note: Note, value: float | None = None) -> None:
@@ -49,16 +61,18 @@ class Checkpoints:
           note: JSON: data position, progress, config, split.
           value: of the metric by which the best is kept, larger is better; None where none was measured.
         """
+        self.wait()
         # Orbax reads a CPU array's own buffer while it writes; the next step is given that buffer to overwrite.
         copies = jax.block_until_ready(jax.tree.map(lambda x: x.copy(), state))
         self._metadata_of.pop(step, None)
-        self._checkpointer.save_async(
-            step,
-            copies,
-            metrics=None if value is None else {"value": value, "step": step},
-            custom_metadata=note,
-            force=True,
-        )
+        with self._whole():
+            self._saving = self._checkpointer.save_async(
+                step,
+                copies,
+                metrics=None if value is None else {"value": value, "step": step},
+                custom_metadata=note,
+                force=True,
+            )
 
     def steps(self) -> list[int]:
         """The steps for which there is a checkpoint, in order."""
@@ -107,13 +121,48 @@ class Checkpoints:
         return self._metadata_of[step]
 
     def wait(self) -> None:
-        """Waits until every checkpoint that was started is on disk."""
-        self._checkpointer.wait()
+        """Waits until every checkpoint that was started is on disk.
+
+        Raises:
+          OSError: the disk is full, for example. What was saved before stays; what is half-written is removed.
+        """
+        saving, self._saving = self._saving, None
+        with self._whole():
+            if saving is not None:
+                saving.result()  # which also ends the thread and the event loop that it has of its own
+            self._checkpointer.wait()
 
     def close(self) -> None:
         """Finishes writing and closes the folder."""
-        self._checkpointer.wait()
-        self._checkpointer.close()
+        try:
+            self.wait()
+        finally:
+            self._checkpointer.close()
+
+    @contextlib.contextmanager
+    def _whole(self) -> Iterator[None]:
+        """Says errors of the disk in the system's words, and removes what they left half-written."""
+        try:
+            with naming(self._folder):
+                yield
+        except (OSError, RuntimeError, ValueError) as error:
+            number = re.search(r"os_error_code='(\d+)'", str(error))
+            if number is None and not isinstance(error, OSError):
+                raise
+            for half in Path(self._folder).glob("*.orbax-checkpoint-tmp"):
+                shutil.rmtree(half, ignore_errors=True)
+            if number is None:
+                raise
+            code = int(number.group(1))
+            raise OSError(code, os.strerror(code), self._folder) from error
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """Whether a log record is not the traceback of an error that orbax raises too: it logs each thread's."""
+    return record.exc_info is None or "orbax" not in Path(record.pathname).parts
+
+
+logging.getLogger("absl").addFilter(_is_news)
 
 
 def unusable_characters(folder: str | os.PathLike[str]) -> str:

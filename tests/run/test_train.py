@@ -17,7 +17,9 @@ from mu.run.initialise import initialise
 from mu.run.rebuild import rebuild
 from mu.run.saved_inputs import INFERENCE, load_inputs
 from mu.run.validation import Validation
+from mu.run.workdir import best_step
 from mu.train import NotFinite, all_finite
+from mu.training.checkpoint import Checkpoints
 from mu.training.state import weights
 from tests.helpers.tiny_runs import (
     Breaking,
@@ -267,7 +269,16 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_last_good_checkpo
     batches = {**tiny_config(log).batches.to_dict(), "name": "tests.helpers.tiny_runs:Poisoned"}
     config = tiny_config(log, batches=batches, **OPTIONS)
     for _ in range(2):  # taken up again it fails at the same step
-        assert_stopped(config, tmp_path, r"^step 9: loss nan.* last good checkpoint is kept", last_step=8)
+        assert_stopped(config, tmp_path, r"^step 9: loss nan.* the checkpoint of step 6 is kept", last_step=8)
+
+
+def test_a_run_that_stops_before_its_first_checkpoint_says_so(tmp_path):
+    checkpoints = Checkpoints(tmp_path)
+    with pytest.raises(NotFinite, match=r"^step 1: loss nan.*there is no checkpoint yet"):
+        mu.train.check_finite(1, {"finite": jnp.array(False), "loss": jnp.nan, "grad_norm": jnp.inf}, checkpoints)
+    checkpoints.close()
+    with pytest.raises(FileNotFoundError, match="has no checkpoint yet; let `mu train` reach its first"):
+        best_step(checkpoints, False, tmp_path)
 
 
 @pytest.mark.slow

@@ -1,7 +1,10 @@
 """Checkpoints: what is kept, what a killed process may leave behind, and what reading must not touch."""
 
+import contextlib
+import errno
 import os
 import shutil
+import threading
 
 import jax
 import jax.numpy as jnp
@@ -128,6 +131,46 @@ def test_no_path_is_a_pattern(tmp_path):
     assert steps(renamed) == [4]
     assert_holds(renamed, 4)
     assert unusable_characters(renamed / "run") == "[*?" and unusable_characters("a]\\b") == "\\"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there it is a separator")
+def test_a_run_below_a_backslash_is_said_in_one_line(tmp_path):
+    with pytest.raises(ValueError, match=r"no checkpoint can be read below .*a\\b, because of the \\ in its name"):
+        Checkpoints(tmp_path / "a\\b")
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="counts descriptors by /proc")
+def test_many_checkpoints_leave_no_descriptor_and_no_thread(tmp_path):
+    checkpoints, counts = Checkpoints(tmp_path, writes=True), []
+    for step in range(12):
+        checkpoints.save(step, state(step), note(step))
+        checkpoints.wait()
+        counts.append((len(os.listdir("/proc/self/fd")), threading.active_count()))
+    checkpoints.close()
+    assert counts[-1][0] <= counts[2][0] and counts[-1][1] <= counts[2][1] + 2
+
+
+@pytest.mark.skipif(os.name == "nt", reason="limits of POSIX")
+@pytest.mark.parametrize("at", ["save", "wait"])
+def test_a_disk_that_takes_no_more_is_said_and_what_was_there_is_kept(write, caplog, at):
+    import resource
+
+    folder = write({1: None})
+    checkpoints = Checkpoints(folder, writes=True)
+    large = {"x": jax.random.normal(jax.random.key(0), (1 << 18,))}
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 19, before[1]))
+    try:
+        checkpoints.save(2, large, note(2))
+        with pytest.raises(OSError) as failed:
+            checkpoints.wait() if at == "wait" else checkpoints.save(3, large, note(3))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert (failed.value.errno, failed.value.filename) == (errno.EFBIG, str(folder)) and not caplog.records
+    with contextlib.suppress(OSError):
+        checkpoints.close()
+    assert os.listdir(folder) == ["1"]
+    assert_holds(folder, 1)
 
 
 def test_a_checkpoint_without_a_note_is_not_ours(tmp_path):
