@@ -19,7 +19,7 @@ import numpy as np
 import soundfile
 import soxr
 
-from mu.audio.files import BLOCK_FRAMES, AudioError, missing_end, open_stream, part
+from mu.audio.files import BLOCK_FRAMES, AudioError, open_stream, part
 
 LIBRARIES = {"libsndfile": soundfile.__libsndfile_version__, "soxr": soxr.__version__}  # what results depend on
 RESAMPLER = "HQ"  # soxr's quality: 20 bits, pass band up to 91 % of the lower rate's half
@@ -27,19 +27,21 @@ RESAMPLER = "HQ"  # soxr's quality: 20 bits, pass band up to 91 % of the lower r
 # above 1e-5, at any ratio (measured).
 _REACH = 256
 _LAST_STEPS_FRAMES = 1 << 10
+_FEW_CHANNELS = 8  # of more, blocks have fewer frames: memory is that of so many
 
 
 @dataclasses.dataclass(frozen=True)
 class Header:
-    """The header of a file: format, rate, channels and length, before anything is decoded.
+    """What a file says of itself: format, rate, channels and length, before anything is decoded.
 
     Attributes:
       container: libsndfile's name, such as 'WAV' or 'OGG'.
       codec: libsndfile's name, such as 'PCM_16' or 'OPUS'.
       sample_rate_hz: as stored.
       channels: as stored.
-      frames: samples a channel; a damaged file may hold fewer.
-      incomplete: how the container shows that its end is missing, or ''.
+      frames: samples a channel, of all streams that lie in the file one after another; counted where the header does
+        not say it or is wrong. A file that is damaged in the middle may hold fewer.
+      incomplete: how the file shows that a part of it is missing or damaged, or ''.
     """
 
     container: str
@@ -62,8 +64,8 @@ def probe(file: str | os.PathLike[str]) -> Header:
       AudioError: there is no such file, or nothing that can be decoded in it.
     """
     with open_stream(file) as stream:
-        incomplete = stream.cut or missing_end(stream)
-        return Header(stream.format, stream.subtype, stream.samplerate, stream.channels, stream.true_frames, incomplete)
+        frames, incomplete = stream.true_frames, stream.incomplete
+        return Header(stream.format, stream.subtype, stream.samplerate, stream.channels, frames, incomplete)
 
 
 def read(
@@ -103,7 +105,7 @@ def read(
         first = round(start_s * target)
         last = None if duration_s is None else round((start_s + duration_s) * target)
         begin, end = (first, last) if target == rate else _reach(first, last, rate, target)
-        x = part(stream, os.fspath(file), begin, end)
+        x = part(stream, begin, end)
         if first > 0 and (begin + len(x)) * target <= first * rate:
             length = (begin + len(x)) / rate
             raise AudioError(os.fspath(file), f"start_s is {start_s}, and the file ends at {length:.3f} s or before")
@@ -171,8 +173,9 @@ def _stored_blocks(
     try:
         with open_stream(file) as stream:
             left, ended = stream.true_frames if frames is None else frames, False
+            step = max(block_frames * _FEW_CHANNELS // max(stream.channels, _FEW_CHANNELS), 1)
             while not ended:
-                x = stream.next(min(left, block_frames))
+                x = stream.next(min(left, step))
                 done, left = done + len(x), left - len(x)
                 ended = left <= 0 or len(x) == 0
                 yield x, ended

@@ -1,14 +1,14 @@
-"""MP3 streams that do not say how long they are.
+"""MP3 files: which bytes are frames of sound, and how many there are.
 
-Most encoders write a first frame ("Xing" or "Info") with the number of frames. Without it libsndfile goes by the size
-of the file and of its first frame: a stream of variable bit rate that begins loud is cut off long before its end, one
-that begins softly seems longer than it is. Here the frames are counted (2 us each, 40 a second of sound).
+Most encoders write a first frame ("Xing" or "Info") with the number of frames; libsndfile believes it. Without one it
+goes by the size of the file and of its first frame: a stream of variable bit rate that begins loud is cut off long
+before its end, one that begins softly seems longer than it is. Of files put together by `cat` it decodes the first,
+and it gives up at tags in the middle. Here the frames are counted (0.3 us each, 40 a second of sound).
 """
 
 import dataclasses
-import io
-import mmap
-import os
+
+from mu.audio.layout import Bytes, Layout, Link, Piece, end_of_id3
 
 # By MPEG version: kbit/s by index 1 to 14, Hz by index, bytes a kbit/s-second and samples of a Layer III frame.
 _MPEG_1 = ((32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320), (44100, 48000, 32000), 144_000, 1152)
@@ -16,137 +16,243 @@ _MPEG_2 = ((8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160), (22050, 
 _MPEG_2_5 = (_MPEG_2[0], (11025, 12000, 8000), 72_000, 576)
 _VERSIONS = {0b11: _MPEG_1, 0b10: _MPEG_2, 0b00: _MPEG_2_5}
 _LAYER_3 = 0b01
-# Of the 32 bits of a frame's header these are the same all through a stream: sync, version, layer, sampling rate.
+# Of the 32 bits of a frame's header these are the same all through a stream: sync, version, layer, sampling rate; and
+# whether it is mono, which is one value of two bits.
 _CONSTANT_BITS = 0xFFFE0C00
+_MONO = 3
+_SURE = 4  # frames in a row: what only looks like a frame is not followed by others
+_MARKS = (b"Xing", b"Info")
+_SLACK_FRAMES = 2  # encoders disagree by a frame or two on what the header counts
 _LARGEST_OVER_SMALLEST = 32  # of the frames of a stream; 20 in MPEG 2
+# Without a tag libsndfile looks for the resource fork of an older format first, in the files that macOS leaves beside
+# others on foreign disks (`._NAME`); finding one it refuses the MP3.
+_EMPTY_TAG = b"ID3\x04\0\0\0\0\0\x40" + bytes(0x40)
+_FAR = 1 << 50  # a byte behind the end of any file
 
 
-@dataclasses.dataclass(frozen=True)
-class Frames:
-    """The frames of an MP3 stream, counted.
+class _Sizes(dict[bytes, int]):
+    """Bytes of a frame by the 4 bytes of its header; 0 for what is no header of a kind of stream."""
+
+    def __init__(self, kind: int):
+        super().__init__()
+        self.kind = kind
+
+    def __missing__(self, head: bytes) -> int:
+        self[head] = size = _frame_bytes(head) if _kind(head) == self.kind else 0
+        return size
+
+
+@dataclasses.dataclass
+class _Stream:
+    """The frames of one stream, as they are met.
 
     Attributes:
-      samples: a channel, in whole frames.
-      cut: whether the file ends inside a frame.
+      head: the header of its first frame.
+      mark: the first frame, where that says how many follow; or b"".
+      start: the first byte.
+      runs: ranges of frames without anything between.
+      frames: their number.
     """
 
-    samples: int
-    cut: bool
+    head: bytes
+    mark: bytes
+    start: int
+    runs: list[tuple[int, int]]
+    frames: int = 0
+
+    @property
+    def said(self) -> int:
+        """Frames that the first one says follow; 0 where it does not."""
+        return _field(self.mark, 0) if _has(self.mark, 0) else 0
 
 
-def count_frames(path: str) -> Frames | None:
-    """The frames of an MP3 file that does not say its length; None where it does, or is no Layer III stream."""
-    with open(path, "rb") as file:
-        if os.fstat(file.fileno()).st_size < 4:
-            return None
-        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-            start = _find_frame(data, _end_of_tag(data), None)
-            if start is None or _says_length(data, start):
-                return None
-            return _walk(data, start)
-
-
-def _walk(data: mmap.mmap, start: int) -> Frames:
-    position, samples = start, 0
-    word = _word(data, start)
-    kind, frame_samples = word & _CONSTANT_BITS, _VERSIONS[word >> 19 & 3][3]
+def layout(data: Bytes) -> Layout | None:
+    """The streams of an MP3 file; None where it is none (of Layer III)."""
+    at = _first_frame(data)
+    if at is None:
+        return None
+    streams: list[_Stream] = []
+    damage = ""
+    sizes = _Sizes(0)
     while True:
-        size = _frame_bytes(data, position, kind)
-        if size == 0:  # tags behind the music, or damage
-            next_frame = _find_frame(data, position, kind)
-            if next_frame is None:
-                return Frames(samples, False)
-            position = next_frame
-        elif position + size > len(data):
-            return Frames(samples, True)
-        else:
-            samples, position = samples + frame_samples, position + size
+        head = data[at : at + 4]
+        mark = _mark(data, at, head)
+        if mark or not streams or _kind(head) != sizes.kind:
+            streams.append(_Stream(head, mark, at, []))
+            sizes = _Sizes(_kind(head))
+        n, end, cut = _run(data, at + len(mark), sizes)
+        streams[-1].runs.append((at + len(mark), end))
+        streams[-1].frames += n
+        if cut:
+            damage = damage or "the file ends inside an MP3 frame"
+            break
+        if end < len(data) and _mark(data, end, data[end : end + 4]):
+            at = end
+            continue
+        behind = _behind_tags(data, end)
+        following = _find(data, behind, sizes.kind)
+        if following is None:  # tags behind the music, or what somebody has put there
+            break
+        if following > behind:
+            damage = damage or f"{following - behind:,} bytes at byte {behind:,} are no frames of MP3"
+        at = following
+    streams = [stream for stream in streams if stream.frames]
+    if not streams:
+        return None
+    ends = [stream.start for stream in streams[1:]] + [len(data)]
+    missing = [_missing(stream, end) for stream, end in zip(streams, ends, strict=True)]
+    incomplete = next(filter(None, missing), damage)
+    whole = len(streams) == 1 and len(streams[0].runs) == 1 and streams[0].start >= end_of_id3(data)
+    links = [_link(stream, bool(why)) for stream, why in zip(streams, missing, strict=True)]
+    return Layout(tuple(dataclasses.replace(link, as_it_is=whole and link.as_it_is) for link in links), incomplete)
 
 
-def _frame_bytes(data: mmap.mmap, at: int, kind: int | None) -> int:
-    """Size of the frame whose header is at `at`; 0 where there is none (or none of this stream's kind)."""
-    word = _word(data, at)
+def _run(data: Bytes, at: int, sizes: _Sizes) -> tuple[int, int, bool]:
+    """Frames that follow one another from `at` on: their number, where they end, whether the file ends inside one."""
+    frames, end, mark_at = 0, len(data), 4 + _side_bytes(sizes.kind)
+    while size := sizes[data[at : at + 4]]:
+        if at + size > end:
+            return frames, at, True
+        if data[at + mark_at : at + mark_at + 4] in _MARKS and frames:
+            break
+        frames, at = frames + 1, at + size
+    return frames, at, False
+
+
+def _missing(stream: _Stream, end: int) -> str:
+    """How the first frame of a stream shows that later ones are missing; `end`: of the stream and its tags."""
+    if stream.said <= stream.frames + _SLACK_FRAMES:
+        return ""
+    if _has(stream.mark, 1) and stream.start + _field(stream.mark, 1) <= end:
+        return ""  # all its bytes are there: it miscounts
+    return f"the header says {stream.said:,} frames of MP3, there are {stream.frames:,}"
+
+
+def _link(stream: _Stream, is_cut: bool) -> Link:
+    """The frames of a stream, behind a first one that counts them right if there was one that counts."""
+    if stream.said:
+        first = _said(stream.mark, stream.frames, is_cut)
+        return Link((_EMPTY_TAG, first, *stream.runs), as_it_is=first == stream.mark)
+    _, _, _, samples = _VERSIONS[_word(stream.head) >> 19 & 3]
+    # Of a file that seems much longer than it is libsndfile guesses too many frames, not too few. What lies far behind
+    # the end of the file reads as nothing, but for the last 128 bytes, where libsndfile looks for a tag.
+    size = _LARGEST_OVER_SMALLEST * max(sum(end - begin for begin, end in stream.runs), 128)
+    pieces: tuple[Piece, ...] = (_EMPTY_TAG, *stream.runs, (_FAR, _FAR + size), bytes(128))
+    return Link(pieces, stream.frames * samples, as_it_is=not stream.mark)
+
+
+def _said(mark: bytes, frames: int, is_cut: bool) -> bytes:
+    """The first frame with another number of frames; where the end is missing, so is the silence that it ends with."""
+    at = _fields(mark) + 4
+    mark = mark[:at] + frames.to_bytes(4, "big") + mark[at + 4 :]
+    lame = _fields(mark) + 4 + sum(size for bit, size in enumerate((4, 4, 100, 4)) if _has(mark, bit))
+    if is_cut and len(mark) >= lame + 24:  # 12 bits of samples in front, 12 behind
+        mark = mark[: lame + 22] + bytes([mark[lame + 22] & 0xF0, 0]) + mark[lame + 24 :]
+    return mark
+
+
+def _mark(data: Bytes, at: int, head: bytes) -> bytes:
+    """The frame at `at` where it says how many follow; else b""."""
+    if not (size := _frame_bytes(head)):
+        return b""
+    place = at + 4 + _side_bytes(_kind(head))
+    # Behind a checksum, where there is one.
+    if any(data[place + skip : place + skip + 4] in _MARKS for skip in (0, 2)):
+        return data[at : at + size]
+    return b""
+
+
+def _fields(mark: bytes) -> int:
+    """Where the flags of a first frame are; its fields follow."""
+    return min(at for name in _MARKS if (at := mark.find(name)) >= 0) + 4
+
+
+def _has(mark: bytes, field: int) -> bool:
+    """Whether a first frame has the number of frames (0), or of bytes (1)."""
+    return bool(mark) and bool(mark[_fields(mark) + 3] >> field & 1)
+
+
+def _field(mark: bytes, field: int) -> int:
+    at = _fields(mark) + 4 + 4 * (field if _has(mark, 0) else 0)
+    return int.from_bytes(mark[at : at + 4], "big")
+
+
+def _frame_bytes(head: bytes) -> int:
+    """Size of the frame with this header; 0 where it is none."""
+    word = _word(head)
     version = _VERSIONS.get(word >> 19 & 3)
     if word >> 21 != 0x7FF or version is None or word >> 17 & 3 != _LAYER_3:
         return 0
     rate, speed = word >> 10 & 3, word >> 12 & 15
-    if rate == 3 or speed in (0, 15) or (kind is not None and word & _CONSTANT_BITS != kind):
+    if rate == 3 or speed in (0, 15):
         return 0
     kbits, rates, unit, _ = version
     return kbits[speed - 1] * unit // rates[rate] + (word >> 9 & 1)
 
 
-def _find_frame(data: mmap.mmap, start: int, kind: int | None) -> int | None:
-    """The first frame at or behind `start` that another follows, or that ends the file."""
-    at = data.find(b"\xff", start)
-    while at >= 0:
-        size = _frame_bytes(data, at, kind)
-        if size:
-            after = at + size
-            if after == len(data) or _frame_bytes(data, after, _word(data, at) & _CONSTANT_BITS):
-                return at
-        at = data.find(b"\xff", at + 1)
-    return None
+def _kind(head: bytes) -> int:
+    word = _word(head)
+    return word & _CONSTANT_BITS | (word >> 6 & 3 == _MONO)
 
 
-def _word(data: mmap.mmap, at: int) -> int:
-    return int.from_bytes(data[at : at + 4], "big") if at + 4 <= len(data) else 0
+def _word(head: bytes) -> int:
+    return int.from_bytes(head, "big") if len(head) == 4 else 0
 
 
-def _end_of_tag(data: mmap.mmap) -> int:
-    """Behind the ID3v2 tag: 7 bits of its size in each of 4 bytes."""
-    if data[:3] != b"ID3" or len(data) < 10:
-        return 0
-    a, b, c, d = data[6:10]
-    return 10 + (a << 21 | b << 14 | c << 7 | d)
-
-
-def _side_bytes(word: int) -> int:
+def _side_bytes(kind: int) -> int:
     """Bytes between a frame's header and where "Xing" or "Info" would stand."""
-    mono = word >> 6 & 3 == 3
-    if word >> 19 & 3 == 0b11:
+    mono = kind & 1
+    if kind >> 19 & 3 == 0b11:
         return 17 if mono else 32
     return 9 if mono else 17
 
 
-def _says_length(data: mmap.mmap, start: int) -> bool:
-    word = _word(data, start)
-    for at in (start + 4 + _side_bytes(word), start + 6 + _side_bytes(word)):  # behind a checksum, where there is one
-        if data[at : at + 4] in (b"Xing", b"Info"):
-            return bool(_word(data, at + 4) & 1) and _word(data, at + 8) > 0
-    return False
+def _first_frame(data: Bytes) -> int | None:
+    """The first frame of the file. A tag may say that it is longer than it is, even than the file."""
+    behind = end_of_id3(data)
+    if behind and (behind >= len(data) or not _frames_at(data, behind, _SURE)):
+        inside = _find(data, 10, None)
+        outside = _find(data, behind, None) if behind < len(data) else None
+        return inside if outside is None else min(inside or outside, outside)
+    return _find(data, behind, None, 2)
 
 
-class Longer(io.RawIOBase):
-    """A file object that claims to be much longer than it is: libsndfile then guesses too long an MP3.
+def _find(data: Bytes, start: int, kind: int | None, sure: int = _SURE) -> int | None:
+    """The first frame at or behind `start` that others follow, or that ends the file; one of `kind` needs one other."""
+    at = data.find(b"\xff", start)
+    while at >= 0:
+        head = data[at : at + 4]
+        if _frame_bytes(head) and _frames_at(data, at, 2 if _kind(head) == kind else sure):
+            return at
+        at = data.find(b"\xff", at + 1)
+    return None
 
-    It ends where it ends, but the last 128 bytes can be read (as zeros) where libsndfile looks for a tag.
-    """
 
-    def __init__(self, path: str):
-        self._file, self._at = open(path, "rb"), 0  # noqa: SIM115
-        self._size = _LARGEST_OVER_SMALLEST * max(os.fstat(self._file.fileno()).st_size, 128)
+def _frames_at(data: Bytes, at: int, n: int) -> bool:
+    """Whether `n` frames of one kind follow one another from `at` on, or fewer, in or behind which the file ends."""
+    sizes = _Sizes(_kind(data[at : at + 4]))
+    for frame in range(n):
+        size = sizes[data[at : at + 4]]
+        if not size:
+            return False
+        if at + size > len(data):
+            return frame > 0
+        at += size
+        if at == len(data) or data[at : at + 3] == b"TAG":
+            return True
+    return True
 
-    def readinto(self, buffer: memoryview) -> int:  # pyright: ignore[reportIncompatibleMethodOverride]
-        """As of any raw file."""
-        self._file.seek(self._at)
-        part = self._file.read(len(buffer))
-        if self._at >= self._size - 128:
-            part = bytes(min(len(buffer), self._size - self._at))
-        buffer[: len(part)] = part
-        self._at += len(part)
-        return len(part)
 
-    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        """As of any raw file."""
-        self._at = offset + {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: self._size}[whence]
-        return self._at
-
-    def tell(self) -> int:
-        """As of any raw file."""
-        return self._at
-
-    def close(self) -> None:
-        """Closes the file too."""
-        self._file.close()
-        super().close()
+def _behind_tags(data: Bytes, at: int) -> int:
+    """Behind ID3v1, ID3v2 and APE tags."""
+    while True:
+        if data[at : at + 3] == b"TAG":
+            behind = at + 128
+        elif data[at : at + 8] == b"APETAGEX":
+            # A header's size counts all behind it; a footer's has been passed with its header.
+            behind = at + 32 + int.from_bytes(data[at + 12 : at + 16], "little")
+        else:
+            behind = end_of_id3(data, at)
+        if behind == at or behind > len(data):
+            return at
+        at = behind

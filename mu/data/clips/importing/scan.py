@@ -23,7 +23,7 @@ class Facts:
     Attributes:
       clip: its id.
       error: why nothing could be decoded, or ''.
-      content_hash: sha256 of the file's bytes, hexadecimal; '' where it cannot be read.
+      content_hash: sha256 of the file's bytes, hexadecimal; '' where nothing could be decoded.
       container: as of `mu.audio.io.Header`.
       codec: as of `mu.audio.io.Header`.
       sample_rate_hz: as of `mu.audio.io.Header`.
@@ -100,8 +100,8 @@ def scan_file(root: str, clip: str) -> Facts:
     path = os.path.join(root, clip)
     facts = Facts(clip)
     try:
+        header = io.probe(path)  # refuses what is no file before anything reads it, which might take for ever
         facts.content_hash = hash_file(path)
-        header = io.probe(path)
         facts.container, facts.codec = header.container, header.codec
         facts.sample_rate_hz, facts.channels = header.sample_rate_hz, header.channels
         facts.promised_frames, facts.incomplete = header.frames, header.incomplete
