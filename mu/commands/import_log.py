@@ -8,8 +8,12 @@ from typing import Any
 EXAMPLES = """
 examples:
   mu import plays.csv --output=data/mine
-  mu import 'endsong_0.jsonl' --user=username --track=spotify_track_uri --time=ts --play_duration=ms_played \\
-      --min_play_s=30 --title=master_metadata_track_name --output=data/spotify
+  mu import Streaming_History_Audio_*.json --user_id=me --track=spotify_track_uri --time=ts \\
+      --play_duration=ms_played --min_play_s=30 --title=master_metadata_track_name \\
+      --track_attributes=master_metadata_album_artist_name --on_error=skip --output=data/spotify
+                                                          (Spotify's extended history; podcasts have no track)
+  mu import StreamingHistory_music_*.json --user_id=me --track=trackName --time=endTime --play_duration=msPlayed \\
+      --min_play_s=30 --track_attributes=artistName --output=data/spotify             (Spotify's account data)
   mu import plays.csv --finished=finished --event_columns=device --track_table=tracks.csv --catalogue=all \\
       --unknown_tracks=error --output=data/joint                                      (outcomes, new releases)
   mu import user_artists.dat.gz --track_table=artists.dat.gz --output=data/lastfm     (HetRec 2011 Last.fm)
@@ -19,10 +23,12 @@ examples:
   mu import u.data --format=tsv --columns=user,item,rating,timestamp --output=data/ml (no header)
   mu import tfds:movielens/100k-ratings --user=user_id --track=movie_id --output=data/movielens
 
-formats (by extension, .gz or not, or by --format; another package's by its path, --format=package.module:attribute):
+formats (by extension, .gz, .bz2, .xz or not, or by --format; another package's by its path,
+--format=package.module:attribute):
   csv      the first line names the columns; quotes as in RFC 4180
   tsv      the same with tabs, quotes are letters (.tsv, .dat)
-  jsonl    one object a line (.jsonl, .ndjson, .json)
+  semicolons  csv with semicolons (only by --format)
+  jsonl    one object a line, or one array of objects (.jsonl, .ndjson, .json)
   parquet  (.parquet, .pq)
   lists    user item item ... separated by white space; their order is the order of plays (only by --format)
   recbole  atomic files; .item and .user beside an .inter file are joined

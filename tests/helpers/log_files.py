@@ -7,6 +7,8 @@ import pathlib
 
 import polars as pl
 
+from mu.data.logs.importing.options import LogImportOptions
+from mu.data.logs.importing.run import import_log
 from mu.data.logs.interactions import load
 
 ROWS = [  # user, track, time (unix s), weight, title; times tie, users and tracks come in no order
@@ -48,6 +50,19 @@ def write_gz(path):
     plain = pathlib.Path(write_csv(path.with_suffix("")))
     path.write_bytes(gzip.compress(plain.read_bytes()))
     return str(path)
+
+
+def imported(folder, name, data, **options):
+    """The users and tracks of the log in a file of these bytes, and the lines and reasons of its bad rows."""
+    (folder / name).write_bytes(data)
+    options = LogImportOptions(**{"on_error": "skip"} | options)
+    import_log([str(folder / name)], folder / "out", options, overwrite=True)
+    log = load(folder / "out")
+    bad = []
+    if (folder / "out" / "rejected.csv").exists():
+        with open(folder / "out" / "rejected.csv", newline="") as file:
+            bad = [(int(row["line"]), row["reason"]) for row in csv.DictReader(file)]
+    return log.users["user"].to_list(), log.tracks["track"].to_list(), bad
 
 
 def check_rows_log(folder, ids=True):

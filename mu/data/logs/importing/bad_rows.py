@@ -2,6 +2,7 @@
 
 import contextlib
 import csv
+import lzma
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,7 +17,7 @@ class BadRow(NamedTuple):
     """A row that cannot be imported.
 
     Attributes:
-      file: label of the file.
+      file: the path of the file as it was given.
       line: from 1, header included; in Parquet and TFDS the number of the row.
       column: name of the column, or '(line)'.
       value: the text of the field or line, see `mu.data.logs.importing.text_files.printable`.
@@ -88,7 +89,7 @@ def damage_named(label: str) -> Iterator[None]:
         yield
     except ColumnError as error:
         raise ValueError(f"{label}: {error}") from error
-    except (EOFError, zlib.error, pl.exceptions.PolarsError, OSError) as error:
+    except (EOFError, zlib.error, lzma.LZMAError, pl.exceptions.PolarsError, OSError) as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise
         raise ValueError(f"{label} cannot be read, it may be damaged or of another format: {error}") from error

@@ -9,6 +9,7 @@ from mu.data.logs.importing.rows import ColumnRoles
 from mu.data.options import OptionError
 from mu.names import nearest
 
+MAX_SHOWN = 50
 logger = logging.getLogger(__name__)
 
 
@@ -45,6 +46,12 @@ def usual_column(usual_names: Sequence[str], names: Sequence[str]) -> str | None
     return None
 
 
+def shown(names: Sequence[str]) -> str:
+    """The names for a message, the first fifty of many."""
+    more = f", ... ({len(names):,} in all)" if len(names) > MAX_SHOWN else ""
+    return ", ".join(names[:MAX_SHOWN]) + more
+
+
 def require_column(name: str, names: Sequence[str], flag: str, label: str) -> str:
     """`name`, if it is among the columns `names` of the file `label`.
 
@@ -52,9 +59,7 @@ def require_column(name: str, names: Sequence[str], flag: str, label: str) -> st
       OptionError: it is not; names the nearest column, and all of them.
     """
     if name not in names:
-        raise OptionError(
-            f"--{flag}={name}: {label} has no such column{nearest(name, names)}; it has: {', '.join(names)}"
-        )
+        raise OptionError(f"--{flag}={name}: {label} has no such column{nearest(name, names)}; it has: {shown(names)}")
     return name
 
 
@@ -76,13 +81,15 @@ def choose_roles(names: Sequence[str], label: str, options: LogImportOptions, ha
         flags["track_duration"] = None
     rules = [rule for rule in ("min_play_s", "skip_below_s", "skip_below_share") if getattr(options, rule)]
     chosen = _choose(names, label, flags, read_play_duration=bool(rules))
-    for role in ("user", "track"):
+    if options.user_id is not None:
+        chosen["user"] = _name_for_listener(names, label, options.user_id, chosen["user"])
+    for role, way_out in (("user", ", or --user_id=ID where all plays are of one listener"), ("track", "")):
         if chosen[role] is None:
-            raise OptionError(f"{label}: which column is the {role}? Add --{role}=NAME; it has: {', '.join(names)}")
+            raise OptionError(
+                f"{label}: which column is the {role}? Add --{role}=NAME{way_out}; it has: {shown(names)}"
+            )
     if rules and chosen["play_duration"] is None:
-        raise OptionError(
-            f"--{rules[0]} needs the time played: add --play_duration=NAME; {label} has: {', '.join(names)}"
-        )
+        raise OptionError(f"--{rules[0]} needs the time played: add --play_duration=NAME; {label} has: {shown(names)}")
     if chosen["time"] is None:
         logger.info("%s: no column of times; plays keep the order of the input", label)
     events = tuple(require_column(name, names, "event_columns", label) for name in options.event_columns)
@@ -94,7 +101,22 @@ def choose_roles(names: Sequence[str], label: str, options: LogImportOptions, ha
     if clash := (set(of_track.values()) & {"track"}) | (set(of_user.values()) & {"user"}):
         raise OptionError(f"the attribute {clash.pop()!r} would hide the column of ids; rename it in the file")
     user, track = str(chosen.pop("user")), str(chosen.pop("track"))
+    chosen["listener"] = options.user_id
     return ColumnRoles(user, track, **chosen, event_columns=events, track_attributes=of_track, user_attributes=of_user)
+
+
+def _name_for_listener(names: Sequence[str], label: str, user_id: str, column: str | None) -> str:
+    """A name that no column has, for the ids of the only listener of the log.
+
+    Raises:
+      OptionError: the log has a `column` of users.
+    """
+    if column is not None:
+        raise OptionError(
+            f"--user_id={user_id} is for a log of one listener without a column of users, but {label} has {column!r}: "
+            "leave out --user_id, or add --user=none"
+        )
+    return next(name for name in ("user", *(f"user_{place}" for place in range(len(names)))) if name not in names)
 
 
 def _choose(

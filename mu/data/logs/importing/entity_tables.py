@@ -8,13 +8,15 @@ import numpy as np
 import polars as pl
 
 from mu.data.logs.importing.bad_rows import RejectedRows, damage_named
-from mu.data.logs.importing.columns import USUAL, require_column, usual_column
-from mu.data.logs.importing.entities import text_of
+from mu.data.logs.importing.columns import USUAL, require_column, shown, usual_column
+from mu.data.logs.importing.entities import as_attribute, text_of
 from mu.data.logs.importing.formats import EXTENSIONS, LogSource, ReadOptions, find_sources, format_of, load_format
+from mu.data.logs.importing.id_forms import find_other_forms
 from mu.data.logs.importing.options import NONE
 from mu.data.options import OptionError
-from mu.data.whole_numbers import integers_where_possible
 
+NEARLY_NONE = 0.01
+FEW = 10  # a log of fewer tracks may well have none of the table
 logger = logging.getLogger(__name__)
 
 
@@ -75,18 +77,18 @@ def read_table(
       OptionError: no column of ids.
     """
     reader = load_format(source.format)
-    with damage_named(source.label):
+    with damage_named(source.name):
         names = reader.header(source, options)
         key = _key_column(names, key, role, source, log_column)
         frames, lines = [pl.DataFrame(schema=dict.fromkeys(names, pl.String))], [np.empty(0, np.int64)]
-        for batch in reader.batches(source, names, options):
+        for batch in reader.batches(source, names, dataclasses.replace(options, one_value=(key,))):
             rejected.add(batch.bad)
             frames.append(batch.frame.select(text_of(column) for column in batch.frame))
             lines.append(batch.lines)
     rows = pl.concat(frames)
     ids = rows[key].alias("id")
     first = (ids.is_first_distinct() & ids.is_not_null()).arg_true()
-    return EntityTable(source.label, ids.gather(first), rows.drop(key)[first], np.concatenate(lines)[first.to_numpy()])
+    return EntityTable(source.name, ids.gather(first), rows.drop(key)[first], np.concatenate(lines)[first.to_numpy()])
 
 
 def join_table(table: pl.DataFrame, role: str, more: EntityTable, n_played: int, title: str | None) -> pl.DataFrame:
@@ -100,6 +102,7 @@ def join_table(table: pl.DataFrame, role: str, more: EntityTable, n_played: int,
 
     Raises:
       OptionError: `more` has no column `title`.
+      ValueError: hardly any id is in `more`.
     """
     attributes = more.attributes
     if role == "track" and title != NONE:
@@ -110,27 +113,53 @@ def join_table(table: pl.DataFrame, role: str, more: EntityTable, n_played: int,
     wanted = table.select(pl.col(role).cast(pl.String).alias("id"))
     by_id = more.ids.to_frame("id").with_row_index("row")
     row = wanted.join(by_id, on="id", how="left", maintain_order="left")["row"]
-    logger.info("%s: has %s of %s %ss", more.label, f"{row.head(n_played).count():,}", f"{n_played:,}", role)
+    played = row.head(n_played)
+    logger.info("%s: has %s of %s %ss", more.label, f"{played.count():,}", f"{n_played:,}", role)
+    if played.null_count():
+        _check_forms(wanted["id"].head(n_played).filter(played.is_null()), role, more, n_played)
     if both := [name for name in attributes.columns if name in table.columns]:
         logger.info("%s: left out, since the log has a column of that name: %s", more.label, ", ".join(both))
         for name in both if n_played < len(table) else ():
             parts = [table[name].head(n_played).cast(pl.String), attributes[name].gather(row[n_played:])]
-            table = table.with_columns(integers_where_possible(pl.concat(parts).alias(name)))
+            table = table.with_columns(as_attribute(pl.concat(parts).alias(name)))
         attributes = attributes.drop(both)
-    return table.hstack([integers_where_possible(column.gather(row)) for column in attributes])
+    return table.hstack([as_attribute(column.gather(row)) for column in attributes])
+
+
+def _check_forms(missing: pl.Series, role: str, table: EntityTable, n_played: int) -> None:
+    """Warns of ids that the table writes otherwise.
+
+    Args:
+      missing: the ids of the log that are not in the table.
+      role: 'user' or 'track'.
+      table: of these.
+      n_played: the number of ids of the log.
+
+    Raises:
+      ValueError: hardly any id of the log is in the table.
+    """
+    others = find_other_forms(missing, table.ids)
+    found = n_played - len(missing)
+    if not others and (found or not len(table.ids)):
+        return
+    reason = others or (
+        f"the log has ids such as {missing[0]!r}, the table such as {table.ids[0]!r}: is --{role}_key right?"
+    )
+    message = f"{table.label}: has {found:,} of the {n_played:,} {role}s of the log; {reason}"
+    if found < NEARLY_NONE * n_played and (others or n_played >= FEW):
+        raise ValueError(f"{message}. Without --{role}_table the log is imported alone")
+    logger.warning(message)
 
 
 def _key_column(names: list[str], key: str | None, role: str, source: LogSource, log_column: str) -> str:
     if key is not None:
-        return require_column(key, names, f"{role}_key", source.label)
+        return require_column(key, names, f"{role}_key", source.name)
     if log_column in names:
         return log_column
     key = next((name for name in names if name.lower() == "id"), None) or usual_column(USUAL[role], names)
     if key is None:
-        raise OptionError(
-            f"{source.label}: which column is the {role}? Add --{role}_key=NAME; it has: {', '.join(names)}"
-        )
-    logger.info("%s: column %r is taken for the %s (--%s_key=NAME to choose)", source.label, key, role, role)
+        raise OptionError(f"{source.name}: which column is the {role}? Add --{role}_key=NAME; it has: {shown(names)}")
+    logger.info("%s: column %r is taken for the %s (--%s_key=NAME to choose)", source.name, key, role, role)
     return key
 
 

@@ -12,7 +12,7 @@ import polars as pl
 
 from mu.data.logs.importing import text_kernels
 from mu.data.logs.importing.bad_rows import BadRow
-from mu.data.logs.importing.text_files import decode, is_invalid, printable
+from mu.data.logs.importing.text_files import TOO_LONG, decode, is_invalid, printable, read_line
 
 WHOLE_LINE = "(line)"
 
@@ -119,7 +119,7 @@ class Lines:
 
     def __init__(self, block: bytes, stream: BinaryIO, number: int, encoding: str):
         # Lines end with a newline only: a carriage return elsewhere does not end one.
-        self._waiting = collections.deque(line + b"\n" for line in block.removesuffix(b"\n").split(b"\n"))
+        self._waiting = collections.deque((line + b"\n", True) for line in block.removesuffix(b"\n").split(b"\n"))
         self._stream, self.number, self.encoding = stream, number, encoding
 
     def __bool__(self) -> bool:
@@ -127,17 +127,19 @@ class Lines:
 
     def next_record(self, dialect: Dialect) -> tuple[list[str], str, str]:
         """The fields of the next record (none for a blank line), its text, and its fault or ''."""
-        taken: list[bytes] = []
+        taken: list[tuple[bytes, bool]] = []
 
         def lines() -> Iterator[str]:
-            while raw := self._waiting.popleft() if self._waiting else self._stream.readline():
-                taken.append(raw)
-                yield decode(raw, self.encoding)
+            while (line := self._waiting.popleft() if self._waiting else read_line(self._stream))[0]:
+                taken.append(line)
+                if not line[1]:
+                    raise csv.Error(TOO_LONG)
+                yield decode(line[0], self.encoding)
 
         fields, fault = [], ""
         if dialect.quotes:
             try:
-                fields = next(csv.reader(lines(), strict=True))
+                fields = next(csv.reader(lines(), delimiter=dialect.separator, strict=True))
             except csv.Error as error:
                 fault = f"unreadable line: {error}"
                 self._waiting.extendleft(reversed(taken[1:]))  # the lines after the bad one may have no fault
@@ -145,8 +147,10 @@ class Lines:
         else:
             text = next(lines()).removesuffix("\n").removesuffix("\r")
             fields = text.split(dialect.separator) if text else []
+            if any(len(field) > text_kernels.MAX_FIELD for field in fields):
+                fault = f"a field of more than {text_kernels.MAX_FIELD:,} characters"
         self.number += len(taken)
-        return fields, decode(b"".join(taken), self.encoding), fault
+        return fields, decode(b"".join(line for line, _ in taken), self.encoding), fault
 
 
 def split_carefully(

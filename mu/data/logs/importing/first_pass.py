@@ -1,5 +1,6 @@
 """The first pass over the files: reads, checks and numbers every row once, and appends it to the external sort."""
 
+import dataclasses
 import logging
 import re
 from collections.abc import Callable
@@ -96,6 +97,7 @@ class FirstPass:
         Raises:
           ValueError: no plays are left, an event column has more than 65,536 values, or tracks are unknown and refused.
         """
+        options = dataclasses.replace(options, one_value=tuple(self._roles.of_plays()))
         min_duration = self._options.min_play_s * self._play_units
         part = NO_PART
         for index, source in enumerate(sources):
@@ -103,9 +105,9 @@ class FirstPass:
                 part = source.part
                 self.backward.restart()
             self.times.start_file()
-            with damage_named(source.label):
+            with damage_named(source.name):
                 for batch in load_format(source.format).batches(source, self._roles.wanted(), options):
-                    plays, bad = check(batch, self._roles, self.times, source.label)
+                    plays, bad = check(batch, self._roles, self.times, source.name)
                     self._rejected.add(bad)
                     self.rows_in += len(batch.frame) + len(batch.bad)
                     self.bad += len(bad)
@@ -116,24 +118,26 @@ class FirstPass:
                     self._append(sort, plays, source)
                     progress("reading", (index + batch.done) / len(sources))
         if self.catalogue and self.catalogue.unknown_plays and self._options.unknown_tracks == "error":
-            raise ValueError(self.catalogue.refusal())
+            raise ValueError(self.catalogue.refusal(self.tracks.ids()))
         if sort.n == 0:
             dropped = (
                 f"{self.bad} bad, {self.short} too short, {self.skipped} of tracks that are not in the track table"
             )
+            if self.catalogue and self.skipped:
+                dropped += self.catalogue.other_forms(self.tracks.ids())
             raise ValueError(f"no plays in the input ({self.rows_in} rows read, {dropped})")
 
     def _append(self, sort: ExternalSort, plays: PlayRows, source: LogSource) -> None:
         items, new = self.tracks.number(plays.tracks, plays)
         if self.catalogue:
-            contained = self.catalogue.contains(items, new, plays, source.label)
+            contained = self.catalogue.contains(items, new, plays, source.name)
             if self._options.unknown_tracks == "skip":
                 plays, items = plays.where(contained), items[contained]
         arrays = {"users": self.users.number(plays.users, plays)[0], "items": items}
         if plays.times is not None:
             arrays["times"] = plays.times
-            self.backward.add(arrays["users"], plays, source.label)
-            self.implausible.add(plays.times, plays.lines, source.label)
+            self.backward.add(arrays["users"], plays, source.name)
+            self.implausible.add(plays.times, plays.lines, source.name)
         if plays.weights is not None:
             arrays["weights"] = plays.weights
         if source.part != NO_PART:
@@ -142,7 +146,7 @@ class FirstPass:
             arrays["outcomes"] = self._outcome_rule.apply(*self._seconds(plays, items))
         elif plays.outcomes is not None:
             arrays["outcomes"] = plays.outcomes
-        sort.append(arrays, {name: self._codes(name, plays, source.label) for name in self.event_columns})
+        sort.append(arrays, {name: self._codes(name, plays, source.name) for name in self.event_columns})
 
     def _seconds(self, plays: PlayRows, items: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
         """Seconds played, and seconds of the track where the outcome rule needs them."""

@@ -1,7 +1,6 @@
 """Formats of log files: readers by name, and readers of other packages by path."""
 
 import dataclasses
-import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Protocol, runtime_checkable
@@ -16,6 +15,7 @@ from mu.names import locate, nearest
 FORMATS = {
     "csv": "mu.data.logs.importing.delimited:csv_format",
     "tsv": "mu.data.logs.importing.delimited:tsv_format",
+    "semicolons": "mu.data.logs.importing.delimited:semicolon_format",
     "parquet": "mu.data.logs.importing.parquet:parquet_format",
     "jsonl": "mu.data.logs.importing.jsonl:jsonl_format",
     "lists": "mu.data.logs.importing.lists:lists_format",
@@ -35,6 +35,7 @@ EXTENSIONS = {
     ".item": "recbole",
     ".user": "recbole",
 }
+COMPRESSED = (".gz", ".bz2", ".xz", ".zst")
 NO_PART = 255
 
 
@@ -43,7 +44,7 @@ class LogSource:
     """One file, or one split of a TFDS data set.
 
     Attributes:
-      name: a path, or `tfds:NAME`, `tfds:NAME#SPLIT`.
+      name: a path as it was given, which messages name; or `tfds:NAME`, `tfds:NAME#SPLIT`.
       format: a key of `FORMATS`, or the path 'package.module:attribute' of a `LogFormat`.
       part: 0 train, 1 valid, 2 test; `NO_PART` for files without a split.
     """
@@ -51,11 +52,6 @@ class LogSource:
     name: str
     format: str
     part: int = NO_PART
-
-    @property
-    def label(self) -> str:
-        """The name in messages and cards: of a file without its folder."""
-        return self.name if self.format == "tfds" else os.path.basename(self.name)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,11 +62,13 @@ class ReadOptions:
       encoding: of text files.
       columns: names of the columns of files without a header; empty for files with one.
       data_dir: folder of TFDS data sets.
+      one_value: columns in which a list is a bad row; in others it is text separated by '|'.
     """
 
     encoding: str = "utf-8"
     columns: tuple[str, ...] = ()
     data_dir: str | None = None
+    one_value: tuple[str, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -129,9 +127,9 @@ def load_format(name: str) -> LogFormat:
 
 
 def format_of(name: str) -> str | None:
-    """The format of a file by its extension (`.gz` is ignored); None for an unknown one."""
-    path = Path(name)
-    return EXTENSIONS.get(path.with_suffix("").suffix if path.suffix == ".gz" else path.suffix)
+    """The format of a file by its extension (any case, `.gz` and the like are ignored); None for an unknown one."""
+    path = Path(name.lower())
+    return EXTENSIONS.get(path.with_suffix("").suffix if path.suffix in COMPRESSED else path.suffix)
 
 
 def find_sources(names: Sequence[str], format: str | None, part: int = NO_PART) -> list[LogSource]:

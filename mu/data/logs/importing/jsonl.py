@@ -1,7 +1,8 @@
-"""JSON lines: one object a line. Numbers are kept as they are written, so that no id loses a digit."""
+"""JSON: one object a line, or an array of objects. Numbers are kept as written, so that no id loses a digit."""
 
-import json
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Callable, Iterator, Sequence
+from typing import BinaryIO
 
 import numpy as np
 import polars as pl
@@ -9,80 +10,91 @@ import polars as pl
 from mu.data.logs.importing.bad_rows import BadRow
 from mu.data.logs.importing.fields import WHOLE_LINE
 from mu.data.logs.importing.formats import LogSource, ReadOptions, RowBatch
-from mu.data.logs.importing.text_files import decode, is_invalid, open_bytes, printable, read_block
+from mu.data.logs.importing.json_array import array_records
+from mu.data.logs.importing.json_values import JsonRecord, as_text, fault_of, read_object
+from mu.data.logs.importing.text_files import TOO_LONG, decode, is_invalid, open_bytes, printable, read_blocks
 
-BLOCK_BYTES = 8 << 20
-HEADER_LINES = 100
-_decoder = json.JSONDecoder(parse_int=str, parse_float=str, parse_constant=str)
+BLOCK_BYTES = 2 << 20
+HEADER_RECORDS = 100
+HEADER_BYTES = 1 << 16
+_ARRAY = re.compile(rb"(?:\xef\xbb\xbf)?\s*\[\s*(?:[{\]]|$)")
 
 
-class JsonLines:
-    """The format of JSON lines."""
+class Json:
+    """The format of JSON lines, and of arrays of objects."""
 
     def header(self, source: LogSource, options: ReadOptions) -> list[str]:
         """The keys of the first hundred objects, in order of appearance."""
         names: dict[str, None] = {}
+        records_of = _reader(source)
         with open_bytes(source.name) as (stream, _):
-            for _ in range(HEADER_LINES):
-                record, _fault = _record(decode(stream.readline(), options.encoding))
-                names |= dict.fromkeys(record)
+            n = 0
+            for records in records_of(stream, options.encoding, HEADER_BYTES):
+                for row in records[: HEADER_RECORDS - n]:
+                    names |= dict.fromkeys(row.record)
+                n += len(records)
+                if n >= HEADER_RECORDS:
+                    break
         if not names:
-            raise ValueError(f"{source.label}: no JSON object in its first {HEADER_LINES} lines")
+            raise ValueError(
+                f"{source.name}: no JSON object in its first {HEADER_RECORDS} lines; it must hold one object a line, "
+                "or one array of objects"
+            )
         return list(names)
 
     def batches(self, source: LogSource, wanted: Sequence[str], options: ReadOptions) -> Iterator[RowBatch]:
         """The values of the keys `wanted`; a key that is missing or null is a missing field."""
-        line = 0
+        records_of = _reader(source)
+        one_value = [name in options.one_value for name in wanted]
         with open_bytes(source.name) as (stream, done):
-            while block := read_block(stream, BLOCK_BYTES):
+            for records in records_of(stream, options.encoding, BLOCK_BYTES):
                 columns: list[list[str]] = [[] for _ in wanted]
                 lines: list[int] = []
                 bad: list[BadRow] = []
-                for text in decode(block, options.encoding).removesuffix("\n").split("\n"):
-                    line += 1
-                    if not text.strip():
+                for row in records:
+                    fault = (WHOLE_LINE, row.text, row.fault) if row.fault else None
+                    if is_invalid(row.text):
+                        fault = fault_of(row.record, row.text, options.encoding)
+                    texts = []
+                    for name, one in zip(wanted, one_value, strict=True):
+                        field = row.record.get(name)
+                        if not (type(field) is str and field.isascii()):
+                            field, wrong = as_text(name, field, row.text, one)
+                            if wrong and not fault:
+                                fault = (name, field, wrong)
+                        texts.append(field)
+                    if fault:
+                        column, value, reason = fault
+                        bad.append(BadRow(source.name, row.number, column, printable(value), reason))
                         continue
-                    record, fault = _record(text)
-                    values = [record.get(name) for name in wanted]
-                    problem = _problem(text, record, fault, dict(zip(wanted, values, strict=True)), options.encoding)
-                    if problem:
-                        column, value, reason = problem
-                        bad.append(BadRow(source.label, line, column, printable(value), reason))
-                        continue
-                    lines.append(line)
-                    for out, field in zip(columns, values, strict=True):
-                        out.append("" if field is None else str(field))
+                    lines.append(row.number)
+                    for out, text in zip(columns, texts, strict=True):
+                        out.append(text)
                 series = [pl.Series(name, out, dtype=pl.String) for name, out in zip(wanted, columns, strict=True)]
                 yield RowBatch(pl.DataFrame(series), np.array(lines, np.int64), bad, done())
 
 
-jsonl_format = JsonLines()
+jsonl_format = Json()
 
 
-def _record(text: str) -> tuple[dict[str, object], str]:
-    """The object of a line and '', or an empty object and what is wrong."""
-    try:
-        record = _decoder.decode(text.removeprefix("\ufeff").strip())
-    except json.JSONDecodeError as error:
-        return {}, f"not JSON: {error.msg} at character {error.pos + 1}"
-    if not isinstance(record, dict):
-        return {}, "not a JSON object"
-    return record, ""
+def _reader(source: LogSource) -> Callable[[BinaryIO, str, int], Iterator[list[JsonRecord]]]:
+    """The reader of the file: of an array, or of lines."""
+    with open_bytes(source.name) as (stream, _):
+        return array_records if _ARRAY.match(stream.read(HEADER_BYTES)) else line_records
 
 
-def _problem(
-    text: str, record: dict[str, object], fault: str, values: dict[str, object], encoding: str
-) -> tuple[str, str, str] | None:
-    """The column, value and reason of a bad line; None for a good one."""
-    if is_invalid(text):
-        reason = f"invalid {encoding} (see --encoding)"
-        for name, field in record.items():
-            if isinstance(field, str) and is_invalid(field):
-                return name, field, reason
-        return WHOLE_LINE, text, reason
-    if fault:
-        return WHOLE_LINE, text, fault
-    for name, field in values.items():
-        if isinstance(field, dict | list):
-            return name, json.dumps(field), "one value is due, not several"
-    return None
+def line_records(stream: BinaryIO, encoding: str, size: int) -> Iterator[list[JsonRecord]]:
+    """The records of JSON lines, those of about `size` bytes at a time; their number is that of their line."""
+    line = 0
+    for block, too_long, _ in read_blocks(stream, size):
+        text = decode(block, encoding).removeprefix("\ufeff") if line == 0 else decode(block, encoding)
+        records = []
+        if too_long:
+            line += 1
+            records.append(JsonRecord(line, text, {}, TOO_LONG))
+        else:
+            for row in text.removesuffix("\n").split("\n"):
+                line += 1
+                if row.strip():
+                    records.append(JsonRecord(line, row, *read_object(row)))
+        yield records

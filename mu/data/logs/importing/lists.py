@@ -6,8 +6,9 @@ import numpy as np
 import polars as pl
 
 from mu.data.logs.importing.bad_rows import BadRow
+from mu.data.logs.importing.fields import WHOLE_LINE
 from mu.data.logs.importing.formats import LogSource, ReadOptions, RowBatch
-from mu.data.logs.importing.text_files import BOM, decode, is_invalid, open_bytes, printable, read_block
+from mu.data.logs.importing.text_files import BOM, TOO_LONG, decode, is_invalid, open_bytes, printable, read_blocks
 
 BLOCK_BYTES = 8 << 20
 
@@ -23,20 +24,20 @@ class Lists:
         """One row a play. A line with a user alone has no play; blank lines are skipped."""
         line = 0
         with open_bytes(source.name) as (stream, done):
-            while block := read_block(stream, BLOCK_BYTES):
+            for block, too_long, _ in read_blocks(stream, BLOCK_BYTES):
                 users: list[str] = []
                 tracks: list[str] = []
                 counts: list[int] = []
                 lines: list[int] = []
                 bad: list[BadRow] = []
                 text = decode(block.removeprefix(BOM) if line == 0 else block, options.encoding)
-                valid = not is_invalid(text)
-                for words in map(str.split, text.removesuffix("\n").split("\n")):
+                doubtful = too_long or is_invalid(text) or "\r" in text
+                for row in text.removesuffix("\n").split("\n"):
                     line += 1
-                    if not valid and (faults := [word for word in words if is_invalid(word)]):
-                        column = "user" if faults[0] is words[0] else "track"
-                        reason = f"invalid {options.encoding}"
-                        bad.append(BadRow(source.label, line, column, printable(faults[0]), reason))
+                    words = row.split()
+                    if doubtful and (fault := _fault(row, words, too_long, options.encoding)):
+                        column, value, reason = fault
+                        bad.append(BadRow(source.name, line, column, printable(value), reason))
                     elif words:
                         users.append(words[0])
                         counts.append(len(words) - 1)
@@ -48,6 +49,18 @@ class Lists:
                     {"user": user_column.gather(repeat), "track": pl.Series("track", tracks, dtype=pl.String)}
                 )
                 yield RowBatch(frame.select(wanted), np.repeat(np.array(lines, np.int64), counts), bad, done())
+
+
+def _fault(row: str, words: list[str], too_long: bool, encoding: str) -> tuple[str, str, str] | None:
+    """The column, value and reason of a bad line; None for a good one."""
+    if too_long:
+        return WHOLE_LINE, row, TOO_LONG
+    if "\r" in row.removesuffix("\r"):
+        return WHOLE_LINE, row, "a carriage return inside of the line, as old Macs end lines"
+    for word in words:
+        if is_invalid(word):
+            return "user" if word is words[0] else "track", word, f"invalid {encoding} (see --encoding)"
+    return None
 
 
 lists_format = Lists()

@@ -34,6 +34,9 @@ class LogImportOptions:
     data_dir: str | None = option(None, "folder of TFDS data sets", group=_FILES, metavar="DIR")
 
     user: str | None = option(None, "ids of users", group=_COLUMNS, metavar="NAME")
+    user_id: str | None = option(
+        None, "the id of the listener of all plays, for logs of one listener without such a column", group=_COLUMNS
+    )
     track: str | None = option(None, "ids of tracks", group=_COLUMNS, metavar="NAME")
     time: str | None = option(None, "times; without, plays keep the order of the input", group=_COLUMNS, metavar="NAME")
     weight: str | None = option(None, "count, rating, ... of a play; 1 without", group=_COLUMNS, metavar="NAME")
@@ -150,6 +153,10 @@ class LogImportOptions:
             raise OptionError(f"--{first} and --{second} both decide how a play ended; give one of them")
         if self.track_duration and not self.skip_below_share:
             raise OptionError("--track_duration is for --skip_below_share, which was not given")
+        if self.user_id == "" or (self.user_id is not None and self.user not in (None, NONE)):
+            raise OptionError(
+                f"user_id is {self.user_id!r}; it must be the id of the only listener, of a log without --user"
+            )
         if self.time == NONE and self.time_unit != "auto":
             raise OptionError("time_unit is the notation of times, but time is 'none'")
         check_encoding(self.encoding)

@@ -24,6 +24,7 @@ class ColumnRoles:
     Attributes:
       user: ids of users.
       track: ids of tracks.
+      listener: id of the only user, for logs without a column `user`.
       time: times of plays.
       weight: weights of plays.
       play_duration: time played.
@@ -37,6 +38,7 @@ class ColumnRoles:
 
     user: str
     track: str
+    listener: str | None = None
     time: str | None = None
     weight: str | None = None
     play_duration: str | None = None
@@ -47,12 +49,17 @@ class ColumnRoles:
     track_attributes: dict[str, str] = dataclasses.field(default_factory=dict)
     user_attributes: dict[str, str] = dataclasses.field(default_factory=dict)
 
+    def of_plays(self) -> list[str]:
+        """The columns to read that hold one value a play."""
+        user = None if self.listener else self.user
+        durations = [self.play_duration, self.track_duration]
+        plays = [user, self.track, self.time, self.weight, *durations, self.finished, self.skipped]
+        return [name for name in plays if name]
+
     def wanted(self) -> list[str]:
         """The columns to read, each once, those of plays first."""
-        durations = [self.play_duration, self.track_duration]
-        plays = [self.user, self.track, self.time, self.weight, *durations, self.finished, self.skipped]
-        names = [name for name in plays if name]
-        return list(dict.fromkeys([*names, *self.event_columns, *self.track_attributes, *self.user_attributes]))
+        more = [*self.event_columns, *self.track_attributes, *self.user_attributes]
+        return list(dict.fromkeys([*self.of_plays(), *more]))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -104,6 +111,8 @@ def check(batch: RowBatch, roles: ColumnRoles, parser: TimestampParser, label: s
     Raises:
       ColumnError: a column has a type that does not fit its role (ids that are floating-point numbers, ...).
     """
+    if roles.listener:
+        batch = dataclasses.replace(batch, frame=batch.frame.with_columns(pl.lit(roles.listener).alias(roles.user)))
     frame = batch.frame
     users, faults = _ids(frame[roles.user], "user")
     tracks, track_faults = _ids(frame[roles.track], "track")
@@ -157,8 +166,6 @@ def _ids(column: pl.Series, role: str) -> tuple[pl.Series, list[Fault]]:
         ids = column
     elif dtype in (pl.Categorical, pl.Enum, pl.Null):
         ids = column.cast(pl.String)
-    elif dtype == pl.Binary:
-        ids = column.cast(pl.String, strict=False)
     else:
         hint = "floating-point ids lose digits past 2**53; " if dtype.is_float() else ""
         raise ColumnError(

@@ -12,7 +12,7 @@ import polars as pl
 
 from mu.data.logs.importing.bad_rows import RejectedRows, damage_named
 from mu.data.logs.importing.card import make_card
-from mu.data.logs.importing.columns import choose_roles
+from mu.data.logs.importing.columns import choose_roles, shown
 from mu.data.logs.importing.entity_tables import EntityTable, find_table, join_table, read_table
 from mu.data.logs.importing.external_sort import ExternalSort
 from mu.data.logs.importing.first_pass import FirstPass
@@ -135,13 +135,13 @@ def _roles(
     """The roles of the columns of the first file; the others must have the same columns."""
     roles = None
     for source in sources:
-        with damage_named(source.label):
+        with damage_named(source.name):
             names = load_format(source.format).header(source, read_options)
         if roles is None:
-            roles = choose_roles(names, source.label, options, has_track_table)
+            roles = choose_roles(names, source.name, options, has_track_table)
         elif lacking := [name for name in roles.wanted() if name not in names]:
             raise ValueError(
-                f"{source.label} has no column {lacking[0]!r}, which {sources[0].label} has; it has: {', '.join(names)}"
+                f"{source.name} has no column {lacking[0]!r}, which {sources[0].name} has; it has: {shown(names)}"
             )
     assert roles is not None
     return roles

@@ -1,44 +1,105 @@
-"""Text files in blocks of whole lines: plain or gzip, any encoding that contains ASCII."""
+"""Text files in blocks of whole lines: plain, gzip, bzip2 or xz, any encoding that contains ASCII."""
 
+import bz2
 import contextlib
 import gzip
 import io
+import lzma
 import os
 import re
 from collections.abc import Callable, Iterator
-from typing import BinaryIO, cast
+from typing import BinaryIO, NamedTuple, cast
 
 from mu.data.options import OptionError
 
 BOM = b"\xef\xbb\xbf"
-_LONE_SURROGATE = re.compile("[\udc80-\udcff]")
+# Longer lines are bad rows: no log has them, and a few kilobytes of gzip can hold a line of gigabytes.
+MAX_LINE_BYTES = 1 << 24
+PIECE_BYTES = 1 << 20
+TOO_LONG = f"a line of more than {MAX_LINE_BYTES >> 20} MiB"
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_PACKED = (
+    (re.compile(rb"\x1f\x8b"), lambda raw: gzip.GzipFile(fileobj=raw)),
+    (re.compile(rb"BZh[1-9]1AY&"), bz2.BZ2File),
+    (re.compile(rb"\xfd7zXZ\x00"), lzma.LZMAFile),
+)
+_REFUSED = (
+    (re.compile(rb"\x28\xb5\x2f\xfd"), "is compressed with zstd; unpack it first (zstd -d)"),
+    (re.compile(rb"PK\x03\x04"), "is a zip archive; unpack it first"),
+    (re.compile(rb"PAR1\x15"), "is a Parquet file; add --format=parquet"),
+    (re.compile(rb"\xff\xfe|\xfe\xff"), "is UTF-16; convert it to UTF-8 first (iconv -f UTF-16 -t UTF-8)"),
+)
 
 
 @contextlib.contextmanager
 def open_bytes(path: str) -> Iterator[tuple[BinaryIO, Callable[[], float]]]:
-    """Opens a plain or gzip file (by content, not by name).
+    """Opens a plain or compressed file (by content, not by name).
 
     Yields:
       The stream of its bytes, and a function that returns the share read so far.
+
+    Raises:
+      ValueError: the file is no text that can be read.
     """
     size = max(os.path.getsize(path), 1)
     with open(path, "rb") as raw:
-        start = raw.read(2)
+        start = raw.read(8)
         raw.seek(0)
-        if start == b"\x1f\x8b":
-            with gzip.GzipFile(fileobj=raw) as unzipped:
-                stream = io.BufferedReader(cast(io.RawIOBase, unzipped), 1 << 20)
-                yield cast(BinaryIO, stream), lambda: raw.tell() / size
-        else:
-            yield raw, lambda: raw.tell() / size
+        for magic, what in _REFUSED:
+            if magic.match(start):
+                raise ValueError(f"{path} {what}")
+        for magic, reader in _PACKED:
+            if magic.match(start):
+                with reader(raw) as unpacked:
+                    stream = io.BufferedReader(cast(io.RawIOBase, unpacked), PIECE_BYTES)
+                    yield cast(BinaryIO, stream), lambda: raw.tell() / size
+                return
+        yield raw, lambda: raw.tell() / size
 
 
-def read_block(stream: BinaryIO, size: int) -> bytes:
-    """About `size` bytes that end at the end of a line (or of the file); empty at the end."""
-    block = stream.read(size)
-    if block and not block.endswith(b"\n"):
-        block += stream.readline()
-    return block
+class Block(NamedTuple):
+    """Some lines of a text file.
+
+    Attributes:
+      data: whole lines; or the start of one line that is too long.
+      too_long: whether it is that.
+      followed: whether the stream goes on with the line after the last one; else the next block holds it.
+    """
+
+    data: bytes
+    too_long: bool = False
+    followed: bool = True
+
+
+def read_blocks(stream: BinaryIO, size: int) -> Iterator[Block]:
+    """The lines of a stream, in blocks of about `size` bytes, which is `MAX_LINE_BYTES` at most.
+
+    Lines may be read from the stream after a block that it follows. Of a line that is too long only its start is kept.
+    """
+    while data := stream.read(size):
+        if data.endswith(b"\n"):
+            yield Block(data)
+            continue
+        rest, whole = read_line(stream)
+        start = data.rfind(b"\n") + 1
+        if whole and len(data) - start + len(rest) <= MAX_LINE_BYTES:
+            yield Block(data + rest)
+            continue
+        if start:
+            yield Block(data[:start], followed=False)
+        yield Block(data[start:][:PIECE_BYTES], too_long=True)
+
+
+def read_line(stream: BinaryIO) -> tuple[bytes, bool]:
+    """The next line, and whether it is whole; of a line that is too long its start, and the rest is read past."""
+    line = stream.readline(MAX_LINE_BYTES)
+    if line.endswith(b"\n"):
+        return line, True
+    piece = stream.readline(PIECE_BYTES)
+    whole = not piece
+    while piece and not piece.endswith(b"\n"):
+        piece = stream.readline(PIECE_BYTES)
+    return line, whole
 
 
 def check_encoding(encoding: str) -> None:
@@ -61,11 +122,13 @@ def decode(raw: bytes, encoding: str) -> str:
 
 
 def is_invalid(text: str) -> bool:
-    """Whether `decode` met bytes that are not valid."""
-    return not text.isascii() and _LONE_SURROGATE.search(text) is not None
+    """Whether `text` holds what is no text: bytes that `decode` could not read, or half of a JSON escape."""
+    return not text.isascii() and _SURROGATE.search(text) is not None
 
 
 def printable(text: str, limit: int = 200) -> str:
-    """`text` for messages and rejected.csv: invalid bytes as \\x.., long values cut."""
+    """`text` for messages and rejected.csv: invalid bytes as \\x.., half escapes as \\ud8.., long values cut."""
+    whole, text = len(text) <= limit, text[:limit]
+    text = re.sub("[\ud800-\udc7f\udd00-\udfff]", lambda match: f"\\u{ord(match[0]):x}", text)
     text = text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-    return text if len(text) <= limit else text[:limit] + "..."
+    return text if whole else text + "..."

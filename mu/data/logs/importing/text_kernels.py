@@ -6,6 +6,7 @@ from mu_kernels.compile import kernel
 
 NEWLINE, RETURN, QUOTE = 10, 13, 34
 FIELD_START, IN_FIELD, IN_QUOTES, AFTER_QUOTE = range(4)
+MAX_FIELD = 1 << 17  # Python's csv has the same limit
 
 
 @kernel
@@ -16,9 +17,10 @@ def find_records(data, separator, n_columns, line_of):
 
     Returns:
       The number of records, or -1 if a record does not have `n_columns` fields, a quote is not at an end of its field,
-      a carriage return is not part of the end of a record, or the last record does not end.
+      a carriage return is not part of the end of a record, a field has more than `MAX_FIELD` bytes, or the last record
+      does not end.
     """
-    record, column, line = 0, 0, 0
+    record, column, line, start = 0, 0, 0, 0
     state = FIELD_START
     line_of[0] = 0
     for at in range(len(data)):
@@ -36,14 +38,16 @@ def find_records(data, separator, n_columns, line_of):
             state = IN_QUOTES  # a field starts, or the second of two quotes stands for one
         elif byte == separator:
             column += 1
-            if column == n_columns:
+            if column == n_columns or at - start > MAX_FIELD:
                 return -1
             state = FIELD_START
+            start = at + 1
         elif byte == NEWLINE:
-            if column != n_columns - 1:
+            if column != n_columns - 1 or at - start > MAX_FIELD:
                 return -1
             line += 1
             record += 1
+            start = at + 1
             line_of[record] = line
             column, state = 0, FIELD_START
         elif byte == RETURN:
@@ -65,14 +69,17 @@ def split_integers(data, separator, n_columns, slot_of, out, integer):
     written again.
 
     Returns:
-      The number of lines, or -1 where a line does not have `n_columns` fields.
+      The number of lines, or -1 where a line does not have `n_columns` fields, or one of more than `MAX_FIELD` bytes.
     """
-    row, column, at = 0, 0, 0
+    row, column, at, start = 0, 0, 0, 0
     slot = slot_of[0]
     value, n_digits, negative, plain = np.int64(0), 0, False, True
     for at in range(len(data)):
         byte = data[at]
         if byte == separator or byte == 10:
+            if at - start > MAX_FIELD:
+                return -1
+            start = at + 1
             if slot >= 0:
                 if n_digits == 0 or n_digits > 18:
                     plain = False

@@ -44,7 +44,7 @@ class TfdsFormat:
                     texts = [decode(value, "utf-8") if isinstance(value, bytes) else value for value in values]
                     for name, text in zip(wanted, texts, strict=True):
                         if isinstance(text, str) and is_invalid(text):
-                            bad.append(BadRow(source.label, row, name, printable(text), "invalid utf-8"))
+                            bad.append(BadRow(source.name, row, name, printable(text), "invalid utf-8"))
                             break
                     else:
                         lines.append(row)

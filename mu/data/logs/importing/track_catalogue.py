@@ -4,9 +4,10 @@ import numpy as np
 import polars as pl
 
 from mu.data.logs.importing.bad_rows import BadRow, RejectedRows
-from mu.data.logs.importing.columns import USUAL_TRACK_DURATION, require_column, usual_column
+from mu.data.logs.importing.columns import USUAL_TRACK_DURATION, require_column, shown, usual_column
 from mu.data.logs.importing.entities import Entities
 from mu.data.logs.importing.entity_tables import EntityTable
+from mu.data.logs.importing.id_forms import find_other_forms
 from mu.data.logs.importing.identifiers import Identifiers
 from mu.data.logs.importing.rows import PlayRows
 from mu.data.options import OptionError
@@ -66,12 +67,18 @@ class TrackCatalogue:
         contained = np.flatnonzero(self.rows >= 0)
         return contained[np.argsort(self.rows[contained])]
 
-    def refusal(self) -> str:
-        """The message for a log that is refused for its unknown tracks."""
+    def other_forms(self, ids: pl.Series) -> str:
+        """What to add to a message on unknown tracks where the table has them in another form; `ids` by dense id."""
+        others = find_other_forms(ids.filter(pl.Series(self.rows < 0)), self.table.ids)
+        return f"; {others}" if others else ""
+
+    def refusal(self, ids: pl.Series) -> str:
+        """The message for a log, with these `ids` by dense id, that is refused for its unknown tracks."""
+        examples = ", ".join(self._examples) + (", ..." if self.unknown_tracks > EXAMPLES else "")
         return (
             f"{self.unknown_plays:,} plays are of {self.unknown_tracks:,} tracks that are not in {self.table.label}: "
-            f"{', '.join(self._examples)}{', ...' if self.unknown_tracks > EXAMPLES else ''}. Complete the table, or "
-            "add --unknown_tracks=skip to leave out such plays, --unknown_tracks=keep to keep them without attributes"
+            f"{examples}{self.other_forms(ids)}. Complete the table, or add --unknown_tracks=skip to leave out such "
+            "plays, --unknown_tracks=keep to keep them without attributes"
         )
 
     def durations(self, name: str | None, rejected: RejectedRows) -> tuple[str, np.ndarray]:
@@ -96,7 +103,7 @@ class TrackCatalogue:
         if column is None:
             raise OptionError(
                 f"--skip_below_share needs the duration of each track: add --track_duration=NAME; {self.table.label} "
-                f"has: {', '.join(names)}"
+                f"has: {shown(names)}"
             )
         texts = self.table.attributes[column]
         values = texts.cast(pl.Float64, strict=False).fill_null(np.nan).to_numpy().copy()
