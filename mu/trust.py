@@ -23,6 +23,7 @@ OWN = {
     "mu.baselines.item_knn": ("ItemKNN",),
     "mu.baselines.mfcc": ("MFCCLinear",),
     "mu.baselines.popularity": ("Popularity",),
+    "mu.baselines.rating_biases": ("RatingBiases",),
     "mu.baselines.ratings": ("SmoothedRates", "LogisticRatings"),
     "mu.baselines.simple": ("Random", "GroupPopularity"),
     "mu.data.batches.clips": ("ClipBatches",),
@@ -41,6 +42,7 @@ OWN = {
     "mu.evals.protocols.clips": ("ClipPrediction",),
     "mu.evals.protocols.plays": ("PlayRanking",),
     "mu.evals.protocols.ranking": ("Ranking",),
+    "mu.evals.protocols.rated_candidates": ("RatedCandidates",),
     "mu.evals.protocols.ratings": ("RatingPrediction",),
     "mu.inference.clips": ("ClipPredictor",),
     "mu.inference.policy": ("new_release_boost",),
@@ -73,7 +75,7 @@ NOT_METRICS = ("mu.evals.metrics.loading",)
 # Libraries of computation, by the names that they publish at their top.
 LIBRARIES = ("optax", "flax.nnx")
 # Keys of a config, beside `name`, whose texts are names where they have a colon.
-LISTS = ("metrics", "writers")
+LISTS = ("metrics", "writers", "weights", "gains")
 
 _trusted: set[str] = set()
 

@@ -1,4 +1,4 @@
-"""`mu crossvalidate`: one config over all folds and several seeds; every clip is predicted by models new to it."""
+"""`mu crossvalidate`: one config over several seeds and, of clips, all folds, each tested by models new to it."""
 
 import argparse
 import math
@@ -15,12 +15,14 @@ examples:
   mu crossvalidate --config=experiments/esc10.py:task=masked --folds=5 --workdir=runs/masked
   mu crossvalidate --config=experiments/esc10.py --folds=5 --workdir=runs/esc10_from_masked \\
      --config.init_from=runs/masked/seed{seed}/fold{fold}
+  mu crossvalidate --config=experiments/lastfm_mf.py --seeds=0,1,2 --workdir=runs/lastfm_seeds
 
-The config must take the arguments fold and seed; {fold} and {seed} in an override stand for a run's own. Each run is
+The config must take the argument seed and, with several folds, fold; {fold} and {seed} in an override stand for a run's
+own. A log has one fold, its split, which is the same for all seeds. Each run is
 one of `mu train` in WORKDIR/seed0/fold0 and so on; those that are complete are not run again, one that was cut off goes
 on. Predictions of a seed's folds are pooled into WORKDIR/seed0/evaluation; the table and WORKDIR/crossvalidation.json
-give the mean over seeds with a 95 % bootstrap interval over recordings (or over what config.evals.NAME.group names),
-each seed's value and each fold's. A task without targets leaves runs to start from, and nothing to pool.
+give the mean over seeds with a 95 % bootstrap interval over recordings (or over what config.evals.NAME.group names;
+of a log over listeners), each seed's value and each fold's, and the standard deviation over seeds. A task without targets leaves runs to start from, and nothing to pool.
 """
 
 
@@ -34,7 +36,7 @@ def main(argv: list[str]) -> int:
         allow_abbrev=False,
     )
     parser.add_argument("--config", required=True, metavar="FILE[:ARG,...]", help="takes the arguments fold and seed")
-    parser.add_argument("--folds", required=True, type=int, help="how many there are")
+    parser.add_argument("--folds", default=1, type=int, help="how many there are (default 1, the only one of a log)")
     parser.add_argument("--seeds", default="0", help="such as 0,1,2 (default 0)")
     parser.add_argument("--workdir", required=True, metavar="DIR", help="holds all runs")
     arguments, rest = parser.parse_known_args(known_flags(parser, argv, OPEN_ENDED))
@@ -70,15 +72,20 @@ def main(argv: list[str]) -> int:
 
 
 def show(pooled: Mapping[str, Any]) -> None:
-    """Prints a table for each evaluation and model: metrics with intervals, each seed's value, the worst fold."""
+    """Prints a table for each evaluation and model: metrics with intervals, each seed's value, the worst fold.
+
+    Folds are left out where there is one, the standard deviation over seeds where there is one seed.
+    """
     from mu.evals.few_units import interval_text
     from mu.evals.table import text_table
 
     seeds = pooled["seeds"]
+    by_fold, by_seed = pooled["folds"] > 1, len(seeds) > 1
     tables = [(evaluation, *table) for evaluation, rows in pooled["evaluations"].items() for table in rows.items()]
     for evaluation, name, metrics in tables:
         title = name if len(pooled["evaluations"]) == 1 else f"{evaluation}, {name}"
-        rows = [[title, "mean over seeds", *(f"seed {seed}" for seed in seeds), "folds", "worst fold"]]
+        columns = [*(f"seed {seed}" for seed in seeds), *(["spread"] * by_seed), *(["folds", "worst fold"] * by_fold)]
+        rows = [[title, "mean over seeds", *columns]]
         for metric, row in metrics.items():
             measured = [fold for fold, value in enumerate(row["folds"]) if not math.isnan(value)]
             worst = min(measured, key=row["folds"].__getitem__, default=None)
@@ -87,12 +94,21 @@ def show(pooled: Mapping[str, Any]) -> None:
                     metric,
                     f"{row['value']:.3f} {interval_text(row['low'], row['high'], '.3f')}",
                     *(f"{value:.3f}" for value in row["seeds"].values()),
-                    " ".join(f"{value:.3f}" for value in row["folds"]),
-                    "" if worst is None else f"{row['folds'][worst]:.3f} (fold {worst})",
+                    *([f"{row['spread']:.3f}"] if by_seed else ()),
+                    *([" ".join(f"{value:.3f}" for value in row["folds"])] if by_fold else ()),
+                    *(["" if worst is None else f"{row['folds'][worst]:.3f} (fold {worst})"] if by_fold else ()),
                 ]
             )
         print(text_table(rows) + "\n")
-    print(
-        "Brackets: 95 % bootstrap interval of the mean over seeds, recordings drawn again; folds: means over seeds.\n"
-        "roc_auc, average_precision and pearson of pooled folds compare scores of models that are not calibrated alike."
-    )
+    over = " or ".join(dict.fromkeys(pooled["over"].values()))
+    lines = [f"Brackets: 95 % bootstrap interval of the mean over seeds, {over} drawn again"]
+    if by_seed:
+        lines.append("spread: standard deviation over seeds")
+    if by_fold:
+        lines.append("folds: means over seeds")
+    print("; ".join(lines) + ".")
+    if by_fold:
+        print(
+            "roc_auc, average_precision and pearson of pooled folds compare scores of models that are not calibrated "
+            "alike."
+        )

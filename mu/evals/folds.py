@@ -20,6 +20,8 @@ def pooled(results: Iterable[Result]) -> Result:
     """
     parts = list(results)
     first = parts[0]
+    if len(parts) == 1:
+        return first
     units, counts = np.unique(np.concatenate([part.units for part in parts]), return_counts=True)
     if (counts > 1).any():
         raise ValueError(f"{first.unit} {units[counts > 1][0].item()!r} was tested in two folds")

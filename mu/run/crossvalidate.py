@@ -1,4 +1,7 @@
-"""One config over all folds and several seeds, pooled: every unit is predicted by models that did not learn from it."""
+"""One config over all folds and several seeds, pooled: every unit is predicted by models that did not learn from it.
+
+A log has one fold, its split, and several seeds.
+"""
 
 import json
 import logging
@@ -8,10 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import numpy as np
 
 from mu.config.base import Config, ConfigError
 from mu.config.overrides import load as load_config
 from mu.config.resolve import build
+from mu.data.logs.interactions import Interactions
 from mu.evals.folds import mean_summary, pooled
 from mu.evals.result import Result
 from mu.evals.results import Evaluation, evaluations_of, load, save
@@ -45,10 +50,12 @@ def crossvalidate(
       task without targets, {}.
 
     Raises:
-      ConfigError: the folds do not test every clip once, or a run that is complete had another config.
+      ConfigError: the folds do not test every clip once, the seeds of a log do not share a split, or a run that is
+        complete had another config.
     """
-    runs = {(seed, fold): resolved(config, changes, seed, fold) for seed in seeds for fold in range(folds)}
+    runs = {(seed, fold): resolved(config, changes, seed, fold, folds) for seed in seeds for fold in range(folds)}
     refuse_other_folds([runs[seeds[0], fold] for fold in range(folds)])
+    refuse_other_splits([runs[seed, 0] for seed in seeds])
     with writing(workdir) as folder:
         return _crossvalidate(runs, folder, {"config": config, "changes": dict(changes), "folds": folds}, train)
 
@@ -79,15 +86,17 @@ def _crossvalidate(
         logger.info(f"The runs in {folder} measure nothing, so there is nothing to pool; init_from can name them.")
         return {}
     protocol = {**about, "split": "pooled"}
-    evaluations = {}
+    evaluations, over = {}, {}
     for name in by_seed[seeds[0]][0]:
         of_seed = {seed: [fold[name] for fold in by_seed[seed]] for seed in seeds}
         evaluations[name] = pooled_rows(of_seed)
+        first = next(iter(of_seed[seeds[0]][0].results.values()))
+        over[name] = f"{first.cluster or first.unit}s"
         for seed, evaluated in of_seed.items():
             card = {**protocol, "part": "test", "seed": seed}
             output = folder / f"seed{seed}" / "evaluation" / name
             save(output, pooled_results(evaluated), card, samples=evaluated[0].samples, seed=0)
-    document = {**protocol, "seeds": seeds, "evaluations": evaluations, "commits": sorted(commits)}
+    document = {**protocol, "seeds": seeds, "evaluations": evaluations, "over": over, "commits": sorted(commits)}
     write_json(folder / "crossvalidation.json", document)
     return document
 
@@ -116,6 +125,7 @@ def pooled_rows(of_seed: Mapping[int, Sequence[Evaluation]]) -> dict[str, Any]:
                 "low": low,
                 "high": high,
                 "seeds": {seed: one[metric] for seed, one in values.items()},
+                "spread": float(np.std([one[metric] for one in values.values()], ddof=1)) if len(values) > 1 else None,
                 "folds": [sum(one[metric] for one in fold) / len(fold) for fold in zip(*of_fold, strict=True)],
             }
             for metric, value, low, high in mean_summary(list(results.values()), samples)
@@ -123,11 +133,12 @@ def pooled_rows(of_seed: Mapping[int, Sequence[Evaluation]]) -> dict[str, Any]:
     return rows
 
 
-def resolved(config: str, changes: Mapping[str, str], seed: int, fold: int) -> Config:
-    """The config of one run."""
+def resolved(config: str, changes: Mapping[str, str], seed: int, fold: int, folds: int) -> Config:
+    """The config of one run; where there is one fold the config need not take the argument `fold`."""
     own = {key: value.replace("{fold}", str(fold)).replace("{seed}", str(seed)) for key, value in changes.items()}
     separator = "," if ":" in config else ":"
-    return load_config(f"{config}{separator}fold={fold},seed={seed}", own)
+    which = f"fold={fold},seed={seed}" if folds > 1 else f"seed={seed}"
+    return load_config(f"{config}{separator}{which}", own)
 
 
 def refuse_other_folds(configs: Sequence[Any]) -> None:
@@ -135,11 +146,34 @@ def refuse_other_folds(configs: Sequence[Any]) -> None:
     tested: dict[str, int] = {}
     for fold, one in enumerate(configs):
         data = build(one.data)
-        for clip in build(one.split, data).test.table["clip"]:
+        test = build(one.split, data).test
+        if isinstance(test, Interactions):
+            if len(configs) > 1:
+                raise ConfigError(
+                    f"--folds={len(configs)}: a log is not cut into folds, its split is {one.split.name}; leave --folds "
+                    "out and give several --seeds=0,1,2"
+                )
+            return
+        for clip in test.table["clip"]:
             if clip in tested:
                 raise ConfigError(f"folds {tested[clip]} and {fold} both test clip {clip!r}")
             tested[clip] = fold
     if len(configs) > 1 and len(tested) < len(data):
         raise ConfigError(
             f"--folds={len(configs)} test {len(tested):,} of {len(data):,} clips: {one.split.name} makes more folds"
+        )
+
+
+def refuse_other_splits(configs: Sequence[Any]) -> None:
+    """Raises ConfigError, before anything is trained, where the runs of several seeds on a log have different splits."""
+    hashes = set()
+    for one in configs if len(configs) > 1 else ():
+        split = build(one.split, build(one.data))
+        if not isinstance(split.test, Interactions):
+            return
+        hashes.add(split.hash)
+    if len(hashes) > 1:
+        raise ConfigError(
+            f"config.split ({configs[0].split.name}) depends on the seed: the mean over seeds is over models that are "
+            "tested on the same plays; give the split a seed of its own, such as --config.split.seed=0"
         )

@@ -6,13 +6,16 @@ import shutil
 import numpy as np
 import pytest
 
+from mu.baselines.popularity import Popularity
 from mu.commands.crossvalidate import main as crossvalidate_main
 from mu.commands.crossvalidate import show
 from mu.config.base import ConfigError
+from mu.config.resolve import build
 from mu.evals.result import Result
-from mu.evals.results import load
+from mu.evals.results import load, save
+from mu.files import write_json
 from mu.run.crossvalidate import crossvalidate
-from tests.helpers.tiny_runs import train
+from tests.helpers.tiny_runs import train, write_log
 
 CONFIG = """
 from mu.config.base import parse_arg
@@ -112,9 +115,59 @@ def test_folds_are_checked_before_anything_is_trained(config, tmp_path, capsys):
     for wrong, message in (
         (["--folds=4", "--seeds=0,0"], "each must be given once"),
         (["--folds=4", "--seeds=a"], "it takes numbers"),
-        (["--folds=0"], "there must be at least 1"),
+        (["--folds=0"], "it must be at least 1"),
     ):
         with pytest.raises(SystemExit) as stopped:
             crossvalidate_main([*call, *wrong])
         assert stopped.value.code == 2 and message in capsys.readouterr().err
     assert not (tmp_path / "runs").exists()
+
+
+LOG_CONFIG = """
+from mu.config.base import base, parse_arg
+
+
+def get_config(arg=None):
+    args = parse_arg(arg, seed=0)
+    config = base()
+    config.seed, config.data.path = args.seed, {path!r}
+    config.split = {{"name": "mu.data.logs.splits:random_by_ratio"}}
+    return config
+"""
+
+
+def test_seeds_of_a_log_share_its_split(tmp_path, capsys):
+    """The runs are stood in for by popularity, which one seed measures on half of the counts."""
+    path = write_log(tmp_path)
+    file = tmp_path / "config.py"
+    file.write_text(LOG_CONFIG.format(path=str(path)))
+
+    def measure(config, place):
+        split = build(config.split, build(config.data))
+        learnt = split.train if config.seed else split.train.where(np.arange(len(split.train)) % 2 == 0)
+        evaluator = build(config.evals.ranking, split=split, train=split.train, part="test")
+        results = {"model": evaluator.run(Popularity().fit(learnt))}
+        save(place / "evaluation" / "ranking", results, {}, samples=30)
+        write_json(place / "config.json", json.loads(config.to_json()))
+        write_json(place / "run.json", {"commit": "abc"})
+        return results
+
+    changes = {"evals.ranking.bootstrap_samples": "30"}
+    found = crossvalidate(str(file), str(tmp_path / "runs"), 1, [0, 1], changes, measure)
+    row = found["evaluations"]["ranking"]["model"]["recall@10"]
+    assert row["value"] == pytest.approx(np.mean([row["seeds"][0], row["seeds"][1]]))
+    assert row["spread"] == pytest.approx(abs(row["seeds"][0] - row["seeds"][1]) / np.sqrt(2)) and row["spread"] > 0
+    assert found["over"] == {"ranking": "users"} and row["low"] <= row["value"] <= row["high"]
+    pooled, alone = load(tmp_path / "runs" / "seed1"), load(tmp_path / "runs" / "seed1" / "fold0")
+    assert pooled.results["model"].same == alone.results["model"].same  # `mu compare` takes either
+    show(found)
+    out = capsys.readouterr().out
+    assert "spread" in out and "users drawn again" in out and "fold" not in out
+
+    call = [f"--config={file}", f"--workdir={tmp_path / 'other'}"]
+    assert crossvalidate_main([*call, "--seeds=0,1", "--config.split.seed={seed}"]) == 2
+    assert "depends on the seed" in capsys.readouterr().err
+    (tmp_path / "folds.py").write_text(LOG_CONFIG.format(path=str(path)).replace("seed=0)", "seed=0, fold=0)"))
+    assert crossvalidate_main([f"--config={tmp_path / 'folds.py'}", *call[1:], "--folds=3"]) == 2
+    assert "--folds=3: a log is not cut into folds" in capsys.readouterr().err
+    assert not (tmp_path / "other").exists()
