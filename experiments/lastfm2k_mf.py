@@ -6,6 +6,10 @@ Source of the data: GroupLens, hetrec2011-lastfm-2k (non-commercial use). Protoc
     mu import user_artists.dat --format=tsv --user=userID --track=artistID --weight=weight \\
         --track_table=artists.dat --track_key=id --title=name --output=data/lastfm2k
     mu train --config=experiments/lastfm2k_mf.py --workdir=runs/lastfm2k
+    mu train --config=experiments/lastfm2k_mf.py:weights=log --workdir=runs/lastfm2k_log    the listening counts, too
+
+The protocol knows no counts: a pair is a target whether it was played once or a thousand times, and `weights=none`, the
+default, learns the same. With `weights=log` (or linear) losses and baselines count them; the targets stay as they are.
 """
 
 from ml_collections import ConfigDict
@@ -14,11 +18,14 @@ from mu.config.base import base, parse_arg
 
 
 def get_config(arg: str | None = None) -> ConfigDict:
-    args = parse_arg(arg, smoke=False)
+    args = parse_arg(arg, smoke=False, weights=("none", "log", "linear"))
     config = base()
     config.data.path = "data/lastfm2k"
     config.split = {"name": "mu.data.logs.splits:random_by_ratio", "valid": 0.1, "test": 0.1, "seed": 0}
-    config.batches = {"name": "mu.data.batches.pairs:PairBatches", "pairs": 2048, "negatives": 64}
+    pairs = {"pairs": 2048, "negatives": 64, "weights": args.weights}
+    config.batches = {"name": "mu.data.batches.pairs:PairBatches", **pairs}
+    for baseline in config.baselines.values():
+        baseline.weights = args.weights
     config.model = {"name": "mu.models.factorization:Factorization", "dim": 64, "temperature": 0.15}
     config.task.correct_log_q = False
     config.tables.learning_rate = 1e-2

@@ -32,6 +32,7 @@ from mu.run.evaluation import Results, evaluate
 from mu.run.initialise import initialise
 from mu.run.same_run import refuse_other_config
 from mu.run.saved_inputs import has_inputs, save_inputs
+from mu.run.usage import left_out_of, unused_weights, weight_uses
 from mu.run.validation import Validation
 from mu.run.workdir import refuse_other_split
 from mu.training.checkpoint import Checkpoints, unusable_characters
@@ -99,7 +100,7 @@ def _train(config: Config, folder: Path, mesh: jax.sharding.Mesh | None, interru
     run = build_run(config, mesh)
     validation, metric = Validation(run), config.best.metric
     measured = [f"valid/{name}" for name in validation.names]
-    if metric not in measured:
+    if metric not in measured and not config.refit:
         raise ConfigError(f"config.best.metric={metric!r} is not measured{known_names(metric, measured)}")
     step_number = 0
     batches = loader(run.batches, config.seed)
@@ -108,6 +109,9 @@ def _train(config: Config, folder: Path, mesh: jax.sharding.Mesh | None, interru
         refuse_other_split(run.split, note["split"], folder)
     else:
         state = initialise(run)
+    uses = weight_uses(config)
+    for sentence in filter(None, (left_out_of(run.batches), unused_weights(config, run.data))):
+        logger.info(sentence)
     # What is refused has been refused: from here on the folder is written. Opening it for writing removes the
     # checkpoints that a killed run left half-written.
     write_json(folder / "config.json", resolved)
@@ -122,7 +126,8 @@ def _train(config: Config, folder: Path, mesh: jax.sharding.Mesh | None, interru
         folder / "run.json",
         provenance(run.mesh)
         | {"started": started_at(folder)}
-        | {"data_card": run.data.card, "data_hash": run.data.hash(), "split": run.split.hash},
+        | {"data_card": run.data.card, "data_hash": run.data.hash(), "split": run.split.hash}
+        | {"left_out_of_training": dict(run.batches.left_out), "weights_used_by": uses},
     )
     if note is None or not has_inputs(folder, run.split.hash):
         save_inputs(folder, run.split.hash, run.data, run.train, run.batches)

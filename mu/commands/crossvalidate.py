@@ -18,11 +18,12 @@ examples:
   mu crossvalidate --config=experiments/lastfm_mf.py --seeds=0,1,2 --workdir=runs/lastfm_seeds
 
 The config must take the argument seed and, with several folds, fold; {fold} and {seed} in an override stand for a run's
-own. A log has one fold, its split, which is the same for all seeds. Each run is
-one of `mu train` in WORKDIR/seed0/fold0 and so on; those that are complete are not run again, one that was cut off goes
-on. Predictions of a seed's folds are pooled into WORKDIR/seed0/evaluation; the table and WORKDIR/crossvalidation.json
-give the mean over seeds with a 95 % bootstrap interval over recordings (or over what config.evals.NAME.group names;
-of a log over listeners), each seed's value and each fold's, and the standard deviation over seeds. A task without targets leaves runs to start from, and nothing to pool.
+own. A log has one fold, its split, the same for all seeds. Each run is one of `mu train` in WORKDIR/seed0/fold0 and so
+on; those that are complete are not run again, one that was cut off goes on. Predictions of a seed's folds are
+pooled into WORKDIR/seed0/evaluation; the table and WORKDIR/crossvalidation.json give the mean over seeds with a 95 %
+bootstrap interval over recordings (or over what config.evals.NAME.group names; of a log over users), each seed's value
+and each fold's, and the standard deviation over seeds. A task without targets leaves runs to start from, and nothing to
+pool.
 """
 
 

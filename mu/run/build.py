@@ -14,6 +14,7 @@ from mu.config.base import DENSE, Config, ConfigError
 from mu.config.resolve import build, locate
 from mu.nn.table import Buffer, Table
 from mu.protocols import Batches, Data, Model, Split, TableSpec, Task
+from mu.run.usage import refuse_empty_parts
 from mu.training.sharding import make_mesh
 from mu.training.state import State, StatePlan, plan_state, values
 from mu.training.step import make_step
@@ -73,6 +74,7 @@ def build_run(config: Config, mesh: jax.sharding.Mesh | None = None) -> Run:
     sparse = config.tables.name != DENSE
     data: Data = build(config.data)
     split: Split = build(config.split, data)
+    refuse_empty_parts(config, split)
     # A refit learns from the validation part too: its steps and rates were chosen by an earlier run.
     train = split.train.merged(split.valid) if config.refit else split.train
     batches: Batches = build(config.batches, train, sparse=sparse, seed=config.seed)

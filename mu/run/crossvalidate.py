@@ -150,8 +150,8 @@ def refuse_other_folds(configs: Sequence[Any]) -> None:
         if isinstance(test, Interactions):
             if len(configs) > 1:
                 raise ConfigError(
-                    f"--folds={len(configs)}: a log is not cut into folds, its split is {one.split.name}; leave --folds "
-                    "out and give several --seeds=0,1,2"
+                    f"--folds={len(configs)}: a log is not cut into folds, its split is {one.split.name}; leave "
+                    "--folds out and give several --seeds=0,1,2"
                 )
             return
         for clip in test.table["clip"]:
@@ -165,7 +165,7 @@ def refuse_other_folds(configs: Sequence[Any]) -> None:
 
 
 def refuse_other_splits(configs: Sequence[Any]) -> None:
-    """Raises ConfigError, before anything is trained, where the runs of several seeds on a log have different splits."""
+    """Raises ConfigError, before anything is trained, where several seeds on a log have different splits."""
     hashes = set()
     for one in configs if len(configs) > 1 else ():
         split = build(one.split, build(one.data))

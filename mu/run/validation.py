@@ -8,7 +8,7 @@ from mu.training.state import State, weights
 
 
 class Validation:
-    """Measures the weights of a run on its validation part.
+    """Measures the weights of a run on its validation part; of a refit it only says what the test will measure.
 
     Args:
       run: the run.
@@ -23,7 +23,8 @@ class Validation:
 
     def __init__(self, run: Run):
         self._run = run
-        self.evaluators = build_evaluators(run, "valid")
+        # A refit measures nothing before the test: what cannot be measured then is refused now.
+        self.evaluators = build_evaluators(run, "test" if run.config.refit else "valid")
         self.names = [f"{name}/{metric}" for name, one in self.evaluators.items() for metric in one.names]
         policy = run.config.policy
         if policy is not None and "metric" in policy and not run.config.refit:

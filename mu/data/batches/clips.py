@@ -21,6 +21,9 @@ class ClipBatches:
       repeats: how often an epoch comes to each clip, for sets so small that batches would be.
       threads: that read files.
       seed: of the crops.
+
+    Attributes:
+      left_out: reason -> clips that teach nothing of a target, because it is not known of them.
     """
 
     n_clips = 0  # the examples themselves are the recordings
@@ -44,6 +47,7 @@ class ClipBatches:
             if value < 1:
                 raise ValueError(f"{name}={value}; it must be at least 1")
         self.clips, self.batch_size, self.crops = clips, clips_per_batch, crops
+        self.left_out = {f"clips of unknown {name}": int((~t.known).sum()) for name, t in clips.targets.items()}
         self.crop_samples = round(crop_s * clips.sample_rate_hz)
         self._repeats, self._seed = repeats, seed
         self._reader = CropReader(self.crop_samples, threads)

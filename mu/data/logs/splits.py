@@ -54,7 +54,7 @@ class Split:
 
 
 def predefined(log: Interactions) -> Split:
-    """The parts that the log was imported with (`mu import --train ... --valid ... --test ...`).
+    """The parts that the log was imported with (`mu import --train ... --valid ... --test ...`); one may be empty.
 
     Raises:
       ValueError: the log has no `parts`.

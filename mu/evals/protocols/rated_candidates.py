@@ -16,7 +16,7 @@ from mu.evals.metrics.ratings.auc import auc
 from mu.evals.protocols.catalogue import BLOCK_BYTES, QUERY_BLOCK, user_queries, user_scores
 from mu.evals.result import Result, Statistic
 from mu.protocols import DotProductRecommender, RatingRecommender, Recommender
-from mu.ranges import Count
+from mu.ranges import Count, Positive
 
 ERRORS = {"negative_rmse": "squared", "negative_mae": "absolute"}
 
@@ -57,7 +57,7 @@ class RatedCandidates:
         *,
         split: Split,
         part: str,
-        threshold: float,
+        threshold: Positive,
         gains: str = "exponential",
         ks: tuple[Count, ...] = (5, 10),
         bootstrap_samples: Count = 1000,

@@ -7,6 +7,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from mu.commands.import_log import main
 from mu.data.logs.importing.options import LogImportOptions
 from mu.data.logs.importing.run import import_log
 from mu.data.logs.interactions import load
@@ -105,6 +106,19 @@ def test_played_milliseconds(tmp_path):
     card = import_log([source], tmp_path / "out", LogImportOptions(min_play_s=30))
     assert load(tmp_path / "out").tracks["track"].to_list() == ["b"]
     assert card["rows_dropped"]["min_play_s"] == 1
+
+
+def test_plays_of_little_weight_are_dropped_and_counted(tmp_path, capsys):
+    rows = [("u", "a", 3.3), ("u", "b", 3.2), ("v", "a", 5), ("v", "b", ""), ("w", "b", 0)]
+    source = write_csv(tmp_path / "log.csv", rows, ["user", "track", "rating"])
+    assert main([source, f"--output={tmp_path / 'out'}", "--min_weight=3.3", "--on_error=skip"]) == 0
+    log = load(tmp_path / "out")
+    assert log.users["user"].to_list() == ["u", "v"] and log.tracks["track"].to_list() == ["a"]
+    np.testing.assert_array_equal(log.weights, np.array([3.3, 5], np.float32))
+    assert log.card["rows_dropped"] == {"bad": 1, "min_play_s": 0, "min_weight": 2}
+    assert "dropped by min_weight: 2" in capsys.readouterr().out
+    with pytest.raises(ValueError, match="0 too short, 4 of a weight below 9"):
+        import_log([source], tmp_path / "none", LogImportOptions(min_weight=9, on_error="skip"))
 
 
 def test_attributes_and_tables(tmp_path, caplog):

@@ -120,6 +120,7 @@ def test_an_existing_output_is_refused_or_replaced_whole(tmp_path, monkeypatch):
         ({"track_attributes": ("ttle",)}, r"did you mean 'title'"),
         ({"track": "none"}, "which column is the track"),
         ({"min_play_s": 3.0}, "needs the time played"),
+        ({"min_weight": 3.0, "weight": "none"}, "--min_weight needs weights: add --weight=NAME"),
     ],
 )
 def test_misspelt_columns_are_refused(tmp_path, options, message):

@@ -41,6 +41,7 @@ def make_card(
     columns, catalogue = {}, {}
     if first_pass.event_columns:
         columns = {"event_columns": first_pass.vocabularies}
+    light = {"min_weight": first_pass.light} if options.min_weight else {}
     if table := first_pass.catalogue:
         catalogue = {"unknown_tracks": {"tracks": table.unknown_tracks, "plays": table.unknown_plays}}
     return {
@@ -50,7 +51,7 @@ def make_card(
         "time_unit_read": ", ".join(first_pass.times.read) if roles.time else None,
         "rows_in": first_pass.rows_in,
         "rejected": n_rejected,
-        "rows_dropped": {"bad": first_pass.bad, "min_play_s": first_pass.short} | dropped,
+        "rows_dropped": {"bad": first_pass.bad, "min_play_s": first_pass.short} | light | dropped,
         "clock_backwards": first_pass.backward.n if roles.time else None,
         "implausible_years": first_pass.implausible.n if roles.time else None,
         **columns,

@@ -90,6 +90,8 @@ def choose_roles(names: Sequence[str], label: str, options: LogImportOptions, ha
             )
     if rules and chosen["play_duration"] is None:
         raise OptionError(f"--{rules[0]} needs the time played: add --play_duration=NAME; {label} has: {shown(names)}")
+    if options.min_weight and chosen["weight"] is None:
+        raise OptionError(f"--min_weight needs weights: add --weight=NAME; {label} has: {shown(names)}")
     if chosen["time"] is None:
         logger.info("%s: no column of times; plays keep the order of the input", label)
     events = tuple(require_column(name, names, "event_columns", label) for name in options.event_columns)

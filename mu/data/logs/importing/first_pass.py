@@ -40,6 +40,7 @@ class FirstPass:
       rows_in: number of rows read.
       bad: number of bad rows.
       short: number of plays shorter than `min_play_s`.
+      light: number of the others that weigh less than `min_weight`.
     """
 
     def __init__(
@@ -56,7 +57,7 @@ class FirstPass:
         self.backward = BackwardTimes()
         self.implausible = ImplausibleTimes()
         self.event_columns = {name: Identifiers() for name in roles.event_columns}
-        self.rows_in = self.bad = self.short = 0
+        self.rows_in = self.bad = self.short = self.light = 0
         self._roles, self._options, self._rejected = roles, options, rejected
         self._play_units, self._outcome_rule = 1, None
         if roles.play_duration:
@@ -99,6 +100,7 @@ class FirstPass:
         """
         options = dataclasses.replace(options, one_value=tuple(self._roles.of_plays()))
         min_duration = self._options.min_play_s * self._play_units
+        least = np.float32(self._options.min_weight)  # as weights are stored
         part = NO_PART
         for index, source in enumerate(sources):
             if source.part != part:
@@ -115,14 +117,17 @@ class FirstPass:
                         short = plays.play_durations < min_duration  # false where it is not known
                         self.short += int(np.count_nonzero(short))
                         plays = plays.where(~short)
+                    if least and plays.weights is not None:
+                        self.light += int(np.count_nonzero(plays.weights < least))
+                        plays = plays.where(plays.weights >= least)
                     self._append(sort, plays, source)
                     progress("reading", (index + batch.done) / len(sources))
         if self.catalogue and self.catalogue.unknown_plays and self._options.unknown_tracks == "error":
             raise ValueError(self.catalogue.refusal(self.tracks.ids()))
         if sort.n == 0:
-            dropped = (
-                f"{self.bad} bad, {self.short} too short, {self.skipped} of tracks that are not in the track table"
-            )
+            light = f", {self.light} of a weight below {self._options.min_weight:g}" if least else ""
+            unknown = f"{self.skipped} of tracks that are not in the track table"
+            dropped = f"{self.bad} bad, {self.short} too short{light}, {unknown}"
             if self.catalogue and self.skipped:
                 dropped += self.catalogue.other_forms(self.tracks.ids())
             raise ValueError(f"no plays in the input ({self.rows_in} rows read, {dropped})")

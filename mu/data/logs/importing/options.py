@@ -132,6 +132,9 @@ class LogImportOptions:
     min_play_s: NonNegative = option(
         0.0, "drop plays shorter than S seconds; those of unknown duration stay", group=_RULES, metavar="S"
     )
+    min_weight: NonNegative = option(
+        0.0, "drop plays of a smaller weight (a rating, a play count)", group=_RULES, metavar="W"
+    )
     repeats: Literal["keep", "drop"] = option("keep", "drop: of a user's plays of a track keep the first", group=_RULES)
     k_core: CountOrZero = option(
         0, "drop users and tracks with fewer than K plays, until none is left", group=_RULES, metavar="K"

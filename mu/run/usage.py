@@ -1,0 +1,71 @@
+"""What a run makes of its data: the weights that it takes, the examples that it leaves out, parts that are empty."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from mu.config.base import Config, ConfigError
+from mu.data.logs.weighting import weighting
+from mu.protocols import Batches, Data, Split
+
+WEIGHT_KEYS = ("weights", "gains")
+
+
+def refuse_empty_parts(config: Config, split: Split) -> None:
+    """Raises ConfigError where a part that the run needs holds nothing.
+
+    A refit learns the validation part too and needs none; a run without evaluations needs no test part.
+    """
+    sizes = {"train": len(split.train), "valid": len(split.valid), "test": len(split.test)}
+    needed = ["train", *([] if config.refit else ["valid"]), *(["test"] if config.evals else [])]
+    empty = [part for part in needed if not sizes[part]]
+    if empty:
+        counts = ", ".join(f"{part} {size:,}" for part, size in sizes.items())
+        more = " A refit needs no validation part: --config.refit=true with steps that are known." * ("valid" in empty)
+        raise ConfigError(
+            f"config.split ({split.name}) leaves {' and '.join(empty)} empty ({counts}): choose another split, other "
+            f"shares or dates, or import the log with this part (--valid, --test).{more}"
+        )
+
+
+def weight_uses(config: Config) -> dict[str, str]:
+    """Key of the config -> function of the weights, of every option that takes them.
+
+    Raises:
+      ConfigError: there is no such function.
+    """
+    uses = {}
+    for where in ("batches", "baselines", "evals"):
+        for key, name in _weight_options(config[where].to_dict(), f"config.{where}"):
+            try:
+                used = weighting(name) is not None
+            except ValueError as error:
+                raise ConfigError(f"{key}: {error}") from None
+            if used:
+                uses[key] = name
+    return uses
+
+
+def unused_weights(config: Config, data: Data) -> str | None:
+    """A sentence where the log was imported with weights, and the run could take them but does not; else None."""
+    column = (data.card.get("columns") or {}).get("weight")
+    if column is None or "weights" not in config.batches or weight_uses(config):
+        return None
+    return (
+        f"The log's weights (column {column!r}) are not used: every play counts alike. Set batches.weights='log' or "
+        "another function, and that of the baselines, to use them (docs/weights.md)."
+    )
+
+
+def left_out_of(batches: Batches) -> str | None:
+    """'Left out of training: listeners with one play 12', or None where nothing is."""
+    reasons = {reason: n for reason, n in batches.left_out.items() if n}
+    said = ", ".join(f"{reason} {n:,}" for reason, n in reasons.items())
+    return f"Left out of training: {said}." if reasons else None
+
+
+def _weight_options(spec: Mapping[str, Any], where: str) -> Iterator[tuple[str, str]]:
+    for key, value in spec.items():
+        if isinstance(value, Mapping):
+            yield from _weight_options(value, f"{where}.{key}")
+        elif key in WEIGHT_KEYS and isinstance(value, str):
+            yield f"{where}.{key}", value
