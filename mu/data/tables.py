@@ -5,9 +5,12 @@ Polars takes `[`, `*` and `?` in a path as a pattern and reads other files that 
 """
 
 import os
-from typing import Any
+import re
+from collections.abc import Sequence
 
 import polars as pl
+
+_COMPRESSED = (b"\x1f\x8b", b"\x28\xb5\x2f\xfd")
 
 
 class ColumnError(ValueError):
@@ -29,14 +32,57 @@ def parquet_columns(path: str | os.PathLike[str]) -> list[str]:
     return scan_parquet(path).collect_schema().names()
 
 
-def read_csv(path: str | os.PathLike[str], **options: Any) -> pl.DataFrame:
-    """The table in the delimited text `path`.
+def read_csv(path: str | os.PathLike[str], separator: str = ",") -> pl.DataFrame:
+    """The table in the delimited text `path`, all columns as text; null for empty fields.
 
-    Args:
-      path: of the file.
-      **options: of `polars.read_csv`.
+    Quotes are as in RFC 4180; with tabs as separator they are letters. Names of columns: see `distinct_names`.
+
+    Raises:
+      ValueError: it is no such table; names the line and the column of text that is no UTF-8.
     """
-    return pl.read_csv(_literal(path), glob=False, **options)
+    quote = None if separator == "\t" else '"'
+    try:
+        table = pl.read_csv(_literal(path), glob=False, separator=separator, quote_char=quote, infer_schema=False)
+    except pl.exceptions.PolarsError as error:
+        place, reason = _first_invalid(path, separator), str(error).partition("\n")[0]
+        raise ValueError(place or f"{os.fspath(path)} cannot be read: {reason}") from error
+    columns = table.columns
+    again = (re.fullmatch(r"(.*)_duplicated_\d+", name) for name in columns)  # polars' own names
+    written = [other[1] if other and other[1] in columns else name for name, other in zip(columns, again, strict=True)]
+    table.columns = distinct_names(written)
+    return table
+
+
+def distinct_names(written: Sequence[str]) -> list[str]:
+    """Names of columns: one that is empty is `column_2` by its place, a repeated one `name_2`, `name_3`, ..."""
+    names: list[str] = []
+    for place, name in enumerate(written, 1):
+        number = 2 if name.strip() else place
+        new = name if name.strip() and name not in names else f"{name.strip() or 'column'}_{number}"
+        while new in names or (new != name and new in written):
+            number += 1
+            new = f"{name.strip() or 'column'}_{number}"
+        names.append(new)
+    return names
+
+
+def _first_invalid(path: str | os.PathLike[str], separator: str) -> str:
+    """Where the text stops to be UTF-8, as a message; '' where it does not, or the file is compressed."""
+    names: list[str] = []
+    with open(path, "rb") as file:
+        for line, raw in enumerate(file, 1):
+            if line == 1 and raw.startswith(_COMPRESSED):
+                return ""
+            fields = raw.rstrip(b"\r\n").split(separator.encode())
+            names = names or [field.decode(errors="replace") for field in fields]
+            for place, field in enumerate(fields):
+                try:
+                    field.decode()
+                except UnicodeDecodeError:
+                    name = names[place] if place < len(names) else place + 1
+                    value = field[:200].decode(errors="backslashreplace")
+                    return f"{os.fspath(path)}, line {line}, column {name}: '{value}' is no UTF-8; convert the file"
+    return ""
 
 
 def _literal(path: str | os.PathLike[str]) -> str:

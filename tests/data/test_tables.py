@@ -1,4 +1,4 @@
-"""No path is a pattern: what is read is the file that was named, whatever signs its name and its folders hold."""
+"""No path is a pattern: what is read is the file that was named, whatever its name; and tables of text as written."""
 
 import json
 import os
@@ -47,7 +47,7 @@ def test_tables_are_read_by_name(both):
     assert tables.read_parquet(path).equals(frame(True)) and tables.scan_parquet(path).collect().equals(frame(True))
     assert tables.parquet_columns(path) == ["named"]
     path = both(lambda path, is_named: frame(is_named).write_csv(path), ".csv")
-    assert tables.read_csv(path).equals(frame(True))
+    assert tables.read_csv(path).columns == ["named"]
 
 
 def test_the_home_folder_is_no_part_of_a_name(tmp_path, monkeypatch):
@@ -118,3 +118,31 @@ def test_embeddings_are_read_by_name(both):
         embeddings.write(folder, iter([np.ones((1, 3), np.float32)]), (1, 3), table, (), card)
 
     assert embeddings.load(both(make)).table["content_hash"].to_list() == ["named"]
+
+
+def test_text_stays_as_it_is_written(tmp_path):
+    (tmp_path / "a.csv").write_text('id,title\n007,"a, ""b"""\n1e5,\n')
+    (tmp_path / "a.tsv").write_text('id\ttitle\n007\t"a\n2020-01-01\t12" mix\n')
+    assert tables.read_csv(tmp_path / "a.csv").rows() == [("007", 'a, "b"'), ("1e5", None)]
+    assert tables.read_csv(tmp_path / "a.tsv", "\t").rows() == [("007", '"a'), ("2020-01-01", '12" mix')]
+
+
+def test_empty_and_repeated_names_of_columns(tmp_path):
+    (tmp_path / "a.csv").write_text(",a,a,,a_2\n1,2,3,4,5\n")
+    assert tables.read_csv(tmp_path / "a.csv").columns == ["column_1", "a", "a_3", "column_4", "a_2"]
+    assert tables.distinct_names(["column_2", "", " "]) == ["column_2", "column_3", "column_4"]
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (b"a,b\n1,2\n3,caf\xe9\n", r"line 3, column b: 'caf\\xe9' is no UTF-8"),
+        (b"", "cannot be read: empty CSV$"),
+        (b"a,b\n1,2,3\n", "cannot be read: found more fields than defined in 'Schema'$"),
+    ],
+)
+def test_damaged_text_is_named_by_file_line_and_column(tmp_path, data, message):
+    (tmp_path / "a.csv").write_bytes(data)
+    with pytest.raises(ValueError, match=f"a.csv.*{message}") as caught:
+        tables.read_csv(tmp_path / "a.csv")
+    assert "\n" not in str(caught.value)

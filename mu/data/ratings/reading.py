@@ -41,7 +41,7 @@ def read_ratings(
     if not file.is_file():
         raise FileNotFoundError(f"there are no ratings at {file}")
     is_parquet = file.suffix == ".parquet"
-    table = tables.read_parquet(file) if is_parquet else tables.read_csv(file, infer_schema=False)
+    table = tables.read_parquet(file) if is_parquet else tables.read_csv(file)
     table = table.rename({name: name.strip() for name in table.columns})
     columns = [clip_column, *labels, *categories, *numbers]
     if not labels:

@@ -202,6 +202,9 @@ def test_what_is_told_of_tracks_is_as_of_the_last_play():
     expected = (log.end_ms - log.released_ms[15:]) / DAY_MS
     np.testing.assert_allclose(rows["age_days"][15:, 0], expected)
     assert (rows["age_days"][:15] == OLD_DAYS).all()
+    log.released_ms[0] = -20 * 365 * DAY_MS  # a record of 1950 has an age, like any other
+    np.testing.assert_allclose(log.track_rows()["age_days"][0, 0], (log.end_ms - log.released_ms[0]) / DAY_MS)
+    assert "dates of release of 6 tracks" in repr(log)
 
 
 def test_other_sound_other_words_or_other_tags_are_other_data():

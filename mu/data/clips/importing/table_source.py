@@ -50,7 +50,7 @@ def _read(name: str) -> pl.DataFrame:
             table = tables.read_parquet(name)
         elif extension in _SEPARATORS:
             # Text stays as it was written: the ids 0001 and 1 are two, and so are the labels 1e2 and 100.
-            table = tables.read_csv(name, separator=_SEPARATORS[extension], infer_schema=False)
+            table = tables.read_csv(name, separator=_SEPARATORS[extension])
         else:
             raise ValueError(f"{name}: a table ends in {', '.join((*_SEPARATORS, *_PARQUET))}")
     except pl.exceptions.PolarsError as error:

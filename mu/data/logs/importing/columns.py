@@ -6,10 +6,11 @@ from collections.abc import Sequence
 
 from mu.data.logs.importing.options import NONE, LogImportOptions
 from mu.data.logs.importing.rows import ColumnRoles
+from mu.data.logs.importing.text_files import printable
 from mu.data.options import OptionError
 from mu.names import nearest
 
-MAX_SHOWN = 50
+MAX_SHOWN, MAX_LENGTH = 50, 100
 logger = logging.getLogger(__name__)
 
 
@@ -49,7 +50,7 @@ def usual_column(usual_names: Sequence[str], names: Sequence[str]) -> str | None
 def shown(names: Sequence[str]) -> str:
     """The names for a message, the first fifty of many."""
     more = f", ... ({len(names):,} in all)" if len(names) > MAX_SHOWN else ""
-    return ", ".join(names[:MAX_SHOWN]) + more
+    return ", ".join(printable(name, MAX_LENGTH) for name in names[:MAX_SHOWN]) + more
 
 
 def require_column(name: str, names: Sequence[str], flag: str, label: str) -> str:

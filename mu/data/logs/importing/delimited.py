@@ -30,6 +30,7 @@ from mu.data.logs.importing.text_files import (
     read_blocks,
     read_line,
 )
+from mu.data.tables import distinct_names
 
 BLOCK_BYTES = 16 << 20
 MAX_NAME = 1000  # characters in the name of a column
@@ -138,16 +139,7 @@ class DelimitedFormat:
 
     def _distinct(self, written: list[str]) -> list[str]:
         """The names without types; empty and repeated ones get a number, of their place or of their turn."""
-        plain = [name.partition(":")[0] if self.typed_names else name for name in written]
-        names: list[str] = []
-        for place, name in enumerate(plain, 1):
-            number = place if not name.strip() else 2
-            new = name if name.strip() and name not in names else f"{name.strip() or 'column'}_{number}"
-            while new in names or (new != name and new in plain):
-                number += 1
-                new = f"{name.strip() or 'column'}_{number}"
-            names.append(new)
-        return names
+        return distinct_names([name.partition(":")[0] if self.typed_names else name for name in written])
 
 
 def _without_headers(batch: RowBatch, header: dict[str, str], label: str) -> RowBatch:

@@ -11,6 +11,7 @@ from mu.data.logs.importing.bad_rows import BadRow
 from mu.data.logs.importing.formats import LogSource, ReadOptions, RowBatch
 from mu.data.logs.importing.text_files import decode, is_invalid, printable
 from mu.data.options import OptionError
+from mu.data.tables import ColumnError
 from mu.names import nearest
 
 BATCH_ROWS = 1 << 14
@@ -122,5 +123,5 @@ def _series(name: str, values: list[Any]) -> pl.Series:
         return pl.Series(name, values, dtype=pl.String)
     array = np.asarray(values)
     if array.ndim != 1:
-        raise ValueError(f"the feature {name!r} has shape {array.shape[1:]}; a column must hold one value a row")
+        raise ColumnError(f"the feature {name!r} has shape {array.shape[1:]}; a column must hold one value a row")
     return pl.Series(name, array)
