@@ -73,9 +73,13 @@ class Progress:
     """Progress on standard error: a bar with the time left on a terminal, elsewhere a line now and then.
 
     A context manager. The work may have several stages, one after the other.
+
+    Args:
+      may_end_sooner: the work may end before all is done, so the time left is the most that it takes.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, may_end_sooner: bool = False) -> None:
+        self._at_most = "at most " if may_end_sooner else ""
         self._bar: RichProgress | None = None
         self._task: TaskID | None = None
         self._stage: str | None = None
@@ -87,6 +91,7 @@ class Progress:
                 TextColumn("{task.description}"),
                 BarColumn(),
                 TextColumn("{task.fields[count]}"),
+                TextColumn(self._at_most.strip()),
                 TimeRemainingColumn(),
                 TextColumn("{task.fields[note]}"),
             )
@@ -122,5 +127,7 @@ class Progress:
             self._shown = now
             parts = [f"{stage} {count}"]
             if done > self._first:
-                parts.append(f"{duration((now - self._start) * (total - done) / (done - self._first))} left")
+                parts.append(
+                    f"{self._at_most}{duration((now - self._start) * (total - done) / (done - self._first))} left"
+                )
             say(", ".join([*parts, *filter(None, [note])]))

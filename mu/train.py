@@ -2,12 +2,12 @@
 
     mu train --config=experiments/x.py[:arg,...] --workdir=DIR [--config.model.dim=128 ...]
 
-The workdir holds config.json (all keys, resolved), run.json (versions, devices, commit, hashes of the data),
+The workdir holds config.json (all keys, resolved), run.json (command, versions, devices, commit, own modules,
+hashes of the data, duration, memory),
 metrics.jsonl, checkpoints/ and evaluation/. The same command again goes on where it stopped.
 """
 
 import contextlib
-import datetime
 import json
 import logging
 import os
@@ -21,15 +21,17 @@ import jax
 import jax.numpy as jnp
 
 from mu.config.base import Config, ConfigError, known_names
+from mu.config.paths import anchored
 from mu.config.resolve import locate, resolve
 from mu.console import Progress, duration
 from mu.data.loader import loader
-from mu.files import read_json, write_json
+from mu.files import write_json
 from mu.interrupts import Interrupts
 from mu.locks import FOLDER_LOCK, writing
 from mu.run.build import build_run
 from mu.run.evaluation import Results, evaluate
 from mu.run.initialise import initialise
+from mu.run.record import RunRecord
 from mu.run.same_run import refuse_other_config
 from mu.run.saved_inputs import has_inputs, save_inputs
 from mu.run.usage import left_out_of, unused_weights, weight_uses
@@ -37,7 +39,6 @@ from mu.run.validation import Validation
 from mu.run.workdir import refuse_other_split
 from mu.training.checkpoint import Checkpoints, unusable_characters
 from mu.training.clock import Clock
-from mu.training.provenance import provenance
 from mu.training.sharding import put_batch
 from mu.training.writers import JsonLines, Writer
 from mu.trust import trust_config
@@ -71,14 +72,17 @@ def train(config: Config, workdir: str | os.PathLike[str], mesh: jax.sharding.Me
     with Interrupts() as interrupts, alone as folder:
         began_empty = folder.is_dir() and set(os.listdir(folder)) <= {FOLDER_LOCK}
         try:
-            return _train(config, folder, mesh, interrupts)
-        except ConfigError:
+            with contextlib.closing(RunRecord(folder)) as record:
+                return _train(config, folder, mesh, interrupts, record)
+        except Exception:
             if began_empty:
                 forget(folder)
             raise
 
 
-def _train(config: Config, folder: Path, mesh: jax.sharding.Mesh | None, interrupts: Interrupts) -> Results:
+def _train(
+    config: Config, folder: Path, mesh: jax.sharding.Mesh | None, interrupts: Interrupts, record: RunRecord
+) -> Results:
     """Trains and evaluates; signals are noted by `interrupts`."""
     started = time.perf_counter()
     trust_config(config.to_dict())
@@ -88,6 +92,7 @@ def _train(config: Config, folder: Path, mesh: jax.sharding.Mesh | None, interru
             "config.refit trains on the validation plays, so they cannot stop it: set best.patience=None and the "
             "total_steps that a run without refit chose"
         )
+    config = anchored(config, os.getcwd())
     saved, note = [], None
     if (folder / CHECKPOINTS).is_dir():
         with contextlib.closing(Checkpoints(folder / CHECKPOINTS)) as checkpoints:
@@ -122,17 +127,10 @@ def _train(config: Config, folder: Path, mesh: jax.sharding.Mesh | None, interru
         batches.set_state(note["data"])
         progress = note["progress"]
         logger.info(f"Going on from step {step_number:,} of {folder}.")
-    write_json(
-        folder / "run.json",
-        provenance(run.mesh)
-        | {"started": started_at(folder)}
-        | {"data_card": run.data.card, "data_hash": run.data.hash(), "split": run.split.hash}
-        | {"left_out_of_training": dict(run.batches.left_out), "weights_used_by": uses},
-    )
+    record.begin(run, config, {"left_out_of_training": dict(run.batches.left_out), "weights_used_by": uses})
     if note is None or not has_inputs(folder, run.split.hash):
         save_inputs(folder, run.split.hash, run.data, run.train, run.batches)
     writers: list[Writer] = [JsonLines(folder, step_number)]
-    writers += [locate(path, "config.writers")(folder, step_number) for path in config.writers]
     clock = Clock(step_number, config.total_steps)
 
     def save(value: float | None) -> None:
@@ -147,12 +145,15 @@ def _train(config: Config, folder: Path, mesh: jax.sharding.Mesh | None, interru
         patience = config.best.patience
         return patience is not None and progress["evaluations_since_best"] >= patience
 
+    patient = config.best.patience is not None
     pending: tuple[int, Any] | None = None
     examples, tracing = 0.0, False
     compiled: set[frozenset[str]] = set()  # batches with other arrays are other programs
     try:
+        for path in config.writers:
+            writers.append(locate(path, "config.writers")(folder, step_number))
         # Copies between host and devices are those that the loop asks for, with device_put and device_get.
-        with interrupts.noting(), Progress() as progress_bar, jax.transfer_guard("disallow"):
+        with interrupts.noting(), Progress(may_end_sooner=patient) as progress_bar, jax.transfer_guard("disallow"):
             progress_bar.update("train", step_number, config.total_steps)
             while step_number < config.total_steps and not out_of_patience():
                 if step_number == config.profile.start:
@@ -241,11 +242,12 @@ def _train(config: Config, folder: Path, mesh: jax.sharding.Mesh | None, interru
     checkpoints.close()
     chosen = "the last of a refit" if config.refit else f"{metric} {progress['best_value']:.4f}"
     logger.info(f"Testing the weights of step {best_step:,} ({chosen}).")
-    return evaluate(run, state, best_step, "test", folder / "evaluation", folder)
+    with Progress() as progress_bar:
+        return evaluate(run, state, best_step, "test", folder / "evaluation", folder, progress=progress_bar.update)
 
 
 def forget(folder: Path) -> None:
-    """Empties the folder of a run that was refused before anything of it was logged or saved."""
+    """Empties the folder of a run that ended before anything of it was logged or saved."""
     metrics = folder / "metrics.jsonl"
     if (metrics.is_file() and metrics.stat().st_size) or any((folder / CHECKPOINTS).glob("*")):
         return
@@ -261,13 +263,6 @@ def check_workdir(workdir: str | os.PathLike[str]) -> None:
             f"--workdir={workdir}: no checkpoints can be written below {os.path.abspath(workdir)}, because of "
             f"{' '.join(signs)} in its name; choose another"
         )
-
-
-def started_at(folder: Path) -> str:
-    """When a run began, ISO 8601 in UTC: now, or what its run.json says."""
-    before = folder / "run.json"
-    started = read_json(before).get("started") if before.is_file() else None
-    return started or datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
 
 
 def check_finite(step: int, metrics: Mapping[str, jax.Array], checkpoints: Checkpoints) -> dict[str, float]:

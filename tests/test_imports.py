@@ -49,6 +49,7 @@ ARROWS = {
     "mu.evals.protocols": {"mu.evals", "mu.names", "mu.protocols", "mu.data", "mu_kernels", "mu.ranges"},
     "mu.run": {
         "mu.config",
+        "mu.console",
         "mu.data",
         "mu.training",
         "mu.evals",

@@ -36,7 +36,7 @@ def main(argv: list[str]) -> int:
     arguments = parser.parse_args(known_flags(parser, argv))
 
     from mu.config.base import ConfigError
-    from mu.console import explained, show_logs
+    from mu.console import Progress, explained, show_logs
     from mu.evals.results import tables
     from mu.run.reevaluation import evaluate_again
 
@@ -54,7 +54,10 @@ def main(argv: list[str]) -> int:
     if arguments.metrics:
         changes["metrics"] = tuple(arguments.metrics.split(","))
     try:
-        _, output = evaluate_again(arguments.workdir, arguments.part, arguments.output, changes)
+        with Progress() as progress:
+            _, output = evaluate_again(
+                arguments.workdir, arguments.part, arguments.output, changes, progress=progress.update
+            )
     except ConfigError as error:
         print(f"mu evaluate: {error}", file=sys.stderr)
         return 2

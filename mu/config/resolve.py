@@ -116,7 +116,7 @@ def _resolved(spec: Any, provided: Iterable[str], where: str, wrong: list[str]) 
     if FIRST in provided:
         provided = {*provided, next(iter(parameters), FIRST)}
     open_ended = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
-    hints = _hints(target)
+    hints = hints_of(target)
     allowed = {
         name: p
         for name, p in parameters.items()
@@ -168,7 +168,7 @@ def _check_dict(value: ConfigDict, annotation: Any, where: str, wrong: list[str]
     if typing.get_origin(annotation) is not Annotated or found is None:
         wrong += faults(value.to_dict(), annotation, where)
         return
-    hints = _hints(found.target)
+    hints = hints_of(found.target)
     for key, entry in value.items():
         if key not in hints:
             raise ConfigError(f"{where} ({found.target.__name__}) takes no {key!r}{known_names(key, hints)}")
@@ -184,7 +184,7 @@ def parameters_of(target: Callable[..., Any]) -> dict[str, inspect.Parameter]:
     return dict(parameters)
 
 
-def _hints(target: Callable[..., Any]) -> dict[str, Any]:
+def hints_of(target: Callable[..., Any]) -> dict[str, Any]:
     """The annotations of a target's parameters, with their ranges."""
     function = target.__init__ if inspect.isclass(target) else target
     try:

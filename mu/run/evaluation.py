@@ -145,6 +145,8 @@ def evaluate(
     output: str | os.PathLike[str],
     workdir: Path | None = None,
     evaluators: Mapping[str, Evaluator[Measured, Result]] | None = None,
+    *,
+    progress: Callable[[str, float, float, str], None] = lambda stage, done, total, note: None,
 ) -> Results:
     """Measures the run's weights beside its baselines and writes each evaluation to a folder of `output`.
 
@@ -158,12 +160,13 @@ def evaluate(
         weights; None to make and not to save them.
       evaluators: of the part, by name; None for those of config.evals. The policy is chosen by config.evals whatever
         these are.
+      progress: called with a stage, how many models have been measured, of how many, and which is next.
 
     Raises:
       Locked: another process writes `output`.
     """
     with writing(output):
-        return _evaluate(run, state, step, part, Path(output), workdir, evaluators)
+        return _evaluate(run, state, step, part, Path(output), workdir, evaluators, progress)
 
 
 def _evaluate(
@@ -174,6 +177,7 @@ def _evaluate(
     output: Path,
     workdir: Path | None,
     evaluators: Mapping[str, Evaluator[Measured, Result]] | None,
+    progress: Callable[[str, float, float, str], None],
 ) -> Results:
     """Measures and writes, as `evaluate` says, into a folder that nobody else writes."""
     if evaluators is None:
@@ -205,7 +209,8 @@ def _evaluate(
         policy.save(workdir)  # last: its hash says that the content is of these weights
     if content is not None:
         models["content_of_model"] = ContentNeighbours(np.asarray(content)).fit(run.train)
-    for name, spec in run.config.baselines.items():
+    for number, (name, spec) in enumerate(run.config.baselines.items()):
+        progress("fit baselines", number, len(run.config.baselines), name)
         baseline: Baseline[Data, Measured] = build(spec)
         models[name] = baseline.fit(run.train)
     card = {
@@ -219,8 +224,13 @@ def _evaluate(
         "new_release_boost": policy.new_release_boost,
     }
     results: Results = {}
+    done, total = 0, len(evaluators) * len(models)
     for name, evaluator in evaluators.items():
-        results[name] = {model: evaluator.run(one) for model, one in models.items()}
+        results[name] = {}
+        for model, one in models.items():
+            progress(f"evaluate on {part}", done, total, f"{name} of {model}")
+            results[name][model] = evaluator.run(one)
+            done += 1
         folder, samples, seed = output / name, evaluator.bootstrap_samples, run.config.seed
         save(folder, results[name], card, samples=samples, seed=seed)
         write_whole(folder / "table.txt", f"{ResultTable(results[name], samples=samples, seed=seed)}\n")

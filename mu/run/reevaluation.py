@@ -1,7 +1,9 @@
 """A run's best weights measured again, on either part, with other cut-offs or metrics."""
 
 import dataclasses
+import logging
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,12 +11,16 @@ from mu.config.base import ConfigError, known_names
 from mu.run.evaluation import Results, build_evaluators, evaluate
 from mu.run.rebuild import rebuild
 
+logger = logging.getLogger(__name__)
+
 
 def evaluate_again(
     workdir: str | os.PathLike[str],
     part: str = "test",
     output: str | os.PathLike[str] | None = None,
     changes: dict[str, Any] | None = None,
+    *,
+    progress: Callable[[str, float, float, str], None] = lambda stage, done, total, note: None,
 ) -> tuple[Results, Path]:
     """Measures the best checkpoint of a run beside the baselines of its config.
 
@@ -23,6 +29,7 @@ def evaluate_again(
       part: 'valid' or 'test'.
       output: folder of the results; None for the run's own, 'evaluation' or 'evaluation_valid'.
       changes: entries to set of the evaluators that have them, such as {'ks': (5, 50)}.
+      progress: see `mu.run.evaluation.evaluate`.
 
     Returns:
       (results, their folder).
@@ -45,4 +52,7 @@ def evaluate_again(
             spec[key] = value
     evaluators = build_evaluators(dataclasses.replace(run, config=changed), part)
     folder = Path(output or Path(workdir) / ("evaluation" if part == "test" else "evaluation_valid"))
-    return evaluate(run, rebuilt.state, rebuilt.step, part, folder, Path(workdir), evaluators), folder
+    chosen = "the last of a refit" if config.refit else f"the best by {config.best.metric}"
+    logger.info(f"Measuring step {rebuilt.step:,} of {workdir}, {chosen}, on {part}.")
+    measured = evaluate(run, rebuilt.state, rebuilt.step, part, folder, Path(workdir), evaluators, progress=progress)
+    return measured, folder

@@ -8,10 +8,13 @@ from ml_collections import ConfigDict
 
 from mu import trust
 from mu.config.base import Config, ConfigError
+from mu.config.paths import paths_of, relocated
 from mu.config.resolve import build, resolve
 from mu.files import read_json
 from mu.protocols import Data, Split
 from mu.training.checkpoint import Checkpoints
+
+RECORD = "run.json"
 
 
 def run_config(workdir: str | os.PathLike[str], specs: Container[str] | None = None) -> Config:
@@ -33,7 +36,15 @@ def run_config(workdir: str | os.PathLike[str], specs: Container[str] | None = N
     if not isinstance(document, dict):
         raise ConfigError(f"{file} holds a {type(document).__name__}, not the config of a run; train the run again")
     trust.refuse_untrusted(document, file)
-    return resolve(ConfigDict(document), specs)
+    config = resolve(ConfigDict(document), specs)
+    return config if specs is not None else here(config, workdir)
+
+
+def here(config: Config, workdir: str | os.PathLike[str]) -> Config:
+    """The config of a run, or a part of it, with the paths at which its files lie if they were moved with the run."""
+    record = Path(workdir) / RECORD
+    then = read_json(record).get("workdir") if record.is_file() else None
+    return config if then is None else relocated(config, then, workdir)
 
 
 def best_step(checkpoints: Checkpoints, refit: bool, workdir: str | os.PathLike[str]) -> int:
@@ -59,11 +70,15 @@ def open_data(config: Config, workdir: str | os.PathLike[str]) -> Data:
     Raises:
       FileNotFoundError: they are gone.
     """
+    data = here(config.data, workdir)
     try:
-        return build(config.data)
+        return build(data)
     except OSError as error:
+        relative = [path for path in paths_of(data) if not os.path.isabs(path)]
+        where = f"; {relative[0]} is looked for from the folder {os.getcwd()}" if relative else ""
         raise FileNotFoundError(
-            f"the data that {workdir} was trained on is needed and cannot be opened: {error}"
+            f"the data that {workdir} was trained on is needed and cannot be opened: {error}{where}. Move it back, or "
+            f"together with the run, or set its path in {Path(workdir) / 'config.json'}, under data"
         ) from error
 
 

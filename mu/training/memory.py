@@ -1,7 +1,9 @@
-"""Keeps freed memory in the process; by default the C library returns large blocks to the system after each step."""
+"""Memory of a process: freed blocks are kept for the next step, and the peak is read."""
 
 import ctypes
 import sys
+from collections.abc import Iterable
+from typing import Any
 
 # glibc's mallopt parameters (malloc.h).
 M_TRIM_THRESHOLD, M_MMAP_MAX, M_ARENA_MAX = -1, -4, -8
@@ -22,3 +24,18 @@ def keep_freed_memory() -> bool:
         return False
     settings = ((M_MMAP_MAX, 0), (M_TRIM_THRESHOLD, 2**31 - 1), (M_ARENA_MAX, 1))
     return all(bool(mallopt(parameter, value)) for parameter, value in settings)
+
+
+def peak_memory_bytes(devices: Iterable[Any]) -> dict[str, int]:
+    """The most memory so far: 'host' of this process, and 'gpu:0' and so on of those JAX devices that tell."""
+    peaks: dict[str, int] = {}
+    if sys.platform != "win32":
+        import resource
+
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        peaks["host"] = peak if sys.platform == "darwin" else 1024 * peak
+    for device in devices:
+        told = device.memory_stats() or {}
+        if "peak_bytes_in_use" in told:
+            peaks[f"{device.platform}:{device.id}"] = told["peak_bytes_in_use"]
+    return peaks

@@ -70,7 +70,7 @@ class RenderedSound:
 def load(
     path: str | os.PathLike[str],
     *,
-    world: str,
+    world: str | os.PathLike[str],
     sound: bool = True,
     item_columns: Sequence[str] = ("artist", "genre", "tags"),
     user_columns: Sequence[str] = ("country", "age_group"),

@@ -1,6 +1,7 @@
 """The oracle: a recommender that knows the laws of a simulated world, the ceiling of all others."""
 
 import dataclasses
+import os
 from typing import Any, Self
 
 import numpy as np
@@ -98,7 +99,7 @@ class Oracle:
         return self.world.next_play_probability(listeners, next_ms, history, continuing)[:, self._tracks]
 
 
-def oracle_of(world: str, log: str) -> Oracle:
+def oracle_of(world: str | os.PathLike[str], log: str | os.PathLike[str]) -> Oracle:
     """The oracle as a baseline of a config, `{'name': 'mu.world.oracle:oracle_of', 'world': DIR, 'log': DIR}`.
 
     Args:

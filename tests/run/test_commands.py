@@ -148,7 +148,9 @@ def test_evaluating_again_gives_what_training_wrote(run, capsys, tmp_path):
     assert again.card["split_hash"] == before.card["split_hash"]
     for name, values in before.results["model"].columns.items():
         np.testing.assert_array_equal(again.results["model"].columns[name], values)
-    assert "recall@10" in capsys.readouterr().out
+    out, err = capsys.readouterr()
+    assert "recall@10" in out
+    assert f"Measuring step {again.card['step']} of {run}, the best by valid/ranking/ndcg@10, on test." in err
 
 
 def test_other_measures_go_to_a_folder_of_their_own(run, capsys, tmp_path):
@@ -173,7 +175,8 @@ def test_results_that_cannot_be_written_are_said(run, tmp_path, capsys):
     (tmp_path / "file").write_text("")
     assert evaluate.main([str(run), f"--output={tmp_path / 'file' / 'there'}"]) == 1
     said = capsys.readouterr()
-    assert said.err.startswith("mu evaluate: ") and str(tmp_path / "file") in said.err and "Written" not in said.out
+    line = said.err.splitlines()[-1]
+    assert line.startswith("mu evaluate: ") and str(tmp_path / "file") in line and "Written" not in said.out
 
 
 def test_a_run_whose_log_has_changed_is_refused(run, tmp_path, capsys):

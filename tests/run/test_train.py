@@ -1,6 +1,7 @@
 """Whole runs in this process: stopped anywhere they go on as if they had not been; what must not go on is refused."""
 
 import json
+import math
 import os
 import shutil
 import signal
@@ -12,13 +13,15 @@ import pytest
 
 import mu.train
 from mu.config.base import ConfigError
+from mu.locks import Locked, writing
 from mu.run.evaluation import build_evaluator, build_evaluators, evaluate, model_of
 from mu.run.initialise import initialise
 from mu.run.rebuild import rebuild
+from mu.run.reevaluation import evaluate_again
 from mu.run.saved_inputs import INFERENCE, load_inputs
 from mu.run.validation import Validation
-from mu.run.workdir import best_step
-from mu.train import NotFinite, all_finite
+from mu.run.workdir import best_step, open_data, run_config
+from mu.train import NotFinite, all_finite, forget
 from mu.training.checkpoint import Checkpoints
 from mu.training.state import weights
 from tests.helpers.tiny_runs import (
@@ -76,7 +79,16 @@ def test_a_run_learns_and_says_what_it_was(unbroken, log):
     run = json.loads((folder / "run.json").read_text())
     assert run["mesh"] == {"data": 1, "model": 1} and len(run["devices"]) == 1
     assert run["data_card"]["tracks"] == 40 and run["versions"]["jax"] == jax.__version__
-    assert {"python", "commit", "data_hash", "split"} <= run.keys()
+    assert {"python", "commit", "data_hash", "split", "command", "started", "ended"} <= run.keys()
+    assert run["workdir"] == str(folder) and run["own_modules"] == {} and run["duration_s"] > 0
+    assert run["epoch_steps"] == math.ceil(rebuild(folder).run.batches.n_examples / 8)
+    state = weights_of(folder)
+    learnt = [
+        array.size for name, array in state.items() if name.startswith(("['params']", "['tables']['items']['rows']"))
+    ]
+    assert run["parameters"] == sum(learnt) and run["parameters_in_tables"] == 40 * 8
+    if os.name != "nt":
+        assert run["peak_memory_bytes"]["host"] > 1 << 20
     assert set(results["ranking"]) == {"model"} and (folder / "evaluation").is_dir()
 
 
@@ -401,3 +413,89 @@ def test_a_workdir_that_can_hold_no_checkpoint_is_refused(log, tmp_path):
     ):
         mu.train.train(tiny_config(log), tmp_path / "run[lr=1e-2]")
     assert os.listdir(tmp_path) == []
+
+
+# ---- one writer, and what stays
+
+
+def test_a_second_run_in_one_workdir_is_refused(unbroken, log, tmp_path):
+    folder = copied(unbroken, tmp_path)
+    before = {path: path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file()}
+    with writing(folder), pytest.raises(Locked, match=rf"run is being written by process {os.getpid()} on "):
+        train(tiny_config(log, **OPTIONS), folder)
+    assert {path: path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file()} == before
+    with writing(tmp_path / "other"), pytest.raises(Locked):
+        evaluate(rebuild(folder).run, rebuild(folder).state, 6, "test", tmp_path / "other")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"best__metric": "valid/nothing"},
+        {"init_from": "nowhere"},
+        {"data__path": "nowhere"},
+        {"batches__rows": 1000},
+    ],
+)
+def test_a_run_that_is_refused_leaves_nothing(log, tmp_path, changes):
+    (tmp_path / "there").mkdir()
+    for workdir in (tmp_path / "a" / "run", tmp_path / "there"):
+        with pytest.raises((ValueError, FileNotFoundError)):
+            train(tiny_config(log, **changes), workdir)
+    assert os.listdir(tmp_path) == ["there"] and os.listdir(tmp_path / "there") == []
+
+
+def test_a_run_that_fails_before_anything_is_logged_leaves_nothing(log, tmp_path):
+    with pytest.raises(OSError, match="no space left"):
+        train(tiny_config(log, writers=("tests.run.test_train:full",)), tmp_path)
+    assert os.listdir(tmp_path) == []
+
+
+def full(folder, step):
+    del step
+    assert (folder / "config.json").is_file()
+    fail()
+
+
+def test_what_was_in_the_folder_stays_when_a_run_is_refused(tmp_path):
+    (tmp_path / "notes.txt").write_text("mine")
+    (tmp_path / "checkpoints").mkdir()
+    (tmp_path / "metrics.jsonl").write_text("{}")
+    forget(tmp_path)
+    assert sorted(os.listdir(tmp_path)) == ["checkpoints", "metrics.jsonl", "notes.txt"]
+
+
+def test_a_run_moved_with_its_log_works_from_any_folder(log, tmp_path, monkeypatch):
+    """It was trained with a path relative to a folder that is no longer the current one."""
+    (tmp_path / "old").mkdir()
+    shutil.copytree(log, tmp_path / "old" / "log")
+    monkeypatch.chdir(tmp_path / "old")
+    results = train(tiny_config("log", total_steps=6), "runs/a")
+    monkeypatch.chdir("/")
+    assert results["ranking"]["model"].values() == again_of(tmp_path / "old" / "runs" / "a", tmp_path / "first")
+    (tmp_path / "old").rename(tmp_path / "new")
+    assert results["ranking"]["model"].values() == again_of(tmp_path / "new" / "runs" / "a", tmp_path / "second")
+    (tmp_path / "new" / "log").rename(tmp_path / "gone")
+    with pytest.raises(FileNotFoundError, match=r"no log at .*old/log.* set its path in .*new/runs/a/config\.json"):
+        open_data(run_config(tmp_path / "new" / "runs" / "a"), tmp_path / "new" / "runs" / "a")
+
+
+def again_of(workdir, output):
+    return evaluate_again(workdir, output=output)[0]["ranking"]["model"].values()
+
+
+def test_a_module_that_has_changed_is_said_when_a_run_goes_on(unbroken, log, tmp_path, caplog):
+    folder = copied(unbroken, tmp_path)
+    record = json.loads((folder / "run.json").read_text())
+    config = tiny_config(log, writers=BREAKING, **OPTIONS)
+    (folder / "run.json").write_text(json.dumps(record | {"own_modules": {"tests.helpers.tiny_runs": "sha256 0"}}))
+    with caplog.at_level("WARNING", logger="mu"):
+        train(config, folder)
+        train(config, folder)
+    said = [one.getMessage() for one in caplog.records if "has changed since" in one.getMessage()]
+    assert said == [
+        f"{folder}: tests.helpers.tiny_runs has changed since this run was last trained; "
+        "from here on it learns by the new code"
+    ]
+    after = json.loads((folder / "run.json").read_text())
+    assert after["duration_s"] > record["duration_s"] and after["started"] == record["started"]

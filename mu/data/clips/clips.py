@@ -166,7 +166,7 @@ def load(
     tags: Sequence[str] = (),
     numbers: Sequence[str] = (),
     first_s: Seconds | None = None,
-    root: str | None = None,
+    root: str | os.PathLike[str] | None = None,
     audio: bool = True,
 ) -> Clips:
     """Opens the folder that `mu import-audio` wrote.
@@ -203,7 +203,7 @@ def load(
     return Clips(table, sample_rate_hz, targets, place, store, np.arange(len(table)), first_s, card)
 
 
-def audio_root(folder: Path, card: Mapping[str, Any], root: str | None = None) -> Path | None:
+def audio_root(folder: Path, card: Mapping[str, Any], root: str | os.PathLike[str] | None = None) -> Path | None:
     """The folder that the files of an import lie below; None for clips that never were files.
 
     The path from the import's folder is tried first, since both may have moved together, and then the path that the

@@ -150,7 +150,7 @@ class ClipSound:
 def load(
     path: str | os.PathLike[str],
     *,
-    clips: str | None = None,
+    clips: str | os.PathLike[str] | None = None,
     sample_rate_hz: SampleRate = 16_000,
     clip_column: str = "track",
     item_columns: Sequence[str] = (),

@@ -1,0 +1,26 @@
+"""What a person reads of long work and of errors."""
+
+import errno
+
+from mu import console
+from mu.console import Progress, explained
+
+
+def test_an_error_of_the_system_says_where_what_and_what_to_do():
+    full = OSError(errno.ENOSPC, "No space left on device", "/full/a.npy")
+    assert explained(full) == "/full/a.npy: No space left on device; free some space there, or choose another folder"
+    assert explained(FileNotFoundError(errno.ENOENT, "No such file", "a")) == "a: No such file"
+    for error in (OSError("there is no log"), ValueError("x"), OSError(errno.ENOSPC, "No space")):
+        assert explained(error) == str(error)
+
+
+def test_time_left_is_the_most_where_work_may_end_sooner(monkeypatch):
+    lines, now = [], [0.0]
+    monkeypatch.setattr(console, "say", lines.append)
+    monkeypatch.setattr(console.time, "monotonic", lambda: now[0])
+    for may_end_sooner in (False, True):
+        progress = Progress(may_end_sooner)
+        for done in (0, 10):
+            now[0] += 20.0
+            progress.update("train", done, 40)
+    assert lines == ["train 10/40, 1 min 00 s left", "train 10/40, at most 1 min 00 s left"]
