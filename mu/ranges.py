@@ -96,6 +96,43 @@ class Ordered:
 
 
 @dataclasses.dataclass(frozen=True)
+class Beside:
+    """A rule between a parameter and another of the same signature, each of which is a number.
+
+    Attributes:
+      other: name of the other parameter.
+      holds: (value, other's value) -> whether they go together.
+      words: of the message, before the other: 'it must divide'.
+      after: of the message, after the other.
+    """
+
+    other: str
+    holds: Callable[[Any, Any], bool]
+    words: str
+    after: str = ""
+
+
+def Divides(other: str) -> Beside:
+    """The other is a multiple of it."""
+    return Beside(other, lambda value, whole: whole % value == 0, "it must divide")
+
+
+def NotAbove(other: str) -> Beside:
+    """It is at most the other."""
+    return Beside(other, lambda value, limit: value <= limit, "it must be at most")
+
+
+def Below(other: str) -> Beside:
+    """It is less than the other."""
+    return Beside(other, lambda value, limit: value < limit, "it must be below")
+
+
+def LeavesSome(other: str) -> Beside:
+    """The two shares leave something for a third part."""
+    return Beside(other, lambda one, two: one + two < 1, "it and", "leave nothing for training")
+
+
+@dataclasses.dataclass(frozen=True)
 class ArgumentsOf:
     """A dict of keyword arguments of a class: each is held against the class's own annotations.
 
@@ -145,15 +182,15 @@ def faults(value: Any, annotation: Any, where: str, taker: str = "it") -> Iterat
     if isinstance(value, float) and math.isnan(value):
         yield f"{where}={value!r}; it must be a finite number"
         return
-    if _is_union(annotation):
-        options = [option for option in typing.get_args(annotation) if _has_type(value, option)]
-        annotation = options[0] if options else annotation
     if not _has_type(value, annotation):
         yield f"{where}={value!r}; {taker} takes {described(annotation)}"
         return
     base, ranges = _parts(annotation)
+    while _is_union(base):
+        base, more = _parts(next(option for option in typing.get_args(base) if _has_type(value, option)))
+        ranges = [*ranges, *more]
     for one in ranges:
-        if value is not None and not isinstance(one, ArgumentsOf) and (wrong := one.fault(value)):
+        if value is not None and not isinstance(one, ArgumentsOf | Beside) and (wrong := one.fault(value)):
             yield f"{where}={value!r}; {wrong}"
     inside = typing.get_args(base)
     if isinstance(value, tuple | list) and len(inside) > 0:
@@ -166,6 +203,24 @@ def faults(value: Any, annotation: Any, where: str, taker: str = "it") -> Iterat
     elif isinstance(value, Mapping) and len(inside) == 2:
         for key, element in value.items():
             yield from faults(element, inside[1], f"{where}.{key}", taker)
+
+
+def faults_beside(values: Mapping[str, Any], annotations: Mapping[str, Any], where: str) -> Iterator[str]:
+    """What is wrong between the values of one signature: 'model.heads=3; it must divide model.dim=8'.
+
+    Args:
+      values: parameter -> value; what is missing or no number is passed over.
+      annotations: parameter -> annotation.
+      where: what the messages call the object.
+    """
+    for name, annotation in annotations.items():
+        for rule in ranges_of(annotation):
+            if isinstance(rule, Beside):
+                value, other = values.get(name), values.get(rule.other)
+                numbers = all(isinstance(x, int | float) and not isinstance(x, bool) for x in (value, other))
+                if numbers and not rule.holds(value, other):
+                    after = rule.after and f" {rule.after}"
+                    yield f"{where}.{name}={value!r}; {rule.words} {where}.{rule.other}={other!r}{after}"
 
 
 def described(annotation: Any) -> str:
@@ -196,7 +251,7 @@ def _parts(annotation: Any) -> tuple[Any, list[Any]]:
     if typing.get_origin(annotation) is not Annotated:
         return annotation, []
     base, *metadata = typing.get_args(annotation)
-    return base, [one for one in metadata if isinstance(one, Bounds | AllOr | Ordered | ArgumentsOf)]
+    return base, [one for one in metadata if isinstance(one, Bounds | AllOr | Ordered | Beside | ArgumentsOf)]
 
 
 def _is_union(annotation: Any) -> bool:

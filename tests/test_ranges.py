@@ -10,9 +10,13 @@ from mu.ranges import (
     Above,
     AllOr,
     AtLeast,
+    Below,
     Between,
     Count,
+    Divides,
+    LeavesSome,
     NonNegative,
+    NotAbove,
     Ordered,
     PartialShare,
     Positive,
@@ -21,6 +25,7 @@ from mu.ranges import (
     Share,
     described,
     faults,
+    faults_beside,
     ranges_of,
 )
 
@@ -44,6 +49,7 @@ Schedule = Callable[[int], float]
         (None, Count | None),
         (3, Count | None),
         (None, Annotated[int | None, AtLeast(1)]),
+        (3, Annotated[Count | None, Below("other")]),
         (-1, Annotated[int, AllOr(-1, AtLeast(1))]),
         ((1, 5), tuple[Count, ...]),
         ([], tuple[Count, ...]),
@@ -83,6 +89,7 @@ def test_what_is_inside_has_no_fault(value, annotation):
         (1.0, Rate, "key=1.0; it must be below 1"),
         (0.0, PartialShare, "key=0.0; it must be above 0"),
         (0, Count | None, "key=0; it must be at least 1"),
+        (0, Annotated[Count | None, Below("other")], "key=0; it must be at least 1"),
         ("1", Count | None, "key='1'; it takes int | None"),
         (1, Annotated[float, Above(1)], "key=1; it must be above 1"),
         (0, Annotated[int, AllOr(-1, AtLeast(1))], "key=0; it must be -1 or at least 1"),
@@ -110,6 +117,25 @@ def test_every_fault_is_named():
         "ks[0]=0; it must be at least 1",
         "ks[2]=-1; it must be at least 1",
     ]
+
+
+@pytest.mark.parametrize(
+    ("values", "annotation", "message"),
+    [
+        ({"a": 3, "b": 8}, Annotated[int, Divides("b")], "it.a=3; it must divide it.b=8"),
+        ({"a": 4, "b": 8}, Annotated[int, Divides("b")], None),
+        ({"a": 9.0, "b": 8}, Annotated[float, NotAbove("b")], "it.a=9.0; it must be at most it.b=8"),
+        ({"a": 8, "b": 8}, Annotated[int, NotAbove("b")], None),
+        ({"a": 8, "b": 8}, Annotated[int, Below("b")], "it.a=8; it must be below it.b=8"),
+        ({"a": 0.5, "b": 0.5}, Annotated[Share | None, LeavesSome("b")], "it.a=0.5; it and it.b=0.5 leave nothing for"),
+        ({"a": None, "b": 0.5}, Annotated[Share | None, LeavesSome("b")], None),
+        ({"a": 8, "b": None}, Annotated[int, Below("b")], None),
+        ({"a": 8}, Annotated[int, Below("b")], None),
+    ],
+)
+def test_rules_between_two_parameters_name_both(values, annotation, message):
+    lines = list(faults_beside(values, {"a": annotation, "b": int}, "it"))
+    assert (not lines) if message is None else message in lines[0]
 
 
 def test_the_taker_is_named_where_it_is_known():

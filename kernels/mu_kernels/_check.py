@@ -20,7 +20,7 @@ def read_only(values: Any, dtype: Any, name: str, ndim: int = 1) -> np.ndarray:
     if array.ndim != ndim:
         raise ValueError(f"{name} has shape {array.shape}; it must have {ndim} axes")
     if array.size:
-        if array.dtype.kind not in ("iu" if dtype.kind == "i" else "f"):
+        if not (array.dtype.kind in "iu" if dtype.kind == "i" else is_floating(array.dtype)):
             kind = "integers" if dtype.kind == "i" else "floating-point numbers"
             raise TypeError(f"{name} is of type {array.dtype}; it must hold {kind}")
         if dtype.kind == "i" and not np.can_cast(array.dtype, dtype):
@@ -32,6 +32,11 @@ def read_only(values: Any, dtype: Any, name: str, ndim: int = 1) -> np.ndarray:
         array = np.ascontiguousarray(array, dtype=dtype).view()
     array.flags.writeable = False
     return array
+
+
+def is_floating(dtype: np.dtype) -> bool:
+    """Whether numbers of this type are floating-point numbers; to NumPy those of JAX (bfloat16, float8) are not."""
+    return dtype.kind == "f" or dtype.name.startswith(("bfloat", "float"))
 
 
 def in_range(array: np.ndarray, low: int, high: int, name: str, what: str) -> None:

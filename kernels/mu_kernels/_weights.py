@@ -4,6 +4,8 @@ from typing import Any
 
 import numpy as np
 
+from mu_kernels._check import is_floating
+
 UNITS = 2.0**62  # that all weights together are rounded to
 LIKE = 0.98  # weights of one class are at least this share of its heaviest
 
@@ -77,7 +79,7 @@ class Weights:
 
 def _checked(weights: Any, n_items: int) -> np.ndarray:
     array = np.asarray(weights)
-    if array.dtype.kind not in "iuf":
+    if array.dtype.kind not in "iu" and not is_floating(array.dtype):
         raise TypeError(f"weights is of type {array.dtype}; it must hold numbers")
     if array.shape != (n_items,):
         raise ValueError(f"weights has shape {array.shape} and n_items is {n_items}; every item has one")

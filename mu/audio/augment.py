@@ -34,7 +34,7 @@ def each(f: Callable[[jax.Array, jax.Array], jax.Array], key: jax.Array, x: jax.
     def one(row: jax.Array, example: jax.Array) -> jax.Array:
         coin, draw = jax.random.split(jax.random.fold_in(key, row))
         changed = f(draw, example)
-        return changed if p == 1 else jnp.where(jax.random.bernoulli(coin, p), changed, example)
+        return changed if p == 1 else jnp.where(jax.random.bernoulli(coin, jnp.float32(p)), changed, example)
 
     return jax.vmap(one)(jnp.arange(len(x), dtype=jnp.uint32), x)
 

@@ -15,7 +15,7 @@ from ml_collections import ConfigDict
 from mu import names
 from mu.config.base import DENSE, KEYS, Config, ConfigError, base, known_names
 from mu.config.optax_ranges import OPTAX
-from mu.ranges import ArgumentsOf, faults
+from mu.ranges import ArgumentsOf, faults, faults_beside
 
 # What the run offers to each object beside its entries in the config. FIRST is the object's first argument, whatever
 # its name; of the others an object takes those that its signature names. MORE is what is known only when the run is
@@ -123,6 +123,7 @@ def _resolved(spec: Any, provided: Iterable[str], where: str, wrong: list[str]) 
         if p.kind in (p.KEYWORD_ONLY, p.POSITIONAL_OR_KEYWORD) and name not in provided
     }
     resolved: dict[str, Any] = {"name": spec["name"]}
+    before = len(wrong)
     for key, value in spec.items():
         if key == "name":
             continue
@@ -148,6 +149,8 @@ def _resolved(spec: Any, provided: Iterable[str], where: str, wrong: list[str]) 
             raise ConfigError(f"{where} ({spec['name']}) needs a value for {key!r}")
         if parameter.default is None or isinstance(parameter.default, int | float | str | tuple):
             resolved[key] = parameter.default
+    if len(wrong) == before:
+        wrong += faults_beside(resolved, hints, where)
     return ConfigDict(resolved)
 
 
@@ -168,11 +171,14 @@ def _check_dict(value: ConfigDict, annotation: Any, where: str, wrong: list[str]
     if typing.get_origin(annotation) is not Annotated or found is None:
         wrong += faults(value.to_dict(), annotation, where)
         return
-    hints = hints_of(found.target)
+    hints, before = hints_of(found.target), len(wrong)
     for key, entry in value.items():
         if key not in hints:
             raise ConfigError(f"{where} ({found.target.__name__}) takes no {key!r}{known_names(key, hints)}")
         wrong += faults(entry, hints[key], f"{where}.{key}")
+    if len(wrong) == before:
+        defaults = {key: parameter.default for key, parameter in parameters_of(found.target).items()}
+        wrong += faults_beside(defaults | value.to_dict(), hints, where)
 
 
 def parameters_of(target: Callable[..., Any]) -> dict[str, inspect.Parameter]:

@@ -13,7 +13,7 @@ from mu.nn.batch_norm import BatchNorm
 from mu.nn.dropout import dropout
 from mu.nn.heads import Head, HeadLayers
 from mu.nn.pooling import AttentiveStatistics
-from mu.ranges import Between, Bounds, NonNegative, Positive, Rate
+from mu.ranges import AtLeast, Below, Between, Bounds, NotAbove, Positive, Rate
 
 TRUNKS = ("cnn", "transformer")
 DTYPES = ("float32", "bfloat16")
@@ -46,9 +46,9 @@ class AudioEncoder(nnx.Module):
         trunk: Literal["cnn", "transformer"] = "cnn",
         size: str = "s",
         window_s: Annotated[float, Bounds(0, 60, above=True)] = 0.032,
-        hop_s: Annotated[float, Bounds(0, 60, above=True)] = 0.016,
+        hop_s: Annotated[float, Bounds(0, 60, above=True), NotAbove("window_s")] = 0.016,
         n_mels: Annotated[int, Between(1, 4_096)] = 64,
-        fmin_hz: NonNegative = 30.0,
+        fmin_hz: Annotated[float, AtLeast(0), Below("fmax_hz")] = 30.0,
         fmax_hz: Positive | None = None,
         range_db: Annotated[float, Bounds(0, 1_000, above=True)] = 80.0,
         normalisation: Literal["clip", "band", "none"] = "clip",

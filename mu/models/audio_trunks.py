@@ -55,7 +55,7 @@ class ShortChunkCNN(nnx.Module):
         self.dim = channels[-1]
         self.dtype = dtype
         self.stem = conv(1, channels[0], (7, 7), stride=STEM_STRIDE, dtype=dtype, rngs=rngs)
-        self.band = nnx.Param(jnp.zeros((-(-n_mels // STEM_STRIDE), channels[0])), axes=(None, None))
+        self.band = nnx.Param(jnp.zeros((-(-n_mels // STEM_STRIDE), channels[0]), jnp.float32), axes=(None, None))
         widths = [channels[0], *(width for width in channels for _ in range(blocks))]
         self.blocks = nnx.List(
             ResidualBlock(inputs, outputs, halve=at > 0 and at % blocks == 0, dtype=dtype, rngs=rngs)

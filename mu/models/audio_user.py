@@ -17,7 +17,7 @@ from mu.nn.hashed_features import HashedFeatures
 from mu.nn.heads import Head
 from mu.nn.linear import linear
 from mu.nn.table import Buffer, Table
-from mu.ranges import ArgumentsOf, NonNegative, Rate, Size
+from mu.ranges import ArgumentsOf, Between, Divides, NonNegative, Rate, Size
 
 AGES_DAYS = (1.0, 7.0, 14.0, 28.0, 56.0, 112.0, 224.0, 448.0)
 """Edges between the bins of a track's age."""
@@ -71,7 +71,7 @@ class AudioUser(nnx.Module):
         audio: Annotated[Mapping[str, Any] | None, ArgumentsOf(AudioEncoder)],
         dim: Size = 64,
         layers: Size = 1,
-        heads: Size = 1,
+        heads: Annotated[int, Between(1, 1_024), Divides("dim")] = 1,
         dropout: Rate = 0.2,
         drop_id: Rate = 0.3,
         max_column_values: Size = 16,
@@ -104,7 +104,7 @@ class AudioUser(nnx.Module):
             self.from_content = linear(self.content_dim, dim, (None, "embed"), dtype=jnp.dtype(jnp.float32), rngs=rngs)
 
         def vectors(count: int) -> nnx.Param:
-            return nnx.Param(scale * jax.random.normal(rngs.params(), (count, dim)), axes=(None, "embed"))
+            return nnx.Param(scale * jax.random.normal(rngs.params(), (count, dim), jnp.float32), axes=(None, "embed"))
 
         self.track_features = HashedFeatures(hash_size, dim, scale, rngs=rngs)
         self.missing = vectors(2)
@@ -117,7 +117,7 @@ class AudioUser(nnx.Module):
         )
         self.norm = Norm(dim, dtype=self.dtype, rngs=rngs)
         self.cold = linear(dim, dim, ("embed", None), dtype=jnp.dtype(jnp.float32), rngs=rngs)
-        self.age = nnx.Param(jnp.zeros(len(AGES_DAYS) + 1), axes=(None,))
+        self.age = nnx.Param(jnp.zeros(len(AGES_DAYS) + 1, jnp.float32), axes=(None,))
 
     def __repr__(self) -> str:
         """The parameters by part, and the rows of a track; `nnx.display` shows every layer."""
@@ -156,7 +156,7 @@ class AudioUser(nnx.Module):
         """
         own = rows["plays"] > 0
         if key is not None:
-            own = own & jax.random.bernoulli(key, 1.0 - self.drop_id, own.shape)
+            own = own & jax.random.bernoulli(key, jnp.float32(1.0 - self.drop_id), own.shape)
         parts = {
             "own": jnp.where(own, rows["items"], self.missing[:1]),
             "features": self.track_features(rows["item_features"]),

@@ -30,12 +30,14 @@ class ListenerTower(nnx.Module):
         self.sizes, self.rate = tuple(columns.values()), dropout
         # Called 'kernel' because it is one, of a dense layer over one-hot codes: weight decay treats it as such.
         shape = (sum(self.sizes), dim)
-        self.kernel = nnx.Param(jax.random.normal(rngs.params(), shape) / math.sqrt(dim), axes=(None, "embed"))
+        self.kernel = nnx.Param(
+            jax.random.normal(rngs.params(), shape, jnp.float32) / math.sqrt(dim), axes=(None, "embed")
+        )
 
     def __call__(self, codes: jax.Array, key: jax.Array | None) -> jax.Array:
         """int32 [..., columns] -> float32 [..., D]."""
         if key is not None and self.rate:
-            codes = jnp.where(jax.random.bernoulli(key, self.rate, codes.shape), 0, codes)
+            codes = jnp.where(jax.random.bernoulli(key, jnp.float32(self.rate), codes.shape), 0, codes)
         firsts = [sum(self.sizes[:place]) for place in range(len(self.sizes))]
         firsts = jnp.expand_dims(jnp.array(firsts, jnp.int32), range(codes.ndim - 1))
         vectors = self.kernel[...][codes + firsts]

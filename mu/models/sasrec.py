@@ -1,7 +1,7 @@
 """SASRec: a causal transformer over a listener's plays, with tied output (Kang & McAuley 2018, arXiv:1808.09781)."""
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import Annotated, Literal
 
 import jax
 import jax.numpy as jnp
@@ -11,7 +11,7 @@ from mu.nn.attention import packed_causal_mask
 from mu.nn.blocks import Norm, Stack
 from mu.nn.dropout import dropout
 from mu.nn.table import Table
-from mu.ranges import NonNegative, Rate, Size
+from mu.ranges import Between, Divides, NonNegative, Rate, Size
 
 POSITIONS = ("learned", "rotary")
 
@@ -37,7 +37,7 @@ class SASRec(nnx.Module):
         *,
         dim: Size = 64,
         layers: Size = 2,
-        heads: Size = 2,
+        heads: Annotated[int, Between(1, 1_024), Divides("dim")] = 2,
         window: Size = 50,
         dropout: Rate = 0.2,
         positions: Literal["learned", "rotary"] = "learned",
@@ -54,7 +54,7 @@ class SASRec(nnx.Module):
         if rotary:
             self.position = None
         else:
-            values = scale * jax.random.normal(rngs.params(), (window, dim))
+            values = scale * jax.random.normal(rngs.params(), (window, dim), jnp.float32)
             self.position = nnx.Param(values, axes=("positions", "embed"))
         self.stack = Stack(layers, dim, heads, block=block, rotary=rotary, rate=dropout, dtype=self.dtype, rngs=rngs)
         self.norm = Norm(dim, dtype=self.dtype, rngs=rngs)

@@ -23,11 +23,11 @@ class BatchNorm(nnx.Module):
 
     def __init__(self, dim: int, *, rngs: nnx.Rngs):
         del rngs
-        self.scale = nnx.Param(jnp.ones(dim), axes=(None,))
-        self.shift = nnx.Param(jnp.zeros(dim), axes=(None,))
-        self.mean = nnx.BatchStat(jnp.zeros(dim))
-        self.variance = nnx.BatchStat(jnp.ones(dim))
-        self.count = nnx.BatchStat(jnp.zeros(()))
+        self.scale = nnx.Param(jnp.ones(dim, jnp.float32), axes=(None,))
+        self.shift = nnx.Param(jnp.zeros(dim, jnp.float32), axes=(None,))
+        self.mean = nnx.BatchStat(jnp.zeros(dim, jnp.float32))
+        self.variance = nnx.BatchStat(jnp.ones(dim, jnp.float32))
+        self.count = nnx.BatchStat(jnp.zeros((), jnp.float32))
 
     def __call__(self, x: jax.Array, training: bool) -> jax.Array:
         """float32 [B, D] -> [B, D]."""

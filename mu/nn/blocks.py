@@ -108,4 +108,4 @@ class Stack(nnx.Module):
             layer_key = None if key is None else jax.random.fold_in(key, number)
             return nnx.merge(graph, state)(x, mask, positions, layer_key), None
 
-        return jax.lax.scan(body, x, (stacked, jnp.arange(self.layers)))[0]
+        return jax.lax.scan(body, x, (stacked, jnp.arange(self.layers, dtype=jnp.int32)))[0]

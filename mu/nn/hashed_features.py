@@ -17,7 +17,9 @@ class HashedFeatures(nnx.Module):
 
     def __init__(self, hash_size: int, dim: int, scale: float, *, rngs: nnx.Rngs):
         self.hash_size = hash_size
-        self.vectors = nnx.Param(scale * jax.random.normal(rngs.params(), (hash_size, dim)), axes=("rows", "embed"))
+        self.vectors = nnx.Param(
+            scale * jax.random.normal(rngs.params(), (hash_size, dim), jnp.float32), axes=("rows", "embed")
+        )
 
     def __call__(self, features: jax.Array) -> jax.Array:
         """int32 [..., P] in [0, hash_size), -1 for none -> float32 [..., D]; 0 for rows without features."""

@@ -24,7 +24,9 @@ class PatchEmbedding(nnx.Module):
         self.frames, self.mels = frames, mels
         self.bands = -(-n_mels // mels)
         self.map = linear(frames * mels, dim, (None, "embed"), dtype=dtype, rngs=rngs)
-        self.band = nnx.Param(0.02 * jax.random.normal(rngs.params(), (self.bands, dim)), axes=(None, "embed"))
+        self.band = nnx.Param(
+            0.02 * jax.random.normal(rngs.params(), (self.bands, dim), jnp.float32), axes=(None, "embed")
+        )
 
     def __call__(self, x: jax.Array) -> jax.Array:
         """[B, F, M] -> [B, ceil(F / frames), bands, D]."""

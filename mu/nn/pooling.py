@@ -22,7 +22,7 @@ class AttentiveStatistics(nnx.Module):
 
     def __init__(self, dim: int, hidden: int, *, dtype: jnp.dtype, rngs: nnx.Rngs):
         self.hidden = linear(dim, hidden, ("embed", None), dtype=dtype, rngs=rngs)
-        self.score = nnx.Param(jnp.zeros(hidden), axes=(None,))
+        self.score = nnx.Param(jnp.zeros(hidden, jnp.float32), axes=(None,))
 
     def __call__(self, frames: jax.Array, mask: jax.Array) -> jax.Array:
         """[B, F, D], bool [B, F] -> float32 [B, 2 D]; frames outside the mask count for nothing."""

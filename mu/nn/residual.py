@@ -36,8 +36,8 @@ class InstanceNorm(nnx.Module):
 
     def __init__(self, channels: int, *, dtype: jnp.dtype, rngs: nnx.Rngs):
         del rngs
-        self.scale = nnx.Param(jnp.ones(channels), axes=("hidden",))
-        self.shift = nnx.Param(jnp.zeros(channels), axes=("hidden",))
+        self.scale = nnx.Param(jnp.ones(channels, jnp.float32), axes=("hidden",))
+        self.shift = nnx.Param(jnp.zeros(channels, jnp.float32), axes=("hidden",))
         self.dtype = dtype
 
     def __call__(self, x: jax.Array, mask: jax.Array) -> jax.Array:

@@ -133,7 +133,8 @@ class TrainedRun:
             return self
         logger.warning("%s: %s, and all tracks are encoded anew (`mu evaluate` saves both)", self.folder, missing)
         data = self.open_log()
-        assert isinstance(data, Listening) and data.sound is not None, "content embeddings are of sound"
+        if not isinstance(data, Listening) or data.sound is None:
+            raise ValueError(f"{self.folder} was trained on the sound of its tracks, and its log has none now")
         encoder = ContentEncoder(self.graph, data.sound, self.audio_format()[1], data.tracks["track"].to_list())
         return dataclasses.replace(
             self, rows={**self.rows, "content": encoder.content(self.params, np.asarray(self.rows["content"]))}

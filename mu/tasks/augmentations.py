@@ -120,7 +120,7 @@ def _at_random_speed(key: jax.Array, audio: jax.Array, samples: jax.Array, rate:
 
 def _turned_round(key: jax.Array, audio: jax.Array, samples: jax.Array, max_samples: int) -> jax.Array:
     """Each clip moved by up to `max_samples` either way; what leaves it at one end enters at the other."""
-    later = jax.random.randint(key, (len(audio), 1), -max_samples, max_samples + 1)
+    later = jax.random.randint(key, (len(audio), 1), -max_samples, max_samples + 1, jnp.int32)
     places = jnp.arange(audio.shape[-1], dtype=jnp.int32)[None]
     own = jnp.maximum(samples, 1)[:, None]
     source = jnp.where(places < own, (places - later) % own, places)

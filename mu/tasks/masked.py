@@ -52,7 +52,7 @@ class MaskedSpectrogram:
         size, length, n_mels = spectrogram.shape
         steps, bands = -(-length // stride), -(-n_mels // self._mels)
         patch_key, model_key = jax.random.split(key)
-        hidden = jax.random.bernoulli(patch_key, self._share, (size, steps, bands))
+        hidden = jax.random.bernoulli(patch_key, jnp.float32(self._share), (size, steps, bands))
         hidden = jnp.repeat(jnp.repeat(hidden, stride, axis=1), self._mels, axis=2)[:, :length, :n_mels]
         # The trunk alone: clip vectors' running statistics must not be those of half-hidden clips.
         frames, _ = model.trunk(jnp.where(hidden, 0.0, spectrogram), mask, model_key)

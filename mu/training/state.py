@@ -109,7 +109,11 @@ def plan_state(
             "step": jnp.int32(0),
         }
         if buffers:
-            blank = {name: jnp.zeros((sizes[spec.ids], spec.dim)) for name, spec in buffers.items() if name not in rows}
+            blank = {
+                name: jnp.zeros((sizes[spec.ids], spec.dim), jnp.float32)
+                for name, spec in buffers.items()
+                if name not in rows
+            }
             state["buffers"] = blank
         # A copy of its own: params and average must not share a buffer that the step is given to overwrite.
         return {**state, "ema": jax.tree.map(jnp.copy, params)} if ema else state

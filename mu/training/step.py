@@ -72,10 +72,9 @@ def make_step(
             micro_gradient = derivative(trained, stats, buffers, micro, jax.random.fold_in(key, number))
             return jax.tree.map(jnp.add, carry, micro_gradient), None
 
-        assert not jax.tree.leaves(stats), (
-            "the caller refuses statistics, and models that compute rows, of microbatches"
-        )
-        parts = (jax.tree.map(split, batch), jnp.arange(microbatches))
+        if jax.tree.leaves(stats):
+            raise ValueError(f"microbatches={microbatches}: statistics of a batch norm would be those of a microbatch")
+        parts = (jax.tree.map(split, batch), jnp.arange(microbatches, dtype=jnp.int32))
         zero = ((jnp.float32(0), (jnp.float32(0), stats, {})), jax.tree.map(jnp.zeros_like, trained))
         ((total, (weight, _, _)), gradient), _ = jax.lax.scan(add, zero, parts)
         return total, weight, stats, {}, gradient

@@ -9,6 +9,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import ml_dtypes
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -220,6 +221,19 @@ def test_add_update_and_remove_are_seen_by_the_next_query():
         assert ranks.greater.tolist() == places.tolist() and (ranks.equal == 1).all()
     np.testing.assert_array_equal(vectors, original)  # the caller's array is the caller's
     assert index.n_items == len(mine)
+
+
+def test_vectors_of_bfloat16_are_floating_point_numbers():
+    """NumPy does not count the types of JAX among its own."""
+    rng = np.random.default_rng(3)
+    vectors, queries = (rng.standard_normal((n, 8)).astype(ml_dtypes.bfloat16) for n in (60, 4))
+    found = ItemIndex(vectors, vectors[:, 0]).top_k(queries, 5)
+    whole = ItemIndex(vectors.astype(np.float32), vectors[:, 0].astype(np.float32))
+    expected = whole.top_k(queries.astype(np.float32), 5)
+    np.testing.assert_array_equal(found.ids, expected.ids)
+    np.testing.assert_array_equal(found.scores, expected.scores)
+    with pytest.raises(TypeError, match="is of type int4; it must hold floating-point numbers"):
+        ItemIndex(vectors.astype(ml_dtypes.int4))
 
 
 def test_a_saved_index_answers_the_same(tmp_path):

@@ -1,5 +1,6 @@
 """The negative sampler: never an excluded item, the closed form in every mode, counted randomness."""
 
+import ml_dtypes
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -346,6 +347,13 @@ def test_a_user_with_nothing_left_is_named_or_counted():
 def test_the_sampler_refuses_bad_tables(options, error, message):
     with pytest.raises(error, match=message):
         NegativeSampler(CSR([0, 1], [2], 3), 3, **options)
+
+
+def test_weights_of_bfloat16_are_numbers():
+    weights = np.array([1, 2, 4], ml_dtypes.bfloat16)
+    draws = [NegativeSampler(CSR([0, 0], [], 3), 3, weights=w).sample([0], 8) for w in (weights, [1, 2, 4])]
+    np.testing.assert_array_equal(draws[0].ids, draws[1].ids)
+    np.testing.assert_array_equal(draws[0].log_q, draws[1].log_q)
 
 
 def test_the_sampler_refuses_what_cannot_be_drawn():

@@ -275,3 +275,23 @@ def test_eight_devices_compute_what_one_does(name):
     params, rows = jax.device_put((model.params, model.rows), replicated(mesh))
     outputs = model.apply(params, rows, put_batch(model.batch, mesh))
     assert_alike(name, outputs, model.outputs, visible(name, model.batch))
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_all_is_float32_where_x64_is_switched_on(name):
+    """The parameters, and the outputs in training, dropout and all; nothing is computed to see that."""
+    ours = built(name)
+    with jax.enable_x64(True):
+        state = jax.eval_shape(lambda: nnx.to_pure_dict(nnx.split(MODELS[name].build(nnx.Rngs(0)))[1]))
+        shapes = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype), (ours.params, ours.rows, ours.batch))
+        key = jax.eval_shape(lambda: jax.random.key(0))
+        outputs = jax.eval_shape(lambda parts, key: nnx.merge(ours.graph, parts[0])(*parts[1:], key), shapes, key)
+    wide = {jnp.dtype(jnp.float64), jnp.dtype(jnp.complex128)}
+    assert not wide & {leaf.dtype for leaf in jax.tree.leaves((state, outputs)) if hasattr(leaf, "dtype")}
+
+
+def test_a_seed_gives_the_same_model_where_x64_is_switched_on():
+    ours = nnx.to_pure_dict(nnx.split(MODELS["sasrec"].build(nnx.Rngs(3)))[1])
+    with jax.enable_x64(True):
+        theirs = nnx.to_pure_dict(nnx.split(MODELS["sasrec"].build(nnx.Rngs(3)))[1])
+    jax.tree.map(np.testing.assert_array_equal, ours, theirs)

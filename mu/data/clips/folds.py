@@ -3,13 +3,13 @@
 import dataclasses
 import hashlib
 import json
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 
 from mu.data.clips.clips import Clips, whole_column
 from mu.data.whole_numbers import integers_where_possible
-from mu.ranges import CountOrZero, Folds, PartialShare, Seed
+from mu.ranges import AtLeast, Below, CountOrZero, Folds, PartialShare, Seed
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,7 +54,7 @@ def by_hash(
     clips: Clips,
     *,
     n_folds: Folds,
-    fold: CountOrZero,
+    fold: Annotated[int, AtLeast(0), Below("n_folds")],
     group: str = "content_hash",
     stratify: str | None = None,
     seed: Seed = 0,

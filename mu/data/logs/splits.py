@@ -8,13 +8,13 @@ mistake. Statistics of items (popularity, neighbours) come from `Split.train` on
 import dataclasses
 import hashlib
 import json
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 
 from mu.data.logs.interactions import Interactions
 from mu.data.logs.timestamps import parse_moment, show_moment
-from mu.ranges import PartialShare, Rate, Seed
+from mu.ranges import LeavesSome, PartialShare, Rate, Seed
 from mu_kernels.hashing import GOLDEN, mix_array
 
 _MASK = (1 << 64) - 1
@@ -76,7 +76,9 @@ def leave_one_out(log: Interactions) -> Split:
     return _split("leave_one_out", {}, log, part)
 
 
-def random_by_ratio(log: Interactions, valid: Rate = 0.1, test: Rate = 0.1, seed: Seed = 0) -> Split:
+def random_by_ratio(
+    log: Interactions, valid: Rate = 0.1, test: Annotated[Rate, LeavesSome("valid")] = 0.1, seed: Seed = 0
+) -> Split:
     """Random shares of the plays of each user for validation and test, the others for training.
 
     A user with m plays has `floor(m * test)` plays in test and `floor(m * valid)` in validation. If a share is below
@@ -117,7 +119,7 @@ def random_by_ratio(log: Interactions, valid: Rate = 0.1, test: Rate = 0.1, seed
 def global_temporal(
     log: Interactions,
     valid_share: PartialShare | None = None,
-    test_share: PartialShare | None = None,
+    test_share: Annotated[PartialShare | None, LeavesSome("valid_share")] = None,
     valid_from: int | str | None = None,
     test_from: int | str | None = None,
 ) -> Split:

@@ -50,11 +50,15 @@ class ExternalSort:
         """
         users = arrays["users"]
         for name, dtype in self._types.items():
-            assert arrays[name].dtype == dtype and len(arrays[name]) == len(users)
+            if arrays[name].dtype != dtype or len(arrays[name]) != len(users):
+                raise TypeError(
+                    f"{name} is {arrays[name].dtype} {arrays[name].shape}; it must be {dtype} ({len(users)},)"
+                )
             arrays[name].tofile(self._files[name])
         for column, name in self._column_files.items():
             codes = (columns or {})[column]
-            assert codes.dtype == np.uint16 and len(codes) == len(users)
+            if codes.dtype != np.uint16 or len(codes) != len(users):
+                raise TypeError(f"{column} is {codes.dtype} {codes.shape}; it must be uint16 ({len(users)},)")
             codes.tofile(self._files[name])
         counts = np.bincount(users)
         if len(counts) > len(self._per_user):
