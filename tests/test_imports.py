@@ -80,6 +80,7 @@ ARROWS = {
         "mu.inference",
         "mu.locks",
         "mu.names",
+        "mu.run.learnt",
         "mu.run.restore",
         "mu.training.provenance",
         "mu_kernels",

@@ -113,6 +113,16 @@ def test_tables_pictures_and_players(quickstart):
 
 
 @pytest.mark.slow
+def test_no_track_is_played_last_and_recommended(quickstart):
+    """The history ends where the test begins: what is recommended next has not been played before."""
+    played, recommended = (
+        set(re.findall(r"<tr><td>&quot;(.*?)&quot;</td>", output.data["text/html"]))
+        for output in quickstart["recommend"].outputs
+    )
+    assert 0 < len(played) <= 4 and len(recommended) == 5 and not played & recommended
+
+
+@pytest.mark.slow
 def test_new_tracks_are_found_and_the_change_loses_them(quickstart):
     """What the words of the notebook say of its results."""
     lines = shown(quickstart["results"])["text/plain"].splitlines()

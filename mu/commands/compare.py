@@ -83,6 +83,8 @@ def _show(compared: dict[str, Any]) -> None:
     if compared["cluster"] != compared["unit"]:
         over += f" of {compared['n_clusters']:,} {compared['cluster']}s"
     print(f"A {compared['a']}\nB {compared['b']}\n{over}, the same in both", flush=True)
+    for note in compared["notes"]:
+        print(f"Note: {note}", flush=True)
     rows = [["metric", "A", "B", "B - A", "95 % interval"]]
     clear = []
     tested = any("p" in row for row in compared["metrics"].values())

@@ -16,14 +16,18 @@ examples:
   mu probe embeddings/esc10 --library=data/esc10 --classes=label --folds=fold
   mu probe embeddings/fsdd --library=data/fsdd --classes=digit --folds=speaker --group=speaker --shots=1,2,4,8,16
   mu probe embeddings/music --library=data/music --tags=tags --folds=10 --group=artist --head=mlp --seeds=0,1,2
+  mu probe embeddings/own --library=data/own --classes=label --folds=5 --seen=leave_out    of a run on half of them
   mu probe embeddings/emotify --library=data/emotify --numbers=joy,calm --folds=10 --output=results/emotify
 
 Every clip is tested by a probe that learnt from no clip of its group: --folds is a column that names the clips that are
 tested together, or a number of folds that groups are dealt to by a hash (`mu.data.clips.folds:by_hash`). The linear
-probe chooses its penalty, and the MLP its weight decay, within the training folds, groups kept together there too. All
-this is honest only where the encoder itself has not learnt these labels from these clips. ROC-AUC, average precision
-and correlation put the clips of all folds in one order, though each fold's probe is calibrated on its own: they may be
-lower than within a fold.
+probe chooses its penalty, and the MLP its weight decay, within the training folds, groups kept together there too.
+ROC-AUC, average precision and correlation put the clips of all folds in one order, though each fold's probe is
+calibrated on its own: they may be lower than within a fold.
+
+Where the encoder has learnt labels from some of these clips, or from others of their groups, it is flattered: such
+clips are refused. --seen=leave_out probes the others alone, --seen=keep all of them, which every table then says. The
+embeddings know the recordings of the run, and of those that it started from, by their content.
 
 --shots learns from so many examples of each class instead, drawn --trials times, and tests on a fold that they are not
 from. OUTPUT gets evaluation.json and units.npz in a folder for each seed, and probe.json.
@@ -47,6 +51,12 @@ def main(argv: list[str]) -> int:
     add("--numbers", type=_names, default=(), metavar="COLUMN,...", help="columns of numbers")
     add("--folds", required=True, metavar="COLUMN|N", help="a column, or how many are dealt (at least 3)")
     add("--group", default="content_hash", metavar="COLUMN", help="artist, speaker, ... (default: each recording)")
+    add(
+        "--seen",
+        choices=("refuse", "leave_out", "keep"),
+        default="refuse",
+        help="clips that the encoder has learnt from (default: refuse)",
+    )
     add("--head", choices=("linear", "mlp"), default="linear", help="the probe (default: linear)")
     add("--seeds", type=_numbers, default=(0,), metavar="S,...", help="of the MLP; the first also draws examples")
     add("--shots", type=_numbers, default=(), metavar="K,...", help="few-shot accuracy from K examples a class")
@@ -113,6 +123,8 @@ def _show(report: "ProbeReport", embeddings: str) -> None:
             seeds = (f"{one[name]:.3f}" for one in values)
             lines.append([name, f"{value:.3f} {interval_text(low, high, '.3f')}", *seeds])
         print(f"{text_table(lines)}\nBrackets: 95 % bootstrap interval of the mean over seeds, groups drawn again.")
+        if report.note:
+            print(f"Note: {report.note}.")
     print("Clips of all folds are measured together; their probes' scores are calibrated fold by fold.")
     for name, curve in report.few_shot.items():
         lines = [["examples a class", f"{name}/accuracy"]]

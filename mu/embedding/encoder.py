@@ -10,6 +10,7 @@ import jax
 import numpy as np
 
 from mu.inference.clip_encoder import ClipEncoder
+from mu.run.learnt import learnt_from
 from mu.run.restore import TrainedRun, open_run
 
 
@@ -18,14 +19,14 @@ def of_run(workdir: str | os.PathLike[str]) -> tuple[ClipEncoder, dict[str, Any]
 
     The card is JSON: 'hash' (`encoder_hash`), 'noise_vector' (first numbers of the vector of a tile of noise: where
     they differ, the code does), 'run', 'step', 'commit' (that trained it), 'model', 'sample_rate_hz', 'tile_samples',
-    'tile_s'.
+    'tile_s', 'trained_on' (`mu.run.learnt`: config_sha256, split, targets, recordings).
 
     Raises:
       FileNotFoundError: there is no run, or none with an evaluated checkpoint.
       ValueError: it is not a run on audio; or its data have changed.
     """
     run = open_run(workdir)
-    encoder = clip_encoder(run)
+    encoder, learnt = clip_encoder(run), learnt_from(workdir)
     rate, tile = encoder.sample_rate_hz, encoder.tile_samples
     card = {
         "hash": hash_of(run),
@@ -37,6 +38,12 @@ def of_run(workdir: str | os.PathLike[str]) -> tuple[ClipEncoder, dict[str, Any]
         "sample_rate_hz": rate,
         "tile_samples": tile,
         "tile_s": tile / rate,
+        "trained_on": {
+            "config_sha256": learnt.config_sha256,
+            "split": learnt.split,
+            "targets": sorted(learnt.targets),
+            "recordings": None if learnt.recordings is None else sorted(learnt.recordings),
+        },
     }
     return encoder, card
 

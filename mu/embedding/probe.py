@@ -18,6 +18,7 @@ from mu.data.clips.folds import fold_numbers
 from mu.data.clips.targets import ClassTarget, Target
 from mu.data.whole_numbers import integers_where_possible
 from mu.embedding.probe_fitting import Learn, Probe, few_shot, out_of_fold
+from mu.embedding.seen import without_seen
 from mu.embedding.table import Embeddings
 from mu.evals.folds import mean_summary
 from mu.evals.protocols.probes import few_shot_accuracy, probe_result
@@ -40,6 +41,7 @@ class ProbeOptions:
       numbers: columns of numbers.
       folds: a column, or a number of folds.
       group: column whose equal values stay in one fold.
+      seen: what is done about clips that the encoder has learnt from, 'refuse', 'leave_out' or 'keep'.
       head: 'linear' or 'mlp'.
       seeds: of the MLP; the first also draws examples.
       shots: numbers of examples a class, for few-shot accuracy of the classes.
@@ -52,6 +54,7 @@ class ProbeOptions:
     tags: tuple[str, ...] = ()
     numbers: tuple[str, ...] = ()
     group: str = "content_hash"
+    seen: str = "refuse"
     head: str = "linear"
     seeds: tuple[int, ...] = (0,)
     shots: tuple[int, ...] = ()
@@ -67,6 +70,7 @@ class ProbeReport:
       options: how they were trained and tested.
       split: the folds, in words.
       without: how many clips have no embedding, for a fault.
+      note: what the encoder knows of the clips, a sentence; '' where it knows none.
       n_groups: of the clips.
       results: one a seed.
       estimates: of every metric, the mean over seeds.
@@ -76,6 +80,7 @@ class ProbeReport:
     options: ProbeOptions
     split: str
     without: int
+    note: str
     n_groups: int
     results: list[Result]
     estimates: list[Estimate]
@@ -98,11 +103,12 @@ def probe(
 
     Raises:
       FileNotFoundError: there is no such library.
-      ValueError: a column is missing or does not hold what it should, clips have no embedding, or a group is in two
-        folds.
+      ValueError: a column is missing or does not hold what it should, clips have no embedding, the encoder has learnt
+        from them, or a group is in two folds.
     """
     _check_columns(library, options)
     clips, without = labelled_clips(library, embeddings, options)
+    clips, note = without_seen(clips, embeddings.card, options.group, options.seen)
     features = embeddings.of(clips.table["content_hash"].to_list())
     folds = _folds(clips, options)
     groups = np.array([str(value) for value in whole_column(clips.table, options.group)])
@@ -120,11 +126,13 @@ def probe(
             return fitted
 
         predicted = out_of_fold(features, clips.targets, folds, groups, learn)
-        results.append(probe_result(predicted, clips.targets, folds, groups, clips.table["clip"].to_list()))
+        result = probe_result(predicted, clips.targets, folds, groups, clips.table["clip"].to_list())
+        results.append(dataclasses.replace(result, notes=(note,) if note else ()))
     return ProbeReport(
         options,
         f"{len(set(folds.tolist()))} folds by {options.folds}, groups by {options.group}",
         without,
+        note,
         len(set(groups.tolist())),
         results,
         mean_summary(results, options.bootstrap_samples),
@@ -141,7 +149,7 @@ def save_report(folder: str | os.PathLike[str], report: ProbeReport, card: Mappi
       card: what the caller knows: embeddings, encoder, library.
     """
     options, folder = report.options, Path(folder)
-    card = {**card, "split": report.split, "part": "pooled", "head": options.head}
+    card = {**card, "note": report.note, "split": report.split, "part": "pooled", "head": options.head}
     for seed, result in zip(options.seeds, report.results, strict=True):
         one = card | {"seed": seed}
         save(folder / f"seed{seed}", {"model": result}, one, samples=options.bootstrap_samples, seed=0)

@@ -92,7 +92,7 @@ def embed(
     encoder, about = of_run(run)
     clips = open_library(library, encoder.sample_rate_hz, root)
     plan = {
-        "encoder": about,
+        "encoder": _of_library(about, clips.table["content_hash"]),
         "dim": encoder.dim,
         "library": os.fspath(library),
         # Links are followed first: '..' leads from the folder that is meant, not from the link to it.
@@ -135,6 +135,16 @@ def embed(
         if faults:
             write_whole(work / LEDGER, ledger_text(faults))
     return EmbeddingReport(new, n_known, seconds / 3600, tuple(faults), shards.finish(folder, clips.table))
+
+
+def _of_library(about: dict[str, Any], content_hashes: pl.Series) -> dict[str, Any]:
+    """The card of an encoder, whose `trained_on` names the recordings of a library alone."""
+    trained_on = about["trained_on"]
+    if trained_on["recordings"] is None:
+        return about
+    there = set(content_hashes)
+    recordings = [one for one in trained_on["recordings"] if one in there]
+    return about | {"trained_on": trained_on | {"recordings": recordings}}
 
 
 def merge(output: str | os.PathLike[str]) -> Embeddings:

@@ -183,6 +183,7 @@ def _is_whole(folder: Path, card: dict[str, Any], table: pl.DataFrame, faults: t
         return False
     there = load(folder)
     same = all(there.card[name] == card[name] for name in ("library", "library_from_here", "licence"))
+    same &= there.card["encoder"].get("trained_on") == card["encoder"].get("trained_on")
     return same and there.table.equals(table) and there.faults == faults
 
 

@@ -35,7 +35,8 @@ def compare(
       name: which evaluation, of runs that have several; None for the one that both have.
 
     Returns:
-      {'a', 'b', 'unit', 'n_units', 'cluster', 'n_clusters', 'same': what both agree in, 'metrics': of `differences`}.
+      {'a', 'b', 'unit', 'n_units', 'cluster', 'n_clusters', 'same': what both agree in, 'notes': of either, 'metrics':
+      of `differences`}.
 
     Raises:
       FileNotFoundError: a folder holds no evaluation.
@@ -54,6 +55,7 @@ def compare(
         "cluster": first.cluster or first.unit,
         "n_clusters": first.n_clusters,
         "same": dict(first.same),
+        "notes": list(dict.fromkeys([*first.notes, *second.notes])),
         "metrics": measured,
     }
 
