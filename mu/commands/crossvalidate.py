@@ -21,7 +21,7 @@ The config must take the argument seed and, with several folds, fold; {fold} and
 own. A log has one fold, its split, the same for all seeds. Each run is one of `mu train` in WORKDIR/seed0/fold0 and so
 on; those that are complete are not run again, one that was cut off goes on. Predictions of a seed's folds are
 pooled into WORKDIR/seed0/evaluation; the table and WORKDIR/crossvalidation.json give the mean over seeds with a 95 %
-bootstrap interval over recordings (or over what config.evals.NAME.group names; of a log over users), each seed's value
+bootstrap interval over recordings (or what the import says belongs together; of a log over users), each seed's value
 and each fold's, and the standard deviation over seeds. A task without targets leaves runs to start from, and nothing to
 pool.
 """

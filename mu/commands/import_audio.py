@@ -10,6 +10,7 @@ examples:
   mu import-audio ~/Music --output=data/music                           (labels: the folders in it)
   mu import-audio esc10/meta.csv --output=data/esc10                    (a column `file`, the others are attributes)
   mu import-audio tracks.parquet --file_column=path --root=/music --output=data/tracks
+  mu import-audio meta.csv --group=singer --output=data/songs           (clips of one singer stay together)
   mu import-audio ~/Music --output=data/music --store --store_rate_hz=22050
   mu import-audio tfds:speech_commands#train --data_dir=/tfds --output=data/speech
   mu import-audio mirdata:gtzan_genre --data_dir=/gtzan --output=data/gtzan      (pip install 'mu-music[mirdata]')
@@ -81,6 +82,9 @@ def _epilog() -> str:
 def _summary(card: dict[str, Any], output: str, seconds: float) -> None:
     clips = f"{card['clips']:,} clips, {card['hours']:,.2f} h, of {card['listed']:,} files of audio"
     print(f"{clips} in {output} ({seconds:.1f} s)")
+    if card["group"] is not None:
+        found = f"clips of one {card['group']} belong together ({card['groups']:,} of them)"
+        print(f"{found}: --group=COLUMN says otherwise")
     for fault, counts in card["faults"].items():
         print(f"  {fault}: " + ", ".join(f"{n:,} {done}" for done, n in counts.items()))
     if card["faults"]:

@@ -50,7 +50,7 @@ def main(argv: list[str]) -> int:
     add("--tags", type=_names, default=(), metavar="COLUMN,...", help="columns of lists of tags")
     add("--numbers", type=_names, default=(), metavar="COLUMN,...", help="columns of numbers")
     add("--folds", required=True, metavar="COLUMN|N", help="a column, or how many are dealt (at least 3)")
-    add("--group", default="content_hash", metavar="COLUMN", help="artist, speaker, ... (default: each recording)")
+    add("--group", metavar="COLUMN", help="artist, speaker, ... (default: the import's, else each recording)")
     add(
         "--seen",
         choices=("refuse", "leave_out", "keep"),

@@ -40,7 +40,7 @@ class ProbeOptions:
       tags: columns of lists of tags.
       numbers: columns of numbers.
       folds: a column, or a number of folds.
-      group: column whose equal values stay in one fold.
+      group: column whose equal values stay in one fold; None for what the import says belongs together.
       seen: what is done about clips that the encoder has learnt from, 'refuse', 'leave_out' or 'keep'.
       head: 'linear' or 'mlp'.
       seeds: of the MLP; the first also draws examples.
@@ -53,7 +53,7 @@ class ProbeOptions:
     classes: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
     numbers: tuple[str, ...] = ()
-    group: str = "content_hash"
+    group: str | None = None
     seen: str = "refuse"
     head: str = "linear"
     seeds: tuple[int, ...] = (0,)
@@ -108,10 +108,11 @@ def probe(
     """
     _check_columns(library, options)
     clips, without = labelled_clips(library, embeddings, options)
-    clips, note = without_seen(clips, embeddings.card, options.group, options.seen)
+    group = options.group or clips.group
+    clips, note = without_seen(clips, embeddings.card, group, options.seen)
     features = embeddings.of(clips.table["content_hash"].to_list())
     folds = _folds(clips, options)
-    groups = np.array([str(value) for value in whole_column(clips.table, options.group)])
+    groups = np.array([str(value) for value in whole_column(clips.table, group)])
     curves = {name: _few_shot_curve(options, name, clips, features, folds, groups) for name in options.classes}
     total, trained = len(options.seeds) * len(set(folds.tolist())) * len(clips.targets), 0
     results = []
@@ -130,7 +131,7 @@ def probe(
         results.append(dataclasses.replace(result, notes=(note,) if note else ()))
     return ProbeReport(
         options,
-        f"{len(set(folds.tolist()))} folds by {options.folds}, groups by {options.group}",
+        f"{len(set(folds.tolist()))} folds by {options.folds}, groups by {group}",
         without,
         note,
         len(set(groups.tolist())),
@@ -204,7 +205,7 @@ def _check_columns(library: str | os.PathLike[str], options: ProbeOptions) -> No
     if not path.is_file():
         raise FileNotFoundError(f"no clips at {library} (clips.parquet is missing); make them with `mu import-audio`")
     columns = tables.parquet_columns(path)
-    names = [*options.classes, *options.tags, *options.numbers, options.group]
+    names = [*options.classes, *options.tags, *options.numbers, *filter(None, [options.group])]
     for name in names if options.folds.isdecimal() else [*names, options.folds]:
         if name not in columns:
             raise ValueError(f"{library} has no column {name!r}{nearest(name, columns)}")

@@ -54,6 +54,11 @@ class Clips:
         return len(self.table)
 
     @property
+    def group(self) -> str:
+        """The column whose equal values belong together, as the import found it; 'content_hash' where it found none."""
+        return self.card.get("group") or "content_hash"
+
+    @property
     def sizes(self) -> dict[str, int]:
         """No tables have rows for clips."""
         return {}

@@ -40,7 +40,7 @@ def by_column(clips: Clips, *, column_name: str, fold: CountOrZero, group: str |
       clips: all of them.
       column_name: of the folds.
       fold: from 0; after the last value comes the first.
-      group: a column whose values must not be in two parts; None checks nothing beyond equal recordings.
+      group: a column whose values must not be in two parts; None for what the import says belongs together.
     """
     values = integers_where_possible(whole_column(clips.table, column_name))
     names = values.unique().sort().to_list()
@@ -55,7 +55,7 @@ def by_hash(
     *,
     n_folds: Folds,
     fold: Annotated[int, AtLeast(0), Below("n_folds")],
-    group: str = "content_hash",
+    group: str | None = None,
     stratify: str | None = None,
     seed: Seed = 0,
 ) -> ClipSplit:
@@ -68,12 +68,13 @@ def by_hash(
       clips: all of them.
       n_folds: at least 3.
       fold: from 0.
-      group: column whose equal values stay together; the recording itself where nothing is said.
+      group: column whose equal values stay together; None for what the import says belongs together.
       stratify: a column whose values are dealt one by one, so that each fold has its share of them; a group
         counts under its first clip's value.
       seed: another seed deals otherwise.
     """
     _check_fold(fold, n_folds, 3)
+    group = group or clips.group
     groups = _words(clips, group)
     strata = [""] * len(groups) if stratify is None else _words(clips, stratify)
     stratum_of = dict(zip(reversed(groups), reversed(strata), strict=True))
@@ -87,13 +88,13 @@ def by_hash(
     return _split("by_hash", options, clips, part, group)
 
 
-def fold_numbers(clips: Clips, *, n_folds: int, group: str = "content_hash", stratify: str | None = None) -> np.ndarray:
+def fold_numbers(clips: Clips, *, n_folds: int, group: str | None = None, stratify: str | None = None) -> np.ndarray:
     """int64 [n]: the fold of `by_hash` that tests each clip.
 
     Args:
       clips: all of them.
       n_folds: at least 3.
-      group: column whose equal values stay together.
+      group: see `by_hash`.
       stratify: see `by_hash`.
     """
     numbered = dataclasses.replace(clips, table=clips.table.with_row_index("number"))
@@ -119,7 +120,7 @@ def predefined(
     Args:
       clips: all of them.
       column_name: of the parts.
-      group: a column whose values must not be in two parts; None for each recording on its own.
+      group: a column whose values must not be in two parts; None for what the import says belongs together.
       valid_share: of the training groups, where the column names no validation part.
       seed: of the hash.
     """
@@ -134,7 +135,7 @@ def predefined(
     if not (part == 1).any():
         if not 0 < valid_share < 1:
             raise ValueError(f"valid_share={valid_share}; it must lie between 0 and 1")
-        groups = np.array(_words(clips, group or "content_hash"))
+        groups = np.array(_words(clips, group or clips.group))
         trained = sorted(set(groups[part == 0]), key=lambda name: _digest(seed, name))
         part[np.isin(groups, trained[: max(round(valid_share * len(trained)), 1)]) & (part == 0)] = 1
     options = {"column": column_name, "valid_share": valid_share, "seed": seed}
@@ -145,14 +146,14 @@ def _split(name: str, options: dict[str, Any], clips: Clips, part: np.ndarray, g
     counts = np.bincount(part, minlength=3)
     if not counts.all():
         raise ValueError(f"{('train', 'valid', 'test')[int(np.argmin(counts))]} has no clips under {name} {options}")
-    for kept_together in {"content_hash", group or "content_hash"}:
+    for kept_together in dict.fromkeys(["content_hash", group or clips.group]):
         values = np.array(_words(clips, kept_together))
         seen = [set(values[part == code]) for code in range(3)]
         for one, other in ((0, 1), (0, 2), (1, 2)):
             if both := seen[one] & seen[other]:
                 raise ValueError(
                     f"{kept_together} {str(min(both))!r} is in two parts ({len(both)} such): what is "
-                    "learnt would be tested"
+                    f"learnt would be tested{_found(kept_together, group)}"
                 )
     train, valid, test = (clips.take(np.flatnonzero(part == code)) for code in range(3))
     hashed_name = "given" if name == "predefined" else name  # its name before: the hashes of results stay
@@ -160,6 +161,13 @@ def _split(name: str, options: dict[str, Any], clips: Clips, part: np.ndarray, g
     for one in (train, valid, test):
         digest.update(one.hash().encode())
     return ClipSplit(name, train, valid, test, digest.hexdigest())
+
+
+def _found(column: str, group: str | None) -> str:
+    """What to say of a group that the import found, and that nobody asked for."""
+    if group is not None or column == "content_hash":
+        return ""
+    return f" (the import says that a {column} belongs together; group=content_hash keeps single recordings together)"
 
 
 def _words(clips: Clips, name: str) -> list[str]:

@@ -36,7 +36,8 @@ class ClipPrediction:
       split: with the parts `train`, `valid`, `test`: clips with targets.
       part: 'valid' or 'test'.
       outputs: names of what the task predicts; targets outside are not measured. None for all targets.
-      group: column whose values are drawn again in the bootstrap (speaker, artist); None draws recordings.
+      group: column whose values are drawn again in the bootstrap (speaker, artist); None for what the import says
+        belongs together, else recordings.
       class_metrics: names or paths of metrics of classes (`mu.evals.metrics.clips`): metric(scores, truth, weights).
       tag_metrics: the same of tags.
       number_metrics: the same of numbers.
@@ -72,7 +73,7 @@ class ClipPrediction:
             TagPredictions: tag_metrics,
             NumberPredictions: number_metrics,
         }
-        self._cluster = group or "recording"
+        self._cluster = cluster_name(self._clips, group)
         self._clusters = clusters_of(self._clips, group) if self._targets else []
         kinds = {name: PREDICTIONS[type(self._clips.targets[name])] for name in self._targets}
         self.names = metric_names(kinds, self._metrics)
@@ -97,13 +98,23 @@ class ClipPrediction:
         )
 
 
+def cluster_name(clips: Clips, group: str | None) -> str:
+    """What the clusters of `clusters_of` are called: the column, or 'recording'."""
+    column = group or clips.group
+    return "recording" if column == "content_hash" else column
+
+
 def clusters_of(clips: Clips, group: str | None) -> list[str]:
-    """What is drawn again in the bootstrap with each clip: its value in the column `group`; None for its recording.
+    """What is drawn again in the bootstrap with each clip: its value in the column `group`.
+
+    Args:
+      clips: with that column.
+      group: None for what the import says belongs together, which is each recording where it says nothing.
 
     Raises:
       ValueError: there is no such column, or a clip has no value in it.
     """
-    return [str(value) for value in whole_column(clips.table, group or "content_hash")]
+    return [str(value) for value in whole_column(clips.table, group or clips.group)]
 
 
 def predictions_for(target: Target, scores: np.ndarray) -> Predictions:

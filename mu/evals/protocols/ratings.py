@@ -8,7 +8,7 @@ import numpy as np
 from mu.data.clips.folds import ClipSplit
 from mu.data.ratings.rated_clips import RatedClips
 from mu.evals.predictions import TagPredictions, metric_names, result_of
-from mu.evals.protocols.clips import clusters_of
+from mu.evals.protocols.clips import cluster_name, clusters_of
 from mu.evals.result import Result
 from mu.protocols import Predictor
 from mu.ranges import Count
@@ -24,7 +24,8 @@ class RatingPrediction:
     Args:
       split: with the parts `train`, `valid`, `test`: clips with ratings (`mu.data.ratings.rated_clips`).
       part: 'valid' or 'test'.
-      group: column of the clips whose values are drawn again in the bootstrap; None draws recordings.
+      group: column of the clips whose values are drawn again in the bootstrap; None for what the import
+        says belongs together, else recordings.
       metrics: names or paths of metrics of tags (`mu.evals.metrics.clips`): metric(scores, truth, weights).
       bootstrap_samples: of the intervals.
 
@@ -74,7 +75,8 @@ def rating_result(
     Args:
       predicted: label -> float32 [ratings, 1].
       clips: with their ratings.
-      group: column of the clips whose values are drawn again in the bootstrap; None draws recordings.
+      group: column of the clips whose values are drawn again in the bootstrap; None for what the import
+        says belongs together, else recordings.
       metrics: see `RatingPrediction`.
     """
     clusters = np.array(clusters_of(clips, group))
@@ -86,7 +88,7 @@ def rating_result(
         },
         unit="rating",
         units=ratings.names.tolist(),
-        cluster=group or "recording",
+        cluster=cluster_name(clips, group),
         clusters=clusters[ratings.clips].tolist(),
         metrics={TagPredictions: metrics},
     )

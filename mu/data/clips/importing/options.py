@@ -9,6 +9,7 @@ from mu.ranges import Bounds, SampleRate, Threads
 
 _PLACES = "where things are"
 _FAULTS = "faults"
+_GROUPS = "what belongs together"
 _STORE = "a copy for training"
 
 
@@ -54,6 +55,14 @@ class AudioImportOptions:
         f"no sample above this: silent (default: {faults.SILENT_DBFS:g})",
         group=_FAULTS,
         metavar="DB",
+    )
+
+    group: str | None = option(
+        None,
+        "column whose equal values belong together: folds never cut it, and intervals draw it (default: artist, album, "
+        "recording_id, freesound_clip_id or the like, where clips share one; content_hash: each recording alone)",
+        group=_GROUPS,
+        metavar="COLUMN",
     )
 
     store: bool = option(False, "write it (always done for TFDS)", group=_STORE)

@@ -16,6 +16,7 @@ from mu import __version__
 from mu.audio import io
 from mu.data.clips.importing import scan, store_writer
 from mu.data.clips.importing.faults import FAULTS, MISSING_FILE, ORDER, faults_of, left_out
+from mu.data.clips.importing.groups import group_column
 from mu.data.clips.importing.options import AudioImportOptions
 from mu.data.clips.importing.scan import Facts
 from mu.data.clips.importing.source import OWN_COLUMNS, AudioSource
@@ -112,6 +113,7 @@ def write(
         first = "{file}: {fault} ({reason})".format(**ledger[0])
         counts = ", ".join(f"{sum(counted.values()):,} {fault}" for fault, counted in count(ledger).items())
         raise ValueError(f"no clip of {name} is good: {counts}. The first: {first}")
+    group = group_column(clips, options.group)
     part = {file: folder / f"{file}.part" for file in (CLIPS, LEDGER, CARD)}
     clips.write_parquet(part[CLIPS])
     clips_sha256 = hashlib.sha256(part[CLIPS].read_bytes()).hexdigest()
@@ -141,6 +143,8 @@ def write(
         "faults": count(ledger),
         "ignored_files": dict(sorted(source.ignored.items())),
         "attributes": attributes,
+        "group": group,
+        "groups": clips["content_hash" if group is None else group].n_unique(),
         "clips_sha256": clips_sha256,
         "store": STORE if new_store or (folder / STORE).exists() else None,
         "options": {"keep": options.keep, "drop": options.drop, "silent_dbfs": options.silent_dbfs},
