@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+import textwrap
 import time
 from typing import Any
 
@@ -27,6 +28,7 @@ output:
   store/         with --store: 16-bit mono PCM in ArrayRecord shards, for mu and for plain TFDS
   scan.jsonl     the journal
 """
+_KINDS = 8  # of files that were passed over, in the summary
 
 
 def main(argv: list[str]) -> int:
@@ -74,9 +76,13 @@ def main(argv: list[str]) -> int:
 def _epilog() -> str:
     from mu.data.clips.importing.faults import FAULTS
 
-    left_out = " ".join(name for name, rule in FAULTS.items() if rule.left_out)
-    kept = " ".join(name for name, rule in FAULTS.items() if not rule.left_out)
-    return f"{EPILOG}\nfaults, left out:  {left_out}\nfaults, kept:      {kept}\n"
+    left_out = ", ".join(name for name, rule in FAULTS.items() if rule.left_out)
+    kept = ", ".join(name for name, rule in FAULTS.items() if not rule.left_out)
+    lines = [
+        textwrap.fill(f"faults, {what}: {names}", 100, subsequent_indent="  ")
+        for what, names in (("left out", left_out), ("kept", kept))
+    ]
+    return "\n".join([EPILOG, *lines, ""])
 
 
 def _summary(card: dict[str, Any], output: str, seconds: float) -> None:
@@ -89,8 +95,10 @@ def _summary(card: dict[str, Any], output: str, seconds: float) -> None:
         print(f"  {fault}: " + ", ".join(f"{n:,} {done}" for done, n in counts.items()))
     if card["faults"]:
         print(f"which and why is in {output}/faults.jsonl")
-    if others := sum(card["ignored_files"].values()):
-        print(f"{others:,} other files were passed over")
+    if kinds := card["ignored_files"]:
+        most = sorted(kinds.items(), key=lambda one: -one[1])
+        named = ", ".join(f"{n:,} {kind}" for kind, n in most[:_KINDS]) + (", ..." if len(most) > _KINDS else "")
+        print(f"{sum(kinds.values()):,} other files were passed over: {named}")
 
 
 if __name__ == "__main__":

@@ -30,6 +30,43 @@ def test_thresholds_of_faults():
     assert found(container="OGG", codec="VORBIS", clip="a.opus") == ["wrong_extension"]
     assert found(frames=0, promised_frames=0) == ["zero_length"] and found(frames=0) == ["truncated"]
     assert found(finite=False, stopped="gave up") == ["truncated", "not_finite"]
+    assert found(peak=100.1) == ["beyond_full_scale"] and found(peak=100.0) == []
+    stereo = {"channels": 2, "mono_peak": 0.02, "quiet_peak": 0.02}
+    assert found(**stereo) == [] and found(**stereo | {"mono_peak": 0.004}) == ["channels_cancel"]
+    assert found(**stereo | {"quiet_peak": 4e-4}) == ["dead_channel"]
+    assert found(**stereo | {"peak": 50.0}) == []  # neither was followed so far
+    assert found(promised_frames=8000 * 3600 * 100 + 3600 * 8, frames=0) == ["too_long"]
+
+
+def test_levels_and_channels_that_no_recording_has(tmp_path):
+    """Each is measured; what training would hear of it decides."""
+    x = sound(0.3, 8000)
+    half = {"subtype": "FLOAT"}
+    for name, samples, options, expected in (
+        ("opposite", np.concatenate([x, -x], 1), {}, ["channels_cancel"]),
+        ("opposite of three", np.concatenate([x, -x / 2, -x / 2], 1), half, ["channels_cancel"]),
+        ("nearly opposite", np.concatenate([x, -0.95 * x], 1), {}, []),
+        ("one dead", np.concatenate([x, 0 * x], 1), {}, ["dead_channel"]),
+        ("dead until its end", np.concatenate([x, np.linspace(0, 1, len(x))[:, None] ** 30 * x], 1), {}, []),
+        ("integers as floats", 32768 * x, half, ["beyond_full_scale"]),
+        ("largest", np.where(np.arange(len(x))[:, None] == 7, 3e38, x), half, ["beyond_full_scale"]),
+        ("largest of both", np.full((800, 2), 3e38) * [[1, -1]], half, ["channels_cancel", "beyond_full_scale"]),
+        ("infinite", np.where(np.arange(len(x))[:, None] == 7, np.inf, x), half, ["not_finite"]),
+        ("one sample", x[5:6] + 0.2, {}, []),
+        ("many channels", np.repeat(x[:500], 1024, 1), {}, []),
+    ):
+        write(tmp_path / f"{name}.wav", samples.astype(np.float32), 8000, **options)
+        facts = scan.scan_file(str(tmp_path), f"{name}.wav")
+        named = [fault for fault, _ in faults_of(facts) if fault not in ("clipped", "dc_offset")]
+        assert named == expected, name
+    assert facts.channels == 1024 and facts.frames == 500
+
+
+def test_a_file_of_too_many_hours_is_not_decoded(tmp_path, monkeypatch):
+    write(tmp_path / "a.flac", sound(1.0, 8000), 8000)
+    monkeypatch.setattr(scan, "MOST_HOURS", 1e-4)
+    facts = scan.scan_file(str(tmp_path), "a.flac")
+    assert facts.frames == 0 and facts.promised_frames == 8000
 
 
 @pytest.mark.parametrize("name", FORMATS)

@@ -73,6 +73,56 @@ def test_tables_that_make_no_sense(tmp_path, rows, options, message, here):
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.skipif(os.name == "nt", reason="files of POSIX")
+def test_what_is_no_file_is_in_the_ledger(tmp_path, here):
+    """A pipe would be waited for, a device never ends: a table may name them, a folder hold them."""
+    root = tmp_path / "root"
+    write(root / "good.wav", sound(0.1, 8000), 8000)
+    os.mkfifo(root / "pipe.wav")
+    (root / "zero.wav").symlink_to("/dev/zero")
+    (root / "gone.wav").symlink_to("nowhere")
+    (root / "round.wav").symlink_to("round.wav")
+    (root / "folder.wav").mkdir()
+    names = ["good", "pipe", "zero", "gone", "round", "folder"]
+    (root / "meta.csv").write_text("file\n" + "".join(f"{name}.wav\n" for name in names))
+    import_audio(str(root / "meta.csv"), tmp_path / "table", ONE)
+    faults = {entry["file"]: (entry["fault"], entry["reason"]) for entry in ledger_of(tmp_path / "table")}
+    assert faults == {
+        "pipe.wav": ("undecodable", "it is a pipe, not a file"),
+        "zero.wav": ("undecodable", "it is a device, not a file"),
+        "folder.wav": ("undecodable", "it is a folder"),
+        "gone.wav": ("missing", "there is no such file"),
+        "round.wav": ("missing", "there is no such file"),
+    }
+    card = import_audio(str(root), tmp_path / "folder", ONE)
+    found = {entry["file"]: entry["fault"] for entry in ledger_of(tmp_path / "folder")}
+    odd = {"pipe.wav": "undecodable", "zero.wav": "undecodable", "gone.wav": "missing", "round.wav": "undecodable"}
+    assert found == odd and card["clips"] == 1
+
+
+def test_what_other_systems_leave_is_counted(tmp_path, here):
+    root = tmp_path / "root"
+    for path in (
+        *("rock/a.mp3", "rock/._a.mp3", "rock/~syncthing~b.mp3", "rock/.c.mp3", "rock/Thumbs.db", "rock/.DS_Store"),
+        *("@eaDir/a.mp3", "__MACOSX/rock/._a.mp3", "rock/.AppleDouble/a.mp3", "rock/a.mp3~", "~/Take ~1~.mp3"),
+    ):
+        write(root / path if path.endswith(".mp3") else tmp_path / "x.mp3", sound(0.3, 16000, seed=len(path)), 16000)
+        (root / path).write_bytes((root / path if path.endswith(".mp3") else tmp_path / "x.mp3").read_bytes())
+    card = import_audio(str(root), tmp_path / "out", ONE)
+    assert pl.read_parquet(tmp_path / "out" / "clips.parquet")["clip"].to_list() == ["rock/a.mp3", "~/Take ~1~.mp3"]
+    assert ledger_of(tmp_path / "out") == []
+    assert card["ignored_files"] == {
+        ".* (hidden)": 2,
+        "._* (macOS)": 1,
+        ".AppleDouble/": 1,
+        ".db": 1,
+        ".mp3~": 1,
+        "@eaDir/": 1,
+        "__MACOSX/": 1,
+        "~syncthing~* (temporary)": 1,
+    }
+
+
 OF_ANOTHER_PACKAGE = """
 import polars as pl
 from mu.data.clips.importing.source import files_source

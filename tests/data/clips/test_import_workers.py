@@ -49,7 +49,7 @@ def test_what_the_machine_failed_at_is_tried_again(tmp_path, monkeypatch, here):
             raise PermissionError(13, "Permission denied")
         return hash_file(path)
 
-    def flaky(function, tasks, n):
+    def flaky(function, tasks, n, **_):
         for task in tasks:
             reason = {"b.wav": "MemoryError: ", "c.wav": "a bug"}.get(task[0])
             yield task, workers.Failed(reason, task[0] == "b.wav") if reason else function(task)
@@ -79,6 +79,15 @@ def test_a_worker_says_whether_the_machine_may_have_failed(tmp_path):
         "the decoder crashed (SIGKILL)": True,
         "the decoder crashed (SIGABRT)": False,
     }
+
+
+def test_a_worker_that_hangs_is_replaced():
+    """The task behind the one that hangs is done by another process; those that are quick never notice."""
+    tasks = [functools.partial(time.sleep, seconds) for seconds in (0, 600, 0, 0, 0)]
+    answers = list(workers.run(operator.call, tasks, 1, limit_s=1.0))
+    reason = "it took more than 1 s, and its process was ended"
+    assert sorted((task.args[0], answer) for task, answer in answers if answer is None) == [(0, None)] * 4
+    assert [(task.args[0], answer) for task, answer in answers if answer] == [(600, workers.Failed(reason, True))]
 
 
 def test_workers_that_die_once_get_another_chance(tmp_path):
@@ -162,7 +171,7 @@ def test_killed_and_resumed_equals_never_killed(tmp_path, here, caplog):
     assert len(children) >= 2
     _, alive = psutil.wait_procs(children, timeout=20)
     assert not alive, "workers outlived the process that they worked for"
-    assert sorted(path.name for path in out.iterdir()) == ["scan.jsonl"]
+    assert sorted(path.name for path in out.iterdir()) == [".import.lock", "scan.jsonl"]
     assert (out / "scan.jsonl").read_bytes().endswith(b'"half a li')
     seen = []
     with caplog.at_level("INFO"):

@@ -7,7 +7,7 @@ import math
 import os
 from typing import NamedTuple
 
-from mu.data.clips.importing.scan import Facts
+from mu.data.clips.importing.scan import AUDIBLE, MOST_HOURS, Facts
 from mu.data.faults import Fault
 from mu.data.options import OptionError
 
@@ -28,20 +28,30 @@ class Rule(NamedTuple):
 
 FAULTS = {
     "missing": Rule("the table names a file that is not there", left_out=True, can_be_kept=False),
-    "undecodable": Rule("nothing in the file can be decoded", left_out=True, can_be_kept=False),
+    "undecodable": Rule(
+        "nothing in the file can be decoded, or not as one recording", left_out=True, can_be_kept=False
+    ),
+    "too_long": Rule(f"more than {MOST_HOURS} hours by its header; not decoded", left_out=True, can_be_kept=False),
     "zero_length": Rule("an empty file, or no sample in it", left_out=True, can_be_kept=False),
     "truncated": Rule("the decoder stops early, or the container shows that its end is missing", left_out=True),
     "not_finite": Rule("a sample is infinite or not a number", left_out=True),
     "silent": Rule("no sample above -80 dB of full scale (--silent_dbfs)", left_out=True),
+    "channels_cancel": Rule("the mean of the channels is 40 dB below them: their mono sum is silent", left_out=True),
+    "beyond_full_scale": Rule("a sample beyond 100 times full scale: not scaled to [-1, 1]", left_out=True),
     "duplicate": Rule("the bytes of a clip that comes before it, in order of paths", left_out=True),
     "clipped": Rule("more than 0.1 % of the samples at full scale", left_out=False),
     "dc_offset": Rule("a channel whose mean is beyond 1 % of full scale", left_out=False),
+    "dead_channel": Rule("one of two channels is 60 dB below the other", left_out=False),
     "wrong_extension": Rule("the name ends like another format's", left_out=False),
 }
 ORDER = tuple(FAULTS)
 CLIPPED_SHARE = 1e-3
 DC_OFFSET = 1e-2
 SILENT_DBFS = -80.0
+CANCELLED, DEAD = 1e-2, 1e-3  # of the loudest channel's peak
+# Mixes in floating-point numbers overshoot by some 20 dB; integers that were never scaled (32768 at full scale) lie
+# beyond 40 dB unless they are near silence.
+MOST_PEAK = 100.0
 # Encoders disagree by a frame or two on what an MP3's header counts.
 _MP3_SLACK_FRAMES = 2 * 1152
 # By extension: containers, or container and codec, that may stand behind it.
@@ -73,6 +83,9 @@ def faults_of(facts: Facts, silent_dbfs: float = SILENT_DBFS) -> list[Fault]:
         return [Fault("zero_length", facts.error)]
     if facts.error:
         return [Fault("undecodable", facts.error)]
+    hours = facts.promised_frames / max(facts.sample_rate_hz, 1) / 3600
+    if hours > MOST_HOURS:
+        return [Fault("too_long", f"the file holds {hours:,.0f} hours")]
     faults = [Fault("truncated", reason)] if (reason := _truncation(facts)) else []
     if facts.frames == 0:
         return faults or [Fault("zero_length", "there is no sample in the file")]
@@ -81,6 +94,10 @@ def faults_of(facts: Facts, silent_dbfs: float = SILENT_DBFS) -> list[Fault]:
     elif facts.peak <= 10 ** (silent_dbfs / 20):
         level = f"{20 * math.log10(facts.peak):.1f} dB of full scale" if facts.peak else "zero"
         faults.append(Fault("silent", f"the largest sample is at {level}"))
+    else:
+        faults += _faults_of_channels(facts)
+    if facts.peak > MOST_PEAK:
+        faults.append(Fault("beyond_full_scale", f"the largest sample is {facts.peak:.3g} times full scale"))
     if facts.full_scale_share > CLIPPED_SHARE:
         faults.append(Fault("clipped", f"{facts.full_scale_share:.2%} of the samples are at full scale"))
     if facts.dc_offset > DC_OFFSET:
@@ -89,6 +106,17 @@ def faults_of(facts: Facts, silent_dbfs: float = SILENT_DBFS) -> list[Fault]:
     if extension in _CONTENTS and not {facts.container, f"{facts.container} {facts.codec}"} & set(_CONTENTS[extension]):
         faults.append(Fault("wrong_extension", f"it is {facts.container} ({facts.codec}), not {extension[1:]}"))
     return faults
+
+
+def _faults_of_channels(facts: Facts) -> list[Fault]:
+    if facts.channels < 2:
+        return []
+    if facts.mono_peak < min(CANCELLED * facts.peak, AUDIBLE):
+        return [Fault("channels_cancel", f"the channels reach {facts.peak:.3g}, their mean {facts.mono_peak:.3g}")]
+    # Of more channels, some are silent by design.
+    if facts.channels == 2 and facts.quiet_peak < min(DEAD * facts.peak, AUDIBLE):
+        return [Fault("dead_channel", f"one channel reaches {facts.peak:.3g}, the other {facts.quiet_peak:.3g}")]
+    return []
 
 
 def left_out(keep: tuple[str, ...], drop: tuple[str, ...]) -> frozenset[str]:

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from mu.data.clips.importing import faults
 from mu.data.options import check_options, option
-from mu.ranges import Bounds, SampleRate, Threads
+from mu.ranges import Bounds, SampleRate, Seconds, Threads
 
 _PLACES = "where things are"
 _FAULTS = "faults"
@@ -19,6 +19,12 @@ class AudioImportOptions:
 
     workers: Threads | None = option(
         None, "processes (default: one each processor); changes no result", group="how", metavar="N"
+    )
+    timeout_s: Seconds = option(
+        600.0,
+        "seconds for one file, then its process is replaced and the file named (default: 600)",
+        group="how",
+        metavar="S",
     )
     on_error: Literal["skip", "stop"] = option(
         "skip", "stop: end at the first file that would be left out (default: skip)", group="how"

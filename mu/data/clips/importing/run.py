@@ -107,7 +107,9 @@ def _scan(
         logger.info("%s of %s clips are known from an earlier scan", f"{done:,}", f"{total:,}")
     progress("scanning", done, total, "")
     function = functools.partial(scan.scan_row, source.reader)
-    with contextlib.closing(workers.run(function, todo.iter_rows(), min(n_workers, len(todo)))) as answers:
+    n_workers = min(n_workers, len(todo))
+    running = workers.run(function, todo.iter_rows(), n_workers, limit_s=options.timeout_s)
+    with contextlib.closing(running) as answers:
         try:
             for (clip, size, mtime_ns), facts in answers:
                 if isinstance(facts, workers.Failed):

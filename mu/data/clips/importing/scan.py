@@ -12,7 +12,10 @@ from mu.audio import io
 from mu.files import hash_file
 
 # Changes whenever what is measured does: journals of other versions are begun again.
-VERSION = 1
+VERSION = 2
+# Beyond this (-34 dB of full scale) neither the mean of the channels nor a channel can be taken for silent.
+AUDIBLE = 0.02
+MOST_HOURS = 100  # of one file: a megabyte of FLAC can hold hours of silence, and no recording is so long
 _BITS = {"PCM_S8": 8, "PCM_U8": 8}  # other formats are taken for 16 bits: 24 and more differ by less than that step
 
 
@@ -34,6 +37,8 @@ class Facts:
       stopped: what the decoder said when it gave up on the way, or ''.
       finite: no sample is infinite or not a number.
       peak: max |x|.
+      mono_peak: that of the mean of the channels; not followed beyond `AUDIBLE`, and 0 of one channel.
+      quiet_peak: that of the quietest channel, in the same way.
       dc_offset: the largest |mean| of a channel.
       full_scale_share: share of the samples that are as large as the format goes.
       loudness_lufs: None where it is not defined.
@@ -55,6 +60,8 @@ class Facts:
     stopped: str = ""
     finite: bool = True
     peak: float = 0.0
+    mono_peak: float = 0.0
+    quiet_peak: float = 0.0
     dc_offset: float = 0.0
     full_scale_share: float = 0.0
     loudness_lufs: float | None = None
@@ -105,7 +112,8 @@ def scan_file(root: str, clip: str) -> Facts:
         facts.container, facts.codec = header.container, header.codec
         facts.sample_rate_hz, facts.channels = header.sample_rate_hz, header.channels
         facts.promised_frames, facts.incomplete = header.frames, header.incomplete
-        measure(facts, io.blocks(path, mono=False))
+        if header.duration_s <= 3600 * MOST_HOURS:
+            measure(facts, io.blocks(path, mono=False))
     except io.AudioError as error:
         # Where some was decoded the file is cut; otherwise there is nothing.
         facts.stopped, facts.error = (error.reason, "") if facts.frames else ("", error.reason)
@@ -121,7 +129,7 @@ def measure(facts: Facts, blocks: Iterable[np.ndarray]) -> None:
 
     full_scale = 1 - 2.0 ** (1 - _BITS.get(facts.codec, 16))
     loudness = Loudness(facts.sample_rate_hz, facts.channels)
-    sums, at_full_scale = np.zeros(facts.channels), 0
+    sums, peaks, at_full_scale = np.zeros(facts.channels), np.zeros(facts.channels), 0
     for x in blocks:
         facts.frames += x.shape[1]
         peak = max(float(x.max()), -float(x.min()))
@@ -129,6 +137,12 @@ def measure(facts: Facts, blocks: Iterable[np.ndarray]) -> None:
             facts.finite = False
             continue
         facts.peak = max(facts.peak, peak)
+        if facts.channels > 1 and facts.mono_peak < AUDIBLE:
+            with np.errstate(over="ignore"):  # samples of 1e38 are a fault of another name
+                facts.mono_peak = max(facts.mono_peak, float(np.abs(x.mean(axis=0)).max()))
+        if facts.channels > 1 and facts.quiet_peak < AUDIBLE:
+            peaks = np.maximum(peaks, np.abs(x).max(axis=1))
+            facts.quiet_peak = float(peaks.min())
         sums += x.sum(axis=1, dtype=np.float64)
         if peak >= full_scale:
             at_full_scale += int(np.count_nonzero(np.abs(x) >= full_scale))

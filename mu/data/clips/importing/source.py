@@ -26,7 +26,7 @@ class AudioSource:
       clips: see `clip_table`.
       attributes: clip, and the columns that the source has for it; None where records hold them (`Facts.attributes`).
       unnamed: entries that cannot be a clip.
-      ignored: files that are not audio, counted by extension.
+      ignored: files that are not audio, and files and folders that systems leave beside it, counted by kind.
       reader: for the worker processes.
     """
 

@@ -208,7 +208,7 @@ def _record(folder: str, clip: str) -> dict[str, Any]:
 
 
 def _scalars(folder: str, record: dict[str, Any]) -> dict[str, Any]:
-    """Text and numbers of a record; classes by name."""
+    """Text, numbers and lists of text of a record; classes by name."""
     scalars: dict[str, Any] = {}
     for key, value in record.items():
         names = getattr(_features(folder)[key], "names", None)
@@ -216,6 +216,8 @@ def _scalars(folder: str, record: dict[str, Any]) -> dict[str, Any]:
         value = value.decode("utf-8", "replace") if isinstance(value, bytes) else value
         if names and isinstance(value, int):
             value = names[value] if 0 <= value < len(names) else None
+        if isinstance(value, list | np.ndarray) and len(value) and all(isinstance(one, bytes) for one in value):
+            scalars[key] = [one.decode("utf-8", "replace") for one in value]
         if value is None or isinstance(value, str | int | float | bool):
             scalars[key] = value
     return scalars

@@ -1,4 +1,4 @@
-"""Parallel processes that may die: the task that killed one is named, and the others go on.
+"""Parallel processes that may die or hang: the task that did it is named, and the others go on.
 
 Pools of `concurrent.futures` and loky break as a whole when a process dies. pebble names the task, but the second
 attempt, the few tasks that wait at each worker, the end after a failed start and the order of Ctrl-C would still be
@@ -7,23 +7,27 @@ written around it, which is most of this file.
 
 import collections
 import contextlib
+import math
 import multiprocessing
 import os
 import signal
+import time
 from collections.abc import Callable, Generator, Iterable, Iterator
 from multiprocessing.connection import Connection, wait
 from typing import Any, NamedTuple
 
 _ATTEMPTS = 2  # a worker may die for another's sake (out of memory): the task gets a second chance
 
+_END_S = 10.0  # a process that waits for a disk that is gone cannot even be ended, and is left behind
+
 
 class Failed(NamedTuple):
-    """A task that raised, or that killed its worker twice.
+    """A task that raised, that killed its worker twice, or that took too long.
 
     Attributes:
       reason: what happened.
-      transient: whether it may have been the machine (no memory, a process killed from outside, a failing disk or
-        permission) rather than the task.
+      transient: whether it may have been the machine (no memory, a process killed from outside, a failing or slow
+        disk, a permission) rather than the task.
     """
 
     reason: str
@@ -31,7 +35,7 @@ class Failed(NamedTuple):
 
 
 def run(
-    function: Callable[[Any], Any], tasks: Iterable[Any], workers: int, *, ahead: int = 2
+    function: Callable[[Any], Any], tasks: Iterable[Any], workers: int, *, ahead: int = 2, limit_s: float = math.inf
 ) -> Generator[tuple[Any, Any]]:
     """Yields (task, function(task)) as they are done, in any order; a task that could not be done gives `Failed`.
 
@@ -44,6 +48,7 @@ def run(
       workers: processes.
       ahead: tasks that a worker is given at once. With 2 it never stands still while its answer is on the way; with 1
         its next task never waits in the line between the processes, which large tasks fill.
+      limit_s: seconds for one task, after which its process is ended and replaced.
 
     Raises:
       RuntimeError: a worker cannot even start.
@@ -52,13 +57,13 @@ def run(
     try:
         for _ in range(workers):
             pool.append(_Worker(function))
-        yield from _serve(pool, iter(tasks), ahead)
+        yield from _serve(pool, iter(tasks), ahead, limit_s)
     finally:
         for worker in pool:
             worker.stop()
 
 
-def _serve(pool: list["_Worker"], tasks: Iterator[Any], ahead: int) -> Iterator[tuple[Any, Any]]:
+def _serve(pool: list["_Worker"], tasks: Iterator[Any], ahead: int, limit_s: float) -> Iterator[tuple[Any, Any]]:
     again: collections.deque[tuple[Any, int]] = collections.deque()  # tasks of dead workers, with their attempts
 
     def give(worker: _Worker) -> None:
@@ -76,7 +81,18 @@ def _serve(pool: list["_Worker"], tasks: Iterator[Any], ahead: int) -> Iterator[
         busy = {worker.connection: worker for worker in pool if worker.sent or not worker.ready}
         if not any(worker.sent for worker in pool) and not again and all(worker.ready for worker in pool):
             return
-        for connection in wait(list(busy)):
+        began = [worker.began for worker in pool if worker.ready and worker.sent]
+        left_s = None if limit_s == math.inf or not began else max(min(began) + limit_s - time.monotonic(), 0.0)
+        arrived = wait(list(busy), left_s)
+        for worker in pool:
+            late = worker.ready and worker.sent and time.monotonic() - worker.began >= limit_s
+            if late and worker.connection not in arrived:
+                (task, _), *others = worker.sent
+                worker.end()
+                worker.restart()
+                again.extend(others)
+                yield task, Failed(f"it took more than {limit_s:g} s, and its process was ended", True)
+        for connection in arrived:
             worker = busy[connection]  # pyright: ignore[reportArgumentType]
             try:
                 answer = worker.connection.recv()
@@ -91,6 +107,7 @@ def _serve(pool: list["_Worker"], tasks: Iterator[Any], ahead: int) -> Iterator[
                     else:
                         yield task, Failed(f"the decoder crashed ({reason})", transient)
                 continue
+            worker.began = time.monotonic()
             if not worker.ready:
                 worker.ready = True
             else:
@@ -114,6 +131,7 @@ class _Worker:
         self.connection, other = context.Pipe()
         self.sent: collections.deque[tuple[Any, int]] = collections.deque()
         self.ready = False
+        self.began = time.monotonic()  # with the first of its tasks
         self._process = context.Process(target=_work, args=(other, self._function), daemon=True)
         with _without_interrupts():
             self._process.start()
@@ -121,13 +139,15 @@ class _Worker:
 
     def give(self, task: Any, attempts: int) -> None:
         """Sends a task; a worker that has died meanwhile is found when its answer is waited for."""
+        if not self.sent:
+            self.began = time.monotonic()
         self.sent.append((task, attempts))
         with contextlib.suppress(OSError):
             self.connection.send(task)
 
     def restart(self) -> tuple[str, bool]:
         """Replaces the dead process; says how it died, and whether another process killed it."""
-        self._process.join()
+        self._process.join(_END_S)
         code = self._process.exitcode or 0
         reason = signal.Signals(-code).name if code < 0 else f"exit status {code}"
         killed = reason in ("SIGKILL", "SIGTERM")
@@ -138,11 +158,15 @@ class _Worker:
         self._start()
         return reason, killed
 
+    def end(self) -> None:
+        """Ends the process, which does not answer."""
+        self._process.kill()
+
     def stop(self) -> None:
         """Ends the process, in whatever it is."""
         self.connection.close()
         self._process.terminate()
-        self._process.join()
+        self._process.join(_END_S)
 
 
 @contextlib.contextmanager
