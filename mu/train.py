@@ -34,7 +34,7 @@ from mu.run.initialise import initialise
 from mu.run.record import RunRecord
 from mu.run.same_run import refuse_other_config
 from mu.run.saved_inputs import has_inputs, save_inputs
-from mu.run.usage import left_out_of, unused_weights, weight_uses
+from mu.run.usage import left_out_of_training, left_out_sentence, unused_weights, weight_uses
 from mu.run.validation import Validation
 from mu.run.workdir import refuse_other_split
 from mu.training.checkpoint import Checkpoints, unusable_characters
@@ -114,8 +114,8 @@ def _train(
         refuse_other_split(run.split, note["split"], folder)
     else:
         state = initialise(run)
-    uses = weight_uses(config)
-    for sentence in filter(None, (left_out_of(run.batches), unused_weights(config, run.data))):
+    uses, left_out = weight_uses(config), left_out_of_training(run.batches, run.task)
+    for sentence in filter(None, (left_out_sentence(left_out), unused_weights(config, run.data))):
         logger.info(sentence)
     # What is refused has been refused: from here on the folder is written. Opening it for writing removes the
     # checkpoints that a killed run left half-written.
@@ -127,7 +127,7 @@ def _train(
         batches.set_state(note["data"])
         progress = note["progress"]
         logger.info(f"Going on from step {step_number:,} of {folder}.")
-    record.begin(run, config, {"left_out_of_training": dict(run.batches.left_out), "weights_used_by": uses})
+    record.begin(run, config, {"left_out_of_training": left_out, "weights_used_by": uses})
     if note is None or not has_inputs(folder, run.split.hash):
         save_inputs(folder, run.split.hash, run.data, run.train, run.batches)
     writers: list[Writer] = [JsonLines(folder, step_number)]

@@ -14,7 +14,7 @@ from mu.report.audio import Sounds
 from mu.report.class_view import ClassView
 from mu.report.neighbours import Embedded
 from mu.report.number_view import NumberView
-from mu.report.read import RunFacts, first_run, run_facts
+from mu.report.read import RunFacts, first_run, left_out_fact, run_facts
 from mu.report.tag_view import TagView
 from mu.report.target_view import TargetView
 
@@ -82,7 +82,7 @@ def read_clip_run(
     evaluation = load(evaluated)
     model, card = evaluation.results["model"], evaluation.card
     where = Path(read_json(first_run(place) / "config.json")["data"].get("path", "")).name
-    data = {"Data": f"{where}, {len(model):,} clips of {card['part']}"}
+    data = {"Data": f"{where}, {len(model):,} clips of {card['part']}"} | left_out_fact(model)
     return ClipRun(
         facts=run_facts(place, card, data, problems),
         clips=tuple(model.units.tolist()),

@@ -12,7 +12,7 @@ from mu.evals.result import Estimate
 from mu.evals.results import load
 from mu.files import read_json
 from mu.report.audio import Piece
-from mu.report.read import RunFacts, run_facts
+from mu.report.read import RunFacts, left_out_fact, run_facts
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -160,11 +160,12 @@ def read_listening_run(
       FileNotFoundError: no such run or evaluation.
     """
     evaluation = load(evaluated)
-    card = read_json(Path(place) / "run.json")["data_card"]
+    card, model = read_json(Path(place) / "run.json")["data_card"], evaluation.results["model"]
+    sections = dict.fromkeys(name.rpartition("/")[0] for name in model.names)
     return ListeningRun(
-        facts=run_facts(place, evaluation.card, _data_facts(card), problems),
+        facts=run_facts(place, evaluation.card, _data_facts(card) | left_out_fact(model), problems),
         metrics=evaluation.rows,
-        counts=evaluation.results["model"].counts,
+        counts={section: model.counts[section] for section in sections},
         boost=evaluation.card.get("new_release_boost"),
         computed=computed,
     )

@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from mu.evals.left_out import left_out_sentences
+from mu.evals.result import Result
 from mu.evals.results import evaluations_of, find
 from mu.files import read_json
 
@@ -85,6 +87,12 @@ def evaluation_of(place: str | os.PathLike[str], name: str | None = None) -> Pat
 def unit_of(evaluation: Path) -> str:
     """The unit of an evaluation: 'clip', 'play', 'user' or 'rating'."""
     return read_json(evaluation / "evaluation.json")["unit"]
+
+
+def left_out_fact(result: Result) -> dict[str, str]:
+    """What an evaluation left out, by reason, as a fact of the page; {} where it measured all there was."""
+    sentences = left_out_sentences(result.counts)
+    return {"Measured": "; ".join(sentences)} if sentences else {}
 
 
 def run_facts(

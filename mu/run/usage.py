@@ -4,8 +4,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from mu.config.base import Config, ConfigError
+from mu.data.batches.clips import ClipBatches
 from mu.data.logs.weighting import weighting
-from mu.protocols import Batches, Data, Split
+from mu.protocols import Batches, Data, Split, Task
 
 WEIGHT_KEYS = ("weights", "gains")
 
@@ -56,11 +57,20 @@ def unused_weights(config: Config, data: Data) -> str | None:
     )
 
 
-def left_out_of(batches: Batches) -> str | None:
-    """'Left out of training: listeners with one play 12', or None where nothing is."""
-    reasons = {reason: n for reason, n in batches.left_out.items() if n}
-    said = ", ".join(f"{reason} {n:,}" for reason, n in reasons.items())
-    return f"Left out of training: {said}." if reasons else None
+def left_out_of_training(batches: Batches, task: Task[Any]) -> dict[str, int]:
+    """Reason -> what no example is of; of clips those that teach nothing of a target: it is not known of them."""
+    left = dict(batches.left_out)
+    if isinstance(batches, ClipBatches):
+        for name in task.offers.get("outputs", {}):
+            if name in batches.clips.targets:
+                left[f"clips of unknown {name}"] = int((~batches.clips.targets[name].known).sum())
+    return left
+
+
+def left_out_sentence(reasons: Mapping[str, int]) -> str | None:
+    """'Left out of training: listeners with one play 12.', or None where nothing is."""
+    said = ", ".join(f"{reason} {n:,}" for reason, n in reasons.items() if n)
+    return f"Left out of training: {said}." if said else None
 
 
 def _weight_options(spec: Mapping[str, Any], where: str) -> Iterator[tuple[str, str]]:

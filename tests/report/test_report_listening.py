@@ -5,14 +5,25 @@ import re
 import numpy as np
 import pytest
 
-from mu.evals.result import Estimate
+import mu.report.listening_run
+from mu.evals.result import Estimate, Result
+from mu.evals.results import save
+from mu.files import write_json
 from mu.report import user_page as user_page_module
 from mu.report.categories import category_chart
 from mu.report.charts import Frame
 from mu.report.cold_start import cold_start_track
 from mu.report.explanation import Explanation
 from mu.report.listening import page
-from mu.report.listening_run import ColdStartListener, ColdStartTrack, ListeningRun, Row, Sections, UserPage
+from mu.report.listening_run import (
+    ColdStartListener,
+    ColdStartTrack,
+    ListeningRun,
+    Row,
+    Sections,
+    UserPage,
+    read_listening_run,
+)
 from mu.report.page import environment
 from mu.report.read import RunFacts
 from mu.report.split_log import SplitLog
@@ -84,6 +95,17 @@ def test_a_run_that_was_tested_on_repeats_alone_has_a_table_and_no_chart():
     assert "repeat (7)" in text and "By the age of the track" not in text
     assert "One listener" not in text and "A new track" not in text
     assert "Validation, repeat" in text and "Validation, new" not in text
+
+
+def test_what_the_evaluation_left_out_is_a_fact_and_no_section(tmp_path, monkeypatch):
+    counts = {"plays": 9, "plays left out: played before in the test": 2, "repeat": 7}
+    columns = {"repeat/recall@20": np.ones(7)}
+    save(tmp_path, {"model": Result("play", np.arange(7), columns, counts=counts)}, {}, samples=5)
+    write_json(tmp_path / "run.json", {"data_card": {"users": 3}})
+    monkeypatch.setattr(mu.report.listening_run, "run_facts", lambda place, card, data, problems: data)
+    run = read_listening_run(tmp_path, tmp_path, Sections(), ())
+    assert run.counts == {"repeat": 7}
+    assert run.facts["Measured"] == "7 of 9 plays, 2 left out: played before in the test"
 
 
 def test_the_page_repeats_how_its_cases_were_chosen():

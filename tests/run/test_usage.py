@@ -1,16 +1,20 @@
 """What a run makes of its data: empty parts are refused by name, weights that are used by nothing are said."""
 
 import dataclasses
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from mu.config.base import ConfigError, base
 from mu.config.resolve import resolve
+from mu.data.batches.clips import ClipBatches
 from mu.data.batches.pairs import PairBatches
+from mu.data.clips.targets import ClassTarget
 from mu.data.logs.splits import leave_one_out, predefined, random_by_ratio
 from mu.run.build import build_run
-from mu.run.usage import left_out_of, refuse_empty_parts, unused_weights, weight_uses
+from mu.run.usage import left_out_of_training, left_out_sentence, refuse_empty_parts, unused_weights, weight_uses
+from mu.tasks.retrieval import Retrieval
 from tests.helpers.tiny_runs import make_log, tiny_config, write_log
 
 LOG = make_log()
@@ -82,6 +86,16 @@ def test_weights_that_are_used_by_nothing_are_said():
 def test_what_is_left_out_of_training_is_said():
     light = dataclasses.replace(LOG, weights=(np.arange(len(LOG)) % 2).astype(np.float32))
     options = {"pairs": 4, "negatives": 0, "sparse": False, "seed": 0}
-    assert left_out_of(PairBatches(LOG, **options)) is None
-    said = left_out_of(PairBatches(light, weights="linear", **options))
-    assert said == f"Left out of training: plays of weight 0 {(len(LOG) + 1) // 2:,}."
+    task = Retrieval(loss="bpr", n_items=LOG.n_items)
+    assert left_out_sentence(left_out_of_training(PairBatches(LOG, **options), task)) is None
+    reasons = left_out_of_training(PairBatches(light, weights="linear", **options), task)
+    assert left_out_sentence(reasons) == f"Left out of training: plays of weight 0 {(len(LOG) + 1) // 2:,}."
+
+
+def test_clips_whose_target_is_not_known_are_counted_for_tasks_that_predict_it():
+    known = ClassTarget(("a", "b"), np.array([0, -1, 1, -1, -1], np.int32))
+    clips = SimpleNamespace(targets={"genre": known, "year": known}, sample_rate_hz=100)
+    batches = ClipBatches(clips, seed=0)
+    predicts = SimpleNamespace(offers={"outputs": {"genre": None, "projection": None}})
+    assert left_out_of_training(batches, predicts) == {"clips of unknown genre": 3}
+    assert left_out_of_training(batches, SimpleNamespace(offers={})) == {}

@@ -1,6 +1,8 @@
 """Batches of audio: random crops of clips; files are read by threads ahead of the step."""
 
 import copy
+from collections.abc import Mapping
+from types import MappingProxyType
 
 import numpy as np
 
@@ -21,12 +23,10 @@ class ClipBatches:
       repeats: how often an epoch comes to each clip, for sets so small that batches would be.
       threads: that read files.
       seed: of the crops.
-
-    Attributes:
-      left_out: reason -> clips that teach nothing of a target, because it is not known of them.
     """
 
     n_clips = 0  # the examples themselves are the recordings
+    left_out: Mapping[str, int] = MappingProxyType({})
     holds_out = True
     features = None
 
@@ -47,7 +47,6 @@ class ClipBatches:
             if value < 1:
                 raise ValueError(f"{name}={value}; it must be at least 1")
         self.clips, self.batch_size, self.crops = clips, clips_per_batch, crops
-        self.left_out = {f"clips of unknown {name}": int((~t.known).sum()) for name, t in clips.targets.items()}
         self.crop_samples = round(crop_s * clips.sample_rate_hz)
         self._repeats, self._seed = repeats, seed
         self._reader = CropReader(self.crop_samples, threads)
