@@ -10,6 +10,7 @@ import numpy as np
 from mu.config.base import ConfigError
 from mu.data.clips.clips import Clips
 from mu.run.build import Run
+from mu.run.learnt import known_clips, learnt_from
 from mu.run.rebuild import rebuild
 from mu.training.checkpoint import differences
 from mu.training.state import State, init_state
@@ -41,12 +42,13 @@ def with_weights_of(workdir: str, run: Run, state: State) -> State:
             f"config.init_from={workdir!r} has another model; set these alike:\n  " + "\n  ".join(changed)
         )
     if isinstance(other.run.train, Clips) and isinstance(run.split.test, Clips):
-        learnt, tested = set(other.run.train.table["content_hash"]), run.split.test.table
-        leaked = [row for row, key in enumerate(tested["content_hash"]) if key in learnt]
-        if leaked:
+        recordings = learnt_from(workdir).recordings or frozenset()
+        leaked = np.flatnonzero(known_clips(run.split.test, other.run.train, recordings))
+        if len(leaked):
             raise ConfigError(
                 f"config.init_from={workdir!r} has learnt from {len(leaked):,} of the clips that this run is tested "
-                f"on, {tested['clip'][leaked[0]]!r} among them: start from a run on the same fold"
+                f"on, or from others of their {run.split.test.group}, "
+                f"{run.split.test.table['clip'][int(leaked[0])]!r} among them: start from a run on the same fold"
             )
 
     def take(path: Any, ours: jax.Array, theirs: jax.Array) -> jax.Array:

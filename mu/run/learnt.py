@@ -5,6 +5,8 @@ import logging
 import os
 from pathlib import Path
 
+import numpy as np
+
 from mu.config.resolve import build
 from mu.data.clips.clips import Clips
 from mu.data.ratings.rated_clips import RatedClips
@@ -61,6 +63,23 @@ def learnt_from(workdir: str | os.PathLike[str]) -> LearntFrom:
                 recordings = None if before.recordings is None else recordings | before.recordings
     split = str(read_json(folder / INFERENCE / CARD)["split"])
     return LearntFrom(hash_file(folder / "config.json"), split, targets, recordings)
+
+
+def known_clips(clips: Clips, train: Clips, recordings: frozenset[str]) -> np.ndarray:
+    """bool [n]: the clips that weights have learnt from, or from others of their group.
+
+    Args:
+      clips: n clips.
+      train: the training clips of the weights.
+      recordings: content hashes of all that they have learnt from, before that too.
+    """
+    learnt = recordings | set(train.table["content_hash"])
+    known = clips.table["content_hash"].is_in(list(learnt)).to_numpy()
+    group = clips.group
+    if group not in train.table.columns:
+        return known
+    groups = {str(value) for value in train.table[group].drop_nulls()}
+    return known | np.array([str(value) in groups for value in clips.table[group]], bool)
 
 
 def _labels(clips: Clips, task: Task[Model]) -> frozenset[str]:
