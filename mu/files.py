@@ -7,13 +7,17 @@ import hashlib
 import json
 import math
 import os
+import re
 import shutil
+import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 PARTIAL = ".partial-"
 """Between the name of a folder and the process that writes it anew."""
+_NUMBER = re.compile(r"\(os error (\d+)\)")
+_SHORT = re.compile(r"\d+ requested and \d+ written")
 _OF_THE_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO)
 
 
@@ -70,13 +74,34 @@ def clear_leftovers(path: str | os.PathLike[str]) -> None:
 
 @contextlib.contextmanager
 def naming(path: str | os.PathLike[str]) -> Iterator[None]:
-    """Gives an error of the disk that names no file, as every failed write, the name `path`."""
+    """Gives an error of the disk that names no file, as every failed write, the name `path`.
+
+    NumPy and polars say what the system said in words of their own, without its number.
+    """
     try:
         yield
     except OSError as error:
+        if error.errno is None and (number := _NUMBER.search(str(error))):
+            code = int(number.group(1))
+            raise OSError(code, os.strerror(code), os.fspath(path)) from error
+        if error.errno is None and _SHORT.fullmatch(str(error)):
+            raise OSError(errno.ENOSPC, "It could not be written whole", os.fspath(path)) from error
         if error.filename is None and error.errno in _OF_THE_DISK:
             error.filename = os.fspath(path)
         raise
+
+
+def reserve(path: str | os.PathLike[str]) -> None:
+    """Gives a file its place on the disk, where the system can.
+
+    Writing to a map of a file with holes would end the process where the disk is full.
+
+    Raises:
+      OSError: the disk is full.
+    """
+    if sys.platform == "linux":
+        with naming(path), open(path, "r+b") as file:
+            os.posix_fallocate(file.fileno(), 0, os.path.getsize(path))
 
 
 def write_whole(path: str | os.PathLike[str], content: bytes | str) -> None:

@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from mu.files import PARTIAL, replacing, replacing_folder
+from mu.files import PARTIAL, naming, replacing, replacing_folder
 
 DEAD = 999_999_999  # no process has this number: one that was killed
 
@@ -49,6 +49,20 @@ def test_an_error_of_the_disk_names_what_was_being_written(tmp_path, write):
     with pytest.raises(OSError) as failed, write(tmp_path / "out"):
         raise OSError(errno.ENOSPC, "No space left on device")
     assert failed.value.filename == str(tmp_path / "out") and os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("words", "number"),
+    [("No space left on device (os error 28)", errno.ENOSPC), ("7800 requested and 6656 written", errno.ENOSPC)],
+    ids=["polars", "NumPy"],
+)
+def test_errors_of_libraries_get_number_and_name(words, number):
+    with pytest.raises(OSError) as failed, naming("here"):
+        raise OSError(words)
+    assert (failed.value.errno, failed.value.filename) == (number, "here")
+    with pytest.raises(OSError, match="no log at x") as failed, naming("here"):
+        raise OSError("no log at x")
+    assert failed.value.filename is None
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no such names")

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 
 import pytest
 
@@ -50,6 +51,21 @@ def test_an_interrupt_that_was_ignored_is_raised_before_a_loop():
         with interrupts.noting():
             pytest.fail("the loop began")
     assert ignored
+
+
+class Interrupting:
+    """Ctrl-C comes while it is deleted, where Python ignores what a handler raises."""
+
+    def __del__(self):
+        signal.raise_signal(signal.SIGINT)
+
+
+def test_an_interrupt_that_python_ignores_is_raised_again():
+    with pytest.raises(KeyboardInterrupt), Interrupts() as interrupts:
+        Interrupting()
+        for _ in range(6000):
+            time.sleep(0.01)
+    assert interrupts.signal == signal.SIGINT
 
 
 def test_a_second_ctrl_c_is_raised_while_the_first_is_noted():

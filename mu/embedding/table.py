@@ -12,7 +12,7 @@ import polars as pl
 
 from mu.data import tables
 from mu.data.faults import LEDGER, ledger_text, read_ledger
-from mu.files import read_json, write_json
+from mu.files import read_json, reserve, write_json
 
 FORMAT_VERSION = 1
 VECTORS, TABLE, CARD = "embeddings.npy", "embeddings.parquet", "card.json"
@@ -108,6 +108,7 @@ def write(
       card: see `Embeddings`.
     """
     mapped = np.lib.format.open_memmap(_part(folder, VECTORS), "w+", np.float32, shape)
+    reserve(_part(folder, VECTORS))
     start = 0
     for block in vectors:
         mapped[start : start + len(block)] = block

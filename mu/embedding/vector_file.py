@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from mu.files import naming
 from mu.locks import Lock, Locked
 
 FLUSH_EVERY_S = 1.0
@@ -63,20 +64,27 @@ class VectorFile:
     """
 
     def __init__(self, path: Path, dim: int):
-        self._kind = record_type(dim)
+        self._kind, self._path = record_type(dim), path
         path.parent.mkdir(parents=True, exist_ok=True)
         self._lock = _lock_of(path)
         self._lock.acquire()
-        self._file = open(path, "ab")  # noqa: SIM115
-        os.truncate(path, len(read_vectors(path, dim)) * self._kind.itemsize)
+        try:
+            self._file = open(path, "ab")  # noqa: SIM115
+            os.truncate(path, len(read_vectors(path, dim)) * self._kind.itemsize)
+        except BaseException:
+            self._lock.release()
+            raise
         self._flushed = time.monotonic()
 
     def __enter__(self) -> "VectorFile":
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._file.close()
-        self._lock.release()
+        try:
+            with naming(self._path):
+                self._file.close()
+        finally:
+            self._lock.release()
 
     def append(self, content_hash: str, vector: np.ndarray) -> None:
         """Appends a vector.
@@ -87,7 +95,8 @@ class VectorFile:
         record = np.zeros((), self._kind)
         record["content_hash"], record["vector"] = content_hash.encode(), vector
         record["crc32"] = zlib.crc32(record.tobytes()[: self._kind.itemsize - 4])
-        self._file.write(record.tobytes())
-        if time.monotonic() - self._flushed > FLUSH_EVERY_S:
-            self._file.flush()
+        with naming(self._path):
+            self._file.write(record.tobytes())
+            if time.monotonic() - self._flushed > FLUSH_EVERY_S:
+                self._file.flush()
             self._flushed = time.monotonic()

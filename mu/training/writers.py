@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
 
-from mu.files import write_whole
+from mu.files import naming, write_whole
 
 
 class Writer(Protocol):
@@ -33,11 +33,12 @@ class JsonLines:
         kept = [line for line in lines if _step_of(line) <= step]
         if len(kept) != len(lines):
             write_whole(path, "".join(f"{line}\n" for line in kept))
-        self._file = path.open("a", encoding="utf-8")
+        self._path, self._file = path, path.open("a", encoding="utf-8")
 
     def write(self, step: int, values: Mapping[str, float]) -> None:
-        self._file.write(json.dumps({"step": step, **values}) + "\n")
-        self._file.flush()
+        with naming(self._path):
+            self._file.write(json.dumps({"step": step, **values}) + "\n")
+            self._file.flush()
 
     def close(self) -> None:
         self._file.close()

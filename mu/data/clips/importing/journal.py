@@ -10,6 +10,7 @@ from typing import Any
 import polars as pl
 
 from mu.data.clips.importing.scan import Facts
+from mu.files import naming
 from mu.locks import Lock
 
 FILE, LOCK = "scan.jsonl", ".import.lock"
@@ -41,9 +42,14 @@ class Journal:
         self._head = {"source": source, "versions": versions}
         self._lock = Lock(folder / LOCK)
         self._lock.acquire()
-        self._file = open(self.path, "a+b")  # noqa: SIM115
         try:
-            self._begin(folder)
+            self._file = open(self.path, "a+b")  # noqa: SIM115
+        except BaseException:
+            self._lock.release()
+            raise
+        try:
+            with naming(self.path):
+                self._begin(folder)
         except BaseException:
             self.__exit__()
             raise
@@ -88,21 +94,26 @@ class Journal:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._file.close()
-        self._lock.release()
+        try:
+            with naming(self.path):
+                self._file.close()
+        finally:
+            self._lock.release()
 
     def append(self, facts: Facts, size: int, mtime_ns: int) -> None:
         """Adds what was found of a clip. It goes to the operating system, which a kill cannot undo (a power cut can),
         with one of the next clips: when a second has passed, or with `FLUSH_EVERY` of them."""
         line = facts.as_dict() | {"size": size, "mtime_ns": mtime_ns}
-        self._file.write(json.dumps(line).encode() + b"\n")
+        with naming(self.path):
+            self._file.write(json.dumps(line).encode() + b"\n")
         self._waiting += 1
         if self._waiting >= FLUSH_EVERY or time.monotonic() - self._flushed > FLUSH_EVERY_S:
             self.flush()
 
     def flush(self) -> None:
         """Everything so far, to the operating system."""
-        self._file.flush()
+        with naming(self.path):
+            self._file.flush()
         self._waiting, self._flushed = 0, time.monotonic()
 
     def facts(self, clips: pl.DataFrame) -> pl.DataFrame:

@@ -12,6 +12,7 @@ import numpy as np
 
 from mu.data.logs.importing import row_kernels
 from mu.data.logs.interactions import OPTIONAL, column_file
+from mu.files import naming, reserve
 from mu_kernels.threads import run_rows
 
 CHUNK = 1 << 20
@@ -54,12 +55,14 @@ class ExternalSort:
                 raise TypeError(
                     f"{name} is {arrays[name].dtype} {arrays[name].shape}; it must be {dtype} ({len(users)},)"
                 )
-            arrays[name].tofile(self._files[name])
+            with naming(self._folder / name):
+                arrays[name].tofile(self._files[name])
         for column, name in self._column_files.items():
             codes = (columns or {})[column]
             if codes.dtype != np.uint16 or len(codes) != len(users):
                 raise TypeError(f"{column} is {codes.dtype} {codes.shape}; it must be uint16 ({len(users)},)")
-            codes.tofile(self._files[name])
+            with naming(self._folder / name):
+                codes.tofile(self._files[name])
         counts = np.bincount(users)
         if len(counts) > len(self._per_user):
             self._per_user = np.append(self._per_user, np.zeros(max(len(counts), len(self._per_user)), np.int64))
@@ -154,4 +157,6 @@ def _create(path: Path, dtype: type, n: int) -> np.ndarray:
     if n == 0:
         np.save(path, np.empty(0, dtype))
         return np.empty(0, dtype)
-    return np.asarray(np.lib.format.open_memmap(path, mode="w+", dtype=dtype, shape=(n,)))
+    array = np.lib.format.open_memmap(path, mode="w+", dtype=dtype, shape=(n,))
+    reserve(path)
+    return np.asarray(array)
