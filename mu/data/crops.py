@@ -14,6 +14,28 @@ class Waveforms(Protocol):
         ...
 
 
+def crop_length(crop_s: float, sample_rate_hz: int, lengths: np.ndarray) -> int:
+    """Samples of a crop of `crop_s` seconds.
+
+    Args:
+      crop_s: seconds.
+      sample_rate_hz: of the recordings.
+      lengths: int [n], their samples; shorter ones than a crop are filled up with silence.
+
+    Raises:
+      ValueError: a crop has no sample, or would be silence for the most part even of the longest recording.
+    """
+    samples, longest = round(crop_s * sample_rate_hz), int(lengths.max(initial=0))
+    if samples < 1:
+        raise ValueError(f"crop_s={crop_s} is not one sample at {sample_rate_hz} Hz: set a longer crop")
+    if longest and samples > 2 * longest:
+        raise ValueError(
+            f"crop_s={crop_s} is more than twice the longest recording, {longest / sample_rate_hz:.3g} s: more than "
+            "half of every crop would be silence; set a shorter one"
+        )
+    return samples
+
+
 class CropReader:
     """Reads crops of one length with a pool of threads, which lives as long as the reader.
 

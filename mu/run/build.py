@@ -1,6 +1,7 @@
 """A config becomes the objects of a run (data, batches, task, model, train step); nothing is allocated on a device."""
 
 import dataclasses
+import logging
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -19,6 +20,8 @@ from mu.training.sharding import make_mesh
 from mu.training.state import State, StatePlan, plan_state, values
 from mu.training.step import make_step
 from mu.training.tables import RowOptimizer
+
+logger = logging.getLogger(__name__)
 
 # What an evaluation calls the model in its table, beside the config's baselines.
 OWN_ROWS = ("model", "model_unboosted", "content_of_model")
@@ -203,10 +206,21 @@ def train_step(
 def use_compilation_cache() -> None:
     """Keeps compiled programs on disk: in the folder MU_CACHE, else mu/ in the user's cache folder.
 
-    Where JAX has a folder already (JAX_COMPILATION_CACHE_DIR), it keeps them there and as it was set up.
+    Where JAX has a folder already (JAX_COMPILATION_CACHE_DIR), it keeps them there and as it was set up. Where the
+    folder cannot be written to, or there is no home, as in many containers, each process compiles for itself.
     """
     if jax.config.jax_compilation_cache_dir:  # pyright: ignore[reportAttributeAccessIssue]
         return
-    default = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "mu"
-    jax.config.update("jax_compilation_cache_dir", str(Path(os.environ.get("MU_CACHE", default)) / "jax"))
+    caches = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
+    folder = Path(os.environ.get("MU_CACHE") or os.path.join(caches, "mu")) / "jax"
+    try:
+        if str(folder).startswith("~"):
+            raise FileNotFoundError("this user has no home")
+        folder.mkdir(parents=True, exist_ok=True)
+        if not os.access(folder, os.W_OK | os.X_OK):
+            raise PermissionError(f"{folder} cannot be written to")
+    except OSError as error:
+        logger.info(f"Compiled programs are not kept ({error}): set MU_CACHE to a folder for them.")
+        return
+    jax.config.update("jax_compilation_cache_dir", str(folder))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.05)

@@ -145,6 +145,8 @@ def test_problems_that_make_no_sense_are_refused(problem):
         RankingEvaluator(targets, train, known=np.ones(V))
     with pytest.raises(ValueError, match="none of the 1 users has a target"):
         RankingEvaluator(log_of([[]]).seen(), short)
+    with pytest.raises(ValueError, match=f"k is 101, and the catalogue has {V} tracks"):
+        RankingEvaluator(test.seen(), train, ks=(10, 101))
     with pytest.raises(ValueError, match="users_per_block is 0"):
         RankingEvaluator(targets, train, users_per_block=0)
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from mu.data.batches.base import Batch
 from mu.data.clips.clips import Clips
-from mu.data.crops import CropReader
+from mu.data.crops import CropReader, crop_length
 from mu.ranges import Count, Seconds, Size, Threads
 
 
@@ -47,7 +47,7 @@ class ClipBatches:
             if value < 1:
                 raise ValueError(f"{name}={value}; it must be at least 1")
         self.clips, self.batch_size, self.crops = clips, clips_per_batch, crops
-        self.crop_samples = round(crop_s * clips.sample_rate_hz)
+        self.crop_samples = crop_length(crop_s, clips.sample_rate_hz, clips.lengths)
         self._repeats, self._seed = repeats, seed
         self._reader = CropReader(self.crop_samples, threads)
 

@@ -4,7 +4,7 @@ import numpy as np
 
 from mu.data.batches.base import Batch, with_local_ids
 from mu.data.batches.histories import HistoryBatches
-from mu.data.crops import CropReader
+from mu.data.crops import CropReader, crop_length
 from mu.data.features import HistoryFeatures
 from mu.data.listening.listening import Listening
 from mu.ranges import Count, CountOrZero, Seconds, Share, Size, Threads
@@ -88,7 +88,7 @@ class ListeningBatches(HistoryBatches):
             # Tracks that come out later do not exist yet.
             self._has_audio = (log.sound.lengths > 0) & (log.released_ms <= log.end_ms)
             self._audible = np.flatnonzero(self._has_audio)
-            self.crop_samples = round(crop_s * log.sound.sample_rate_hz)
+            self.crop_samples = crop_length(crop_s, log.sound.sample_rate_hz, log.sound.lengths)
             self._reader = CropReader(self.crop_samples, threads or 2)
             if clips > len(self._audible):
                 raise ValueError(f"clips={clips}, but {len(self._audible)} tracks that are out have audio: set fewer")

@@ -12,6 +12,8 @@ from mu.names import locate
 
 Metric = Callable[..., np.ndarray]
 OWN = "mu.evals.metrics"
+# The usual cut-offs may be asked of any catalogue, however small: its whole list is then what counts.
+USUAL_CUTOFF = 100
 
 
 def metric_path(name: str, package: str = OWN) -> str:
@@ -41,11 +43,18 @@ def short_name(path: str) -> str:
     return path.rpartition(":")[2]
 
 
-def check_cutoffs(ks: Sequence[int]) -> None:
-    """Refuses cut-offs that are not different whole numbers from 1."""
+def check_cutoffs(ks: Sequence[int], n_items: int | None = None) -> None:
+    """Refuses cut-offs that are not different whole numbers from 1, and those far beyond a catalogue.
+
+    Args:
+      ks: the cut-offs.
+      n_items: tracks of the catalogue; None where lists are drawn from elsewhere.
+    """
     for k in ks:
         if int(k) != k or k < 1:
             raise ValueError(f"k is {k}; a cut-off is a whole number from 1")
+        if n_items is not None and k > max(n_items, USUAL_CUTOFF):
+            raise ValueError(f"k is {k}, and the catalogue has {n_items:,} tracks: every list would be all of it")
     if not ks or len(set(ks)) < len(ks):
         raise ValueError(f"ks {tuple(ks)} must be non-empty, without repeats")
 

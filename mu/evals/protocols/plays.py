@@ -98,7 +98,7 @@ class PlayEvaluator:
         same: Mapping[str, str] | None = None,
         bootstrap_samples: Count = 1000,
     ):
-        check_cutoffs(ks)
+        check_cutoffs(ks, len(released_ms))
         if bootstrap_samples < 1:
             raise ValueError(f"bootstrap_samples={bootstrap_samples}; it must be at least 1")
         self._ks, self._metrics = tuple(int(k) for k in ks), metric_paths(metrics)

@@ -71,7 +71,7 @@ class RankingEvaluator:
         bootstrap_samples: Count = 1000,
         threads: Threads | None = None,
     ):
-        check_cutoffs(ks)
+        check_cutoffs(ks, targets.n_columns)
         self._check(targets, histories, exclude, known, users_per_block, bootstrap_samples)
         self._users = np.flatnonzero(targets.counts() > 0)
         if not len(self._users):

@@ -179,6 +179,7 @@ def test_a_log_without_sound_has_no_crops():
         ({"horizon": 0}, "horizon=0"),
         ({"clips_of_plays": 1.5}, "clips_of_plays=1.5"),
         ({"crop_s": 0.0}, "crop_s=0.0"),
+        ({"crop_s": 60.0}, "crop_s=60.0 is more than twice the longest recording"),
     ],
 )
 def test_refuses(options, message):

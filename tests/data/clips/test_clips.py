@@ -309,6 +309,17 @@ def test_batches_of_nothing_are_refused(option):
         ClipBatches(load_tones(), seed=0, **option)
 
 
+def test_crops_of_mere_silence_are_refused():
+    """Of clips of up to 1.2 s."""
+    assert ClipBatches(load_tones(), crop_s=2.0, seed=0).crop_samples == 8000
+    for crop_s, words in (
+        (3.0, "crop_s=3.0 is more than twice the longest recording, 1.2 s"),
+        (1e-5, "not one sample"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            ClipBatches(load_tones(), crop_s=crop_s, seed=0)
+
+
 class PitchNumber:
     """A task: the loss of a clip is the number of its pitch."""
 
