@@ -6,6 +6,7 @@ import json
 import shutil
 
 import numpy as np
+import polars as pl
 import pytest
 
 from mu.audio import io
@@ -137,12 +138,21 @@ def test_other_audio_is_other_data(folder, tmp_path):
     assert load(folder / "log").hash() != opened(folder).hash()
 
 
-def test_clips_that_cannot_be_told_apart_or_belong_to_no_track_are_refused(folder):
+def test_clips_that_cannot_be_told_apart_or_belong_to_no_track_are_refused(folder, caplog):
     data, clips = opened(folder), load_clips(folder / "clips", sample_rate_hz=RATE_HZ)
     with pytest.raises(ValueError, match=r"no column 'isrc' .* they have clip, file, .*name it as data.clip_column"):
         clip_rows(clips, data, "isrc")
     with pytest.raises(ValueError, match=r"none of the 35 clips is of a track of the log: column 'clip' has '0.wav'"):
         clip_rows(clips, data, "clip")
+    form = pl.col("track").str.to_uppercase()
+    loud = dataclasses.replace(clips, table=clips.table.with_columns(form))
+    with pytest.raises(ValueError, match=r"; 34 of them are there in another form, such as 't7' in the log and 'T7'"):
+        clip_rows(loud, data, "track")
+    some = dataclasses.replace(
+        clips, table=clips.table.with_columns(pl.when(pl.col("track") == "t1").then(form).otherwise("track"))
+    )
+    assert np.count_nonzero(clip_rows(some, data, "track") >= 0) == 33
+    assert "1 of them are there in another form, such as 't1' in the log and 'T1' in the table" in caplog.text
     twice = load_clips(folder / "clips", sample_rate_hz=RATE_HZ).take(np.array([0, 1, 1]))
     with pytest.raises(ValueError, match=r"two clips are of track 't1': 1\.wav and 1\.wav"):
         clip_rows(twice, data, "track")

@@ -3,16 +3,19 @@
 import dataclasses
 import functools
 import hashlib
+import logging
 import os
 from collections.abc import Sequence
 from typing import Any, Protocol, Self
 
 import numpy as np
+import polars as pl
 
 from mu.data.clips.clips import Clips
 from mu.data.clips.clips import load as load_clips
 from mu.data.listening.hashed_features import hashed_features
 from mu.data.logs.attributes import multi_hot, released_ms
+from mu.data.logs.id_forms import find_other_forms
 from mu.data.logs.interactions import Interactions
 from mu.data.logs.interactions import load as load_log
 from mu.ranges import Count, SampleRate
@@ -20,6 +23,7 @@ from mu.ranges import Count, SampleRate
 DAY_MS = 24 * 3600 * 1000
 OLD_DAYS = 1e6
 """The age of tracks without a date of release."""
+logger = logging.getLogger(__name__)
 
 
 class Sound(Protocol):
@@ -259,10 +263,14 @@ def clip_rows(clips: Clips, log: Interactions, column: str) -> np.ndarray:
             pair = clips.table["file"][places[name]], clips.table["file"][row]
             raise ValueError(f"two clips are of track {name!r}: {pair[0]} and {pair[1]}")
         places[name] = row
-    rows = np.array([places.get(str(track), -1) for track in log.tracks["track"].to_list()], np.int64)
+    tracks = log.tracks["track"].cast(pl.String)
+    rows = np.array([places.get(track, -1) for track in tracks.to_list()], np.int64)
+    others = find_other_forms(tracks.filter(pl.Series(rows < 0)), pl.Series(list(places), dtype=pl.String))
     if not (rows >= 0).any():
         raise ValueError(
             f"none of the {len(clips):,} clips is of a track of the log: column {column!r} has {names[0]!r}, the log "
-            f"{log.tracks['track'][0]!r}"
+            f"{tracks[0]!r}" + (f"; {others}" if others else "")
         )
+    if others:
+        logger.warning("the clips lack %s tracks of the log; %s", f"{np.count_nonzero(rows < 0):,}", others)
     return rows

@@ -3,7 +3,7 @@
 import polars as pl
 import pytest
 
-from mu.data.logs.importing.id_forms import find_other_forms
+from mu.data.logs.id_forms import find_other_forms
 from mu.data.logs.interactions import load
 from tests.helpers.log_files import imported
 

@@ -7,11 +7,11 @@ import os
 import numpy as np
 import polars as pl
 
+from mu.data.logs.id_forms import find_other_forms
 from mu.data.logs.importing.bad_rows import RejectedRows, damage_named
 from mu.data.logs.importing.columns import USUAL, require_column, shown, usual_column
 from mu.data.logs.importing.entities import as_attribute, text_of
 from mu.data.logs.importing.formats import EXTENSIONS, LogSource, ReadOptions, find_sources, format_of, load_format
-from mu.data.logs.importing.id_forms import find_other_forms
 from mu.data.logs.importing.options import NONE
 from mu.data.options import OptionError
 

@@ -3,11 +3,11 @@
 import numpy as np
 import polars as pl
 
+from mu.data.logs.id_forms import find_other_forms
 from mu.data.logs.importing.bad_rows import BadRow, RejectedRows
 from mu.data.logs.importing.columns import USUAL_TRACK_DURATION, require_column, shown, usual_column
 from mu.data.logs.importing.entities import Entities
 from mu.data.logs.importing.entity_tables import EntityTable
-from mu.data.logs.importing.id_forms import find_other_forms
 from mu.data.logs.importing.identifiers import Identifiers
 from mu.data.logs.importing.rows import PlayRows
 from mu.data.options import OptionError
