@@ -9,7 +9,7 @@ import struct
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from mu.audio.layout import Bytes, Layout, Link, Piece
+from mu.audio.layout import Bytes, Layout, Link, Piece, bytes_behind
 
 _W64_RIFF = bytes.fromhex("726966662e91cf11a5d628db04c10000")
 _W64_GUID = bytes.fromhex("f3acd3118cd100c04f8edb8a")  # behind the four letters of a chunk
@@ -57,7 +57,11 @@ def _wave(data: Bytes, order: str) -> Layout | None:
                 else:
                     at, mended = chunk.size_at, struct.pack(order + "I", min(rest, _LARGEST_32))
                 return _mended(data, (at, mended), (4, b"\xff" * 4))
-            return Layout(incomplete="" if unknown else _missing(size, rest, frame_bytes))
+            if unknown:
+                return Layout()
+            end = chunk.start + size + size % 2
+            behind = bytes_behind(data, end) if end < len(data) and _is_open(data, order, end) else 0
+            return Layout(incomplete=_missing(size, rest, frame_bytes), bytes_behind=behind)
     return None
 
 
@@ -113,7 +117,8 @@ def _caf(data: Bytes) -> Layout | None:
             if size < 4 or size > rest:
                 problem = _missing(size - 4, rest - 4, frame_bytes) if 4 <= size < _OPEN_64 else ""
                 return _mended(data, (at + 4, struct.pack(">q", rest)), incomplete=problem)
-            return Layout()
+            end = at + 12 + size
+            return Layout(bytes_behind=0 if data[end : end + 4].isalnum() else bytes_behind(data, end))
         if size < 0:
             return None
         at += 12 + size
@@ -124,6 +129,8 @@ def _au(data: Bytes, order: str) -> Layout | None:
     start, size = _number(data[4:8], order), _number(data[8:12], order)
     if size == 0 and 24 <= start < len(data):
         return _mended(data, (8, b"\xff" * 4))
+    if size > 0 and start + size < len(data):
+        return Layout(bytes_behind=bytes_behind(data, start + size))
     return None  # libsndfile says what is missing
 
 

@@ -73,6 +73,7 @@ class Stream:
       channels: of all streams.
       true_frames: samples a channel.
       incomplete: how the file shows that a part of it is missing or damaged, or ''.
+      bytes_behind: see `mu.audio.layout.Layout`.
     """
 
     def __init__(self, path: str, layout: Layout):
@@ -96,7 +97,8 @@ class Stream:
                     )
                 self._ends.append((self._ends[-1] if number else 0) + self._frames(number, decoder))
             self.true_frames = self._ends[-1]
-            self.incomplete = layout.incomplete or missing_end(decoder)
+            self.incomplete = layout.incomplete or missing_end(self._opened())
+            self.bytes_behind = layout.bytes_behind
             if len(self._links) > 1:
                 self._open(0)
             self._number, self._at = 0, 0

@@ -20,6 +20,7 @@ _STREAMINFO_BYTES = 34
 _SYNCS = (b"\xff\xf8", b"\xff\xf9")  # a frame begins so: of blocks of one size, or of several
 _WINDOW_BYTES = 1 << 16  # of the end, where the last frames are looked for
 _LONGEST_FRAME_HEAD = 16
+_LARGEST_FRAME_BYTES = 1 << 22  # 65,535 samples of 8 channels of 32 bits are half of it
 _CRC_BYTES = 1 << 13  # a piece of this size at a time
 
 
@@ -92,7 +93,8 @@ def _link(data: Bytes, stream: _Stream) -> tuple[Link | None, str]:
     last = _last_frame(data, stream._replace(end=end))
     if last is None:
         return None, ""
-    whole = _crc_16(data[last.at : end]) == 0 or _can_be_decoded(data[last.at : end], stream, last.samples)
+    content = data[last.at : min(end, last.at + _LARGEST_FRAME_BYTES)]
+    whole = _crc_16(content) == 0 or _can_be_decoded(content, stream, last.samples)
     samples, end = (last.first_sample + last.samples, end) if whole else (last.first_sample, last.at)
     problem = ""
     if samples < stream.samples or not whole:

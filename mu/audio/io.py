@@ -42,6 +42,8 @@ class Header:
       frames: samples a channel, of all streams that lie in the file one after another; counted where the header does
         not say it or is wrong. A file that is damaged in the middle may hold fewer.
       incomplete: how the file shows that a part of it is missing or damaged, or ''.
+      bytes_behind: behind the sound, that are no tags of a known kind and are not read; samples, where the header of
+        a writer that was killed says too few.
     """
 
     container: str
@@ -50,6 +52,7 @@ class Header:
     channels: int
     frames: int
     incomplete: str
+    bytes_behind: int
 
     @property
     def duration_s(self) -> float:
@@ -64,8 +67,8 @@ def probe(file: str | os.PathLike[str]) -> Header:
       AudioError: there is no such file, or nothing that can be decoded in it.
     """
     with open_stream(file) as stream:
-        frames, incomplete = stream.true_frames, stream.incomplete
-        return Header(stream.format, stream.subtype, stream.samplerate, stream.channels, frames, incomplete)
+        format_and_rate = stream.format, stream.subtype, stream.samplerate, stream.channels
+        return Header(*format_and_rate, stream.true_frames, stream.incomplete, stream.bytes_behind)
 
 
 def read(

@@ -36,10 +36,15 @@ class Layout:
     Attributes:
       links: at least one.
       incomplete: how the file shows that a part of it is missing or damaged, or ''.
+      bytes_behind: behind the sound, that are no tags of a known kind; samples, where the header says too few.
     """
 
     links: tuple[Link, ...] = (Link(),)
     incomplete: str = ""
+    bytes_behind: int = 0
+
+
+_TAGS = (b"TAG", b"ID3", b"APETAGEX", b"LYRICSBEGIN")
 
 
 class Bytes(Protocol):
@@ -99,6 +104,12 @@ class View(io.RawIOBase):
         """Closes the file too."""
         self._file.close()
         super().close()
+
+
+def bytes_behind(data: Bytes, end: int) -> int:
+    """Bytes from `end` on, unless they are padding or begin like a tag (ID3v1, ID3v2, APE, Lyrics3)."""
+    head = data[end : end + 4096]
+    return 0 if head.startswith(_TAGS) or not head.strip(b"\0") else len(data) - end
 
 
 def end_of_id3(data: Bytes, start: int = 0) -> int:

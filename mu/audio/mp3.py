@@ -8,7 +8,7 @@ and it gives up at tags in the middle. Here the frames are counted (0.3 us each,
 
 import dataclasses
 
-from mu.audio.layout import Bytes, Layout, Link, Piece, end_of_id3
+from mu.audio.layout import Bytes, Layout, Link, Piece, bytes_behind, end_of_id3
 
 # By MPEG version: kbit/s by index 1 to 14, Hz by index, bytes a kbit/s-second and samples of a Layer III frame.
 _MPEG_1 = ((32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320), (44100, 48000, 32000), 144_000, 1152)
@@ -72,7 +72,7 @@ def layout(data: Bytes) -> Layout | None:
     if at is None:
         return None
     streams: list[_Stream] = []
-    damage = ""
+    damage, more = "", 0
     sizes = _Sizes(0)
     while True:
         head = data[at : at + 4]
@@ -92,6 +92,7 @@ def layout(data: Bytes) -> Layout | None:
         behind = _behind_tags(data, end)
         following = _find(data, behind, sizes.kind)
         if following is None:  # tags behind the music, or what somebody has put there
+            more = bytes_behind(data, behind)
             break
         if following > behind:
             damage = damage or f"{following - behind:,} bytes at byte {behind:,} are no frames of MP3"
@@ -104,7 +105,8 @@ def layout(data: Bytes) -> Layout | None:
     incomplete = next(filter(None, missing), damage)
     whole = len(streams) == 1 and len(streams[0].runs) == 1 and streams[0].start >= end_of_id3(data)
     links = [_link(stream, bool(why)) for stream, why in zip(streams, missing, strict=True)]
-    return Layout(tuple(dataclasses.replace(link, as_it_is=whole and link.as_it_is) for link in links), incomplete)
+    links = [dataclasses.replace(link, as_it_is=whole and link.as_it_is) for link in links]
+    return Layout(tuple(links), incomplete, more)
 
 
 def _run(data: Bytes, at: int, sizes: _Sizes) -> tuple[int, int, bool]:

@@ -4,7 +4,7 @@ Internet radio and `cat` chain streams. A stream begins with a page that says so
 streams that lie side by side (of which libsndfile takes the one it knows).
 """
 
-from mu.audio.layout import Bytes, Layout, Link
+from mu.audio.layout import Bytes, Layout, Link, bytes_behind
 
 _MAGIC = b"OggS"
 _HEAD_BYTES = 27
@@ -15,13 +15,14 @@ def layout(data: Bytes) -> Layout | None:
     """The streams of an Ogg file; None where it is none."""
     if data[:4] != _MAGIC:
         return None
-    at, end, starts, after_start, incomplete = 0, len(data), [], False, ""
+    at, end, starts, after_start, incomplete, behind = 0, len(data), [], False, "", 0
     last_sound = 0  # the last page in which samples end
     while at < end:
         head = data[at : at + _HEAD_BYTES]
         if head[:4] != _MAGIC[: end - at]:
             following = data.find(_MAGIC + b"\0", at)
             if following < 0:  # a tag, or whatever somebody has put behind the sound
+                behind = bytes_behind(data, at)
                 break
             incomplete = f"{following - at:,} bytes at byte {at:,} are no Ogg page"
             at = following
@@ -41,6 +42,6 @@ def layout(data: Bytes) -> Layout | None:
     if len(starts) > 1 and last_sound < starts[-1]:  # a stream of which there is no more than its header
         at = starts.pop()
     elif len(starts) < 2:
-        return Layout(incomplete=incomplete)
+        return Layout(incomplete=incomplete, bytes_behind=behind)
     ends = [*starts[1:], at]
-    return Layout(tuple(Link(((a, b),)) for a, b in zip(starts, ends, strict=True)), incomplete)
+    return Layout(tuple(Link(((a, b),)) for a, b in zip(starts, ends, strict=True)), incomplete, behind)

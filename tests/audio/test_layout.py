@@ -239,6 +239,28 @@ def test_wav_of_a_writer_that_could_not_go_back(tmp_path):
         np.testing.assert_array_equal(x, expected[None, : n // 4])
 
 
+def test_bytes_behind_the_sound_are_counted(two, tmp_path):
+    """They may be samples of a writer that was killed before it went back; padding and tags are neither."""
+    n = len(PCM)
+    some = {
+        "small.wav": (wav(36 + n, 1000), n - 1000),
+        "junk.wav": (wav(36 + n, n, PCM + b"junk" * 100), 400),
+        "junk.mp3": (two["mp3"][0] + b"junk" * 500, 2000),
+        "junk.ogg": (two["ogg"][0] + b"junk" * 300, 1200),
+        "small.au": (patched(encoded("au", LINES[0]), 8, 1000, ">I"), 4 * len(LINES[0]) - 1000),
+        "list.wav": (wav(36 + n, n, PCM + b"LIST" + struct.pack("<I", 4) + b"INFO"), 0),
+        "zeros.wav": (wav(36 + n, n, PCM + bytes(50)), 0),
+        "tag.wav": (wav(36 + n, n, PCM + b"TAG" + bytes(125)), 0),
+        "tag.mp3": (two["mp3"][0] + b"TAG" + b"t" * 125, 0),
+        "zeros.mp3": (two["mp3"][0] + bytes(500), 0),
+        **{f"whole.{name}": (two[name][0], 0) for name in ("mp3", "ogg", "flac")},
+        **{f"whole.{name}": (encoded(name, LINES[0]), 0) for name in ("wav", "caf", "w64", "au", "aiff")},
+    }
+    for name, (content, expected) in some.items():
+        (tmp_path / name).write_bytes(content)
+        assert io.probe(tmp_path / name).bytes_behind == expected, name
+
+
 def patched(content, at, number, form):
     return content[:at] + struct.pack(form, number) + content[at + struct.calcsize(form) :]
 

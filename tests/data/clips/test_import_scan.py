@@ -30,6 +30,7 @@ def test_thresholds_of_faults():
     assert found(container="OGG", codec="VORBIS", clip="a.opus") == ["wrong_extension"]
     assert found(frames=0, promised_frames=0) == ["zero_length"] and found(frames=0) == ["truncated"]
     assert found(finite=False, stopped="gave up") == ["truncated", "not_finite"]
+    assert found(bytes_behind=1) == ["bytes_behind"]
     assert found(peak=100.1) == ["beyond_full_scale"] and found(peak=100.0) == []
     stereo = {"channels": 2, "mono_peak": 0.02, "quiet_peak": 0.02}
     assert found(**stereo) == [] and found(**stereo | {"mono_peak": 0.004}) == ["channels_cancel"]

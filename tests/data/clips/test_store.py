@@ -164,6 +164,9 @@ def test_a_store_that_was_interrupted_goes_on(table, tmp_path, monkeypatch, here
     assert len(shards) == 4 and [shard.stat().st_mtime_ns for shard in shards[:2]] == before
     assert open_store(out / "store").frames.tolist() == [560000, 16000, 4000, 10400]
     assert not (out / "store.part").exists()
+    import_audio(str(table / "meta.parquet"), tmp_path / "unbroken", options)
+    for path in (path.relative_to(out) for path in (out / "store").rglob("*") if path.is_file()):
+        assert (out / path).read_bytes() == (tmp_path / "unbroken" / path).read_bytes()
     seen.clear()
     import_audio(str(table / "meta.parquet"), out, options, progress=lambda *args: seen.append(args[:2]))
     assert seen == [("scanning", 4)]  # a store of these clips is there

@@ -42,6 +42,7 @@ FAULTS = {
     "clipped": Rule("more than 0.1 % of the samples at full scale", left_out=False),
     "dc_offset": Rule("a channel whose mean is beyond 1 % of full scale", left_out=False),
     "dead_channel": Rule("one of two channels is 60 dB below the other", left_out=False),
+    "bytes_behind": Rule("bytes behind the sound that are no tags, or samples that the header forgot", left_out=False),
     "wrong_extension": Rule("the name ends like another format's", left_out=False),
 }
 ORDER = tuple(FAULTS)
@@ -102,6 +103,8 @@ def faults_of(facts: Facts, silent_dbfs: float = SILENT_DBFS) -> list[Fault]:
         faults.append(Fault("clipped", f"{facts.full_scale_share:.2%} of the samples are at full scale"))
     if facts.dc_offset > DC_OFFSET:
         faults.append(Fault("dc_offset", f"the mean is {facts.dc_offset:.3f} of full scale"))
+    if facts.bytes_behind:
+        faults.append(Fault("bytes_behind", f"{facts.bytes_behind:,} bytes behind the sound are not read"))
     extension = os.path.splitext(facts.clip)[1].lower()
     if extension in _CONTENTS and not {facts.container, f"{facts.container} {facts.codec}"} & set(_CONTENTS[extension]):
         faults.append(Fault("wrong_extension", f"it is {facts.container} ({facts.codec}), not {extension[1:]}"))

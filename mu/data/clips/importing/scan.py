@@ -12,7 +12,7 @@ from mu.audio import io
 from mu.files import hash_file
 
 # Changes whenever what is measured does: journals of other versions are begun again.
-VERSION = 2
+VERSION = 3
 # Beyond this (-34 dB of full scale) neither the mean of the channels nor a channel can be taken for silent.
 AUDIBLE = 0.02
 MOST_HOURS = 100  # of one file: a megabyte of FLAC can hold hours of silence, and no recording is so long
@@ -34,6 +34,7 @@ class Facts:
       promised_frames: samples a channel, by the header.
       frames: samples a channel that were decoded.
       incomplete: how the container shows that its end is missing, or ''.
+      bytes_behind: as of `mu.audio.io.Header`.
       stopped: what the decoder said when it gave up on the way, or ''.
       finite: no sample is infinite or not a number.
       peak: max |x|.
@@ -57,6 +58,7 @@ class Facts:
     promised_frames: int = 0
     frames: int = 0
     incomplete: str = ""
+    bytes_behind: int = 0
     stopped: str = ""
     finite: bool = True
     peak: float = 0.0
@@ -112,6 +114,7 @@ def scan_file(root: str, clip: str) -> Facts:
         facts.container, facts.codec = header.container, header.codec
         facts.sample_rate_hz, facts.channels = header.sample_rate_hz, header.channels
         facts.promised_frames, facts.incomplete = header.frames, header.incomplete
+        facts.bytes_behind = header.bytes_behind
         if header.duration_s <= 3600 * MOST_HOURS:
             measure(facts, io.blocks(path, mono=False))
     except io.AudioError as error:
