@@ -14,6 +14,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+SEAL = "sha256"
+"""The entry of a JSON file that vouches for the others."""
 PARTIAL = ".partial-"
 """Between the name of a folder and the process that writes it anew."""
 _NUMBER = re.compile(r"\(os error (\d+)\)")
@@ -116,13 +118,43 @@ def json_text(value: Any) -> str:
 
 
 def write_json(path: str | os.PathLike[str], value: Any) -> None:
-    """Writes `value` as JSON, whole; numbers that are not finite become null."""
+    """Writes `value` as JSON, whole; numbers that are not finite become null.
+
+    A dict gets a first entry, `sha256` of the file's name and of the other entries, by which `read_json` knows that it
+    is what was written. Whoever edits the file deletes that line.
+    """
+    if isinstance(value, Mapping):
+        value = {SEAL: _seal(Path(path), value), **value}
     write_whole(path, json_text(value) + "\n")
 
 
 def read_json(path: str | os.PathLike[str]) -> Any:
-    """The value in a JSON file."""
-    return json.loads(Path(path).read_text(encoding="utf-8"))
+    """The value in a JSON file, less the `sha256` of `write_json`.
+
+    Raises:
+      ValueError: it is no JSON, or not what was written; names the file.
+    """
+    path = Path(path)
+    try:
+        value = json.loads(path.read_bytes())
+    except (ValueError, RecursionError) as error:
+        said = "it is empty" if not path.stat().st_size else f"{error}"
+        raise ValueError(f"{path} is damaged: it holds no JSON ({said}); bring it back, or make it again") from None
+    if not isinstance(value, dict) or SEAL not in value:
+        return value
+    seal = value.pop(SEAL)
+    if seal != _seal(path, value):
+        raise ValueError(
+            f"{path} is not what was written: its content differs from its {SEAL}. Bring it back or make it again; "
+            f"if the change is meant, delete the line of the {SEAL}"
+        )
+    return value
+
+
+def _seal(path: Path, value: Mapping[str, Any]) -> str:
+    """sha256 over the name that a file has, or will have when it is whole, and over its entries."""
+    text = f"{path.name.removesuffix('.part')}\n{json_text(value)}"
+    return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()
 
 
 def hash_file(path: str | os.PathLike[str]) -> str:

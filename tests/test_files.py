@@ -1,11 +1,11 @@
-"""Files and folders that appear whole or not at all."""
+"""Files and folders that appear whole or not at all, and JSON that vouches for itself."""
 
 import errno
 import os
 
 import pytest
 
-from mu.files import PARTIAL, naming, replacing, replacing_folder
+from mu.files import PARTIAL, naming, read_json, replacing, replacing_folder, write_json
 
 DEAD = 999_999_999  # no process has this number: one that was killed
 
@@ -73,3 +73,29 @@ def test_the_name_of_a_folder_is_no_pattern(tmp_path):
     with replacing_folder(tmp_path / "a[1]*"):
         pass
     assert sorted(os.listdir(tmp_path)) == [f".a1b{PARTIAL}{DEAD}-old", "a[1]*"]
+
+
+def test_json_vouches_for_itself(tmp_path):
+    value = {"b": [1, 2.5e-7], "é": {"3": None}, "t": True, "text": "\u202e<&>"}
+    write_json(tmp_path / "card.json", value | {"b": (1, 2.5e-7), "é": {3: float("nan")}})
+    assert read_json(tmp_path / "card.json") == value and list(read_json(tmp_path / "card.json")) == list(value)
+    lines = (tmp_path / "card.json").read_text().splitlines(keepends=True)
+    (tmp_path / "card.json").write_text("".join(lines).replace("true", "false"))
+    with pytest.raises(ValueError, match=r"card.json is not what was written: .* delete the line of the sha256"):
+        read_json(tmp_path / "card.json")
+    # The advice works: that line is the first of the entries.
+    (tmp_path / "card.json").write_text(
+        "".join(line for line in lines if "sha256" not in line).replace("true", "false")
+    )
+    assert read_json(tmp_path / "card.json") == value | {"t": False}
+    # The file of another name is another's.
+    (tmp_path / "other.json").write_text("".join(lines))
+    with pytest.raises(ValueError, match=r"other.json is not what was written"):
+        read_json(tmp_path / "other.json")
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"\xff\xfe{", b"[" * 100_000, b'{"a": 1}}', b"\x00" * 40])
+def test_what_is_no_json_is_named(tmp_path, content):
+    (tmp_path / "card.json").write_bytes(content)
+    with pytest.raises(ValueError, match=r"card.json is damaged: it holds no JSON \(.*\); bring it back"):
+        read_json(tmp_path / "card.json")

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from mu.checksums import HASHES, check_hashes, write_list
 from mu.data import tables
 from mu.data.faults import LEDGER, ledger_text, read_ledger
 from mu.files import read_json, reserve, write_json
@@ -75,6 +76,7 @@ def load(folder: str | os.PathLike[str]) -> Embeddings:
         if (folder / SHARDS).is_dir() or _part(folder, CARD).is_file():
             raise FileNotFoundError(f"{folder} is not finished: give the same `mu embed` again, and it goes on")
         raise FileNotFoundError(f"no embeddings at {folder} ({CARD} is missing); make them with `mu embed`")
+    check_hashes(folder, "bring it back, or make the embeddings again")
     card = read_json(folder / CARD)
     if card.get("format_version") != FORMAT_VERSION or "encoder" not in card:
         raise ValueError(f"{folder / CARD} does not describe embeddings of format {FORMAT_VERSION}")
@@ -117,6 +119,7 @@ def write(
     del mapped
     table.write_parquet(_part(folder, TABLE))
     _part(folder, LEDGER).write_text(ledger_text(faults), encoding="utf-8")
+    write_list({name: _part(folder, name) for name in (VECTORS, TABLE, LEDGER)}, _part(folder, HASHES))
     write_json(_part(folder, CARD), {"format_version": FORMAT_VERSION, **card})
     settle(folder)
 
@@ -125,7 +128,7 @@ def settle(folder: Path) -> None:
     """Moves the files of a `write` that had finished, card and all, to their names; files without a card are left."""
     if _part(folder, CARD).is_file():
         (folder / CARD).unlink(missing_ok=True)
-        for name in (VECTORS, TABLE, LEDGER, CARD):
+        for name in (VECTORS, TABLE, LEDGER, HASHES, CARD):
             if _part(folder, name).is_file():
                 os.replace(_part(folder, name), folder / name)
 

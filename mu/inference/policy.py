@@ -24,10 +24,12 @@ class Policy:
         nobody has played than of others, so a likely guess of it rarely stands among the first; the boost is what
         showing new releases is worth to who runs the service.
       weights_hash: of the model that it was fitted for (`mu.inference.recommender.weights_hash`); '' for none.
+      content_sha256: of the file with the content embeddings of that model; '' where there is none.
     """
 
     new_release_boost: float = 0.0
     weights_hash: str = ""
+    content_sha256: str = ""
 
     def save(self, run: str | os.PathLike[str]) -> None:
         """Writes policy.json to the folder of a run."""
@@ -35,9 +37,16 @@ class Policy:
 
     @classmethod
     def load(cls, run: str | os.PathLike[str]) -> Self:
-        """The policy of a run; one that decides nothing where none was fitted."""
+        """The policy of a run; one that decides nothing where none was fitted.
+
+        Raises:
+          ValueError: the file is damaged.
+        """
         file = Path(run) / POLICY
-        return cls(**read_json(file)) if file.is_file() else cls()
+        try:
+            return cls(**read_json(file)) if file.is_file() else cls()
+        except TypeError:
+            raise ValueError(f"{file} holds no policy: delete it, and `mu evaluate` fits it again") from None
 
 
 def new_release_boost(score: Callable[[str, float], float], *, metric: str, max_cost: NonNegative = 0.05) -> Policy:

@@ -11,7 +11,7 @@ from flax import nnx
 
 from mu.data.crops import CropReader, Waveforms
 from mu.data.faults import Fault
-from mu.files import replacing
+from mu.files import hash_file, replacing
 from mu.inference.compiled import once
 from mu.inference.pooling import TILES, clip_vectors, read_tiles
 
@@ -73,17 +73,35 @@ class ContentEncoder:
         return content
 
 
-def save(run: str | os.PathLike[str], content: np.ndarray) -> None:
-    """Writes track_content.npy, float32 [V, A], to the folder of a run."""
-    with replacing(Path(run) / CONTENT) as file, open(file, "wb") as stream:
-        np.save(stream, content)
+def save(run: str | os.PathLike[str], content: np.ndarray) -> str:
+    """Writes track_content.npy, float32 [V, A], to the folder of a run; returns the sha256 of the file."""
+    with replacing(Path(run) / CONTENT) as file:
+        with open(file, "wb") as stream:
+            np.save(stream, content)
+        return hash_file(file)
 
 
-def load(run: str | os.PathLike[str], shape: tuple[int, ...]) -> np.ndarray | None:
-    """The content embeddings that were saved with a run, memory-mapped; None where there are none of this shape."""
+def load(run: str | os.PathLike[str], shape: tuple[int, ...], sha256: str) -> np.ndarray | None:
+    """The content embeddings that were saved with a run, memory-mapped; None where there are none of this shape.
+
+    Args:
+      run: its folder.
+      shape: (V, A).
+      sha256: of the file, as the run's policy has it; '' where an earlier version saved it without.
+
+    Raises:
+      ValueError: the file is not the one that was saved.
+    """
     file = Path(run) / CONTENT
-    content = np.load(file, mmap_mode="r") if file.is_file() else None
-    return content if content is not None and content.shape == shape else None
+    if not file.is_file():
+        return None
+    if sha256 and hash_file(file) != sha256:
+        raise ValueError(
+            f"{file} is not what was written (its sha256 differs from that in policy.json): delete it, and "
+            "`mu evaluate` makes it again"
+        )
+    content = np.load(file, mmap_mode="r")
+    return content if content.shape == shape else None
 
 
 @once

@@ -192,7 +192,7 @@ def _evaluate(
     policy = Policy() if workdir is None else Policy.load(workdir)
     content = None
     if workdir is not None and policy.weights_hash == digest and encoder is not None:
-        content = track_content.load(workdir, rows["content"].shape)
+        content = track_content.load(workdir, rows["content"].shape, policy.content_sha256)
     if encoder is not None:
         content = encoder.content(params, np.asarray(rows["content"])) if content is None else content
         rows = {**rows, "content": content}
@@ -205,7 +205,8 @@ def _evaluate(
         policy = Policy(weights_hash=digest)
     if workdir is not None:
         if content is not None:
-            track_content.save(workdir, np.asarray(content))
+            digest_of_content = track_content.save(workdir, np.asarray(content))
+            policy = dataclasses.replace(policy, content_sha256=digest_of_content)
         policy.save(workdir)  # last: its hash says that the content is of these weights
     if content is not None:
         models["content_of_model"] = ContentNeighbours(np.asarray(content)).fit(run.train)

@@ -223,9 +223,10 @@ def open_run(workdir: str | os.PathLike[str]) -> TrainedRun:
     policy = Policy.load(folder)
     is_complete = policy.weights_hash == weights_hash(params)
     if is_complete:
-        content = track_content.load(folder, rows["content"].shape) if "content" in rows else None
-        is_complete = content is not None or "content" not in rows
-        rows = rows if content is None else {**rows, "content": content}
+        if "content" in rows:
+            content = track_content.load(folder, rows["content"].shape, policy.content_sha256)
+            is_complete = content is not None
+            rows = rows if content is None else {**rows, "content": content}
     else:
         policy = Policy()
     return TrainedRun(

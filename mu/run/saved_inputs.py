@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from mu import trust
+from mu.checksums import check_hashes, write_hashes
 from mu.data.clips.clips import Clips
 from mu.data.logs.interactions import Interactions
 from mu.data.summary import LogSummary
@@ -16,6 +17,9 @@ from mu.protocols import Batches, Data, Features
 logger = logging.getLogger(__name__)
 INFERENCE, CARD = "inference", "card.json"
 """Folder of a run with the part of its data that inference needs, and the file there that says what it is."""
+
+
+REMEDY = "the same `mu train` again writes it anew"
 
 
 class SavedInputs(NamedTuple):
@@ -60,13 +64,19 @@ def save_inputs(run: str | os.PathLike[str], split_hash: str, data: Data, train:
             card["clips"] = path_of(type(train))
         else:
             logger.warning("%s: neither clips nor a log with features, so `open_run` cannot open this run", run)
+        write_hashes(folder)
         write_json(folder / CARD, card)
 
 
 def has_inputs(run: str | os.PathLike[str], split_hash: str) -> bool:
-    """Whether a run has what `save_inputs` wrote of the data with this split."""
-    card = Path(run) / INFERENCE / CARD
-    return card.is_file() and read_json(card)["split"] == split_hash
+    """Whether a run has what `save_inputs` wrote of the data with this split, undamaged."""
+    folder = Path(run) / INFERENCE
+    try:
+        check_hashes(folder, REMEDY)
+        return (folder / CARD).is_file() and read_json(folder / CARD)["split"] == split_hash
+    except ValueError as error:
+        logger.warning("%s, and is written again", error)
+        return False
 
 
 def load_inputs(run: str | os.PathLike[str]) -> SavedInputs:
@@ -77,6 +87,7 @@ def load_inputs(run: str | os.PathLike[str]) -> SavedInputs:
       FileNotFoundError: there is nothing: an earlier version trained the run, or its data are of another kind.
     """
     folder = Path(run) / INFERENCE
+    check_hashes(folder, REMEDY, whole=False)
     card = read_json(folder / CARD) if (folder / CARD).is_file() else {}
     if "features" in card:
         features = trust.locate(card["features"], "features", folder / CARD).load(folder)

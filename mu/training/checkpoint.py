@@ -17,7 +17,10 @@ from typing import Any
 import jax
 import orbax.checkpoint.experimental.v1 as ocp
 
+from mu.checksums import check_hashes, write_hashes
 from mu.files import naming
+
+logger = logging.getLogger(__name__)
 
 Note = dict[str, Any]
 
@@ -37,6 +40,13 @@ class Checkpoints:
             raise ValueError(
                 f"no checkpoint can be read below {self._folder}, because of the \\ in its name: rename it"
             )
+        self._to_list: list[int] = []  # steps whose files have no list of hashes yet
+        self._checked: set[tuple[int, bool]] = set()
+        # Orbax reads the small files of all checkpoints at once, and its messages name none of them.
+        for name in os.listdir(self._folder) if os.path.isdir(self._folder) else ():
+            if name.isdigit():
+                place = self._place(int(name))
+                check_hashes(place, self._remedy(place), whole=False, missing_too=False)
         policies = ocp.training.preservation_policies
         # Of equally good ones the first is the best, as early stopping counts it (orbax would keep the last).
         best = policies.BestN(
@@ -65,6 +75,7 @@ class Checkpoints:
         # Orbax reads a CPU array's own buffer while it writes; the next step is given that buffer to overwrite.
         copies = jax.block_until_ready(jax.tree.map(lambda x: x.copy(), state))
         self._metadata_of.pop(step, None)
+        self._checked -= {(step, False), (step, True)}
         with self._whole():
             self._saving = self._checkpointer.save_async(
                 step,
@@ -73,20 +84,31 @@ class Checkpoints:
                 custom_metadata=note,
                 force=True,
             )
+        self._to_list.append(step)
 
     def steps(self) -> list[int]:
         """The steps for which there is a checkpoint, in order."""
         return sorted(checkpoint.step for checkpoint in self._checkpointer.checkpoints)
 
     def note(self, step: int) -> Note:
-        """The JSON that was saved with `step`."""
+        """The JSON that was saved with `step`.
+
+        Raises:
+          ValueError: there is no such checkpoint, or it is damaged.
+        """
+        self._check(step, whole=False)
         note = self._metadata(step).custom_metadata
         if not note or not isinstance(note, dict):
             raise ValueError(f"the checkpoint of step {step} carries no note: it was not written by mu")
         return note
 
     def load(self, step: int, like: Mapping[str, Any]) -> dict[str, Any]:
-        """The state of `step`, each array in the place that `like` (arrays or ShapeDtypeStructs) gives it."""
+        """The state of `step`, each array in the place that `like` (arrays or ShapeDtypeStructs) gives it.
+
+        Raises:
+          ValueError: there is no such checkpoint, or it is damaged.
+        """
+        self._check(step, whole=True)
         abstract = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=x.sharding), like)
         return self._checkpointer.load(step, abstract)
 
@@ -100,7 +122,11 @@ class Checkpoints:
         Returns:
           'params' (their moving average where the run keeps one), 'stats', 'tables' with their 'rows' alone, and
           'buffers' if there are any.
+
+        Raises:
+          ValueError: there is no such checkpoint, or it is damaged.
         """
+        self._check(step, whole=True)
         saved: Any = self._metadata(step).metadata
         names = ("ema" if "ema" in saved else "params", "stats", "buffers")
         wanted = {name: saved[name] for name in names if jax.tree.leaves(saved.get(name))}
@@ -121,7 +147,7 @@ class Checkpoints:
         return self._metadata_of[step]
 
     def wait(self) -> None:
-        """Waits until every checkpoint that was started is on disk.
+        """Waits until every checkpoint that was started is on disk, with the hashes of its files.
 
         Raises:
           OSError: the disk is full, for example. What was saved before stays; what is half-written is removed.
@@ -131,6 +157,10 @@ class Checkpoints:
             if saving is not None:
                 saving.result()  # which also ends the thread and the event loop that it has of its own
             self._checkpointer.wait()
+            while self._to_list:
+                place = self._place(self._to_list.pop())
+                if jax.process_index() == 0 and os.path.isdir(place):
+                    write_hashes(place)
 
     def close(self) -> None:
         """Finishes writing and closes the folder."""
@@ -138,6 +168,27 @@ class Checkpoints:
             self.wait()
         finally:
             self._checkpointer.close()
+
+    def _place(self, step: int) -> str:
+        return os.path.join(self._folder, str(step))
+
+    def _remedy(self, place: str) -> str:
+        return f"bring it back, or delete the folder {place} to go on from another checkpoint"
+
+    def _check(self, step: int, whole: bool) -> None:
+        """Raises ValueError where the files of a checkpoint are not those that were written.
+
+        A run that was killed had no time to list the files of its last checkpoint; earlier versions listed none.
+        """
+        place = self._place(step)
+        if not os.path.isdir(place):
+            raise ValueError(f"there is no checkpoint of step {step} in {self._folder}: train the run again")
+        if (step, whole) in self._checked:
+            return
+        listed = check_hashes(place, self._remedy(place), whole=whole)
+        if whole and not listed:
+            logger.info("%s has no list of hashes: its files are read unchecked.", place)
+        self._checked.add((step, whole))
 
     @contextlib.contextmanager
     def _whole(self) -> Iterator[None]:

@@ -7,6 +7,7 @@ import shutil
 import pytest
 
 from mu.embedding.run import embed
+from mu.files import read_json
 from tests.helpers.audio_clips import tiny_audio_config
 from tests.helpers.embeddings import FILES, SECONDS, encoder_of, imported
 from tests.helpers.tiny_runs import train
@@ -37,7 +38,7 @@ def library(original, tmp_path):
     """A copy of it that a test may spoil."""
     folder = tmp_path / "library" / "import"
     shutil.copytree(original.parent, folder.parent)
-    card = json.loads((folder / "card.json").read_text())
+    card = read_json(folder / "card.json")
     (folder / "card.json").write_text(json.dumps(card | {"root": str(folder.parent / "audio")}))
     return folder
 

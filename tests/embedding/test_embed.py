@@ -16,6 +16,7 @@ from mu.data.clips import clips as clip_tables
 from mu.embedding import encoder as encoders
 from mu.embedding import shards, table, vector_file
 from mu.embedding.run import embed
+from mu.files import read_json
 from mu.models.factorization import Factorization
 from mu.run.evaluation import model_of
 from mu.run.rebuild import rebuild
@@ -63,7 +64,7 @@ def test_clips_that_never_were_files_are_read_from_the_store(run, original, whol
     """At the store's rate, which is brought to the run's; its 16 bits are nearly what the files held."""
     files = {name: SECONDS[name] for name in "ab"}
     library = imported(tmp_path, files, store=True, store_rate_hz=RATE_HZ)
-    card = json.loads((library / "card.json").read_text())
+    card = read_json(library / "card.json")
     (library / "card.json").write_text(json.dumps(card | {"root": None, "root_from_here": None}))
     shutil.rmtree(tmp_path / "audio")
     embed(run, library, tmp_path / "embeddings")
@@ -202,7 +203,7 @@ def test_the_command(run, library, tmp_path, capsys):
     assert "were there" in printed and "g.wav: missing" in printed and "The whole is in" in printed
     assert main([f"--merge={tmp_path / 'embeddings'}"]) == 0
     assert "6 embeddings of 144 numbers" in capsys.readouterr().out
-    assert json.loads((tmp_path / "embeddings" / "card.json").read_text())["licence"]["note"] == "CC0"
+    assert read_json(tmp_path / "embeddings" / "card.json")["licence"]["note"] == "CC0"
 
 
 @pytest.mark.parametrize(

@@ -67,7 +67,10 @@ def test_a_vector_that_is_no_number_is_an_error(parts, tmp_path):
 
 
 def test_content_of_another_shape_is_not_read(tmp_path):
-    assert track_content.load(tmp_path, (2, 3)) is None
-    track_content.save(tmp_path, np.arange(6, dtype=np.float32).reshape(2, 3))
-    assert track_content.load(tmp_path, (2, 3)).tolist() == [[0, 1, 2], [3, 4, 5]]
-    assert track_content.load(tmp_path, (3, 2)) is None
+    assert track_content.load(tmp_path, (2, 3), "") is None
+    sha256 = track_content.save(tmp_path, np.arange(6, dtype=np.float32).reshape(2, 3))
+    for known in (sha256, ""):  # an earlier version did not say
+        assert track_content.load(tmp_path, (2, 3), known).tolist() == [[0, 1, 2], [3, 4, 5]]
+        assert track_content.load(tmp_path, (3, 2), known) is None
+    with pytest.raises(ValueError, match=r"track_content.npy is not what was written .* `mu evaluate` makes it again"):
+        track_content.load(tmp_path, (2, 3), "0" * 64)

@@ -21,6 +21,7 @@ from mu.commands import report
 from mu.config.base import base
 from mu.config.resolve import build, resolve
 from mu.evals.results import load, save
+from mu.files import read_json
 from mu.report.audio import Sounds
 from mu.report.page import render
 from tests.helpers.audio_files import write
@@ -167,7 +168,7 @@ def test_the_page_has_its_parts(page, run):
         assert words in found.text, words
     row = load(run).rows["model"]["kind/accuracy"]
     assert f"{row.value:.3f} [{row.low:.3f}, {row.high:.3f}]" in found.text
-    assert json.loads((run / "config.json").read_text())["model"]["size"] == "xs" and '"size": "xs"' in found.text
+    assert read_json(run / "config.json")["model"]["size"] == "xs" and '"size": "xs"' in found.text
     assert len(page) < 6e6
 
 
@@ -276,7 +277,7 @@ def test_clips_that_are_gone_are_named_and_the_page_is_made(run, library, tmp_pa
     (there / "audio" / "clip3.wav").unlink()
     (there / "audio" / "clip4.wav").write_bytes(b"no sound at all")
     folder = copied(run, tmp_path)
-    config = json.loads((folder / "config.json").read_text())
+    config = read_json(folder / "config.json")
     config["data"] |= {"path": str(there), "root": str(there / "audio")}
     (folder / "config.json").write_text(json.dumps(config))
     assert called(folder) == 0
@@ -289,7 +290,7 @@ def test_clips_that_are_gone_are_named_and_the_page_is_made(run, library, tmp_pa
 
 def test_without_the_library_the_numbers_remain(run, tmp_path, capsys):
     folder = copied(run, tmp_path)
-    config = json.loads((folder / "config.json").read_text())
+    config = read_json(folder / "config.json")
     config["data"]["root"] = str(tmp_path / "nowhere")
     (folder / "config.json").write_text(json.dumps(config))
     assert called(folder) == 0
@@ -302,7 +303,7 @@ def test_without_the_library_the_numbers_remain(run, tmp_path, capsys):
 
 def test_a_config_that_cannot_be_run_is_no_gap_in_the_page(run, tmp_path, capsys):
     folder = copied(run, tmp_path)
-    config = json.loads((folder / "config.json").read_text())
+    config = read_json(folder / "config.json")
     config["model"]["name"] = "mu.models.audio_encoder:AudioEncode"
     (folder / "config.json").write_text(json.dumps(config))
     assert (

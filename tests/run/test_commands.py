@@ -8,6 +8,7 @@ import pytest
 
 from mu.commands import evaluate, recommend
 from mu.evals.results import load
+from mu.files import read_json
 from mu.run.evaluation import model_of
 from mu.run.rebuild import rebuild
 from mu.training.state import weights
@@ -128,7 +129,7 @@ def test_calls_that_make_no_sense_are_refused(arguments, capsys):
 def test_without_its_log_a_run_knows_histories_and_not_listeners(run, log, tmp_path, capsys):
     """A run is its folder: the log may be gone."""
     shutil.copytree(run, tmp_path / "run")
-    config = json.loads((run / "config.json").read_text())
+    config = read_json(run / "config.json")
     config["data"]["path"] = str(tmp_path / "gone")
     (tmp_path / "run" / "config.json").write_text(json.dumps(config))
     history = "--history=t7,Song 3, reprised"
@@ -185,7 +186,7 @@ def test_a_run_whose_log_has_changed_is_refused(run, tmp_path, capsys):
     other = write_log(tmp_path / "other", n_users=N_USERS - 1)
     copy = tmp_path / "run"
     shutil.copytree(run, copy)
-    config = json.loads((copy / "config.json").read_text())
+    config = read_json(copy / "config.json")
     config["data"]["path"] = str(other)
     (copy / "config.json").write_text(json.dumps(config))
     assert evaluate.main([str(copy)]) == 1

@@ -21,6 +21,7 @@ from mu.embedding.cold_start import described, listeners_of, open_embedded, reco
 from mu.embedding.encoder import clip_encoder, hash_of
 from mu.evals.result import Result
 from mu.evals.results import load as load_evaluation
+from mu.files import read_json
 from mu.inference.policy import POLICY, Policy
 from mu.inference.topk import recommend
 from mu.inference.track_content import CONTENT
@@ -177,7 +178,7 @@ def test_a_play_of_a_track_that_the_catalogue_does_not_have(folder, tmp_path, ca
     assert "t77" in error and "plays.csv, line 902" in error and not (tmp_path / "log").exists()
     assert import_plays(tmp_path, "--unknown_tracks=skip") == 0
     assert "dropped by unknown_tracks: 2" in capsys.readouterr().out
-    card = json.loads((tmp_path / "log" / "card.json").read_text())
+    card = read_json(tmp_path / "log" / "card.json")
     assert card["unknown_tracks"] == {"tracks": 1, "plays": 2} and card["events"] == 900
     assert load(tmp_path / "log").n_items == N_TRACKS
     # Kept, it is a track of which nothing is known.
@@ -193,7 +194,7 @@ def test_a_clock_that_runs_backwards_is_said_and_put_in_order(folder, tmp_path, 
     write_files(tmp_path, rows)
     assert import_plays(tmp_path) == 0
     assert "backwards" in capsys.readouterr().err
-    assert json.loads((tmp_path / "log" / "card.json").read_text())["clock_backwards"] > 0
+    assert read_json(tmp_path / "log" / "card.json")["clock_backwards"] > 0
     data, whole = load(tmp_path / "log"), load(folder / "log")
     user = data.users["user"].to_list().index("u0")
     assert (np.diff(data.times[data.indptr[user] : data.indptr[user + 1]]) >= 0).all()
@@ -244,7 +245,7 @@ def test_a_policy_by_a_metric_that_no_evaluation_has_is_refused(folder, tmp_path
 
 
 def test_the_run_says_how_many_tracks_have_no_audio(run):
-    card = json.loads((run / "run.json").read_text())["data_card"]
+    card = read_json(run / "run.json")["data_card"]
     assert card["audio"] == {"tracks_with": 34, "tracks_without": 2, "clips_of_no_track": 1}
 
 
@@ -306,7 +307,7 @@ def test_other_cut_offs_leave_the_policy_and_evaluations_without_any_as_they_are
 def test_a_run_needs_no_log_for_a_history(run, folder, tmp_path, capsys):
     """The folder of the run is all there is; listeners and recordings need the log, and errors say so."""
     shutil.copytree(run, tmp_path / "run")
-    config = json.loads((run / "config.json").read_text())
+    config = read_json(run / "config.json")
     config["data"] |= {"path": str(tmp_path / "gone"), "clips": str(tmp_path / "gone")}
     (tmp_path / "run" / "config.json").write_text(json.dumps(config))
     alone, there = ([tmp_path / "run", "--history=t3,Song 8,t4"], [run, "--history=t3,Song 8,t4"])
@@ -464,7 +465,7 @@ def test_what_cannot_be_recommended_is_said(run, capsys, words, message):
 
 def test_recordings_that_another_encoder_heard_are_refused(run, folder, tmp_path, capsys):
     assert main(["embed", str(run), str(folder / "clips"), f"--output={tmp_path / 'vectors'}"]) == 0
-    card = json.loads((tmp_path / "vectors" / "card.json").read_text())
+    card = read_json(tmp_path / "vectors" / "card.json")
     card["encoder"]["hash"] = "0" * 64
     (tmp_path / "vectors" / "card.json").write_text(json.dumps(card))
     capsys.readouterr()
@@ -501,7 +502,7 @@ def test_a_missing_file_is_named(run, folder, tmp_path, capsys):
     shutil.copytree(folder, tmp_path / "own")
     (tmp_path / "own" / "audio" / "7.wav").unlink()
     (tmp_path / "own" / "run" / POLICY).unlink()
-    config = json.loads((tmp_path / "own" / "run" / "config.json").read_text())
+    config = read_json(tmp_path / "own" / "run" / "config.json")
     config["data"] |= {"path": str(tmp_path / "own" / "log"), "clips": str(tmp_path / "own" / "clips")}
     (tmp_path / "own" / "run" / "config.json").write_text(json.dumps(config))
     assert main(["recommend", str(tmp_path / "own" / "run"), "--user=u3"]) == 1

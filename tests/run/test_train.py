@@ -13,6 +13,7 @@ import pytest
 
 import mu.train
 from mu.config.base import ConfigError
+from mu.files import read_json
 from mu.locks import Locked, writing
 from mu.run.evaluation import build_evaluator, build_evaluators, evaluate, model_of
 from mu.run.initialise import initialise
@@ -74,9 +75,9 @@ def test_a_run_learns_and_says_what_it_was(unbroken, log):
     assert [line["step"] for line in lines if "loss" in line] == list(range(1, 13))
     assert [line["step"] for line in lines if "valid/ranking/ndcg@10" in line] == [6, 12]
     assert lines[-2]["loss"] < lines[0]["loss"]
-    config = json.loads((folder / "config.json").read_text())
+    config = read_json(folder / "config.json")
     assert config == json.loads(tiny_config(log, **OPTIONS).to_json())
-    run = json.loads((folder / "run.json").read_text())
+    run = read_json(folder / "run.json")
     assert run["mesh"] == {"data": 1, "model": 1} and len(run["devices"]) == 1
     assert run["data_card"]["tracks"] == 40 and run["versions"]["jax"] == jax.__version__
     assert {"python", "commit", "data_hash", "split", "command", "started", "ended"} <= run.keys()
@@ -213,7 +214,7 @@ def test_another_config_is_refused_with_the_keys_that_differ(unbroken, log, tmp_
 def test_another_log_at_the_same_place_is_refused(unbroken, log, tmp_path):
     folder, moved = copied(unbroken, tmp_path), tmp_path / "log"
     shutil.copytree(log, moved)
-    config = json.loads((folder / "config.json").read_text())
+    config = read_json(folder / "config.json")
     items = np.load(moved / "items.npy")
     np.save(moved / "items.npy", items[::-1].copy())
     note_of = mu.train.Checkpoints.note

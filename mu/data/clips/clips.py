@@ -18,7 +18,7 @@ from mu.data import tables
 from mu.data.clips.store import Store, open_store
 from mu.data.clips.targets import Target, targets_of
 from mu.data.logs.attributes import column_of
-from mu.files import read_json, write_json
+from mu.files import hash_file, read_json, write_json
 from mu.names import path_of
 from mu.ranges import SampleRate, Seconds
 
@@ -195,7 +195,13 @@ def load(
         raise FileNotFoundError(f"no clips at {folder} ({TABLE} is missing); make them with `mu import-audio`")
     if not (folder / "card.json").is_file():
         raise FileNotFoundError(f"the import to {folder} was interrupted: give the same `mu import-audio` again")
-    table, card = tables.read_parquet(folder / TABLE), read_json(folder / "card.json")
+    card = read_json(folder / "card.json")
+    if hash_file(folder / TABLE) != card.get("clips_sha256", hash_file(folder / TABLE)):
+        raise ValueError(
+            f"{folder / TABLE} is not what was written (its sha256 differs from that in card.json): bring it back, or "
+            "give the same `mu import-audio` again"
+        )
+    table = tables.read_parquet(folder / TABLE)
     targets = targets_of(table, classes=classes, tags=tags, numbers=numbers)
     store = open_store(folder / "store") if audio and (folder / "store").is_dir() else None
     if store is not None and store.sample_rate_hz != sample_rate_hz:

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from mu.checksums import check_hashes
 from mu.data import tables
 from mu.files import read_json
 
@@ -73,6 +74,7 @@ def open_store(folder: str | os.PathLike[str]) -> Store:
 
     Raises:
       FileNotFoundError: there is none; says how to make it.
+      ValueError: a file is not the one that was written (records have checksums of their own); names it.
     """
     from array_record.python.array_record_data_source import ArrayRecordDataSource
 
@@ -81,6 +83,7 @@ def open_store(folder: str | os.PathLike[str]) -> Store:
         raise FileNotFoundError(
             f"no store of clips at {path} ({CARD} is missing); make one with `mu import-audio --store`"
         )
+    check_hashes(path, "make the store again with `mu import-audio --store`", whole=False)
     card = read_json(path / CARD)
     rows = tables.read_parquet(path / ROWS)
     frames = rows["frames"].to_numpy()

@@ -17,6 +17,7 @@ from typing import Any, Self
 import numpy as np
 import polars as pl
 
+from mu.checksums import check_hashes
 from mu.data import tables
 from mu.files import read_json
 from mu_kernels import CSR
@@ -29,6 +30,7 @@ COLUMN_TYPES = (np.uint8, np.uint16)
 PARTS = ("train", "valid", "test")
 OUTCOMES = ("unknown", "finished", "skipped")
 UNKNOWN, FINISHED, SKIPPED = range(3)
+REMEDY = "bring it back, or import the log again"
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -193,7 +195,12 @@ class Interactions:
 
         Outcomes and event columns (with their vocabularies) count where a log has them. Parts never do: the hash of a
         split covers them (`mu.data.logs.splits.Split.hash`).
+
+        Raises:
+          mu.checksums.Damaged: a file of the folder is not the one that the import wrote.
         """
+        if self.folder is not None and isinstance(self.items, np.memmap):  # the files are read whole in any case
+            check_hashes(self.folder, REMEDY)
         digest = hashlib.sha256(f"{self.n_items}".encode())
         for name in ARRAYS:
             digest.update(np.ascontiguousarray(getattr(self, name)).data)
@@ -224,13 +231,17 @@ def load(path: str | os.PathLike[str]) -> Interactions:
 
     Raises:
       FileNotFoundError: `path` is no such folder, or a file is missing from it.
-      ValueError: an array has the wrong type or length; names the file.
+      ValueError: an array has the wrong type or length, or a file is not the one that the import wrote (of files above
+        1 MiB the beginning, the end and the size are looked at); names the file.
     """
     folder = Path(path)
     if not (folder / "card.json").is_file():
         raise FileNotFoundError(f"no log at {folder} (card.json is missing); make one with `mu import`")
+    check_hashes(folder, REMEDY, whole=False)
     card = read_json(folder / "card.json")
     indptr = _open(folder / "indptr.npy", (np.int64,))
+    if not len(indptr) or indptr[0] != 0 or (np.diff(indptr) < 0).any():
+        raise ValueError(f"{folder / 'indptr.npy'} does not count up from 0: it is damaged; {REMEDY}")
     n_events = int(indptr[-1])
     arrays = {
         name: _open(folder / f"{name}.npy", (dtype,), n_events)
@@ -246,7 +257,12 @@ def load(path: str | os.PathLike[str]) -> Interactions:
 
 def _open(path: Path, dtypes: tuple[type, ...], length: int | None = None) -> np.ndarray:
     """The array, memory-mapped; checks its type and length."""
-    array = np.load(path, mmap_mode="r")
+    try:
+        array = np.load(path, mmap_mode="r")
+    except (ValueError, EOFError) as error:
+        raise ValueError(f"{path} is damaged: it holds no array ({error}); {REMEDY}") from None
+    if array.ndim != 1:
+        raise ValueError(f"{path} has {array.ndim} dimensions; it must have one; {REMEDY}")
     if array.dtype not in dtypes:
         raise ValueError(f"{path} is {array.dtype}; it must be {' or '.join(str(np.dtype(one)) for one in dtypes)}")
     if length is not None and len(array) != length:

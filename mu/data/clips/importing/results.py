@@ -21,6 +21,7 @@ from mu.data.clips.importing.options import AudioImportOptions
 from mu.data.clips.importing.scan import Facts
 from mu.data.clips.importing.source import OWN_COLUMNS, AudioSource
 from mu.data.faults import LEDGER, Fault, ledger_text
+from mu.files import write_json
 
 FORMAT_VERSION = 1
 CLIPS, CARD, STORE = "clips.parquet", "card.json", "store"
@@ -154,7 +155,7 @@ def write(
             **io.LIBRARIES,
         },
     }
-    part[CARD].write_text(json.dumps(card, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    write_json(part[CARD], card)
     (folder / CARD).unlink(missing_ok=True)
     for file in (CLIPS, LEDGER):
         os.replace(part[file], folder / file)

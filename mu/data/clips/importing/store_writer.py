@@ -12,6 +12,7 @@ import numpy as np
 import polars as pl
 
 from mu.audio import io
+from mu.checksums import write_hashes
 from mu.data.clips.importing import workers
 from mu.data.clips.importing.scan import Reader
 from mu.data.clips.store import CARD, NAME, ROWS, SPLIT, VERSION
@@ -167,6 +168,7 @@ def _describe(plan: Plan, folder: Path, shards: list[tuple[str, int, int]], type
         "record_frames": plan.record_frames,
         "shards": [name for name, _, _ in shards],
     }
+    write_hashes(folder)
     write_json(folder / CARD, card)
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from mu.checksums import write_hashes
 from mu.data.logs.importing.bad_rows import RejectedRows, damage_named
 from mu.data.logs.importing.card import make_card
 from mu.data.logs.importing.columns import choose_roles, shown
@@ -100,6 +101,7 @@ def import_log(
         entities["user"][users].write_parquet(folder / "users.parquet")
         entities["track"][tracks].write_parquet(folder / "tracks.parquet")
         card = make_card(folder, len(tracks), first_pass, roles, options, rejected.n, dropped, inputs=hashes.records())
+        write_hashes(folder)
         write_json(folder / "card.json", card)  # the last file: an import without it was interrupted
     return card
 
