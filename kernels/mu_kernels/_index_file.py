@@ -1,10 +1,12 @@
 """An index in one file: a header that lists them, then arrays at page boundaries, each with a checksum."""
 
 import json
+import math
 import os
 import secrets
 import struct
 import zlib
+from collections.abc import Container
 from pathlib import Path
 from typing import Any
 
@@ -53,11 +55,18 @@ def save(path: str | os.PathLike[str], numbers: dict[str, Any], arrays: dict[str
         raise
 
 
-def load(path: str | os.PathLike[str], mmap: bool) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-    """The numbers and the arrays. With `mmap` private to this process (changes stay in memory) and not yet read.
+def load(
+    path: str | os.PathLike[str], mmap: bool, unread: Container[str]
+) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """The numbers and the arrays.
+
+    Args:
+      path: of the file.
+      mmap: maps the arrays, private to this process (changes stay in memory).
+      unread: names of the arrays that are not read, and not checked, when they are mapped.
 
     Raises:
-      ValueError: not an index, another version, cut short, or (without `mmap`, which reads no array) damaged.
+      ValueError: not an index, another version, cut short or damaged; names the file.
     """
     path = Path(path)
     size = path.stat().st_size
@@ -71,27 +80,37 @@ def load(path: str | os.PathLike[str], mmap: bool) -> tuple[dict[str, Any], dict
         header = file.read(length)
         if len(header) < length or zlib.crc32(header) != checksum:
             raise ValueError(f"{path} is damaged: its header does not have the checksum it was saved with")
-        contents = json.loads(header)
-        if size != contents["bytes"]:
-            raise ValueError(
-                f"{path} has {size:,} bytes and was saved with {contents['bytes']:,}: it was cut short or grew"
-            )
+        try:
+            contents = json.loads(header)
+            n_bytes, numbers = int(contents["bytes"]), dict(contents["numbers"])
+            places = {name: _place(entry, n_bytes) for name, entry in contents["arrays"].items()}
+        except (KeyError, TypeError, ValueError, AttributeError):
+            raise ValueError(f"{path} is damaged: its header describes no arrays that the file could hold") from None
+        if size != n_bytes:
+            raise ValueError(f"{path} has {size:,} bytes and was saved with {n_bytes:,}: it was cut short or grew")
         arrays = {}
         whole = np.memmap(path, np.uint8, "c") if mmap else None
-        for name, entry in contents["arrays"].items():
-            dtype, shape = np.dtype(entry["dtype"]), tuple(entry["shape"])
-            n_bytes = dtype.itemsize * int(np.prod(shape))
+        for name, (dtype, shape, offset, length, crc32) in places.items():
             if whole is not None:
-                raw = np.asarray(whole[entry["offset"] : entry["offset"] + n_bytes])
+                raw = np.asarray(whole[offset : offset + length])
             else:
-                raw = np.empty(n_bytes + PAGE_BYTES, np.uint8)
-                raw = raw[-raw.ctypes.data % PAGE_BYTES :][:n_bytes]
-                file.seek(entry["offset"])
+                raw = np.empty(length + PAGE_BYTES, np.uint8)
+                raw = raw[-raw.ctypes.data % PAGE_BYTES :][:length]
+                file.seek(offset)
                 file.readinto(raw.data)
-                if zlib.crc32(raw.data) != entry["crc32"]:
-                    raise ValueError(f"{path} is damaged: {name!r} does not have the checksum it was saved with")
+            if (whole is None or name not in unread) and zlib.crc32(raw.data) != crc32:
+                raise ValueError(f"{path} is damaged: {name!r} does not have the checksum it was saved with")
             arrays[name] = raw.view(dtype).reshape(shape)
-    return contents["numbers"], arrays
+    return numbers, arrays
+
+
+def _place(entry: dict[str, Any], n_bytes: int) -> tuple[np.dtype, tuple[int, ...], int, int, int]:
+    """(type, shape, offset, length in bytes, checksum) of an array; ValueError where it does not lie in the file."""
+    dtype, shape, offset = np.dtype(entry["dtype"]), tuple(map(int, entry["shape"])), int(entry["offset"])
+    length = dtype.itemsize * math.prod(shape)
+    if dtype.kind not in "iuf" or min((*shape, offset)) < 0 or offset % PAGE_BYTES or offset + length > n_bytes:
+        raise ValueError("an array lies outside of the file")
+    return dtype, shape, offset, length, int(entry["crc32"])
 
 
 def _page(offset: int) -> int:

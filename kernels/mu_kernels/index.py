@@ -14,6 +14,7 @@ from mu_kernels._index_file import load as read_index
 from mu_kernels._index_file import save as write_index
 from mu_kernels._items import Items, frozen
 from mu_kernels._rwlock import ReadWriteLock
+from mu_kernels._saved_index import LARGE, check_saved
 from mu_kernels.codes import Codes, allocate, mask_of
 from mu_kernels.csr import CSR
 from mu_kernels.ranks import Ranks, same_shape
@@ -219,14 +220,18 @@ class ItemIndex:
         """The index saved at `path`.
 
         Args:
-          mmap: leaves the arrays on disk until they are read: opens at once, whatever the size; processes share the
-            pages. Changes stay in this process. Checksums of arrays are not verified then.
+          mmap: leaves vectors and codes on disk until they are read; processes share the pages. Changes stay in this
+            process. Checksums of vectors and codes are not verified then: damage in them may give wrong answers.
 
         Raises:
           FileNotFoundError: there is no such file.
           ValueError: not an index, another format version, cut short or damaged.
         """
-        numbers, arrays = read_index(path, mmap)
+        numbers, arrays = read_index(path, mmap, LARGE)
+        try:
+            check_saved(numbers, arrays)
+        except ValueError as error:
+            raise ValueError(f"{path} is damaged: {error}; save the index anew") from None
         vectors = frozen(arrays["vectors"])  # copied before the first change
         codes = Codes(**{name: arrays[name] for name in Codes._fields})
         index = cls.__new__(cls)

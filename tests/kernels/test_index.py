@@ -1,11 +1,13 @@
 """ItemIndex: the exact answer whatever is asked of it, by every instruction path, while it changes, from disk."""
 
+import json
 import multiprocessing
 import os
 import pickle
 import subprocess
 import sys
 import threading
+import zlib
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -15,7 +17,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mu_kernels import CSR, ItemIndex
+from mu_kernels import CSR, ItemIndex, _index_file
 from tests.helpers import naive
 from tests.helpers.jit import JIT_OFF, needs_jit
 
@@ -274,6 +276,96 @@ def test_a_damaged_file_is_refused(tmp_path):
         ItemIndex.load(path)
     with pytest.raises(FileNotFoundError):
         ItemIndex.load(tmp_path / "none.index")
+
+
+LIES = {
+    "n_items is": lambda n, a: n.update(n_items=-1),
+    "n_items is 1": lambda n, a: n.update(n_items=10**12),
+    "n_items is 2.5": lambda n, a: n.update(n_items=2.5),
+    "present has 64 entries; there are 1025": lambda n, a: n.update(n_items=1025),
+    "'vectors' is float32 of shape": lambda n, a: n.update(n_items=49),
+    "it has the numbers": lambda n, a: n.update(more=1),
+    "largest_norm is None": lambda n, a: n.update(largest_norm=None),
+    "largest_norm is nan": lambda n, a: n.update(largest_norm=float("nan")),
+    "largest_norm is 1e": lambda n, a: n.update(largest_norm=1e30),
+    "'groups' is int64 of shape": lambda n, a: a.update(groups=a["groups"][:3]),
+    "'item_bias' is float64": lambda n, a: a.update(item_bias=a["item_bias"].astype(np.float64)),
+    "'high' is uint32 of shape": lambda n, a: a.update(high=a["high"][:-1]),
+    "'low' is uint32 of shape": lambda n, a: a.update(low=a["low"][:, :8]),
+    "'bounds' is float32 of shape": lambda n, a: a.update(bounds=a["bounds"][:, :2]),
+    "vectors has shape": lambda n, a: a.update(vectors=a["vectors"][0]),
+    "'extra' is": lambda n, a: a.update(extra=np.zeros(1)),
+    "it has no 'mean'": lambda n, a: a.pop("mean"),
+    "'mean' holds numbers": lambda n, a: a.update(mean=np.full(4, np.nan)),
+    "'mean' holds numbers that": lambda n, a: a.update(mean=np.full(4, 1e300)),
+    "'scale' holds numbers": lambda n, a: a.update(scale=a["scale"] * -1),
+    "'bounds' holds numbers": lambda n, a: a.update(bounds=a["bounds"] + np.float32(np.inf)),
+    "'bias' holds numbers": lambda n, a: a.update(bias=a["bias"] + np.float32(np.nan)),
+    "'item_bias' holds numbers": lambda n, a: a.update(item_bias=a["item_bias"] + np.float32(np.inf)),
+    "'present' names items beyond the 50": lambda n, a: a.update(present=a["present"] | 0x8000),
+}
+
+
+@pytest.mark.parametrize("message", LIES)
+def test_arrays_that_do_not_go_together_are_refused_before_a_kernel_reads_them(tmp_path, message):
+    """Each with checksums that are right, mapped or not."""
+    path = tmp_path / "tracks.index"
+    ItemIndex(np.arange(200.0).reshape(50, 4), np.arange(50.0), np.arange(50)).save(path)
+    numbers, arrays = _index_file.load(path, False, ())
+    LIES[message](numbers, arrays)
+    _index_file.save(path, numbers, arrays)
+    for mmap in (False, True):
+        with pytest.raises(ValueError, match=rf"tracks.index is damaged: {message}.*; save the index anew"):
+            ItemIndex.load(path, mmap=mmap)
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        {"offset": 1 << 40},
+        {"offset": -4096},
+        {"offset": 100},
+        {"shape": [1 << 40]},
+        {"shape": [-5, 4]},
+        {"dtype": "|O"},
+    ],
+)
+def test_a_header_that_points_outside_of_the_file_is_refused(tmp_path, entry):
+    path = tmp_path / "tracks.index"
+    ItemIndex(np.ones((50, 4))).save(path)
+    content = path.read_bytes()
+    _, version, length, _ = _index_file.PREFIX.unpack(content[: _index_file.PREFIX.size])
+    header = json.loads(content[_index_file.PREFIX.size : _index_file.PREFIX.size + length])
+    header["arrays"]["mean"] |= entry
+    text = json.dumps(header).encode()
+    prefix = _index_file.PREFIX.pack(_index_file.MAGIC, version, len(text), zlib.crc32(text))
+    path.write_bytes(prefix + text + content[_index_file.PREFIX.size + len(text) :])
+    for mmap in (False, True):
+        with pytest.raises(ValueError, match=r"tracks.index is damaged: its header describes no arrays"):
+            ItemIndex.load(path, mmap=mmap)
+
+
+def test_mapped_arrays_of_one_number_an_item_are_checked_and_damage_of_the_others_ends(tmp_path):
+    rng = np.random.default_rng(4)
+    path = tmp_path / "tracks.index"
+    ItemIndex(rng.standard_normal((300, 8)), rng.standard_normal(300), rng.integers(0, 9, 300)).save(path)
+    good, queries = path.read_bytes(), rng.standard_normal((40, 8))
+    numbers, arrays = _index_file.load(path, False, ())
+    header = json.loads(good[_index_file.PREFIX.size :].split(b"\0")[0].rpartition(b"}")[0] + b"}")
+    for name, entry in header["arrays"].items():
+        place = entry["offset"] + arrays[name].nbytes // 2
+        path.write_bytes(good[:place] + bytes([good[place] ^ 64]) + good[place + 1 :])
+        if name not in ("vectors", "high", "low"):
+            with pytest.raises(ValueError, match=f"tracks.index is damaged: '{name}' does not have the checksum"):
+                ItemIndex.load(path, mmap=True)
+    for name in ("vectors", "high", "low"):
+        broken = {**arrays, name: np.full_like(arrays[name], np.nan if name == "vectors" else 0xDEADBEEF)}
+        _index_file.save(path, numbers, broken)
+        index = ItemIndex.load(path, mmap=True)
+        for some in (queries[:1], queries):
+            for options in ({}, {"max_per_group": 2}, {"exact": False}):
+                ids = index.top_k(some, 10, **options).ids
+                assert ((ids >= -1) & (ids < 300)).all()
 
 
 def test_a_save_that_fails_leaves_the_old_file(tmp_path, monkeypatch):
