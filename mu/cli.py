@@ -115,6 +115,14 @@ def _run(arguments: list[str]) -> int:
 
         print(f"mu {name}: {explained(error)}", file=sys.stderr)
         status = 1
+    except Exception as error:
+        from mu.console import explained
+        from mu.own_code import traceback_of_own_code
+
+        if name not in COMMANDS or traceback_of_own_code(error) is None:
+            raise  # a fault of mu's
+        print(f"mu {name}: {explained(error)}", file=sys.stderr)
+        status = 1
     return 128 + interrupts.signal if status == 130 and interrupts.signal is not None else status
 
 

@@ -8,6 +8,8 @@ from rich.console import Console
 from rich.progress import BarColumn, TaskID, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as RichProgress
 
+from mu.own_code import traceback_of_own_code
+
 # Without a terminal (a log file, CI) a line this often at the most.
 PLAIN_LINES_EVERY_S = 10.0
 # Shared, so that lines appear above a bar and not inside it.
@@ -40,7 +42,12 @@ ADVICE = {
 
 
 def explained(error: BaseException) -> str:
-    """An error as the end of a message: of the system's errors the path, what is wrong with it and what to do."""
+    """An error as the end of a message: of the system's errors the path, what is wrong with it and what to do.
+
+    One that comes from the user's own code has its traceback instead.
+    """
+    if own := traceback_of_own_code(error):
+        return f"your own code raised this\n{own}"
     if not isinstance(error, OSError) or error.errno is None or error.filename is None:
         return str(error)
     advice = ADVICE.get(error.errno)
