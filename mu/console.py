@@ -2,6 +2,7 @@
 
 import errno
 import logging
+import re
 import time
 
 from rich.console import Console
@@ -41,6 +42,10 @@ ADVICE = {
 }
 
 
+# Control characters but for the end of a line and the tab, and what overrides the direction of writing.
+_UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+
+
 def explained(error: BaseException) -> str:
     """An error as the end of a message: of the system's errors the path, what is wrong with it and what to do.
 
@@ -52,6 +57,11 @@ def explained(error: BaseException) -> str:
         return str(error)
     advice = ADVICE.get(error.errno)
     return f"{error.filename}: {error.strerror}" + (f"; {advice}" if advice else "")
+
+
+def printable(text: str) -> str:
+    """A text of other people's for a terminal: what would move its cursor or turn its lines is shown as a sign."""
+    return _UNPRINTABLE.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
 def say(line: str) -> None:

@@ -24,3 +24,12 @@ def test_time_left_is_the_most_where_work_may_end_sooner(monkeypatch):
             now[0] += 20.0
             progress.update("train", done, 40)
     assert lines == ["train 10/40, 1 min 00 s left", "train 10/40, at most 1 min 00 s left"]
+"""What commands say on a terminal."""
+
+from mu.console import printable
+
+
+def test_titles_of_others_cannot_steer_the_terminal():
+    assert printable("a\x1b[2Jb\x07\r\u202ec\x9b") == "a\ufffd[2Jb\ufffd\ufffd\ufffdc\ufffd"
+    for text in ("two\nlines\tof", "héllo 音楽 שלום", "\U0001f469\u200d\U0001f52c", ""):
+        assert printable(text) == text

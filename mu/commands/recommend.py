@@ -32,7 +32,7 @@ def main(argv: list[str]) -> int:
     arguments = _parsed(argv)
 
     from mu.config.base import ConfigError
-    from mu.console import explained, show_logs
+    from mu.console import explained, printable, show_logs
     from mu.run.restore import open_run
 
     show_logs()
@@ -49,7 +49,7 @@ def main(argv: list[str]) -> int:
     except (OSError, ValueError) as error:
         print(f"mu recommend: {explained(error)}", file=sys.stderr)
         return 2 if isinstance(error, ConfigError) else 1
-    print("\n".join(lines))
+    print(printable("\n".join(lines)))
     return 0
 
 

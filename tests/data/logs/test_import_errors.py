@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from mu.data.logs.importing import first_pass, run
-from mu.data.logs.importing.bad_rows import BadRowError
+from mu.data.logs.importing.bad_rows import BadRowError, spreadsheet_cell
 from mu.data.logs.importing.options import LogImportOptions
 from mu.data.logs.importing.run import import_log
 from mu.files import PARTIAL
@@ -42,6 +42,18 @@ def test_a_bad_row_stops_or_is_set_aside(tmp_path, text, line, column, value, re
         rejected = list(csv.DictReader(file))
     assert [(r["file"], int(r["line"]), r["column"], r["value"]) for r in rejected] == [(files[0], line, column, value)]
     assert reason in rejected[0]["reason"]
+
+
+def test_a_spreadsheet_computes_nothing_of_rejected_rows(tmp_path):
+    formulas = ("=HYPERLINK(1)", "+1+cmd", "-2+3", "@SUM(A1)", "\t=1", "\r=1")
+    harmless = ["soon", "1=2", "'=1", ""]
+    assert [spreadsheet_cell(text) for text in formulas] == [f"'{text}" for text in formulas]
+    assert [spreadsheet_cell(text) for text in harmless] == harmless
+    assert [spreadsheet_cell(one) for one in ("-5", "+1e3", "-inf", 3, -4)] == ["-5", "+1e3", "-inf", 3, -4]
+    (tmp_path / "log.csv").write_text("user,track,time\na,x,=1+1\na,x,1\n")
+    import_log([str(tmp_path / "log.csv")], tmp_path / "out", LogImportOptions(on_error="skip", time_unit="s"))
+    with open(tmp_path / "out" / "rejected.csv", newline="") as file:
+        assert [row["value"] for row in csv.DictReader(file)] == ["'=1+1"]
 
 
 def test_bad_rows_of_other_formats(tmp_path):

@@ -12,6 +12,9 @@ import polars as pl
 
 from mu.data.tables import ColumnError
 
+FORMULAS = ("=", "+", "-", "@", "\t", "\r")
+"""First characters of what spreadsheets compute, or skip to find it."""
+
 
 class BadRow(NamedTuple):
     """A row that cannot be imported.
@@ -74,12 +77,26 @@ class RejectedRows:
         if self._file is None:
             self._file = open(self._path, "w", newline="", encoding="utf-8")  # noqa: SIM115
             csv.writer(self._file).writerow(BadRow._fields)
-        csv.writer(self._file).writerows(rows)
+        csv.writer(self._file).writerows([[spreadsheet_cell(field) for field in row] for row in rows])
         self.n += len(rows)
 
     def __exit__(self, *_: object) -> None:
         if self._file:
             self._file.close()
+
+
+def spreadsheet_cell(value: object) -> object:
+    """A cell of a CSV file that a spreadsheet shows as it is: what it would take for a formula gets an apostrophe.
+
+    Numbers stay, with their signs.
+    """
+    if not isinstance(value, str) or not value.startswith(FORMULAS):
+        return value
+    try:
+        float(value)
+    except ValueError:
+        return f"'{value}"
+    return value
 
 
 @contextlib.contextmanager
