@@ -183,7 +183,7 @@ def check(path: str, where: str, file: str | os.PathLike[str]) -> None:
     if attribute in OWN.get(module, ()):
         return
     if module.startswith(METRICS) and module not in NOT_METRICS and attribute.isidentifier():
-        _refuse_borrowed(path, where, file, {"mu.evals.metrics"})
+        _refuse_borrowed(path, where, file, {module})
         return
     packages = {*LIBRARIES, *trusted()} - {"mu"}
     if any(f"{module}.".startswith(f"{package}.") for package in packages) and attribute.isidentifier():

@@ -23,6 +23,7 @@ from mu.files import read_json
 
 CARD, ROWS = "store.json", "rows.parquet"
 NAME, VERSION, SPLIT = "clips", "1.0.0", "train"
+REMEDY = "make the store again with `mu import-audio --store`"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,6 +42,7 @@ class Store:
     _first_record: np.ndarray
     _record_frames: int
     _records: Any
+    _folder: Path
 
     def __len__(self) -> int:
         return len(self.frames)
@@ -52,7 +54,7 @@ class Store:
 
         Raises:
           IndexError: there is no such row.
-          ValueError: a negative `start_frame`.
+          ValueError: a negative `start_frame`, or a record that is damaged.
         """
         if not 0 <= row < len(self):
             raise IndexError(f"row is {row}; the store has {len(self)}")
@@ -64,7 +66,11 @@ class Store:
             return np.empty(0, np.int16)
         first, last = start_frame // self._record_frames, (end - 1) // self._record_frames
         base = int(self._first_record[row])
-        parts = [_audio(self._records[base + k]) for k in range(first, last + 1)]
+        try:
+            parts = [_audio(self._records[base + k]) for k in range(first, last + 1)]
+        except RuntimeError as error:  # of the reader, which verifies the checksum of each record
+            said = str(error).splitlines()[0]
+            raise ValueError(f"{self._folder} is damaged, in {self.clips[row]!r}: {said}; {REMEDY}") from None
         offset = first * self._record_frames
         return (parts[0] if len(parts) == 1 else np.concatenate(parts))[start_frame - offset : end - offset]
 
@@ -83,7 +89,7 @@ def open_store(folder: str | os.PathLike[str]) -> Store:
         raise FileNotFoundError(
             f"no store of clips at {path} ({CARD} is missing); make one with `mu import-audio --store`"
         )
-    check_hashes(path, "make the store again with `mu import-audio --store`", whole=False)
+    check_hashes(path, REMEDY, whole=False)
     card = read_json(path / CARD)
     rows = tables.read_parquet(path / ROWS)
     frames = rows["frames"].to_numpy()
@@ -96,6 +102,7 @@ def open_store(folder: str | os.PathLike[str]) -> Store:
         np.cumsum(records) - records,
         card["record_frames"],
         ArrayRecordDataSource(shards),
+        path,
     )
 
 
