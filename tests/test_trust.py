@@ -12,7 +12,7 @@ import pytest
 
 from mu import names, trust
 from mu.cli import main
-from mu.config.base import base
+from mu.config.base import ConfigError, base
 from mu.config.overrides import load
 from mu.evals.metrics.loading import metric_paths, own_metrics
 from mu.evals.result import Result, Statistic
@@ -161,7 +161,7 @@ def test_a_trusted_package_is_called_and_only_what_it_made_itself(tmp_path, monk
     monkeypatch.syspath_prepend(tmp_path)
     name = write_package(tmp_path, "own_part_a")
     folder = write_config(tmp_path / "run", data={"name": f"{name}:load"})
-    with pytest.raises(trust.Untrusted, match=f"have not trusted: .* add --trust={name} or set MU_TRUST={name}"):
+    with pytest.raises(ConfigError, match=f"have not trusted: .* add --trust={name} or set MU_TRUST={name}"):
         run_config(folder)
     monkeypatch.setenv(trust.VARIABLE, f"another, {name}")
     assert run_config(folder).data.name == f"{name}:load"

@@ -26,8 +26,8 @@ def run_config(workdir: str | os.PathLike[str], specs: Container[str] | None = N
 
     Raises:
       FileNotFoundError: `workdir` holds no run.
-      ConfigError: the config cannot be run by this version.
-      Untrusted: the config names what is neither mu's nor of a package that the user trusts.
+      ConfigError: the config cannot be run by this version, or names what is neither mu's nor of a package that the
+        user trusts.
     """
     file = Path(workdir) / "config.json"
     if not file.is_file():
@@ -45,6 +45,11 @@ def here(config: Config, workdir: str | os.PathLike[str]) -> Config:
     record = Path(workdir) / RECORD
     then = read_json(record).get("workdir") if record.is_file() else None
     return config if then is None else relocated(config, then, workdir)
+    try:
+        trust.refuse_untrusted(document, file)
+    except trust.Untrusted as error:
+        raise ConfigError(str(error)) from None
+    return resolve(ConfigDict(document), specs)
 
 
 def best_step(checkpoints: Checkpoints, refit: bool, workdir: str | os.PathLike[str]) -> int:

@@ -24,6 +24,7 @@ from mu.evals.predictions import (
 from mu.evals.result import Result
 from mu.evals.results import load, save
 from mu.evals.table import ResultTable
+from mu.files import read_json
 from mu.names import locate
 
 N, C = 60, 4
@@ -280,7 +281,9 @@ def test_saved_and_read_again(tmp_path):
     assert {name for rows in evaluation.details.values() for name in rows} == set("abcdwxyz")
     assert "genre/accuracy" in str(ResultTable({"model": found}, samples=20))
     written = (tmp_path / "evaluation.json").read_text()
-    (tmp_path / "evaluation.json").write_text(json.dumps(json.loads(written) | {"format_version": 3}))
+    (tmp_path / "evaluation.json").write_text(
+        json.dumps(read_json(tmp_path / "evaluation.json") | {"format_version": 3})
+    )
     with pytest.raises(ValueError, match="format_version 3; this version of mu reads 2"):
         load(tmp_path)
     (tmp_path / "evaluation.json").write_text(written)

@@ -20,7 +20,7 @@ PLAN = {
     "licence": {"note": None, "terms": "none"},
     "made_with": [{"mu": "0"}],
 }
-FILES = ("embeddings.npy", "embeddings.parquet", "faults.jsonl", "card.json")
+FILES = ("embeddings.npy", "embeddings.parquet", "faults.jsonl", "hashes.json", "card.json")
 
 
 @functools.cache

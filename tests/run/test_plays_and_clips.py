@@ -22,6 +22,7 @@ from mu.embedding.encoder import clip_encoder, hash_of
 from mu.evals.result import Result
 from mu.evals.results import load as load_evaluation
 from mu.files import read_json
+from mu.inference import track_content
 from mu.inference.policy import POLICY, Policy
 from mu.inference.topk import recommend
 from mu.inference.track_content import CONTENT
@@ -264,7 +265,8 @@ def test_content_is_kept_with_the_run_and_gives_what_encoding_anew_gives(run, re
     assert not content[silent].any() and np.delete(content, silent, axis=0).any(axis=1).all()
     # It is read, not computed.
     shutil.copytree(run, tmp_path / "run")
-    np.save(tmp_path / "run" / CONTENT, content + 1)
+    sha256 = track_content.save(tmp_path / "run", content + 1)
+    dataclasses.replace(policy, content_sha256=sha256).save(tmp_path / "run")
     np.testing.assert_array_equal(open_run(tmp_path / "run").rows["content"], content + 1)
     # Of other weights it is not taken.
     Policy(policy.new_release_boost, "0" * 64).save(tmp_path / "run")
