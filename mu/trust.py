@@ -72,6 +72,8 @@ OWN = {
 # Metrics compute numbers of arrays; each is a function in a file of its own.
 METRICS = "mu.evals.metrics."
 NOT_METRICS = ("mu.evals.metrics.loading",)
+DECLARED = "mu.evals.metrics.lists.declare"
+"""The class that list metrics are made instances of."""
 # Libraries of computation, by the names that they publish at their top.
 LIBRARIES = ("optax", "flax.nnx")
 # Keys of a config, beside `name`, whose texts are names where they have a colon.
@@ -183,7 +185,7 @@ def check(path: str, where: str, file: str | os.PathLike[str]) -> None:
     if attribute in OWN.get(module, ()):
         return
     if module.startswith(METRICS) and module not in NOT_METRICS and attribute.isidentifier():
-        _refuse_borrowed(path, where, file, {module})
+        _refuse_borrowed(path, where, file, {module, DECLARED})
         return
     packages = {*LIBRARIES, *trusted()} - {"mu"}
     if any(f"{module}.".startswith(f"{package}.") for package in packages) and attribute.isidentifier():

@@ -3,7 +3,7 @@
 import errno
 
 from mu import console
-from mu.console import Progress, explained
+from mu.console import Progress, explained, printable
 
 
 def test_an_error_of_the_system_says_where_what_and_what_to_do():
@@ -24,9 +24,6 @@ def test_time_left_is_the_most_where_work_may_end_sooner(monkeypatch):
             now[0] += 20.0
             progress.update("train", done, 40)
     assert lines == ["train 10/40, 1 min 00 s left", "train 10/40, at most 1 min 00 s left"]
-"""What commands say on a terminal."""
-
-from mu.console import printable
 
 
 def test_titles_of_others_cannot_steer_the_terminal():

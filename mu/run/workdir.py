@@ -35,7 +35,10 @@ def run_config(workdir: str | os.PathLike[str], specs: Container[str] | None = N
     document = read_json(file)
     if not isinstance(document, dict):
         raise ConfigError(f"{file} holds a {type(document).__name__}, not the config of a run; train the run again")
-    trust.refuse_untrusted(document, file)
+    try:
+        trust.refuse_untrusted(document, file)
+    except trust.Untrusted as error:
+        raise ConfigError(str(error)) from None
     config = resolve(ConfigDict(document), specs)
     return config if specs is not None else here(config, workdir)
 
@@ -45,11 +48,6 @@ def here(config: Config, workdir: str | os.PathLike[str]) -> Config:
     record = Path(workdir) / RECORD
     then = read_json(record).get("workdir") if record.is_file() else None
     return config if then is None else relocated(config, then, workdir)
-    try:
-        trust.refuse_untrusted(document, file)
-    except trust.Untrusted as error:
-        raise ConfigError(str(error)) from None
-    return resolve(ConfigDict(document), specs)
 
 
 def best_step(checkpoints: Checkpoints, refit: bool, workdir: str | os.PathLike[str]) -> int:
@@ -83,7 +81,8 @@ def open_data(config: Config, workdir: str | os.PathLike[str]) -> Data:
         where = f"; {relative[0]} is looked for from the folder {os.getcwd()}" if relative else ""
         raise FileNotFoundError(
             f"the data that {workdir} was trained on is needed and cannot be opened: {error}{where}. Move it back, or "
-            f"together with the run, or set its path in {Path(workdir) / 'config.json'}, under data"
+            f"together with the run, or set its path in {Path(workdir) / 'config.json'}, under data, and delete the "
+            "line of the sha256 there"
         ) from error
 
 
