@@ -110,8 +110,8 @@ def test_folds_are_checked_before_anything_is_trained(config, tmp_path, capsys):
     call = [f"--config={config}:folds=4", f"--workdir={tmp_path / 'runs'}"]
     assert crossvalidate_main([*call, "--folds=3"]) == 2
     assert "--folds=3 test 36 of 48 clips" in capsys.readouterr().err
-    assert crossvalidate_main([*call, "--folds=5"]) == 1
-    assert "fold=4; there are 4, counted from 0" in capsys.readouterr().err
+    assert crossvalidate_main([*call, "--folds=5"]) == 2
+    assert "config.split.fold=4; it must be below config.split.n_folds=4" in capsys.readouterr().err
     for wrong, message in (
         (["--folds=4", "--seeds=0,0"], "each must be given once"),
         (["--folds=4", "--seeds=a"], "it takes numbers"),
