@@ -16,6 +16,7 @@ from mu.embedding.probe import linear_of_few
 from mu.embedding.probe_fitting import few_shot, out_of_fold
 from mu.evals.protocols.probes import few_shot_accuracy, probe_result
 from mu.evals.results import load
+from mu.files import read_json
 
 N, GROUPS, FOLDS = 240, 24, 4
 NAMES = ("blue", "green", "red")
@@ -203,7 +204,7 @@ def test_the_command_measures_all_it_is_told_and_saves_it(library, tmp_path, cap
     printed = capsys.readouterr().out
     assert "1 clips are left out" in printed and "239 clips" in printed and "24 groups" in printed
     assert "4 folds by fold, groups by artist" in printed and "(runs/x, step 3)" in printed
-    document = json.loads((tmp_path / "out" / "probe.json").read_text())
+    document = read_json(tmp_path / "out" / "probe.json")
     values = {row["metric"]: row["value"] for row in document["rows"]}
     assert values["colour/accuracy"] > 0.95 and values["tags/roc_auc"] > 0.95 and values["numbers/pearson"] > 0.9
     one, eight = document["few_shot"]["colour"]
@@ -221,7 +222,7 @@ def test_the_command_deals_folds_and_takes_several_seeds(library, tmp_path, caps
     flags = ("--classes=colour", "--group=artist", "--head=mlp", "--seeds=0,1", f"--output={tmp_path / 'out'}")
     assert call(library, *flags, folds="3") == 0
     assert "mean over seeds" in capsys.readouterr().out
-    document = json.loads((tmp_path / "out" / "probe.json").read_text())
+    document = read_json(tmp_path / "out" / "probe.json")
     assert document["seeds"] == [0, 1] and all(len(row["seeds"]) == 2 for row in document["rows"])
     assert document["rows"][0]["value"] == pytest.approx(np.mean(document["rows"][0]["seeds"]))
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["probe.json", "seed0", "seed1"]

@@ -13,7 +13,7 @@ from mu.config.base import ConfigError
 from mu.config.resolve import build
 from mu.evals.result import Result
 from mu.evals.results import load, save
-from mu.files import write_json
+from mu.files import read_json, write_json
 from mu.run.crossvalidate import crossvalidate
 from tests.helpers.tiny_runs import train, write_log
 
@@ -87,9 +87,9 @@ def test_crossvalidation_judges_every_clip_once_and_goes_on(config, tmp_path, ca
         pooled = load(runs / f"seed{seed}", "clips").results["model"]
         assert sorted(pooled.units) == [f"clip{at:03d}.wav" for at in range(48)]
         for fold in range(3):
-            resolved = json.loads((runs / f"seed{seed}" / f"fold{fold}" / "config.json").read_text())
+            resolved = read_json(runs / f"seed{seed}" / f"fold{fold}" / "config.json")
             assert resolved["init_from"] == f"{tmp_path}/masked/seed{seed}/fold{fold}"
-    assert json.loads((runs / "crossvalidation.json").read_text())["folds"] == 3
+    assert read_json(runs / "crossvalidation.json")["folds"] == 3
 
     # A fold that lacks one of its evaluations is not complete.
     missing = runs / "seed0" / "fold1" / "evaluation" / "right"

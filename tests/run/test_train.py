@@ -488,7 +488,7 @@ def again_of(workdir, output):
 
 def test_a_module_that_has_changed_is_said_when_a_run_goes_on(unbroken, log, tmp_path, caplog):
     folder = copied(unbroken, tmp_path)
-    record = json.loads((folder / "run.json").read_text())
+    record = read_json(folder / "run.json")
     config = tiny_config(log, writers=BREAKING, **OPTIONS)
     (folder / "run.json").write_text(json.dumps(record | {"own_modules": {"tests.helpers.tiny_runs": "sha256 0"}}))
     with caplog.at_level("WARNING", logger="mu"):
@@ -499,5 +499,5 @@ def test_a_module_that_has_changed_is_said_when_a_run_goes_on(unbroken, log, tmp
         f"{folder}: tests.helpers.tiny_runs has changed since this run was last trained; "
         "from here on it learns by the new code"
     ]
-    after = json.loads((folder / "run.json").read_text())
+    after = read_json(folder / "run.json")
     assert after["duration_s"] > record["duration_s"] and after["started"] == record["started"]

@@ -14,6 +14,7 @@ from mu.data.clips.importing import results, scan, store_writer, workers
 from mu.data.clips.importing.options import AudioImportOptions
 from mu.data.clips.importing.run import import_audio
 from mu.data.clips.store import open_store
+from mu.files import read_json
 from tests.helpers.audio_files import sound, write
 from tests.helpers.processes import run_python
 
@@ -77,7 +78,7 @@ def test_the_same_clips_make_the_same_bytes(table, stored, tmp_path, here):
     changing = {".import.lock", "scan.jsonl", "card.json"}  # the order in which scans end; where the folder lies
     for path in files - {Path(name) for name in changing}:
         assert (out / path).read_bytes() == (stored / path).read_bytes(), path
-    cards = [json.loads((folder / "card.json").read_text()) for folder in (out, stored)]
+    cards = [read_json(folder / "card.json") for folder in (out, stored)]
     assert [card.pop("root_from_here") for card in cards] and cards[0] == cards[1]
 
 
