@@ -56,7 +56,7 @@ ARROWS = {
     "mu.training": {"mu.checksums", "mu.files", "mu.protocols", "mu.ranges"},
     "mu.inference": {"mu.protocols", "mu.data.crops", "mu.data.faults", "mu.data.features", "mu_kernels", "mu.files"},
     "mu.inference.policy": {"mu.files", "mu.ranges"},
-    "mu.evals": {"mu.files", "mu.names", "mu.trust"},
+    "mu.evals": {"mu.files", "mu.locks", "mu.names", "mu.trust"},
     "mu.evals.protocols": {"mu.evals", "mu.names", "mu.protocols", "mu.data", "mu_kernels", "mu.ranges"},
     "mu.run": {
         "mu.config",

@@ -14,8 +14,8 @@ examples:
   mu train --config=experiments/beauty_sasrec.py --workdir=runs/wide --config.model.dim=128
 
 Any key of the config can be set with --config.KEY=VALUE; a misspelt key is refused with the nearest name.
-The same command again goes on from the last checkpoint. SIGTERM or Ctrl-C saves and leaves; a
-second one leaves at once.
+The same command again goes on from the last checkpoint; while one runs, another in the same workdir is refused. SIGTERM
+or Ctrl-C saves and leaves; a second one leaves at once.
 """
 
 

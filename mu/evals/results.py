@@ -14,7 +14,8 @@ import numpy as np
 
 from mu import trust
 from mu.evals.result import Estimate, Result, Statistic
-from mu.files import read_json, write_json, write_whole
+from mu.files import read_json, replacing, write_json
+from mu.locks import writing
 
 FORMAT_VERSION = 2
 # Fields of a result that are alike in all results of an evaluation, and that JSON can hold.
@@ -54,7 +55,7 @@ def save(
 ) -> None:
     """Writes `evaluation.json` (values, intervals, counts, cards) and `units.npz` (the numbers of every unit).
 
-    The JSON file comes last and names the sha256 of the other: a save that was cut off is noticed on loading. A value
+    The JSON file names the sha256 of the other: a save that was cut off is noticed on loading. A value
     that is not defined, such as the recall of a class without clips, is null in it.
 
     Args:
@@ -91,10 +92,10 @@ def save(
         "units_sha256": hashlib.sha256(buffer.getvalue()).hexdigest(),
         "versions": {"python": platform.python_version(), "numpy": np.__version__},
     }
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    write_whole(folder / "units.npz", buffer.getvalue())
-    write_json(folder / "evaluation.json", document)
+    # The larger is written before either takes its place: where the disk is full, the evaluation before stays.
+    with writing(folder) as place, replacing(place / "units.npz") as units_file:
+        units_file.write_bytes(buffer.getvalue())
+        write_json(place / "evaluation.json", document)
 
 
 def load(place: str | os.PathLike[str], name: str | None = None) -> Evaluation:

@@ -1,7 +1,9 @@
 """Metrics of clips against scikit-learn, and what their intervals and files promise."""
 
 import dataclasses
+import errno
 import json
+import os
 
 import numpy as np
 import pytest
@@ -25,6 +27,7 @@ from mu.evals.result import Result
 from mu.evals.results import load, save
 from mu.evals.table import ResultTable
 from mu.files import read_json
+from mu.locks import Locked, writing
 from mu.names import locate
 
 N, C = 60, 4
@@ -293,6 +296,22 @@ def test_saved_and_read_again(tmp_path):
         load(tmp_path)
     with pytest.raises(FileNotFoundError, match="no evaluation at"):
         load(tmp_path / "nowhere")
+
+
+def test_where_the_disk_is_full_the_evaluation_before_stays(tmp_path, monkeypatch):
+    save(tmp_path, {"model": result()}, {"part": "test"}, samples=20)
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+
+    def full(path, value):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch, pytest.raises(OSError) as failed:
+        patch.setattr("mu.evals.results.write_json", full)
+        save(tmp_path, {"model": result(1)}, {"part": "test"}, samples=20)
+    assert os.path.dirname(failed.value.filename) == str(tmp_path)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+    with writing(tmp_path), pytest.raises(Locked):
+        save(tmp_path, {"model": result(1)}, {"part": "test"}, samples=20)
 
 
 def test_names():
