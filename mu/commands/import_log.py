@@ -96,7 +96,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _print_summary(card: dict[str, Any], output: str, seconds: float) -> None:
-    from mu.data.logs.timestamps import show_moment
+    from mu.data.logs.moments import show_moment
 
     print(
         f"{card['events']:,} plays of {card['users']:,} users and {card['tracks']:,} tracks "

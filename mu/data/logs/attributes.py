@@ -10,7 +10,8 @@ from typing import NamedTuple
 import numpy as np
 import polars as pl
 
-from mu.data.logs.timestamps import MISSING, TimestampParser
+from mu.data.logs.time_notations import MISSING
+from mu.data.logs.timestamps import TimestampParser
 from mu.data.whole_numbers import integers_where_possible
 from mu.names import nearest
 

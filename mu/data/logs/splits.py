@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import numpy as np
 
 from mu.data.logs.interactions import Interactions
-from mu.data.logs.timestamps import parse_moment, show_moment
+from mu.data.logs.moments import parse_moment, show_moment
 from mu.ranges import LeavesSome, PartialShare, Rate, Seed
 from mu_kernels.hashing import GOLDEN, mix_array
 

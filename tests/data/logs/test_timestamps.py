@@ -4,7 +4,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from mu.data.logs.timestamps import MISSING, TimestampParser
+from mu.data.logs.time_notations import MISSING
+from mu.data.logs.timestamps import TimestampParser
 from mu.data.tables import ColumnError
 
 BAD = None
@@ -61,6 +62,14 @@ ISO = {
 
 def test_iso_with_any_zone_fraction_and_year():
     assert parse(list(ISO))[0] == list(ISO.values())
+
+
+def test_a_whole_number_is_read_alike_whatever_is_beside_it():
+    alone, _ = parse(["1609840800000600", "1609840800000600"])
+    for other in ("", "x", "1609840800000600.7"):
+        beside, _ = parse(["1609840800000600", "1609840800000600", other])
+        assert beside[:2] == alone == [JANUARY, JANUARY]
+    assert beside[2] == "2021-01-05T10:00:00.001"  # a fraction is rounded
 
 
 def test_whole_days_of_a_spreadsheet_need_the_flag():

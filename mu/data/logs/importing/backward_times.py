@@ -4,7 +4,7 @@ import numpy as np
 
 from mu.data.logs.importing import row_kernels
 from mu.data.logs.importing.rows import PlayRows
-from mu.data.logs.timestamps import MISSING
+from mu.data.logs.time_notations import MISSING
 
 
 class BackwardTimes:

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from mu.data.logs.timestamps import show_moment
+from mu.data.logs.moments import show_moment
 
 # Times read in too large or too small a unit, days of a spreadsheet and zeros fall into 1970, or far into the future.
 FIRST_MS = int(np.datetime64("1971-01-01", "ms").astype(np.int64))

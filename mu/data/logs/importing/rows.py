@@ -10,7 +10,8 @@ from mu.data.logs.importing.formats import RowBatch
 from mu.data.logs.importing.outcomes import outcomes_of
 from mu.data.logs.importing.text_files import printable
 from mu.data.logs.interactions import FINISHED, SKIPPED
-from mu.data.logs.timestamps import MISSING, TimestampParser
+from mu.data.logs.time_notations import MISSING
+from mu.data.logs.timestamps import TimestampParser
 from mu.data.tables import ColumnError
 
 Fault = tuple[str, np.ndarray, str]
