@@ -1,4 +1,4 @@
-"""Which names a saved run, evaluation or table may give for mu to call: a list of mu's own parts, and trusted packages.
+"""Which names a saved run, evaluation or table may give for mu to call: mu's own parts, and trusted packages.
 
 What mu writes names classes and functions as 'package.module:attribute', and mu imports and calls them when it reads
 that again. A stranger's `config.json` could name `os:system`. So whatever reads such a file asks here first. The config
@@ -17,20 +17,11 @@ from mu import names
 VARIABLE = "MU_TRUST"
 """Environment variable with the packages that the user trusts, separated by commas."""
 
-# Each by itself, not the package: mu has functions, too, that run commands and write files.
+# The public classes that a module of these packages makes: they compute, and neither write files nor run commands
+# (tests/test_trust.py). No functions: some take names, and call those.
+PACKAGES = ("mu.baselines.", "mu.data.batches.", "mu.evals.protocols.", "mu.models.", "mu.tasks.")
+# Elsewhere each part by itself: mu has functions, too, that run commands and write files.
 OWN = {
-    "mu.baselines.content": ("ContentNeighbours",),
-    "mu.baselines.item_knn": ("ItemKNN",),
-    "mu.baselines.mfcc": ("MFCCLinear",),
-    "mu.baselines.popularity": ("Popularity",),
-    "mu.baselines.rating_biases": ("RatingBiases",),
-    "mu.baselines.ratings": ("SmoothedRates", "LogisticRatings"),
-    "mu.baselines.simple": ("Random", "GroupPopularity"),
-    "mu.data.batches.clips": ("ClipBatches",),
-    "mu.data.batches.histories": ("HistoryBatches",),
-    "mu.data.batches.listening": ("ListeningBatches",),
-    "mu.data.batches.pairs": ("PairBatches",),
-    "mu.data.batches.ratings": ("RatingBatches",),
     "mu.data.clips.clips": ("Clips", "load"),
     "mu.data.clips.folds": ("by_column", "by_hash", "predefined"),
     "mu.data.clips.targets": ("ClassTarget", "TagTarget", "NumberTarget"),
@@ -39,30 +30,12 @@ OWN = {
     "mu.data.logs.interactions": ("load",),
     "mu.data.logs.splits": ("predefined", "leave_one_out", "random_by_ratio", "global_temporal"),
     "mu.data.ratings.rated_clips": ("RatedClips", "load"),
-    "mu.evals.protocols.clips": ("ClipPrediction",),
-    "mu.evals.protocols.plays": ("PlayRanking",),
-    "mu.evals.protocols.ranking": ("Ranking",),
-    "mu.evals.protocols.rated_candidates": ("RatedCandidates",),
-    "mu.evals.protocols.ratings": ("RatingPrediction",),
     "mu.inference.clips": ("ClipPredictor",),
     "mu.inference.policy": ("new_release_boost",),
     "mu.inference.ratings": ("RatingPredictor",),
     "mu.inference.recommender": ("TrainedRecommender",),
     "mu.inference.time_aware": ("TimeAwareRecommender",),
-    "mu.models.audio_encoder": ("AudioEncoder",),
-    "mu.models.audio_user": ("AudioUser",),
-    "mu.models.factorization": ("Factorization",),
-    "mu.models.ratings": ("RatingModel",),
-    "mu.models.sasrec": ("SASRec",),
     "mu.run.baseline": ("EarlierRun",),
-    "mu.tasks.augmentations": ("Augmentations",),
-    "mu.tasks.clip_targets": ("ClipTargets",),
-    "mu.tasks.contrastive": ("Contrastive",),
-    "mu.tasks.masked": ("MaskedSpectrogram",),
-    "mu.tasks.multi_task": ("MultiTask",),
-    "mu.tasks.next_play": ("NextPlay",),
-    "mu.tasks.ratings": ("ListenerRatings",),
-    "mu.tasks.retrieval": ("Retrieval",),
     "mu.training.optim": ("adamw_cosine",),
     "mu.training.tables": ("row_adagrad", "lazy_adam"),
     "mu.training.writers": ("TensorBoard",),
@@ -77,7 +50,7 @@ DECLARED = "mu.evals.metrics.lists.declare"
 # Libraries of computation, by the names that they publish at their top.
 LIBRARIES = ("optax", "flax.nnx")
 # Keys of a config, beside `name`, whose texts are names where they have a colon.
-LISTS = ("metrics", "writers", "weights", "gains")
+LISTS = ("metrics", "list_metrics", "writers", "weights", "gains")
 
 _trusted: set[str] = set()
 
@@ -184,6 +157,10 @@ def check(path: str, where: str, file: str | os.PathLike[str]) -> None:
     module, _, attribute = path.partition(":")
     if attribute in OWN.get(module, ()):
         return
+    if module.startswith(PACKAGES) and attribute.isidentifier() and not attribute.startswith("_"):
+        _refuse_borrowed(path, where, file, {module})
+        if isinstance(_found(path), type | None):
+            return
     if module.startswith(METRICS) and module not in NOT_METRICS and attribute.isidentifier():
         _refuse_borrowed(path, where, file, {module, DECLARED})
         return
@@ -223,13 +200,20 @@ def locate(path: str, where: str, file: str | os.PathLike[str]) -> Any:
 
 def _refuse_borrowed(path: str, where: str, file: str | os.PathLike[str], packages: set[str]) -> None:
     """Raises Untrusted where a module only imports what it is asked for, or it is a module itself."""
-    try:
-        target = names.locate(path)
-    except (ValueError, ImportError):
+    target = _found(path)
+    if target is None:
         return
     home = target.__name__ if isinstance(target, ModuleType) else str(getattr(target, "__module__", "builtins"))
     if isinstance(target, ModuleType) or not any(f"{home}.".startswith(f"{package}.") for package in packages):
         raise Untrusted(_refusal(path, where, file, f"it is {home}'s, which that module only imports"))
+
+
+def _found(path: str) -> Any:
+    """The object at a path; None where there is none."""
+    try:
+        return names.locate(path)
+    except (ValueError, ImportError):
+        return None
 
 
 def _refusal(path: str, where: str, file: str | os.PathLike[str], why: str) -> str:

@@ -73,6 +73,12 @@ def test_whatever_mu_names_itself_is_listed():
         "mu.data.logs.interactions:tables.read_parquet",
         "mu.evals.metrics.loading:at_cutoffs",
         "mu.evals.metrics.recall:np",
+        "mu.evals.protocols.lists:list_columns",
+        "mu.evals.protocols.lists:locate",
+        "mu.baselines.item_knn:weighting",
+        "mu.data.batches.listening:HistoryBatches",
+        "mu.tasks.retrieval:losses",
+        "mu.models:sasrec",
         "optax:contrib",
         "optax:__builtins__",
         "optax:adam.__globals__",
@@ -112,6 +118,43 @@ def test_names_are_found_wherever_they_stand_and_texts_with_a_colon_are_none():
     assert found == ["a:load", "b:Model", "c:Head", "d:Ranking", "e:mine", "f:one", "g:Writer"]
 
 
+def test_a_new_class_of_a_package_of_parts_is_called_without_being_listed():
+    for name in ("mu.models.audio_trunks:ShortChunkCNN", "mu.baselines.linear:Linear"):
+        trust.check(name, "model.name", "config.json")
+
+
+def test_every_argument_that_mu_takes_for_the_name_of_a_function_is_checked():
+    names_a_function = {"locate", "metric_paths", "weighting", "counted", "pair_weights", "track_totals"}
+    names_a_function |= {"example_weights"}
+    found = set()
+    for path in (path for package in trust.PACKAGES for path in (ROOT / package.replace(".", "/")).glob("*.py")):
+        for function in ast.walk(ast.parse(path.read_text())):
+            if isinstance(function, ast.FunctionDef) and function.name == "__init__":
+                arguments = {one.arg for one in (*function.args.args, *function.args.kwonlyargs)}
+                for call in ast.walk(function):
+                    if isinstance(call, ast.Call) and getattr(call.func, "id", "") in names_a_function:
+                        found |= arguments & {getattr(one, "id", "") for one in call.args}
+    assert found - {"log"} == {"metrics", "list_metrics", "weights", "gains"}
+    assert found - {"log"} <= set(trust.LISTS)
+
+
+def test_packages_whose_classes_a_saved_file_may_name_write_nothing_and_run_nothing():
+    modules = {"subprocess", "shutil", "ctypes", "importlib", "socket", "tempfile", "runpy"}
+    calls = {"open", "write_text", "write_bytes", "write_json", "write_whole", "unlink", "rmtree", "system", "remove"}
+    calls |= {"save", "savez", "tofile", "write_parquet", "import_module", "mkdir", "rename"}
+    found = []
+    for path in (path for package in trust.PACKAGES for path in (ROOT / package.replace(".", "/")).glob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Import):
+                found += [f"{path}: {one.name}" for one in node.names if one.name.split(".")[0] in modules]
+            if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] in modules:
+                found.append(f"{path}: {node.module}")
+            if isinstance(node, ast.Call):
+                called = getattr(node.func, "id", getattr(node.func, "attr", ""))
+                found += [f"{path}: {called}"] if called in calls else []
+    assert found == []
+
+
 def write_config(folder, **changes):
     """A run's config.json with other entries."""
     folder.mkdir()
@@ -127,6 +170,7 @@ def write_config(folder, **changes):
         {"baselines": {"mine": {"name": "canary:touch"}}},
         {"writers": ["canary:touch"]},
         {"evals": {"ranking": {"name": "mu.evals.protocols.ranking:Ranking", "metrics": ["canary:touch"]}}},
+        {"evals": {"ranking": {"name": "mu.evals.protocols.ranking:Ranking", "list_metrics": ["canary:touch"]}}},
         {"data": {"name": "mu.cli:main", "argv": ["canary:touch"]}},
         {"policy": {"name": "canary:touch"}},
     ],
