@@ -55,15 +55,20 @@ def read_csv(path: str | os.PathLike[str], separator: str = ",") -> pl.DataFrame
 
 def distinct_names(written: Sequence[str]) -> list[str]:
     """Names of columns: one that is empty is `column_2` by its place, a repeated one `name_2`, `name_3`, ..."""
-    names: list[str] = []
+    names: dict[str, None] = {}  # in order, and quick to look up: a damaged first line can name a million
+    all_written, numbers = set(written), {}
     for place, name in enumerate(written, 1):
-        number = 2 if name.strip() else place
-        new = name if name.strip() and name not in names else f"{name.strip() or 'column'}_{number}"
-        while new in names or (new != name and new in written):
-            number += 1
-            new = f"{name.strip() or 'column'}_{number}"
-        names.append(new)
-    return names
+        plain, new = name.strip(), name
+        if not plain or name in names:
+            number = numbers.get(plain, 2) if plain else place
+            plain = plain or "column"
+            new = f"{plain}_{number}"
+            while new in names or (new != name and new in all_written):
+                number += 1
+                new = f"{plain}_{number}"
+            numbers[name.strip()] = number + 1
+        names[new] = None
+    return list(names)
 
 
 def _first_invalid(path: str | os.PathLike[str], separator: str) -> str:

@@ -131,6 +131,14 @@ def test_empty_and_repeated_names_of_columns(tmp_path):
     (tmp_path / "a.csv").write_text(",a,a,,a_2\n1,2,3,4,5\n")
     assert tables.read_csv(tmp_path / "a.csv").columns == ["column_1", "a", "a_3", "column_4", "a_2"]
     assert tables.distinct_names(["column_2", "", " "]) == ["column_2", "column_3", "column_4"]
+    assert tables.distinct_names(["a", "a", "a_2", " a", "a ", "a"]) == ["a", "a_3", "a_2", " a", "a ", "a_4"]
+
+
+def test_a_first_line_of_separators_takes_no_minutes():
+    """Each name is looked up once: a quarter of a million of one name."""
+    n = 1 << 18
+    assert tables.distinct_names(["a"] * n)[-1] == f"a_{n}"
+    assert tables.distinct_names([""] * n)[-1] == f"column_{n}"
 
 
 @pytest.mark.parametrize(

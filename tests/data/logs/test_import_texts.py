@@ -21,6 +21,7 @@ REFUSED = [  # name, bytes, format, part of the message
     ("mac.tsv", b"user\ttrack\ru1\ta\r", None, "line ends of old Macs"),
     ("long.csv", b"x" * 200_000, None, "first line cannot be split into names"),
     ("long.tsv", b"x" * 2000 + b"\ty\nu\tt\n", None, "a name of 2,000 characters"),
+    ("wide.csv", b"user,track" + b"," * 120_000 + b"\nu,t\n", None, "its first line names 120,002 columns"),
     ("blank.csv", b"\nuser,track\nu,t\n", None, "its first line is blank"),
     ("blank.tsv", b"\t\t \nuser\ttrack\n", None, "its first line is blank"),
     ("semicolons.csv", b"user;track\nu;t\n", None, r"the separator seems to be ';'.*--format=semicolons"),

@@ -34,6 +34,7 @@ from mu.data.tables import distinct_names
 
 BLOCK_BYTES = 16 << 20
 MAX_NAME = 1000  # characters in the name of a column
+MAX_NAMES = 100_000
 SEPARATORS = {",": "csv", ";": "semicolons", "\t": "tsv"}
 logger = logging.getLogger(__name__)
 
@@ -123,6 +124,8 @@ class DelimitedFormat:
             raise ValueError(f"{source.name}: its first line cannot be split into names ({error}); {due}") from error
         if longest := max((name for name in names if len(name) > MAX_NAME), key=len, default=""):
             raise ValueError(f"{source.name}: its first line has a name of {len(longest):,} characters; {due}")
+        if len(names) > MAX_NAMES:
+            raise ValueError(f"{source.name}: its first line names {len(names):,} columns; {due}")
         for separator, other in SEPARATORS.items() if len(names) == 1 else ():
             if separator in names[0]:
                 raise ValueError(
