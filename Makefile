@@ -10,7 +10,7 @@ STAMP := pyproject.toml constraints.txt
 help:
 	@echo "make quickstart   install, simulate a music world, train, evaluate, recommend"
 	@echo "make test         the tests but the slow ones; make test-slow runs those"
-	@echo "                  and the kernels' tests without compiled code"
+	@echo "                  and the kernels' tests without compiled code; MU_TRIALS=10 tries ten times as much at random"
 	@echo "make nightly      test-slow, then the quickstart from nothing, as the README says it"
 	@echo "make results-audio   every audio experiment, folds and seeds, into docs/results.md: hours, goes on where it stopped"
 	@echo "make results-ratings  who likes tracks that training has not seen, into docs/ratings.md"
