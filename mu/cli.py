@@ -92,6 +92,11 @@ def _run(arguments: list[str]) -> int:
     from mu.interrupts import Interrupts
 
     name, *rest = arguments
+    try:
+        os.getcwd()
+    except OSError:
+        print(f"mu {name}: the current folder has been removed, or cannot be read; change to another", file=sys.stderr)
+        return 1
     if name in COMMANDS:
         from mu.trust import take_flags
 

@@ -22,6 +22,8 @@ def traceback_of_own_code(error: BaseException) -> str | None:
     of_mu = type(error).__module__.split(".")[0] in ("mu", "mu_kernels")
     while error.__cause__ is not None and not _is_own(error.__traceback__):
         error = error.__cause__
+    if isinstance(error, SyntaxError) and error.filename is not None and _owner(error.filename) == "user":
+        return "".join(traceback.format_exception_only(error)).rstrip("\n")  # it names the line: none of it has run
     if of_mu or not _is_own(error.__traceback__):
         return None
     shown = traceback.TracebackException.from_exception(error)

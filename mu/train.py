@@ -68,9 +68,10 @@ def train(config: Config, workdir: str | os.PathLike[str], mesh: jax.sharding.Me
     """
     check_workdir(workdir)
     # Of several processes of one run the first writes.
-    alone = writing(workdir) if jax.process_index() == 0 else contextlib.nullcontext(Path(workdir))
+    writes = jax.process_index() == 0
+    alone = writing(workdir) if writes else contextlib.nullcontext(Path(workdir))
     with Interrupts() as interrupts, alone as folder:
-        began_empty = folder.is_dir() and set(os.listdir(folder)) <= {FOLDER_LOCK}
+        began_empty = writes and set(os.listdir(folder)) <= {FOLDER_LOCK}
         try:
             with contextlib.closing(RunRecord(folder)) as record:
                 return _train(config, folder, mesh, interrupts, record)

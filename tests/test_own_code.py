@@ -65,6 +65,16 @@ def test_the_traceback_begins_in_own_code_and_ends_with_the_error(own):
     assert explained(raised(own.adds)).startswith("your own code raised this\nTraceback")
 
 
+def test_a_config_that_cannot_be_compiled_is_shown_with_its_line(tmp_path, capsys):
+    for name, content in (("broken.py", b"def get_config(arg=None:\n"), ("bytes.py", b"name = '\xff'\n")):
+        (tmp_path / name).write_bytes(content)
+        assert main(["train", f"--config={tmp_path / name}", f"--workdir={tmp_path / 'run'}"]) == 1
+        said = capsys.readouterr().err
+        assert said.startswith(f'mu train: your own code raised this\n  File "{tmp_path / name}", line 1')
+        assert "SyntaxError" in said.splitlines()[-1] and "importlib" not in said
+    assert not (tmp_path / "run").exists()
+
+
 def test_refusals_of_mu_are_one_line_wherever_they_come_from(own):
     for error in (raised(own.refuses), raised(own.asks_mu), ConfigError("no"), ValueError("never raised")):
         assert traceback_of_own_code(error) is None

@@ -235,6 +235,16 @@ def test_a_process_without_standard_output_runs(monkeypatch):
     assert mu.cli.main(["--version"]) == 0
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows removes no folder that a process is in")
+def test_a_current_folder_that_is_gone_is_said(capsys, monkeypatch, tmp_path):
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    for name in ("train", "recommend", "package.module:function"):
+        assert main([name, "run"]) == 1
+        assert capsys.readouterr().err.startswith(f"mu {name}: the current folder has been removed")
+
+
 def test_python_m_mu():
     assert run(sys.executable, "-m", "mu", "--version") == f"{mu.__version__}\n"
 
