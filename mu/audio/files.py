@@ -25,6 +25,8 @@ _OGG_TAIL_BYTES = 2 * 65307  # the two last pages, at their largest
 _MOST_FRAMES_A_BYTE = 1 << 13
 # Below lie no recordings of sound, above no converters; a header that says so is damaged.
 _RATES_HZ = (100, 20_000_000)
+# Crops of a library are read in random order, and to look at a file takes longer than to read a crop; 1 KB each.
+_REMEMBERED = 1 << 15
 _SMALL_BYTES = 1 << 16  # to map a file takes longer than to read so much
 _NO_MP3 = (b"RIFF", b"RIFX", b"FORM", b"fLaC", b"OggS", b"caff")
 _KINDS = (
@@ -228,7 +230,7 @@ def open_stream(file: str | os.PathLike[str]) -> Iterator[Stream]:
         raise AudioError(path, f"it cannot be read ({error.strerror})") from error
 
 
-@functools.lru_cache(maxsize=1024)
+@functools.lru_cache(maxsize=_REMEMBERED)
 def _layout(path: str, *_: int) -> Layout:
     """The streams of a file; `_`: by what a change of it shows, since parts of one file are often read in turn."""
     with open(path, "rb") as file:

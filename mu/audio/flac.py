@@ -7,6 +7,7 @@ says where it stands in the stream, so the last whole frame says how many sample
 import dataclasses
 import functools
 import io
+import re
 from typing import NamedTuple
 
 import numpy as np
@@ -15,8 +16,9 @@ import soundfile
 from mu.audio.layout import Bytes, Layout, Link, end_of_id3
 
 _MAGIC = b"fLaC"
-_BEGINS = (_MAGIC + b"\x00\x00\x00\x22", _MAGIC + b"\x80\x00\x00\x22")  # the block STREAMINFO, 34 bytes, follows
 _STREAMINFO_BYTES = 34
+_LAST_BLOCK = b"\x80"
+_BEGIN = re.compile(_MAGIC + b"[\x00\x80]\x00\x00\x22")  # the block STREAMINFO, 34 bytes, follows
 _SYNCS = (b"\xff\xf8", b"\xff\xf9")  # a frame begins so: of blocks of one size, or of several
 _WINDOW_BYTES = 1 << 16  # of the end, where the last frames are looked for
 _LONGEST_FRAME_HEAD = 16
@@ -46,7 +48,7 @@ class _Stream(NamedTuple):
     def header(self, samples: int) -> bytes:
         """A whole header that says so many samples."""
         counted = (int.from_bytes(self.streaminfo[13:18], "big") >> 36 << 36 | samples).to_bytes(5, "big")
-        return _BEGINS[1] + self.streaminfo[:13] + counted + bytes(16)
+        return _MAGIC + _LAST_BLOCK + b"\x00\x00\x22" + self.streaminfo[:13] + counted + bytes(16)
 
 
 class _Frame(NamedTuple):
@@ -58,12 +60,12 @@ class _Frame(NamedTuple):
 def layout(data: Bytes) -> Layout | None:
     """The streams of a FLAC file; None where it is none, or where none of its frames can be found."""
     start, links, incomplete = end_of_id3(data), [], ""
-    if data[start : start + 8] not in _BEGINS:
+    if not _BEGIN.match(data, start):
         return None
     while start >= 0:
         first_frame = _behind_header(data, start)
-        following = min((at for begin in _BEGINS if (at := data.find(begin, first_frame)) >= 0), default=-1)
-        end = len(data) if following < 0 else following
+        found = _BEGIN.search(data, first_frame)  # reads the whole file, once
+        following, end = (-1, len(data)) if found is None else (found.start(), found.start())
         streaminfo = data[start + 8 : start + 8 + _STREAMINFO_BYTES]
         link, problem = _link(data, _Stream(first_frame, end, streaminfo))
         if link is None:

@@ -7,9 +7,11 @@ hold. Most files are one stream whose header is right: those are opened as they 
 
 import dataclasses
 import io
+import mmap
 import os
-from typing import Protocol
 
+Bytes = bytes | mmap.mmap
+"""What the modules of formats read: a small file, or a mapped one."""
 Piece = bytes | tuple[int, int]
 """Bytes that stand in for some of the file, or a range of it: first byte, and one behind the last."""
 
@@ -45,14 +47,6 @@ class Layout:
 
 
 _TAGS = (b"TAG", b"ID3", b"APETAGEX", b"LYRICSBEGIN")
-
-
-class Bytes(Protocol):
-    """What the modules of formats read: a mapped file, or bytes."""
-
-    def __len__(self) -> int: ...
-    def __getitem__(self, place: slice, /) -> bytes: ...
-    def find(self, sub: bytes, start: int = ..., end: int = ..., /) -> int: ...
 
 
 class View(io.RawIOBase):
