@@ -59,6 +59,12 @@ def imported(table, output, *flags):
     return clip_tables.load(output, sample_rate_hz=RATE_HZ, classes=("class",))
 
 
+def test_a_misspelt_column_is_refused_before_anything_is_scanned(table, tmp_path, capsys):
+    assert main([str(table), f"--output={tmp_path / 'clips'}", "--group=sniger"]) == 2
+    assert "--group=sniger: the clips have no such column (did you mean 'singer'?)" in capsys.readouterr().err
+    assert not (tmp_path / "clips").exists()
+
+
 def test_folds_and_intervals_keep_together_what_the_import_found(table, tmp_path, capsys):
     clips = imported(table, tmp_path / "clips")
     assert clips.group == "freesound_clip_id"

@@ -1,5 +1,7 @@
 """The column of a table of clips whose equal values belong together: an artist, an album, a recording."""
 
+from collections.abc import Sequence
+
 import polars as pl
 
 from mu.data.options import OptionError
@@ -24,8 +26,7 @@ def group_column(clips: pl.DataFrame, wanted: str | None) -> str | None:
       OptionError: there is no such column, or a clip has no value in it.
     """
     if wanted is not None:
-        if wanted not in clips.columns:
-            raise OptionError(f"--group={wanted}: the clips have no such column{nearest(wanted, clips.columns)}")
+        check_group(wanted, clips.columns)
         if without := clips[wanted].null_count():
             first = clips.filter(pl.col(wanted).is_null())["clip"][0]
             raise OptionError(f"--group={wanted}: {without:,} clips have no {wanted}, {first!r} among them: fill it in")
@@ -34,3 +35,9 @@ def group_column(clips: pl.DataFrame, wanted: str | None) -> str | None:
         if name in clips.columns and not clips[name].null_count() and 1 < clips[name].n_unique() < len(clips):
             return name
     return None
+
+
+def check_group(wanted: str, columns: Sequence[str]) -> None:
+    """Raises OptionError where the clips have no column `wanted`; names the nearest one."""
+    if wanted not in columns:
+        raise OptionError(f"--group={wanted}: the clips have no such column{nearest(wanted, columns)}")

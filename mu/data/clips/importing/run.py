@@ -13,10 +13,11 @@ import polars as pl
 from mu.audio import io
 from mu.data.clips.importing import journal, results, scan, workers
 from mu.data.clips.importing.faults import MISSING_FILE, faults_of, left_out
+from mu.data.clips.importing.groups import check_group
 from mu.data.clips.importing.journal import Journal
 from mu.data.clips.importing.options import AudioImportOptions
 from mu.data.clips.importing.scan import Facts
-from mu.data.clips.importing.source import MISSING, AudioSource
+from mu.data.clips.importing.source import MISSING, OWN_COLUMNS, AudioSource
 from mu.data.clips.importing.sources import open_source
 from mu.data.faults import Fault
 from mu_kernels.threads import available_cpus
@@ -46,6 +47,7 @@ def import_audio(
       progress: called with the stage, how much of how much is done, and a note.
 
     Raises:
+      OptionError: there is no column `options.group`.
       ValueError: options or a source that make no sense, no clip left, or with `on_error='stop'` a bad one.
       FileNotFoundError: no such source.
       FileExistsError: `output` holds something else.
@@ -61,6 +63,8 @@ def import_audio(
     )
     folder = Path(output)
     _check_output(folder, source, name)
+    if options.group is not None and source.attributes is not None:  # of records it is known when they have been read
+        check_group(options.group, list(dict.fromkeys([*OWN_COLUMNS, *source.attributes.columns])))
     folder.mkdir(parents=True, exist_ok=True)
     versions = {"scan": scan.VERSION, "libsndfile": io.LIBRARIES["libsndfile"]}
     n_workers = options.workers or available_cpus()
