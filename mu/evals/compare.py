@@ -79,7 +79,7 @@ def differences(
 
     Returns:
       {name: {'a', 'b', 'difference' (B less A), 'low', 'high'}}; of columns also 'p', 'n' (units), 'b_better' and
-      'a_better' (clusters).
+      'a_better' (clusters). NaN where no unit has a number in all results.
 
     Raises:
       ValueError: the results cannot be paired, or have no such metric; names what differs.
@@ -104,6 +104,9 @@ def _of_columns(
     """Of columns over the same units: those of which all results have a number."""
     first = pairs[0][0]
     units = _defined(pairs, names[0])
+    if not units.any():
+        unknown = dict.fromkeys(("a", "b", "difference", "low", "high", "p"), np.nan)
+        return {name: unknown | {"b_better": 0, "a_better": 0, "n": 0} for name in names}
     a, b = ([_mean([pair[at].columns[name][units] for pair in pairs]) for name in names] for at in (0, 1))
     values = np.stack([other - one for one, other in zip(a, b, strict=True)], axis=1)
     if first.clusters is None:

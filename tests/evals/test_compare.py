@@ -73,6 +73,20 @@ def test_units_without_a_number_in_either_result_are_left_out(tmp_path, capsys):
         assert row["difference"] == pytest.approx(difference) and row["n"] == 3
 
 
+def test_a_metric_of_which_no_unit_has_a_number_does_not_stop_the_others(tmp_path, capsys):
+    for name, values in (("none", [np.nan] * 3), ("whole", [1.0, 2.0, 3.0])):
+        columns = {"recall@10": np.array([0.5, 0.25, 1.0]), "graded_ndcg@10": np.array(values)}
+        one = Result(unit="user", units=np.arange(3), columns=columns)
+        save(tmp_path / name / "evaluation" / "ranking", {"model": one}, {}, samples=20)
+    folders = [str(tmp_path / "none"), str(tmp_path / "whole")]
+    assert main([*folders, "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)["metrics"]
+    assert rows["recall@10"]["difference"] == 0 and rows["recall@10"]["n"] == 3
+    assert rows["graded_ndcg@10"] | {"n": 0, "a_better": 0, "b_better": 0} == rows["graded_ndcg@10"]
+    assert main(folders) == 0
+    assert "[unknown]" in capsys.readouterr().out
+
+
 def test_recommenders_of_one_run_and_the_printed_table(runs, capsys):
     folder, a, _ = runs
     assert main([f"{folder / 'a'}:popularity", f"{folder / 'a'}:model"]) == 0
