@@ -8,6 +8,7 @@ import pytest
 
 from mu.data.logs.importing import json_array, jsonl
 from mu.data.logs.importing.bad_rows import BadRowError
+from mu.data.logs.importing.json_values import read_object
 from mu.data.logs.importing.options import LogImportOptions
 from mu.data.logs.importing.run import import_log
 from mu.data.logs.interactions import load
@@ -136,3 +137,9 @@ def test_values_are_what_was_written(tmp_path):
     log = load(tmp_path / "out")
     assert log.users["user"].to_list() == ["1.10"]
     assert log.tracks.rows() == [("1e5", "rock|2.50|true", '{"x": [1.10, "é"]}', "false", None)]
+
+
+@pytest.mark.parametrize(("text", "at"), [('{"a": 1} x', 10), ('{"a": 1}{', 9), ("1 2", 3)])
+def test_text_behind_an_object_is_refused_with_its_place(text, at):
+    assert read_object(text) == ({}, f"not JSON: Extra data at character {at}")
+    assert read_object(' {"a": 1}\t') == ({"a": "1"}, "")

@@ -45,31 +45,31 @@ class Json:
     def batches(self, source: LogSource, wanted: Sequence[str], options: ReadOptions) -> Iterator[RowBatch]:
         """The values of the keys `wanted`; a key that is missing or null is a missing field."""
         records_of = _reader(source)
-        one_value = [name in options.one_value for name in wanted]
+        names = [(name, name in options.one_value) for name in wanted]
         with open_bytes(source.name) as (stream, done):
             for records in records_of(stream, options.encoding, BLOCK_BYTES):
                 columns: list[list[str]] = [[] for _ in wanted]
                 lines: list[int] = []
                 bad: list[BadRow] = []
-                for row in records:
-                    fault = (WHOLE_LINE, row.text, row.fault) if row.fault else None
-                    if is_invalid(row.text):
-                        fault = fault_of(row.record, row.text, options.encoding)
+                for number, text, record, wrong_json in records:
+                    fault = (WHOLE_LINE, text, wrong_json) if wrong_json else None
+                    if is_invalid(text):
+                        fault = fault_of(record, text, options.encoding)
                     texts = []
-                    for name, one in zip(wanted, one_value, strict=True):
-                        field = row.record.get(name)
+                    for name, one in names:
+                        field = record.get(name)
                         if not (type(field) is str and field.isascii()):
-                            field, wrong = as_text(name, field, row.text, one)
+                            field, wrong = as_text(name, field, text, one)
                             if wrong and not fault:
                                 fault = (name, field, wrong)
                         texts.append(field)
                     if fault:
                         column, value, reason = fault
-                        bad.append(BadRow(source.name, row.number, column, printable(value), reason))
+                        bad.append(BadRow(source.name, number, column, printable(value), reason))
                         continue
-                    lines.append(row.number)
-                    for out, text in zip(columns, texts, strict=True):
-                        out.append(text)
+                    lines.append(number)
+                    for out, field in zip(columns, texts, strict=True):
+                        out.append(field)
                 series = [pl.Series(name, out, dtype=pl.String) for name, out in zip(wanted, columns, strict=True)]
                 yield RowBatch(pl.DataFrame(series), np.array(lines, np.int64), bad, done())
 
