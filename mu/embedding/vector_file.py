@@ -99,4 +99,4 @@ class VectorFile:
             self._file.write(record.tobytes())
             if time.monotonic() - self._flushed > FLUSH_EVERY_S:
                 self._file.flush()
-            self._flushed = time.monotonic()
+                self._flushed = time.monotonic()

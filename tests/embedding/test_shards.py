@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import types
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -194,3 +195,16 @@ def test_a_library_and_an_output_behind_links(run, library, tmp_path, monkeypatc
         patch.setattr(shards, "finish", lambda *given: ("unseen",))
         embed(run, library, tmp_path / "link" / "embeddings")
     assert len(merge(tmp_path / "link" / "embeddings")) == 7
+
+
+def test_vectors_go_to_the_system_once_a_second(tmp_path, monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr(vector_file, "time", types.SimpleNamespace(monotonic=lambda: now[0]))
+    path = tmp_path / shards.VECTOR_FILE
+    on_disk = []
+    with vector_file.VectorFile(path, 3) as file:
+        for number in range(4):
+            now[0] = 0.6 * number
+            file.append(f"{number:064x}", np.zeros(3, np.float32))
+            on_disk.append(len(vector_file.read_vectors(path, 3)))
+    assert on_disk == [0, 0, 3, 3]
