@@ -14,7 +14,7 @@ import polars as pl
 from mu.data.clips.clips import Clips
 from mu.data.clips.clips import load as load_clips
 from mu.data.listening.hashed_features import hashed_features
-from mu.data.logs.attributes import multi_hot, released_ms
+from mu.data.logs.attributes import UNKNOWN_RELEASE, multi_hot, released_ms
 from mu.data.logs.id_forms import find_other_forms
 from mu.data.logs.interactions import Interactions
 from mu.data.logs.interactions import load as load_log
@@ -83,7 +83,7 @@ class Listening(Interactions):
             parts = [f"sound of {int((self.sound.lengths > 0).sum()):,} tracks at {self.sound.sample_rate_hz:,} Hz"]
         if self.tag_names:
             parts.append(f"{len(self.tag_names)} tags")
-        if dated := int((self.released_ms != -1).sum()):
+        if dated := int((self.released_ms != UNKNOWN_RELEASE).sum()):
             parts.append(f"dates of release of {dated:,} tracks")
         return f"{super().__repr__()[:-1]},\n  {', '.join(parts)})"
 
@@ -111,7 +111,9 @@ class Listening(Interactions):
           'item_features' int32 [V, P]; 'age_days' float32 [V, 1] at `end_ms`, negative for later releases; 'plays'
           float32 [V, 1], how often each is played in this log.
         """
-        age_days = np.where(self.released_ms != -1, -self.days(self.released_ms), OLD_DAYS).astype(np.float32)
+        age_days = np.where(self.released_ms != UNKNOWN_RELEASE, -self.days(self.released_ms), OLD_DAYS).astype(
+            np.float32
+        )
         return {
             "item_features": self.item_features,
             "age_days": age_days[:, None],

@@ -15,6 +15,9 @@ from mu.data.logs.timestamps import TimestampParser
 from mu.data.whole_numbers import integers_where_possible
 from mu.names import nearest
 
+UNKNOWN_RELEASE = -1
+"""As a release date; others may be negative too: before 1970."""
+
 
 class Categories(NamedTuple):
     """A categorical column as codes.
@@ -126,7 +129,7 @@ def released_ms(table: pl.DataFrame, column: str) -> np.ndarray:
                 f"column {column!r}, row {row}{row_id}: {values[row]!r} is no date; it must be ISO 8601 such as "
                 f"2024-05-31, a year and month, or a year ({int(bad.sum()):,} of {len(bad):,} rows are none)"
             )
-    return np.where(moments == MISSING, -1, moments)
+    return np.where(moments == MISSING, UNKNOWN_RELEASE, moments)
 
 
 def hashed(strings: pl.Series, hash_size: int, seed: int = 0) -> np.ndarray:

@@ -12,6 +12,7 @@ from typing import Annotated, Any
 
 import numpy as np
 
+from mu.data.logs.attributes import UNKNOWN_RELEASE
 from mu.data.logs.interactions import Interactions
 from mu.data.logs.moments import parse_moment, show_moment
 from mu.ranges import LeavesSome, PartialShare, Rate, Seed
@@ -200,7 +201,7 @@ def released_since(split: Split, released_ms: np.ndarray, part: str = "test") ->
         raise ValueError(f"the rule {split.name} splits each history at a time of its own; use global_temporal")
     if released_ms.shape != (split.train.n_items,):
         raise ValueError(f"released_ms has shape {released_ms.shape}; the catalogue needs ({split.train.n_items},)")
-    return (released_ms >= start) & (released_ms != -1)
+    return (released_ms >= start) & (released_ms != UNKNOWN_RELEASE)
 
 
 def _split(name: str, options: dict[str, Any], log: Interactions, part: np.ndarray) -> Split:

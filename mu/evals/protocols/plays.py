@@ -8,6 +8,7 @@ from typing import cast
 import numpy as np
 
 from mu.data.listening.listening import Listening
+from mu.data.logs.attributes import UNKNOWN_RELEASE
 from mu.data.logs.splits import Split
 from mu.evals.left_out import left_out
 from mu.evals.metrics.loading import at_cutoffs, check_cutoffs, metric_paths
@@ -104,7 +105,7 @@ class PlayEvaluator:
         self._ks, self._metrics = tuple(int(k) for k in ks), metric_paths(metrics)
         if not self._metrics:
             raise ValueError("there is no metric to measure: name one in `metrics`")
-        available_from_ms = np.where(released_ms < 0, LONG_AGO_MS, released_ms)
+        available_from_ms = np.where(released_ms == UNKNOWN_RELEASE, LONG_AGO_MS, released_ms)
         self.events = first_plays(plays, available_from_ms)
         self._n_plays, early = len(plays), int((available_from_ms[plays.tracks] > plays.times_ms).sum())
         if not len(self.events):
@@ -127,7 +128,7 @@ class PlayEvaluator:
         in_section = np.zeros(len(self.events), bool)
         for section in self.sections.values():
             in_section[section.plays] = True
-        no_release = released_ms[self.events.tracks] < 0
+        no_release = released_ms[self.events.tracks] == UNKNOWN_RELEASE
         self._reasons = {
             "before the release of the track": early,
             "played before in the test": self._n_plays - early - len(self.events),
