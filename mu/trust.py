@@ -50,7 +50,10 @@ DECLARED = "mu.evals.metrics.lists.declare"
 # Libraries of computation, by the names that they publish at their top.
 LIBRARIES = ("optax", "flax.nnx")
 # Keys of a config, beside `name`, whose texts are names where they have a colon.
-LISTS = ("metrics", "list_metrics", "writers", "weights", "gains")
+LISTS = (
+    *("metrics", "list_metrics", "class_metrics", "tag_metrics", "number_metrics"),
+    *("writers", "weights", "gains"),
+)
 
 _trusted: set[str] = set()
 

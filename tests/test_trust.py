@@ -136,6 +136,13 @@ def test_every_argument_that_mu_takes_for_the_name_of_a_function_is_checked():
                         found |= arguments & {getattr(one, "id", "") for one in call.args}
     assert found - {"log"} == {"metrics", "list_metrics", "weights", "gains"}
     assert found - {"log"} <= set(trust.LISTS)
+    arguments = set()
+    for path in (path for package in trust.PACKAGES for path in (ROOT / package.replace(".", "/")).glob("*.py")):
+        for function in ast.walk(ast.parse(path.read_text())):
+            if isinstance(function, ast.FunctionDef):
+                arguments |= {one.arg for one in (*function.args.args, *function.args.kwonlyargs)}
+    metrics = {name for name in arguments if name.endswith("metrics")}
+    assert "tag_metrics" in metrics and metrics <= set(trust.LISTS)
 
 
 def test_packages_whose_classes_a_saved_file_may_name_write_nothing_and_run_nothing():
@@ -171,6 +178,7 @@ def write_config(folder, **changes):
         {"writers": ["canary:touch"]},
         {"evals": {"ranking": {"name": "mu.evals.protocols.ranking:Ranking", "metrics": ["canary:touch"]}}},
         {"evals": {"ranking": {"name": "mu.evals.protocols.ranking:Ranking", "list_metrics": ["canary:touch"]}}},
+        {"evals": {"clips": {"name": "mu.evals.protocols.clips:ClipPrediction", "tag_metrics": ["canary:touch"]}}},
         {"data": {"name": "mu.cli:main", "argv": ["canary:touch"]}},
         {"policy": {"name": "canary:touch"}},
     ],
