@@ -62,7 +62,7 @@ class ClipEncoder:
         """
         missing = TILES - len(audio)
         audio, samples = np.pad(audio, ((0, missing), (0, 0))), np.pad(samples, (0, missing))
-        return np.asarray(self._encode(self._params, audio, samples))[: TILES - missing]
+        return np.asarray(self._encode(self._params, *jax.device_put((audio, samples))))[: TILES - missing]
 
     def _keeps_rows_apart(self) -> bool:
         audio, samples = _noise(TILES, self.tile_samples)

@@ -57,7 +57,7 @@ class ClipPredictor:
                 "audio": np.pad(audio, ((0, missing), (0, 0)))[:, None],
                 "samples": np.pad(samples, (0, missing))[:, None],
             }
-            values = jax.device_get(self._program(self._params, batch))
+            values = jax.device_get(self._program(self._params, jax.device_put(batch)))
             widths.update({name: value.shape[1] for name, value in sorted(values.items())})
             return np.concatenate([values[name][: len(audio)] for name in widths], axis=1)
 

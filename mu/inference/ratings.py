@@ -49,8 +49,8 @@ class RatingPredictor:
     def predict(self, clips: RatedClips) -> dict[str, np.ndarray]:
         """Name of a label -> float32 [n, 1], its probability in each rating; 'clip' float32 [clips, C]."""
         vectors = self._clips.predict(clips)["clip"]
-        inputs = self._batches.listener_inputs(clips)
-        values = np.asarray(self._program(self._params, vectors[clips.ratings.clips], *inputs))
+        inputs = jax.device_put((vectors[clips.ratings.clips], *self._batches.listener_inputs(clips)))
+        values = np.asarray(self._program(self._params, *inputs))
         return {"clip": vectors} | {name: values[:, [place]] for place, name in enumerate(clips.label_names)}
 
 

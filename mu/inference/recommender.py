@@ -36,10 +36,11 @@ class TrainedRecommender:
     def __init__(
         self, *, graph: nnx.GraphDef, task: Task[Model], features: HistoryFeatures, params: Any, rows: Mapping[str, Any]
     ):
-        self.params, self.rows = params, rows
+        # What is on the host, as content embeddings are, is copied to the device once and not with each block of users.
+        self.params, self.rows = jax.tree.map(on_device, (params, dict(rows)))
         self._graph, self._features = graph, features
         self._encode, items = _programs(graph, task)
-        vectors, bias = items(params, rows)
+        vectors, bias = items(self.params, self.rows)
         self.item_vectors: np.ndarray = np.asarray(vectors)
         self._bias = None if bias is None else np.asarray(bias)
 
@@ -54,7 +55,7 @@ class TrainedRecommender:
         del times_ms
         inputs = self._features.inputs(users, histories)
         blocks = [
-            np.asarray(self._encode(self.params, self.rows, block))[:size]
+            np.asarray(self._encode(self.params, self.rows, jax.device_put(block)))[:size]
             for block, size in _blocks(inputs, len(users))
         ]
         return np.concatenate(blocks)
@@ -69,6 +70,11 @@ class TrainedRecommender:
         scores = self.queries(users, histories) @ self.item_vectors.T
         bias = self.item_bias(times_ms)
         return scores if bias is None else scores + bias
+
+
+def on_device(array: Any) -> jax.Array:
+    """A host array on the default device; a JAX array stays where it is."""
+    return array if isinstance(array, jax.Array) else jax.device_put(array)
 
 
 def weights_hash(params: Any) -> str:

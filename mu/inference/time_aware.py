@@ -5,7 +5,6 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
@@ -50,7 +49,7 @@ class TimeAwareRecommender(TrainedRecommender):
         super().__init__(graph=graph, task=task, features=features, params=params, rows=rows)
         self._end_ms, self.policy = end_ms, policy or Policy()
         self._age_bias = _age_bias(graph)
-        self._age_days = jnp.asarray(rows["age_days"])[:, 0]
+        self._age_days = np.asarray(rows["age_days"])[:, 0]
 
     def with_policy(self, policy: Policy) -> "TimeAwareRecommender":
         """The same recommender under another policy."""
@@ -82,16 +81,16 @@ class TimeAwareRecommender(TrainedRecommender):
           (edges_ms int64 [S], values float32 [S + 1]).
         """
         edges_days = np.unique([0.0, NEW_RELEASE_DAYS, *nnx.merge(self._graph, self.params).age_edges_days])
-        ages_days = jnp.asarray([edges_days[0] - 1.0, *edges_days], jnp.float32)
+        ages_days = np.asarray([edges_days[0] - 1.0, *edges_days], np.float32)
         values = self._bias_of(ages_days, np.zeros(1, np.float32))[0]
         return np.round(edges_days * DAY_MS).astype(np.int64), values
 
     def _bias_at(self, days: np.ndarray) -> np.ndarray:
         return self._bias_of(self._age_days, days)
 
-    def _bias_of(self, age_days: jax.Array, days: np.ndarray) -> np.ndarray:
-        boost = jnp.float32(self.policy.new_release_boost)
-        return np.asarray(self._age_bias(self.params, age_days, jnp.asarray(days), boost))
+    def _bias_of(self, age_days: np.ndarray, days: np.ndarray) -> np.ndarray:
+        inputs = jax.device_put((age_days, days, np.float32(self.policy.new_release_boost)))
+        return np.asarray(self._age_bias(self.params, *inputs))
 
     def score_parts(self, columns: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """The parts that the vectors of tracks are the sum of, the hashed features told apart by column.

@@ -61,7 +61,7 @@ class ContentEncoder:
         def encode(audio: np.ndarray, samples: np.ndarray) -> np.ndarray:
             missing = TILES - len(audio)  # every call has this shape, so the encoder compiles once
             padded = np.pad(audio, ((0, missing), (0, 0))), np.pad(samples, (0, missing))
-            return np.asarray(self._vectors(params, *padded))[: len(audio)]
+            return np.asarray(self._vectors(params, *jax.device_put(padded)))[: len(audio)]
 
         content = np.array(content, np.float32)
         tiles = read_tiles(self._reader, self._sound, self._sound.lengths, wanted)

@@ -90,7 +90,7 @@ def held_out_loss(run: Run) -> Callable[[State, Data], float]:
             rows = np.arange(start, start + batches.batch_size)
             batch = batches.batch(rows % len(data), 0)
             batch["weights"] = batch["weights"] * (rows < len(data))
-            value, weight = sums(params, batch)
+            value, weight = sums(params, jax.device_put(batch))
             total, count = total + float(value), count + float(weight)
         return total / count
 

@@ -118,6 +118,17 @@ def test_the_moving_average_is_what_recommends():
 
 
 @pytest.mark.parametrize("name", MODELS)
+def test_each_copy_to_the_device_is_asked_for_and_tables_on_the_host_are_copied_once(name):
+    _, state, _ = create(name)
+    recommender = recommender_of(name, jax.device_get(state))
+    assert all(isinstance(one, jax.Array) for one in recommender.rows.values())
+    users = np.arange(5)
+    with jax.transfer_guard("disallow"):
+        found = recommender.scores(users, LOG.take(users))
+    np.testing.assert_array_equal(found, recommender_of(name).scores(users, LOG.take(users)))
+
+
+@pytest.mark.parametrize("name", MODELS)
 def test_scores_are_the_products_of_queries_and_items(name):
     recommender = recommender_of(name)
     assert recommender.dot_product and not recommender.time_aware

@@ -1,5 +1,6 @@
 """A recommender that knows the time: every number against the plain sum that it is."""
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import polars as pl
@@ -73,6 +74,15 @@ def test_biases_depend_on_the_time(parts):
         np.testing.assert_allclose(boosted.item_bias(times)[row] - bias[row], 3.0 * new, atol=1e-5)
     assert np.abs(bias[0] - bias[1]).max() > 0
     np.testing.assert_array_equal(recommender.with_policy(Policy(3.0)).item_bias(), boosted.item_bias())
+
+
+def test_each_copy_to_the_device_is_asked_for(parts):
+    recommender, rows = make_scores(parts, boost=3.0)
+    assert isinstance(rows["content"], np.ndarray) and isinstance(recommender.rows["content"], jax.Array)
+    users, times = np.arange(3), LOG.end_ms + np.arange(3) * DAY_MS
+    expected = recommender.scores(users, LOG.take(users), times)
+    with jax.transfer_guard("disallow"):
+        np.testing.assert_array_equal(recommender.scores(users, LOG.take(users), times), expected)
 
 
 @pytest.mark.parametrize("boost", [0.0, 3.0])
