@@ -1,11 +1,12 @@
 """Whether the config of a checkpoint is that of the run that takes it up."""
 
+import inspect
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from mu.config.base import ConfigError
-from mu.config.resolve import takes
+from mu.config.resolve import locate, parameters_of, takes
 from mu.training.checkpoint import differences
 
 # Keys that may differ between a checkpoint and the run that takes it up: they change what is watched, not
@@ -23,12 +24,32 @@ MAY_DIFFER = (
 
 
 def refuse_other_config(saved: Mapping[str, Any], now: Mapping[str, Any], folder: Path) -> None:
-    """Raises ConfigError with the keys in which a checkpoint's config differs from this one's."""
+    """Raises ConfigError with the keys in which a checkpoint's config differs from this one's.
+
+    A config of an earlier version lacks the parameters that mu or the user's own code has got since; those at their
+    defaults are no difference.
+    """
     may_differ = set(MAY_DIFFER)
     if takes(now["optimizer"], "total_steps"):  # its rate follows them: more steps are another run
         may_differ.remove("total_steps")
     old, new = ({key: c[key] for key in c if key not in may_differ} for c in (saved, now))
-    if changed := differences(old, new):
+    if changed := differences(old, _without_newer_defaults(old, new)):
         raise ConfigError(
             f"{folder} holds a run with another config; choose another --workdir, or set:\n  " + "\n  ".join(changed)
         )
+
+
+def _without_newer_defaults(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
+    """`new` without entries of its specs that the same spec of `old` lacks and that equal the parameter's default."""
+    same = "name" in new and old.get("name") == new["name"]
+    parameters = parameters_of(locate(new["name"], "name")) if same else {}
+    kept: dict[str, Any] = {}
+    for key, value in new.items():
+        if key in old:
+            inside = isinstance(value, Mapping) and isinstance(old[key], Mapping)
+            kept[key] = _without_newer_defaults(old[key], value) if inside else value
+            continue
+        default = parameters[key].default if key in parameters else inspect.Parameter.empty
+        if value != (list(default) if isinstance(default, tuple) else default):  # JSON has lists alone
+            kept[key] = value
+    return kept
