@@ -52,11 +52,11 @@ def explained(error: BaseException) -> str:
     One that comes from the user's own code has its traceback instead.
     """
     if own := traceback_of_own_code(error):
-        return f"your own code raised this\n{own}"
+        return printable(f"your own code raised this\n{own}")
     if not isinstance(error, OSError) or error.errno is None or error.filename is None:
-        return str(error)
+        return printable(str(error))
     advice = ADVICE.get(error.errno)
-    return f"{error.filename}: {error.strerror}" + (f"; {advice}" if advice else "")
+    return printable(f"{error.filename}: {error.strerror}" + (f"; {advice}" if advice else ""))
 
 
 def printable(text: str) -> str:
@@ -66,7 +66,7 @@ def printable(text: str) -> str:
 
 def say(line: str) -> None:
     """A line on standard error, above the bar if there is one."""
-    _console.print(line, markup=False, highlight=False, soft_wrap=True)
+    _console.print(printable(line), markup=False, highlight=False, soft_wrap=True)
 
 
 class _Lines(logging.Handler):

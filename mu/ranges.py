@@ -288,4 +288,4 @@ def _has_type(value: Any, annotation: Any) -> bool:
 
 
 def _shown(number: float) -> str:
-    return f"{int(number):,}".replace(",", "") if number == int(number) else f"{number:g}"
+    return f"{int(number)}" if number == int(number) else f"{number:g}"

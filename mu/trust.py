@@ -114,12 +114,14 @@ def find_modules_in(folder: str | os.PathLike[str]) -> None:
 
 
 def trusted() -> set[str]:
-    """The packages that the user trusts, beside mu's own parts.
+    """The packages that the user trusts, beside mu's own parts; those of the variable are found in this folder.
 
     Raises:
       ValueError: the environment variable names what cannot be trusted.
     """
-    trust(*filter(None, (word.strip() for word in os.environ.get(VARIABLE, "").split(","))))
+    if packages := [*filter(None, (word.strip() for word in os.environ.get(VARIABLE, "").split(",")))]:
+        trust(*packages)
+        find_modules_in(os.getcwd())
     return _trusted
 
 

@@ -26,6 +26,14 @@ def test_time_left_is_the_most_where_work_may_end_sooner(monkeypatch):
     assert lines == ["train 10/40, 1 min 00 s left", "train 10/40, at most 1 min 00 s left"]
 
 
+def test_names_of_files_in_errors_and_lines_cannot_steer_the_terminal(capsys, monkeypatch):
+    monkeypatch.setattr(console, "_console", console.Console(stderr=True))
+    for error in (ValueError("a\x1b[2J.wav: silent"), FileNotFoundError(errno.ENOENT, "No such file", "a\x1b[2J")):
+        assert "a\ufffd[2J" in explained(error) and "\x1b" not in explained(error)
+    console.say("a\x1b[2J.wav")
+    assert capsys.readouterr().err == "a\ufffd[2J.wav\n"
+
+
 def test_titles_of_others_cannot_steer_the_terminal():
     assert printable("a\x1b[2Jb\x07\r\u202ec\x9b") == "a\ufffd[2Jb\ufffd\ufffd\ufffdc\ufffd"
     for text in ("two\nlines\tof", "héllo 音楽 שלום", "\U0001f469\u200d\U0001f52c", ""):

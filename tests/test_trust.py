@@ -2,6 +2,7 @@
 
 import ast
 import importlib
+import inspect
 import json
 import re
 import sys
@@ -118,6 +119,25 @@ def test_names_are_found_wherever_they_stand_and_texts_with_a_colon_are_none():
     assert found == ["a:load", "b:Model", "c:Head", "d:Ranking", "e:mine", "f:one", "g:Writer"]
 
 
+@pytest.mark.parametrize(
+    ("module", "gives"),
+    [
+        ("mu.data.logs.splits", "Split"),
+        ("mu.data.clips.folds", "ClipSplit"),
+        ("mu.training.optim", "GradientTransformation"),
+        ("mu.training.tables", "RowOptimizer"),
+    ],
+)
+def test_every_function_that_makes_a_part_is_listed(module, gives):
+    made = {
+        name
+        for name, one in vars(importlib.import_module(module)).items()
+        if inspect.isfunction(one) and one.__module__ == module and not name.startswith("_")
+        if getattr(one.__annotations__.get("return"), "__name__", one.__annotations__.get("return")) == gives
+    }
+    assert made and made == set(trust.OWN[module])
+
+
 def test_a_new_class_of_a_package_of_parts_is_called_without_being_listed():
     for name in ("mu.models.audio_trunks:ShortChunkCNN", "mu.baselines.linear:Linear"):
         trust.check(name, "model.name", "config.json")
@@ -210,12 +230,13 @@ def write_package(folder, name="own_part"):
 
 
 def test_a_trusted_package_is_called_and_only_what_it_made_itself(tmp_path, monkeypatch):
-    monkeypatch.syspath_prepend(tmp_path)
     name = write_package(tmp_path, "own_part_a")
     folder = write_config(tmp_path / "run", data={"name": f"{name}:load"})
     with pytest.raises(ConfigError, match=f"have not trusted: .* add --trust={name} or set MU_TRUST={name}"):
         run_config(folder)
-    monkeypatch.setenv(trust.VARIABLE, f"another, {name}")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.path", [one for one in sys.path if one])
+    monkeypatch.setenv(trust.VARIABLE, f"another, {name}")  # the module is found in this folder, as with --trust
     assert run_config(folder).data.name == f"{name}:load"
     with pytest.raises(trust.Untrusted, match=r"posix's|nt's"):
         trust.check(f"{name}:system", "data.name", "config.json")
