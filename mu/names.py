@@ -32,6 +32,12 @@ def as_boolean(text: str) -> bool | None:
     )
 
 
+def is_path(text: str) -> bool:
+    """Whether a text has the form 'package.module:attribute'."""
+    module, _, attribute = text.partition(":")
+    return all(map(str.isidentifier, [*module.split("."), attribute]))
+
+
 def locate(path: str) -> Any:
     """The object at 'package.module:attribute'.
 
@@ -39,9 +45,9 @@ def locate(path: str) -> Any:
       ValueError: no such path, module or attribute; names the nearest attribute. A broken import inside the module is
         raised as it is.
     """
-    name, _, attribute = path.partition(":")
-    if not attribute or not all(map(str.isidentifier, name.split("."))):
+    if not is_path(path):
         raise ValueError(f"{path!r}: it takes 'package.module:attribute'")
+    name, _, attribute = path.partition(":")
     try:
         module = importlib.import_module(name)
     except ModuleNotFoundError as error:

@@ -49,10 +49,13 @@ DECLARED = "mu.evals.metrics.lists.declare"
 """The class that list metrics are made instances of."""
 # Libraries of computation, by the names that they publish at their top.
 LIBRARIES = ("optax", "flax.nnx")
-# Keys of a config, beside `name`, whose texts are names where they have a colon.
-LISTS = (
-    *("metrics", "list_metrics", "class_metrics", "tag_metrics", "number_metrics"),
-    *("writers", "weights", "gains"),
+# Keys of a config whose texts are columns or paths, even where they look like 'module:attribute' ('user_id:token').
+# All others are checked: who adds a key that takes names need not think of it.
+NOT_NAMES = (
+    *("by", "categories", "cells", "class_target", "classes", "clip_column", "column", "column_name", "columns"),
+    *("event_columns", "group", "groups", "item_columns", "key", "label_names", "labels", "names", "numbers"),
+    *("released", "stratify", "tags", "targets", "user_columns"),
+    *("clips", "init_from", "log", "path", "ratings", "root", "vectors", "workdir", "world"),
 )
 
 _trusted: set[str] = set()
@@ -126,14 +129,14 @@ def trusted() -> set[str]:
 
 
 def names_in(value: Any, where: str = "", key: str = "") -> Iterator[tuple[str, str]]:
-    """(where, name) of each object that a saved config names, wherever in it."""
+    """(where, name) of each object that a saved config names, or may name, wherever in it."""
     if isinstance(value, Mapping):
         for inside in value:
-            yield from names_in(value[inside], f"{where}.{inside}".lstrip("."), key if key in LISTS else inside)
+            yield from names_in(value[inside], f"{where}.{inside}".lstrip("."), inside)
     elif isinstance(value, list | tuple):
         for inside in value:
             yield from names_in(inside, where, key)
-    elif isinstance(value, str) and ":" in value and (key == "name" or key in LISTS):
+    elif isinstance(value, str) and (":" in value if key == "name" else key not in NOT_NAMES and names.is_path(value)):
         yield where, value
 
 
