@@ -5,7 +5,7 @@ import re
 import sys
 from typing import Any
 
-from mu.commands.flags import check_flags, known_flags
+from mu.commands.flags import CommandParser, check_flags, known_flags
 from mu.ranges import Count, Seed
 
 EPILOG = """\
@@ -31,7 +31,7 @@ say.
 
 def main(argv: list[str]) -> int:
     """0 when compared, 1 when the two cannot be, 2 when it was called wrongly."""
-    parser = argparse.ArgumentParser(
+    parser = CommandParser(
         prog="mu compare",
         description="Paired differences between two evaluations, with intervals and a permutation test.",
         epilog=EPILOG,

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
-from mu.commands.flags import OPEN_ENDED, check_flags, known_flags, overrides
+from mu.commands.flags import OPEN_ENDED, CommandParser, check_flags, known_flags, overrides
 
 EPILOG = """\
 examples:
@@ -29,7 +29,7 @@ pool.
 
 def main(argv: list[str]) -> int:
     """0 when all is done, 1 when a run failed, 2 when it was called wrongly."""
-    parser = argparse.ArgumentParser(
+    parser = CommandParser(
         prog="mu crossvalidate",
         description="Train and test a config on every fold, for several seeds, and pool the predictions of each clip.",
         epilog=EPILOG,

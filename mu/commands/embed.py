@@ -4,7 +4,7 @@ import argparse
 import sys
 import time
 
-from mu.commands.flags import known_flags
+from mu.commands.flags import CommandParser, known_flags
 
 EPILOG = """\
 examples:
@@ -59,7 +59,7 @@ def main(argv: list[str]) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = CommandParser(
         prog="mu embed",
         description="Embeds a library of recordings with the encoder of a run.",
         epilog=EPILOG,

@@ -3,7 +3,7 @@
 import argparse
 import sys
 
-from mu.commands.flags import known_flags
+from mu.commands.flags import CommandParser, known_flags
 from mu.ranges import Count, faults
 
 EPILOG = """\
@@ -21,7 +21,7 @@ WORKDIR/evaluation, or WORKDIR/evaluation_valid), where `mu compare` reads them.
 
 def main(argv: list[str]) -> int:
     """0 when done, 1 when the run or its data say no, 2 when the call or the config is wrong."""
-    parser = argparse.ArgumentParser(
+    parser = CommandParser(
         prog="mu evaluate",
         description="Measure a run's best weights on held-out listeners' plays or clips, with intervals.",
         epilog=EPILOG,

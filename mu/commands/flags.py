@@ -5,7 +5,7 @@ import dataclasses
 import re
 import typing
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 from mu.names import as_boolean, closest
 from mu.ranges import faults
@@ -14,6 +14,13 @@ OPEN_ENDED = "--config."
 """How flags begin that set any key of a config."""
 # Of every command (`mu.cli`), which takes it before the command's own flags are read.
 TRUST = "--trust"
+
+
+class CommandParser(argparse.ArgumentParser):
+    """A parser that refuses a call in one line; argparse prints all flags before it, a screen for some commands."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: error: {message}. `{self.prog} --help` says how to call it\n")
 
 
 def add_flags(parser: argparse.ArgumentParser, options: type) -> None:

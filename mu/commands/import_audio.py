@@ -33,13 +33,13 @@ _KINDS = 8  # of files that were passed over, in the summary
 
 def main(argv: list[str]) -> int:
     """Runs the command; 0, or 1 after an error that has been printed, or 130 when interrupted."""
-    from mu.commands.flags import add_flags, known_flags, take_options
+    from mu.commands.flags import CommandParser, add_flags, known_flags, take_options
     from mu.console import Progress, explained, show_logs
     from mu.data.clips.importing.options import AudioImportOptions
     from mu.data.options import OptionError
     from mu.interrupts import Interrupts
 
-    parser = argparse.ArgumentParser(
+    parser = CommandParser(
         prog="mu import-audio",
         description="Scans a library of sound: what is there, how long, how loud, and what is wrong with it.",
         epilog=_epilog(),

@@ -79,7 +79,9 @@ def main(argv: list[str]) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     """The arguments that are no options of the import."""
-    parser = argparse.ArgumentParser(
+    from mu.commands.flags import CommandParser
+
+    parser = CommandParser(
         prog="mu import",
         description="Imports a log of plays: who played what, when.",
         epilog=EXAMPLES,

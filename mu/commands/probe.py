@@ -5,7 +5,7 @@ import dataclasses
 import sys
 from typing import TYPE_CHECKING
 
-from mu.commands.flags import check_flags, known_flags
+from mu.commands.flags import CommandParser, check_flags, known_flags
 from mu.ranges import Count, Seed
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ from. OUTPUT gets evaluation.json and units.npz in a folder for each seed, and p
 
 def main(argv: list[str]) -> int:
     """0 when done, 1 after an error that has been printed, 2 when it was called wrongly."""
-    parser = argparse.ArgumentParser(
+    parser = CommandParser(
         prog="mu probe",
         description="Trains and tests probes on frozen embeddings, with intervals.",
         epilog=EPILOG,

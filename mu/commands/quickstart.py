@@ -5,7 +5,7 @@ import sys
 import time
 from pathlib import Path
 
-from mu.commands.flags import check_flags, known_flags
+from mu.commands.flags import CommandParser, check_flags, known_flags
 from mu.ranges import Seed
 
 EPILOG = """\
@@ -25,7 +25,7 @@ each listener's taste at each moment, and shows new tracks without a boost."""
 
 def main(argv: list[str]) -> int:
     """0 when done, 1 when something on the way failed, 2 when the workdir holds another world or the call is wrong."""
-    parser = argparse.ArgumentParser(
+    parser = CommandParser(
         prog="mu quickstart",
         description="Simulate a music world, train one model of its sound and listeners, evaluate it, write a page.",
         epilog=EPILOG,

@@ -4,7 +4,7 @@ import argparse
 import sys
 from typing import Any
 
-from mu.commands.flags import check_flags, known_flags
+from mu.commands.flags import CommandParser, check_flags, known_flags
 from mu.ranges import Count
 
 EPILOG = """\
@@ -54,7 +54,7 @@ def main(argv: list[str]) -> int:
 
 
 def _parsed(argv: list[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
+    parser = CommandParser(
         prog="mu recommend",
         description="Recommend tracks to a listener, or after a history, or a new recording to listeners.",
         epilog=EPILOG,

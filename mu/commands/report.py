@@ -4,7 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from mu.commands.flags import known_flags
+from mu.commands.flags import CommandParser, known_flags
 
 EPILOG = """\
 examples:
@@ -21,7 +21,7 @@ read is named in it and on stderr, and the rest of the page is made.
 
 def main(argv: list[str]) -> int:
     """0 when the page is written, 1 when there is nothing to write it of, 2 when call or config are wrong."""
-    parser = argparse.ArgumentParser(
+    parser = CommandParser(
         prog="mu report",
         description="Write one HTML page of a run: results, and what they sound like.",
         epilog=EPILOG,

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from mu.commands.flags import OPEN_ENDED, known_flags, overrides
+from mu.commands.flags import OPEN_ENDED, CommandParser, known_flags, overrides
 
 EPILOG = """\
 examples:
@@ -21,7 +21,7 @@ or Ctrl-C saves and leaves; a second one leaves at once.
 
 def main(argv: list[str]) -> int:
     """Parses, resolves the config, trains; 0 when done, 1 when the run failed, 2 when it was called wrongly."""
-    parser = argparse.ArgumentParser(
+    parser = CommandParser(
         prog="mu train",
         description="Train a model from a config, evaluate it beside its baselines, keep the best.",
         epilog=EPILOG,

@@ -5,14 +5,14 @@ import sys
 import time
 from typing import Annotated
 
-from mu.commands.flags import check_flags, known_flags
+from mu.commands.flags import CommandParser, check_flags, known_flags
 from mu.ranges import Between, Threads
 
 
 def _parser() -> argparse.ArgumentParser:
     from mu.world.settings import SIZES
 
-    parser = argparse.ArgumentParser(
+    parser = CommandParser(
         prog="mu world",
         epilog="examples:\n"
         "  mu world --size=small --output=runs/world\n"
