@@ -13,6 +13,7 @@ from mu.data.clips.importing.options import AudioImportOptions
 from mu.data.clips.importing.run import import_audio
 from mu.embedding.run import embed
 from mu.evals.results import load
+from mu.files import hash_file, read_json, write_json
 from mu.run.learnt import learnt_from
 from tests.helpers.audio_clips import RATE_HZ, make_clips, tiny_audio_config
 from tests.helpers.audio_files import write
@@ -90,6 +91,9 @@ def test_clips_of_the_same_group_are_the_same(setup, tmp_path, capsys):
     tape = np.empty(N, np.int64)
     tape[order] = np.arange(N) % known.sum()
     clips.with_columns(tape=pl.Series(tape).cast(pl.String)).write_parquet(tmp_path / "library" / "clips.parquet")
+    card = read_json(tmp_path / "library" / "card.json")
+    card["clips_sha256"] = hash_file(tmp_path / "library" / "clips.parquet")
+    write_json(tmp_path / "library" / "card.json", card)
     assert call(tmp_path, "--group=tape") == 1
     said = capsys.readouterr().err
     assert f"and {N - known.sum()} more are of the same tape" in said and "none are left" in said
@@ -99,9 +103,9 @@ def test_clips_of_the_same_group_are_the_same(setup, tmp_path, capsys):
 def test_what_is_not_known_is_said(setup, tmp_path, capsys):
     shutil.copytree(setup / "embeddings", tmp_path / "embeddings")
     file = tmp_path / "embeddings" / "card.json"
-    card = json.loads(file.read_text())
+    card = read_json(file)
     del card["encoder"]["trained_on"]
-    file.write_text(json.dumps(card))
+    write_json(file, card)
     shutil.copytree(setup / "library", tmp_path / "library")
     assert call(tmp_path) == 0
     assert "what the encoder has learnt from is not known: it may know these clips" in capsys.readouterr().out
@@ -110,12 +114,12 @@ def test_what_is_not_known_is_said(setup, tmp_path, capsys):
 def test_a_run_knows_what_it_started_from(setup, tmp_path):
     shutil.copytree(setup / "run", tmp_path / "run")
     file = tmp_path / "run" / "config.json"
-    config = json.loads(file.read_text())
+    config = read_json(file)
     config["task"] = {"name": "mu.tasks.masked:MaskedSpectrogram"}
-    file.write_text(json.dumps(config))
+    write_json(file, config)
     alone = learnt_from(tmp_path / "run")
     assert alone.targets == frozenset() and alone.recordings
-    file.write_text(json.dumps(config | {"init_from": str(setup / "run")}))
+    write_json(file, config | {"init_from": str(setup / "run")})
     assert learnt_from(tmp_path / "run").targets == {"pitch"}
-    file.write_text(json.dumps(config | {"init_from": str(tmp_path / "gone")}))
+    write_json(file, config | {"init_from": str(tmp_path / "gone")})
     assert learnt_from(tmp_path / "run").recordings is None

@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
+from mu import trust
 from mu.commands.compare import main
 from mu.evals.protocols.ranking import RankingEvaluator
 from mu.evals.result import Result, Statistic
@@ -14,6 +15,13 @@ from mu.names import locate
 from tests.evals.test_ranking import Given, log_of
 
 HERE = __name__
+
+
+@pytest.fixture(autouse=True)
+def trusted(monkeypatch):
+    """The user trusts the package of these tests."""
+    monkeypatch.setattr(trust, "_trusted", set())
+    monkeypatch.setenv(trust.VARIABLE, "tests")
 
 
 def first_hit(ranks, k):
