@@ -22,17 +22,18 @@ def write_report(
 
     Raises:
       FileNotFoundError: there is no such run, or it has no evaluation.
+      Locked: another process writes the page.
       ValueError: there is no page of such a run, it has several evaluations and no name chooses, or this version of mu
         cannot run its config.
     """
-    from mu.files import write_whole
+    from mu.locks import rewriting_file
     from mu.report.pages import RunAccess, page_of
     from mu.run.workdir import run_config
 
     access = RunAccess(run_config, _listening_sections, _clips, _test_predictor)
-    content, problems = page_of(Path(run), access, evaluation)
-    Path(output).parent.mkdir(parents=True, exist_ok=True)
-    write_whole(Path(output), content.encode())
+    with rewriting_file(output) as page:
+        content, problems = page_of(Path(run), access, evaluation)
+        page.write_bytes(content.encode())
     return problems
 
 

@@ -7,8 +7,10 @@ other machines; therefore the file also says which process on which host has it,
 
 import contextlib
 import errno
+import glob
 import json
 import os
+import re
 import shlex
 import socket
 import sys
@@ -18,7 +20,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from mu.files import clear_leftovers, naming, replacing_folder
+from mu.files import clear_leftovers, naming, replacing, replacing_folder
 
 if sys.platform == "win32":
     import msvcrt
@@ -136,7 +138,24 @@ def writing(folder: str | os.PathLike[str]) -> Iterator[Path]:
     if folder.exists() and not folder.is_dir():
         raise NotADirectoryError(f"{folder} is a file and no folder; choose another, or move that file away")
     with _made(folder), held(Lock(folder / FOLDER_LOCK)), naming(folder):
+        _clear_partials(folder, "*")
         yield folder
+
+
+@contextlib.contextmanager
+def rewriting_file(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """A path beside `path`, for this process alone to write to; it takes the place of `path` at the end.
+
+    The folder of `path` is made if missing, and removed after an error if nothing is in it.
+
+    Raises:
+      Locked: another process writes it.
+    """
+    path = Path(path)
+    with _made(path.parent), held(beside(path)):
+        _clear_partials(path.parent, glob.escape(path.name))
+        with replacing(path) as partial:
+            yield partial
 
 
 @contextlib.contextmanager
@@ -156,6 +175,14 @@ def rewriting(folder: str | os.PathLike[str], check: Callable[[], object]) -> It
         check()
         with replacing_folder(folder) as new:
             yield new
+
+
+def _clear_partials(folder: Path, name: str) -> None:
+    """Removes what dead processes left of `mu.files.replacing`; `name` is a pattern of what they were writing."""
+    for partial in folder.glob(f".{name}.*.partial"):
+        process = partial.name.removesuffix(".partial").rpartition(".")[2]
+        if re.fullmatch(r"\d{1,9}", process) and not _is_alive(int(process)):
+            partial.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from mu.locks import FOLDER_LOCK, Lock, Locked, beside, rewriting, writing
+from mu.locks import FOLDER_LOCK, Lock, Locked, beside, rewriting, rewriting_file, writing
 from tests.helpers.processes import environment
 
 HOLDS = """
@@ -157,3 +157,32 @@ def test_a_replaced_folder_has_one_writer(tmp_path):
     with pytest.raises(ZeroDivisionError), rewriting(tmp_path / "other" / "out", lambda: 1 / 0):
         pytest.fail("it was written")
     assert os.listdir(tmp_path) == ["new"]
+
+
+def test_a_replaced_file_has_one_writer(tmp_path):
+    page = tmp_path / "new" / "page.html"
+    with pytest.raises(ZeroDivisionError), rewriting_file(page):
+        raise ZeroDivisionError
+    assert os.listdir(tmp_path) == []
+    with rewriting_file(page) as partial:
+        partial.write_text("old")
+    with rewriting_file(page) as partial:
+        partial.write_text("new")
+        assert page.read_text() == "old"
+        with pytest.raises(Locked, match=r"page\.html is being written"), rewriting_file(page):
+            pytest.fail("two writers")
+    assert page.read_text() == "new" and os.listdir(page.parent) == ["page.html"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="processes of POSIX")
+def test_half_a_file_of_a_dead_process_is_removed_and_that_of_a_living_one_stays(tmp_path):
+    dead, living = tmp_path / ".page[1].html.999999999.partial", tmp_path / f".page[1].html.{os.getppid()}.partial"
+    own, other = tmp_path / ".notes.partial", tmp_path / ".other.999999999.partial"
+    for path in (dead, living, own, other):
+        path.write_text("half")
+    with rewriting_file(tmp_path / "page[1].html") as partial:
+        partial.write_text("whole")
+    assert not dead.exists() and living.exists() and own.exists() and other.exists()
+    with writing(tmp_path):
+        pass
+    assert living.exists() and own.exists() and not other.exists()

@@ -90,7 +90,7 @@ def test_readers_and_scan(tmp_path, extension):
 
 @pytest.mark.skipif(os.name == "nt", reason="pipes and links of POSIX")
 def test_what_is_no_file(tmp_path):
-    """Pipes, links to devices and to nothing, folders with the name of a file, and side-cars: no scan waits for them."""
+    """Pipes, links to devices and to nothing, folders with the name of a file, and side-cars: no scan waits."""
     library = tmp_path / "library"
     write(library / "good.wav", sound(0.3, 44100), 44100)
     os.mkfifo(library / "pipe.wav")
