@@ -79,7 +79,11 @@ def test_a_killed_process_goes_on_and_nothing_shows_it(run, original, whole):
         "        os.kill(os.getpid(), signal.SIGKILL)\n"
         "run.embed(*sys.argv[1:], licence='made for a test', progress=progress)\n"
     )
-    done = subprocess.run([sys.executable, "-c", code, run, original, output], env=environment(), check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", code, run, original, output],
+        env=environment() | {"MU_TRUST": "tests"},
+        check=False,
+    )
     assert done.returncode == -signal.SIGKILL
     assert len(vector_file.read_vectors(output / "shards" / "0-of-1" / "records.bin", 144)) == 4
     report = embed(run, original, output, licence="made for a test")

@@ -239,7 +239,7 @@ def test_a_metric_that_is_not_measured_is_refused(log, tmp_path):
         ({"task__loss": "full_softmax"}, "needs every item's row at every step: tables.name='dense'"),
         ({"batches__negatives": 0}, "needs batches.negatives of at least 1"),
         ({"gradient_accumulation_steps": 3}, "gradient_accumulation_steps=3 does not divide the batch of 8"),
-        ({"batches__window": 16}, "config.batches.window=16 is longer than config.model.window=8"),
+        ({"batches__window": 16}, "rows of 16 plays, but window=8 learned positions"),
         ({"batches__rows": 1000}, "fewer than one batch of 1000"),
         ({"sharding__rows": "modle"}, "sharding.rows='modle'"),
         ({"ema_decay": 0.9}, "ema_decay needs dense tables"),
