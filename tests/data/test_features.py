@@ -18,7 +18,7 @@ TWO = dataclasses.replace(
 
 def test_training_rows_and_inputs_have_the_same_features():
     """A history without its last play, as a row of training and as the input at inference."""
-    batches = ListeningBatches(TWO, window=20, rows=1, negatives=2, clips=0, crop_s=0.5, sparse=False, seed=0)
+    batches = ListeningBatches(TWO, window=20, rows=1, negatives=2, clips=0, sparse=False, seed=0)
     for row in range(batches.n_examples):
         batch = batches.batch(np.array([row]), 0)
         for segment in range(1, batch["segments"].max() + 1):

@@ -308,7 +308,7 @@ def test_a_config_that_cannot_be_run_is_no_gap_in_the_page(run, tmp_path, capsys
     (folder / "config.json").write_text(json.dumps(config))
     assert (
         called(folder, f"--output={tmp_path / 'page.html'}") == 2
-        and "did you mean 'mu.models.audio_encoder:AudioEncoder'?" in capsys.readouterr().err
+        and "has no 'AudioEncode' (did you mean 'AudioEncoder'?)" in capsys.readouterr().err
     )
     assert not (tmp_path / "page.html").exists()
 

@@ -88,7 +88,8 @@ class ListeningBatches(HistoryBatches):
             # Tracks that come out later do not exist yet.
             self._has_audio = (log.sound.lengths > 0) & (log.released_ms <= log.end_ms)
             self._audible = np.flatnonzero(self._has_audio)
-            self.crop_samples = crop_length(crop_s, log.sound.sample_rate_hz, log.sound.lengths)
+            lengths = log.sound.lengths if clips else np.zeros(0, np.int64)  # without clips no crop can be silent
+            self.crop_samples = crop_length(crop_s, log.sound.sample_rate_hz, lengths)
             self._reader = CropReader(self.crop_samples, threads or 2)
             if clips > len(self._audible):
                 raise ValueError(f"clips={clips}, but {len(self._audible)} tracks that are out have audio: set fewer")
