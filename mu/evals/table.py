@@ -107,8 +107,8 @@ class ResultTable:
         over = f"{first.unit}s" if first.clusters is None else f"{first.n_clusters:,} {first.cluster}s"
         few = ", wider because they are few" if first.n_clusters < FEW else ""
         intervals = f"brackets: 95 % bootstrap interval over {over}{few}"
-        parts = (f"{len(first):,} {first.unit}s", intervals, *left_out_sentences(first.counts), *first.notes)
-        return "; ".join(parts) + "."
+        lines = (f"{len(first):,} {first.unit}s; {intervals}", *left_out_sentences(first.counts), *first.notes)
+        return ".\n".join(lines) + "."
 
     def _estimates(self) -> list[tuple[str, list[Estimate]]]:
         lines = []

@@ -318,7 +318,7 @@ def test_a_table_has_a_row_a_recommender_and_a_column_a_section():
     found = {name: evaluation.run(Fixed(np.random.default_rng(seed).random((U, V)))) for seed, name in enumerate("a<")}
     names = [name.replace("recall@1", "recall@5") for name in found["a"].shown]
     table = ResultTable(found, names, samples=100)
-    head, _, *lines, note = str(table).splitlines()
+    head, _, *lines, note, _left_out = str(table).splitlines()
     assert head.startswith("recall@5, plays") and "discovery, light" not in head and "new: " not in head
     assert f"day 0, {len(evaluation.sections['day 0'].plays)}" in head and len(lines) == 2
     assert len({len(line) for line in (head, *lines)}) == 1 and "bootstrap interval over 47 users" in note

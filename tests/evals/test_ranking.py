@@ -178,14 +178,14 @@ def test_evaluations_survive_the_disk(problem, tmp_path):
         f"{n_users} of {U} users, {U - n_users} left out: no target" in text
         and "unseen in training, counted as misses" in text
     )
-    assert len(text.splitlines()) == 5
+    assert len(text.splitlines()) == 3 + len(results) + 2
 
 
 def test_wide_tables_are_turned_round(problem):
     train, test, table = problem
     evaluator = RankingEvaluator(test.seen(), train, ks=(1, 2, 3, 4))
     text = str(ResultTable({"model": evaluator.run(Given(table))}, samples=10))
-    assert [line.split()[0] for line in text.splitlines()[2:-1]] == evaluator.names
+    assert [line.split()[0] for line in text.splitlines()[2:][: len(evaluator.names)]] == evaluator.names
 
 
 def test_broken_evaluations_are_refused(problem, tmp_path):
