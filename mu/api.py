@@ -31,8 +31,8 @@ def write_report(
     from mu.run.workdir import run_config
 
     access = RunAccess(run_config, _listening_sections, _clips, _test_predictor)
+    content, problems = page_of(Path(run), access, evaluation)
     with rewriting_file(output) as page:
-        content, problems = page_of(Path(run), access, evaluation)
         page.write_bytes(content.encode())
     return problems
 
