@@ -199,7 +199,7 @@ def load(
     if card.get("clips_sha256") not in (None, hash_file(folder / TABLE)):
         raise ValueError(
             f"{folder / TABLE} is not what was written (its sha256 differs from that in card.json): bring it back, or "
-            "give the same `mu import-audio` again; if the change is meant, delete clips_sha256 and sha256 from the card"
+            "give the same `mu import-audio` again; if the change is meant, delete the card's clips_sha256, sha256"
         )
     table = tables.read_parquet(folder / TABLE)
     targets = targets_of(table, classes=classes, tags=tags, numbers=numbers)
