@@ -63,6 +63,9 @@ def main(argv: list[str] | None = None) -> int:
         try:
             return _run(sys.argv[1:] if argv is None else argv)
         finally:
+            if signal.getsignal(signal.SIGINT) is _interrupt:
+                # All is done: what comes while Python leaves ends the process, and raises in no one's clean-up.
+                signal.signal(signal.SIGINT, signal.SIG_DFL)
             # Here a closed pipe ends the command without a traceback; a service may have no `sys.stdout`.
             print(end="", flush=True)
     except BrokenPipeError:
