@@ -271,7 +271,9 @@ def _is_dead(owner: dict[str, Any], locked: bool) -> bool:
 
 
 def _is_alive(process: int) -> bool:
-    """Whether there is a process of this number. On Windows, where asking would end it, a lock is always told."""
+    """Whether there is a process of this number. On Windows, where asking would end it, it counts as alive."""
+    if sys.platform == "win32":
+        return True
     try:
         os.kill(process, 0)
     except ProcessLookupError:
