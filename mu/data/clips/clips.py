@@ -194,12 +194,14 @@ def load(
     if not (folder / TABLE).is_file():
         raise FileNotFoundError(f"no clips at {folder} ({TABLE} is missing); make them with `mu import-audio`")
     if not (folder / "card.json").is_file():
-        raise FileNotFoundError(f"the import to {folder} was interrupted: give the same `mu import-audio` again")
+        raise FileNotFoundError(
+            f"there is no {folder / 'card.json'}: the import was interrupted; give the same `mu import-audio` again"
+        )
     card = read_json(folder / "card.json")
     if card.get("clips_sha256") not in (None, hash_file(folder / TABLE)):
         raise ValueError(
             f"{folder / TABLE} is not what was written (its sha256 differs from that in card.json): bring it back, or "
-            "give the same `mu import-audio` again; if the change is meant, delete the card's clips_sha256, sha256"
+            "give the same `mu import-audio` again; if the change is meant, delete clips_sha256 and sha256 from it"
         )
     table = tables.read_parquet(folder / TABLE)
     targets = targets_of(table, classes=classes, tags=tags, numbers=numbers)

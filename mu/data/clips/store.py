@@ -91,6 +91,8 @@ def open_store(folder: str | os.PathLike[str]) -> Store:
         )
     check_hashes(path, REMEDY, whole=False)
     card = read_json(path / CARD)
+    if missing := {"sample_rate_hz", "record_frames", "shards"} - set(card):
+        raise ValueError(f"{path / CARD} is the card of something else (no {', '.join(sorted(missing))}); {REMEDY}")
     rows = tables.read_parquet(path / ROWS)
     frames = rows["frames"].to_numpy()
     records = -(-frames // card["record_frames"])

@@ -199,7 +199,7 @@ def test_a_folder_without_clips(tmp_path):
         clips.load(tmp_path, sample_rate_hz=100)
     write_table(tmp_path)
     (tmp_path / "card.json").unlink()
-    with pytest.raises(FileNotFoundError, match=r"was interrupted: give the same `mu import-audio` again"):
+    with pytest.raises(FileNotFoundError, match=r"card.json: the import was interrupted; give the same `mu"):
         clips.load(tmp_path, sample_rate_hz=100)
 
 
