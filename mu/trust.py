@@ -174,7 +174,7 @@ def check(path: str, where: str, file: str | os.PathLike[str]) -> None:
         return
     packages = {*LIBRARIES, *trusted()} - {"mu"}
     if any(f"{module}.".startswith(f"{package}.") for package in packages) and attribute.isidentifier():
-        if module.startswith(LIBRARIES) and module not in LIBRARIES:
+        if any(module.startswith(f"{library}.") for library in LIBRARIES):
             raise Untrusted(_refusal(path, where, file, "only the names at the top of this library are called"))
         _refuse_borrowed(path, where, file, {"flax" if package == "flax.nnx" else package for package in packages})
         return
