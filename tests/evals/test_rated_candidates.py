@@ -86,8 +86,9 @@ def test_a_known_answer_and_who_is_left_out():
         "ratings left out: track in the history": 2,
         "users": 6,
         "users left out: no rating": 2,
-        "users left out: no relevant track": 1,
-        "users left out: only relevant tracks": 1,
+        "users of auc and graded_ndcg": 4,
+        "users of auc and graded_ndcg left out: no relevant track": 1,
+        "users of auc and graded_ndcg left out: only relevant tracks": 1,
     }
     text = str(ResultTable({"model": result}, samples=10))
     assert "8 of 11 ratings, 3 left out: rated again later 1, track in the history 2" in text
@@ -125,6 +126,14 @@ def test_dot_products_are_measured_like_their_scores():
     )
     for name, column in table.columns.items():
         np.testing.assert_array_equal(product.columns[name], column)
+
+
+def test_what_is_no_number_is_refused_by_user_and_track():
+    vectors = np.ones((V, 2), np.float32)
+    vectors[4, 1] = np.nan
+    evaluator = RatedCandidates(split=split_of(TRAIN, TEST), part="test", threshold=4.0)
+    with pytest.raises(ValueError, match="Product scores item 4 NaN for user 1"):
+        evaluator.run(Product(np.ones((6, 2), np.float32), vectors, None))
 
 
 def test_errors_are_those_of_recommenders_that_predict_ratings(tmp_path):

@@ -74,7 +74,7 @@ class RatedCandidates:
         _, last = np.unique(pair[::-1], return_index=True)
         kept = np.sort(len(pair) - 1 - last)
         in_history = self._histories.seen().contains(user[kept], rated.items[kept])
-        self._ratings_left_out = {
+        ratings_left_out = {
             "rated again later": len(pair) - len(kept),
             "track in the history": int(in_history.sum()),
         }
@@ -85,20 +85,21 @@ class RatedCandidates:
         self._gains = counted(self._ratings, gains)
         self._relevant = self._ratings >= np.float32(threshold)
         n_relevant = np.diff(np.append(0, np.cumsum(self._relevant))[self._indptr])
-        reasons = {
-            "no rating": rated.n_users - len(self._users),
+        without = {"no rating": rated.n_users - len(self._users)}
+        unranked = {
             "no relevant track": int((n_relevant == 0).sum()),
             "only relevant tracks": int((n_relevant == lengths).sum()),
         }
         self._both = (n_relevant > 0) & (n_relevant < lengths)
         if not self._both.any():
-            said = ", ".join(f"{reason} {n:,}" for reason, n in reasons.items())
+            said = ", ".join(f"{reason} {n:,}" for reason, n in (without | unranked).items())
             raise ValueError(
                 f"threshold={threshold}: none of {rated.n_users:,} users has both a relevant track and another in the "
                 f"{part} part ({said}); the weights of the log must be ratings (`mu import --weight=COLUMN`)"
             )
-        self._counts = left_out("ratings", len(pair), self._ratings_left_out)
-        self._counts |= left_out("users", rated.n_users, reasons)
+        self._counts = left_out("ratings", len(pair), ratings_left_out)
+        self._counts |= left_out("users", rated.n_users, without)
+        self._counts |= left_out("users of auc and graded_ndcg", len(self._users), unranked)
         self._ks = tuple(int(k) for k in ks)
         digest = hashlib.sha256(f"{threshold} {gains}".encode())
         for array in (self._users, self._indptr, self._items, self._ratings):
@@ -160,4 +161,8 @@ class RatedCandidates:
                 scores[where] = products if bias is None else products + bias[items]
             else:
                 scores[where] = user_scores(recommender, users, self._histories.take(users), n_items)[row, items]
+        if (bad := np.isnan(scores)).any():
+            at = int(np.argmax(bad))
+            user = self._users[np.searchsorted(self._indptr, at, side="right") - 1]
+            raise ValueError(f"{type(recommender).__name__} scores item {self._items[at]} NaN for user {user}")
         return scores
