@@ -5,6 +5,7 @@ object that it names is called with the dict's other entries (`mu.config.resolve
 """
 
 import ast
+import os
 from collections.abc import Iterable
 from typing import Annotated, Any
 
@@ -82,7 +83,7 @@ KEYS: dict[str, Any] = {
     "log_every_steps": Count,
     "evaluate_every_steps": Count,
     "refit": bool,
-    "init_from": or_none(str),
+    "init_from": or_none(str | os.PathLike[str]),
     "best.metric": str,
     "best.patience": or_none(Count),
     "policy": or_none(dict[str, Any]),

@@ -7,7 +7,7 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
-from mu.config.base import Config
+from mu.config.base import KEYS, Config
 from mu.config.resolve import hints_of, locate
 
 
@@ -53,6 +53,8 @@ def paths_of(config: Config) -> list[str]:
 def _with_paths(config: Config, change: Callable[[str], str], where: str) -> Config:
     name = config.get("name")
     hints = hints_of(locate(name, f"{where}.name")) if isinstance(name, str) and ":" in name else {}
+    if where == "config":
+        hints |= KEYS
     changed: dict[str, Any] = {}
     for key, value in config.items():
         if isinstance(value, ConfigDict):

@@ -1,5 +1,7 @@
 """Another run as a baseline of this one."""
 
+import os
+
 import numpy as np
 
 from mu.data.logs.interactions import Interactions
@@ -16,7 +18,7 @@ class EarlierRun:
       workdir: of a run on the same log.
     """
 
-    def __init__(self, workdir: str):
+    def __init__(self, workdir: str | os.PathLike[str]):
         self._workdir = workdir
 
     def fit(self, train: Interactions) -> TrainedRecommender:

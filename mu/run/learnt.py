@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 import numpy as np
+from ml_collections import ConfigDict
 
 from mu.config.resolve import build
 from mu.data.clips.clips import Clips
@@ -14,7 +15,7 @@ from mu.files import hash_file, read_json
 from mu.protocols import Model, Task
 from mu.run.build import counts_of
 from mu.run.saved_inputs import CARD, INFERENCE, load_inputs
-from mu.run.workdir import run_config
+from mu.run.workdir import here, run_config
 
 logger = logging.getLogger(__name__)
 
@@ -53,7 +54,8 @@ def learnt_from(workdir: str | os.PathLike[str]) -> LearntFrom:
         targets, recordings = _labels(clips, task), frozenset(clips.table["content_hash"])
     if config.init_from is not None:
         try:
-            before = learnt_from(config.init_from)
+            # Of a config of which the task alone is known, no other paths can be found.
+            before = learnt_from(here(ConfigDict({"init_from": config.init_from}), folder).init_from)
         except FileNotFoundError as error:
             logger.warning("what %s started from is not known: %s", folder, error)
             recordings = None
@@ -66,12 +68,12 @@ def learnt_from(workdir: str | os.PathLike[str]) -> LearntFrom:
 
 
 def known_clips(clips: Clips, train: Clips, recordings: frozenset[str]) -> np.ndarray:
-    """bool [n]: the clips that weights have learnt from, or from others of their group.
+    """bool [n]: the clips that weights have learnt from, and those of a group of their training clips.
 
     Args:
       clips: n clips.
       train: the training clips of the weights.
-      recordings: content hashes of all that they have learnt from, before that too.
+      recordings: content hashes of all that they have learnt from, in runs before too, whose groups are not known.
     """
     learnt = recordings | set(train.table["content_hash"])
     known = clips.table["content_hash"].is_in(list(learnt)).to_numpy()

@@ -50,3 +50,9 @@ def test_a_moved_run_is_found_by_a_relative_name_too(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path / "new")
     moved = relocated(config(f"{tmp_path}/old/log", None), tmp_path / "old" / "run", Path("run"))
     assert moved.data.path == f"{tmp_path}/new/log"
+
+
+def test_the_runs_that_a_run_began_from_and_is_compared_with_are_paths(tmp_path):
+    earlier = {"name": "mu.run.baseline:EarlierRun", "workdir": "runs/a"}
+    there = anchored(ConfigDict({"init_from": "runs/b", "baselines": {"earlier": earlier}}), tmp_path)
+    assert (there.init_from, there.baselines.earlier.workdir) == (f"{tmp_path}/runs/b", f"{tmp_path}/runs/a")
