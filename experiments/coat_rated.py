@@ -40,7 +40,5 @@ def get_config(arg: str | None = None) -> ConfigDict:
         "popularity": {"name": "mu.baselines.popularity:Popularity", "weights": ">=4"},
         "item_knn": {"name": "mu.baselines.item_knn:ItemKNN", "weights": ">=4"},
     }
-    config.best.metric = "valid/rated/auc"
     config.total_steps = 20 if args.smoke else 100
-    config.evaluate_every_steps = config.total_steps
     return config

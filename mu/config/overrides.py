@@ -44,7 +44,6 @@ def with_overrides(config: ConfigDict, overrides: Mapping[str, str]) -> ConfigDi
     Names are set first, since they decide which keys there are: what the config says for the old name stays where
     the new one takes it too, and goes otherwise.
     """
-    trust_config(config.to_dict())
     resolve(config)  # what goes is held against the old name first
     config = ConfigDict(config.to_dict())
     names = {key: text for key, text in overrides.items() if key.split(".")[-1] == "name"}

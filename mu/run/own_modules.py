@@ -1,18 +1,17 @@
 """The modules of the user's own that a run is made of: which there are, and which have changed since."""
 
 import importlib.metadata
-import re
 import sys
 import sysconfig
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from mu.files import hash_file
+from mu.trust import names_in
 
 # Their versions are in run.json anyway.
 KNOWN = {"mu", "mu_kernels", "jax", "jaxlib", "flax", "optax"}
-_PATH = re.compile(r"([A-Za-z_]\w*(?:\.\w+)*):[A-Za-z_][\w.]*")
 
 
 def own_modules(config: Mapping[str, Any]) -> dict[str, str]:
@@ -24,7 +23,8 @@ def own_modules(config: Mapping[str, Any]) -> dict[str, str]:
     Args:
       config: resolved, so that what it names has been imported.
     """
-    roots = sorted({name.partition(".")[0] for name in _named(config) if name in sys.modules} - KNOWN)
+    modules = {path.partition(":")[0] for _, path in names_in(config)}
+    roots = sorted({name.partition(".")[0] for name in modules if name in sys.modules} - KNOWN)
     found: dict[str, str] = {}
     for root in roots:
         if version := _version(root):
@@ -40,17 +40,6 @@ def own_modules(config: Mapping[str, Any]) -> dict[str, str]:
 def changed_modules(saved: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
     """The modules that both know and that are not the same."""
     return sorted(name for name in set(saved) & set(now) if saved[name] != now[name])
-
-
-def _named(value: Any) -> Iterator[str]:
-    """The modules that the texts of a config name."""
-    if isinstance(value, Mapping):
-        value = list(value.values())
-    if isinstance(value, list | tuple):
-        for one in value:
-            yield from _named(one)
-    elif isinstance(value, str) and (match := _PATH.fullmatch(value)):
-        yield match.group(1)
 
 
 def _files() -> list[tuple[str, Path]]:

@@ -57,11 +57,9 @@ def best_step(checkpoints: Checkpoints, refit: bool, workdir: str | os.PathLike[
       FileNotFoundError: the run has not been evaluated yet.
     """
     steps = checkpoints.steps()
-    best = None
-    if steps:
-        best = steps[-1] if refit else checkpoints.note(steps[-1])["progress"]["best_step"]
     if not steps:
         raise FileNotFoundError(f"{workdir} has no checkpoint yet; let `mu train` reach its first")
+    best = steps[-1] if refit else checkpoints.note(steps[-1])["progress"]["best_step"]
     if best is None:
         raise FileNotFoundError(f"{workdir} has no evaluated checkpoint yet; let `mu train` reach its first evaluation")
     return best
