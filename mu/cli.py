@@ -100,14 +100,6 @@ def _run(arguments: list[str]) -> int:
     except OSError:
         print(f"mu {name}: the current folder has been removed, or cannot be read; change to another", file=sys.stderr)
         return 1
-    if name in COMMANDS:
-        from mu.trust import take_flags
-
-        try:
-            rest = take_flags(rest)
-        except ValueError as error:
-            print(f"mu {name}: {error}", file=sys.stderr)
-            return 2
     interrupts = Interrupts()
     try:
         with interrupts:

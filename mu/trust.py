@@ -85,27 +85,6 @@ def trust_config(config: Mapping[str, Any]) -> None:
     _trusted.update(root for root in roots if root.isidentifier() and root not in sys.stdlib_module_names)
 
 
-def take_flags(words: list[str]) -> list[str]:
-    """The words of a command without its `--trust=PACKAGE[,...]`; the packages are trusted, and found in this folder.
-
-    Raises:
-      ValueError: a package cannot be trusted, or none is named.
-    """
-    left = []
-    rest = iter(words)
-    for word in rest:
-        flag, equals, value = word.partition("=")
-        if flag != "--trust":
-            left.append(word)
-            continue
-        packages = value if equals else next(rest, "")
-        if not packages:
-            raise ValueError("--trust needs the name of a package: --trust=my_package")
-        trust(*packages.split(","))
-        find_modules_in(os.getcwd())
-    return left
-
-
 def find_modules_in(folder: str | os.PathLike[str]) -> None:
     """Lets modules of the user's own in `folder` be imported for the rest of this process.
 

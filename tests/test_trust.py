@@ -13,6 +13,7 @@ import pytest
 
 from mu import names, trust
 from mu.cli import main
+from mu.commands.flags import CommandParser
 from mu.config.base import ConfigError, base
 from mu.config.overrides import load
 from mu.evals.metrics.loading import metric_paths, own_metrics
@@ -244,12 +245,17 @@ def test_a_trusted_package_is_called_and_only_what_it_made_itself(tmp_path, monk
 def test_python_itself_cannot_be_trusted(package, capsys):
     with pytest.raises(ValueError, match="cannot trust"):
         trust.trust(package)
-    assert main(["recommend", "run", f"--trust={package}", "--user=1"]) == 2
-    assert "mu recommend:" in capsys.readouterr().err
+    with pytest.raises(SystemExit, match="2"):
+        main(["recommend", "run", f"--trust={package}", "--user=1"])
+    assert "mu recommend: error:" in capsys.readouterr().err
 
 
 def test_the_flag_goes_before_or_after_and_lists_packages():
-    assert trust.take_flags(["run", "--trust=a,b.c", "--user=1", "--trust", "d"]) == ["run", "--user=1"]
+    parser = CommandParser("mu x", "Does x.", "")
+    parser.add_argument("run")
+    parser.add_argument("--user")
+    flags = parser.parse(["run", "--trust=a,b.c", "--user=1", "--trust", "d"])
+    assert vars(flags) == {"run": "run", "user": "1"}
     assert trust.trusted() == {"a", "b.c", "d"}
     trust.trust("package")
     with pytest.raises(trust.Untrusted):

@@ -1,11 +1,10 @@
 """`mu compare`: paired differences of two evaluations."""
 
-import argparse
 import re
 import sys
 from typing import Any
 
-from mu.commands.flags import CommandParser, check_flags, known_flags
+from mu.commands.flags import CommandParser, check_flags
 from mu.ranges import Count, Seed
 
 EPILOG = """\
@@ -35,8 +34,6 @@ def main(argv: list[str]) -> int:
         prog="mu compare",
         description="Paired differences between two evaluations, with intervals and a permutation test.",
         epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
     )
     parser.add_argument("a", metavar="A", help="FOLDER or FOLDER:NAME")
     parser.add_argument("b", metavar="B", help="FOLDER or FOLDER:NAME")
@@ -52,7 +49,7 @@ def main(argv: list[str]) -> int:
     )
     parser.add_argument("--seed", type=int, default=0, help="of both (default: %(default)s)")
     parser.add_argument("--json", action="store_true", help="JSON instead of a table")
-    arguments = parser.parse_args(known_flags(parser, argv))
+    arguments = parser.parse(argv)
     check_flags(parser, arguments, samples=Count | None, seed=Seed)
 
     from mu.console import explained

@@ -1,12 +1,11 @@
 """`mu crossvalidate`: one config over several seeds and, of clips, all folds, each tested by models new to it."""
 
-import argparse
 import math
 import sys
 from collections.abc import Mapping
 from typing import Any
 
-from mu.commands.flags import OPEN_ENDED, CommandParser, check_flags, known_flags, overrides
+from mu.commands.flags import CommandParser, check_flags, whole_numbers
 
 EPILOG = """\
 examples:
@@ -33,14 +32,12 @@ def main(argv: list[str]) -> int:
         prog="mu crossvalidate",
         description="Train and test a config on every fold, for several seeds, and pool the predictions of each clip.",
         epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
     )
     parser.add_argument("--config", required=True, metavar="FILE[:ARG,...]", help="takes the arguments fold and seed")
     parser.add_argument("--folds", default=1, type=int, help="how many there are (default 1, the only one of a log)")
-    parser.add_argument("--seeds", default="0", help="such as 0,1,2 (default 0)")
+    parser.add_argument("--seeds", type=whole_numbers, default=(0,), metavar="S,...", help="such as 0,1,2 (default 0)")
     parser.add_argument("--workdir", required=True, metavar="DIR", help="holds all runs")
-    arguments, rest = parser.parse_known_args(known_flags(parser, argv, OPEN_ENDED))
+    arguments, changes = parser.parse_with_overrides(argv)
 
     from mu.config.base import ConfigError
     from mu.console import explained, show_logs
@@ -49,18 +46,11 @@ def main(argv: list[str]) -> int:
     from mu.train import train
     from mu.training.memory import keep_freed_memory
 
-    try:
-        arguments.seeds = seeds = tuple(int(seed) for seed in arguments.seeds.split(","))
-    except ValueError:
-        parser.error(f"--seeds={arguments.seeds!r}; it takes numbers such as 0,1,2")
     check_flags(parser, arguments, folds=Count, seeds=tuple[Seed, ...])
-    if len(set(seeds)) < len(seeds):
-        parser.error(f"--seeds={','.join(map(str, seeds))}; each must be given once")
     keep_freed_memory()
     show_logs()
     try:
-        changes = overrides(rest, parser)
-        pooled = crossvalidate(arguments.config, arguments.workdir, arguments.folds, seeds, changes, train)
+        pooled = crossvalidate(arguments.config, arguments.workdir, arguments.folds, arguments.seeds, changes, train)
     except ConfigError as error:
         print(f"mu crossvalidate: {error}", file=sys.stderr)
         return 2

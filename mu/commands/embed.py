@@ -4,7 +4,7 @@ import argparse
 import sys
 import time
 
-from mu.commands.flags import CommandParser, known_flags
+from mu.commands.flags import CommandParser
 
 EPILOG = """\
 examples:
@@ -29,7 +29,7 @@ output:
 def main(argv: list[str]) -> int:
     """0 when done, 1 after an error that has been printed, 2 when it was called wrongly, 130 when interrupted."""
     parser = _parser()
-    arguments = parser.parse_args(known_flags(parser, argv))
+    arguments = parser.parse(argv)
     merging = arguments.merge is not None
     if merging != (arguments.run is None) or (merging and arguments.output):
         parser.error("it takes RUN, LIBRARY and --output=DIR; or --merge=DIR alone")
@@ -58,13 +58,11 @@ def main(argv: list[str]) -> int:
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser() -> CommandParser:
     parser = CommandParser(
         prog="mu embed",
         description="Embeds a library of recordings with the encoder of a run.",
         epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
     )
     add = parser.add_argument
     add("run", metavar="RUN", nargs="?", help="a run of `mu train` on audio; its best weights are taken")

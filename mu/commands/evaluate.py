@@ -1,10 +1,9 @@
 """`mu evaluate`: a run's best weights on test again, beside its baselines."""
 
-import argparse
 import sys
 
-from mu.commands.flags import CommandParser, known_flags
-from mu.ranges import Count, faults
+from mu.commands.flags import CommandParser, check_flags, comma_separated, whole_numbers
+from mu.ranges import Count
 
 EPILOG = """\
 examples:
@@ -25,15 +24,21 @@ def main(argv: list[str]) -> int:
         prog="mu evaluate",
         description="Measure a run's best weights on held-out listeners' plays or clips, with intervals.",
         epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
     )
     parser.add_argument("workdir", help="a run of `mu train`")
     parser.add_argument("--part", choices=("valid", "test"), default="test")
-    parser.add_argument("--ks", help="of rankings: cut-offs, such as 5,10,20 (default: the run's)")
-    parser.add_argument("--metrics", help="of rankings: recall,ndcg,hit_rate,... or module:name (default: the run's)")
+    parser.add_argument(
+        "--ks", type=whole_numbers, metavar="K,...", help="of rankings: cut-offs, such as 5,10,20 (default: the run's)"
+    )
+    parser.add_argument(
+        "--metrics",
+        type=comma_separated,
+        metavar="METRIC,...",
+        help="of rankings: recall,ndcg,hit_rate,... or module:name (default: the run's)",
+    )
     parser.add_argument("--output", help="folder of the results")
-    arguments = parser.parse_args(known_flags(parser, argv))
+    arguments = parser.parse(argv)
+    check_flags(parser, arguments, ks=tuple[Count, ...] | None)
 
     from mu.config.base import ConfigError
     from mu.console import Progress, explained, show_logs
@@ -43,16 +48,7 @@ def main(argv: list[str]) -> int:
     if (arguments.ks or arguments.metrics) and not arguments.output:
         parser.error("--ks and --metrics need --output=DIR: the run's own evaluation stays as it is")
     show_logs()
-    changes = {}
-    if arguments.ks:
-        try:
-            changes["ks"] = tuple(int(k) for k in arguments.ks.split(","))
-        except ValueError:
-            parser.error(f"--ks={arguments.ks!r}; it takes numbers such as 5,10,20")
-        if wrong := list(faults(changes["ks"], tuple[Count, ...], "--ks")):
-            parser.error("\n".join(wrong))
-    if arguments.metrics:
-        changes["metrics"] = tuple(arguments.metrics.split(","))
+    changes = {name: value for name in ("ks", "metrics") if (value := getattr(arguments, name))}
     try:
         with Progress() as progress:
             _, output = evaluate_again(

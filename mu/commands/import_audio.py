@@ -1,10 +1,11 @@
 """`mu import-audio`: scans a library of recordings into a table of clips and a ledger of faults."""
 
-import argparse
 import sys
 import textwrap
 import time
 from typing import Any
+
+from mu.commands.flags import CommandParser, add_flags, take_options
 
 EPILOG = """
 examples:
@@ -33,7 +34,6 @@ _KINDS = 8  # of files that were passed over, in the summary
 
 def main(argv: list[str]) -> int:
     """Runs the command; 0, or 1 after an error that has been printed, or 130 when interrupted."""
-    from mu.commands.flags import CommandParser, add_flags, known_flags, take_options
     from mu.console import Progress, explained, show_logs
     from mu.data.clips.importing.options import AudioImportOptions
     from mu.data.options import OptionError
@@ -43,14 +43,12 @@ def main(argv: list[str]) -> int:
         prog="mu import-audio",
         description="Scans a library of sound: what is there, how long, how loud, and what is wrong with it.",
         epilog=_epilog(),
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
     )
     library = "a folder; a .csv, .tsv or .parquet; tfds:NAME; mirdata:NAME; or what --source takes"
     parser.add_argument("library", metavar="DIR_OR_TABLE", help=library)
     parser.add_argument("--output", required=True, metavar="DIR", help="the folder to make or to bring up to date")
     add_flags(parser, AudioImportOptions)
-    flags = vars(parser.parse_args(known_flags(parser, argv)))
+    flags = vars(parser.parse(argv))
 
     from mu.data.clips.importing.run import import_audio
 

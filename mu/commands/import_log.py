@@ -1,9 +1,10 @@
 """`mu import`: turns files of plays into a folder of arrays, tables and a card."""
 
-import argparse
 import sys
 import time
 from typing import Any
+
+from mu.commands.flags import CommandParser, add_flags, take_options
 
 EXAMPLES = """
 examples:
@@ -45,7 +46,6 @@ def main(argv: list[str]) -> int:
     Returns:
       0; 1 after an error of the data and 2 after one of the flags, which have been printed; 130 when interrupted.
     """
-    from mu.commands.flags import add_flags, known_flags, take_options
     from mu.console import Progress, explained, show_logs
     from mu.data.logs.importing.options import LogImportOptions
     from mu.data.options import OptionError
@@ -53,7 +53,7 @@ def main(argv: list[str]) -> int:
 
     parser = _parser()
     add_flags(parser, LogImportOptions)
-    flags = vars(parser.parse_args(known_flags(parser, argv)))
+    flags = vars(parser.parse(argv))
     options = take_options(LogImportOptions, flags)
 
     from mu.data.logs.importing.run import import_log
@@ -77,16 +77,12 @@ def main(argv: list[str]) -> int:
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser() -> CommandParser:
     """The arguments that are no options of the import."""
-    from mu.commands.flags import CommandParser
-
     parser = CommandParser(
         prog="mu import",
         description="Imports a log of plays: who played what, when.",
         epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
     )
     parser.add_argument("inputs", nargs="*", metavar="FILE", help="files of the log, in order, or tfds:NAME")
     parser.add_argument("--output", required=True, metavar="DIR", help="the folder to make")

@@ -1,11 +1,10 @@
 """`mu probe`: how well embeddings predict labels, by small models on folds that share no group."""
 
-import argparse
 import dataclasses
 import sys
 from typing import TYPE_CHECKING
 
-from mu.commands.flags import CommandParser, check_flags, known_flags
+from mu.commands.flags import CommandParser, check_flags, comma_separated, whole_numbers
 from mu.ranges import Count, Seed
 
 if TYPE_CHECKING:
@@ -40,15 +39,13 @@ def main(argv: list[str]) -> int:
         prog="mu probe",
         description="Trains and tests probes on frozen embeddings, with intervals.",
         epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
     )
     add = parser.add_argument
     add("embeddings", metavar="EMBEDDINGS", help="a folder of `mu embed`")
     add("--library", required=True, metavar="DIR", help="the folder of `mu import-audio` that has the labels")
-    add("--classes", type=_names, default=(), metavar="COLUMN,...", help="columns of classes")
-    add("--tags", type=_names, default=(), metavar="COLUMN,...", help="columns of lists of tags")
-    add("--numbers", type=_names, default=(), metavar="COLUMN,...", help="columns of numbers")
+    add("--classes", type=comma_separated, default=(), metavar="COLUMN,...", help="columns of classes")
+    add("--tags", type=comma_separated, default=(), metavar="COLUMN,...", help="columns of lists of tags")
+    add("--numbers", type=comma_separated, default=(), metavar="COLUMN,...", help="columns of numbers")
     add("--folds", required=True, metavar="COLUMN|N", help="a column, or how many are dealt (at least 3)")
     add("--group", metavar="COLUMN", help="artist, speaker, ... (default: the import's, else each recording)")
     add(
@@ -58,12 +55,12 @@ def main(argv: list[str]) -> int:
         help="clips that the encoder has learnt from (default: refuse)",
     )
     add("--head", choices=("linear", "mlp"), default="linear", help="the probe (default: linear)")
-    add("--seeds", type=_numbers, default=(0,), metavar="S,...", help="of the MLP; the first also draws examples")
-    add("--shots", type=_numbers, default=(), metavar="K,...", help="few-shot accuracy from K examples a class")
+    add("--seeds", type=whole_numbers, default=(0,), metavar="S,...", help="of the MLP; the first also draws examples")
+    add("--shots", type=whole_numbers, default=(), metavar="K,...", help="few-shot accuracy from K examples a class")
     add("--trials", type=int, default=20, metavar="N", help="draws of them (default: 20)")
     add("--bootstrap_samples", type=int, default=1000, metavar="N", help="of the intervals (default: 1000)")
     add("--output", metavar="DIR", help="folder of the results")
-    arguments = parser.parse_args(known_flags(parser, argv))
+    arguments = parser.parse(argv)
     if not (arguments.classes or arguments.tags or arguments.numbers):
         parser.error("name what is predicted: --classes, --tags or --numbers")
     if arguments.shots and (arguments.head != "linear" or not arguments.classes):
@@ -134,15 +131,3 @@ def _show(report: "ProbeReport", embeddings: str) -> None:
             f"\n{text_table(lines)}\nLinear probes, the mean over {options.trials} draws of examples; brackets: 95 % "
             f"bootstrap interval over {report.n_groups:,} groups of tested clips."
         )
-
-
-def _names(text: str) -> tuple[str, ...]:
-    return tuple(filter(None, text.split(",")))
-
-
-def _numbers(text: str) -> tuple[int, ...]:
-    parts = text.split(",")
-    numbers = tuple(int(part) for part in parts if part.isdecimal())
-    if len(set(numbers)) != len(parts):
-        raise argparse.ArgumentTypeError(f"{text}: it takes different whole numbers, such as 1,2,4")
-    return numbers

@@ -5,7 +5,7 @@ import sys
 import time
 from pathlib import Path
 
-from mu.commands.flags import CommandParser, check_flags, known_flags
+from mu.commands.flags import CommandParser, check_flags
 from mu.ranges import Seed
 
 EPILOG = """\
@@ -29,15 +29,13 @@ def main(argv: list[str]) -> int:
         prog="mu quickstart",
         description="Simulate a music world, train one model of its sound and listeners, evaluate it, write a page.",
         epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
     )
     parser.add_argument("--workdir", default="quickstart", metavar="DIR", help="where all goes (default: quickstart)")
     parser.add_argument("--seed", type=int, default=0, help="of the world and of the training (default: 0)")
     parser.add_argument(
         "--size", choices=("tiny", "small"), default="small", help="of the world (default: small; tiny: a smoke test)"
     )
-    arguments = parser.parse_args(known_flags(parser, argv))
+    arguments = parser.parse(argv)
     check_flags(parser, arguments, seed=Seed)
     folder = Path(arguments.workdir)
     started = time.perf_counter()

@@ -4,7 +4,7 @@ import argparse
 import sys
 from typing import Any
 
-from mu.commands.flags import CommandParser, check_flags, known_flags
+from mu.commands.flags import CommandParser, check_flags
 from mu.ranges import Count
 
 EPILOG = """\
@@ -58,8 +58,6 @@ def _parsed(argv: list[str]) -> argparse.Namespace:
         prog="mu recommend",
         description="Recommend tracks to a listener, or after a history, or a new recording to listeners.",
         epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
     )
     parser.add_argument("workdir", help="a run of `mu train`")
     who = parser.add_mutually_exclusive_group(required=True)
@@ -71,7 +69,7 @@ def _parsed(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--embeddings", metavar="DIR", help="recommend from these recordings, embedded with this run")
     parser.add_argument("--k", type=int, default=10, help="how many (default 10)")
     parser.add_argument("--repeats", action="store_true", help="let tracks of the history come again")
-    arguments = parser.parse_args(known_flags(parser, argv))
+    arguments = parser.parse(argv)
     check_flags(parser, arguments, k=Count)
     if arguments.about and arguments.audio is None:
         parser.error("--about says what is known of a recording: give --audio too")

@@ -1,10 +1,9 @@
 """`mu report`: one page of a run on audio or on listening, to read, to look at and to listen to."""
 
-import argparse
 import sys
 from pathlib import Path
 
-from mu.commands.flags import CommandParser, known_flags
+from mu.commands.flags import CommandParser
 
 EPILOG = """\
 examples:
@@ -25,13 +24,11 @@ def main(argv: list[str]) -> int:
         prog="mu report",
         description="Write one HTML page of a run: results, and what they sound like.",
         epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
     )
     parser.add_argument("run", metavar="RUN", help="a run of `mu train`, or a seed's folder of `mu crossvalidate`")
     parser.add_argument("--eval", metavar="NAME", help="which evaluation, of a run that has several")
     parser.add_argument("--output", metavar="FILE", help="the page (default: RUN/report.html)")
-    arguments = parser.parse_args(known_flags(parser, argv))
+    arguments = parser.parse(argv)
 
     output = Path(arguments.output or Path(arguments.run) / "report.html")
     from mu.api import write_report

@@ -1,11 +1,10 @@
 """`mu train`: a run from a config."""
 
-import argparse
 import sys
 from pathlib import Path
 from typing import Any
 
-from mu.commands.flags import OPEN_ENDED, CommandParser, known_flags, overrides
+from mu.commands.flags import CommandParser
 
 EPILOG = """\
 examples:
@@ -25,13 +24,11 @@ def main(argv: list[str]) -> int:
         prog="mu train",
         description="Train a model from a config, evaluate it beside its baselines, keep the best.",
         epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
     )
     parser.add_argument("--config", required=True, metavar="FILE[:ARG,...]", help="a Python file with get_config(arg)")
     parser.add_argument("--workdir", required=True, metavar="DIR", help="the run's folder, made if missing")
     parser.add_argument("--print_config", action="store_true", help="print the resolved config and stop")
-    arguments, rest = parser.parse_known_args(known_flags(parser, argv, OPEN_ENDED))
+    arguments, changes = parser.parse_with_overrides(argv)
 
     from mu.config.base import ConfigError
     from mu.config.overrides import load
@@ -40,7 +37,7 @@ def main(argv: list[str]) -> int:
 
     try:
         with Interrupts() as interrupts:
-            config = load(arguments.config, overrides(rest, parser))
+            config = load(arguments.config, changes)
             if arguments.print_config:
                 text = f"{config.to_json(indent=2)}\n"
             else:

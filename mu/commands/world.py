@@ -1,15 +1,14 @@
 """`mu world`: simulates a music world and writes its log and tables as files."""
 
-import argparse
 import sys
 import time
 from typing import Annotated
 
-from mu.commands.flags import CommandParser, check_flags, known_flags
+from mu.commands.flags import CommandParser, check_flags
 from mu.ranges import Between, Threads
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser() -> CommandParser:
     from mu.world.settings import SIZES
 
     parser = CommandParser(
@@ -18,7 +17,6 @@ def _parser() -> argparse.ArgumentParser:
         "  mu world --size=small --output=runs/world\n"
         "  mu world --size=tiny --output=runs/world --sound\n"
         "  mu import-audio runs/world/tracks.csv --output=runs/clips       (the stored sound as a table of clips)\n",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
         description="Simulate listeners, artists and tracks with a known truth, and write what a listening service\n"
         "would log: the plays, the exposures (slates with propensities), tracks.csv and listeners.csv; beside\n"
         "them world.json, from which mu.world.world.load simulates the same world again.",
@@ -44,7 +42,7 @@ def _parser() -> argparse.ArgumentParser:
 def main(argv: list[str]) -> int:
     """0 when done, 1 when the files cannot be written or are there already, 2 when the call is wrong."""
     parser = _parser()
-    arguments = parser.parse_args(known_flags(parser, argv))
+    arguments = parser.parse(argv)
     check_flags(parser, arguments, seed=Annotated[int, Between(0, 2**63 - 1)], threads=Threads | None)
     started = time.perf_counter()
 

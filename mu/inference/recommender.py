@@ -37,7 +37,7 @@ class TrainedRecommender:
         self, *, graph: nnx.GraphDef, task: Task[Model], features: HistoryFeatures, params: Any, rows: Mapping[str, Any]
     ):
         # What is on the host, as content embeddings are, is copied to the device once and not with each block of users.
-        self.params, self.rows = jax.tree.map(on_device, (params, dict(rows)))
+        self.params, self.rows = jax.device_put((params, dict(rows)))
         self._graph, self._features = graph, features
         self._encode, items = _programs(graph, task)
         vectors, bias = items(self.params, self.rows)
@@ -70,11 +70,6 @@ class TrainedRecommender:
         scores = self.queries(users, histories) @ self.item_vectors.T
         bias = self.item_bias(times_ms)
         return scores if bias is None else scores + bias
-
-
-def on_device(array: Any) -> jax.Array:
-    """A host array on the default device; a JAX array stays where it is."""
-    return array if isinstance(array, jax.Array) else jax.device_put(array)
 
 
 def weights_hash(params: Any) -> str:

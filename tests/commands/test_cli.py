@@ -1,6 +1,5 @@
 """`mu` as it is typed: help at once, and every wrong call told what would be right."""
 
-import argparse
 import contextlib
 import os
 import re
@@ -10,9 +9,9 @@ import sys
 
 import pytest
 
-import mu
+import mu.cli
 from mu.cli import COMMANDS, main
-from mu.commands.flags import known_flags
+from mu.commands.flags import CommandParser
 from tests.helpers.processes import environment, run, run_python
 
 
@@ -80,9 +79,9 @@ def test_an_unknown_flag_is_refused(capsys, command):
         ("train --config=none.py --workdir=run", 2, "there is no config"),
         ("evaluate none", 1, "none holds no run"),
         ("evaluate none --ks=5", 2, "--output"),
-        ("evaluate none --ks=five --output=here", 2, "--ks='five'"),
+        ("evaluate none --ks=five --output=here", 2, "--ks: 'five'"),
         ("crossvalidate --config=none.py --folds=0 --workdir=runs", 2, "--folds=0"),
-        ("crossvalidate --config=none.py --folds=2 --seeds=a --workdir=runs", 2, "--seeds='a'"),
+        ("crossvalidate --config=none.py --folds=2 --seeds=a --workdir=runs", 2, "--seeds: 'a'"),
         ("crossvalidate --config=none.py --folds=2 --workdir=runs", 2, "there is no config"),
         ("compare none other", 1, "none"),
         ("compare none other --samples=0", 2, "--samples=0"),
@@ -134,13 +133,13 @@ def test_a_misspelt_flag_is_named_with_the_nearest(capsys, argv, words):
 
 
 def test_switches_take_the_usual_words():
-    parser = argparse.ArgumentParser(prog="x")
+    parser = CommandParser("x", "Does x.", "")
     parser.add_argument("--store", action="store_true")
     parser.add_argument("--level", type=float)
     parser.add_argument("words", nargs="*")
     for word, expected in {"Yes": True, "1": True, "FALSE": False, "off": False}.items():
-        found = parser.parse_args(known_flags(parser, [f"--store={word}", "--level", "-60", "--", "--store=x"]))
-        assert (found.store, found.level, found.words) == (expected, -60.0, ["--store=x"])
+        flags = parser.parse([f"--store={word}", "--level", "-60", "--", "--store=x"])
+        assert (flags.store, flags.level, flags.words) == (expected, -60.0, ["--store=x"])
 
 
 def test_help_is_instant():
@@ -205,7 +204,7 @@ def started(folder, command):
     (folder / "waits.py").write_text(WAITS)
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     process = subprocess.Popen([sys.executable, "-m", "mu", f"waits:{command}"], cwd=folder, env=environment(), **pipes)
-    assert process.stdout.readline() == "works\n"
+    assert process.stdout is not None and process.stdout.readline() == "works\n"
     return process
 
 
@@ -216,7 +215,7 @@ def test_a_second_signal_ends_the_process_without_a_word(tmp_path, command, seco
     """The process ends by the signal, so a shell shows 130 or 143."""
     with started(tmp_path, command) as process:
         process.send_signal(signal.SIGINT)
-        assert process.stdout.readline() == f"{command}\n"
+        assert process.stdout is not None and process.stdout.readline() == f"{command}\n"
         process.send_signal(second)
         assert process.communicate(timeout=60) == ("", "")
     assert process.returncode == -second

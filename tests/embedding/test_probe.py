@@ -213,6 +213,7 @@ def test_the_command_measures_all_it_is_told_and_saves_it(library, tmp_path, cap
     assert (
         evaluation.results["model"].values() == pytest.approx(values) and evaluation.card["encoder"]["hash"] == "e" * 64
     )
+    assert evaluation.results["model"].clusters is not None
     assert set(evaluation.results["model"].clusters) == {f"artist{number:02d}" for number in range(GROUPS)}
     assert "/accuracy" in printed and "examples a class" in printed and "over 24 groups of tested clips" in printed
     assert "calibrated fold by fold" in printed
@@ -257,7 +258,7 @@ def test_embeddings_of_other_clips_are_refused(library, tmp_path, capsys):
         ("--classes=colour --shots=2,2", "fold", 2, "different whole numbers"),
         ("--classes=colour --seeds=0,1", "fold", 2, "one seed is enough"),
         ("--classes=colour --trials=0", "fold", 2, "must be at least 1"),
-        ("--classes=colour --seeds=a", "fold", 2, "a: it takes different whole numbers, such as 1,2,4"),
+        ("--classes=colour --seeds=a", "fold", 2, "'a'; it takes different whole numbers, such as 1,2,4"),
         ("--classes=colour --group=album", "fold", 1, "clip 'clip4' has no 'album' (1 of 239 have none): fill it in"),
     ],
 )

@@ -113,8 +113,8 @@ def test_folds_are_checked_before_anything_is_trained(config, tmp_path, capsys):
     assert crossvalidate_main([*call, "--folds=5"]) == 2
     assert "config.split.fold=4; it must be below config.split.n_folds=4" in capsys.readouterr().err
     for wrong, message in (
-        (["--folds=4", "--seeds=0,0"], "each must be given once"),
-        (["--folds=4", "--seeds=a"], "it takes numbers"),
+        (["--folds=4", "--seeds=0,0"], "different whole numbers"),
+        (["--folds=4", "--seeds=a"], "different whole numbers"),
         (["--folds=0"], "it must be at least 1"),
     ):
         with pytest.raises(SystemExit) as stopped:
