@@ -1,0 +1,57 @@
+"""The best recommender or predictor of a metric, and those level with it: their paired interval holds 0."""
+
+import dataclasses
+import math
+from collections.abc import Mapping, Sequence
+
+from mu.evals.compare import differences
+from mu.evals.result import Result
+
+
+@dataclasses.dataclass(frozen=True)
+class Leaders:
+    """Who is ahead in a metric.
+
+    Attributes:
+      best: the name with the largest value, the first of equal ones; empty where no value is defined.
+      level: the others whose paired difference to the best has an interval that holds 0, or none.
+    """
+
+    best: str
+    level: tuple[str, ...]
+
+
+def leaders(
+    results: Mapping[str, Result], metrics: Sequence[str], samples: int | None = None, seed: int = 0
+) -> dict[str, Leaders]:
+    """Who is ahead in each metric; larger is better.
+
+    Args:
+      results: name of the recommender or predictor -> its result; all on the same units.
+      metrics: full names, such as 'recall@10' or 'day 0/recall@20'.
+      samples: of the paired intervals, see `mu.evals.compare.compare`.
+      seed: of the paired intervals.
+
+    Raises:
+      ValueError: the results cannot be paired, or lack a metric; names what differs.
+    """
+    values = {name: result.values() for name, result in results.items()}
+    by_best: dict[str, list[str]] = {}
+    found: dict[str, Leaders] = {}
+    for metric in metrics:
+        defined = [name for name, one in values.items() if math.isfinite(one[metric])]
+        if not defined:
+            found[metric] = Leaders("", ())
+            continue
+        by_best.setdefault(max(defined, key=lambda name: values[name][metric]), []).append(metric)
+    for best, names in by_best.items():
+        level: dict[str, list[str]] = {metric: [] for metric in names}
+        for other, result in results.items():
+            if other == best:
+                continue
+            rows = differences([(result, results[best])], names, samples, seed)
+            for metric in names:
+                if math.isfinite(rows[metric]["difference"]) and not rows[metric]["low"] > 0:
+                    level[metric].append(other)
+        found |= {metric: Leaders(best, tuple(level[metric])) for metric in names}
+    return {metric: found[metric] for metric in metrics}

@@ -1,0 +1,106 @@
+"""What a page compares: a metric of each section, target or list of an evaluation, and the words for names."""
+
+import dataclasses
+from collections.abc import Mapping
+
+from mu.evals.result import Result
+
+MODEL, ORACLE = "model", "oracle"
+VARIANTS = ("model_unboosted", "content_of_model")
+"""Parts of the model or the model without a part: they stand beside it and are no baselines."""
+OF_LISTS = ("artist_exposure", "coverage", "gini", "intra_list_diversity", "novelty")
+"""Metrics of `mu.evals.metrics.lists`."""
+NAMES = {
+    MODEL: "the model",
+    ORACLE: "the oracle",
+    "model_unboosted": "the model without its boost",
+    "content_of_model": "the model's content neighbours",
+    "item_knn": "ItemKNN",
+    "popularity": "popularity",
+    "artist_popularity": "the artist's popularity",
+    "random": "random order",
+    "content": "content neighbours",
+    "mfcc_linear": "MFCC and a linear model",
+    "biases": "rating biases",
+    "cohort_mean": "the cohort's rate",
+    "genre_mean": "the genre's rate",
+}
+"""Name of a row -> what sentences call it; others are called by their name."""
+SECTIONS = {
+    "discovery": ("known tracks", "on known tracks"),
+    "repeat": ("repeats", "on repeats"),
+    "day 0": ("day of release", "on the day of release"),
+    "days 1-6": ("days 1-6", "on days 1-6 after release"),
+    "weeks 1-3": ("weeks 1-3", "in weeks 1-3 after release"),
+    "weeks 4-": ("week 4 on", "from week 4 after release on"),
+}
+"""Section of plays -> (its name above a column, the same in a sentence)."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Column:
+    """A metric of a section.
+
+    Attributes:
+      name: of the metric in full: 'discovery/recall@20'.
+      section: 'discovery', 'genre'; empty where an evaluation has no sections.
+      metric: 'recall@20'.
+      title: above a column: 'known tracks'; the metric where there are no sections.
+      phrase: in a sentence: 'on known tracks'; empty where there are no sections.
+      n_units: how many units it is of.
+    """
+
+    name: str
+    section: str
+    metric: str
+    title: str
+    phrase: str
+    n_units: int
+
+
+def columns_of(result: Result) -> list[Column]:
+    """The first metric of each section that a table of the result shows, of those that any unit is in."""
+    first: dict[str, str] = {}
+    for name in result.shown or result.names:
+        section, _, metric = name.rpartition("/")
+        first.setdefault(section, metric)
+    columns = [_column(result, section, metric) for section, metric in first.items()]
+    return [column for column in columns if column.n_units]
+
+
+def other_metrics(result: Result, column: Column, most: int) -> list[Column]:
+    """Other metrics of a section: first those of another kind, then those of the same kind with another cut-off.
+
+    Metrics of lists (coverage, novelty) are left out: of them more is not always better.
+
+    Args:
+      result: that has them.
+      column: the first metric of the section.
+      most: at most so many.
+    """
+    kinds: dict[str, list[str]] = {}
+    for name in result.names:
+        section, _, metric = name.rpartition("/")
+        if section == column.section and metric != column.metric:
+            kinds.setdefault(metric.partition("@")[0], []).append(metric)
+    same = kinds.pop(column.metric.partition("@")[0], [])
+    metrics = [metrics[0] for kind, metrics in kinds.items() if kind not in OF_LISTS]
+    found = [_column(result, column.section, metric) for metric in (*metrics, *same)]
+    return [one for one in found if one.n_units][:most]
+
+
+def baselines_of(results: Mapping[str, Result]) -> list[str]:
+    """The names of the baselines: all but the model, its variants and the oracle."""
+    return [name for name in results if name not in (MODEL, ORACLE, *VARIANTS)]
+
+
+def words_of(name: str) -> str:
+    """What sentences call a row."""
+    return NAMES.get(name, name)
+
+
+def _column(result: Result, section: str, metric: str) -> Column:
+    name = f"{section}/{metric}" if section else metric
+    default = (section, f"on {section}" if result.unit == "play" else f"for {section}") if section else (metric, "")
+    title, phrase = SECTIONS.get(section, default) if result.unit == "play" else default
+    return Column(name, section, metric, title, phrase, result.n_units(name))

@@ -1,0 +1,108 @@
+"""The model of a run beside its baselines, compared once for all parts of a page."""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+
+from mu.evals.leaders import Leaders, leaders
+from mu.evals.result import Estimate, Result
+from mu.report.columns import MODEL, ORACLE, Column, baselines_of, columns_of, other_metrics
+from mu.report.numbers import decimals
+from mu.report.paired import Paired, paired
+
+Published = Mapping[str, Mapping[str, float]]
+"""Name of a published row -> metric ('recall@10', or in full 'genre/accuracy') -> its value."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Comparison:
+    """An evaluation of a run: its model, its baselines and, on a simulated world, the oracle.
+
+    Attributes:
+      results: 'model' and the others -> result.
+      rows: the same -> metric -> value and interval.
+      columns: the first metric of each section; the first of them is the main one.
+      more: up to two other metrics of the main section.
+      pairs: metric of `columns` and `more` -> the model less each of the others, those with large values first.
+      leaders: the same -> who is ahead of all but the oracle.
+      published: rows that others have published; no part of the evaluation.
+      boost: what is added to the scores of new releases; None where nothing is.
+    """
+
+    results: Mapping[str, Result]
+    rows: Mapping[str, Mapping[str, Estimate]]
+    columns: Sequence[Column]
+    more: Sequence[Column]
+    pairs: Mapping[str, Sequence[Paired]]
+    leaders: Mapping[str, Leaders]
+    published: Published
+    boost: float | None
+
+    @property
+    def model(self) -> Result:
+        """The result of the model."""
+        return self.results[MODEL]
+
+    def of_model(self, column: Column) -> Estimate:
+        """The value and interval of the model."""
+        return self.rows[MODEL][column.name]
+
+    def baselines(self, column: Column) -> list[Paired]:
+        """The model less each baseline, the best baseline first."""
+        names = baselines_of(self.results)
+        return [one for one in self.pairs[column.name] if one.other in names]
+
+    def against(self, column: Column, name: str) -> Paired | None:
+        """The model less one of the others; None where there is no such row, or one of the two has no value."""
+        return next((one for one in self.pairs[column.name] if one.other == name), None)
+
+    def places(self, column: Column) -> int:
+        """Decimals of the values of a metric."""
+        return decimals(*(row[column.name].value for row in self.rows.values()))
+
+    def published_in(self, column: Column) -> dict[str, float]:
+        """The published values of a metric, the largest first."""
+        values = {label: row.get(column.name, row.get(column.metric)) for label, row in self.published.items()}
+        named = {label: value for label, value in values.items() if value is not None}
+        return dict(sorted(named.items(), key=lambda item: -item[1]))
+
+
+def comparison(
+    results: Mapping[str, Result],
+    rows: Mapping[str, Mapping[str, Estimate]],
+    *,
+    published: Published | None = None,
+    boost: float | None = None,
+    samples: int = 1000,
+    seed: int = 0,
+) -> Comparison:
+    """Compares the model with every other row of an evaluation, in the first metric of each section.
+
+    Args:
+      results: 'model' and the others -> result, as `mu.evals.results.load` gives them.
+      rows: the same -> metric -> value and interval, likewise.
+      published: see `Comparison`.
+      boost: see `Comparison`.
+      samples: of the paired intervals; as many as those of `rows` have.
+      seed: of the paired intervals.
+
+    Raises:
+      ValueError: there is no 'model', or no metric is defined for any unit.
+    """
+    if MODEL not in results:
+        raise ValueError(f"the evaluation has no row {MODEL!r}; it has {', '.join(results)}")
+    columns = columns_of(results[MODEL])
+    if not columns:
+        raise ValueError("no metric of the evaluation is defined for any unit")
+    more = other_metrics(results[MODEL], columns[0], 2)
+    metrics = [column.name for column in (*columns, *more)]
+    others = [name for name in results if name != MODEL]
+    return Comparison(
+        results=results,
+        rows=rows,
+        columns=columns,
+        more=more,
+        pairs=paired(results, MODEL, others, metrics, samples, seed),
+        leaders=leaders({name: one for name, one in results.items() if name != ORACLE}, metrics, samples, seed),
+        published=published or {},
+        boost=boost,
+    )

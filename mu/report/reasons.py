@@ -1,0 +1,86 @@
+"""Why the model is level with a baseline, or beats the oracle of a simulated world: what the numbers can say of it."""
+
+import math
+
+from mu.evals.few_units import FEW
+from mu.report.columns import ORACLE, Column, words_of
+from mu.report.comparison import Comparison
+from mu.report.numbers import decimals, listed, number
+from mu.report.paired import ABOVE, LEVEL, Paired
+
+SAME_PLAYS = {
+    "item_knn": "ItemKNN counts which tracks are played together, in the same plays that the model learns from.",
+    "popularity": "Popularity counts the same plays that the model learns from.",
+}
+"""Baseline -> what it learns from, where that is what the model learns from as well."""
+NEW = ("day 0", "days 1-6", "weeks 1-3", "weeks 4-")
+
+
+def reasons(compared: Comparison) -> list[str]:
+    """Sentences; none where the model is nowhere level with a baseline and nowhere above the oracle."""
+    main = compared.columns[0]
+    level = [one for one in compared.baselines(main) if one.outcome == LEVEL]
+    tie = _of_tie(compared, main, level[0]) if level else []
+    return [*tie, *_of_few(compared), *_of_oracle(compared)]
+
+
+def _of_tie(compared: Comparison, column: Column, one: Paired) -> list[str]:
+    """Why the model cannot be told from its closest baseline."""
+    result, name = compared.model, words_of(one.other)
+    what = result.unit if result.clusters is None else result.cluster
+    if not math.isfinite(one.low):
+        return [f"The model and {name} cannot be told apart: all {result.unit}s are of one {what}."]
+    places, half = decimals(one.value, one.other_value), (one.high - one.low) / 2
+    where = f" {column.phrase}" if column.phrase else ""
+    n_clusters = result.sampling(column.name)[0]
+    few = "only " if n_clusters < FEW else ""
+    words = (
+        f"The model and {name} cannot be told apart{where}: with {few}{n_clusters:,} {what}s a difference below "
+        f"about {number(half, places)} is lost in the noise"
+    )
+    if one.better is not None and one.worse is not None:
+        words += f"; the model is better for {one.better:,} of them, {name} for {one.worse:,}"
+    return [f"{words}.", *filter(None, [SAME_PLAYS.get(one.other)])]
+
+
+def _of_few(compared: Comparison) -> list[str]:
+    """Of the other sections in which the model is level with a baseline, those of few users, clips or recordings."""
+    result = compared.model
+    what = result.unit if result.clusters is None else result.cluster
+    words = []
+    for column in compared.columns[1:]:
+        n_clusters = result.sampling(column.name)[0]
+        if n_clusters < FEW and any(one.outcome == LEVEL for one in compared.baselines(column)):
+            groups = "" if result.clusters is None else f" of {n_clusters:,} {what}s"
+            words.append(f"{column.phrase} ({column.n_units:,} {result.unit}s{groups})")
+    return [f"There is little to measure {listed(words)}, and intervals are wide."] if words else []
+
+
+def _of_oracle(compared: Comparison) -> list[str]:
+    """Why the model beats the oracle, which orders tracks by the listener's true taste at the time of the play."""
+    beaten = [
+        (column, one)
+        for column in compared.columns
+        if (one := compared.against(column, ORACLE)) is not None and one.outcome == ABOVE
+    ]
+    sentences = []
+    new = [column for column, _ in beaten if column.section in NEW]
+    if new and compared.boost:
+        without = [
+            f"{number(other.other_value, decimals(other.value, other.other_value))} {column.phrase}"
+            for column in new
+            if (other := compared.against(column, "model_unboosted")) is not None
+        ]
+        alone = f", without which it has {listed(without)}" if without else ""
+        sentences.append(
+            f"The model is above the oracle {listed([column.phrase for column in new])}: the oracle shows new tracks "
+            f"without a boost, the model adds {compared.boost:g} to their scores{alone}."
+        )
+    elsewhere = [column for column, _ in beaten if not (column in new and compared.boost)]
+    if elsewhere:
+        phrases = listed([column.phrase or f"by {column.metric}" for column in elsewhere])
+        sentences.append(
+            f"The model is above the oracle {phrases}: the oracle orders tracks by taste alone, and plays also follow "
+            "what listeners were shown and what they have played before."
+        )
+    return sentences

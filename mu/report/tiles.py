@@ -1,0 +1,75 @@
+"""Three tiles at the top of a page: a number, its interval, the best baseline beside it, and what is above both."""
+
+import dataclasses
+from collections.abc import Sequence
+
+from mu.report.columns import ORACLE, Column, words_of
+from mu.report.comparison import Comparison
+from mu.report.numbers import interval, number
+
+MOST = 3
+FIRST = ("discovery", "day 0", "days 1-6")
+"""Sections of plays that come first; others follow in the order of the evaluation."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Tile:
+    """A metric of the model.
+
+    Attributes:
+      title: the section or target; the metric where there are none.
+      metric: its name where the title is another, else empty.
+      value: of the model.
+      interval: of the value.
+      units: how many it is of: '367 plays'.
+      outcome: 'above', 'level with' or 'below' the best baseline, by the paired interval; empty without baseline.
+      baseline: the best, in words; empty where there is none.
+      baseline_value: its value.
+      reference: the oracle or the best published row; empty where there is none.
+      reference_value: its value.
+    """
+
+    title: str
+    metric: str
+    value: str
+    interval: str
+    units: str
+    outcome: str = ""
+    baseline: str = ""
+    baseline_value: str = ""
+    reference: str = ""
+    reference_value: str = ""
+
+
+def tiles(compared: Comparison) -> list[Tile]:
+    """Up to three tiles: of sections or targets, then of other metrics of the first of them."""
+    columns: Sequence[Column] = compared.columns
+    first = [column for section in FIRST for column in columns if column.section == section]
+    ordered = [*first, *(column for column in columns if column not in first), *compared.more]
+    return [_tile(compared, column) for column in ordered[:MOST]]
+
+
+def _tile(compared: Comparison, column: Column) -> Tile:
+    places, estimate, baselines = compared.places(column), compared.of_model(column), compared.baselines(column)
+    best, reference = (baselines[0] if baselines else None), _reference(compared, column)
+    return Tile(
+        title=column.metric if column in compared.more else column.title,
+        metric="" if column in compared.more or column.title == column.metric else column.metric,
+        value=number(estimate.value, places),
+        interval=interval(estimate.low, estimate.high, places),
+        units=f"{column.n_units:,} {compared.model.unit}s",
+        outcome="" if best is None else best.outcome,
+        baseline="" if best is None else words_of(best.other),
+        baseline_value="" if best is None else number(best.other_value, places),
+        reference="" if reference is None else reference[0],
+        reference_value="" if reference is None else number(reference[1], places),
+    )
+
+
+def _reference(compared: Comparison, column: Column) -> tuple[str, float] | None:
+    """The oracle, or the best published row: (its name, its value)."""
+    oracle = compared.against(column, ORACLE)
+    if oracle is not None:
+        return words_of(ORACLE), oracle.other_value
+    published = compared.published_in(column)
+    return next(((f"{label}, published", value) for label, value in published.items()), None)

@@ -1,0 +1,151 @@
+"""The verdict of a page: how the model does beside its baselines, in two sentences, and why where that is a question.
+
+A recommender is called above or below another where the interval of their paired difference lies on one side of 0, and
+level with it otherwise.
+"""
+
+import dataclasses
+from collections.abc import Sequence
+
+from mu.report.columns import ORACLE, Column, words_of
+from mu.report.comparison import Comparison
+from mu.report.numbers import interval, listed, number, signed, signed_interval
+from mu.report.paired import ABOVE, BELOW, LEVEL, Paired
+from mu.report.reasons import reasons
+
+NOTHING = 0.0005
+"""A value below is 0.000 in a table: the model finds nothing there."""
+MOST_NAMED = 3
+
+
+@dataclasses.dataclass(frozen=True)
+class Verdict:
+    """What the numbers of an evaluation say.
+
+    Attributes:
+      sentences: two: the main section beside every baseline; the other sections, or another metric.
+      further: where there are published rows, how they compare; why the model is level with a baseline or beats the
+        oracle, where it does.
+    """
+
+    sentences: tuple[str, str]
+    further: tuple[str, ...]
+
+
+def verdict(compared: Comparison) -> Verdict:
+    """The verdict on the model of an evaluation."""
+    main, *rest = compared.columns
+    first = _main(compared, main)
+    if rest:
+        second = _sections(compared, rest)
+    elif compared.more:
+        second = f"By {compared.more[0].metric} it has {_beside(compared, compared.more[0])}."
+    else:
+        second = _units(compared, main)
+    return Verdict((first, second), (*_published(compared, main), *reasons(compared)))
+
+
+def _main(compared: Comparison, column: Column) -> str:
+    where = f" {column.phrase}" if column.phrase else ""
+    oracle = compared.against(column, ORACLE)
+    ceiling = "" if oracle is None else f"; the oracle has {number(oracle.other_value, compared.places(column))}"
+    return f"{column.metric}{where}: the model has {_beside(compared, column)}{ceiling}."
+
+
+def _beside(compared: Comparison, column: Column) -> str:
+    """'0.115 [0.111, 0.121], level with ItemKNN (0.115, difference 0.000 [-0.006, +0.007]) and above popularity'."""
+    places, estimate = compared.places(column), compared.of_model(column)
+    value = f"{number(estimate.value, places)} {interval(estimate.low, estimate.high, places)}"
+    baselines = compared.baselines(column)
+    if not baselines:
+        return f"{value}; there is no baseline beside it"
+    groups = {outcome: [one for one in baselines if one.outcome == outcome] for outcome in (BELOW, LEVEL, ABOVE)}
+    parts = [
+        f"{outcome} {_names(group, places, every=len(group) == len(baselines))}"
+        for outcome, group in groups.items()
+        if group
+    ]
+    return f"{value}, {listed(parts)}"
+
+
+def _names(group: Sequence[Paired], places: int, *, every: bool) -> str:
+    """The baselines of one outcome, the best with its value and the paired difference."""
+    best, *others = group
+    paired_words = f"{signed(best.difference, places)} {signed_interval(best.low, best.high, places)}"
+    numbers = f"({number(best.other_value, places)}, difference {paired_words})"
+    if not others:
+        return f"{words_of(best.other)} {numbers}"
+    if every:
+        return f"every baseline, of which the best is {words_of(best.other)} {numbers}"
+    return listed([f"{words_of(best.other)} {numbers}", *_shortened([words_of(one.other) for one in others])])
+
+
+def _shortened(names: list[str]) -> list[str]:
+    if len(names) <= MOST_NAMED:
+        return names
+    return [*names[: MOST_NAMED - 1], f"{len(names) - MOST_NAMED + 1} others"]
+
+
+def _sections(compared: Comparison, columns: Sequence[Column]) -> str:
+    """The other sections, together where they ended alike."""
+    together: dict[str, dict[str, list[str]]] = {}
+    for column in columns:
+        outcome, names, where = _section(compared, column)
+        together.setdefault(outcome, {}).setdefault(names, []).append(where)
+    beside = [
+        f"{outcome} {listed([f'{names} {listed(places)}' for names, places in together[outcome].items()])}"
+        for outcome in (ABOVE, LEVEL, BELOW)
+        if outcome in together
+    ]
+    words = [f"is {listed(beside)}"] if beside else []
+    words += [f"{verb} {listed(together[verb][''])}" for verb in ("has", "finds nothing") if verb in together]
+    return f"It {'; it '.join(words)}."
+
+
+def _section(compared: Comparison, column: Column) -> tuple[str, str, str]:
+    """(outcome beside the baselines, of which baselines, where and with which numbers)."""
+    value, places, baselines = compared.of_model(column).value, compared.places(column), compared.baselines(column)
+    model, units = number(value, places), f"{column.n_units:,} {compared.model.unit}s"
+    if abs(value) < NOTHING and not any(one.outcome == ABOVE for one in baselines):
+        return "finds nothing", "", f"{column.phrase} ({model}, {units})"
+    if not baselines:
+        return "has", "", f"{model} {column.phrase} ({units})"
+    outcome = next(one for one in (BELOW, LEVEL, ABOVE) if any(pair.outcome == one for pair in baselines))
+    group = [one for one in baselines if one.outcome == outcome]
+    names = _group(group, len(baselines))
+    best = number(group[0].other_value, places)
+    if words_of(group[0].other) != names:  # said already
+        best += f" of {words_of(group[0].other)}"
+    return outcome, names, f"{column.phrase} ({model} against {best})"
+
+
+def _group(group: Sequence[Paired], n_baselines: int) -> str:
+    """The names of baselines, the best first."""
+    if len(group) == n_baselines and (n_baselines > 1 or group[0].outcome == ABOVE):
+        return "every baseline"
+    return listed(_shortened([words_of(one.other) for one in group]))
+
+
+def _units(compared: Comparison, column: Column) -> str:
+    """How many units there are; beside the best baseline, for how many the model is better."""
+    result, baselines = compared.model, compared.baselines(column)
+    groups = f"{result.n_clusters:,} {result.cluster}s" if result.clusters is not None else ""
+    over = f"{column.n_units:,} {result.unit}s" + (f" of {groups}" if groups else "")
+    if not baselines or baselines[0].better is None:
+        return f"It was measured on {over}."
+    best, many = baselines[0], result.cluster if result.clusters is not None else result.unit
+    return (
+        f"Of {over}, it is better than {words_of(best.other)} for {best.better:,} {many}s and worse for {best.worse:,}."
+    )
+
+
+def _published(compared: Comparison, column: Column) -> list[str]:
+    """A sentence on the published rows, which cannot be paired: whether they lie in the interval of the model."""
+    places, estimate = compared.places(column), compared.of_model(column)
+    sides: dict[str, list[str]] = {"above": [], "within": [], "below": []}
+    for label, value in compared.published_in(column).items():
+        side = "above" if value > estimate.high else "below" if value < estimate.low else "within"
+        if estimate.low == estimate.low:  # there is an interval
+            sides[side].append(f"{label} ({number(value, places)})")
+    parts = [f"{listed(rows)} {side} it" for side, rows in sides.items() if rows]
+    return [f"Of the published rows, beside the interval of {column.metric}: {listed(parts)}."] if parts else []

@@ -1,0 +1,190 @@
+"""The verdict of a page says what the paired intervals show, and no more."""
+
+import re
+
+import numpy as np
+import pytest
+
+from mu.evals.compare import differences
+from mu.evals.result import Result
+from mu.report.columns import columns_of
+from mu.report.verdict import verdict
+from tests.helpers.comparisons import compared, half_ones, play_result, user_result
+
+N = 400
+LOW, HIGH = half_ones(N, 80), half_ones(N, 240)
+
+
+def said(results, **more):
+    found = verdict(compared(results, **more))
+    assert len(found.sentences) == 2 and all(sentence.endswith(".") for sentence in found.sentences)
+    return *found.sentences, " ".join(found.further)
+
+
+def swapped(values, seed=0):
+    """The same numbers in another order: a level rival, better for some users and worse for as many."""
+    return np.random.default_rng(seed).permutation(values)
+
+
+def test_a_win_over_every_baseline():
+    low = user_result(recall=LOW)
+    first, second, further = said({"model": user_result(recall=HIGH), "popularity": low, "item_knn": low})
+    assert first.startswith("recall@10: the model has 0.600 [0.5")
+    assert "above every baseline, of which the best is popularity (0.200, difference +0.400 [+0.3" in first
+    assert "level" not in first and "below" not in first
+    better, worse = int((HIGH > LOW).sum()), int((HIGH < LOW).sum())
+    assert second == f"Of 400 users, it is better than popularity for {better} users and worse for {worse}."
+    assert further == ""
+
+
+def test_a_tie_is_called_a_tie_and_explained():
+    results = {"model": user_result(recall=HIGH), "item_knn": user_result(recall=swapped(HIGH))}
+    first, second, further = said(results)
+    assert "level with ItemKNN (0.600, difference 0.000 [-0." in first and "above" not in first
+    worse = int((swapped(HIGH) > HIGH).sum())
+    assert second == f"Of 400 users, it is better than ItemKNN for {worse} users and worse for {worse}."
+    assert "cannot be told apart: with 400 users a difference below about 0.0" in further
+    assert f"better for {worse} of them, ItemKNN for {worse}" in further
+    assert "same plays that the model learns from" in further
+
+
+def test_a_loss_is_said():
+    results = {"model": user_result(recall=LOW, ndcg=LOW / 2), "item_knn": user_result(recall=HIGH, ndcg=HIGH / 2)}
+    first, second, further = said(results)
+    assert "below ItemKNN (0.600, difference -0.400 [-0." in first
+    assert second.startswith("By ndcg@10 it has 0.100 [") and "below ItemKNN (0.300, difference -0.200" in second
+    assert further == "", "a loss is no tie"
+
+
+def test_some_are_beaten_and_some_are_not():
+    results = {
+        "model": user_result(recall=half_ones(N, 160)),
+        "item_knn": user_result(recall=HIGH),
+        "mine": user_result(recall=swapped(half_ones(N, 160))),
+        "popularity": user_result(recall=LOW / 4),
+    }
+    first, _, _ = said(results)
+    below, level, above = (
+        first.index(word) for word in ("below ItemKNN (0.6", "level with mine (0.4", "above popularity (0.05")
+    )
+    assert below < level < above
+
+
+def test_no_baseline_is_no_win():
+    first, second, further = said({"model": user_result(recall=HIGH)})
+    assert "there is no baseline beside it" in first and "above" not in first + second
+    assert (second, further) == ("It was measured on 400 users.", "")
+
+
+def test_three_users_show_nothing():
+    results = {"model": user_result(recall=[1, 1, 0]), "popularity": user_result(recall=[0, 1, 0])}
+    first, _, further = said(results)
+    assert "level with popularity" in first and "with only 3 users" in further
+
+
+def test_one_recording_gives_no_interval_and_no_claim():
+    units, clusters = np.arange(3), np.zeros(3, np.int64)
+    values = np.array([0.5, 2.5, 3.0])  # no shares, which Wilson's interval would hold for
+    results = {
+        name: Result("clip", units, {"x/gain": values + more}, "recording", clusters)
+        for name, more in (("model", 1.0), ("mine", 0.0))
+    }
+    first, _, further = said(results)
+    assert "[unknown], level with mine (2.000, difference +1.000 [unknown])" in first
+    assert "all clips are of one recording" in further
+
+
+SECTIONS = {
+    "discovery": half_ones(N, 40),
+    "repeat": half_ones(N, 200),
+    "day 0": half_ones(N, 160),
+    "weeks 4-": np.zeros(N),
+}
+
+
+def baseline(**changes):
+    return play_result(SECTIONS | {name.replace("_", " "): values for name, values in changes.items()})
+
+
+def test_sections_are_told_apart_and_failures_named():
+    results = {
+        "model": play_result(SECTIONS),
+        "item_knn": baseline(discovery=swapped(SECTIONS["discovery"]), repeat=half_ones(N, 300), day_0=np.zeros(N)),
+        "popularity": baseline(discovery=np.zeros(N), repeat=half_ones(N, 100), day_0=np.zeros(N)),
+    }
+    first, second, _ = said(results)
+    assert first.startswith("recall@20 on known tracks: the model has 0.100 [")
+    assert "level with ItemKNN (0.100" in first and "above popularity (0.000" in first
+    assert second == (
+        "It is above every baseline on the day of release (0.400 against 0.000 of ItemKNN) and below ItemKNN on "
+        "repeats (0.500 against 0.750); it finds nothing from week 4 after release on (0.000, 400 plays)."
+    )
+
+
+def test_the_oracle_is_named_and_where_it_is_beaten_the_page_says_why():
+    results = {
+        "model": play_result(SECTIONS),
+        "model_unboosted": baseline(day_0=half_ones(N, 20)),
+        "popularity": baseline(discovery=np.zeros(N), repeat=np.zeros(N), day_0=np.zeros(N)),
+        "oracle": baseline(discovery=half_ones(N, 200), repeat=half_ones(N, 20), day_0=half_ones(N, 80)),
+    }
+    first, second, further = said(results, boost=4.0)
+    assert first.endswith("; the oracle has 0.500.") and "oracle" not in second
+    assert "above the oracle on the day of release: the oracle shows new tracks without a boost" in further
+    assert "the model adds 4 to their scores, without which it has 0.050 on the day of release" in further
+    assert "above the oracle on repeats: the oracle orders tracks by taste alone" in further
+    _, _, unboosted = said(results)
+    assert "boost" not in unboosted and "on repeats and on the day of release: the oracle orders" in unboosted
+
+
+def test_published_rows_are_held_against_the_interval_alone():
+    rows = {"LightGCN++": 0.9, "BPR-MF": 0.1, "near": 0.6}
+    published = {label: {"recall@10": value} for label, value in rows.items()} | {"other": {"mrr": 1.0}}
+    results = {"model": user_result(recall=HIGH), "popularity": user_result(recall=LOW)}
+    _, _, further = said(results, published=published)
+    assert further == (
+        "Of the published rows, beside the interval of recall@10: LightGCN++ (0.900) above it, near (0.600) within it "
+        "and BPR-MF (0.100) below it."
+    )
+
+
+def test_targets_of_clips_each_have_their_words():
+    def result(genre, mood):
+        return Result("clip", np.arange(N), {"genre/accuracy": genre, "genre/f1": genre, "mood/roc_auc": mood})
+
+    results = {"model": result(HIGH, LOW), "mfcc_linear": result(LOW, HIGH)}
+    first, second, _ = said(results)
+    assert (
+        first.startswith("accuracy for genre: the model has 0.600") and "above MFCC and a linear model (0.200" in first
+    )
+    assert second == "It is below MFCC and a linear model for mood (0.200 against 0.600)."
+
+
+def test_each_evaluation_of_a_run_is_judged_by_its_own_metric():
+    ranking = {"model": user_result(recall=HIGH), "popularity": user_result(recall=LOW)}
+    rated = {"model": user_result(auc=LOW), "popularity": user_result(auc=HIGH)}
+    assert said(ranking)[0].startswith("recall@10: the model has 0.600") and "above" in said(ranking)[0]
+    assert said(rated)[0].startswith("auc@10: the model has 0.200") and "below" in said(rated)[0]
+
+
+def test_lists_of_columns_skip_what_no_unit_is_in():
+    result = play_result({"discovery": [1.0, 0.0], "day 0": [np.nan, np.nan]})
+    assert [column.title for column in columns_of(result)] == ["known tracks"]
+    with pytest.raises(ValueError, match="no metric of the evaluation is defined"):
+        compared({"model": play_result({"day 0": [np.nan]})})
+    with pytest.raises(ValueError, match="no row 'model'; it has popularity"):
+        compared({"popularity": user_result(recall=HIGH)})
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_no_claim_goes_beyond_the_paired_interval(seed):
+    random = np.random.default_rng(seed)
+    results = {
+        name: user_result(recall=random.random(60) < random.uniform(0.2, 0.5)) for name in ("model", "a1", "a2", "a3")
+    }
+    first = said(results)[0]
+    for name in ("a1", "a2", "a3"):
+        row = differences([(results[name], results["model"])], samples=200)["recall@10"]
+        claim = "above" if row["low"] > 0 else "below" if row["high"] < 0 else "level with"
+        part = next(one for one in re.split(r"(?=above|below|level with)", first)[1:] if name in one or "every" in one)
+        assert part.startswith(claim)
