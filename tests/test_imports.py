@@ -145,6 +145,8 @@ LIBRARIES = {
     "mu.data": {"numpy", "polars"},
     "mu.data.features": {"numpy"},
     "mu.data.loader": {"grain", "numpy"},
+    "mu.data.logs.importing.bad_rows": {"polars", "zstandard"},
+    "mu.data.logs.importing.text_files": {"zstandard"},
     "mu.data.logs.importing.tfds_source": {"numpy", "polars", "tensorflow_datasets"},
     "mu.data.clips.importing": {
         "array_record",

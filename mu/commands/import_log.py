@@ -9,12 +9,8 @@ from mu.commands.flags import CommandParser, add_flags, take_options
 EXAMPLES = """
 examples:
   mu import plays.csv --output=data/mine
-  mu import Streaming_History_Audio_*.json --user_id=me --track=spotify_track_uri --time=ts \\
-      --play_duration=ms_played --min_play_s=30 --title=master_metadata_track_name \\
-      --track_attributes=master_metadata_album_artist_name --on_error=skip --output=data/spotify
-                                                          (Spotify's extended history; podcasts have no track)
-  mu import StreamingHistory_music_*.json --user_id=me --track=trackName --time=endTime --play_duration=msPlayed \\
-      --min_play_s=30 --track_attributes=artistName --output=data/spotify             (Spotify's account data)
+  mu import my_spotify_data.zip --output=data/me               (Spotify's export as it comes, or unpacked; taste.html)
+  mu import my_spotify_data.zip --min_play_s=30 --event_columns=platform,shuffle --output=data/me
   mu import plays.csv --finished=finished --event_columns=device --track_table=tracks.csv --catalogue=all \\
       --unknown_tracks=error --output=data/joint                                      (outcomes, new releases)
   mu import user_artists.dat.gz --track_table=artists.dat.gz --output=data/lastfm     (HetRec 2011 Last.fm)
@@ -34,6 +30,8 @@ formats (by extension, .gz, .bz2, .xz or not, or by --format; another package's 
   lists    user item item ... separated by white space; their order is the order of plays (only by --format)
   recbole  atomic files; .item and .user beside an .inter file are joined
   tfds     tfds:NAME or tfds:NAME#SPLIT, read as ArrayRecord
+  spotify, spotify_account  Spotify's extended history and account data: recognised, in a zip archive or folder too;
+           columns track, time, title, artist, album, ms_played, skipped and those of the export; the listener is 'me'
 
 output: indptr, items, times, weights (and parts, outcomes, columns/*) as .npy, users.parquet, tracks.parquet,
 card.json; rejected.csv if rows were skipped. Open it with mu.data.logs.interactions.load(DIR).

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+from typing import Any
 
 import numpy as np
 import pytest
@@ -27,7 +28,12 @@ SPOTIFY = [
     }
     for at in range(4)
 ]
-FLAGS = {"user_id": "me", "track": "spotify_track_uri", "min_play_s": 30.0, "title": "master_metadata_track_name"}
+FLAGS: dict[str, Any] = {
+    "user_id": "me",
+    "track": "spotify_track_uri",
+    "min_play_s": 30.0,
+    "title": "master_metadata_track_name",
+}
 
 
 @pytest.mark.parametrize("indent", [None, 2])
@@ -44,7 +50,7 @@ def test_spotifys_extended_history(tmp_path, monkeypatch, indent, size):
     )
     log = load(tmp_path / "out")
     assert log.users["user"].to_list() == ["me"] and card["rows_dropped"] == {"bad": 0, "min_play_s": 2}
-    assert log.tracks.rows() == [("spotify:track:2", "Song 2"), ("spotify:track:3", "Song 3")]
+    assert log.tracks.select("track", "title").rows() == [(f"spotify:track:{at}", f"Song {at}") for at in (2, 3)]
     assert [str(np.datetime64(int(t), "ms")) for t in log.times] == [f"2021-11-15T13:4{at}:44.000" for at in (2, 3)]
     assert log.vocabulary("offline") == ["true"]
 
@@ -67,7 +73,8 @@ def test_the_listener_of_a_log_without_users(tmp_path):
     assert imported(tmp_path, "log.csv", named, user_id="me", user="none")[0] == ["me"]
     taken = b"track,user\na,x\n"
     assert imported(tmp_path, "log.csv", taken, user_id="me", user="none", event_columns=("user",))[0] == ["me"]
-    for wrong in ({"user_id": ""}, {"user_id": "me", "user": "username"}):
+    wrong_options: list[dict[str, Any]] = [{"user_id": ""}, {"user_id": "me", "user": "username"}]
+    for wrong in wrong_options:
         with pytest.raises(OptionError, match="user_id is"):
             LogImportOptions(**wrong)
 

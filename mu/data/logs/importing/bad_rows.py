@@ -3,6 +3,8 @@
 import contextlib
 import csv
 import lzma
+import tarfile
+import zipfile
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -106,7 +108,14 @@ def damage_named(label: str) -> Iterator[None]:
         yield
     except ColumnError as error:
         raise ValueError(f"{label}: {error}") from error
-    except (EOFError, zlib.error, lzma.LZMAError, pl.exceptions.PolarsError, OSError) as error:
+    except (EOFError, zlib.error, lzma.LZMAError, pl.exceptions.PolarsError, OSError, *_damage()) as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise
         raise ValueError(f"{label} cannot be read, it may be damaged or of another format: {error}") from error
+
+
+def _damage() -> tuple[type[Exception], ...]:
+    """What readers of archives raise."""
+    import zstandard
+
+    return (tarfile.TarError, zipfile.BadZipFile, zstandard.ZstdError)

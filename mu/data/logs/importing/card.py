@@ -51,7 +51,10 @@ def make_card(
         "time_unit_read": ", ".join(first_pass.times.read) if roles.time else None,
         "rows_in": first_pass.rows_in,
         "rejected": n_rejected,
-        "rows_dropped": {"bad": first_pass.bad, "min_play_s": first_pass.short} | light | dropped,
+        "rows_dropped": {"bad": first_pass.bad, "min_play_s": first_pass.short}
+        | dict(first_pass.set_aside)
+        | light
+        | dropped,
         "clock_backwards": first_pass.backward.n if roles.time else None,
         "implausible_years": first_pass.implausible.n if roles.time else None,
         **columns,

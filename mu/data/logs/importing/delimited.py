@@ -17,6 +17,7 @@ from typing import BinaryIO
 import numpy as np
 import polars as pl
 
+from mu.data.logs.importing.archives import open_source
 from mu.data.logs.importing.bad_rows import BadRow
 from mu.data.logs.importing.fields import WHOLE_LINE, Dialect, Lines, split_carefully, split_plain
 from mu.data.logs.importing.formats import LogSource, ReadOptions, RowBatch
@@ -25,7 +26,6 @@ from mu.data.logs.importing.text_files import (
     TOO_LONG,
     decode,
     is_invalid,
-    open_bytes,
     printable,
     read_blocks,
     read_line,
@@ -59,7 +59,7 @@ class DelimitedFormat:
         Raises:
           ValueError: the file is empty, or its first line does not name columns.
         """
-        with open_bytes(source.name) as (stream, _):
+        with open_source(source) as (stream, _):
             written = self._header(stream, source, options)
         names = self._distinct(written)
         repeated = len(set(written)) < len(written) and not self.typed_names
@@ -71,7 +71,7 @@ class DelimitedFormat:
     def batches(self, source: LogSource, wanted: Sequence[str], options: ReadOptions) -> Iterator[RowBatch]:
         """The columns `wanted`, a block of the file at a time."""
         utf8 = options.encoding.lower().replace("_", "-") in ("utf-8", "utf8")
-        with open_bytes(source.name) as (stream, done):
+        with open_source(source) as (stream, done):
             written = self._header(stream, source, options)
             names = self._distinct(written)
             header = {} if options.columns else dict(zip(names, written, strict=True))

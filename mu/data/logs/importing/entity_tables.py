@@ -11,8 +11,9 @@ from mu.data.logs.id_forms import find_other_forms
 from mu.data.logs.importing.bad_rows import RejectedRows, damage_named
 from mu.data.logs.importing.columns import USUAL, require_column, shown, usual_column
 from mu.data.logs.importing.entities import as_attribute, text_of
-from mu.data.logs.importing.formats import EXTENSIONS, LogSource, ReadOptions, find_sources, format_of, load_format
+from mu.data.logs.importing.formats import EXTENSIONS, LogSource, ReadOptions, load_format
 from mu.data.logs.importing.options import NONE
+from mu.data.logs.importing.recognition import extension_format
 from mu.data.options import OptionError
 
 NEARLY_NONE = 0.01
@@ -41,22 +42,27 @@ def find_table(table: str | None, log: LogSource, extension: str) -> LogSource |
     """The table of tracks or users: the file `table` (None for 'none'), or the one beside a RecBole log.
 
     Raises:
-      FileNotFoundError, OptionError: as `find_sources`; --format is that of the log, and no way out here.
+      FileNotFoundError: no such file.
+      OptionError: a folder, or an unknown extension; --format is that of the log, and no way out here.
     """
     if table == NONE:
         return None
     if table is not None:
-        if os.path.isfile(table) and format_of(table) is None:
+        if not os.path.exists(table):
+            raise FileNotFoundError(f"no file {table}")
+        if os.path.isdir(table):
+            raise OptionError(f"{table} is a folder; name the file in it")
+        if extension_format(table) is None:
             raise OptionError(
                 f"{table}: a table of tracks or users is read by its extension, which must be one of "
                 f"{', '.join(EXTENSIONS)}, .gz or not"
             )
-        return find_sources([table], None)[0]
+        return LogSource(table, str(extension_format(table)))
     if log.format == "recbole":
         stem = log.name.removesuffix(".gz").removesuffix(".inter")
         for path in (stem + extension, stem + extension + ".gz"):
             if os.path.exists(path):
-                return find_sources([path], None)[0]
+                return LogSource(path, "recbole")
     return None
 
 

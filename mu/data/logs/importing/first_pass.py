@@ -1,5 +1,6 @@
 """The first pass over the files: reads, checks and numbers every row once, and appends it to the external sort."""
 
+import collections
 import dataclasses
 import logging
 import re
@@ -39,6 +40,7 @@ class FirstPass:
       event_columns: the values of each event column.
       rows_in: number of rows read.
       bad: number of bad rows.
+      set_aside: number of rows that are no plays of tracks, by what they are.
       short: number of plays shorter than `min_play_s`.
       light: number of the others that weigh less than `min_weight`.
     """
@@ -58,6 +60,7 @@ class FirstPass:
         self.implausible = ImplausibleTimes()
         self.event_columns = {name: Identifiers() for name in roles.event_columns}
         self.rows_in = self.bad = self.short = self.light = 0
+        self.set_aside = collections.Counter[str]()
         self._roles, self._options, self._rejected = roles, options, rejected
         self._play_units, self._outcome_rule = 1, None
         if roles.play_duration:
@@ -111,7 +114,8 @@ class FirstPass:
                 for batch in load_format(source.format).batches(source, self._roles.wanted(), options):
                     plays, bad = check(batch, self._roles, self.times, source.name)
                     self._rejected.add(bad)
-                    self.rows_in += len(batch.frame) + len(batch.bad)
+                    self.rows_in += len(batch.frame) + len(batch.bad) + sum(batch.set_aside.values())
+                    self.set_aside.update(batch.set_aside)
                     self.bad += len(bad)
                     if min_duration and plays.play_durations is not None:
                         short = plays.play_durations < min_duration  # false where it is not known
@@ -127,7 +131,8 @@ class FirstPass:
         if sort.n == 0:
             light = f", {self.light} of a weight below {self._options.min_weight:g}" if least else ""
             unknown = f"{self.skipped} of tracks that are not in the track table"
-            dropped = f"{self.bad} bad, {self.short} too short{light}, {unknown}"
+            aside = "".join(f", {n} {what}" for what, n in self.set_aside.items())
+            dropped = f"{self.bad} bad, {self.short} too short{light}, {unknown}{aside}"
             if self.catalogue and self.skipped:
                 dropped += self.catalogue.other_forms(self.tracks.ids())
             raise ValueError(f"no plays in the input ({self.rows_in} rows read, {dropped})")

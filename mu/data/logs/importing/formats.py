@@ -1,8 +1,7 @@
 """Formats of log files: readers by name, and readers of other packages by path."""
 
 import dataclasses
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -21,6 +20,8 @@ FORMATS = {
     "lists": "mu.data.logs.importing.lists:lists_format",
     "recbole": "mu.data.logs.importing.delimited:recbole_format",
     "tfds": "mu.data.logs.importing.tfds_source:tfds_format",
+    "spotify": "mu.data.logs.importing.spotify:extended_format",
+    "spotify_account": "mu.data.logs.importing.spotify:account_format",
 }
 EXTENSIONS = {
     ".csv": "csv",
@@ -44,14 +45,26 @@ class LogSource:
     """One file, or one split of a TFDS data set.
 
     Attributes:
-      name: a path as it was given, which messages name; or `tfds:NAME`, `tfds:NAME#SPLIT`.
+      name: a path as it was given, which messages name; `tfds:NAME`, `tfds:NAME#SPLIT`; or ARCHIVE/MEMBER.
       format: a key of `FORMATS`, or the path 'package.module:attribute' of a `LogFormat`.
       part: 0 train, 1 valid, 2 test; `NO_PART` for files without a split.
+      archive: path of the zip archive that the file is a member of; '' for a file of its own.
     """
 
     name: str
     format: str
     part: int = NO_PART
+    archive: str = ""
+
+    @property
+    def path(self) -> str:
+        """The file on disk."""
+        return self.archive or self.name
+
+    @property
+    def member(self) -> str:
+        """The name inside of the archive; '' for a file of its own."""
+        return self.name.removeprefix(f"{self.archive}/") if self.archive else ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -81,12 +94,14 @@ class RowBatch:
       lines: int64 [n], where each row is in the source, from 1.
       bad: rows that could not be split into fields; they are not in `frame`.
       done: share of the source read so far.
+      set_aside: number of rows, by what they are, that are no plays of tracks (podcasts); they are not in `frame`.
     """
 
     frame: pl.DataFrame
     lines: np.ndarray
     bad: list[BadRow]
     done: float
+    set_aside: Mapping[str, int] = dataclasses.field(default_factory=dict)
 
 
 @runtime_checkable
@@ -124,33 +139,3 @@ def load_format(name: str) -> LogFormat:
     if not isinstance(reader, LogFormat):
         raise OptionError(f"--format={name} is no LogFormat: it needs the functions `header` and `batches`")
     return reader
-
-
-def format_of(name: str) -> str | None:
-    """The format of a file by its extension (any case, `.gz` and the like are ignored); None for an unknown one."""
-    path = Path(name.lower())
-    return EXTENSIONS.get(path.with_suffix("").suffix if path.suffix in COMPRESSED else path.suffix)
-
-
-def find_sources(names: Sequence[str], format: str | None, part: int = NO_PART) -> list[LogSource]:
-    """The sources `names`, with the format `format`, else by extension (`.gz` is ignored).
-
-    Raises:
-      FileNotFoundError: no such file.
-      OptionError: a folder, or an unknown extension.
-    """
-    sources = []
-    for name in names:
-        if name.startswith("tfds:"):
-            sources.append(LogSource(name, "tfds", part))
-            continue
-        path = Path(name)
-        if not path.exists():
-            raise FileNotFoundError(f"no file {name}")
-        if path.is_dir():
-            raise OptionError(f"{name} is a folder; name the files in it (a shell pattern such as {name}/*.csv)")
-        chosen = format or format_of(name)
-        if chosen is None:
-            raise OptionError(f"{name}: no format is known for this extension; add --format ({', '.join(FORMATS)})")
-        sources.append(LogSource(name, chosen, part))
-    return sources

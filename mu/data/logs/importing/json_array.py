@@ -8,6 +8,7 @@ from typing import BinaryIO
 
 from mu.data.logs.importing.json_values import TOO_DEEP, JsonRecord, decoder, is_nested_deeply
 from mu.data.logs.importing.text_files import MAX_LINE_BYTES, TOO_LONG
+from mu.data.tables import ColumnError
 
 BATCH_RECORDS = 1 << 14
 CUT = "the file ends inside of its array, it may be cut"
@@ -50,6 +51,20 @@ class _Text:
                 return self.buffer[self.at : self.at + 1]
             self.more()
 
+    def skip_to_array(self, key: str) -> None:
+        """Goes to the bracket of the first array with this key.
+
+        Raises:
+          ColumnError: there is none.
+        """
+        array = re.compile(rf'"{re.escape(key)}"[ \t\r\n]*:[ \t\r\n]*(?=\[)')
+        while not (match := array.search(self.buffer, self.at)):
+            if self.ended:
+                raise ColumnError(f"there is no array {key!r}")
+            self.at = max(self.at, len(self.buffer) - 1000)
+            self.more()
+        self.at = match.end()
+
     def skip_to_next_object(self) -> None:
         """Goes to where the next object seems to start, behind '}'; or to the bracket at the end; or to the end."""
         while not (match := _NEXT.search(self.buffer, self.at)):
@@ -62,16 +77,28 @@ class _Text:
         self.at = match.end()
 
 
-def array_records(stream: BinaryIO, encoding: str, size: int) -> Iterator[list[JsonRecord]]:
-    """The elements of an array, some at a time; their number is that of their place, from 1."""
+def array_records(stream: BinaryIO, encoding: str, size: int, key: str | None = None) -> Iterator[list[JsonRecord]]:
+    """The elements of an array, some at a time; their number is that of their place, from 1.
+
+    Args:
+      stream: of the file.
+      encoding: of its text.
+      size: bytes to read at a time.
+      key: of the array, in a file that is an object; what stands behind the array is not read.
+
+    Raises:
+      ColumnError: no array has this key.
+    """
     text = _Text(stream, encoding, size)
+    if key is not None:
+        text.skip_to_array(key)
     text.next_character()
     if text.buffer.startswith("\ufeff", text.at):
         text.at += 1
         text.next_character()
     text.at += 1  # the bracket
     records: list[JsonRecord] = []
-    for record in _elements(text):
+    for record in _elements(text, key is not None):
         records.append(record)
         if len(records) == BATCH_RECORDS:
             yield records
@@ -80,7 +107,7 @@ def array_records(stream: BinaryIO, encoding: str, size: int) -> Iterator[list[J
         yield records
 
 
-def _elements(text: _Text) -> Iterator[JsonRecord]:
+def _elements(text: _Text, in_object: bool) -> Iterator[JsonRecord]:
     number, first = 0, text.next_character()
     while first != "]":
         number += 1
@@ -104,7 +131,7 @@ def _elements(text: _Text) -> Iterator[JsonRecord]:
             text.skip_to_next_object()
             first = text.next_character()
     text.at += 1
-    if text.next_character():
+    if not in_object and text.next_character():
         rest = text.buffer[text.at :][:200]
         yield JsonRecord(number + 1, rest, {}, f"text after the end of the array, in line {text.line()}")
 

@@ -1,5 +1,7 @@
 """JSON: one object a line, or an array of objects. Numbers are kept as written, so that no id loses a digit."""
 
+import collections
+import dataclasses
 import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import BinaryIO
@@ -7,12 +9,13 @@ from typing import BinaryIO
 import numpy as np
 import polars as pl
 
+from mu.data.logs.importing.archives import open_source
 from mu.data.logs.importing.bad_rows import BadRow
 from mu.data.logs.importing.fields import WHOLE_LINE
 from mu.data.logs.importing.formats import LogSource, ReadOptions, RowBatch
 from mu.data.logs.importing.json_array import array_records
 from mu.data.logs.importing.json_values import JsonRecord, as_text, fault_of, read_object
-from mu.data.logs.importing.text_files import TOO_LONG, decode, is_invalid, open_bytes, printable, read_blocks
+from mu.data.logs.importing.text_files import TOO_LONG, decode, is_invalid, printable, read_blocks
 
 BLOCK_BYTES = 2 << 20
 HEADER_RECORDS = 100
@@ -20,44 +23,61 @@ HEADER_BYTES = 1 << 16
 _ARRAY = re.compile(rb"(?:\xef\xbb\xbf)?\s*\[\s*(?:[{\]]|$)")
 
 
+Row = dict[str, object]
+
+
+@dataclasses.dataclass(frozen=True)
 class Json:
-    """The format of JSON lines, and of arrays of objects."""
+    """The format of JSON lines, and of arrays of objects; by `rows` that of a service.
+
+    Attributes:
+      rows: an object of the file -> the rows that it holds, with single values or lists of them; or what it is where it
+        is no play of a track. None: the object is the row.
+      columns: the keys of these rows; empty where the file says them.
+      array: the key of the array, in files that are an object with one.
+    """
+
+    rows: Callable[[Row], Sequence[Row] | str] | None = None
+    columns: tuple[str, ...] = ()
+    array: str | None = None
 
     def header(self, source: LogSource, options: ReadOptions) -> list[str]:
-        """The keys of the first hundred objects, in order of appearance."""
+        """`columns`, or the keys of the first hundred objects, in order of appearance."""
         names: dict[str, None] = {}
-        records_of = _reader(source)
-        with open_bytes(source.name) as (stream, _):
-            n = 0
-            for records in records_of(stream, options.encoding, HEADER_BYTES):
-                for row in records[: HEADER_RECORDS - n]:
-                    names |= dict.fromkeys(row.record)
-                n += len(records)
-                if n >= HEADER_RECORDS:
-                    break
-        if not names:
+        n = 0
+        for records, _ in self._records(source, options.encoding, HEADER_BYTES):
+            for record in records[: HEADER_RECORDS - n]:
+                names |= dict.fromkeys(record.record)
+            n += len(records)
+            if n >= HEADER_RECORDS:
+                break
+        if not names and not (self.columns and not n):
             raise ValueError(
                 f"{source.name}: no JSON object in its first {HEADER_RECORDS} lines; it must hold one object a line, "
                 "or one array of objects"
             )
-        return list(names)
+        return list(self.columns or names)
 
     def batches(self, source: LogSource, wanted: Sequence[str], options: ReadOptions) -> Iterator[RowBatch]:
         """The values of the keys `wanted`; a key that is missing or null is a missing field."""
-        records_of = _reader(source)
         names = [(name, name in options.one_value) for name in wanted]
-        with open_bytes(source.name) as (stream, done):
-            for records in records_of(stream, options.encoding, BLOCK_BYTES):
-                columns: list[list[str]] = [[] for _ in wanted]
-                lines: list[int] = []
-                bad: list[BadRow] = []
-                for number, text, record, wrong_json in records:
-                    fault = (WHOLE_LINE, text, wrong_json) if wrong_json else None
-                    if is_invalid(text):
-                        fault = fault_of(record, text, options.encoding)
+        for records, done in self._records(source, options.encoding, BLOCK_BYTES):
+            columns: list[list[str]] = [[] for _ in wanted]
+            lines: list[int] = []
+            bad: list[BadRow] = []
+            set_aside = collections.Counter[str]()
+            for number, text, record, wrong_json in records:
+                fault = (WHOLE_LINE, text, wrong_json) if wrong_json else None
+                if is_invalid(text):
+                    fault = fault_of(record, text, options.encoding)
+                rows = [record] if self.rows is None or fault else self.rows(record)
+                if isinstance(rows, str):
+                    set_aside[rows] += 1
+                    continue
+                for row in rows:
                     texts = []
                     for name, one in names:
-                        field = record.get(name)
+                        field = row.get(name)
                         if not (type(field) is str and field.isascii()):
                             field, wrong = as_text(name, field, text, one)
                             if wrong and not fault:
@@ -66,21 +86,28 @@ class Json:
                     if fault:
                         column, value, reason = fault
                         bad.append(BadRow(source.name, number, column, printable(value), reason))
+                        fault = None
                         continue
                     lines.append(number)
                     for out, field in zip(columns, texts, strict=True):
                         out.append(field)
-                series = [pl.Series(name, out, dtype=pl.String) for name, out in zip(wanted, columns, strict=True)]
-                yield RowBatch(pl.DataFrame(series), np.array(lines, np.int64), bad, done())
+            series = [pl.Series(name, out, dtype=pl.String) for name, out in zip(wanted, columns, strict=True)]
+            yield RowBatch(pl.DataFrame(series), np.array(lines, np.int64), bad, done, set_aside)
+
+    def _records(self, source: LogSource, encoding: str, size: int) -> Iterator[tuple[list[JsonRecord], float]]:
+        """The objects of the file, some at a time, and the share read so far."""
+        with open_source(source) as (stream, _):
+            is_array = self.array is not None or _ARRAY.match(stream.read(HEADER_BYTES))
+        with open_source(source) as (stream, done):
+            if is_array:
+                pieces = array_records(stream, encoding, size, self.array)
+            else:
+                pieces = line_records(stream, encoding, size)
+            for records in pieces:
+                yield records, done()
 
 
 jsonl_format = Json()
-
-
-def _reader(source: LogSource) -> Callable[[BinaryIO, str, int], Iterator[list[JsonRecord]]]:
-    """The reader of the file: of an array, or of lines."""
-    with open_bytes(source.name) as (stream, _):
-        return array_records if _ARRAY.match(stream.read(HEADER_BYTES)) else line_records
 
 
 def line_records(stream: BinaryIO, encoding: str, size: int) -> Iterator[list[JsonRecord]]:

@@ -5,10 +5,11 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import polars as pl
 
+from mu.data.logs.importing.archives import open_source
 from mu.data.logs.importing.bad_rows import BadRow
 from mu.data.logs.importing.fields import WHOLE_LINE
 from mu.data.logs.importing.formats import LogSource, ReadOptions, RowBatch
-from mu.data.logs.importing.text_files import BOM, TOO_LONG, decode, is_invalid, open_bytes, printable, read_blocks
+from mu.data.logs.importing.text_files import BOM, TOO_LONG, decode, is_invalid, printable, read_blocks
 
 BLOCK_BYTES = 8 << 20
 
@@ -23,7 +24,7 @@ class Lists:
     def batches(self, source: LogSource, wanted: Sequence[str], options: ReadOptions) -> Iterator[RowBatch]:
         """One row a play. A line with a user alone has no play; blank lines are skipped."""
         line = 0
-        with open_bytes(source.name) as (stream, done):
+        with open_source(source) as (stream, done):
             for block, too_long, _ in read_blocks(stream, BLOCK_BYTES):
                 users: list[str] = []
                 tracks: list[str] = []

@@ -14,15 +14,17 @@ from mu.checksums import write_hashes
 from mu.data.logs.importing.bad_rows import RejectedRows, damage_named
 from mu.data.logs.importing.card import make_card
 from mu.data.logs.importing.columns import choose_roles, shown
+from mu.data.logs.importing.defaults import with_defaults
 from mu.data.logs.importing.entity_tables import EntityTable, find_table, join_table, read_table
 from mu.data.logs.importing.external_sort import ExternalSort
 from mu.data.logs.importing.first_pass import FirstPass
-from mu.data.logs.importing.formats import NO_PART, LogSource, ReadOptions, find_sources, load_format
+from mu.data.logs.importing.formats import NO_PART, LogSource, ReadOptions, load_format
 from mu.data.logs.importing.input_hashes import InputHashes
 from mu.data.logs.importing.options import LogImportOptions
 from mu.data.logs.importing.output import whole_folder
 from mu.data.logs.importing.rows import ColumnRoles
 from mu.data.logs.importing.rules import apply_rules
+from mu.data.logs.importing.sources import find_sources
 from mu.data.logs.importing.tfds_source import tfds_files
 from mu.data.logs.importing.track_catalogue import TrackCatalogue
 from mu.data.logs.interactions import PARTS
@@ -77,7 +79,9 @@ def import_log(
     sources = _sources(inputs, (train, valid, test), options)
     read_options = ReadOptions(options.encoding, options.columns, options.data_dir)
     table_sources = _table_sources(sources[0], options)
-    roles = _roles(sources, read_options, options, "track" in table_sources)
+    headers = _headers(sources, read_options)
+    options = with_defaults(options, sources[0], headers[0])
+    roles = _roles(sources, headers, options, "track" in table_sources)
     paths = [path for source in (*sources, *table_sources.values()) for path in _files(source, read_options)]
     with InputHashes(paths) as hashes, whole_folder(Path(output), overwrite) as folder:
         with (
@@ -131,21 +135,25 @@ def _table_sources(log: LogSource, options: LogImportOptions) -> dict[str, LogSo
     return {role: source for role, source in tables.items() if source}
 
 
-def _roles(
-    sources: list[LogSource], read_options: ReadOptions, options: LogImportOptions, has_track_table: bool
-) -> ColumnRoles:
-    """The roles of the columns of the first file; the others must have the same columns."""
-    roles = None
+def _headers(sources: list[LogSource], read_options: ReadOptions) -> list[list[str]]:
+    """The columns of each file."""
+    headers = []
     for source in sources:
         with damage_named(source.name):
-            names = load_format(source.format).header(source, read_options)
-        if roles is None:
-            roles = choose_roles(names, source.name, options, has_track_table)
-        elif lacking := [name for name in roles.wanted() if name not in names]:
+            headers.append(load_format(source.format).header(source, read_options))
+    return headers
+
+
+def _roles(
+    sources: list[LogSource], headers: list[list[str]], options: LogImportOptions, has_track_table: bool
+) -> ColumnRoles:
+    """The roles of the columns of the first file; the others must have the same columns."""
+    roles = choose_roles(headers[0], sources[0].name, options, has_track_table)
+    for source, names in zip(sources, headers, strict=True):
+        if lacking := [name for name in roles.wanted() if name not in names]:
             raise ValueError(
                 f"{source.name} has no column {lacking[0]!r}, which {sources[0].name} has; it has: {shown(names)}"
             )
-    assert roles is not None
     return roles
 
 
@@ -162,7 +170,7 @@ def _fields(sources: list[LogSource], roles: ColumnRoles, options: LogImportOpti
 
 def _files(source: LogSource, read_options: ReadOptions) -> list[Path]:
     """The files of a source."""
-    return tfds_files(source, read_options) if source.format == "tfds" else [Path(source.name)]
+    return tfds_files(source, read_options) if source.format == "tfds" else [Path(source.path)]
 
 
 def _entities(

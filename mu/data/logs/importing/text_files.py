@@ -1,4 +1,4 @@
-"""Text files in blocks of whole lines: plain, gzip, bzip2 or xz, any encoding that contains ASCII."""
+"""Text files in blocks of whole lines: plain, compressed or in an archive, any encoding that contains ASCII."""
 
 import bz2
 import contextlib
@@ -8,8 +8,9 @@ import lzma
 import os
 import re
 from collections.abc import Callable, Iterator
-from typing import BinaryIO, NamedTuple, cast
+from typing import Any, BinaryIO, NamedTuple, cast
 
+from mu.data.logs.importing.tar_lines import TAR_HEAD, TarLines
 from mu.data.options import OptionError
 
 BOM = b"\xef\xbb\xbf"
@@ -18,43 +19,65 @@ MAX_LINE_BYTES = 1 << 24
 PIECE_BYTES = 1 << 20
 TOO_LONG = f"a line of more than {MAX_LINE_BYTES >> 20} MiB"
 _SURROGATE = re.compile("[\ud800-\udfff]")
-_PACKED = (
-    (re.compile(rb"\x1f\x8b"), lambda raw: gzip.GzipFile(fileobj=raw)),
-    (re.compile(rb"BZh[1-9]1AY&"), bz2.BZ2File),
-    (re.compile(rb"\xfd7zXZ\x00"), lzma.LZMAFile),
-)
 _REFUSED = (
-    (re.compile(rb"\x28\xb5\x2f\xfd"), "is compressed with zstd; unpack it first (zstd -d)"),
     (re.compile(rb"PK\x03\x04"), "is a zip archive; unpack it first"),
     (re.compile(rb"PAR1\x15"), "is a Parquet file; add --format=parquet"),
     (re.compile(rb"\xff\xfe|\xfe\xff"), "is UTF-16; convert it to UTF-8 first (iconv -f UTF-16 -t UTF-8)"),
 )
+Opened = tuple[BinaryIO, Callable[[], float]]
+"""The stream of the bytes of a file, and a function that returns the share read so far."""
 
 
 @contextlib.contextmanager
-def open_bytes(path: str) -> Iterator[tuple[BinaryIO, Callable[[], float]]]:
-    """Opens a plain or compressed file (by content, not by name).
+def open_bytes(path: str) -> Iterator[Opened]:
+    """Opens a file; see `unpacked`."""
+    size = max(os.path.getsize(path), 1)
+    with open(path, "rb") as raw, unpacked(raw, path) as stream:
+        yield stream, lambda: raw.tell() / size
 
-    Yields:
-      The stream of its bytes, and a function that returns the share read so far.
+
+@contextlib.contextmanager
+def unpacked(raw: BinaryIO, label: str) -> Iterator[BinaryIO]:
+    """The bytes of a file, plain or compressed (by content, not by name); of a tar archive those of its JSON lines.
+
+    Args:
+      raw: the file; it can be sought.
+      label: what messages call it.
 
     Raises:
       ValueError: the file is no text that can be read.
     """
-    size = max(os.path.getsize(path), 1)
-    with open(path, "rb") as raw:
-        start = raw.read(8)
-        raw.seek(0)
-        for magic, what in _REFUSED:
+    start = raw.read(8)
+    raw.seek(0)
+    for magic, what in _REFUSED:
+        if magic.match(start):
+            raise ValueError(f"{label} {what}")
+    with contextlib.ExitStack() as stack:
+        stream = raw
+        for magic, reader in _packings():
             if magic.match(start):
-                raise ValueError(f"{path} {what}")
-        for magic, reader in _PACKED:
-            if magic.match(start):
-                with reader(raw) as unpacked:
-                    stream = io.BufferedReader(cast(io.RawIOBase, unpacked), PIECE_BYTES)
-                    yield cast(BinaryIO, stream), lambda: raw.tell() / size
-                return
-        yield raw, lambda: raw.tell() / size
+                inner = stack.enter_context(reader(raw))
+                stream = cast(BinaryIO, io.BufferedReader(cast(io.RawIOBase, inner), PIECE_BYTES))
+        head = stream.peek(TAR_HEAD) if isinstance(stream, io.BufferedReader) else b""
+        if head[257:262] == b"ustar":
+            stream = cast(BinaryIO, io.BufferedReader(TarLines(stream, label), PIECE_BYTES))
+        yield stream
+
+
+def _packings() -> list[tuple[re.Pattern[bytes], Callable[[BinaryIO], Any]]]:
+    """First bytes of each compression, and what unpacks it."""
+    return [
+        (re.compile(rb"\x1f\x8b"), lambda raw: gzip.GzipFile(fileobj=raw)),
+        (re.compile(rb"BZh[1-9]1AY&"), bz2.BZ2File),
+        (re.compile(rb"\xfd7zXZ\x00"), lzma.LZMAFile),
+        (re.compile(rb"\x28\xb5\x2f\xfd"), _zstd),
+    ]
+
+
+def _zstd(raw: BinaryIO) -> Any:
+    import zstandard
+
+    return zstandard.ZstdDecompressor().stream_reader(raw, read_across_frames=True, closefd=False)
 
 
 class Block(NamedTuple):

@@ -1,0 +1,60 @@
+"""Zip archives of logs, read in place: nothing of them is written to disk, and no path in them is followed."""
+
+import contextlib
+import os
+import zipfile
+from collections.abc import Iterator
+from typing import BinaryIO, cast
+
+from mu.data.logs.importing.formats import LogSource
+from mu.data.logs.importing.text_files import Opened, open_bytes, unpacked
+
+MAX_MEMBERS = 10_000
+MAX_MEMBER_BYTES = 8 << 30
+COMPRESSIONS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA)
+
+
+def is_zip(path: str | os.PathLike[str]) -> bool:
+    """Whether the file begins as a zip archive."""
+    with open(path, "rb") as file:
+        return file.read(4) == b"PK\x03\x04"
+
+
+def member_names(path: str) -> list[str]:
+    """The names of the files in a zip archive, in order of name.
+
+    Raises:
+      ValueError: it has more than `MAX_MEMBERS` files.
+      zipfile.BadZipFile: it is damaged.
+    """
+    with zipfile.ZipFile(path) as archive:
+        members = [member for member in archive.infolist() if not member.is_dir()]
+    if len(members) > MAX_MEMBERS:
+        raise ValueError(f"{path} holds {len(members):,} files; an archive of up to {MAX_MEMBERS:,} is read")
+    return sorted(member.filename for member in members)
+
+
+@contextlib.contextmanager
+def open_source(source: LogSource) -> Iterator[Opened]:
+    """Opens a file, or a file in a zip archive; see `mu.data.logs.importing.text_files.unpacked`.
+
+    Raises:
+      ValueError: it is encrypted, of an unknown compression, larger than `MAX_MEMBER_BYTES`, or no text.
+    """
+    if not source.member:
+        with open_bytes(source.path) as opened:
+            yield opened
+        return
+    with zipfile.ZipFile(source.path) as archive:
+        member = archive.getinfo(source.member)
+        if member.flag_bits & 1:
+            raise ValueError(f"{source.name} is encrypted; unpack the archive with its password first")
+        if member.compress_type not in COMPRESSIONS:
+            raise ValueError(f"{source.name} has a compression that Python's zip cannot read; unpack the archive first")
+        if member.file_size > MAX_MEMBER_BYTES:
+            raise ValueError(
+                f"{source.name} is {member.file_size / 2**30:.1f} GiB; a file in a zip archive may have up to "
+                f"{MAX_MEMBER_BYTES >> 30} GiB: unpack the archive first"
+            )
+        with archive.open(member) as raw, unpacked(cast(BinaryIO, raw), source.name) as stream:
+            yield stream, lambda: raw.tell() / max(member.file_size, 1)

@@ -1,0 +1,37 @@
+"""Options that need not be given for the files of a service, whose columns are known."""
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+from mu.data.logs.importing.formats import LogSource
+from mu.data.logs.importing.options import NONE, LogImportOptions
+from mu.data.logs.importing.recognition import SERVICES
+
+LISTENER = "me"
+ATTRIBUTES = ("artist", "album")
+OUTCOMES = ("finished", "skipped", "skip_below_s", "skip_below_share")
+
+
+def with_defaults(options: LogImportOptions, source: LogSource, names: Sequence[str]) -> LogImportOptions:
+    """The options, and where one is not given what the service's columns `names` stand for.
+
+    The listener is 'me' in files that do not name one, `skipped` is the outcome, `artist`, `album` and the like are
+    attributes of tracks, and no column is a weight.
+    """
+    if source.format not in SERVICES:
+        return options
+    changes: dict[str, Any] = {}
+    if options.user is None and "user" not in names:
+        changes["user"] = NONE
+        if options.user_id is None:
+            changes["user_id"] = LISTENER
+    if options.time is None and "time" not in names:
+        changes["time"] = NONE
+    if options.weight is None:
+        changes["weight"] = NONE
+    if "skipped" in names and not any(getattr(options, name) for name in OUTCOMES):
+        changes["skipped"] = "skipped"
+    if not options.track_attributes:
+        changes["track_attributes"] = tuple(name for name in ATTRIBUTES if name in names)
+    return dataclasses.replace(options, **changes)
