@@ -115,6 +115,7 @@ ARROWS = {
         "mu.names",
         "mu.quickstart",
         "mu.ranges",
+        "mu.report.taste",
         "mu.run",
         "mu.train",
         "mu.training",
@@ -146,7 +147,7 @@ LIBRARIES = {
     "mu.data.features": {"numpy"},
     "mu.data.loader": {"grain", "numpy"},
     "mu.data.logs.importing.bad_rows": {"polars", "zstandard"},
-    "mu.data.logs.importing.text_files": {"zstandard"},
+    "mu.data.logs.importing.zstd_stream": {"zstandard"},
     "mu.data.logs.importing.tfds_source": {"numpy", "polars", "tensorflow_datasets"},
     "mu.data.clips.importing": {
         "array_record",

@@ -1,5 +1,6 @@
 """`mu import`: turns files of plays into a folder of arrays, tables and a card."""
 
+import os
 import sys
 import time
 from typing import Any
@@ -34,7 +35,8 @@ formats (by extension, .gz, .bz2, .xz or not, or by --format; another package's 
            columns track, time, title, artist, album, ms_played, skipped and those of the export; the listener is 'me'
 
 output: indptr, items, times, weights (and parts, outcomes, columns/*) as .npy, users.parquet, tracks.parquet,
-card.json; rejected.csv if rows were skipped. Open it with mu.data.logs.interactions.load(DIR).
+card.json; rejected.csv if rows were skipped; taste.html, the page of a log of one listener.
+Open it with mu.data.logs.interactions.load(DIR).
 """
 
 
@@ -72,6 +74,24 @@ def main(argv: list[str]) -> int:
         print("mu import: interrupted; nothing was written", file=sys.stderr)
         return 130
     _print_summary(card, flags["output"], time.monotonic() - start)
+    if card["users"] == 1 and card["time_unit"] == "ms":
+        return _write_taste_page(flags["output"])
+    return 0
+
+
+def _write_taste_page(output: str) -> int:
+    """Writes the page of a log of one listener into its folder; returns the exit status."""
+    from mu.console import explained
+    from mu.data.logs.interactions import load
+    from mu.report.taste import write_taste_page
+
+    page = os.path.join(output, "taste.html")
+    try:
+        write_taste_page(load(output), page)
+    except OSError as error:
+        print(f"mu import: {explained(error)}", file=sys.stderr)
+        return 1
+    print(f"a page of this listener's taste: {page}")
     return 0
 
 

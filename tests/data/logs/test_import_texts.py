@@ -8,6 +8,7 @@ import lzma
 
 import polars as pl
 import pytest
+import zstandard
 
 from mu.data.logs.importing import delimited, text_files
 from mu.data.logs.importing.bad_rows import BadRowError
@@ -29,8 +30,8 @@ REFUSED = [  # name, bytes, format, part of the message
     ("commas.tsv", b"user,track\nu,t\n", None, "--format=csv"),
     ("sixteen.csv", "user,track\nu,t\n".encode("utf-16"), None, "is UTF-16"),
     ("sixteen.jsonl", '{"user": 1}\n'.encode("utf-16"), None, "is UTF-16"),
-    ("packed.csv", b"PK\x03\x04" + bytes(30), None, "is a zip archive"),
-    ("packed.csv.zst", b"\x28\xb5\x2f\xfd" + bytes(9), None, "unpack it first"),
+    ("packed.csv", b"PK\x03\x04" + bytes(30), None, "may be damaged or of another format: File is not a zip file"),
+    ("packed.csv.zst", b"\x28\xb5\x2f\xfd" + b"\xff" * 9, None, "may be damaged"),
     ("parquet.txt", b"PAR1\x15" + bytes(9), "lists", "--format=parquet"),
     ("array.jsonl", b"[]", None, "no JSON object"),
 ]
@@ -102,10 +103,19 @@ def test_a_field_above_the_limit_is_a_bad_row_in_every_path(tmp_path, name, sepa
 
 def test_extensions_in_capitals_and_compressed(tmp_path):
     data = b"user,track\nu,t\n"
-    for name, pack in (("LOG.CSV", bytes), ("l.Csv.GZ", gzip.compress), ("l.csv.bz2", bz2.compress)):
+    packers = (
+        ("LOG.CSV", bytes),
+        ("l.Csv.GZ", gzip.compress),
+        ("l.csv.bz2", bz2.compress),
+        ("l.csv.zst", zstandard.compress),
+    )
+    for name, pack in packers:
         assert imported(tmp_path, name, pack(data)) == (["u"], ["t"], [])
-    with pytest.raises(ValueError, match=r"l.csv.bz2 cannot be read, it may be damaged"):
-        imported(tmp_path, "l.csv.bz2", bz2.compress(data * 99)[:-20])
+    for name, pack in packers[1:]:
+        with pytest.raises(ValueError, match=rf"{name} cannot be read, it may be damaged"):
+            imported(tmp_path, name, pack(data * 99)[:-8])
+    two_frames = zstandard.compress(data) + zstandard.compress(b"v,t\n")
+    assert imported(tmp_path, "two.csv.zst", two_frames) == (["u", "v"], ["t"], [])
 
 
 def test_a_header_inside_of_the_file_is_a_bad_row(tmp_path):

@@ -11,9 +11,19 @@ from pathlib import Path
 from typing import NamedTuple
 
 import polars as pl
+import zstandard
 
 from mu.data.tables import ColumnError
 
+DAMAGE = (
+    EOFError,
+    lzma.LZMAError,
+    pl.exceptions.PolarsError,
+    tarfile.TarError,
+    zipfile.BadZipFile,
+    zlib.error,
+    zstandard.ZstdError,
+)
 FORMULAS = ("=", "+", "-", "@", "\t", "\r")
 """First characters of what spreadsheets compute, or skip to find it."""
 
@@ -108,14 +118,7 @@ def damage_named(label: str) -> Iterator[None]:
         yield
     except ColumnError as error:
         raise ValueError(f"{label}: {error}") from error
-    except (EOFError, zlib.error, lzma.LZMAError, pl.exceptions.PolarsError, OSError, *_damage()) as error:
+    except (*DAMAGE, OSError) as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise
         raise ValueError(f"{label} cannot be read, it may be damaged or of another format: {error}") from error
-
-
-def _damage() -> tuple[type[Exception], ...]:
-    """What readers of archives raise."""
-    import zstandard
-
-    return (tarfile.TarError, zipfile.BadZipFile, zstandard.ZstdError)

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, BinaryIO, NamedTuple, cast
 
 from mu.data.logs.importing.tar_lines import TAR_HEAD, TarLines
+from mu.data.logs.importing.zstd_stream import ZstdStream
 from mu.data.options import OptionError
 
 BOM = b"\xef\xbb\xbf"
@@ -19,6 +20,12 @@ MAX_LINE_BYTES = 1 << 24
 PIECE_BYTES = 1 << 20
 TOO_LONG = f"a line of more than {MAX_LINE_BYTES >> 20} MiB"
 _SURROGATE = re.compile("[\ud800-\udfff]")
+_PACKED: tuple[tuple[re.Pattern[bytes], Callable[[BinaryIO], Any]], ...] = (
+    (re.compile(rb"\x1f\x8b"), lambda raw: gzip.GzipFile(fileobj=raw)),
+    (re.compile(rb"BZh[1-9]1AY&"), bz2.BZ2File),
+    (re.compile(rb"\xfd7zXZ\x00"), lzma.LZMAFile),
+    (re.compile(rb"\x28\xb5\x2f\xfd"), ZstdStream),
+)
 _REFUSED = (
     (re.compile(rb"PK\x03\x04"), "is a zip archive; unpack it first"),
     (re.compile(rb"PAR1\x15"), "is a Parquet file; add --format=parquet"),
@@ -54,7 +61,7 @@ def unpacked(raw: BinaryIO, label: str) -> Iterator[BinaryIO]:
             raise ValueError(f"{label} {what}")
     with contextlib.ExitStack() as stack:
         stream = raw
-        for magic, reader in _packings():
+        for magic, reader in _PACKED:
             if magic.match(start):
                 inner = stack.enter_context(reader(raw))
                 stream = cast(BinaryIO, io.BufferedReader(cast(io.RawIOBase, inner), PIECE_BYTES))
@@ -62,22 +69,6 @@ def unpacked(raw: BinaryIO, label: str) -> Iterator[BinaryIO]:
         if head[257:262] == b"ustar":
             stream = cast(BinaryIO, io.BufferedReader(TarLines(stream, label), PIECE_BYTES))
         yield stream
-
-
-def _packings() -> list[tuple[re.Pattern[bytes], Callable[[BinaryIO], Any]]]:
-    """First bytes of each compression, and what unpacks it."""
-    return [
-        (re.compile(rb"\x1f\x8b"), lambda raw: gzip.GzipFile(fileobj=raw)),
-        (re.compile(rb"BZh[1-9]1AY&"), bz2.BZ2File),
-        (re.compile(rb"\xfd7zXZ\x00"), lzma.LZMAFile),
-        (re.compile(rb"\x28\xb5\x2f\xfd"), _zstd),
-    ]
-
-
-def _zstd(raw: BinaryIO) -> Any:
-    import zstandard
-
-    return zstandard.ZstdDecompressor().stream_reader(raw, read_across_frames=True, closefd=False)
 
 
 class Block(NamedTuple):
