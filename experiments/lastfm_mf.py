@@ -20,6 +20,11 @@ def get_config(arg: str | None = None) -> ConfigDict:
     args = parse_arg(arg, smoke=False, seed=0)
     config = base()
     config.seed = args.seed
+    config.published = {
+        "BPR-MF": {"recall@10": 0.1361, "ndcg@10": 0.1532},
+        "LightGCN": {"recall@10": 0.1741, "ndcg@10": 0.1996},
+        "LightGCN++": {"recall@10": 0.1889, "ndcg@10": 0.2171},
+    }
     config.data.path = "data/lastfm"
     config.split = {"name": "mu.data.logs.splits:predefined"}
     config.batches = {"name": "mu.data.batches.pairs:PairBatches", "pairs": 2048, "negatives": 64}

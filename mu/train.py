@@ -34,7 +34,13 @@ from mu.run.initialise import initialise
 from mu.run.record import RunRecord
 from mu.run.same_run import refuse_other_config
 from mu.run.saved_inputs import has_inputs, save_inputs
-from mu.run.usage import left_out_of_training, left_out_sentence, unused_weights, weight_uses
+from mu.run.usage import (
+    left_out_of_training,
+    left_out_sentence,
+    unmeasured_published,
+    unused_weights,
+    weight_uses,
+)
 from mu.run.validation import Validation
 from mu.run.workdir import refuse_other_split
 from mu.training.checkpoint import Checkpoints, unusable_characters
@@ -116,7 +122,8 @@ def _train(
     else:
         state = initialise(run)
     uses, left_out = weight_uses(config), left_out_of_training(run.batches, run.task)
-    for sentence in filter(None, (left_out_sentence(left_out), unused_weights(config, run.data))):
+    said = left_out_sentence(left_out), unused_weights(config, run.data), unmeasured_published(config, validation.names)
+    for sentence in filter(None, said):
         logger.info(sentence)
     # What is refused has been refused: from here on the folder is written. Opening it for writing removes the
     # checkpoints that a killed run left half-written.

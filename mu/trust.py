@@ -54,7 +54,7 @@ LIBRARIES = ("optax", "flax.nnx")
 NOT_NAMES = (
     *("by", "categories", "cells", "class_target", "classes", "clip_column", "column", "column_name", "columns"),
     *("event_columns", "group", "groups", "item_columns", "key", "label_names", "labels", "names", "numbers"),
-    *("released", "stratify", "tags", "targets", "user_columns"),
+    *("released", "stratify", "tags", "targets", "title", "user_columns"),
     *("clips", "init_from", "log", "path", "ratings", "root", "vectors", "workdir", "world"),
 )
 

@@ -78,6 +78,8 @@ def with_all(config, keys, bad):
 def means_something(config, key, value):
     """Whether a key may have this value."""
     names = {key, key.split(".")[-1]} - ({"negatives"} if "Listening" in config.batches.name else set())
+    if key.startswith("published."):  # a metric may be any number
+        return value in (-1, 0) and not isinstance(value, bool)
     return (value == -1 and bool(names & MINUS_ONE)) or (value == 0 and bool(names & ZERO))
 
 

@@ -27,6 +27,8 @@ def base() -> Config:
     """Every key of a run, with its default; see `mu.train` for what each does."""
     return ConfigDict(
         {
+            "title": None,
+            "published": None,
             "seed": 0,
             "data": {"name": "mu.data.logs.interactions:load", "path": ""},
             "split": {"name": "mu.data.logs.splits:leave_one_out"},
@@ -66,8 +68,12 @@ def base() -> Config:
     )
 
 
+LATER = ("title", "published")
+"""Keys for pages alone, which configs of earlier versions lack; None where nothing is said."""
 # The range of each key that no object takes; the others have theirs in the signature of what the spec names.
 KEYS: dict[str, Any] = {
+    "title": or_none(str),
+    "published": or_none(dict[str, dict[str, Annotated[float, Between(-1e9, 1e9)]]]),
     "seed": Seed,
     "total_steps": Count,
     "gradient_accumulation_steps": Count,

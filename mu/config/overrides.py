@@ -16,6 +16,8 @@ from mu.trust import find_modules_in, trust_config
 def load(path_and_arg: str, overrides: Mapping[str, str] | None = None) -> Config:
     """Reads `file.py[:arg]`, applies `{'model.dim': '128'}`, and resolves.
 
+    A config without a title has the first line of the file's docstring.
+
     Raises:
       ConfigError: no such file, no `get_config` in it, or anything that `resolve` refuses.
     """
@@ -35,6 +37,9 @@ def load(path_and_arg: str, overrides: Mapping[str, str] | None = None) -> Confi
     config = module.get_config(arg or None)
     if not isinstance(config, ConfigDict):
         raise ConfigError(f"get_config of {path} gave a {type(config).__name__}; it must return a ConfigDict")
+    if config.get("title") is None and module.__doc__:
+        with config.ignore_type():
+            config.title = module.__doc__.strip().partition("\n")[0].rstrip(".").replace("`", "")
     return with_overrides(config, overrides or {})
 
 

@@ -13,7 +13,7 @@ from typing import Annotated, Any
 from ml_collections import ConfigDict
 
 from mu import names
-from mu.config.base import DENSE, KEYS, Config, ConfigError, base, known_names
+from mu.config.base import DENSE, KEYS, LATER, Config, ConfigError, base, known_names
 from mu.config.optax_ranges import OPTAX
 from mu.ranges import ArgumentsOf, faults, faults_beside
 
@@ -47,6 +47,7 @@ def resolve(config: Config, specs: Container[str] | None = None) -> Config:
       ConfigError: names the key and the nearest known one; values that are wrong are named all at once, a line each.
     """
     wrong: list[str] = []
+    config = ConfigDict(dict.fromkeys(LATER) | config.to_dict())
     _check_keys(config, base(), "config", wrong)
     resolved: Config = ConfigDict(config.to_dict())
     for key, provided in PROVIDED.items():

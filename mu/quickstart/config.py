@@ -19,6 +19,8 @@ def get_config(arg: str | None = None):
     tiny = args.size == "tiny"
     config = base()
     config.seed = args.seed
+    parts = "Sound and listeners" if args.parts == "all" else "Listeners by the ids of their tracks"
+    config.title = f"{parts} of a simulated music world"
     config.data = {"name": "mu.world.dataset:load", "path": f"{args.folder}/log", "world": f"{args.folder}/world"}
     config.split = {"name": "mu.data.logs.splits:global_temporal", "valid_share": 0.1, "test_share": 0.15}
     if args.parts == "all":

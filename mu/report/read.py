@@ -21,7 +21,7 @@ class RunFacts:
     """Facts that the page of every run shows.
 
     Attributes:
-      title: its name.
+      title: of its config; its folder's name where there is none.
       facts: (name, value) of what was run, where and when.
       config_text: all keys of its config.
       curves: of the run, or of each fold.
@@ -109,8 +109,9 @@ def run_facts(
     folder, runs, first = Path(place), runs_of(place), first_run(place)
     pooled = first != folder
     document = read_json(first / "config.json")
+    name = "/".join(folder.resolve().parts[-2:]) if pooled else folder.resolve().name
     return RunFacts(
-        title="/".join(folder.resolve().parts[-2:]) if pooled else folder.resolve().name,
+        title=document.get("title") or name,
         facts=facts(document, read_json(first / "run.json"), card, data, len(runs)),
         config_text=json.dumps(document, indent=2, ensure_ascii=False),
         curves={name: curve(run / "metrics.jsonl") for name, run in runs.items()},
@@ -118,6 +119,11 @@ def run_facts(
         step=None if pooled else card["step"],
         problems=problems,
     )
+
+
+def published_rows(place: str | os.PathLike[str]) -> dict[str, dict[str, float]]:
+    """What others have published on the data of a run, by its config: label -> metric -> value."""
+    return read_json(first_run(place) / "config.json").get("published") or {}
 
 
 def facts(

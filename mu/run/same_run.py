@@ -5,13 +5,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from mu.config.base import ConfigError
+from mu.config.base import LATER, ConfigError
 from mu.config.resolve import locate, parameters_of, takes
 from mu.training.checkpoint import differences
 
 # Keys that may differ between a checkpoint and the run that takes it up: they change what is watched, not
 # what is learnt. More steps are no other run, only a longer one, unless the optimizer plans by them.
 MAY_DIFFER = (
+    *LATER,  # what a page says
     "data",  # a log may move; that it is the same log is known by the hash of its split
     "log_every_steps",
     "checkpoint_every_steps",

@@ -1,9 +1,9 @@
 """What a run makes of its data: the weights that it takes, the examples that it leaves out, parts that are empty."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from mu.config.base import Config, ConfigError
+from mu.config.base import Config, ConfigError, known_names
 from mu.data.batches.clips import ClipBatches
 from mu.data.logs.weighting import weighting
 from mu.protocols import Batches, Data, Split, Task
@@ -55,6 +55,23 @@ def unused_weights(config: Config, data: Data) -> str | None:
         f"The log's weights (column {column!r}) are not used: every play counts alike. Set batches.weights='log' or "
         "another function, and that of the baselines, to use them (docs/weights.md)."
     )
+
+
+def unmeasured_published(config: Config, measured: Iterable[str]) -> str | None:
+    """A sentence where config.published has a metric that no evaluation measures, and no page shows; else None.
+
+    Args:
+      config: of the run.
+      measured: 'EVALUATION/METRIC' of the metrics that are.
+    """
+    known = [name.partition("/")[2] for name in measured]
+    short = {name.rpartition("/")[2] for name in known}
+    rows = config.published.to_dict().items() if config.published else ()
+    lost = [(label, metric) for label, row in rows for metric in row if metric not in {*known, *short}]
+    if not lost:
+        return None
+    named = ", ".join(f"{metric!r} of {label!r}" for label, metric in lost)
+    return f"config.published: nothing measures {named}{known_names(lost[0][1], short)}; no page shows it."
 
 
 def left_out_of_training(batches: Batches, task: Task[Any]) -> dict[str, int]:

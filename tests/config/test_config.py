@@ -133,6 +133,10 @@ def without(key):
         ),
         (set_("clip_norm", "1"), r"config.clip_norm='1'; it takes float \| None"),
         (set_("best.patience", 1.5), r"takes int \| None"),
+        (set_("title", 5), r"config.title=5; it takes str \| None"),
+        (set_("published", {"SASRec": 0.1}), r"config.published.SASRec=0.1; it takes dict"),
+        (set_("published", {"SASRec": {"mrr": "x"}}), r"config.published.SASRec.mrr='x'; it takes float"),
+        (set_("published", {"SASRec": {"mrr": float("nan")}}), r"config.published.SASRec.mrr=nan; it must be a finite"),
         (set_("sharding.rows", 3), r"takes str \| None"),
         (set_("sharding.row", "model"), "did you mean 'rows'"),
         (set_("evals.ranking.ks", 10), "takes tuple"),
@@ -293,6 +297,25 @@ def test_load_reads_a_file_with_its_argument_and_overrides(tmp_path):
     assert load(f"{file}:dim=16", {"model.dim": "24", "seed": "7"}).model.dim == 24
     with pytest.raises(ConfigError, match="no argument 'dims'"):
         load(f"{file}:dims=16")
+
+
+def test_the_title_is_the_first_line_of_the_file_unless_the_config_has_one(tmp_path):
+    file = tmp_path / "experiment.py"
+    body = "from mu.config.base import base\ndef get_config(arg=None):\n    config = base()\n"
+    body += "    config.data.path = 'log'\n"
+    file.write_text(f'"""\nA walk through `my log`, twice.\n\nMore.\n"""\n{body}    return config\n')
+    assert load(str(file)).title == "A walk through my log, twice"
+    assert load(str(file), {"title": "Another"}).title == "Another"
+    file.write_text(f'"""First line."""\n{body}    config.title = "Its own"\n    return config\n')
+    assert load(str(file)).title == "Its own"
+    file.write_text(f"{body}    return config\n")
+    assert load(str(file)).title is None
+
+
+def test_a_config_of_an_earlier_version_has_no_title():
+    config = loadable().to_dict()
+    del config["title"], config["published"]
+    assert (resolve(ConfigDict(config)).title, resolve(ConfigDict(config)).published) == (None, None)
 
 
 @pytest.mark.parametrize(

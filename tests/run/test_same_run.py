@@ -57,3 +57,8 @@ def test_defaults_of_another_class_are_no_excuse(now):
     old["batches"]["name"] = "mu.data.batches.histories:HistoryBatches"
     with pytest.raises(ConfigError, match=r"batches.weights: '\(absent\)' -> 'none'"):
         refuse_other_config(old, now, FOLDER)
+
+
+def test_what_a_page_says_may_change(now):
+    refuse_other_config(without(now, "title", "published"), now, FOLDER)
+    refuse_other_config(now, {**now, "title": "Another", "published": None}, FOLDER)
