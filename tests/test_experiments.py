@@ -36,7 +36,9 @@ def test_resolves(path, smoke):
 
 @pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
 def test_commands_of_the_docstring_name_what_there_is(path):
-    text = ast.get_docstring(ast.parse(path.read_text())).replace("\\\n", " ")
+    docstring = ast.get_docstring(ast.parse(path.read_text()))
+    assert docstring, "an experiment says what it is"
+    text = docstring.replace("\\\n", " ")
     commands = re.findall(r"^    mu (\S+)(.*)$", text, re.MULTILINE)
     for command, rest in commands:
         assert command in cli.COMMANDS, command

@@ -359,7 +359,7 @@ def test_nested_specs_are_built_first(standard_dtypes):
     state, slots = optimizer.init(ones), rows.init(ones)
     for step in range(4):
         update, state = optimizer.update(ones, state)
-        np.testing.assert_allclose(update, -schedule(step) * ones, rtol=1e-6)
+        np.testing.assert_allclose(update, -np.asarray(schedule(step)) * ones, rtol=1e-6)
         moved, slots = rows.update(ones, ones, slots, jnp.int32(step))
         np.testing.assert_allclose(ones - moved, schedule(step) / np.sqrt(step + 1) * ones, rtol=1e-4, atol=1e-7)
 

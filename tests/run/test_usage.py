@@ -13,14 +13,7 @@ from mu.data.batches.pairs import PairBatches
 from mu.data.clips.targets import ClassTarget
 from mu.data.logs.splits import leave_one_out, predefined, random_by_ratio
 from mu.run.build import build_run
-from mu.run.usage import (
-    left_out_of_training,
-    left_out_sentence,
-    refuse_empty_parts,
-    unmeasured_published,
-    unused_weights,
-    weight_uses,
-)
+from mu.run.usage import left_out_of_training, left_out_sentence, refuse_empty_parts, unused_weights, weight_uses
 from mu.tasks.retrieval import Retrieval
 from tests.helpers.tiny_runs import make_log, tiny_config, write_log
 
@@ -68,15 +61,6 @@ def test_a_log_without_a_validation_part_is_refused_before_anything_is_built(tmp
     config = tiny_config(write_log(tmp_path), split={"name": "mu.data.logs.splits:random_by_ratio", "valid": 0.0})
     with pytest.raises(ConfigError, match="leaves valid empty"):
         build_run(config)
-
-
-def test_published_metrics_that_nothing_measures_are_said():
-    measured = ["ranking/recall@10", "plays/day 0/recall@20"]
-    rows = {"SASRec": {"recall@10": 0.1, "day 0/recall@20": 0.2}}
-    assert unmeasured_published(config_of(), measured) is None
-    assert unmeasured_published(config_of(published=rows), measured) is None
-    said = unmeasured_published(config_of(published={**rows, "BPR": {"recal@10": 0.3}}), measured)
-    assert said.startswith("config.published: nothing measures 'recal@10' of 'BPR' (did you mean 'recall@10'?)")
 
 
 def test_weights_that_are_used_by_nothing_are_said():
