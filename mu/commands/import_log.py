@@ -12,6 +12,10 @@ examples:
   mu import plays.csv --output=data/mine
   mu import my_spotify_data.zip --output=data/me               (Spotify's export as it comes, or unpacked; taste.html)
   mu import my_spotify_data.zip --min_play_s=30 --event_columns=platform,shuffle --output=data/me
+  mu import scrobbles.csv --user_id=rob --output=data/rob                             (Last.fm)
+  mu import listenbrainz-listens-dump.tar.zst --output=data/listenbrainz              (or a user's export, .zip)
+  mu import mpd/data/ --output=data/mpd                                               (Million Playlist Dataset)
+  mu import *.m3u8 --output=data/playlists                                            (each playlist is a user)
   mu import plays.csv --finished=finished --event_columns=device --track_table=tracks.csv --catalogue=all \\
       --unknown_tracks=error --output=data/joint                                      (outcomes, new releases)
   mu import user_artists.dat.gz --track_table=artists.dat.gz --output=data/lastfm     (HetRec 2011 Last.fm)
@@ -21,7 +25,7 @@ examples:
   mu import u.data --format=tsv --columns=user,item,rating,timestamp --output=data/ml (no header)
   mu import tfds:movielens/100k-ratings --user=user_id --track=movie_id --output=data/movielens
 
-formats (by extension, .gz, .bz2, .xz or not, or by --format; another package's by its path,
+formats (by content or extension, .gz, .bz2, .xz, .zst or not, or by --format; another package's by its path,
 --format=package.module:attribute):
   csv      the first line names the columns; quotes as in RFC 4180
   tsv      the same with tabs, quotes are letters (.tsv, .dat)
@@ -33,6 +37,9 @@ formats (by extension, .gz, .bz2, .xz or not, or by --format; another package's 
   tfds     tfds:NAME or tfds:NAME#SPLIT, read as ArrayRecord
   spotify, spotify_account  Spotify's extended history and account data: recognised, in a zip archive or folder too;
            columns track, time, title, artist, album, ms_played, skipped and those of the export; the listener is 'me'
+  lastfm   scrobbles as CSV, with or without a header; recognised
+  listenbrainz  answers, exports and dumps, in tar archives too; recognised; --track=recording_mbid for MusicBrainz ids
+  mpd, m3u, xspf, jspf  slices of the Million Playlist Dataset and playlist files; a playlist is a user; recognised
 
 output: indptr, items, times, weights (and parts, outcomes, columns/*) as .npy, users.parquet, tracks.parquet,
 card.json; rejected.csv if rows were skipped; taste.html, the page of a log of one listener.

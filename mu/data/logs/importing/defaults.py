@@ -9,15 +9,16 @@ from mu.data.logs.importing.options import NONE, LogImportOptions
 from mu.data.logs.importing.recognition import SERVICES
 
 LISTENER = "me"
-ATTRIBUTES = ("artist", "album")
+ATTRIBUTES = ("artist", "album", "isrc", "recording_mbid", "release_mbid", "artist_mbid", "artist_mbids")
+USER_ATTRIBUTES = ("playlist",)
 OUTCOMES = ("finished", "skipped", "skip_below_s", "skip_below_share")
 
 
 def with_defaults(options: LogImportOptions, source: LogSource, names: Sequence[str]) -> LogImportOptions:
     """The options, and where one is not given what the service's columns `names` stand for.
 
-    The listener is 'me' in files that do not name one, `skipped` is the outcome, `artist`, `album` and the like are
-    attributes of tracks, and no column is a weight.
+    The listener is 'me' in files that do not name one, `skipped` is the outcome, `artist`, `album` and ids of
+    MusicBrainz and ISRC are attributes of tracks, the name of a playlist is one of its user, no column is a weight.
     """
     if source.format not in SERVICES:
         return options
@@ -34,4 +35,6 @@ def with_defaults(options: LogImportOptions, source: LogSource, names: Sequence[
         changes["skipped"] = "skipped"
     if not options.track_attributes:
         changes["track_attributes"] = tuple(name for name in ATTRIBUTES if name in names)
+    if not options.user_attributes:
+        changes["user_attributes"] = tuple(name for name in USER_ATTRIBUTES if name in names)
     return dataclasses.replace(options, **changes)

@@ -22,6 +22,12 @@ FORMATS = {
     "tfds": "mu.data.logs.importing.tfds_source:tfds_format",
     "spotify": "mu.data.logs.importing.spotify:extended_format",
     "spotify_account": "mu.data.logs.importing.spotify:account_format",
+    "lastfm": "mu.data.logs.importing.lastfm:lastfm_format",
+    "listenbrainz": "mu.data.logs.importing.listenbrainz:listenbrainz_format",
+    "mpd": "mu.data.logs.importing.playlist_slices:slice_format",
+    "m3u": "mu.data.logs.importing.playlist_files:m3u_format",
+    "xspf": "mu.data.logs.importing.playlist_files:xspf_format",
+    "jspf": "mu.data.logs.importing.playlist_files:jspf_format",
 }
 EXTENSIONS = {
     ".csv": "csv",
@@ -35,6 +41,11 @@ EXTENSIONS = {
     ".inter": "recbole",
     ".item": "recbole",
     ".user": "recbole",
+    ".listens": "jsonl",
+    ".m3u": "m3u",
+    ".m3u8": "m3u",
+    ".xspf": "xspf",
+    ".jspf": "jspf",
 }
 COMPRESSED = (".gz", ".bz2", ".xz", ".zst")
 NO_PART = 255

@@ -89,7 +89,8 @@ def as_text(name: str, value: object, text: str, one_value: bool) -> tuple[str, 
         if any(SEPARATOR in part for part in parts):
             return json.dumps(value), f"lists are kept as text separated by {SEPARATOR!r}, which a value holds itself"
         return SEPARATOR.join(parts), ""
-    return _written(_nested_decoder.decode(text.strip())[name]), ""
+    nested = _nested_decoder.decode(text.strip())
+    return _written(nested[name] if isinstance(nested, dict) and name in nested else value), ""
 
 
 def fault_of(record: dict[str, object], text: str, encoding: str) -> tuple[str, str, str]:

@@ -3,7 +3,7 @@
 import collections
 import dataclasses
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import BinaryIO
 
 import numpy as np
@@ -35,11 +35,13 @@ class Json:
         is no play of a track. None: the object is the row.
       columns: the keys of these rows; empty where the file says them.
       array: the key of the array, in files that are an object with one.
+      optional: columns that a file has where its first objects have a key -> this key.
     """
 
     rows: Callable[[Row], Sequence[Row] | str] | None = None
     columns: tuple[str, ...] = ()
     array: str | None = None
+    optional: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     def header(self, source: LogSource, options: ReadOptions) -> list[str]:
         """`columns`, or the keys of the first hundred objects, in order of appearance."""
@@ -56,7 +58,8 @@ class Json:
                 f"{source.name}: no JSON object in its first {HEADER_RECORDS} lines; it must hold one object a line, "
                 "or one array of objects"
             )
-        return list(self.columns or names)
+        lacking = {column for column, key in self.optional.items() if key not in names}
+        return [name for name in self.columns or names if name not in lacking]
 
     def batches(self, source: LogSource, wanted: Sequence[str], options: ReadOptions) -> Iterator[RowBatch]:
         """The values of the keys `wanted`; a key that is missing or null is a missing field."""
@@ -97,10 +100,11 @@ class Json:
     def _records(self, source: LogSource, encoding: str, size: int) -> Iterator[tuple[list[JsonRecord], float]]:
         """The objects of the file, some at a time, and the share read so far."""
         with open_source(source) as (stream, _):
-            is_array = self.array is not None or _ARRAY.match(stream.read(HEADER_BYTES))
+            head = stream.read(HEADER_BYTES)
+        key = self.array if self.array and re.search(rf'"{self.array}"\s*:\s*\['.encode(), head) else None
         with open_source(source) as (stream, done):
-            if is_array:
-                pieces = array_records(stream, encoding, size, self.array)
+            if key or _ARRAY.match(head):
+                pieces = array_records(stream, encoding, size, key)
             else:
                 pieces = line_records(stream, encoding, size)
             for records in pieces:

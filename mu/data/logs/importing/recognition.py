@@ -26,9 +26,21 @@ class Service(NamedTuple):
     pattern: str = ""
 
 
+_FIELD = r'("([^"]|"")*"|[^",\n]*),'
+_DATE = r'"?\d{1,2} [A-Z][a-z]{2} \d{4},? \d{2}:\d{2}"?\r?(\n|$)'
+# Named columns; or four fields, the last a date as Last.fm writes it; or both, the names first.
+_SCROBBLES = "|".join(
+    (r'"?uts"?,"?utc_time"?,', rf"({_FIELD}){{3}}{_DATE}", rf'(?i:"?artist"?,)[^\n]*\n({_FIELD})+{_DATE}')
+)
 SERVICES = {
     "spotify": Service("Spotify extended streaming history", ("ts", "ms_played", "spotify_track_uri")),
     "spotify_account": Service("Spotify account data", ("endTime", "msPlayed")),
+    "listenbrainz": Service("ListenBrainz listens", ("listened_at", "track_metadata")),
+    "mpd": Service("Million Playlist Dataset", ("playlists", "pid", "track_uri")),
+    "jspf": Service("JSPF playlists", pattern=r'\s*\{\s*"playlist"\s*:\s*\{'),
+    "xspf": Service("XSPF playlists", pattern=r"\s*(<\?xml[^>]*\?>\s*)?(<!--.*?-->\s*)*<playlist\b"),
+    "m3u": Service("M3U playlists", pattern=r"#EXTM3U"),
+    "lastfm": Service("Last.fm scrobbles", pattern=_SCROBBLES),
 }
 
 
@@ -42,13 +54,15 @@ def recognised(source: LogSource) -> str | None:
         return None
     with damage_named(source.name), open_source(source) as (stream, _):
         head = stream.read(HEAD_BYTES).decode("utf-8", "replace").removeprefix("\ufeff")
-    return next((name for name, service in SERVICES.items() if _fits(service, head)), None)
+    by_extension = extension_format(source.name)
+    fitting = (name for name, service in SERVICES.items() if _fits(service, head))
+    return next(fitting, by_extension if by_extension in SERVICES else None)
 
 
 def _fits(service: Service, head: str) -> bool:
     if service.keys:
         return head.lstrip()[:1] in ("[", "{") and all(re.search(rf'"{key}"\s*:', head) for key in service.keys)
-    return re.match(service.pattern, head) is not None
+    return re.match(service.pattern, head, re.DOTALL) is not None
 
 
 def extension_format(name: str) -> str | None:
