@@ -5,16 +5,17 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := pyproject.toml constraints.txt
 
-.PHONY: help quickstart test test-slow test-jit-off nightly results-audio results-ratings lint types clean
+.PHONY: help quickstart test test-slow test-jit-off nightly results-audio results-ratings lint types docs clean
 
 help:
 	@echo "make quickstart   install, simulate a music world, train, evaluate, recommend"
 	@echo "make test         the tests but the slow ones; make test-slow runs those"
 	@echo "                  and the kernels' tests without compiled code; MU_TRIALS=10 tries ten times as much at random"
 	@echo "make nightly      test-slow, then the quickstart from nothing, as the README says it"
-	@echo "make results-audio   every audio experiment, folds and seeds, into docs/results.md: hours, goes on where it stopped"
-	@echo "make results-ratings  who likes tracks that training has not seen, into docs/ratings.md"
+	@echo "make results-audio   every audio experiment, folds and seeds, into docs/results/audio.md: hours, goes on where it stopped"
+	@echo "make results-ratings  who likes tracks that training has not seen, into docs/results/ratings.md"
 	@echo "make lint types   ruff; pyright"
+	@echo "make docs         the documentation site, into build/site; a broken link or docstring fails it"
 	@echo "make clean        remove .venv, caches and what was built"
 
 # A stamp file a set of packages: nothing is installed again until $(STAMP) change.
@@ -52,6 +53,11 @@ lint: $(VENV)/.installed-test
 types: $(VENV)/.installed-test
 	$(BIN)/pyright --pythonpath $(BIN)/python
 
+# Material for MkDocs prints an advertisement for its successor otherwise.
+docs: $(VENV)/.installed-docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
+	@echo "open build/site/index.html through a server: $(BIN)/python -m http.server --directory build/site"
+
 clean:
 	rm -rf $(VENV) build dist .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
@@ -82,4 +88,9 @@ $(VENV)/.installed: $(STAMP) | $(BIN)/python
 $(VENV)/.installed-test: $(STAMP) | $(BIN)/python
 	@echo "Installing mu and what its tests need into $(VENV): a minute or two, once."
 	$(call install,.[test])
+	@touch $(VENV)/.installed
+
+$(VENV)/.installed-docs: $(STAMP) | $(BIN)/python
+	@echo "Installing mu and what its documentation needs into $(VENV)."
+	$(call install,.[docs])
 	@touch $(VENV)/.installed

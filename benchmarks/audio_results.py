@@ -4,7 +4,8 @@
 
 FOLDER holds fsdd, esc10, philharmonia_notes and emotify, each with a table and an audio folder (the experiments'
 docstrings say where they come from). Each run goes on where it stopped and complete ones are not run again;
-docs/results.md and docs/results.json hold the experiments that are complete, with command, commit, machine and time.
+docs/results/audio.md and audio.json beside it hold the experiments that are complete, with command, commit, machine and
+time.
 """
 
 import argparse
@@ -174,12 +175,12 @@ def pace(workdir: Path) -> dict[str, float]:
 
 
 def record(name: str, row: dict) -> None:
-    """Puts an experiment's row into docs/results.json and writes docs/results.md anew from all of them."""
-    file = ROOT / "docs" / "results.json"
+    """Puts an experiment's row into docs/results/audio.json and writes docs/results/audio.md anew from all of them."""
+    file = ROOT / "docs" / "results" / "audio.json"
     rows = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
     rows[name] = row
     file.write_text(json.dumps(rows, indent=2) + "\n")
-    (ROOT / "docs" / "results.md").write_text(page(rows), encoding="utf-8")
+    (ROOT / "docs" / "results" / "audio.md").write_text(page(rows), encoding="utf-8")
 
 
 def page(rows: dict[str, dict]) -> str:

@@ -1,4 +1,4 @@
-"""The baselines of docs/results.md and docs/ratings.md again, without training an encoder.
+"""The baselines of docs/results/audio.md and docs/results/ratings.md again, without training an encoder.
 
     python benchmarks/baseline_results.py --data=FOLDER [--only=NAME,...] [--workdir=runs/baselines]
 
@@ -70,8 +70,8 @@ def measured(result: Result) -> dict[str, dict[str, float]]:
 
 
 def main() -> None:
-    audio = json.loads((ROOT / "docs" / "results.json").read_text(encoding="utf-8"))
-    ratings = json.loads((ROOT / "docs" / "ratings.json").read_text(encoding="utf-8"))["rows"]
+    audio = json.loads((ROOT / "docs" / "results" / "audio.json").read_text(encoding="utf-8"))
+    ratings = json.loads((ROOT / "docs" / "results" / "ratings.json").read_text(encoding="utf-8"))["rows"]
     names = [name for name in EXPERIMENTS if name in audio and "_from_" not in name]
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", required=True, type=Path, help="holds the data sets")

@@ -3,7 +3,8 @@
     python benchmarks/rating_results.py --data=FOLDER [--seeds=0,1,2] [--parts=both,cohort] [--workdir=runs/ratings]
 
 FOLDER holds emotify (experiments/emotify_joint.py says where it comes from). Runs and baselines go on where they
-stopped; docs/ratings.md and docs/ratings.json hold what is complete, with command, commit, machine and time.
+stopped; docs/results/ratings.md and ratings.json beside it hold what is complete, with command, commit, machine and
+time.
 """
 
 import argparse
@@ -170,8 +171,8 @@ def main() -> None:
         "ratings_sha256": hashlib.sha256(ratings).hexdigest(),
         "machine": f"{available_cpus()} of {os.cpu_count()} cores of {processor()}",
     }
-    write_json(ROOT / "docs" / "ratings.json", document)
-    write_whole(ROOT / "docs" / "ratings.md", page(document).encode())
+    write_json(ROOT / "docs" / "results" / "ratings.json", document)
+    write_whole(ROOT / "docs" / "results" / "ratings.md", page(document).encode())
     print(page(document))
 
 

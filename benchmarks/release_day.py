@@ -4,8 +4,8 @@
 
 For each seed a world of size small is simulated, imported and split by time as `mu quickstart` does; SASRec (id_only)
 and the model of sound and listeners learn from the same plays, and every test play is ranked by both, by the other
-baselines and by the oracle. Runs that are complete are not run again. docs/release_day.md holds the table, the claims
-and whether they are met, with intervals, command, commit, machine and time.
+baselines and by the oracle. Runs that are complete are not run again. docs/results/release_day.md holds the table, the
+claims and whether they are met, with intervals, command, commit, machine and time.
 """
 
 import argparse
@@ -284,8 +284,9 @@ def main() -> None:
         rows = {
             kind: {s: {r: list(e) for r, e in t.items()} for s, t in table.items()} for kind, table in tables.items()
         }
-        (ROOT / "docs" / "release_day.json").write_text(json.dumps({"seeds": seeds, "claims": made, **rows}, indent=1))
-        (ROOT / "docs" / "release_day.md").write_text(text, encoding="utf-8")
+        folder = ROOT / "docs" / "results"
+        (folder / "release_day.json").write_text(json.dumps({"seeds": seeds, "claims": made, **rows}, indent=1))
+        (folder / "release_day.md").write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

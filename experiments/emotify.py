@@ -7,7 +7,7 @@ folds); crops of 4 s in batches of 64 .70 against .775 (one fold).
 
 Genre, 3 seeds: .765 [.727, .801] (MFCC statistics and a linear model .682), ROC-AUC .926; the pre-trained network's .83
 is not reached from scratch. Emotions, mean correlation of nine: .540 [.510, .572] (.445), R^2 .300 (.205). A run takes
-2 minutes of one CPU core; docs/results.md has every fold.
+2 minutes of one CPU core; docs/results/audio.md has every fold.
 
     mu import-audio emotify/tracks.csv --root=emotify --output=data/emotify --store --store_rate_hz=16000
     mu crossvalidate --config=experiments/emotify.py --folds=10 --seeds=0,1,2 --workdir=runs/emotify

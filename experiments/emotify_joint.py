@@ -21,7 +21,7 @@ A run takes 2 minutes of one CPU core.
     mu crossvalidate --config=experiments/emotify_joint.py:parts=cohort --folds=5 --workdir=runs/emotify_cohort
     mu crossvalidate --config=experiments/emotify_joint.py:parts=audio --folds=5 --workdir=runs/emotify_audio
 
-All of it, with MFCC baselines and paired intervals: `make results-ratings`, into docs/ratings.md.
+All of it, with MFCC baselines and paired intervals: `make results-ratings`, into docs/results/ratings.md.
 Tracks' mean emotions and genre are heads of the encoder while it trains, never an input.
 """
 

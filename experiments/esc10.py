@@ -7,7 +7,7 @@ after 900 steps, .863 and .863.
 
 3 seeds: .901 [.873, .924] (MFCC statistics and a linear model .708), the worst fold .858. These brackets are over
 clips; since, the 304 recordings that they were cut from are drawn, and brackets are wider by a fifth. A run takes 4
-minutes of one CPU core; docs/results.md has every fold.
+minutes of one CPU core; docs/results/audio.md has every fold.
 
     mu import-audio esc10/meta.csv --root=esc10 --output=data/esc10 --store --store_rate_hz=32000
     mu crossvalidate --config=experiments/esc10.py --folds=5 --seeds=0,1,2 --workdir=runs/esc10

@@ -8,7 +8,7 @@ others trained on, one seed: mixup .88 after 1,000 steps, without it .86; the le
 instead of .81.
 
 3 seeds: official split .997 [.990, 1.000] (MFCC statistics and a linear model .950); speakers left out .901
-[.892, .910] (.700), the worst .795. A run takes 2 minutes of one CPU core; docs/results.md has every fold.
+[.892, .910] (.700), the worst .795. A run takes 2 minutes of one CPU core; docs/results/audio.md has every fold.
 
     mu import-audio fsdd/meta.csv --root=fsdd --output=data/fsdd
     mu crossvalidate --config=experiments/fsdd.py:speakers --folds=6 --seeds=0,1,2 --workdir=runs/fsdd_speakers

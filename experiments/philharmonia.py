@@ -5,7 +5,7 @@ and not a note; only the first second is used, because clip length gives the ins
 three others trained on, one seed: .960, .970, .972 after 200, 400 and 600 steps.
 
 3 seeds: .979 [.971, .985] (MFCC statistics and a linear model .900), the worst fold .970. A run takes 100 seconds of
-one CPU core; docs/results.md has every fold.
+one CPU core; docs/results/audio.md has every fold.
 
     mu import-audio philharmonia_notes/meta.csv --root=philharmonia_notes --output=data/philharmonia \
        --store --store_rate_hz=22050

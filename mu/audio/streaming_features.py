@@ -34,7 +34,7 @@ def stft(*, center: bool = True, pad_mode: str = "constant", **options) -> Strea
 
 
 def of_magnitudes(
-    function: Callable[[jax.Array], jax.Array], *, center: bool = True, pad_mode: str = "constant", **options
+    function: Callable[[jax.Array], jax.Array], *, center: bool = True, pad_mode: str = "constant", **options: Any
 ) -> Stream:
     """Frames of a descriptor of spectra: `function(spectral.magnitude(spectral.stft(x, ...)))`.
 

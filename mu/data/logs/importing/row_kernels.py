@@ -15,7 +15,7 @@ def take_slots(users, cursor, out):
 
 
 @kernel
-def count_backwards(users, times, last):
+def count_backwards(users, times, last) -> tuple[int, int]:
     """Counts plays that are earlier than the previous play of the same user, whose time is in `last`; updates `last`.
 
     Returns:

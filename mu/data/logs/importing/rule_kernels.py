@@ -23,7 +23,7 @@ def drop_repeats(indptr, items, n_items, keep):
 
 
 @kernel
-def drop_rare(indptr, items, n_items, user_minimum, track_minimum, keep):
+def drop_rare(indptr, items, n_items, user_minimum, track_minimum, keep) -> int:
     """Clears `keep` of users and tracks with fewer kept plays than their minimum, until none is left.
 
     Returns:

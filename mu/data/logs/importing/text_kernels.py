@@ -10,7 +10,7 @@ MAX_FIELD = 1 << 17  # Python's csv has the same limit
 
 
 @kernel
-def find_records(data, separator, n_columns, line_of):
+def find_records(data, separator, n_columns, line_of) -> int:
     """Finds the records of quoted CSV (RFC 4180) and checks them; `data` ends with a newline.
 
     `line_of[i]` receives the line of record i, from 0; it has room for one more than the lines of `data`.
@@ -61,7 +61,7 @@ def find_records(data, separator, n_columns, line_of):
 
 
 @kernel
-def split_integers(data, separator, n_columns, slot_of, out, integer):
+def split_integers(data, separator, n_columns, slot_of, out, integer) -> int:
     """Parses the whole numbers in lines of `n_columns` fields; each line ends with a newline.
 
     Column c goes to `out[slot_of[c]]` where `slot_of[c] >= 0`. `integer[slot]` is cleared where a field is not a whole

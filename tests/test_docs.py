@@ -1,0 +1,44 @@
+"""What the documentation shows: each block of commands or code is run, here or at night, or says why not."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from mu.cli import main
+from tests.helpers.doc_commands import OTHERS, ROOT, pages
+
+PAGES = pages()
+FAST = {page: parts for page, parts in PAGES.items() if any(block.kind == "run" for block in parts)}
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_each_block_says_who_runs_it(page):
+    for block in PAGES[page]:
+        where = f"{page}:{block.line}"
+        assert block.language in ("sh", "python"), f"{where}: a fenced block is sh, python or text"
+        assert block.kind in ("run", "nightly", "file", "not run"), where
+        assert block.detail or block.kind in ("run", "nightly"), f"{where}: the comment does not say what or why"
+
+
+@pytest.mark.parametrize("page, test", OTHERS.items())
+def test_other_pages_have_a_test_that_reads_them(page, test):
+    assert Path(page).name in (ROOT / test).read_text()
+
+
+@pytest.mark.parametrize("page", FAST)
+def test_runs(page, tmp_path, monkeypatch, capsys):
+    """The blocks that run fast, one after the other, as a reader would."""
+    monkeypatch.chdir(tmp_path)
+    names = {"__name__": "page"}
+    for block in FAST[page]:
+        if block.kind == "file":
+            Path(block.detail).write_text(block.code)
+        elif block.kind == "run" and block.language == "python":
+            exec(compile(block.code, f"{page}:{block.line}", "exec"), names)
+        elif block.kind == "run":
+            for words in block.commands():
+                if words[0] == "mu":
+                    assert main(words[1:]) == 0, f"{page}:{block.line}: {words}\n{capsys.readouterr().err}"
+                else:
+                    subprocess.run(words, check=True, capture_output=True)
