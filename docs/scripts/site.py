@@ -1,7 +1,7 @@
 """Hooks of `mkdocs build`: pages made from the code and from files outside docs/, and links that leave docs/.
 
-`make docs` builds the site without network. Made anew at each build are the reference of the Python packages (from their
-docstrings), the reference of the commands (from their parsers) and the pages of `ELSEWHERE`.
+`make docs` builds the site without network. Made anew at each build are the reference of the Python packages (from
+their docstrings), the reference of the commands (from their parsers) and the pages of `ELSEWHERE`.
 """
 
 import contextlib
@@ -10,7 +10,6 @@ import os
 import posixpath
 import re
 from pathlib import Path
-from typing import Any
 
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.exceptions import PluginError

@@ -3,7 +3,7 @@
 Each fenced block of sh or python in a page is preceded by a comment that says so:
 
     <!-- run -->                    tests/test_docs.py runs it, in a folder of the page, in the order of the page
-    <!-- nightly -->                tests/slow/test_docs.py does, with all blocks of the page; it may name files of MU_DATA
+    <!-- nightly -->                tests/slow/test_docs.py does, with the whole page; it may name files of MU_DATA
     <!-- file: mine.py -->          the block is a file of that name
     <!-- not run: REASON -->        nobody does
 """
