@@ -28,10 +28,31 @@ class Tick:
     Attributes:
       at: where it lies in the picture.
       text: beside it.
+      below: a second line, of ticks across; empty for none.
     """
 
     at: float
     text: str
+    below: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class Label:
+    """The name of a line beside its end.
+
+    Attributes:
+      x: where the words begin.
+      y: of their middle.
+      text: the words.
+      style: class of the colour of the line in page.css.
+      lead: path from the end of the line to the words; empty for none.
+    """
+
+    x: float
+    y: float
+    text: str
+    style: str
+    lead: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -96,6 +117,7 @@ class Chart(Frame):
       x_ticks: of the axis across.
       y_ticks: of the axis upwards, each with a line through the chart.
       paths: what is drawn, the last on top.
+      labels: names of lines, beside their ends.
     """
 
     label: str
@@ -104,6 +126,7 @@ class Chart(Frame):
     x_ticks: Sequence[Tick]
     y_ticks: Sequence[Tick]
     paths: Sequence[Path]
+    labels: Sequence[Label] = ()
 
 
 @dataclasses.dataclass(frozen=True)
