@@ -4,7 +4,7 @@ import numpy as np
 
 from mu.evals.result import Estimate
 from mu.report.charts import Figure
-from mu.report.columns import MODEL, ORACLE, baselines_of, words_of
+from mu.report.columns import ORACLE, words_of
 from mu.report.comparison import Comparison
 from mu.report.interval_chart import Interval, interval_chart
 
@@ -23,12 +23,12 @@ CAPTION = (
 
 
 def age_chart(compared: Comparison) -> Figure | None:
-    """The model, the oracle and every baseline by the age of the track; None where no track of the test is new."""
+    """The subject, the oracle and every rival by the age of the track; None where no track of the test is new."""
     columns = [column for age in AGES for column in compared.columns if column.section == age]
     if not any(column.section != "discovery" for column in columns):
         return None
-    others = sorted(baselines_of(compared.results), key=lambda name: -compared.rows[name][columns[-1].name].value)
-    shown = [name for name in (MODEL, ORACLE, *others) if name in compared.rows]
+    others = sorted(compared.rivals, key=lambda name: -compared.rows[name][columns[-1].name].value)
+    shown = [name for name in (compared.subject, ORACLE, *others) if name in compared.rows]
     series = {
         words_of(name).removeprefix("the "): [_drawn(compared.rows[name][column.name]) for column in columns]
         for name in shown

@@ -1,4 +1,4 @@
-"""The model of a run beside its baselines, compared once for all parts of a page."""
+"""A model beside its baselines, or a run beside others, compared once for all parts of a page."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
@@ -15,14 +15,17 @@ Published = Mapping[str, Mapping[str, float]]
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Comparison:
-    """An evaluation of a run: its model, its baselines and, on a simulated world, the oracle.
+    """Results on the same units, of which one is held against its rivals: the model against every baseline.
 
     Attributes:
-      results: 'model' and the others -> result.
+      results: name -> result: the model, its baselines and, on a simulated world, the oracle.
       rows: the same -> metric -> value and interval.
+      subject: name of the one.
+      rivals: names of those that it is held against.
+      rival: what each of them is: 'baseline', 'other run'.
       columns: the first metric of each section; the first of them is the main one.
       more: up to two other metrics of the main section.
-      pairs: metric of `columns` and `more` -> the model less each of the others, those with large values first.
+      pairs: metric of `columns` and `more` -> the subject less each of the others, those with large values first.
       leaders: the same -> who is ahead of all but the oracle.
       published: rows that others have published; no part of the evaluation.
       boost: what is added to the scores of new releases; None where nothing is.
@@ -30,6 +33,9 @@ class Comparison:
 
     results: Mapping[str, Result]
     rows: Mapping[str, Mapping[str, Estimate]]
+    subject: str
+    rivals: Sequence[str]
+    rival: str
     columns: Sequence[Column]
     more: Sequence[Column]
     pairs: Mapping[str, Sequence[Paired]]
@@ -38,21 +44,20 @@ class Comparison:
     boost: float | None
 
     @property
-    def model(self) -> Result:
-        """The result of the model."""
-        return self.results[MODEL]
+    def result(self) -> Result:
+        """The result of the subject."""
+        return self.results[self.subject]
 
-    def of_model(self, column: Column) -> Estimate:
-        """The value and interval of the model."""
-        return self.rows[MODEL][column.name]
+    def estimate(self, column: Column) -> Estimate:
+        """The value and interval of the subject."""
+        return self.rows[self.subject][column.name]
 
-    def baselines(self, column: Column) -> list[Paired]:
-        """The model less each baseline, the best baseline first."""
-        names = baselines_of(self.results)
-        return [one for one in self.pairs[column.name] if one.other in names]
+    def beside(self, column: Column) -> list[Paired]:
+        """The subject less each rival, the best rival first."""
+        return [one for one in self.pairs[column.name] if one.other in self.rivals]
 
     def against(self, column: Column, name: str) -> Paired | None:
-        """The model less one of the others; None where there is no such row, or one of the two has no value."""
+        """The subject less one of the others; None where there is no such row, or one of the two has no value."""
         return next((one for one in self.pairs[column.name] if one.other == name), None)
 
     def places(self, column: Column) -> int:
@@ -70,38 +75,47 @@ def comparison(
     results: Mapping[str, Result],
     rows: Mapping[str, Mapping[str, Estimate]],
     *,
+    subject: str = MODEL,
+    rivals: Sequence[str] | None = None,
+    rival: str = "baseline",
     published: Published | None = None,
     boost: float | None = None,
     samples: int = 1000,
     seed: int = 0,
 ) -> Comparison:
-    """Compares the model with every other row of an evaluation, in the first metric of each section.
+    """Compares one row of an evaluation with every other, in the first metric of each section.
 
     Args:
-      results: 'model' and the others -> result, as `mu.evals.results.load` gives them.
+      results: name -> result, as `mu.evals.results.load` gives them.
       rows: the same -> metric -> value and interval, likewise.
+      subject: see `Comparison`.
+      rivals: see `Comparison`; None for the baselines of a model.
+      rival: see `Comparison`.
       published: see `Comparison`.
       boost: see `Comparison`.
       samples: of the paired intervals; as many as those of `rows` have.
       seed: of the paired intervals.
 
     Raises:
-      ValueError: there is no 'model', or no metric is defined for any unit.
+      ValueError: there is no such subject, or no metric is defined for any unit.
     """
-    if MODEL not in results:
-        raise ValueError(f"the evaluation has no row {MODEL!r}; it has {', '.join(results)}")
-    columns = columns_of(results[MODEL])
+    if subject not in results:
+        raise ValueError(f"the evaluation has no row {subject!r}; it has {', '.join(results)}")
+    columns = columns_of(results[subject])
     if not columns:
         raise ValueError("no metric of the evaluation is defined for any unit")
-    more = other_metrics(results[MODEL], columns[0], 2)
+    more = other_metrics(results[subject], columns[0], 2)
     metrics = [column.name for column in (*columns, *more)]
-    others = [name for name in results if name != MODEL]
+    others = [name for name in results if name != subject]
     return Comparison(
         results=results,
         rows=rows,
+        subject=subject,
+        rivals=baselines_of(results) if rivals is None else rivals,
+        rival=rival,
         columns=columns,
         more=more,
-        pairs=paired(results, MODEL, others, metrics, samples, seed),
+        pairs=paired(results, subject, others, metrics, samples, seed),
         leaders=leaders({name: one for name, one in results.items() if name != ORACLE}, metrics, samples, seed),
         published=published or {},
         boost=boost,

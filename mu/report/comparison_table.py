@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from mu.evals.few_units import FEW
 from mu.evals.left_out import left_out_sentences
-from mu.report.columns import MODEL, ORACLE, Column, words_of
+from mu.report.columns import ORACLE, Column, words_of
 from mu.report.comparison import Comparison
 from mu.report.numbers import interval, number
 
@@ -67,11 +67,11 @@ class ComparisonTable:
 def comparison_table(compared: Comparison) -> ComparisonTable:
     """Every row of the evaluation and every published row, by the first metric; sections, or metrics, as columns."""
     columns = compared.columns if len(compared.columns) > 1 else (*compared.columns, *compared.more)
-    main, unit = columns[0], compared.model.unit
+    main, unit = columns[0], compared.result.unit
     rows = [(row[main.name].value, _row(compared, columns, name)) for name, row in compared.rows.items()]
     rows += [_published(compared, columns, label) for label in compared.published]
     rows.sort(key=lambda row: math.inf if math.isnan(row[0]) else -row[0])
-    result = compared.model
+    result = compared.result
     return ComparisonTable(
         label=f"{main.metric} of every recommender" if unit in ("user", "play") else "Every predictor",
         header=[(column.title, _below(column, unit)) for column in columns],
@@ -92,7 +92,7 @@ def _row(compared: Comparison, columns: Sequence[Column], name: str) -> Comparis
         mark = BEST if name == ahead.best else LEVEL if name in ahead.level else ""
         ends = interval(estimate.low, estimate.high, places) if math.isfinite(estimate.value) else ""
         cells.append(ComparisonCell(column.title, number(estimate.value, places), ends, mark))
-    kind = {MODEL: "model", ORACLE: "reference"}.get(name, "baseline")
+    kind = {compared.subject: "model", ORACLE: "reference"}.get(name, "baseline")
     return ComparisonRow(words_of(name), kind, cells)
 
 
@@ -111,7 +111,7 @@ def _below(column: Column, unit: str) -> str:
 
 
 def _how_to_read(compared: Comparison, main: Column) -> str:
-    result = compared.model
+    result = compared.result
     over = f"{len(result):,} {result.unit}s"
     if result.clusters is not None:
         over = f"{result.n_clusters:,} {result.cluster}s, whose {result.unit}s are drawn together"

@@ -19,38 +19,38 @@ NEW = ("day 0", "days 1-6", "weeks 1-3", "weeks 4-")
 def reasons(compared: Comparison) -> list[str]:
     """Sentences; none where the model is nowhere level with a baseline and nowhere above the oracle."""
     main = compared.columns[0]
-    level = [one for one in compared.baselines(main) if one.outcome == LEVEL]
+    level = [one for one in compared.beside(main) if one.outcome == LEVEL]
     tie = _of_tie(compared, main, level[0]) if level else []
     return [*tie, *_of_few(compared), *_of_oracle(compared)]
 
 
 def _of_tie(compared: Comparison, column: Column, one: Paired) -> list[str]:
-    """Why the model cannot be told from its closest baseline."""
-    result, name = compared.model, words_of(one.other)
+    """Why the subject cannot be told from its closest rival."""
+    result, subject, name = compared.result, words_of(compared.subject), words_of(one.other)
     what = result.unit if result.clusters is None else result.cluster
     if not math.isfinite(one.low):
-        return [f"The model and {name} cannot be told apart: all {result.unit}s are of one {what}."]
+        return [f"{_capital(subject)} and {name} cannot be told apart: all {result.unit}s are of one {what}."]
     places, half = decimals(one.value, one.other_value), (one.high - one.low) / 2
     where = f" {column.phrase}" if column.phrase else ""
     n_clusters = result.sampling(column.name)[0]
     few = "only " if n_clusters < FEW else ""
     words = (
-        f"The model and {name} cannot be told apart{where}: with {few}{n_clusters:,} {what}s a difference below "
-        f"about {number(half, places)} is lost in the noise"
+        f"{_capital(subject)} and {name} cannot be told apart{where}: {few}{n_clusters:,} {what}s show differences "
+        f"from about {number(half, places)} on"
     )
     if one.better is not None and one.worse is not None:
-        words += f"; the model is better for {one.better:,} of them, {name} for {one.worse:,}"
+        words += f"; {subject} is better for {one.better:,} of them, {name} for {one.worse:,}"
     return [f"{words}.", *filter(None, [SAME_PLAYS.get(one.other)])]
 
 
 def _of_few(compared: Comparison) -> list[str]:
     """Of the other sections in which the model is level with a baseline, those of few users, clips or recordings."""
-    result = compared.model
+    result = compared.result
     what = result.unit if result.clusters is None else result.cluster
     words = []
     for column in compared.columns[1:]:
         n_clusters = result.sampling(column.name)[0]
-        if n_clusters < FEW and any(one.outcome == LEVEL for one in compared.baselines(column)):
+        if n_clusters < FEW and any(one.outcome == LEVEL for one in compared.beside(column)):
             groups = "" if result.clusters is None else f" of {n_clusters:,} {what}s"
             words.append(f"{column.phrase} ({column.n_units:,} {result.unit}s{groups})")
     return [f"There is little to measure {listed(words)}, and intervals are wide."] if words else []
@@ -63,7 +63,7 @@ def _of_oracle(compared: Comparison) -> list[str]:
         for column in compared.columns
         if (one := compared.against(column, ORACLE)) is not None and one.outcome == ABOVE
     ]
-    sentences = []
+    sentences, subject = [], _capital(words_of(compared.subject))
     new = [column for column, _ in beaten if column.section in NEW]
     if new and compared.boost:
         without = [
@@ -73,14 +73,19 @@ def _of_oracle(compared: Comparison) -> list[str]:
         ]
         alone = f", without which it has {listed(without)}" if without else ""
         sentences.append(
-            f"The model is above the oracle {listed([column.phrase for column in new])}: the oracle shows new tracks "
-            f"without a boost, the model adds {compared.boost:g} to their scores{alone}."
+            f"{subject} is above the oracle {listed([column.phrase for column in new])}: the oracle shows new tracks "
+            f"without a boost, {words_of(compared.subject)} adds {compared.boost:g} to their scores{alone}."
         )
     elsewhere = [column for column, _ in beaten if not (column in new and compared.boost)]
     if elsewhere:
         phrases = listed([column.phrase or f"by {column.metric}" for column in elsewhere])
         sentences.append(
-            f"The model is above the oracle {phrases}: the oracle orders tracks by taste alone, and plays also follow "
+            f"{subject} is above the oracle {phrases}: the oracle orders tracks by taste alone, and plays also follow "
             "what listeners were shown and what they have played before."
         )
     return sentences
+
+
+def _capital(words: str) -> str:
+    """'The model' of 'the model'; names of runs stay."""
+    return words[:1].upper() + words[1:] if words.startswith("the ") else words

@@ -50,14 +50,14 @@ def tiles(compared: Comparison) -> list[Tile]:
 
 
 def _tile(compared: Comparison, column: Column) -> Tile:
-    places, estimate, baselines = compared.places(column), compared.of_model(column), compared.baselines(column)
-    best, reference = (baselines[0] if baselines else None), _reference(compared, column)
+    places, estimate, rivals = compared.places(column), compared.estimate(column), compared.beside(column)
+    best, reference = (rivals[0] if rivals else None), _reference(compared, column)
     return Tile(
         title=column.metric if column in compared.more else column.title,
         metric="" if column in compared.more or column.title == column.metric else column.metric,
         value=number(estimate.value, places),
         interval=interval(estimate.low, estimate.high, places),
-        units=f"{column.n_units:,} {compared.model.unit}s",
+        units=f"{column.n_units:,} {compared.result.unit}s",
         outcome="" if best is None else best.outcome,
         baseline="" if best is None else words_of(best.other),
         baseline_value="" if best is None else number(best.other_value, places),

@@ -49,34 +49,34 @@ def _main(compared: Comparison, column: Column) -> str:
     where = f" {column.phrase}" if column.phrase else ""
     oracle = compared.against(column, ORACLE)
     ceiling = "" if oracle is None else f"; the oracle has {number(oracle.other_value, compared.places(column))}"
-    return f"{column.metric}{where}: the model has {_beside(compared, column)}{ceiling}."
+    return f"{column.metric}{where}: {words_of(compared.subject)} has {_beside(compared, column)}{ceiling}."
 
 
 def _beside(compared: Comparison, column: Column) -> str:
     """'0.115 [0.111, 0.121], level with ItemKNN (0.115, difference 0.000 [-0.006, +0.007]) and above popularity'."""
-    places, estimate = compared.places(column), compared.of_model(column)
+    places, estimate = compared.places(column), compared.estimate(column)
     value = f"{number(estimate.value, places)} {interval(estimate.low, estimate.high, places)}"
-    baselines = compared.baselines(column)
-    if not baselines:
-        return f"{value}; there is no baseline beside it"
-    groups = {outcome: [one for one in baselines if one.outcome == outcome] for outcome in (BELOW, LEVEL, ABOVE)}
+    rivals = compared.beside(column)
+    if not rivals:
+        return f"{value}; there is no {compared.rival} beside it"
+    groups = {outcome: [one for one in rivals if one.outcome == outcome] for outcome in (BELOW, LEVEL, ABOVE)}
     parts = [
-        f"{outcome} {_names(group, places, every=len(group) == len(baselines))}"
+        f"{outcome} {_names(group, places, every=compared.rival if len(group) == len(rivals) else '')}"
         for outcome, group in groups.items()
         if group
     ]
     return f"{value}, {listed(parts)}"
 
 
-def _names(group: Sequence[Paired], places: int, *, every: bool) -> str:
-    """The baselines of one outcome, the best with its value and the paired difference."""
+def _names(group: Sequence[Paired], places: int, *, every: str) -> str:
+    """The rivals of one outcome, the best with its value and the paired difference; `every`: all are of it."""
     best, *others = group
     paired_words = f"{signed(best.difference, places)} {signed_interval(best.low, best.high, places)}"
     numbers = f"({number(best.other_value, places)}, difference {paired_words})"
     if not others:
         return f"{words_of(best.other)} {numbers}"
     if every:
-        return f"every baseline, of which the best is {words_of(best.other)} {numbers}"
+        return f"every {every}, of which the best is {words_of(best.other)} {numbers}"
     return listed([f"{words_of(best.other)} {numbers}", *_shortened([words_of(one.other) for one in others])])
 
 
@@ -103,37 +103,37 @@ def _sections(compared: Comparison, columns: Sequence[Column]) -> str:
 
 
 def _section(compared: Comparison, column: Column) -> tuple[str, str, str]:
-    """(outcome beside the baselines, of which baselines, where and with which numbers)."""
-    value, places, baselines = compared.of_model(column).value, compared.places(column), compared.baselines(column)
-    model, units = number(value, places), f"{column.n_units:,} {compared.model.unit}s"
-    if abs(value) < NOTHING and not any(one.outcome == ABOVE for one in baselines):
+    """(outcome beside the rivals, of which rivals, where and with which numbers)."""
+    value, places, rivals = compared.estimate(column).value, compared.places(column), compared.beside(column)
+    model, units = number(value, places), f"{column.n_units:,} {compared.result.unit}s"
+    if abs(value) < NOTHING and not any(one.outcome == ABOVE for one in rivals):
         return "finds nothing", "", f"{column.phrase} ({model}, {units})"
-    if not baselines:
+    if not rivals:
         return "has", "", f"{model} {column.phrase} ({units})"
-    outcome = next(one for one in (BELOW, LEVEL, ABOVE) if any(pair.outcome == one for pair in baselines))
-    group = [one for one in baselines if one.outcome == outcome]
-    names = _group(group, len(baselines))
+    outcome = next(one for one in (BELOW, LEVEL, ABOVE) if any(pair.outcome == one for pair in rivals))
+    group = [one for one in rivals if one.outcome == outcome]
+    names = _group(group, compared.rival if len(group) == len(rivals) else "")
     best = number(group[0].other_value, places)
     if words_of(group[0].other) != names:  # said already
         best += f" of {words_of(group[0].other)}"
     return outcome, names, f"{column.phrase} ({model} against {best})"
 
 
-def _group(group: Sequence[Paired], n_baselines: int) -> str:
-    """The names of baselines, the best first."""
-    if len(group) == n_baselines and (n_baselines > 1 or group[0].outcome == ABOVE):
-        return "every baseline"
+def _group(group: Sequence[Paired], every: str) -> str:
+    """The names of rivals, the best first; `every`: all are of this outcome."""
+    if every and (len(group) > 1 or group[0].outcome == ABOVE):
+        return f"every {every}"
     return listed(_shortened([words_of(one.other) for one in group]))
 
 
 def _units(compared: Comparison, column: Column) -> str:
-    """How many units there are; beside the best baseline, for how many the model is better."""
-    result, baselines = compared.model, compared.baselines(column)
+    """How many units there are; beside the best rival, for how many the subject is better."""
+    result, rivals = compared.result, compared.beside(column)
     groups = f"{result.n_clusters:,} {result.cluster}s" if result.clusters is not None else ""
     over = f"{column.n_units:,} {result.unit}s" + (f" of {groups}" if groups else "")
-    if not baselines or baselines[0].better is None:
+    if not rivals or rivals[0].better is None:
         return f"It was measured on {over}."
-    best, many = baselines[0], result.cluster if result.clusters is not None else result.unit
+    best, many = rivals[0], result.cluster if result.clusters is not None else result.unit
     return (
         f"Of {over}, it is better than {words_of(best.other)} for {best.better:,} {many}s and worse for {best.worse:,}."
     )
@@ -141,7 +141,7 @@ def _units(compared: Comparison, column: Column) -> str:
 
 def _published(compared: Comparison, column: Column) -> list[str]:
     """A sentence on the published rows, which cannot be paired: whether they lie in the interval of the model."""
-    places, estimate = compared.places(column), compared.of_model(column)
+    places, estimate = compared.places(column), compared.estimate(column)
     sides: dict[str, list[str]] = {"above": [], "within": [], "below": []}
     for label, value in compared.published_in(column).items():
         side = "above" if value > estimate.high else "below" if value < estimate.low else "within"
