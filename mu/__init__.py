@@ -1,3 +1,3 @@
 """mu: a JAX research framework for music understanding and personalisation."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

@@ -35,6 +35,7 @@ def test_holds_the_two_packages_and_nothing_else(wheel):
     there = {f"mu/{path.relative_to(ROOT / 'mu').as_posix()}" for path in (ROOT / "mu").rglob("*.py")}
     kernels = ROOT / "kernels" / "mu_kernels"
     assert modules == there | {f"mu_kernels/{path.relative_to(kernels).as_posix()}" for path in kernels.rglob("*.py")}
+    assert {"mu/py.typed", "mu_kernels/py.typed"} <= set(names)
     templates = {f"mu/report/templates/{path.name}" for path in (ROOT / "mu/report/templates").iterdir()}
     assert templates and templates <= set(names)
 

@@ -23,6 +23,7 @@ ROOT = Path(__file__).resolve().parents[2]
 ELSEWHERE = {
     "CHANGELOG.md": "changelog.md",
     "CONTRIBUTING.md": "contributing.md",
+    "SECURITY.md": "reporting.md",
     "benchmarks/README.md": "benchmarks.md",
     "kernels/README.md": "kernels.md",
     "mu/world/README.md": "world.md",

@@ -63,7 +63,7 @@ def blocks(page: Path) -> list[Block]:
 
 def pages() -> dict[str, list[Block]]:
     """Page -> its blocks: the README, those of packages and all of docs/ that have blocks and no test of their own."""
-    files = [ROOT / name for name in ("README.md", "kernels/README.md", "mu/world/README.md")]
+    files = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "kernels/README.md", "mu/world/README.md")]
     files += sorted((ROOT / "docs").rglob("*.md"))
     found = {file.relative_to(ROOT).as_posix(): blocks(file) for file in files}
     return {page: parts for page, parts in found.items() if parts and page not in OTHERS}
