@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from mu.data.clips.clips import Clips
     from mu.protocols import Predictor
-    from mu.report.listening_run import Sections
+    from mu.report.split_log import LogModels
 
 
 def write_report(
@@ -16,7 +16,7 @@ def write_report(
     """Writes the page of a run, one HTML file, and returns what is missing from it and why.
 
     Args:
-      run: a run of `mu train` on audio, or on plays and audio; or a seed's folder of `mu crossvalidate`.
+      run: a run of `mu train`, or a seed's folder of `mu crossvalidate`.
       output: the file; its folder is made if need be.
       evaluation: the name of the evaluation that the page shows; None where the run has one.
 
@@ -30,47 +30,40 @@ def write_report(
     from mu.report.pages import RunAccess, page_of
     from mu.run.workdir import run_config
 
-    access = RunAccess(run_config, _listening_sections, _clips, _test_predictor)
+    access = RunAccess(run_config, _log_models, _clips, _test_predictor)
     content, problems = page_of(Path(run), access, evaluation)
     with rewriting_file(output) as page:
         page.write_bytes(content.encode())
     return problems
 
 
-def _listening_sections(folder: Path) -> "Sections":
-    """The sections that are computed from the model of a run."""
+def _log_models(folder: Path) -> "LogModels":
+    """The log of a run and its recommenders."""
     from mu.data.listening.hashed_features import hashed_features
     from mu.data.listening.listening import Listening
-    from mu.data.track_names import track_titles
-    from mu.files import read_json
+    from mu.data.logs.interactions import Interactions
     from mu.inference.time_aware import TimeAwareRecommender
-    from mu.report.listening_sections import listening_sections
-    from mu.report.split_log import SplitLog
+    from mu.report.split_log import LogModels, SplitLog
     from mu.run.restore import open_run
 
     run = open_run(folder).up_to_date()
     recommender, (data, split) = run.recommender(), run.open_split()
-    learnt, histories = run.learnt_from(split), split.train.merged(split.valid)
-    test = split.test
-    if not (
-        isinstance(data, Listening)
-        and isinstance(learnt, Listening)
-        and isinstance(histories, Listening)
-        and isinstance(test, Listening)
-    ):
-        raise ValueError(f"{folder} is a run on a log without dates of release")
-    options = read_json(folder / "config.json")["data"]
-    columns = {name: hashed_features(data.tracks, (name,), data.hash_size) for name in options.get("item_columns", ())}
-    log = SplitLog(
-        data=data,
-        histories=histories,
-        test=test,
-        trained_until_ms=learnt.end_ms,
-        titles=track_titles(data.tracks),
-        user_columns=options.get("user_columns", ()),
+    learnt, histories, test = run.learnt_from(split), split.train.merged(split.valid), split.test
+    assert isinstance(data, Interactions) and isinstance(learnt, Interactions)
+    assert isinstance(histories, Interactions) and isinstance(test, Interactions)
+    aware, parts, user_columns = None, {}, ()
+    if isinstance(recommender, TimeAwareRecommender) and isinstance(data, Listening):
+        columns = {name: hashed_features(data.tracks, (name,), data.hash_size) for name in data.item_columns}
+        aware, parts = recommender, recommender.score_parts(columns)
+    if isinstance(data, Listening):
+        user_columns = data.user_columns
+    return LogModels(
+        log=SplitLog(data, histories, test, int(learnt.times.max()), user_columns),
+        model=recommender,
+        time_aware=aware,
+        parts=parts,
+        baselines=run.fitted_baselines(("item_knn", "popularity"), learnt),
     )
-    aware = recommender if isinstance(recommender, TimeAwareRecommender) else None
-    return listening_sections(log, recommender, aware, aware.score_parts(columns) if aware else {})
 
 
 def _clips(folder: Path) -> "Clips":

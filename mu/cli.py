@@ -24,7 +24,7 @@ COMMANDS = {
     "recommend": ("mu.commands.recommend", "tracks for a listener or a history"),
     "embed": ("mu.commands.embed", "a trained encoder over a library: one vector a recording, by its content hash"),
     "probe": ("mu.commands.probe", "how much linear and small models can tell from frozen embeddings"),
-    "report": ("mu.commands.report", "one HTML page of a run on audio: results, failures and their sound"),
+    "report": ("mu.commands.report", "one HTML page of a run: verdict, listeners or clips, results, sound"),
     "world": ("mu.commands.world", "write the log of a simulated music world"),
 }
 

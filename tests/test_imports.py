@@ -100,7 +100,7 @@ ARROWS = {
     },
     "mu.embedding.probe": {"mu.baselines", "mu.data", "mu.embedding", "mu.evals", "mu.files", "mu.names"},
     "mu.report": {"mu.evals", "mu.inference", "mu.data", "mu.audio", "mu.files", "mu.protocols", "mu_kernels"},
-    "mu.api": {"mu.run", "mu.inference", "mu.protocols", "mu.report", "mu.data", "mu.files", "mu.locks"},
+    "mu.api": {"mu.run", "mu.inference", "mu.protocols", "mu.report", "mu.data", "mu.locks"},
     "mu.quickstart": {"mu.api", "mu.config", "mu.data", "mu.evals", "mu.files", "mu.locks", "mu.train", "mu.world"},
     "mu.commands": {
         "mu.api",

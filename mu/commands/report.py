@@ -1,4 +1,4 @@
-"""`mu report`: one page of a run on audio or on listening, to read, to look at and to listen to."""
+"""`mu report`: one page of a run, to read, to look at and to listen to."""
 
 import sys
 from pathlib import Path
@@ -7,14 +7,17 @@ from mu.commands.flags import CommandParser
 
 EPILOG = """\
 examples:
-  mu report runs/esc10/seed0/fold0               a run: runs/esc10/seed0/fold0/report.html
-  mu report runs/esc10/seed0 --output=esc10.html all folds of a seed, as `mu crossvalidate` pooled them
+  mu report runs/lastfm2k                        a run on a log: runs/lastfm2k/report.html
   mu report quickstart/run                       a run on plays and the sound of their tracks
+  mu report runs/esc10/seed0/fold0               a run on audio
+  mu report runs/esc10/seed0 --output=esc10.html all folds of a seed, as `mu crossvalidate` pooled them
 
-The page is one file, without scripts, and opens from disk: what was run, metrics with intervals beside the baselines,
-training curves; of clips the confusions, the hardest of them with spectrogram and player, nearest neighbours and a
-map; of plays one listener's page, a new track and its listeners, and a map of the tracks. What can no longer be
-read is named in it and on stderr, and the rest of the page is made.
+The page is one file that opens from disk and fetches nothing: a verdict on the model beside its baselines, three
+numbers with intervals, and a table of all recommenders. Of a log it shows three listeners (a typical one, the best and
+the worst served) with what they played, what is recommended to them and what ItemKNN would have shown; of releases and
+sound a new track and its audience; of clips the confusions, the hardest of them with spectrogram and player, and
+nearest neighbours. Details are folded below: all metrics, training, groups, a map, config, versions, the command.
+What can no longer be read is named in it and on stderr, and the rest of the page is made.
 """
 
 
@@ -22,7 +25,7 @@ def main(argv: list[str]) -> int:
     """0 when the page is written, 1 when there is nothing to write it of, 2 when call or config are wrong."""
     parser = CommandParser(
         prog="mu report",
-        description="Write one HTML page of a run: results, and what they sound like.",
+        description="Write one HTML page of a run: a verdict, listeners or clips, results and their sound.",
         epilog=EPILOG,
     )
     parser.add_argument("run", metavar="RUN", help="a run of `mu train`, or a seed's folder of `mu crossvalidate`")

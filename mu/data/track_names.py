@@ -15,12 +15,22 @@ LISTED = 10
 
 def track_titles(table: pl.DataFrame) -> list[str]:
     """'title, artist' where the table has them, else the track's id."""
-    ids = table["track"].cast(pl.String)
-    titles = table["title"].fill_null(ids) if "title" in table.columns else ids
+    titles, artists = titles_and_artists(table)
     if "artist" not in table.columns:
-        return titles.to_list()
-    artists = table["artist"].fill_null("unknown artist").cast(pl.String)
-    return [f"{title}, {artist}" for title, artist in zip(titles, artists, strict=True)]
+        return titles
+    return [f"{title}, {artist or 'unknown artist'}" for title, artist in zip(titles, artists, strict=True)]
+
+
+def titles_and_artists(table: pl.DataFrame) -> tuple[list[str], list[str]]:
+    """(title of each track, its id where it has none; artist of each track, '' where it has none)."""
+    ids = table["track"].cast(pl.String)
+    titles = table["title"].cast(pl.String).fill_null(ids) if "title" in table.columns else ids
+    artists = (
+        table["artist"].cast(pl.String).fill_null("")
+        if "artist" in table.columns
+        else pl.repeat("", len(ids), eager=True)
+    )
+    return titles.to_list(), artists.to_list()
 
 
 def find_tracks(table: pl.DataFrame, names: str) -> np.ndarray:

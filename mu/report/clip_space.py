@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from mu.report.clip_media import Media
 from mu.report.clip_run import ClipRun
 from mu.report.neighbours import nearest, principal_plane
-from mu.report.point_map import PointMap, legend, points_of
+from mu.report.point_map import PointMap, labels_of_classes, legend, placed, points_of
 from mu.report.target_view import TargetView
 
 QUERIES, NEIGHBOURS = 4, 4
@@ -122,5 +122,8 @@ def map_of_clips(run: ClipRun, anchors: Mapping[int, str]) -> PointMap:
         f"({variance[0]:.0%} of the variance across, {variance[1]:.0%} up). The pointer on a point names its clip; "
         "ringed points lead to the clips above that can be played."
     )
-    points = points_of(places, styles, titles, links)
-    return PointMap(words, f"Map of {len(rows):,} test clips", points, legend(entries))
+    at = placed(places)
+    labels = labels_of_classes(at, styles, [name for name, style in entries if style >= 0])
+    hidden = legend(entries) if len(labels) < len(entries) else []
+    points = points_of(at, styles, titles, links)
+    return PointMap(words, f"Map of {len(rows):,} test clips", points, hidden, labels)

@@ -7,9 +7,9 @@ from mu.report.clip_media import Media, media_of
 from mu.report.clip_run import ClipRun
 from mu.report.clip_space import map_of_clips, neighbourhoods, neighbours
 from mu.report.clip_tables import Confusion, Scatters, Table, metrics_table, per_class
-from mu.report.page import Notice, Section, render
+from mu.report.details import run_details
+from mu.report.page import Head, Notice, Section, render
 from mu.report.target_view import Score
-from mu.report.training import training
 
 HARDEST, HARDEST_IN_ALL = 8, 24
 LOST_LISTED = 20
@@ -87,10 +87,7 @@ def page(run: ClipRun) -> str:
     anchors = {row: f"clip-{place}" for place, row in enumerate(dict.fromkeys(cards))}
 
     facts = run.facts
-    sections = [
-        Section("Result", "clip_metrics.html", _metrics(run)),
-        Section("Training", "training.html", training(facts.curves, facts.chosen, facts.step)),
-    ]
+    sections = []
     remaining = dict(anchors)
     for target, view in model.items():
         title = f"{target}: {view.many.format(len(view.predictions.names))}"
@@ -98,10 +95,11 @@ def page(run: ClipRun) -> str:
         remaining = {row: anchor for row, anchor in remaining.items() if row not in hardest[target]}
     if groups:
         sections.append(Section("Nearest neighbours", "clip_neighbours.html", neighbours(run, groups, media)))
+    sections.append(Section("Results", "clip_metrics.html", _metrics(run)))
+    details = run_details(facts)
     if run.embedded is not None:
-        sections.append(Section("Map of the test clips", "map.html", map_of_clips(run, anchors)))
-    sections.append(Section("Config", "config.html", facts.config_text))
-    return render(facts.title, facts.facts, _notices(run), sections)
+        details.insert(0, Section("Map of the test clips", "map.html", map_of_clips(run, anchors)))
+    return render(Head(facts.title, facts.about), _notices(run), sections, details, sound=bool(run.sounds))
 
 
 def _rows(query: int, others: Sequence[tuple[int, float]]) -> list[int]:

@@ -1,52 +1,112 @@
-"""Why a track is recommended: the parts of its score that are largest beyond those of the mean track."""
+"""Why a track is recommended: the largest parts of its score, or the played tracks that are most similar to it."""
 
 from collections.abc import Mapping, Sequence
+from typing import Protocol
 
 import numpy as np
 import polars as pl
 
+from mu.data.logs.interactions import Interactions
+from mu.protocols import DotProductRecommender
+from mu.report.neighbours import unit
+
 MOST_REASONS = 3
 LEAST_REASON = 0.05
+MOST_NEAR = 2
+LEAST_COSINE = 0.2
 PART_NAMES = {"own": "who else plays it", "sound": "its sound"}
 
 
+class Why(Protocol):
+    """Says why tracks are recommended.
+
+    Attributes:
+      how_to_read: a sentence about what is said.
+    """
+
+    how_to_read: str
+
+    def reasons(self, user: int, tracks: np.ndarray) -> list[str]:
+        """What speaks for each track (int [k]), in words; empty for nothing."""
+        ...
+
+
 class Explanation:
-    """Names the parts of scores.
+    """Names the parts of scores that are largest beyond those of the mean track.
 
     Args:
       parts: name -> float32 [V, D]; the track vectors are their sum. Columns of the track table go by their name.
       bias: float32 [V], what the age of each track adds to its score.
       released: bool [V], the tracks that the mean is over.
       tracks: the log's table of tracks.
+      recommender: gives the queries of listeners.
+      histories: what they played before the test.
     """
 
-    def __init__(self, parts: Mapping[str, np.ndarray], bias: np.ndarray, released: np.ndarray, tracks: pl.DataFrame):
+    how_to_read = "What speaks for a track are the largest parts of its score, beyond what they are for the mean track."
+
+    def __init__(
+        self,
+        parts: Mapping[str, np.ndarray],
+        bias: np.ndarray,
+        released: np.ndarray,
+        tracks: pl.DataFrame,
+        recommender: DotProductRecommender,
+        histories: Interactions,
+    ):
         self._parts, self._bias, self._released, self._tracks = parts, bias, released, tracks
+        self._recommender, self._histories = recommender, histories
 
-    def reasons(self, query: np.ndarray, tracks: np.ndarray) -> list[list[tuple[str, float]]]:
-        """For each track the largest parts of its score beyond the mean track's, [(part in words, amount), ...].
-
-        Args:
-          query: float32 [D], of the listener.
-          tracks: int [k].
-        """
-        if not self._parts:
-            return [[] for _ in tracks]
+    def reasons(self, user: int, tracks: np.ndarray) -> list[str]:
+        """For each track (int [k]) the largest parts of its score beyond the mean track's: 'its sound +1.2'."""
+        users = np.array([user])
+        query = self._recommender.queries(users, self._histories.take(users))[0]
         scores = {PART_NAMES.get(name, name): part @ query for name, part in self._parts.items()}
         scores["its age"] = self._bias
         above = {name: score[tracks] - score[self._released].mean() for name, score in scores.items()}
         return [self._largest(above, place, int(track)) for place, track in enumerate(tracks)]
 
-    def _largest(self, above: Mapping[str, np.ndarray], place: int, track: int) -> list[tuple[str, float]]:
+    def _largest(self, above: Mapping[str, np.ndarray], place: int, track: int) -> str:
         amounts = [(float(values[place]), self._words(name, track)) for name, values in above.items()]
         largest = sorted(amounts, reverse=True)[:MOST_REASONS]
-        return [(name, amount) for amount, name in largest if amount > LEAST_REASON]
+        return "; ".join(f"{name} {amount:+.1f}" for amount, name in largest if amount > LEAST_REASON)
 
     def _words(self, part: str, track: int) -> str:
         """'artist Nova' for a column of the track table; other parts as they are."""
         if part not in self._tracks.columns:
             return part
         return f"{part} {self._tracks[part][track]}".replace("|", ", ")
+
+
+class NearPlayed:
+    """Names the played tracks whose vectors are most similar to that of a track.
+
+    Args:
+      vectors: float32 [V, D], of a model whose scores are products with them.
+      histories: what listeners played before the test.
+      titles: of the tracks.
+    """
+
+    how_to_read = (
+        "'near' names played tracks whose vectors are most similar to that of the recommended one (cosine): the model "
+        "sees them alike; it is no proof that they caused the recommendation."
+    )
+
+    def __init__(self, vectors: np.ndarray, histories: Interactions, titles: Sequence[str]):
+        self._vectors, self._histories, self._titles = vectors, histories, titles
+
+    def reasons(self, user: int, tracks: np.ndarray) -> list[str]:
+        """For each track (int [k]) the most similar ones among those played: 'near Halo (.82)'."""
+        played = np.unique(self._histories.row(user))
+        cosines = unit(self._vectors[tracks]) @ unit(self._vectors[played]).T
+        words = []
+        for row in cosines:
+            nearest = [
+                int(place) for place in np.argsort(-row, kind="stable")[:MOST_NEAR] if row[place] >= LEAST_COSINE
+            ]
+            named = [f"{self._titles[played[place]]} ({row[place]:.2f})".replace("(0.", "(.") for place in nearest]
+            words.append(f"near {', '.join(named)}" if named else "")
+        return words
 
 
 def attribute_words(table: pl.DataFrame, row: int, columns: Sequence[str]) -> str:

@@ -1,4 +1,4 @@
-"""The data of the page of a run on listening."""
+"""The data of the page of a run on a log of plays."""
 
 import dataclasses
 import os
@@ -6,107 +6,17 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from mu.evals.result import Estimate
-from mu.evals.results import load
+from mu.evals.result import Result
+from mu.evals.results import Evaluation
 from mu.files import read_json
 from mu.report.audio import Piece
-from mu.report.read import RunFacts, left_out_fact, run_facts
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class Row:
-    """A track on the page.
-
-    Attributes:
-      track: its number in the log.
-      title: of it, with the artist where the log has one.
-      about: it, in a line.
-      reasons: (part of its score, by how much it is beyond that of the mean track), largest first.
-      hit: whether the listener played it in the test.
-    """
-
-    track: int
-    title: str
-    about: str
-    reasons: Sequence[tuple[str, float]] = ()
-    hit: bool = False
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class UserPage:
-    """One listener: what they played, and what is recommended to them.
-
-    Attributes:
-      listener: id in the log.
-      about: their attributes in words.
-      chosen: the rule by which this listener was chosen.
-      n_plays: before the test.
-      history: their last plays, oldest first.
-      recommended: best first.
-    """
-
-    listener: str
-    about: str
-    chosen: str
-    n_plays: int
-    history: Sequence[Row]
-    recommended: Sequence[Row]
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class ColdStartListener:
-    """A listener whom a cold-start track is recommended to.
-
-    Attributes:
-      listener: id in the log.
-      about: their attributes in words.
-      last_played: titles of their last tracks.
-      hit: whether they played the track in the test.
-    """
-
-    listener: str
-    about: str
-    last_played: str
-    hit: bool
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class ColdStartTrack:
-    """A track that came out after training ended, and the listeners whom it is recommended to.
-
-    Attributes:
-      row: the track.
-      chosen: the rule by which this track was chosen.
-      listeners: best first.
-      rank_of_players: of those who played it in the test, the median share of listeners ranked above; None if nobody
-        did.
-      inputs: what the model reads of it, in words.
-    """
-
-    row: Row
-    chosen: str
-    listeners: Sequence[ColdStartListener]
-    rank_of_players: float | None
-    inputs: str
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class TrackMap:
-    """Tracks in the space of the model. n tracks, evenly spaced over the log.
-
-    Attributes:
-      vectors: float32 [n, D].
-      titles: [n].
-      label_name: the column of the track table that colours them.
-      labels: [n], its values.
-    """
-
-    vectors: np.ndarray
-    titles: Sequence[str]
-    label_name: str
-    labels: Sequence[str]
+from mu.report.cold_start import ColdStartTrack
+from mu.report.comparison import Comparison, comparison
+from mu.report.listener_groups import Groups
+from mu.report.listeners import Listeners
+from mu.report.near_tracks import NearView
+from mu.report.read import RunFacts, left_out_fact, published_rows, run_facts
+from mu.report.track_map import TrackMap
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -114,70 +24,97 @@ class Sections:
     """The sections that are computed from the model.
 
     Attributes:
-      user_page: None where it cannot be had.
+      listeners: None where they cannot be had.
       cold_start: None where there is no such track, or the model cannot score one.
+      near_tracks: of a log without sound; None where they cannot be had.
+      groups: of listeners; None where units are no users.
       track_map: None where it cannot be had.
       pieces: track -> its audio.
     """
 
-    user_page: UserPage | None = None
+    listeners: Listeners | None = None
     cold_start: ColdStartTrack | None = None
+    near_tracks: NearView | None = None
+    groups: Groups | None = None
     track_map: TrackMap | None = None
     pieces: Mapping[int, Piece] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class ListeningRun:
-    """A run on a log with audio.
+    """A run on a log of plays.
 
     Attributes:
       facts: what was run.
-      metrics: 'model' and baselines -> 'SECTION/METRIC' -> value and interval.
-      counts: section of the plays -> number of plays.
-      boost: added to the scores of new releases; None where there is no such policy.
+      evaluation: the results of the model and of what stands beside it.
+      compared: the same, compared.
       computed: the sections that are computed from the model.
     """
 
     facts: RunFacts
-    metrics: Mapping[str, Mapping[str, Estimate]]
-    counts: Mapping[str, int]
-    boost: float | None
+    evaluation: Evaluation
+    compared: Comparison
     computed: Sections
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Section of the plays -> number of plays; none of an evaluation without sections."""
+        model = self.evaluation.results["model"]
+        sections = dict.fromkeys(name.rpartition("/")[0] for name in model.names)
+        return {section: model.counts[section] for section in sections if section}
 
 
 def read_listening_run(
-    place: str | os.PathLike[str], evaluated: str | os.PathLike[str], computed: Sections, problems: Sequence[str]
+    place: str | os.PathLike[str], evaluation: Evaluation, computed: Sections, problems: Sequence[str]
 ) -> ListeningRun:
-    """A run on listening as its page shows it.
+    """A run on a log as its page shows it.
 
     Args:
       place: its folder.
-      evaluated: the folder of the evaluation to show.
+      evaluation: that the page shows.
       computed: the sections that are computed from the model.
       problems: why something is missing from the page.
 
     Raises:
-      FileNotFoundError: no such run or evaluation.
+      FileNotFoundError: no such run.
     """
-    evaluation = load(evaluated)
-    card, model = read_json(Path(place) / "run.json")["data_card"], evaluation.results["model"]
-    sections = dict.fromkeys(name.rpartition("/")[0] for name in model.names)
-    return ListeningRun(
-        facts=run_facts(place, evaluation.card, _data_facts(card) | left_out_fact(model), problems),
-        metrics=evaluation.rows,
-        counts={section: model.counts[section] for section in sections},
-        boost=evaluation.card.get("new_release_boost"),
-        computed=computed,
+    card = read_json(Path(place) / "run.json")["data_card"]
+    data = data_facts(card) | left_out_fact(evaluation.results["model"])
+    boost = new_release_boost(evaluation)
+    compared = comparison(
+        evaluation.results,
+        evaluation.rows,
+        published=published_rows(place),
+        boost=boost,
+        samples=evaluation.samples,
+        seed=evaluation.seed,
     )
+    return ListeningRun(run_facts(place, evaluation.card, data, problems), evaluation, compared, computed)
 
 
-def _data_facts(card: Mapping[str, Any]) -> dict[str, str]:
+def new_release_boost(evaluation: Evaluation) -> float | None:
+    """What the model adds to the scores of new releases; None where there is no such policy."""
+    boost = evaluation.card.get("new_release_boost")
+    return boost if boost is not None and "model_unboosted" in evaluation.results else None
+
+
+def main_metric(result: Result, chosen: str) -> str:
+    """The column that listeners are compared by: the one that the best step was chosen by, or the first that is shown.
+
+    Args:
+      result: over listeners or plays.
+      chosen: 'valid/EVALUATION/COLUMN'.
+    """
+    column = chosen.split("/", 2)[-1]
+    shown = [name for name in (column, *result.shown, *result.columns) if name in result.columns]
+    return shown[0]
+
+
+def data_facts(card: Mapping[str, Any]) -> dict[str, str]:
     """Numbers of listeners, tracks and plays; how many tracks have audio."""
     numbers = f"{card.get('users', 0):,} listeners, {card.get('tracks', 0):,} tracks, {card.get('events', 0):,} plays"
     audio = card.get("audio")
     if not audio:
         return {"Data": numbers}
-    return {
-        "Data": numbers,
-        "Audio": f"of {audio['tracks_with']:,} tracks, none of {audio['tracks_without']:,}",
-    }
+    without = f", not of {audio['tracks_without']:,}" if audio["tracks_without"] else ""
+    return {"Data": numbers, "Audio": f"sound of {audio['tracks_with']:,} tracks{without}"}

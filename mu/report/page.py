@@ -1,11 +1,22 @@
-"""Pages from jinja2 templates: one HTML file in which every value is escaped, and that fetches and runs nothing."""
+"""Pages from jinja2 templates: one HTML file in which every value is escaped, and that fetches nothing.
 
+The only script is `templates/players.js`, of pages with sound, which they allow by its hash. Without it a page shows
+the same, with the browser's own players.
+"""
+
+import base64
 import dataclasses
 import functools
+import hashlib
 import re
 from collections.abc import Sequence
 
 import jinja2
+
+from mu.report.tiles import Tile
+from mu.report.verdict import Verdict
+
+SCRIPT = "players.js"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,17 +52,48 @@ class Notice:
     items: Sequence[str] = ()
 
 
-def render(title: str, facts: Sequence[tuple[str, str]], notices: Sequence[Notice], sections: Sequence[Section]) -> str:
-    """A whole page: its title, facts, notices, links to the sections, and the sections.
+@dataclasses.dataclass(frozen=True)
+class Head:
+    """What a page begins with.
+
+    Attributes:
+      title: heading of the page.
+      about: date and size of what was run, in a line each.
+      verdict: on the model; None where there is nothing to compare.
+      tiles: its main numbers.
+    """
+
+    title: str
+    about: Sequence[str] = ()
+    verdict: Verdict | None = None
+    tiles: Sequence[Tile] = ()
+
+
+def render(
+    head: Head,
+    notices: Sequence[Notice],
+    sections: Sequence[Section],
+    details: Sequence[Section] = (),
+    *,
+    sound: bool = False,
+) -> str:
+    """A whole page.
 
     Args:
-      title: heading of the page.
-      facts: (name, value) of what was run.
+      head: what it begins with.
       notices: what is missing from the page, and why.
       sections: in the order of the page.
+      details: below them, folded until they are opened.
+      sound: whether there are players; only then the page has a script.
     """
     template = environment().get_template("page.html")
-    return template.render(title=title, facts=facts, notices=notices, sections=sections)
+    return template.render(
+        head=head,
+        notices=notices,
+        sections=sections,
+        details=details,
+        script_hash=script_hash() if sound else "",
+    )
 
 
 @functools.cache
@@ -66,6 +108,13 @@ def environment() -> jinja2.Environment:
     )
     loaded.filters["coordinate"] = coordinate
     return loaded
+
+
+@functools.cache
+def script_hash() -> str:
+    """'sha256-...': the only script that the page's policy lets the browser run."""
+    text = environment().get_template(SCRIPT).render()
+    return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
 
 
 def coordinate(value: float) -> str:

@@ -7,14 +7,18 @@ from pathlib import Path
 import numpy as np
 
 from mu.data.clips.clips import Clips
+from mu.evals.results import load
+from mu.files import read_json
 from mu.protocols import Predictor
 from mu.report import clips as clip_pages
 from mu.report import listening as listening_pages
 from mu.report.audio import Sounds
 from mu.report.clip_run import read_clip_run
-from mu.report.listening_run import Sections, read_listening_run
+from mu.report.listening_run import Sections, main_metric, read_listening_run
+from mu.report.listening_sections import listening_sections
 from mu.report.neighbours import Embedded, unit
 from mu.report.read import evaluation_of, first_run, runs_of, unit_of
+from mu.report.split_log import LogModels
 
 MOST_EMBEDDED = 2000
 """Clips whose neighbours are looked for, and points of the map."""
@@ -30,13 +34,13 @@ class RunAccess:
 
     Attributes:
       check: folder of a run -> anything; raises ValueError for a config that this version of mu cannot run.
-      sections: folder of a run on plays -> the sections computed from its model.
+      models: folder of a run on a log -> its log and recommenders.
       clips: folder of a run on clips -> its clips.
       test_predictor: folder of a run on clips -> its test clips, and its best weights, which predict 'clip'.
     """
 
     check: Callable[[Path], object]
-    sections: Callable[[Path], Sections]
+    models: Callable[[Path], LogModels]
     clips: Callable[[Path], Clips]
     test_predictor: Callable[[Path], tuple[Clips, Predictor[Clips]]]
 
@@ -54,18 +58,22 @@ def page_of(folder: Path, access: RunAccess, name: str | None = None) -> Page:
       ValueError: there is no page of such a run, or it has several evaluations and no name chooses.
     """
     evaluation = evaluation_of(folder, name)
-    return PAGES.get(unit_of(evaluation), no_page)(folder, evaluation, access)
+    unit = unit_of(evaluation)
+    if unit not in PAGES:
+        raise ValueError(f"{evaluation} is over {unit}s; pages are of {', '.join(PAGES)}: `mu evaluate` prints a table")
+    return PAGES[unit](folder, evaluation, access)
 
 
-def play_page(folder: Path, evaluation: Path, access: RunAccess) -> Page:
-    """The page of a run on plays and audio."""
+def log_page(folder: Path, evaluation: Path, access: RunAccess) -> Page:
+    """The page of a run on a log, with sound or without."""
     access.check(folder)
-    sections, problems = Sections(), []
+    loaded, sections, problems = load(evaluation), Sections(), []
+    metric = main_metric(loaded.results["model"], read_json(folder / "config.json")["best"]["metric"])
     try:
-        sections = access.sections(folder)
+        sections = listening_sections(access.models(folder), loaded, metric)
     except (OSError, ValueError) as error:
         problems.append(f"Without listeners, tracks and map: {error}")
-    return listening_pages.page(read_listening_run(folder, evaluation, sections, problems)), problems
+    return listening_pages.page(read_listening_run(folder, loaded, sections, problems)), problems
 
 
 def clip_page(folder: Path, evaluation: Path, access: RunAccess) -> Page:
@@ -95,21 +103,13 @@ def rating_page(folder: Path, evaluation: Path, access: RunAccess) -> Page:
     )
 
 
-def no_page(folder: Path, evaluation: Path, access: RunAccess) -> Page:
-    """Raises ValueError: pages show what has sound."""
-    del evaluation, access
-    raise ValueError(
-        f"{folder} is a run on a log without audio; mu report makes pages of runs on audio or on both, "
-        "`mu evaluate` prints a table of this"
-    )
-
-
 PAGES: Mapping[str, Callable[[Path, Path, RunAccess], Page]] = {
-    "play": play_page,
+    "user": log_page,
+    "play": log_page,
     "clip": clip_page,
     "rating": rating_page,
 }
-"""Unit of an evaluation -> its page, of (run, evaluation, access); `no_page` of others."""
+"""Unit of an evaluation -> its page, of (run, evaluation, access)."""
 
 
 def embedded_clips(folder: Path, clips: Clips, access: RunAccess) -> Embedded:

@@ -9,6 +9,8 @@ from mu.report.charts import COLOURS
 from mu.report.page import coordinate
 
 GREY = 6
+# Room for a letter and a line of the names in the picture: as large as they are on a phone, in units of the picture.
+LETTER, LINE, LONGEST_LABEL = 9.5, 20.0, 26
 WIDTH, HEIGHT, EDGE = 640, 460, 14
 SHAPES = (
     "m-4.5 0a4.5 4.5 0 1 0 9 0a4.5 4.5 0 1 0-9 0",  # disc
@@ -41,6 +43,21 @@ class Marker:
 
 
 @dataclasses.dataclass(frozen=True)
+class Label:
+    """A name in the picture.
+
+    Attributes:
+      x: of its middle.
+      y: of its base line.
+      text: the name.
+    """
+
+    x: float
+    y: float
+    text: str
+
+
+@dataclasses.dataclass(frozen=True)
 class PointMap:
     """A map that is ready to be drawn.
 
@@ -48,7 +65,8 @@ class PointMap:
       summary: sentences above it.
       label: what the picture shows, for those who do not see it.
       points: the last lie on top.
-      legend: a marker of each class, with its name.
+      legend: a marker of each class, with its name; empty where `labels` name them all.
+      labels: names in the picture.
       width: of the picture.
       height: of the picture.
     """
@@ -57,6 +75,7 @@ class PointMap:
     label: str
     points: Sequence[Marker]
     legend: Sequence[Marker]
+    labels: Sequence[Label] = ()
     width: int = WIDTH
     height: int = HEIGHT
 
@@ -74,27 +93,63 @@ def legend(entries: Sequence[tuple[str, int]]) -> list[Marker]:
     return [marker(style, 14, 8, name=name) for name, style in entries]
 
 
+def placed(places: np.ndarray) -> np.ndarray:
+    """Coordinates in the picture, float64 [n, 2], of places [n, 2] that fill it with one unit across and up."""
+    low, high = places.min(axis=0), places.max(axis=0)
+    sides = np.array([WIDTH, HEIGHT])
+    scale = ((sides - 2 * EDGE) / np.maximum(high - low, 1e-9)).min()
+    return np.round(sides / 2 + scale * (places - (low + high) / 2) * [1, -1], 1)
+
+
 def points_of(
-    places: np.ndarray, styles: Sequence[int], titles: Sequence[str], links: Mapping[int, str] | None = None
+    at: np.ndarray, styles: Sequence[int], titles: Sequence[str], links: Mapping[int, str] | None = None
 ) -> list[Marker]:
-    """Markers of points that fill the map, with one unit across and up; those with a link come last, on top.
+    """Markers of points; those with a link come last, on top.
 
     Args:
-      places: [n, 2].
+      at: [n, 2], of `placed`.
       styles: [n], as `marker` takes them.
       titles: [n].
       links: row -> id of the card that it leads to.
     """
     links = links or {}
-    low = places.min(axis=0)
-    scale = min(
-        (side - 2 * EDGE) / max(float(extent), 1e-9)
-        for side, extent in zip((WIDTH, HEIGHT), places.max(axis=0) - low, strict=True)
-    )
-    middle = (low + places.max(axis=0)) / 2
-    points = []
-    for row in sorted(range(len(places)), key=lambda row: row in links):
-        x = round(WIDTH / 2 + scale * float(places[row, 0] - middle[0]), 1)
-        y = round(HEIGHT / 2 - scale * float(places[row, 1] - middle[1]), 1)
-        points.append(marker(styles[row], x, y, titles[row], links.get(row, "")))
-    return points
+    order = sorted(range(len(at)), key=lambda row: row in links)
+    x, y = at.T.tolist()
+    return [marker(styles[row], x[row], y[row], titles[row], links.get(row, "")) for row in order]
+
+
+def labels_of_classes(at: np.ndarray, styles: Sequence[int], names: Sequence[str]) -> list[Label]:
+    """A name for each class, at the point nearest to the middle of its points where it hides no name before it.
+
+    Args:
+      at: [n, 2], of `placed`.
+      styles: [n], the class of each point.
+      names: of the classes 0, 1, ...
+    """
+    labels: list[Label] = []
+    for style, name in enumerate(names):
+        own = at[np.asarray(styles) == style]
+        from_middle = np.square(own - np.median(own, axis=0)).sum(axis=1)
+        for row in np.argsort(from_middle, kind="stable"):
+            if _add(labels, name, float(own[row, 0]), float(own[row, 1])):
+                break
+    return labels
+
+
+def labels_of_points(at: np.ndarray, named: Sequence[tuple[int, str]]) -> list[Label]:
+    """The names of points above them, of those that hide no name before them; `named` are (row of `at`, name)."""
+    labels: list[Label] = []
+    for row, name in named:
+        _add(labels, name, float(at[row, 0]), float(at[row, 1]) - 7)
+    return labels
+
+
+def _add(labels: list[Label], text: str, x: float, y: float) -> bool:
+    """Appends a label unless it would lie on another; moved into the picture where it sticks out."""
+    text = text if len(text) <= LONGEST_LABEL else f"{text[: LONGEST_LABEL - 1].rstrip()}…"
+    half = len(text) * LETTER / 2
+    x, y = min(max(x, half + 2), WIDTH - half - 2), max(y, LINE)
+    if any(abs(x - one.x) < half + len(one.text) * LETTER / 2 + 4 and abs(y - one.y) < LINE for one in labels):
+        return False
+    labels.append(Label(round(x, 1), round(y, 1), text))
+    return True

@@ -1,8 +1,10 @@
 """Reads a run's folder: its facts, its training curves, its config as text."""
 
 import dataclasses
+import datetime
 import json
 import os
+import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -22,7 +24,9 @@ class RunFacts:
 
     Attributes:
       title: of its config; its folder's name where there is none.
+      about: when it was trained, on what, and how large it is.
       facts: (name, value) of what was run, where and when.
+      command: that trained it.
       config_text: all keys of its config.
       curves: of the run, or of each fold.
       chosen: the metric that the best step was chosen by.
@@ -31,7 +35,9 @@ class RunFacts:
     """
 
     title: str
+    about: Sequence[str]
     facts: Sequence[tuple[str, str]]
+    command: str
     config_text: str
     curves: Curves
     chosen: str
@@ -108,11 +114,13 @@ def run_facts(
     """
     folder, runs, first = Path(place), runs_of(place), first_run(place)
     pooled = first != folder
-    document = read_json(first / "config.json")
+    document, provenance = read_json(first / "config.json"), read_json(first / "run.json")
     name = "/".join(folder.resolve().parts[-2:]) if pooled else folder.resolve().name
     return RunFacts(
         title=document.get("title") or name,
-        facts=facts(document, read_json(first / "run.json"), card, data, len(runs)),
+        about=about(provenance, data),
+        facts=facts(document, provenance, card, data, len(runs)),
+        command=command_words(provenance.get("command", "")),
         config_text=json.dumps(document, indent=2, ensure_ascii=False),
         curves={name: curve(run / "metrics.jsonl") for name, run in runs.items()},
         chosen=document["best"]["metric"],
@@ -124,6 +132,39 @@ def run_facts(
 def published_rows(place: str | os.PathLike[str]) -> dict[str, dict[str, float]]:
     """What others have published on the data of a run, by its config: label -> metric -> value."""
     return read_json(first_run(place) / "config.json").get("published") or {}
+
+
+def about(provenance: Mapping[str, Any], data: Mapping[str, str]) -> list[str]:
+    """The day of a run, its data, and the size of its model.
+
+    Args:
+      provenance: run.json.
+      data: facts about the data: name -> value.
+    """
+    lines = []
+    if started := provenance.get("started"):
+        day = datetime.datetime.fromisoformat(started)
+        lines.append(f"{day.day} {day:%B %Y}")
+    lines += filter(None, (data.get(name) for name in ("Data", "Audio")))
+    if parameters := provenance.get("parameters"):
+        lines.append(f"{parameters:,} parameters")
+    if seconds := provenance.get("duration_s"):
+        lines.append(f"trained in {duration_words(seconds)}")
+    return lines
+
+
+def duration_words(seconds: float) -> str:
+    """'45 s', '3 min', '2 h 5 min'."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 120 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def command_words(command: str) -> str:
+    """The command that trained a run, its program without the folder that it lay in."""
+    words = shlex.split(command)
+    return shlex.join([Path(words[0]).name, *words[1:]]) if words else ""
 
 
 def facts(
@@ -156,7 +197,9 @@ def facts(
         "Commit": provenance.get("commit") or "outside git",
         "Started": provenance.get("started"),
         "Machine": f"{machine}, {provenance['cpus']} processors; {', '.join(provenance['devices'])}",
-        "Versions": f"Python {provenance['python']}, jax {versions['jax']}, flax {versions['flax']}",
+        "Versions": ", ".join(
+            [f"Python {provenance['python']}", *(f"{name} {version}" for name, version in versions.items() if version)]
+        ),
     }
     return [(name, value) for name, value in values.items() if value]
 

@@ -1,37 +1,40 @@
-"""The log of a run, split at the test, as the sections about a listener and about a new track read it."""
+"""The log of a run, split at the test, and its recommenders, as the sections about listeners and tracks read them."""
 
 import dataclasses
-from collections.abc import Sequence
+import functools
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
-from mu.data.listening.listening import Listening
+from mu.data.listening.listening import Listening, Sound
+from mu.data.logs.interactions import Interactions
+from mu.data.track_names import titles_and_artists, track_titles
+from mu.inference.time_aware import TimeAwareRecommender
+from mu.protocols import Recommender
 from mu.report.audio import Piece
 from mu.report.explanation import attribute_words
 
 TRACK_COLUMNS = ("genre", "tempo_bpm", "key", "mode", "release_date")
-LONGEST_S = 8.0
+LONGEST_S = 6.0
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class SplitLog:
-    """A log with audio, split at the test.
+    """A log, split at the test.
 
     Attributes:
       data: the whole log.
       histories: what was played before the test.
       test: what was played in it.
       trained_until_ms: the end of the training part.
-      titles: of the tracks.
       user_columns: attributes of the listeners that are shown.
     """
 
-    data: Listening
-    histories: Listening
-    test: Listening
+    data: Interactions
+    histories: Interactions
+    test: Interactions
     trained_until_ms: int
-    titles: Sequence[str]
-    user_columns: Sequence[str]
+    user_columns: Sequence[str] = ()
 
     @property
     def now_ms(self) -> int:
@@ -40,8 +43,25 @@ class SplitLog:
 
     @property
     def released(self) -> np.ndarray:
-        """bool [V]: the tracks that are out at that time."""
+        """bool [V]: the tracks that are out at that time; all of a log without dates of release."""
+        if not isinstance(self.data, Listening):
+            return np.ones(self.data.n_items, bool)
         return self.data.released_ms <= self.now_ms
+
+    @property
+    def sound(self) -> Sound | None:
+        """The audio of the tracks; None where the log has none."""
+        return self.data.sound if isinstance(self.data, Listening) else None
+
+    @functools.cached_property
+    def titles(self) -> list[str]:
+        """Each track in a line: 'title, artist'."""
+        return track_titles(self.data.tracks)
+
+    @functools.cached_property
+    def names(self) -> tuple[list[str], list[str]]:
+        """(title, artist) of the tracks; the artist is empty where the log has none."""
+        return titles_and_artists(self.data.tracks)
 
     def track_words(self, track: int) -> str:
         """The attributes of a track as a line of words."""
@@ -55,13 +75,32 @@ class SplitLog:
         """The log's id of a listener."""
         return str(self.data.users["user"][user])
 
-    def pieces(self, tracks: set[int]) -> dict[int, Piece]:
+    def pieces(self, tracks: Iterable[int]) -> dict[int, Piece]:
         """The beginnings of these tracks, of those that have audio."""
-        sound, pieces = self.data.sound, {}
-        for track in sorted(tracks):
+        sound, pieces = self.sound, {}
+        for track in sorted(set(tracks)):
             if sound is None or not sound.lengths[track]:
                 continue
             rate = sound.sample_rate_hz
             audio = sound.waveform(track, 0, round(LONGEST_S * rate))
             pieces[track] = Piece(audio, rate, 0.0, float(sound.lengths[track]) / rate)
         return pieces
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class LogModels:
+    """The recommenders of a run on a log.
+
+    Attributes:
+      log: of the run.
+      model: as it was tested.
+      time_aware: the same, where it can score tracks that nobody has played; else None.
+      parts: name -> float32 [V, D], whose sum the model's track vectors are; empty where they have no parts.
+      baselines: name -> recommender, of those whose recommendations are shown beside the model's.
+    """
+
+    log: SplitLog
+    model: Recommender
+    time_aware: TimeAwareRecommender | None
+    parts: Mapping[str, np.ndarray]
+    baselines: Mapping[str, Recommender]

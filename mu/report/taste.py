@@ -11,7 +11,7 @@ from mu.data.logs.interactions import Interactions
 from mu.files import replacing
 from mu.report.charts import Axes, Chart, Figure, Path, Points, Tick, line_chart, line_legend, tick_text, ticks
 from mu.report.listener_history import ListenerHistory
-from mu.report.page import Section, coordinate, render
+from mu.report.page import Head, Section, coordinate, render
 
 TOP, LINES = 20, 4
 MONTH_STEPS = (1, 2, 3, 6, 12, 24, 60, 120)
@@ -55,17 +55,18 @@ def taste_page(log: Interactions) -> str:
     """
     history = ListenerHistory(log)
     listener = str(log.users["user"][0])
-    facts = [("plays", f"{len(log):,}"), ("tracks", f"{log.n_items:,}")]
+    about = [f"{len(log):,} plays", f"{log.n_items:,} tracks"]
     if history.artists is not None:
-        facts.append(("artists", f"{history.artists.n_unique():,}"))
-    facts.append(("period", log.period))
+        about.append(f"{history.artists.n_unique():,} artists")
+    about.append(log.period)
     sections = [Section("When", "taste.html", _when(history))]
     if history.artists is not None:
         sections.append(Section("Artists", "taste.html", _ranking(history, history.artists, "artist")))
     titles = log.tracks["title"] if "title" in log.tracks.columns else log.tracks["track"]
     sections.append(Section("Tracks", "taste.html", _ranking(history, _with_artist(titles, history.artists), "track")))
     sections.append(Section("Habits", "taste.html", _habits(history)))
-    return render("Your listening" if listener == "me" else f"The listening of {listener}", facts, [], sections)
+    title = "Your listening" if listener == "me" else f"The listening of {listener}"
+    return render(Head(title, about), [], sections)
 
 
 def _with_artist(titles: pl.Series, artists: pl.Series | None) -> pl.Series:

@@ -23,39 +23,28 @@ class Training:
 
 
 def training(curves: Curves, chosen: str, step: int | None) -> Training:
-    """Charts of loss, validation metrics and pace over the steps.
+    """Charts of loss, the validation metric that steps were chosen by, and pace over the steps.
 
     Args:
       curves: of each run (one, or the folds of a cross-validation).
       chosen: the metric that the best step was chosen by.
       step: the step whose weights were tested, which is marked; None for none.
     """
-    figures = _of_one_run(curves, step) if len(curves) == 1 else _of_folds(curves, chosen)
-    pace = {run or "pace": _points(lines, "examples_per_s") for run, lines in curves.items()}
-    figures.append(_lines("Pace", pace, "examples a second", None, _waiting(curves), from_zero=True))
+    alone = len(curves) == 1
+
+    def series(name: str, word: str, sign: float = 1.0) -> dict[str, Points]:
+        return {run or word: _points(lines, name, sign) for run, lines in curves.items()}
+
+    losses, metric = series("loss", "training"), chosen.rpartition("/")[2]
+    if alone:
+        losses |= series("valid/negative_loss", "validation", -1.0)
+    figures = [_lines("Loss", losses, "loss", step)]
+    if chosen != "valid/negative_loss" or not alone:
+        figures.append(_lines(f"Validation: {chosen.removeprefix('valid/')}", series(chosen, metric), metric, step))
+    pace = series("examples_per_s", "pace")
+    figures.append(_lines("Pace", pace, "examples per second", None, _waiting(curves), from_zero=True))
     words = "" if step is None else f"Dashed: step {step:,}, whose weights were tested."
     return Training([figure for figure in figures if figure is not None], words)
-
-
-def _of_one_run(curves: Curves, step: int | None) -> list[Figure | None]:
-    """The loss, and a chart for each group of validation metrics."""
-    (lines,) = curves.values()
-    losses = {"training": _points(lines, "loss"), "validation": _points(lines, "valid/negative_loss", -1.0)}
-    figures = [_lines("Loss", losses, "loss", step)]
-    names = dict.fromkeys(name for line in lines for name in line)
-    metrics = [name for name in names if name.startswith("valid/") and name != "valid/negative_loss"]
-    for group in dict.fromkeys(name.rpartition("/")[0] for name in metrics):
-        series = {name.rpartition("/")[2]: _points(lines, name) for name in metrics if name.rpartition("/")[0] == group}
-        figures.append(_lines(f"Validation, {group.removeprefix('valid/')}", series, "metric", step))
-    return figures
-
-
-def _of_folds(curves: Curves, chosen: str) -> list[Figure | None]:
-    """The loss and the metric that steps were chosen by, a line for each fold."""
-    return [
-        _lines(title, {run: _points(lines, name) for run, lines in curves.items()}, "each fold", None)
-        for title, name in (("Loss", "loss"), (f"Validation: {chosen.removeprefix('valid/')}", chosen))
-    ]
 
 
 def _points(lines: Sequence[Mapping[str, float]], name: str, sign: float = 1.0) -> Points:

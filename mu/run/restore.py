@@ -4,7 +4,7 @@ import dataclasses
 import json
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ from mu.inference import track_content
 from mu.inference.policy import Policy
 from mu.inference.recommender import TrainedRecommender, weights_hash
 from mu.inference.track_content import ContentEncoder
-from mu.protocols import Data, Features, Model, ModelWithAudio, Predictor, Split, Task
+from mu.protocols import Data, Features, Model, ModelWithAudio, Predictor, Recommender, Split, Task
 from mu.run.build import counts_of, use_compilation_cache
 from mu.run.saved_inputs import load_inputs
 from mu.run.workdir import best_step, open_data, open_split, run_config
@@ -169,6 +169,11 @@ class TrainedRun:
     def learnt_from(self, split: Split) -> Data:
         """What of its data the run has learnt from: of a refit the validation part, too."""
         return split.train.merged(split.valid) if self._config.refit else split.train
+
+    def fitted_baselines(self, names: Sequence[str], train: Data) -> dict[str, Recommender]:
+        """The baselines of the config of these names, those that there are, fitted to what the run has learnt from."""
+        specs = self._config.baselines
+        return {name: build(specs[name]).fit(train) for name in names if name in specs}
 
     def audio_encoder(self) -> tuple[nnx.GraphDef, Any]:
         """(graph, params) of the audio encoder: the model of a run on clips, a part of one on plays.

@@ -1,5 +1,7 @@
 """Pages: every value of a template is escaped."""
 
+import base64
+import hashlib
 import re
 from html.parser import HTMLParser
 from pathlib import Path
@@ -9,14 +11,26 @@ import jinja2
 import pytest
 
 import mu.report.page
-from mu.report.page import Notice, Section, coordinate, environment, render
+from mu.report.page import Head, Notice, Section, coordinate, environment, render, script_hash
 
 
 def test_every_value_of_a_page_is_escaped():
     nasty = "<i>&\"'"
-    page = render(nasty, [(nasty, nasty)], [Notice(nasty, [nasty])], [Section(nasty, "config.html", nasty)])
-    assert "<i>" not in page and page.count("&lt;i&gt;&amp;&#34;&#39;") == 9
-    assert Section("What it is", "config.html", "").anchor == "what-it-is"
+    section = Section(nasty, "text.html", nasty)
+    page = render(Head(nasty, [nasty]), [Notice(nasty, [nasty])], [section], [section])
+    assert "<i>" not in page and page.count("&lt;i&gt;&amp;&#34;&#39;") == 10
+    assert Section("What it is", "text.html", "").anchor == "what-it-is"
+
+
+def test_the_one_script_is_the_one_that_the_page_allows():
+    page = render(Head("t"), [], [], sound=True)
+    (policy,) = re.findall(r'Content-Security-Policy" content="([^"]*)"', page)
+    (text,) = re.findall(r"<script>(.*?)</script>", page, flags=re.S)
+    digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+    assert policy.endswith(f"script-src 'sha256-{digest}'") and script_hash() == f"sha256-{digest}"
+    assert text.startswith("//") and "</" not in text and "innerHTML" not in text
+    silent = render(Head("t"), [], [])
+    assert "<script" not in silent and "script-src" not in silent
 
 
 def test_a_name_that_a_template_misspells_is_an_error():
@@ -35,10 +49,19 @@ def test_templates_leave_no_value_unescaped_and_no_address_to_a_value():
     folder = Path(mu.report.page.__file__).parent / "templates"
     files = sorted(folder.glob("*.html"))
     assert len(files) > 10 and "{{" not in (folder / "page.css").read_text()
-    addresses = {'"#{{ section.anchor }}"', '"#{{ point.link }}"', '"{{ one.image }}"', '"{{ piece.address }}"'}
+    addresses = {
+        '"#details"',
+        '"#{{ section.anchor }}"',
+        '"#{{ point.link }}"',
+        '"{{ one.image }}"',
+        '"{{ piece.address }}"',
+    }
     for path in files:
         text = re.sub(r"\{#.*?#\}", "", path.read_text(), flags=re.S)
-        assert not re.search(r"\|\s*safe|autoescape|Markup|<script|\son\w+=", text), path.name
+        assert not re.search(r"\|\s*safe|autoescape|Markup|\son\w+=", text), path.name
+        assert re.findall(r"<script[^<]*<", text) == (
+            ['<script>{% include "players.js" %}<'] if path.name == "page.html" else []
+        )
         for tag in re.findall(r"<[a-z](?:\"[^\"]*\"|\{%.*?%\}|[^>\"])*>", text):
             outside = re.sub(r"\{%.*?%\}", "", re.sub(r"\"[^\"]*\"", "", tag))
             assert "{{" not in outside, f"{path.name}: {tag}"
@@ -63,15 +86,16 @@ def test_templates_leave_no_value_unescaped_and_no_address_to_a_value():
 def test_a_payload_in_every_field_is_text_of_the_page(payload):
     table = SimpleNamespace(label=payload, header=[payload] * 2, rows=[(payload, payload, [])])
     sections = [
-        Section(payload, "config.html", payload),
+        Section(payload, "text.html", payload),
         Section("Metrics", "clip_metrics.html", SimpleNamespace(table=table, note=payload)),
     ]
-    page = render(payload, [(payload, payload)], [Notice(payload, [payload])], sections)
-    harmless = render("x", [("x", "x")], [Notice("x", ["x"])], [
-        Section("x", "config.html", "x"),
-        Section("Metrics", "clip_metrics.html", SimpleNamespace(
-            table=SimpleNamespace(label="x", header=["x"] * 2, rows=[("x", "x", [])]), note="x")),
-    ])  # fmt: skip
+    page = render(Head(payload, [payload]), [Notice(payload, [payload])], sections, sections)
+    plain_table = SimpleNamespace(label="x", header=["x"] * 2, rows=[("x", "x", [])])
+    others = [
+        Section("x", "text.html", "x"),
+        Section("Metrics", "clip_metrics.html", SimpleNamespace(table=plain_table, note="x")),
+    ]
+    harmless = render(Head("x", ["x"]), [Notice("x", ["x"])], others, others)
     found, plain = Elements(), Elements()
     found.feed(page)
     plain.feed(harmless)

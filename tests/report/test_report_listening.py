@@ -1,33 +1,25 @@
-"""Parts of the page of a run on plays: the chart by age, whom it tells of, and what it leaves out."""
+"""The page of a run on plays: the chart by age, a new track, and what an evaluation leaves out."""
 
 import re
+from typing import Any, cast
 
 import numpy as np
 import pytest
 
 import mu.report.listening_run
-from mu.evals.result import Estimate, Result
-from mu.evals.results import save
+from mu.evals.result import Result
+from mu.evals.results import load, save
 from mu.files import write_json
-from mu.report import user_page as user_page_module
 from mu.report.categories import category_chart
 from mu.report.charts import Frame
-from mu.report.cold_start import cold_start_track
-from mu.report.explanation import Explanation
+from mu.report.cold_start import ColdStartListener, ColdStartTrack, auc, cold_start_track
+from mu.report.comparison import comparison
+from mu.report.listeners import Listener, Listeners, Row, TrackList
 from mu.report.listening import page
-from mu.report.listening_run import (
-    ColdStartListener,
-    ColdStartTrack,
-    ListeningRun,
-    Row,
-    Sections,
-    UserPage,
-    read_listening_run,
-)
+from mu.report.listening_run import ListeningRun, Sections, main_metric, read_listening_run
 from mu.report.page import environment
 from mu.report.read import RunFacts
-from mu.report.split_log import SplitLog
-from mu.report.user_page import RECOMMENDED, median_place, user_page
+from tests.helpers.fixed_scores import TimeAwareScores, split_log
 from tests.helpers.listening_logs import make_listening
 
 SERIES = {
@@ -68,33 +60,37 @@ def test_intervals_are_upright_from_low_to_high():
     np.testing.assert_allclose(drawn, expected, atol=0.06)
 
 
-@pytest.mark.parametrize(
-    ("hits", "place"),
-    [([0, 3, 0, 1, 2], 4), ([0, 0], 0), ([0, 1, 1, 5], 2), ([4], 0), ([2, 0, 2, 2], 2), ([0, 1, 9], 1)],
-)
-def test_the_median_listener_of_those_with_any_hit(hits, place):
-    assert median_place(np.array(hits)) == place
+def test_listeners_are_compared_by_the_metric_that_the_best_step_was_chosen_by():
+    result = Result("user", np.arange(2), {"recall@10": np.ones(2), "ndcg@10": np.ones(2)})
+    assert main_metric(result, "valid/ranking/ndcg@10") == "ndcg@10"
+    assert main_metric(result, "valid/negative_loss") == "recall@10"
+    plays = Result("play", np.arange(2), {"discovery/recall@20": np.ones(2), "repeat/recall@20": np.ones(2)})
+    assert main_metric(plays, "valid/plays/repeat/recall@20") == "repeat/recall@20"
 
 
-def make_run(**computed):
+def make_run(folder, counts=(("repeat", 7),), **computed):
     facts = RunFacts(
         title="run",
+        about=["today"],
         facts=[("Seed", "0")],
+        command="mu train",
         config_text="{}",
         curves={"": [{"step": 1, "loss": 1.0, "valid/repeat/recall@20": 0.5, "valid/new: day 0/recall@20": 0.5}]},
         chosen="valid/repeat/recall@20",
         step=1,
         problems=(),
     )
-    metrics = {"model": {"repeat/recall@20": Estimate("repeat/recall@20", 0.5, 0.4, 0.6)}}
-    return ListeningRun(facts, metrics, {"repeat": 7}, None, Sections(**computed))
+    result = Result("play", np.arange(7), {"repeat/recall@20": np.full(7, 0.5)}, counts=dict(counts))
+    save(folder, {"model": result}, {}, samples=5)
+    found = load(folder)
+    return ListeningRun(facts, found, comparison(found.results, found.rows, samples=5), Sections(**computed))
 
 
-def test_a_run_that_was_tested_on_repeats_alone_has_a_table_and_no_chart():
-    text = page(make_run())
+def test_a_run_that_was_tested_on_repeats_alone_has_a_table_and_no_chart(tmp_path):
+    text = page(make_run(tmp_path))
     assert "repeat (7)" in text and "By the age of the track" not in text
-    assert "One listener" not in text and "A new track" not in text
-    assert "Validation, repeat" in text and "Validation, new" not in text
+    assert "A typical listener" not in text and "A new track" not in text
+    assert "Validation: repeat/recall@20" in text and "day 0/recall" not in text
 
 
 def test_what_the_evaluation_left_out_is_a_fact_and_no_section(tmp_path, monkeypatch):
@@ -102,93 +98,36 @@ def test_what_the_evaluation_left_out_is_a_fact_and_no_section(tmp_path, monkeyp
     columns = {"repeat/recall@20": np.ones(7)}
     save(tmp_path, {"model": Result("play", np.arange(7), columns, counts=counts)}, {}, samples=5)
     write_json(tmp_path / "run.json", {"data_card": {"users": 3}})
-    monkeypatch.setattr(mu.report.listening_run, "run_facts", lambda place, card, data, problems: data)
-    run = read_listening_run(tmp_path, tmp_path, Sections(), ())
+    write_json(tmp_path / "config.json", {})
+    data = {}
+    monkeypatch.setattr(mu.report.listening_run, "run_facts", lambda place, card, facts, problems: data.update(facts))
+    run = read_listening_run(tmp_path, load(tmp_path), Sections(), ())
     assert run.counts == {"repeat": 7}
-    assert run.facts["Measured"] == "7 of 9 plays, 2 left out: played before in the test"
+    assert data["Measured"] == "7 of 9 plays, 2 left out: played before in the test"
 
 
-def test_the_page_repeats_how_its_cases_were_chosen():
-    row = Row(0, "Song & <b>", "today")
-    listener = UserPage("u<1>", "", "Chosen so: by <lot>.", 3, [row], [row])
-    cold_start = ColdStartTrack(row, "Chosen so: by & by.", [ColdStartListener("u", "", "x", True)], 0.25, "its tags")
-    text = page(make_run(user_page=listener, cold_start=cold_start))
+def person(**changes):
+    row = Row(0, "Song & <b>", "Artist", "today")
+    values = {
+        "tab": "A typical listener", "name": "u<1>", "rule": "Chosen by <lot>.", "values": [("the model", "0.500")],
+        "n_plays": 3, "n_test": 1, "history": TrackList("Played last", [row]),
+        "lists": [TrackList("Recommended", [row])], "played": [("Song & <b>", True)],
+    }  # fmt: skip
+    return Listener(**{**values, **changes})
+
+
+def test_the_page_repeats_how_its_cases_were_chosen(tmp_path):
+    row = Row(0, "Song & <b>", "Artist", "today")
+    cold_start = ColdStartTrack(
+        row, "Chosen so: by & by.", [ColdStartListener("u", "", "x", True)], 1, 0.75, "Over all: 60 %.", "its tags"
+    )
+    text = page(make_run(tmp_path, listeners=Listeners([person()], "recall@20", ""), cold_start=cold_start))
     assert "the model reads its tags alone" in text
-    assert "Chosen so: by &lt;lot&gt;." in text and "Chosen so: by &amp; by." in text
-    assert "the first 25% of all" in text
-    assert "What speaks for a track" not in text, "there are no reasons"
-    explained = Row(0, "Song", "today", [("its sound", 1.25)])
-    text = page(make_run(user_page=UserPage("u", "", "", 3, [row], [explained])))
-    assert "What speaks for a track" in text and "its sound +1.2" in text
-
-
-class Scores:
-    """Fixed queries and vectors: a recommender that has no time."""
-
-    dot_product, time_aware = True, False
-
-    def __init__(self, log):
-        random = np.random.default_rng(1)
-        self._queries = random.standard_normal((log.n_users, 4)).astype(np.float32)
-        self.item_vectors = random.standard_normal((log.n_items, 4)).astype(np.float32)
-        self._bias = random.standard_normal(log.n_items).astype(np.float32)
-
-    def queries(self, users, histories, times_ms=None):
-        return self._queries[users]
-
-    def item_bias(self, times_ms=None):
-        return self._bias
-
-
-class TimeAwareScores(Scores):
-    """The same as a recommender of new tracks."""
-
-    time_aware = True
-
-    def item_bias(self, times_ms=None):
-        return self._bias if times_ms is None else np.repeat(self._bias[None], len(times_ms), axis=0)
-
-    def with_policy(self, policy):
-        return self
-
-    def log_share(self, queries, vectors, bias, catalogue_bias):
-        return queries @ vectors.T + bias
-
-
-def split_log(log):
-    """The last play of each listener is the test; all else is training."""
-    last = np.zeros(len(log), bool)
-    last[log.indptr[1:] - 1] = True
-    train = log.where(~last)
-    return SplitLog(log, train, log.where(last), train.end_ms, [f"Song {track}" for track in range(log.n_items)], ())
-
-
-def page_of_median_listener(log):
-    split = split_log(log)
-    recommender = Scores(log)
-    explanation = Explanation({}, recommender.item_bias(), split.released, log.tracks)
-    return user_page(split, recommender, explanation)
-
-
-def test_recommendations_are_the_best_of_what_is_out_and_new_to_the_listener():
-    log = make_listening(n_users=60)
-    whole = page_of_median_listener(log)
-    user = int(whole.listener)
-    recommender, now_ms = Scores(log), np.delete(log.times, log.indptr[1:] - 1).max()
-    scores = recommender.item_vectors @ recommender.queries(np.array([user]), None)[0] + recommender.item_bias()
-    scores[log.row(user)[:-1]] = -np.inf
-    scores[log.released_ms > now_ms] = -np.inf
-    assert [row.track for row in whole.recommended] == np.argsort(-scores)[:RECOMMENDED].tolist()
-    assert [row.hit for row in whole.recommended].count(True) == int("with 1" in whole.chosen) == 1
-    assert re.match(r"Chosen so: of the \d+ listeners with 6 plays", whole.chosen)
-
-
-def test_of_many_listeners_some_are_looked_at_and_that_is_said(monkeypatch):
-    log = make_listening(n_users=60)
-    eligible = int((log.lengths >= 7).sum())
-    monkeypatch.setattr(user_page_module, "MOST_LISTENERS", 10)
-    chosen = page_of_median_listener(log).chosen
-    assert f"of 10 listeners, evenly spaced among the {eligible} with 6 plays or more" in chosen
+    assert "Chosen by &lt;lot&gt;." in text and "Chosen so: by &amp; by." in text
+    assert "<b>75 %</b> of pairs" in text and "Over all: 60 %." in text
+    explained = person(lists=[TrackList("Recommended", [Row(0, "Song", "", why="its sound +1.2", hit=True)])])
+    text = page(make_run(tmp_path, listeners=Listeners([explained], "recall@20", "What speaks for it.")))
+    assert "What speaks for it." in text and "its sound +1.2" in text and "1 of 1 played in the test" in text
 
 
 @pytest.mark.parametrize(("sound", "inputs"), [(True, "its sound and its attributes"), (False, "its attributes")])
@@ -196,21 +135,34 @@ def test_what_a_model_reads_of_a_new_track_is_what_there_is_of_it(sound, inputs)
     log = make_listening(n_users=60, sound=sound)
     log.items[log.indptr[1:] - 1] = 19
     log.released_ms[19] = log.times.max()
-    track = cold_start_track(split_log(log), TimeAwareScores(log), reads_audio=sound)
-    assert track.row.track == 19 and track.inputs == inputs
-    scores = TimeAwareScores(log)._queries @ TimeAwareScores(log).item_vectors[19]
+    track = cold_start_track(split_log(log), cast(Any, TimeAwareScores(log)), reads_audio=sound)
+    assert track is not None
+    assert track.row.track == 19 and track.inputs == inputs and track.n_players == 60
+    scores = TimeAwareScores(log).query_table @ TimeAwareScores(log).item_vectors[19]
     assert [one.listener for one in track.listeners] == [str(user) for user in np.argsort(-scores)[:8]]
 
 
-def test_reasons_are_the_largest_parts_beyond_those_of_the_mean_track():
+def test_new_tracks_are_measured_together_each_counted_alike():
     log = make_listening(n_users=60)
-    released = np.ones(log.n_items, bool)
-    parts = {"own": np.zeros((log.n_items, 1), np.float32), "sound": np.zeros((log.n_items, 1), np.float32)}
-    parts["own"][3], parts["sound"][3] = 2.0, -1.0
-    explanation = Explanation(parts, np.zeros(log.n_items, np.float32), released, log.tracks)
-    (reasons,) = explanation.reasons(np.array([1.5], np.float32), np.array([3]))
-    assert reasons == [("who else plays it", pytest.approx(3.0 * (1 - 1 / log.n_items)))], "0.05 and less is left out"
-    assert Explanation({}, np.zeros(log.n_items), released, log.tracks).reasons(np.ones(1), np.array([3, 4])) == [
-        [],
-        [],
+    log.items[log.indptr[1:] - 1] = np.where(np.arange(60) < 20, 19, np.where(np.arange(60) < 30, 18, 3))
+    log.released_ms[18:] = log.times.max()
+    track = cold_start_track(split_log(log), cast(Any, TimeAwareScores(log)), reads_audio=True)
+    assert track is not None
+    scores, users = TimeAwareScores(log), np.arange(60)
+    aucs = [
+        auc(scores.query_table @ scores.item_vectors[new], played)
+        for new, played in ((18, (users >= 20) & (users < 30)), (19, users < 20))
     ]
+    assert track.auc == pytest.approx(aucs[1]) and track.row.track == 19
+    assert (
+        f"Over all 2 new tracks that were played in the test, each counted alike: {np.mean(aucs):.0%}" in track.all_new
+    )
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_auc_is_the_share_of_pairs_in_order(seed):
+    random = np.random.default_rng(seed)
+    scores, positive = random.integers(0, 6, 30).astype(np.float32), random.random(30) < 0.3
+    pairs = [(a > b) + 0.5 * (a == b) for a in scores[positive] for b in scores[~positive]]
+    assert auc(scores, positive) == pytest.approx(np.mean(pairs))
+    assert np.isnan(auc(scores, np.zeros(30, bool)))

@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 import json
+import re
 import shutil
 
 import numpy as np
@@ -218,7 +219,8 @@ def test_a_catalogue_without_audio_trains_on_the_rest(folder, tmp_path, capsys):
         assert main(["recommend", str(tmp_path), f"--audio={folder / 'audio' / '3.wav'}"]) == 1
         assert "is no run on plays and audio: it cannot recommend new recordings" in capsys.readouterr().err
         assert main(["report", str(tmp_path)]) == 0
-    assert "It has no sound." in (tmp_path / "report.html").read_text()
+    text = (tmp_path / "report.html").read_text()
+    assert "A typical listener" in text and "<audio" not in text and "Tracks near each other" in text
 
 
 def test_what_is_learnt_from_sound_needs_sound(folder, tmp_path, capsys):
@@ -495,7 +497,7 @@ def test_a_run_that_breaks_off_and_goes_on_equals_one_that_does_not(run, folder,
 def test_the_page_says_how_its_listener_and_its_track_were_chosen(run, capsys):
     assert main(["report", str(run)]) == 0
     text = (run / "report.html").read_text()
-    assert "Chosen so: of the 30 listeners with 6 plays or more before the test" in text
+    assert re.search(r"The recall@\d+ of \d+ listeners is 0 for \d+, and this is the median of the others", text)
     assert "that came out after training ended and were first played in the test, it was played most there" in text
     assert "not a typical one" in text
 
@@ -522,7 +524,7 @@ def test_a_model_of_ids_alone_is_told_of_and_compared(run, folder, tmp_path, cap
     train(resolve(config), tmp_path)
     assert main(["report", str(tmp_path)]) == 0
     text = (tmp_path / "report.html").read_text()
-    assert "Chosen so: of the 30 listeners" in text and "A new track" not in text and "What speaks for" not in text
+    assert "A typical listener" in text and "A new track" not in text and "What speaks for" not in text
     found = said(called(capsys, tmp_path, "--history=t3,t8", "--k=40"))
     assert len(found) == N_TRACKS - 2
     assert main(["compare", str(tmp_path), str(run), "--metrics=recall@3", "--samples=20"]) == 0

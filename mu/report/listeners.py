@@ -1,0 +1,210 @@
+"""Listeners of a run: what they played beside what is recommended to them, and what baselines would have shown."""
+
+import dataclasses
+from collections.abc import Iterator, Mapping, Sequence
+from typing import cast
+
+import numpy as np
+
+from mu.data.logs.interactions import OUTCOMES
+from mu.evals.result import Result
+from mu.inference.topk import bias_at
+from mu.protocols import DotProductRecommender
+from mu.report.best_tracks import best_tracks
+from mu.report.columns import words_of
+from mu.report.explanation import Explanation, NearPlayed, Why
+from mu.report.listener_choice import Choice, choose
+from mu.report.split_log import LogModels, SplitLog
+
+SHOWN = 10
+"""Tracks of a list."""
+TABS = {"typical": "A typical listener", "best": "Served best", "worst": "Served worst"}
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Row:
+    """A track of a list.
+
+    Attributes:
+      track: its number in the log.
+      title: of it.
+      artist: of it; empty where the log has none.
+      about: it, in a line.
+      why: it is recommended; empty where nothing can be said.
+      hit: whether the listener played it in the test.
+    """
+
+    track: int
+    title: str
+    artist: str
+    about: str = ""
+    why: str = ""
+    hit: bool = False
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class TrackList:
+    """Tracks that one recommender shows a listener.
+
+    Attributes:
+      heading: above them.
+      rows: best first.
+    """
+
+    heading: str
+    rows: Sequence[Row]
+
+    @property
+    def hits(self) -> int:
+        """How many of them the listener played in the test."""
+        return sum(row.hit for row in self.rows)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Listener:
+    """A listener as a page shows them.
+
+    Attributes:
+      tab: what the listener is an example of.
+      name: id in the log, and attributes in words.
+      rule: how the listener was chosen.
+      values: (recommender in words, its metric for this listener).
+      n_plays: before the test.
+      n_test: different tracks in the test.
+      history: a part of what they played before the test.
+      lists: of the model first, then of the baselines.
+      played: titles of tracks that they played in the test, and whether the model's list has each.
+    """
+
+    tab: str
+    name: str
+    rule: str
+    values: Sequence[tuple[str, str]]
+    n_plays: int
+    n_test: int
+    history: TrackList
+    lists: Sequence[TrackList]
+    played: Sequence[tuple[str, bool]]
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Listeners:
+    """The listeners of a page.
+
+    Attributes:
+      people: the typical one first.
+      metric: that they were chosen by.
+      why: how reasons are to be read; empty where there are none.
+    """
+
+    people: Sequence[Listener]
+    metric: str
+    why: str
+
+    @property
+    def tracks(self) -> Iterator[int]:
+        """The tracks of all lists."""
+        for person in self.people:
+            for one in (person.history, *person.lists):
+                yield from (row.track for row in one.rows)
+
+
+def listeners(models: LogModels, results: Mapping[str, Result], metric: str) -> Listeners | None:
+    """A typical listener, the best and the worst served; None where the evaluation has none with plays before it.
+
+    Args:
+      models: of the run.
+      results: of its evaluation.
+      metric: a column of them.
+    """
+    log = models.log
+    choices = choose(results, metric, log.histories.lengths, log.test.lengths)
+    if not choices:
+        return None
+    users = np.array([choice.user for choice in choices])
+    why = reasons_of(models)
+    shown = {
+        name: best_tracks(log, one, users, SHOWN) for name, one in {"model": models.model, **models.baselines}.items()
+    }
+    people = [
+        _listener(models, choice, {name: lists[place] for name, lists in shown.items()}, why)
+        for place, choice in enumerate(choices)
+    ]
+    return Listeners(people, metric.rpartition("/")[2], "" if why is None else why.how_to_read)
+
+
+def reasons_of(models: LogModels) -> Why | None:
+    """What says why a track is recommended: parts of scores, or else played tracks near it; None for other models."""
+    log = models.log
+    if not models.model.dot_product:
+        return None
+    model = cast(DotProductRecommender, models.model)
+    if models.parts:
+        bias = bias_at(model, log.now_ms)
+        bias = np.zeros(log.data.n_items, np.float32) if bias is None else bias
+        return Explanation(models.parts, bias, log.released, log.data.tracks, model, log.histories)
+    return NearPlayed(model.item_vectors, log.histories, log.titles)
+
+
+def _listener(models: LogModels, choice: Choice, shown: Mapping[str, np.ndarray], why: Why | None) -> Listener:
+    log, user = models.log, choice.user
+    tested = np.unique(log.test.row(user))
+    reasons = [""] * len(shown["model"]) if why is None else why.reasons(user, shown["model"])
+    lists = []
+    for name, tracks in shown.items():
+        notes = reasons if name == "model" else [""] * len(tracks)
+        rows = [_row(log, int(track), tested, note) for track, note in zip(tracks, notes, strict=True)]
+        words = words_of(name)
+        heading = "Recommended" if name == "model" else f"{words[0].upper()}{words[1:]} would have shown"
+        lists.append(TrackList(heading, rows))
+    values = {name: value for name, value in choice.values.items() if name in shown and np.isfinite(value)}
+    return Listener(
+        tab=TABS[choice.name],
+        name=", ".join(filter(None, [log.user_id(user), log.user_words(user)])),
+        rule=choice.rule,
+        values=[(words_of(name), f"{value:.3f}") for name, value in values.items()],
+        n_plays=int(log.histories.lengths[user]),
+        n_test=len(tested),
+        history=_history(log, user),
+        lists=lists,
+        played=[(log.titles[track], bool(np.isin(track, shown["model"]))) for track in _first(tested, shown["model"])],
+    )
+
+
+def _first(tested: np.ndarray, shown: np.ndarray) -> list[int]:
+    """Up to `SHOWN` tracks of the test, those that the model shows first."""
+    found = np.isin(tested, shown)
+    return [*tested[found].tolist(), *tested[~found].tolist()][:SHOWN]
+
+
+def _row(log: SplitLog, track: int, tested: np.ndarray, why: str) -> Row:
+    titles, artists = log.names
+    return Row(track, titles[track], artists[track], log.track_words(track), why, bool(np.isin(track, tested)))
+
+
+def _history(log: SplitLog, user: int) -> TrackList:
+    """The last plays before the test, the latest first; of a log without times those of the largest weights."""
+    plays = log.histories
+    events = np.arange(plays.indptr[user], plays.indptr[user + 1])[::-1]
+    heading = "Played last"
+    if not plays.has_times:
+        weights = plays.weights[events]
+        varies = len(events) > 0 and bool((weights != weights[0]).any())
+        heading = "Played most, by weight" if varies else "Played"
+        events = events[np.argsort(-weights, kind="stable")] if varies else events
+    return TrackList(heading, [_play(log, int(event)) for event in events[:SHOWN]])
+
+
+def _play(log: SplitLog, event: int) -> Row:
+    """A play of the history: when, how it ended, and its event columns."""
+    plays, (titles, artists) = log.histories, log.names
+    track, words = int(plays.items[event]), []
+    if plays.has_times:
+        moment = np.datetime64(int(plays.times[event]), "ms").astype("datetime64[m]")
+        words.append(str(moment).replace("T", " "))
+    if plays.weights[event] != 1:
+        words.append(f"weight {plays.weights[event]:,.6g}")
+    if plays.outcomes is not None and plays.outcomes[event]:
+        words.append(OUTCOMES[plays.outcomes[event]])
+    words += [plays.vocabulary(name)[codes[event]] for name, codes in plays.columns.items()]
+    return Row(track, titles[track], artists[track], ", ".join(filter(None, words)))

@@ -1,0 +1,108 @@
+"""`mu report` of a run on a log alone: listeners beside their recommendations, and the same page in a browser."""
+
+import json
+import re
+import shutil
+
+import pytest
+
+from mu.commands import report
+from mu.evals.results import load
+from mu.files import read_json
+from tests.helpers.chromium import BROWSER, browser
+from tests.helpers.pages import LEAST_CONTRAST, OVERFLOWING
+from tests.helpers.tiny_runs import tiny_config, train, write_log
+
+BASELINES = {
+    "popularity": {"name": "mu.baselines.popularity:Popularity"},
+    "item_knn": {"name": "mu.baselines.item_knn:ItemKNN", "neighbours": 20},
+}
+needs_browser = pytest.mark.skipif(BROWSER is None, reason="needs Chromium")
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("runs")
+    train(tiny_config(write_log(folder), model__dropout=0.2, baselines=BASELINES), folder / "on a log")
+    return folder / "on a log"
+
+
+@pytest.fixture(scope="module")
+def page(run):
+    assert report.main([str(run)]) == 0
+    return run / "report.html"
+
+
+def test_the_page_begins_with_listeners_and_ends_with_the_command(page, run):
+    text = page.read_text(encoding="utf-8").partition("<main>")[2]
+    parts = [
+        "A typical listener", "Recommended", "ItemKNN would have shown", "Popularity would have shown",
+        "Tracks near each other", "All metrics", "Map of the tracks", "Training", "What was run", "Config",
+        "Run it again",
+    ]  # fmt: skip
+    places = [text.index(part) for part in parts]
+    assert places == sorted(places)
+    assert "Song 3, reprised" in text and "Artist 3" in text and "<audio" not in text
+    for row in load(run).rows.values():
+        assert all(f"{one.value:.3f}" in text for one in row.values())
+    assert read_json(run / "config.json")["batches"]["name"] in text
+
+
+def test_the_listeners_are_those_of_the_evaluation(page, run):
+    text = page.read_text(encoding="utf-8")
+    result = load(run).results["model"]
+    values = result.columns["ndcg@10"]
+    assert f"The ndcg@10 of {len(result):,} listeners is 0 for {(values == 0).sum()}" in text
+    assert f"the model <b>{values.max():.3f}</b>" in text
+
+
+def test_the_page_is_the_same_twice(page, run, tmp_path):
+    assert report.main([str(run), f"--output={tmp_path / 'new' / 'again.html'}"]) == 0
+    assert (tmp_path / "new" / "again.html").read_bytes() == page.read_bytes()
+
+
+def test_without_the_log_the_numbers_remain_and_the_page_says_so(run, tmp_path, capsys):
+    folder = shutil.copytree(run, tmp_path / "run")
+    config = read_json(folder / "config.json")
+    config["data"]["path"] = str(tmp_path / "nowhere")
+    (folder / "config.json").write_text(json.dumps(config))
+    assert report.main([str(folder)]) == 0
+    assert "Without listeners, tracks and map: " in capsys.readouterr().err
+    text = (folder / "report.html").read_text(encoding="utf-8")
+    assert "Without listeners, tracks and map" in text and "All metrics" in text and "A typical listener" not in text
+
+
+@needs_browser
+def test_nothing_hangs_out_and_words_are_legible_at_any_width(page, tmp_path):
+    with browser(tmp_path) as window:
+        for width in (390, 800, 1280, 1600):
+            for scheme in ("light", "dark"):
+                window.open(page, width=width, scheme=scheme)
+                window.tell("document.querySelectorAll('details').forEach(one => (one.open = true))")
+                assert window.tell(OVERFLOWING) == [], (width, scheme)
+                assert window.tell(LEAST_CONTRAST) >= 4.5, (width, scheme)
+        assert window.said == []
+
+
+@needs_browser
+def test_tabs_work_without_a_script(page, tmp_path):
+    shown = "[...document.querySelectorAll('.panel')].map(one => one.offsetParent !== null)"
+    bare = tmp_path / "bare.html"
+    bare.write_text(re.sub(r"<script>.*?</script>", "", page.read_text(encoding="utf-8"), flags=re.S), encoding="utf-8")
+    with browser(tmp_path) as window:
+        window.open(bare)
+        assert window.tell(shown) == [True, False, False]
+        window.tell("document.querySelectorAll('.tablist label')[1].click()")
+        assert window.tell(shown) == [False, True, False]
+        assert window.said == []
+
+
+@needs_browser
+def test_a_script_that_is_not_the_page_s_own_is_blocked(page, tmp_path):
+    text = page.read_text(encoding="utf-8")
+    strange = tmp_path / "strange.html"
+    strange.write_text(text.replace("<main>", "<script>document.title = 'changed'</script><main>"), encoding="utf-8")
+    with browser(tmp_path) as window:
+        window.open(strange)
+        assert window.tell("document.title") == "on a log"
+        assert any("Content Security Policy" in json.dumps(one) for one in window.said)
