@@ -60,7 +60,7 @@ def test_the_readme_runs_in_an_environment_with_numpy_and_numba_alone(wheel, tmp
     python = tmp_path / "venv/bin/python"
     site = Path(run(python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))").strip())
     for name in ("llvmlite", "numba", "numpy"):
-        for file in {Path(file).parts[0] for file in metadata.files(name) if ".." not in Path(file).parts}:
+        for file in {Path(file).parts[0] for file in metadata.files(name) or () if ".." not in Path(file).parts}:
             (site / file).symlink_to(Path(str(metadata.distribution(name).locate_file(file))))
     install = ("install", "--quiet", "--no-deps", "--no-index", wheel)
     run(sys.executable, "-m", "pip", "--python", python, *install)
