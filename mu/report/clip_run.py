@@ -12,9 +12,10 @@ from mu.evals.results import load
 from mu.files import read_json
 from mu.report.audio import Sounds
 from mu.report.class_view import ClassView
+from mu.report.comparison import Comparison, comparison
 from mu.report.neighbours import Embedded
 from mu.report.number_view import NumberView
-from mu.report.read import RunFacts, first_run, left_out_fact, run_facts
+from mu.report.read import RunFacts, first_run, left_out_fact, published_rows, run_facts
 from mu.report.tag_view import TagView
 from mu.report.target_view import TargetView
 
@@ -37,6 +38,7 @@ class ClipRun:
       pooled: whether the clips of several folds were put together, each predicted by its fold's model.
       views: 'model' and baselines -> target -> predictions of the test clips.
       metrics: 'model' and baselines -> metric -> value and interval.
+      compared: the model beside its baselines.
       details: 'TARGET/METRIC' -> value and interval for each class, tag or number, of the model.
       sounds: the audio of the clips.
       embedded: test clips in the space of one model; None where it cannot be had.
@@ -48,6 +50,7 @@ class ClipRun:
     pooled: bool
     views: Mapping[str, Mapping[str, TargetView]]
     metrics: Mapping[str, Mapping[str, Estimate]]
+    compared: Comparison
     details: Mapping[str, Mapping[str, Estimate]]
     sounds: Sounds
     embedded: Embedded | None
@@ -93,6 +96,13 @@ def read_clip_run(
             for name, result in evaluation.results.items()
         },
         metrics=evaluation.rows,
+        compared=comparison(
+            evaluation.results,
+            evaluation.rows,
+            published=published_rows(place),
+            samples=evaluation.samples,
+            seed=evaluation.seed,
+        ),
         details=evaluation.details,
         sounds=Sounds(clips),
         embedded=embedded,

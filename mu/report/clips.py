@@ -7,9 +7,12 @@ from mu.report.clip_media import Media, media_of
 from mu.report.clip_run import ClipRun
 from mu.report.clip_space import map_of_clips, neighbourhoods, neighbours
 from mu.report.clip_tables import Confusion, Scatters, Table, metrics_table, per_class
+from mu.report.comparison_table import comparison_table
 from mu.report.details import run_details
 from mu.report.page import Head, Notice, Section, render
 from mu.report.target_view import Score
+from mu.report.tiles import tiles
+from mu.report.verdict import verdict
 
 HARDEST, HARDEST_IN_ALL = 8, 24
 LOST_LISTED = 20
@@ -95,11 +98,12 @@ def page(run: ClipRun) -> str:
         remaining = {row: anchor for row, anchor in remaining.items() if row not in hardest[target]}
     if groups:
         sections.append(Section("Nearest neighbours", "clip_neighbours.html", neighbours(run, groups, media)))
-    sections.append(Section("Results", "clip_metrics.html", _metrics(run)))
-    details = run_details(facts)
+    sections.append(Section("Results", "comparison.html", comparison_table(run.compared)))
+    details = [Section("All metrics", "clip_metrics.html", _metrics(run))]
     if run.embedded is not None:
-        details.insert(0, Section("Map of the test clips", "map.html", map_of_clips(run, anchors)))
-    return render(Head(facts.title, facts.about), _notices(run), sections, details, sound=bool(run.sounds))
+        details.append(Section("Map of the test clips", "map.html", map_of_clips(run, anchors)))
+    head = Head(facts.title, facts.about, verdict(run.compared), tiles(run.compared))
+    return render(head, _notices(run), sections, [*details, *run_details(facts)], sound=bool(run.sounds))
 
 
 def _rows(query: int, others: Sequence[tuple[int, float]]) -> list[int]:

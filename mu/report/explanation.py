@@ -10,7 +10,7 @@ from mu.data.logs.interactions import Interactions
 from mu.protocols import DotProductRecommender
 from mu.report.neighbours import unit
 
-MOST_REASONS = 3
+MOST_REASONS = 2
 LEAST_REASON = 0.05
 MOST_NEAR = 2
 LEAST_COSINE = 0.2

@@ -160,7 +160,7 @@ def _listener(models: LogModels, choice: Choice, shown: Mapping[str, np.ndarray]
     values = {name: value for name, value in choice.values.items() if name in shown and np.isfinite(value)}
     return Listener(
         tab=TABS[choice.name],
-        name=", ".join(filter(None, [log.user_id(user), log.user_words(user)])),
+        name=", ".join(filter(None, [_called(log.user_id(user)), log.user_words(user)])),
         rule=choice.rule,
         values=[(words_of(name), f"{value:.3f}") for name, value in values.items()],
         n_plays=int(log.histories.lengths[user]),
@@ -169,6 +169,11 @@ def _listener(models: LogModels, choice: Choice, shown: Mapping[str, np.ndarray]
         lists=lists,
         played=[(log.titles[track], bool(np.isin(track, shown["model"]))) for track in _first(tested, shown["model"])],
     )
+
+
+def _called(user_id: str) -> str:
+    """'Listener 292' for an id that is a number; other ids as they are."""
+    return f"Listener {user_id}" if user_id.isdigit() else user_id
 
 
 def _first(tested: np.ndarray, shown: np.ndarray) -> list[int]:
@@ -190,7 +195,7 @@ def _history(log: SplitLog, user: int) -> TrackList:
     if not plays.has_times:
         weights = plays.weights[events]
         varies = len(events) > 0 and bool((weights != weights[0]).any())
-        heading = "Played most, by weight" if varies else "Played"
+        heading = "Played most, by weight" if varies else "Played last, in the order of the log"
         events = events[np.argsort(-weights, kind="stable")] if varies else events
     return TrackList(heading, [_play(log, int(event)) for event in events[:SHOWN]])
 

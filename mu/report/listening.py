@@ -1,10 +1,6 @@
 """The page of a run on a log: listeners, a new track, the age of tracks, results, and how it was trained."""
 
-import numpy as np
-
-from mu.evals.result import Estimate
-from mu.report.categories import category_chart
-from mu.report.charts import DASHES, Figure, line_legend
+from mu.report.age_chart import age_chart
 from mu.report.comparison_table import comparison_table
 from mu.report.details import run_details
 from mu.report.listening_run import ListeningRun
@@ -14,16 +10,6 @@ from mu.report.tiles import tiles
 from mu.report.track_map import map_of_tracks
 from mu.report.verdict import verdict
 
-# Sections of the chart in its order, with the names they have there.
-AGES = {
-    "day 0": "day 0",
-    "days 1-6": "days 1-6",
-    "weeks 1-3": "weeks 1-3",
-    "weeks 4-": "weeks 4-",
-    "discovery": "known",
-}
-# Lines of the chart in their order, of those that the evaluation has.
-LINES = ("model", "oracle", "id_only", "popularity", "artist_popularity")
 PLAYS_NOTE = (
     "Each play of the test is ranked at the time of the play. discovery: tracks that training has seen and the "
     "listener has not played, among all tracks not played. repeat: tracks that the listener has played, among those. "
@@ -43,7 +29,7 @@ def page(run: ListeningRun) -> str:
         sections.append(Section("A new track and its audience", "cold_start.html", view))
     if computed.near_tracks is not None:
         sections.append(Section("Tracks near each other", "near_tracks.html", computed.near_tracks))
-    by_age = _by_age(run)
+    by_age = age_chart(run.compared)
     if by_age is not None:
         sections.append(Section("By the age of the track", "figure.html", by_age))
     sections.append(Section("Results", "comparison.html", comparison_table(run.compared)))
@@ -70,27 +56,3 @@ def all_metrics(run: ListeningRun) -> AllMetrics:
             "known tracks on the validation part is within what the config allows. model_unboosted is without."
         )
     return AllMetrics(metric_tables(evaluation.rows, run.counts), notes)
-
-
-def _by_age(run: ListeningRun) -> Figure | None:
-    """A chart of the first metric by the age of the track on the day of the play."""
-    ages, rows = [age for age in AGES if age in run.counts], run.evaluation.rows
-    if not ages:
-        return None
-    metric = next(iter(rows["model"])).rpartition("/")[2]
-    lines = [name for name in LINES if name in rows][: len(DASHES)]
-    series = {name: [_drawn(rows[name][f"{age}/{metric}"]) for age in ages] for name in lines}
-    across = [AGES[age] for age in ages]
-    values = "; ".join(f"{name}: " + ", ".join(f"{one[0]:.2f}" for one in row) for name, row in series.items())
-    chart = category_chart(series, across, metric, f"{metric} by the age of the track ({', '.join(across)}). {values}.")
-    caption = (
-        "Age on the day of the play of tracks that came out after training ended; 'known' were there before. "
-        "Bars: 95 % intervals."
-    )
-    return Figure("", chart, line_legend(lines), caption)
-
-
-def _drawn(estimate: Estimate) -> tuple[float, float, float]:
-    """(value, low, high); without an interval its ends are the value."""
-    ends = estimate[2:] if np.isfinite(estimate[2:]).all() else (estimate.value, estimate.value)
-    return (estimate.value, *ends)

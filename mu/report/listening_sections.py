@@ -1,6 +1,5 @@
 """The sections of a run on a log that are computed from its model: listeners, tracks, a map."""
 
-from collections import Counter
 from typing import cast
 
 from mu.data.listening.listening import Listening
@@ -36,7 +35,6 @@ def listening_sections(models: LogModels, evaluation: Evaluation, metric: str) -
             near = near_tracks(log, vectors, models.baselines)
     if results["model"].unit == "user":
         groups = listener_groups(results, metric, log.histories.lengths, evaluation.samples, evaluation.seed)
-    tracks = Counter(people.tracks if people is not None else ())
-    if cold_start is not None:
-        tracks[cold_start.row.track] += 1
-    return Sections(people, cold_start, near, groups, map_of_tracks, log.pieces(tracks))
+    rows = [] if people is None else list(people.tracks)
+    rows += [] if cold_start is None else [cold_start.row.track]
+    return Sections(people, cold_start, near, groups, map_of_tracks, log.pieces(rows))

@@ -2,7 +2,7 @@
 
 import dataclasses
 import functools
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -15,7 +15,9 @@ from mu.report.audio import Piece
 from mu.report.explanation import attribute_words
 
 TRACK_COLUMNS = ("genre", "tempo_bpm", "key", "mode", "release_date")
-LONGEST_S = 6.0
+LONGEST_S = 8.0
+MOST_S = 480.0
+"""So much sound is in a page at the most: 6 MB of music at 44.1 kHz."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -75,14 +77,18 @@ class SplitLog:
         """The log's id of a listener."""
         return str(self.data.users["user"][user])
 
-    def pieces(self, tracks: Iterable[int]) -> dict[int, Piece]:
-        """The beginnings of these tracks, of those that have audio."""
+    def pieces(self, rows: Sequence[int]) -> dict[int, Piece]:
+        """The beginnings of the tracks of these rows of a page, of those that have audio; shorter where rows are many.
+
+        A track that has several rows stands in the page as often.
+        """
         sound, pieces = self.sound, {}
-        for track in sorted(set(tracks)):
+        longest_s = min(LONGEST_S, MOST_S / max(len(rows), 1))
+        for track in sorted(set(rows)):
             if sound is None or not sound.lengths[track]:
                 continue
             rate = sound.sample_rate_hz
-            audio = sound.waveform(track, 0, round(LONGEST_S * rate))
+            audio = sound.waveform(track, 0, round(longest_s * rate))
             pieces[track] = Piece(audio, rate, 0.0, float(sound.lengths[track]) / rate)
         return pieces
 

@@ -95,7 +95,7 @@ def test_a_listener_stands_beside_what_each_recommender_would_have_shown():
     assert view is not None
     assert [person.tab for person in view.people] == ["A typical listener", "Served worst"]
     first = view.people[0]
-    assert first.name == str(user) and first.n_plays == log.lengths[user] - 1
+    assert first.name == f"Listener {user}" and first.n_plays == log.lengths[user] - 1
     last = log.row(user)[:-1][::-1][:SHOWN]
     assert [row.track for row in first.history.rows] == last.tolist()
     (recommended, beside), (played,) = first.lists, log.row(user)[-1:]

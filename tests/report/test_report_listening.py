@@ -1,6 +1,5 @@
-"""The page of a run on plays: the chart by age, a new track, and what an evaluation leaves out."""
+"""The page of a run on plays: a new track, the metric of its listeners, and what an evaluation leaves out."""
 
-import re
 from typing import Any, cast
 
 import numpy as np
@@ -10,54 +9,14 @@ import mu.report.listening_run
 from mu.evals.result import Result
 from mu.evals.results import load, save
 from mu.files import write_json
-from mu.report.categories import category_chart
-from mu.report.charts import Frame
 from mu.report.cold_start import ColdStartListener, ColdStartTrack, auc, cold_start_track
 from mu.report.comparison import comparison
 from mu.report.listeners import Listener, Listeners, Row, TrackList
 from mu.report.listening import page
 from mu.report.listening_run import ListeningRun, Sections, main_metric, read_listening_run
-from mu.report.page import environment
 from mu.report.read import RunFacts
 from tests.helpers.fixed_scores import TimeAwareScores, split_log
 from tests.helpers.listening_logs import make_listening
-
-SERIES = {
-    "model": [(0.5, 0.4, 0.6), (0.2, 0.1, 0.3), (0.4, 0.3, 0.8)],
-    "chance": [(0.1, 0.0, 0.2), None, (0.0, 0.0, 0.0)],
-}
-FRAME = Frame()
-
-
-def paths(chart, kind):
-    """The points of each path of a class, [(x, y), ...]."""
-    lines = [path.d for path in chart.paths if re.fullmatch(rf"{kind} s\d+", path.style)]
-    return [[tuple(map(float, pair)) for pair in re.findall(r"(-?[\d.]+) (-?[\d.]+)", one)] for one in lines]
-
-
-def test_means_stand_as_high_as_they_are_and_beside_each_other():
-    chart = category_chart(SERIES, ["new <1>", "old", "known"], "recall@20", "its label")
-    drawn = environment().from_string('{% from "charts.html" import chart %}{{ chart(one) }}').render(one=chart)
-    assert drawn.count("new &lt;1&gt;") == 1 and "its label" in drawn and "recall@20" in drawn
-    lines, step = paths(chart, "line"), (FRAME.right - FRAME.left) / 3
-    assert [len(line) for line in lines] == [3, 2], "a gap where there is no mean"
-    height, top = FRAME.bottom - FRAME.top, 0.8 * 1.05
-    for line, points in zip(lines, SERIES.values(), strict=True):
-        for (x, y), (place, (mean, _, _)) in zip(
-            line, ((place, one) for place, one in enumerate(points) if one is not None), strict=True
-        ):
-            assert y == pytest.approx(FRAME.bottom - mean / top * height, abs=0.06)
-            assert FRAME.left + place * step < x < FRAME.left + (place + 1) * step
-    assert lines[0][0][0] < lines[1][0][0]
-
-
-def test_intervals_are_upright_from_low_to_high():
-    chart = category_chart(SERIES, ["a", "b", "c"], "recall@20", "")
-    (bars,) = (path.d for path in chart.paths if path.style == "line thin s0")
-    height, top = FRAME.bottom - FRAME.top, 0.8 * 1.05
-    drawn = [tuple(map(float, pair)) for pair in re.findall(r"M[\d.]+ ([\d.]+)V([\d.]+)", bars)]
-    expected = [tuple(FRAME.bottom - end / top * height for end in one[1:]) for one in SERIES["model"]]
-    np.testing.assert_allclose(drawn, expected, atol=0.06)
 
 
 def test_listeners_are_compared_by_the_metric_that_the_best_step_was_chosen_by():
