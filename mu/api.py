@@ -1,6 +1,7 @@
 """The Python interface: functions of whole runs. Their imports are lazy, so that `import mu.api` costs nothing."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -35,6 +36,56 @@ def write_report(
     with rewriting_file(output) as page:
         page.write_bytes(content.encode())
     return problems
+
+
+def write_comparison(
+    runs: Sequence[str | os.PathLike[str]], output: str | os.PathLike[str], evaluation: str | None = None
+) -> None:
+    """Writes the page of several runs beside each other, one HTML file.
+
+    Args:
+      runs: two or more runs of `mu train`, or seeds' folders of `mu crossvalidate`.
+      output: the file; its folder is made if need be.
+      evaluation: the name of the evaluation that is compared; None where the runs share one.
+
+    Raises:
+      FileNotFoundError: a folder holds no run, or no evaluation.
+      Locked: another process writes the page.
+      ValueError: the runs were not measured on the same units, task, truth and clusters, which names what differs, or
+        they share several evaluations or none.
+    """
+    from mu.locks import rewriting_file
+    from mu.report.compared_runs import read_runs
+    from mu.report.comparison_page import comparison_page
+
+    content = comparison_page(read_runs(runs, evaluation))
+    with rewriting_file(output) as page:
+        page.write_bytes(content.encode())
+
+
+def write_table(
+    runs: Sequence[str | os.PathLike[str]], output: str | os.PathLike[str], evaluation: str | None = None
+) -> None:
+    """Writes the results of a run, or of several beside each other, as a table with intervals.
+
+    Args:
+      runs: one or more, see `write_comparison`.
+      output: the file: '.csv' has every metric, a line each; '.tex' the table of the page.
+      evaluation: see `write_comparison`.
+
+    Raises:
+      FileNotFoundError: a folder holds no run, or no evaluation.
+      Locked: another process writes the file.
+      ValueError: see `write_comparison`; or the file ends otherwise.
+    """
+    from mu.locks import rewriting_file
+    from mu.report.compared_runs import read_runs
+    from mu.report.comparison_page import compared_runs
+    from mu.report.table_files import table_format
+
+    text = table_format(output)(compared_runs(read_runs(runs, evaluation)))
+    with rewriting_file(output) as file:
+        file.write_bytes(text.encode())
 
 
 def _log_models(folder: Path) -> "LogModels":

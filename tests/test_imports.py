@@ -115,6 +115,7 @@ ARROWS = {
         "mu.names",
         "mu.quickstart",
         "mu.ranges",
+        "mu.report.table_files",
         "mu.report.taste",
         "mu.run",
         "mu.train",

@@ -1,4 +1,4 @@
-"""`mu report`: one page of a run, to read, to look at and to listen to."""
+"""`mu report`: one page of a run, or of several runs beside each other, to read, to look at and to listen to."""
 
 import sys
 from pathlib import Path
@@ -11,6 +11,8 @@ examples:
   mu report quickstart/run                       a run on plays and the sound of their tracks
   mu report runs/esc10/seed0/fold0               a run on audio
   mu report runs/esc10/seed0 --output=esc10.html all folds of a seed, as `mu crossvalidate` pooled them
+  mu report runs/a runs/b runs/c                 runs beside each other: comparison.html in this folder
+  mu report runs/a --table=a.tex                 the table alone; also of several runs, and as CSV
 
 The page is one file that opens from disk and fetches nothing: a verdict on the model beside its baselines, three
 numbers with intervals, and a table of all recommenders. Of a log it shows three listeners (a typical one, the best and
@@ -18,34 +20,62 @@ the worst served) with what they played, what is recommended to them and what It
 sound a new track and its audience; of clips the confusions, the hardest of them with spectrogram and player, and
 nearest neighbours. Details are folded below: all metrics, training, groups, a map, config, versions, the command.
 What can no longer be read is named in it and on stderr, and the rest of the page is made.
+
+The page of several runs has their values, paired differences, curves, and what differs in their configs. Only runs that
+were tested on the same units (users, plays, clips, ratings) are put beside each other; what differs is said. A table
+that ends in .csv has every metric with its interval, a line each; one in .tex is the table of the page (booktabs).
 """
 
 
 def main(argv: list[str]) -> int:
-    """0 when the page is written, 1 when there is nothing to write it of, 2 when call or config are wrong."""
+    """0 when all is written, 1 when there is nothing to write it of, 2 when call or config are wrong."""
     parser = CommandParser(
         prog="mu report",
-        description="Write one HTML page of a run: a verdict, listeners or clips, results and their sound.",
+        description="Write one HTML page of a run, or of several beside each other, or the table of their results.",
         epilog=EPILOG,
     )
-    parser.add_argument("run", metavar="RUN", help="a run of `mu train`, or a seed's folder of `mu crossvalidate`")
-    parser.add_argument("--eval", metavar="NAME", help="which evaluation, of a run that has several")
-    parser.add_argument("--output", metavar="FILE", help="the page (default: RUN/report.html)")
+    parser.add_argument(
+        "runs", metavar="RUN", nargs="+", help="a run of `mu train`, or a seed's folder of `mu crossvalidate`"
+    )
+    parser.add_argument("--eval", metavar="NAME", help="which evaluation, of runs that have several")
+    parser.add_argument(
+        "--output", metavar="FILE", help="the page (default: RUN/report.html; comparison.html of several runs)"
+    )
+    parser.add_argument(
+        "--table", metavar="FILE", help="the table, FILE.csv or FILE.tex; without --output no page is written"
+    )
     arguments = parser.parse(argv)
 
-    output = Path(arguments.output or Path(arguments.run) / "report.html")
-    from mu.api import write_report
+    from mu.api import write_comparison, write_report, write_table
     from mu.config.base import ConfigError
     from mu.console import explained, show_logs
+    from mu.report.table_files import table_format
 
+    if arguments.table is not None:
+        try:
+            table_format(arguments.table)
+        except ValueError as error:
+            parser.error(str(error))
     show_logs()
-
+    runs, problems, written = arguments.runs, [], []
     try:
-        problems = write_report(arguments.run, output, arguments.eval)
+        if arguments.table is not None:
+            write_table(runs, arguments.table, arguments.eval)
+            written.append(Path(arguments.table))
+        if arguments.table is None or arguments.output is not None:
+            default = Path(runs[0]) / "report.html" if len(runs) == 1 else "comparison.html"
+            output = Path(arguments.output or default)
+            if len(runs) == 1:
+                problems = write_report(runs[0], output, arguments.eval)
+            else:
+                write_comparison(runs, output, arguments.eval)
+            written.append(output)
     except (OSError, ValueError) as error:
         print(f"mu report: {explained(error)}", file=sys.stderr)
         return 2 if isinstance(error, ConfigError) else 1
     for problem in problems:
         print(f"mu report: {problem}", file=sys.stderr)
-    print(f"Written to {output} ({output.stat().st_size / 1e6:.1f} MB).")
+    for file in written:
+        size = file.stat().st_size
+        print(f"Written to {file} ({f'{size / 1e6:.1f} MB' if size >= 50_000 else f'{size / 1e3:.1f} kB'}).")
     return 0

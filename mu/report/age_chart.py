@@ -45,6 +45,7 @@ def age_chart(compared: Comparison) -> Figure | None:
         x_name="since release; number of plays",
         y_name=metric,
         label=f"{metric} by the age of the track ({', '.join(across)}). {values}.",
+        joined=True,
     )
     return Figure("", chart, caption=CAPTION)
 

@@ -5,15 +5,15 @@ from collections.abc import Mapping
 
 from mu.evals.result import Result
 
-MODEL, ORACLE = "model", "oracle"
-VARIANTS = ("model_unboosted", "content_of_model")
+MODEL, ORACLE, UNBOOSTED = "model", "oracle", "model_unboosted"
+VARIANTS = (UNBOOSTED, "content_of_model")
 """Parts of the model or the model without a part: they stand beside it and are no baselines."""
 OF_LISTS = ("artist_exposure", "coverage", "gini", "intra_list_diversity", "novelty")
 """Metrics of `mu.evals.metrics.lists`."""
 NAMES = {
     MODEL: "the model",
     ORACLE: "the oracle",
-    "model_unboosted": "the model without its boost",
+    UNBOOSTED: "the model without its boost",
     "content_of_model": "the model's content neighbours",
     "item_knn": "ItemKNN",
     "popularity": "popularity",

@@ -5,10 +5,13 @@ from collections.abc import Mapping, Sequence
 
 from mu.evals.leaders import Leaders, leaders
 from mu.evals.result import Estimate, Result
-from mu.report.columns import MODEL, ORACLE, Column, baselines_of, columns_of, other_metrics
+from mu.evals.results import Evaluation
+from mu.report.columns import MODEL, ORACLE, UNBOOSTED, Column, baselines_of, columns_of, other_metrics
 from mu.report.numbers import decimals
 from mu.report.paired import Paired, paired
 
+BASELINE, RUN = "baseline", "other run"
+"""What a rival is."""
 Published = Mapping[str, Mapping[str, float]]
 """Name of a published row -> metric ('recall@10', or in full 'genre/accuracy') -> its value."""
 
@@ -22,7 +25,7 @@ class Comparison:
       rows: the same -> metric -> value and interval.
       subject: name of the one.
       rivals: names of those that it is held against.
-      rival: what each of them is: 'baseline', 'other run'.
+      rival: what each of them is: `BASELINE` or `RUN`.
       columns: the first metric of each section; the first of them is the main one.
       more: up to two other metrics of the main section.
       pairs: metric of `columns` and `more` -> the subject less each of the others, those with large values first.
@@ -48,6 +51,11 @@ class Comparison:
         """The result of the subject."""
         return self.results[self.subject]
 
+    @property
+    def table_columns(self) -> Sequence[Column]:
+        """The columns of a table: the sections; the metrics where there are none."""
+        return self.columns if len(self.columns) > 1 else (*self.columns, *self.more)
+
     def estimate(self, column: Column) -> Estimate:
         """The value and interval of the subject."""
         return self.rows[self.subject][column.name]
@@ -71,13 +79,35 @@ class Comparison:
         return dict(sorted(named.items(), key=lambda item: -item[1]))
 
 
+def comparison_of(evaluation: Evaluation, published: Published | None = None) -> Comparison:
+    """The model of a saved evaluation beside its baselines, with the boost of new releases where it has one.
+
+    Args:
+      evaluation: of a run.
+      published: see `Comparison`.
+    """
+    return comparison(
+        evaluation.results,
+        evaluation.rows,
+        published=published,
+        boost=boost_of(evaluation),
+        samples=evaluation.samples,
+        seed=evaluation.seed,
+    )
+
+
+def boost_of(evaluation: Evaluation) -> float | None:
+    """What the model adds to the scores of new releases; None where there is no such policy."""
+    return evaluation.card.get("new_release_boost") if UNBOOSTED in evaluation.results else None
+
+
 def comparison(
     results: Mapping[str, Result],
     rows: Mapping[str, Mapping[str, Estimate]],
     *,
     subject: str = MODEL,
     rivals: Sequence[str] | None = None,
-    rival: str = "baseline",
+    rival: str = BASELINE,
     published: Published | None = None,
     boost: float | None = None,
     samples: int = 1000,

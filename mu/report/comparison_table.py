@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from mu.evals.few_units import FEW
 from mu.evals.left_out import left_out_sentences
 from mu.report.columns import ORACLE, Column, words_of
-from mu.report.comparison import Comparison
+from mu.report.comparison import RUN, Comparison
 from mu.report.numbers import interval, number
 
 BEST, LEVEL = "best", "level"
@@ -66,7 +66,7 @@ class ComparisonTable:
 
 def comparison_table(compared: Comparison) -> ComparisonTable:
     """Every row of the evaluation and every published row, by the first metric; sections, or metrics, as columns."""
-    columns = compared.columns if len(compared.columns) > 1 else (*compared.columns, *compared.more)
+    columns = compared.table_columns
     main, unit = columns[0], compared.result.unit
     rows = [(row[main.name].value, _row(compared, columns, name)) for name, row in compared.rows.items()]
     rows += [_published(compared, columns, label) for label in compared.published]
@@ -92,7 +92,8 @@ def _row(compared: Comparison, columns: Sequence[Column], name: str) -> Comparis
         mark = BEST if name == ahead.best else LEVEL if name in ahead.level else ""
         ends = interval(estimate.low, estimate.high, places) if math.isfinite(estimate.value) else ""
         cells.append(ComparisonCell(column.title, number(estimate.value, places), ends, mark))
-    kind = {compared.subject: "model", ORACLE: "reference"}.get(name, "baseline")
+    is_model = name == compared.subject or (compared.rival == RUN and name in compared.rivals)
+    kind = "model" if is_model else "reference" if name == ORACLE else "baseline"
     return ComparisonRow(words_of(name), kind, cells)
 
 

@@ -1,4 +1,4 @@
-"""A chart of values with intervals side by side: a group of dots for each name across, lines with their names."""
+"""A chart of values with intervals side by side: a group of dots for each name across, each series with its name."""
 
 from collections.abc import Mapping, Sequence
 
@@ -22,8 +22,9 @@ def interval_chart(
     x_name: str,
     y_name: str,
     label: str,
+    joined: bool,
 ) -> Chart:
-    """A dot with an upright bar for each value and its interval, a line through the dots of each series.
+    """A dot with an upright bar for each value and its interval, in the colour of its series.
 
     Args:
       series: name -> an interval for each of `names`, None where there is none; a series without any is left out.
@@ -32,6 +33,7 @@ def interval_chart(
       x_name: of the axis across.
       y_name: of the upright axis.
       label: what the picture shows, for those who do not see it.
+      joined: whether a line runs through the dots of each series, as where names across have an order.
     """
     drawn = {name: one for name, one in series.items() if any(value is not None for value in one)}
     ends = [end for intervals in drawn.values() for one in intervals if one is not None for end in one]
@@ -55,7 +57,8 @@ def interval_chart(
             for x, (_, bottom, top) in points
         )
         colour = f"s{at % COLOURS}"
-        paths.append(Path(line_through(dots), f"line thin {colour}", name, DASHES[at % len(DASHES)]))
+        if joined:
+            paths.append(Path(line_through(dots), f"line thin {colour}", name, DASHES[at % len(DASHES)]))
         paths.append(Path(bars, f"line {colour}"))
         paths.append(Path(dots_at(dots), f"dots solid {colour}", name))
         last[name] = (dots[-1], colour)

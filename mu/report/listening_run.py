@@ -11,7 +11,7 @@ from mu.evals.results import Evaluation
 from mu.files import read_json
 from mu.report.audio import Piece
 from mu.report.cold_start import ColdStartTrack
-from mu.report.comparison import Comparison, comparison
+from mu.report.comparison import Comparison, comparison_of
 from mu.report.listener_groups import Groups
 from mu.report.listeners import Listeners
 from mu.report.near_tracks import NearView
@@ -80,22 +80,8 @@ def read_listening_run(
     """
     card = read_json(Path(place) / "run.json")["data_card"]
     data = data_facts(card) | left_out_fact(evaluation.results["model"])
-    boost = new_release_boost(evaluation)
-    compared = comparison(
-        evaluation.results,
-        evaluation.rows,
-        published=published_rows(place),
-        boost=boost,
-        samples=evaluation.samples,
-        seed=evaluation.seed,
-    )
+    compared = comparison_of(evaluation, published_rows(place))
     return ListeningRun(run_facts(place, evaluation.card, data, problems), evaluation, compared, computed)
-
-
-def new_release_boost(evaluation: Evaluation) -> float | None:
-    """What the model adds to the scores of new releases; None where there is no such policy."""
-    boost = evaluation.card.get("new_release_boost")
-    return boost if boost is not None and "model_unboosted" in evaluation.results else None
 
 
 def main_metric(result: Result, chosen: str) -> str:

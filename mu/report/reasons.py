@@ -3,7 +3,7 @@
 import math
 
 from mu.evals.few_units import FEW
-from mu.report.columns import ORACLE, Column, words_of
+from mu.report.columns import ORACLE, UNBOOSTED, Column, words_of
 from mu.report.comparison import Comparison
 from mu.report.numbers import decimals, listed, number
 from mu.report.paired import ABOVE, LEVEL, Paired
@@ -69,7 +69,7 @@ def _of_oracle(compared: Comparison) -> list[str]:
         without = [
             f"{number(other.other_value, decimals(other.value, other.other_value))} {column.phrase}"
             for column in new
-            if (other := compared.against(column, "model_unboosted")) is not None
+            if (other := compared.against(column, UNBOOSTED)) is not None
         ]
         alone = f", without which it has {listed(without)}" if without else ""
         sentences.append(

@@ -21,7 +21,7 @@ SERIES = {
 
 
 def chart():
-    words = {"x_name": "age", "y_name": "recall@20", "label": "its label"}
+    words = {"x_name": "age", "y_name": "recall@20", "label": "its label", "joined": True}
     return interval_chart(SERIES, ["new <1>", "old", "known"], ["7", "1,234", "9"], **words)
 
 
@@ -50,7 +50,9 @@ def test_intervals_are_upright_from_low_to_high():
 
 
 def test_negative_values_stand_above_the_axis():
-    one = interval_chart({"a": [(-0.6, -0.7, -0.5)]}, ["x"], ["3"], x_name="", y_name="log likelihood", label="")
+    one = interval_chart(
+        {"a": [(-0.6, -0.7, -0.5)]}, ["x"], ["3"], x_name="", y_name="log likelihood", label="", joined=False
+    )
     (dot,) = (path.d for path in one.paths if "dots" in path.style)
     assert FRAME.top < float(dot.split()[1].removesuffix("h0")) < FRAME.bottom
 
