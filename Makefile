@@ -13,7 +13,7 @@ help:
 	@echo "make quickstart   install, simulate a music world, train, evaluate, recommend"
 	@echo "make test         the tests but the slow ones; make test-slow runs those"
 	@echo "                  and the kernels' tests without compiled code; MU_TRIALS=10 tries ten times as much at random"
-	@echo "make nightly      test-slow, then the quickstart from nothing, as the README says it"
+	@echo "make nightly      test-slow, the quickstart from nothing and every command of the documentation, into docs/nightly.md"
 	@echo "make results-audio   every audio experiment, folds and seeds, into docs/results/audio.md: hours, goes on where it stopped"
 	@echo "make results-ratings  who likes tracks that training has not seen, into docs/results/ratings.md"
 	@echo "make lint types   ruff; pyright"
@@ -40,10 +40,9 @@ test-newest:
 test-jit-off: $(VENV)/.installed-test
 	NUMBA_DISABLE_JIT=1 $(BIN)/python -m pytest -m "not slow" tests/kernels
 
-# What takes too long for every change: slow tests (the notebook from top to bottom among them) and the quickstart.
-nightly: test-slow
-	rm -rf build/nightly && mkdir -p build/nightly
-	cd build/nightly && $(CURDIR)/$(BIN)/mu quickstart
+# What takes too long for every change, into docs/nightly.md; ONLY=docs,quickstart picks steps.
+nightly: $(VENV)/.installed-test
+	$(BIN)/python docs/scripts/nightly.py $(if $(ONLY),--only=$(ONLY))
 
 # The data sets lie in MU_DATA; ONLY=esc10,emotify picks some.
 results-audio: $(VENV)/.installed
