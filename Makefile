@@ -60,9 +60,9 @@ lint: $(VENV)/.installed-test
 types: $(VENV)/.installed-test
 	$(BIN)/pyright --pythonpath $(BIN)/python
 
-# Material for MkDocs prints an advertisement for its successor otherwise.
+# Not --quiet: warnings would not count then. Material for MkDocs advertises its successor without the variable.
 docs: $(VENV)/.installed-docs
-	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 	@echo "open build/site/index.html through a server: $(BIN)/python -m http.server --directory build/site"
 
 workflows: $(VENV)/.installed-test

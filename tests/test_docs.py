@@ -1,5 +1,6 @@
 """What the documentation shows: each block of commands or code is run, here or at night, or says why not."""
 
+import runpy
 import subprocess
 from pathlib import Path
 
@@ -42,3 +43,15 @@ def test_runs(page, tmp_path, monkeypatch, capsys):
                     assert main(words[1:]) == 0, f"{page}:{block.line}: {words}\n{capsys.readouterr().err}"
                 else:
                     subprocess.run(words, check=True, capture_output=True)
+
+
+def test_the_nightly_page_says_what_failed_and_what_was_not_run():
+    page = runpy.run_path(str(ROOT / "docs/scripts/nightly.py"))["page"]
+    where = {"date": "2026-01-02 03:04 UTC", "commit": "abc", "machine": "2 cores", "versions": "Python 3.11, jax 0.10"}
+    tests = {"docs/faq.md": ["passed", 61], "docs/a.md": ["failed", 2]}
+    tests = {f"slow/test_docs::test_page[{name}]": result for name, result in tests.items()}
+    text = page({"docs": {"passed": False, "result": "1 failed, 1 passed", "seconds": 63, "tests": tests, **where}})
+    assert "**failed**: 1 failed, 1 passed" in text and "- `slow/test_docs::test_page[docs/a.md]`" in text
+    assert "| `docs/faq.md` | passed | 1 min 01 s |" in text
+    assert text.count("not run yet") == 3
+    assert "**failed**" not in page({})
