@@ -7,7 +7,7 @@ level with it otherwise.
 import dataclasses
 from collections.abc import Sequence
 
-from mu.report.columns import ORACLE, Column, words_of
+from mu.report.columns import MODEL, ORACLE, Column, words_of
 from mu.report.comparison import Comparison
 from mu.report.numbers import interval, listed, number, signed, signed_interval
 from mu.report.paired import ABOVE, BELOW, LEVEL, Paired
@@ -39,45 +39,57 @@ def verdict(compared: Comparison) -> Verdict:
     if rest:
         second = _sections(compared, rest)
     elif compared.more:
-        second = f"By {compared.more[0].metric} it has {_beside(compared, compared.more[0])}."
+        second = f"By {compared.more[0].metric} it {_beside(compared, compared.more[0], '')}."
     else:
         second = _units(compared, main)
     return Verdict((first, second), (*_published(compared, main), *reasons(compared)))
 
 
 def _main(compared: Comparison, column: Column) -> str:
-    where = f" {column.phrase}" if column.phrase else ""
+    subject = words_of(compared.subject)
+    words = f"{column.phrase} {subject}" if column.phrase else subject
     oracle = compared.against(column, ORACLE)
     ceiling = "" if oracle is None else f"; the oracle has {number(oracle.other_value, compared.places(column))}"
-    return f"{column.metric}{where}: {words_of(compared.subject)} has {_beside(compared, column)}{ceiling}."
+    return f"{_sentence_case(words, subject)} {_beside(compared, column, f'{column.metric} ')}{ceiling}."
 
 
-def _beside(compared: Comparison, column: Column) -> str:
-    """'0.115 [0.111, 0.121], level with ItemKNN (0.115, difference 0.000 [-0.006, +0.007]) and above popularity'."""
+def _sentence_case(words: str, subject: str) -> str:
+    """The words with a capital at the start, unless they begin with the name of a run, which stays as it is."""
+    return words if words.startswith(subject) and subject != words_of(MODEL) else words[:1].upper() + words[1:]
+
+
+def _beside(compared: Comparison, column: Column, metric: str) -> str:
+    """'is level with ItemKNN (recall@20 0.115 [0.111, 0.121] against 0.115, difference 0.000 [-0.006, +0.007])'.
+
+    Args:
+      compared: the subject and its rivals.
+      column: a metric.
+      metric: what stands before its value.
+    """
     places, estimate = compared.places(column), compared.estimate(column)
-    value = f"{number(estimate.value, places)} {interval(estimate.low, estimate.high, places)}"
+    value = f"{metric}{number(estimate.value, places)} {interval(estimate.low, estimate.high, places)}"
     rivals = compared.beside(column)
     if not rivals:
-        return f"{value}; there is no {compared.rival} beside it"
-    groups = {outcome: [one for one in rivals if one.outcome == outcome] for outcome in (BELOW, LEVEL, ABOVE)}
-    parts = [
-        f"{outcome} {_names(group, places, every=compared.rival if len(group) == len(rivals) else '')}"
-        for outcome, group in groups.items()
-        if group
-    ]
-    return f"{value}, {listed(parts)}"
+        return f"has {value}; there is no {compared.rival} beside it"
+    parts: list[str] = []
+    for outcome in (BELOW, LEVEL, ABOVE):
+        group = [one for one in rivals if one.outcome == outcome]
+        if group:
+            against = "" if parts else f"{value} against "
+            every = compared.rival if 1 < len(group) == len(rivals) else ""
+            parts.append(f"{outcome} {_names(group, against, places, every)}")
+    return f"is {listed(parts)}"
 
 
-def _names(group: Sequence[Paired], places: int, *, every: str) -> str:
+def _names(group: Sequence[Paired], against: str, places: int, every: str) -> str:
     """The rivals of one outcome, the best with its value and the paired difference; `every`: all are of it."""
     best, *others = group
-    paired_words = f"{signed(best.difference, places)} {signed_interval(best.low, best.high, places)}"
-    numbers = f"({number(best.other_value, places)}, difference {paired_words})"
-    if not others:
-        return f"{words_of(best.other)} {numbers}"
+    value = f"{against}{number(best.other_value, places)}"
+    difference = f"difference {signed(best.difference, places)} {signed_interval(best.low, best.high, places)}"
     if every:
-        return f"every {every}, of which the best is {words_of(best.other)} {numbers}"
-    return listed([f"{words_of(best.other)} {numbers}", *_shortened([words_of(one.other) for one in others])])
+        return f"every {every} ({value} of {words_of(best.other)}, the best of them; {difference})"
+    first = f"{words_of(best.other)} ({value}, {difference})"
+    return listed([first, *_shortened([words_of(one.other) for one in others])])
 
 
 def _shortened(names: list[str]) -> list[str]:
@@ -107,7 +119,9 @@ def _section(compared: Comparison, column: Column) -> tuple[str, str, str]:
     value, places, rivals = compared.estimate(column).value, compared.places(column), compared.beside(column)
     model, units = number(value, places), f"{column.n_units:,} {compared.result.unit}s"
     if abs(value) < NOTHING and not any(one.outcome == ABOVE for one in rivals):
-        return "finds nothing", "", f"{column.phrase} ({model}, {units})"
+        oracle = compared.against(column, ORACLE)
+        possible = "" if oracle is None else f", where the oracle has {number(oracle.other_value, places)}"
+        return "finds nothing", "", f"{column.phrase} ({model}, {units}){possible}"
     if not rivals:
         return "has", "", f"{model} {column.phrase} ({units})"
     outcome = next(one for one in (BELOW, LEVEL, ABOVE) if any(pair.outcome == one for pair in rivals))
