@@ -92,7 +92,7 @@ class Split(Protocol):
 
 
 class Histories(Protocol):
-    """Plays of users, oldest first; `mu.data.features.TrackHistories` and every log."""
+    """Plays of users, oldest first; `mu.histories.TrackHistories` and every log."""
 
     @property
     def indptr(self) -> np.ndarray:

@@ -7,9 +7,10 @@ import numpy as np
 from mu.baselines.fitting import fitted
 from mu.baselines.mfcc import clip_statistics
 from mu.protocols import Log
+from mu.topk import TopKRecommender
 
 
-class ContentNeighbours:
+class ContentNeighbours(TopKRecommender):
     """Scores an item by the cosine of its vector with the mean of those that the listener has played.
 
     Vectors are standardised by the tracks that training has seen. An item without sound scores 0, and all do where no

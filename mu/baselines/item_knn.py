@@ -10,12 +10,13 @@ from mu.data.logs.interactions import Interactions
 from mu.data.logs.weighting import NONE, counted, pair_weights, weighting
 from mu.protocols import Log
 from mu.ranges import Count, Decay
+from mu.topk import TopKRecommender
 
 # Products of one block of items in fitting: bounds memory at about 1 GB, whatever the log.
 BLOCK_PRODUCTS = 20_000_000
 
 
-class ItemKNN:
+class ItemKNN(TopKRecommender):
     """Scores item i by its similarity to what the user has played: sum over plays j of w(j) sim(i, j).
 
     With X the matrix of users and items in training, sim(i, j) is `X_i . X_j` ('dot'), or that over `|X_i| |X_j|`
@@ -118,9 +119,9 @@ class ItemKNN:
         """float32 [B, V]; see `mu.protocols.Recommender`."""
         del times_ms
         similar = fitted(self._similar, "ItemKNN")
-        return (self._history_weights(histories) @ similar).toarray().astype(np.float32)
+        return (self._history_weights(histories, similar.shape[0]) @ similar).toarray().astype(np.float32)
 
-    def _history_weights(self, histories: Log) -> sparse.csr_array:
+    def _history_weights(self, histories: Log, n_items: int) -> sparse.csr_array:
         """float64 [B, V], sparse: the weight of each item in each history."""
         lengths = np.diff(histories.indptr)
         row = np.repeat(np.arange(len(lengths)), lengths)
@@ -129,10 +130,10 @@ class ItemKNN:
         # From the latest play backwards; `unique` finds the first, so each item's latest.
         item = histories.items[recent][::-1].astype(np.int64)
         row, age = row[recent][::-1], age[recent][::-1]
-        _, latest, pair = np.unique(row * histories.n_items + item, return_index=True, return_inverse=True)
+        _, latest, pair = np.unique(row * n_items + item, return_index=True, return_inverse=True)
         weight = np.power(self._decay, age[latest].astype(np.float64))
         if self._weights != NONE:
             sums = np.bincount(pair, weights=histories.weights[recent][::-1], minlength=len(latest))
             weight *= counted(sums, self._weights)
-        shape = (len(lengths), histories.n_items)
+        shape = (len(lengths), n_items)
         return sparse.csr_array((weight, (row[latest], item[latest])), shape=shape)

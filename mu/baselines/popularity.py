@@ -8,9 +8,10 @@ from mu.baselines.fitting import fitted
 from mu.data.logs.interactions import Interactions
 from mu.data.logs.weighting import NONE, track_totals, weighting
 from mu.protocols import Log
+from mu.topk import TopKRecommender
 
 
-class Popularity:
+class Popularity(TopKRecommender):
     """Scores an item by its plays in the training log; every play counts, repeats too.
 
     Scores are float32: counts above 16.7 million that differ by less than one part in that many tie.

@@ -8,9 +8,10 @@ from mu.baselines.fitting import fitted
 from mu.data.logs.interactions import Interactions
 from mu.protocols import Log
 from mu.ranges import NonNegative
+from mu.topk import TopKRecommender
 
 
-class RatingBiases:
+class RatingBiases(TopKRecommender):
     """Scores an item by its predicted rating m + b_u + b_i, with the weights of the log as ratings.
 
     m is the mean rating. b_i is the sum of an item's ratings less m, over their number plus `item_shrinkage`; b_u the

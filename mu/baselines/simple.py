@@ -9,9 +9,10 @@ from mu.data.logs.interactions import Interactions
 from mu.data.logs.weighting import NONE, track_totals, weighting
 from mu.protocols import Log
 from mu.ranges import Seed
+from mu.topk import TopKRecommender
 
 
-class Random:
+class Random(TopKRecommender):
     """Uniform random scores, equal for equal (seed, user, item): the level of chance."""
 
     dot_product = False
@@ -30,11 +31,11 @@ class Random:
         del histories, times_ms
         scores = np.empty((len(users), self._n_items), np.float32)
         for row, user in enumerate(users):
-            np.random.default_rng([self._seed, int(user)]).random(out=scores[row], dtype=np.float32)
+            np.random.default_rng([self._seed, int(user) % 2**32]).random(out=scores[row], dtype=np.float32)
         return scores
 
 
-class GroupPopularity:
+class GroupPopularity(TopKRecommender):
     """Scores an item by the mean plays of its group's items (its artist's tracks), so that new items have a score too.
 
     Items are compared with those of their group that training has seen; of a group without any, by nothing. An item

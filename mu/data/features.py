@@ -2,7 +2,6 @@
 
 import dataclasses
 import os
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Self
 
@@ -14,37 +13,6 @@ from mu.protocols import Histories
 TIME_DELTAS = 24
 """Times between plays are binned by powers of two of a second: 0 for a first play, the last from 48.5 days on."""
 FEATURES, USER_FEATURES = "features.json", "user_features.npy"
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class TrackHistories:
-    """Histories of track ids without times or event columns, for users who are not in the log.
-
-    Attributes:
-      indptr: int64 [B+1].
-      items: int32 [E].
-    """
-
-    indptr: np.ndarray
-    items: np.ndarray
-    has_times = False
-    outcomes = None
-
-    @classmethod
-    def of(cls, items: np.ndarray) -> Self:
-        """One history, oldest play first."""
-        return cls(np.array([0, len(items)], np.int64), np.asarray(items, np.int32))
-
-    def __len__(self) -> int:
-        return len(self.items)
-
-    @property
-    def times(self) -> np.ndarray:
-        return np.arange(len(self.items), dtype=np.int64)
-
-    @property
-    def columns(self) -> Mapping[str, np.ndarray]:
-        return {}
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -11,12 +11,13 @@ from flax import nnx
 from mu.data.features import HistoryFeatures
 from mu.inference.compiled import once
 from mu.protocols import Histories, Model, Task
+from mu.topk import TopKRecommender
 
 # Users encoded at once; every call has this shape, so the encoder compiles once.
 BLOCK = 256
 
 
-class TrainedRecommender:
+class TrainedRecommender(TopKRecommender):
     """A model whose scores are products of user queries and item vectors; see `mu.protocols.DotProductRecommender`.
 
     Args:

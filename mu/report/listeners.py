@@ -8,13 +8,13 @@ import numpy as np
 
 from mu.data.logs.interactions import OUTCOMES
 from mu.evals.result import Result
-from mu.inference.topk import bias_at
 from mu.protocols import DotProductRecommender
 from mu.report.best_tracks import best_tracks
 from mu.report.columns import words_of
 from mu.report.explanation import Explanation, NearPlayed, Why
 from mu.report.listener_choice import Choice, choose
 from mu.report.split_log import LogModels, SplitLog
+from mu.topk import bias_at
 
 SHOWN = 10
 """Tracks of a list."""

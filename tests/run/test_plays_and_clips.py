@@ -15,7 +15,6 @@ from mu.cli import main
 from mu.config.base import ConfigError, base
 from mu.config.resolve import resolve
 from mu.data.clips.clips import load as load_clips
-from mu.data.features import TrackHistories
 from mu.data.listening.listening import clip_rows, load
 from mu.data.track_names import track_titles
 from mu.embedding.cold_start import described, listeners_of, open_embedded, recordings_for, vector_of_file
@@ -23,6 +22,7 @@ from mu.embedding.encoder import clip_encoder, hash_of
 from mu.evals.result import Result
 from mu.evals.results import load as load_evaluation
 from mu.files import read_json
+from mu.histories import TrackHistories
 from mu.inference import track_content
 from mu.inference.policy import POLICY, Policy
 from mu.inference.topk import recommend

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from mu.data.batches.listening import ListeningBatches
-from mu.data.features import TIME_DELTAS, TrackHistories, time_deltas
+from mu.data.features import TIME_DELTAS, time_deltas
 from mu.data.listening.listening import DAY_MS, OLD_DAYS
+from mu.histories import TrackHistories
 from tests.helpers.listening_logs import RATE_HZ, Tones, make_listening
 
 

@@ -1,0 +1,200 @@
+"""The best items of listeners, and the items most like an item, exactly: functions, and a class that has them."""
+
+from typing import Any, NamedTuple, cast
+
+import numpy as np
+
+from mu.histories import TrackHistories
+from mu.protocols import DotProductRecommender, Histories, Recommender
+from mu_kernels import CSR, Hits, ItemIndex, top_k_scores
+
+BLOCK = 256
+"""Dense scores of so many listeners are in memory at once."""
+ItemIds = Any
+"""Item ids [n], the same for all rows; or a `mu_kernels.CSR` with a row for each."""
+
+
+def recommend(
+    recommender: Recommender,
+    users: Any,
+    histories: Histories,
+    k: int = 10,
+    *,
+    filter_already_played: bool = True,
+    candidates: ItemIds | None = None,
+    exclude: ItemIds | None = None,
+    time_ms: int | None = None,
+) -> Hits:
+    """The k best items of each listener, best first; ties go to the lower id.
+
+    Dot products are searched by `mu_kernels.ItemIndex`, without a matrix of listeners by items.
+
+    Args:
+      recommender: whose scores they are.
+      users: int [B], ids in the training log; -1 for a listener outside it.
+      histories: B rows, what these listeners have played: `log.take(users)`.
+      k: how many, at most.
+      filter_already_played: whether the items of a history are left out.
+      candidates: the only items that may be recommended; None for all.
+      exclude: items that may not be recommended.
+      time_ms: the moment for which a time-aware recommender is asked, unix milliseconds; None for the end of the
+        training log.
+
+    Returns:
+      ids int32 [B, k], scores float32 [B, k] and count int32 [B]: below k where fewer items are left, and then ids
+      are -1 and scores -inf.
+
+    Raises:
+      ValueError: there are not as many histories as listeners, or an id is outside the catalogue.
+    """
+    users = np.atleast_1d(np.asarray(users, np.int64))
+    if len(histories.indptr) - 1 != len(users):
+        raise ValueError(
+            f"there are {len(users):,} users and {len(histories.indptr) - 1:,} histories; of a whole log take "
+            "those of the users: log.take(users)"
+        )
+    for name, rows in (("candidates", candidates), ("exclude", exclude)):
+        if isinstance(rows, CSR) and rows.n_rows != len(users):
+            raise ValueError(f"{name} has {rows.n_rows:,} rows for {len(users):,} users")
+    played = histories if filter_already_played else None
+    if recommender.dot_product:
+        product = cast(DotProductRecommender, recommender)
+        vectors, bias = product.item_vectors, bias_at(product, time_ms)
+        choice = _choice(len(users), len(vectors), candidates, exclude, played)
+        return _search(ItemIndex(vectors, bias=bias), product.queries(users, histories), k, choice)
+    return _dense_top_k(recommender, users, histories, k, candidates, exclude, played, time_ms)
+
+
+def similar_items(
+    recommender: Recommender,
+    items: Any,
+    k: int = 10,
+    *,
+    candidates: ItemIds | None = None,
+    exclude: ItemIds | None = None,
+) -> Hits:
+    """The k items most like each item, best first; never the item itself.
+
+    The score is the cosine of the items' vectors where scores are dot products, else the score for a listener
+    outside the log who has played this item alone: a recommender that looks at no history, such as popularity,
+    gives all items the same.
+
+    Args:
+      recommender: whose scores they are.
+      items: int [B].
+      k: how many, at most.
+      candidates: see `recommend`.
+      exclude: see `recommend`.
+
+    Returns:
+      As `recommend`.
+
+    Raises:
+      ValueError: an id is outside the catalogue.
+    """
+    items = np.atleast_1d(np.asarray(items, np.int64))
+    alone = TrackHistories(np.arange(len(items) + 1, dtype=np.int64), items.astype(np.int32))
+    if not recommender.dot_product:
+        nobody = np.full(len(items), -1, np.int64)
+        n_items = recommender.scores(nobody[:0], cast(Any, alone.take(nobody[:0]))).shape[1]
+        _check_ids(items, n_items, "items")
+        return _dense_top_k(recommender, nobody, alone, k, candidates, exclude, alone, None)
+    vectors = cast(DotProductRecommender, recommender).item_vectors
+    _check_ids(items, len(vectors), "items")
+    unit = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+    choice = _choice(len(items), len(vectors), candidates, exclude, alone)
+    return _search(ItemIndex(unit.astype(np.float32)), unit[items].astype(np.float32), k, choice)
+
+
+class TopKRecommender:
+    """`recommend` and `similar_items` as methods of a class that has what `mu.protocols.Recommender` says."""
+
+    recommend = recommend
+    similar_items = similar_items
+
+
+def bias_at(recommender: DotProductRecommender, time_ms: int | None) -> np.ndarray | None:
+    """float32 [V], or None: what is added to the scores of all items at a time; None for the end of training."""
+    if time_ms is None or not recommender.time_aware:
+        return recommender.item_bias()
+    bias = recommender.item_bias(np.array([time_ms]))
+    return None if bias is None else bias[0]
+
+
+class _Choice(NamedTuple):
+    """Which items may be recommended: those of `allow` and of `candidates`, without those of `exclude`."""
+
+    allow: np.ndarray | None
+    candidates: CSR | None
+    exclude: CSR | None
+
+
+def _choice(
+    n_rows: int, n_items: int, candidates: ItemIds | None, exclude: ItemIds | None, played: Histories | None
+) -> _Choice:
+    """What the arguments of `recommend` leave, of `n_items` items for `n_rows` listeners."""
+    allow = None
+    if candidates is not None and not isinstance(candidates, CSR):
+        allow = np.zeros(n_items, bool)
+        allow[_check_ids(candidates, n_items, "candidates")] = True
+    if exclude is not None and not isinstance(exclude, CSR):
+        allow = np.ones(n_items, bool) if allow is None else allow
+        allow[_check_ids(exclude, n_items, "exclude")] = False
+    excluded = exclude if isinstance(exclude, CSR) else None
+    if played is not None:
+        rows = np.repeat(np.arange(n_rows, dtype=np.int64), np.diff(played.indptr))
+        seen = CSR.from_pairs(rows, played.items, n_rows, n_items)
+        excluded = seen if excluded is None else excluded.union(seen)
+    return _Choice(allow, candidates if isinstance(candidates, CSR) else None, excluded)
+
+
+def _search(index: ItemIndex, queries: np.ndarray, k: int, choice: _Choice) -> Hits:
+    """The best items of each query in an index."""
+    return index.top_k(queries, k, exclude=choice.exclude, candidates=choice.candidates, allow=choice.allow)
+
+
+def _dense_top_k(
+    recommender: Recommender,
+    users: np.ndarray,
+    histories: Any,
+    k: int,
+    candidates: ItemIds | None,
+    exclude: ItemIds | None,
+    played: Any,
+    time_ms: int | None,
+) -> Hits:
+    """The best items of each listener by dense scores, a block of listeners at a time."""
+    blocks = []
+    for start in range(0, max(len(users), 1), BLOCK):
+        rows = np.arange(start, min(start + BLOCK, len(users)))
+        some = histories.take(rows)
+        times = np.full(len(rows), time_ms, np.int64) if recommender.time_aware and time_ms is not None else None
+        scores = recommender.scores(users[rows], some, times)
+        of_rows = (one.take(rows) if isinstance(one, CSR) else one for one in (candidates, exclude))
+        choice = _choice(*scores.shape, *of_rows, None if played is None else some)
+        blocks.append(top_k_scores(scores, k, exclude=_all_excluded(choice, scores.shape)))
+    ids, scores, count = (np.concatenate([getattr(one, name) for one in blocks]) for name in ("ids", "scores", "count"))
+    return Hits(ids, scores, count)
+
+
+def _all_excluded(choice: _Choice, shape: tuple[int, int]) -> CSR | None:
+    """All that may not be recommended, as `exclude` of `top_k_scores`."""
+    if choice.allow is None and choice.candidates is None:
+        return choice.exclude
+    out = np.zeros(shape, bool)
+    if choice.candidates is not None:
+        out[:] = True
+        out[np.repeat(np.arange(shape[0]), choice.candidates.counts()), choice.candidates.indices] = False
+    if choice.allow is not None:
+        out |= ~choice.allow
+    excluded = CSR.from_pairs(*np.nonzero(out), *shape)
+    return excluded if choice.exclude is None else excluded.union(choice.exclude)
+
+
+def _check_ids(ids: Any, n_items: int, name: str) -> np.ndarray:
+    """Item ids as int64; raises ValueError where one is outside the catalogue."""
+    ids = np.asarray(ids, np.int64)
+    outside = (ids < 0) | (ids >= n_items)
+    if outside.any():
+        raise ValueError(f"{name} has {ids[outside][0]}; the catalogue has the items 0 to {n_items - 1:,}")
+    return ids
