@@ -1,14 +1,91 @@
-"""The Python interface: functions of whole runs. Their imports are lazy, so that `import mu.api` costs nothing."""
+"""The Python interface: whole runs, logs and baselines by name. Imports are lazy: `import mu.api` costs nothing."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from mu.data.clips.clips import Clips
-    from mu.protocols import Predictor
-    from mu.report.split_log import LogModels
+    from mu.data.logs.interactions import Interactions
+    from mu.interface.fitted import FittedBaseline
+    from mu.interface.run import Run
+
+
+def open_run(workdir: str | os.PathLike[str]) -> "Run":
+    """A run of `mu train`: `.recommend`, `.similar`, `.audience`, `.explain`, `.evaluate`, `.report`.
+
+    Args:
+      workdir: its folder.
+
+    Raises:
+      FileNotFoundError: it holds no run, or one without an evaluated checkpoint.
+      ConfigError: the config cannot be run by this version of mu.
+    """
+    from mu.interface.run import Run
+
+    return Run(workdir)
+
+
+def import_log(
+    data: Any, output: str | os.PathLike[str] | None = None, *, overwrite: bool = False, **options: Any
+) -> "Interactions":
+    """Imports plays, as `mu import` does, with all its rules.
+
+    Args:
+      data: a data frame of polars, pandas or Arrow; a file or several; or 'tfds:NAME'.
+      output: the folder to make; None for a temporary one, which is removed with the last log that lies in it.
+      overwrite: replace an imported log at `output`.
+      **options: of the import (`mu.data.logs.importing.options.LogImportOptions`): user, track, time, title, weight,
+        track_table, event_columns, k_core, ...
+
+    Returns:
+      The log: arrays on disk, tables of users and tracks, and a card with what was read and dropped.
+
+    Raises:
+      OptionError: there is no such option, or it does not fit the data.
+      FileExistsError: `output` exists.
+      BadRowError: a row cannot be read; its number is that of the row in the frame.
+      TypeError: `data` is neither files nor a data frame.
+    """
+    from mu.interface.logs import import_log
+
+    return import_log(data, output, overwrite=overwrite, **options)
+
+
+def train(
+    config: "str | os.PathLike[str] | Mapping[str, Any]", workdir: str | os.PathLike[str], **overrides: Any
+) -> "Run":
+    """Trains a run, or goes on where it stopped, evaluates it beside its baselines, and opens it.
+
+    Args:
+      config: the path of a config, 'file.py[:arg,...]'; a config; or keys to set of `mu.config.base.base()`.
+      workdir: the run's folder, made if missing.
+      **overrides: keys to set: `total_steps=500`, `model={'dim': 128}`, `**{'model.dim': 128}`; `data=log` trains on a
+        log of `import_log`. `baselines`, `evals` and `policy` are replaced as a whole.
+
+    Raises:
+      ConfigError: the config cannot be run, or differs from the one that the folder holds.
+      mu.train.NotFinite: loss or gradient is no number.
+    """
+    from mu.interface.training import train
+
+    return train(config, workdir, **overrides)
+
+
+def fit(baseline: Any, log: "Interactions | str | os.PathLike[str]", **options: Any) -> "FittedBaseline":
+    """Fits a baseline to a whole log: `.recommend` and `.similar` by names, `.recommender` by ids and arrays.
+
+    Args:
+      baseline: a class such as `mu.baselines.item_knn.ItemKNN`, its path 'package.module:Class', or an object of one.
+      log: of `import_log`, or the folder of one.
+      **options: for the class.
+
+    Raises:
+      ValueError: the baseline is not known, or cannot learn from such a log.
+    """
+    from mu.interface.fitted import fit
+
+    return fit(baseline, log, **options)
 
 
 def write_report(
@@ -27,15 +104,9 @@ def write_report(
       ValueError: there is no page of such a run, it has several evaluations and no name chooses, or this version of mu
         cannot run its config.
     """
-    from mu.locks import rewriting_file
-    from mu.report.pages import RunAccess, page_of
-    from mu.run.workdir import run_config
+    from mu.interface.pages import write_page
 
-    access = RunAccess(run_config, _log_models, _clips, _test_predictor)
-    content, problems = page_of(Path(run), access, evaluation)
-    with rewriting_file(output) as page:
-        page.write_bytes(content.encode())
-    return problems
+    return write_page(Path(run), output, evaluation)
 
 
 def write_comparison(
@@ -54,13 +125,9 @@ def write_comparison(
       ValueError: the runs were not measured on the same units, task, truth and clusters, which names what differs, or
         they share several evaluations or none.
     """
-    from mu.locks import rewriting_file
-    from mu.report.compared_runs import read_runs
-    from mu.report.comparison_page import comparison_page
+    from mu.interface.pages import write_comparison
 
-    content = comparison_page(read_runs(runs, evaluation))
-    with rewriting_file(output) as page:
-        page.write_bytes(content.encode())
+    write_comparison(runs, output, evaluation)
 
 
 def write_table(
@@ -78,61 +145,6 @@ def write_table(
       Locked: another process writes the file.
       ValueError: see `write_comparison`; or the file ends otherwise.
     """
-    from mu.locks import rewriting_file
-    from mu.report.compared_runs import read_runs
-    from mu.report.comparison_page import compared_runs
-    from mu.report.table_files import table_format
+    from mu.interface.pages import write_table
 
-    text = table_format(output)(compared_runs(read_runs(runs, evaluation)))
-    with rewriting_file(output) as file:
-        file.write_bytes(text.encode())
-
-
-def _log_models(folder: Path) -> "LogModels":
-    """The log of a run and its recommenders."""
-    from mu.data.listening.hashed_features import hashed_features
-    from mu.data.listening.listening import Listening
-    from mu.data.logs.interactions import Interactions
-    from mu.inference.time_aware import TimeAwareRecommender
-    from mu.report.split_log import LogModels, SplitLog
-    from mu.run.restore import open_run
-
-    run = open_run(folder).up_to_date()
-    recommender, (data, split) = run.recommender(), run.open_split()
-    learnt, histories, test = run.learnt_from(split), split.train.merged(split.valid), split.test
-    assert isinstance(data, Interactions) and isinstance(learnt, Interactions)
-    assert isinstance(histories, Interactions) and isinstance(test, Interactions)
-    aware, parts, user_columns = None, {}, ()
-    if isinstance(recommender, TimeAwareRecommender) and isinstance(data, Listening):
-        columns = {name: hashed_features(data.tracks, (name,), data.hash_size) for name in data.item_columns}
-        aware, parts = recommender, recommender.score_parts(columns)
-    if isinstance(data, Listening):
-        user_columns = data.user_columns
-    return LogModels(
-        log=SplitLog(data, histories, test, int(learnt.times.max()), user_columns),
-        model=recommender,
-        time_aware=aware,
-        parts=parts,
-        baselines=run.fitted_baselines(("item_knn", "popularity"), learnt),
-    )
-
-
-def _clips(folder: Path) -> "Clips":
-    """The clips of a run."""
-    from mu.data.clips.clips import Clips
-    from mu.run.workdir import open_data, run_config
-
-    data = open_data(run_config(folder), folder)
-    assert isinstance(data, Clips)
-    return data
-
-
-def _test_predictor(folder: Path) -> "tuple[Clips, Predictor[Clips]]":
-    """The test clips of a run, and its best weights."""
-    from mu.data.clips.clips import Clips
-    from mu.run.restore import open_run
-
-    run = open_run(folder)
-    test = run.open_split()[1].test
-    assert isinstance(test, Clips)
-    return test, run.predictor()
+    write_table(runs, output, evaluation)

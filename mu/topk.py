@@ -170,11 +170,18 @@ def _dense_top_k(
         some = histories.take(rows)
         times = np.full(len(rows), time_ms, np.int64) if recommender.time_aware and time_ms is not None else None
         scores = recommender.scores(users[rows], some, times)
-        of_rows = (one.take(rows) if isinstance(one, CSR) else one for one in (candidates, exclude))
-        choice = _choice(*scores.shape, *of_rows, None if played is None else some)
+        n_items = scores.shape[1]
+        choice = _choice(
+            len(rows), n_items, _of_rows(candidates, rows), _of_rows(exclude, rows), None if played is None else some
+        )
         blocks.append(top_k_scores(scores, k, exclude=_all_excluded(choice, scores.shape)))
     ids, scores, count = (np.concatenate([getattr(one, name) for one in blocks]) for name in ("ids", "scores", "count"))
     return Hits(ids, scores, count)
+
+
+def _of_rows(items: ItemIds | None, rows: np.ndarray) -> ItemIds | None:
+    """The part of `candidates` or `exclude` that some rows have."""
+    return items.take(rows) if isinstance(items, CSR) else items
 
 
 def _all_excluded(choice: _Choice, shape: tuple[int, int]) -> CSR | None:
@@ -187,7 +194,8 @@ def _all_excluded(choice: _Choice, shape: tuple[int, int]) -> CSR | None:
         out[np.repeat(np.arange(shape[0]), choice.candidates.counts()), choice.candidates.indices] = False
     if choice.allow is not None:
         out |= ~choice.allow
-    excluded = CSR.from_pairs(*np.nonzero(out), *shape)
+    rows, columns = np.nonzero(out)
+    excluded = CSR.from_pairs(rows, columns, *shape)
     return excluded if choice.exclude is None else excluded.union(choice.exclude)
 
 

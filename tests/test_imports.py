@@ -111,7 +111,25 @@ ARROWS = {
         "mu.topk",
         "mu_kernels",
     },
-    "mu.api": {"mu.run", "mu.inference", "mu.protocols", "mu.report", "mu.data", "mu.locks"},
+    "mu.api": {"mu.data", "mu.interface"},
+    "mu.interface": {
+        "mu.audio.io",
+        "mu.config",
+        "mu.console",
+        "mu.data",
+        "mu.embedding",
+        "mu.evals",
+        "mu.histories",
+        "mu.inference",
+        "mu.locks",
+        "mu.names",
+        "mu.protocols",
+        "mu.report",
+        "mu.run",
+        "mu.topk",
+        "mu.train",
+        "mu_kernels",
+    },
     "mu.quickstart": {"mu.api", "mu.config", "mu.data", "mu.evals", "mu.files", "mu.locks", "mu.train", "mu.world"},
     "mu.commands": {
         "mu.api",
@@ -121,7 +139,6 @@ ARROWS = {
         "mu.embedding",
         "mu.evals",
         "mu.files",
-        "mu.inference",
         "mu.interrupts",
         "mu.names",
         "mu.quickstart",
@@ -192,12 +209,16 @@ LIBRARIES = {
     "mu.embedding": {"jax", "numpy", "polars", "soundfile"},
     "mu.report": {"jax", "jinja2", "numpy", "polars", "soundfile"},
     "mu.api": set(),
+    "mu.interface": {"numpy", "polars"},
+    "mu.interface.training": {"ml_collections"},
     "mu.quickstart": set(),
-    "mu.commands": {"numpy", "rich"},
+    "mu.commands": {"rich"},
     "experiments": {"ml_collections"},
 }
 # A config is seen by these alone.
-SEES_CONFIGS = {"mu.config", "mu.run", "mu.train", "mu.quickstart", "mu.commands"}
+SEES_CONFIGS = {"mu.config", "mu.run", "mu.train", "mu.interface.training", "mu.quickstart", "mu.commands"}
+# And the importers of data by these, beside the importers themselves.
+IMPORTS_LOGS = {"mu.commands", "mu.interface.logs", "mu.quickstart"}
 NEVER = {"tensorflow", "torch"}
 WITH_EXPERIMENTS = FILES | {f"experiments.{path.stem}": path for path in sorted((ROOT / "experiments").glob("*.py"))}
 
@@ -360,7 +381,7 @@ def is_config(node):
 
 def test_data_are_read_without_their_importers():
     for module in FILES:
-        if ".importing" not in module and not within(module, {"mu.commands", "mu.quickstart"}):
+        if ".importing" not in module and not within(module, IMPORTS_LOGS):
             assert not [name for name in imported(module) if ".importing" in name], module
 
 
@@ -386,6 +407,11 @@ def test_importing_mu_costs_nothing():
     assert of_mu == {"mu", "mu.cli"}
     assert {name.partition(".")[0] for name in set(loaded) - of_mu} <= sys.stdlib_module_names
     assert len(loaded) < 20
+
+
+def test_importing_the_python_interface_costs_nothing():
+    code = "import sys, mu.api\nprint(*{name.partition('.')[0] for name in sys.modules})"
+    assert {"jax", "polars", "numpy", "numba", "flax"} & set(run_python(code).split()) == set()
 
 
 def test_the_kernels_come_without_jax():

@@ -1,5 +1,7 @@
 """`recommend` and `similar_items` are the best of all scores, of every recommender, without what may not come."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -125,7 +127,7 @@ def test_one_listener_alone_is_as_among_others_in_any_block(recommender):
     everyone = np.arange(LOG.n_users)
     together = recommender.recommend(everyone, LOG, 5)
     for user in USERS:
-        alone = recommender.recommend(int(user), LOG.take([user]), 5)
+        alone = recommender.recommend(int(user), LOG.take(np.array([user])), 5)
         np.testing.assert_array_equal(alone.ids[0], together.ids[user])
         np.testing.assert_allclose(alone.scores[0], together.scores[user], rtol=1e-6)
     nobody = np.zeros(0, np.int64)
@@ -157,7 +159,7 @@ def test_similar_items_of_products_are_those_of_the_largest_cosine():
 
 def test_similar_items_of_neighbours_are_their_neighbours():
     knn = ItemKNN(neighbours=5).fit(LOG)
-    alone = TrackHistories(np.arange(N_TRACKS + 1), np.arange(N_TRACKS, dtype=np.int32))
+    alone: Any = TrackHistories(np.arange(N_TRACKS + 1), np.arange(N_TRACKS, dtype=np.int32))
     similarity = knn.scores(np.full(N_TRACKS, -1), alone)
     check(knn.similar_items(np.arange(N_TRACKS), 5), similarity, 5, np.eye(N_TRACKS, dtype=bool))
 

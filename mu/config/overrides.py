@@ -13,7 +13,7 @@ from mu.config.resolve import locate, parameters_of, resolve
 from mu.trust import find_modules_in, trust_config
 
 
-def load(path_and_arg: str, overrides: Mapping[str, str] | None = None) -> Config:
+def load(path_and_arg: str, overrides: Mapping[str, Any] | None = None) -> Config:
     """Reads `file.py[:arg]`, applies `{'model.dim': '128'}`, and resolves.
 
     A config without a title has the first line of the file's docstring.
@@ -43,28 +43,28 @@ def load(path_and_arg: str, overrides: Mapping[str, str] | None = None) -> Confi
     return with_overrides(config, overrides or {})
 
 
-def with_overrides(config: ConfigDict, overrides: Mapping[str, str]) -> ConfigDict:
-    """The resolved config with `{'a.b': 'value'}` set.
+def with_overrides(config: ConfigDict, overrides: Mapping[str, Any]) -> ConfigDict:
+    """The resolved config with `{'a.b': 'value'}` set: texts are read as the key's type, other values set as they are.
 
     Names are set first, since they decide which keys there are: what the config says for the old name stays where
     the new one takes it too, and goes otherwise.
     """
     resolve(config)  # what goes is held against the old name first
     config = ConfigDict(config.to_dict())
-    names = {key: text for key, text in overrides.items() if key.split(".")[-1] == "name"}
+    names = {key: value for key, value in overrides.items() if key.split(".")[-1] == "name"}
     _set_all(config, names)
     config = resolve(config)
-    _set_all(config, {key: text for key, text in overrides.items() if key not in names})
+    _set_all(config, {key: value for key, value in overrides.items() if key not in names})
     trust_config(config.to_dict())
     return resolve(config)
 
 
-def _set_all(config: ConfigDict, changes: Mapping[str, str]) -> None:
+def _set_all(config: ConfigDict, changes: Mapping[str, Any]) -> None:
     """Sets every key; after a name, what it does not take goes. All that cannot be set are refused together."""
     faults = []
-    for key, text in changes.items():
+    for key, value in changes.items():
         try:
-            _set(config, key, text)
+            _set(config, key, value)
             if key.split(".")[-1] == "name":
                 _keep_taken(config, key.removesuffix(".name"))
         except ConfigError as error:
@@ -86,7 +86,7 @@ def _keep_taken(config: ConfigDict, path: str) -> None:
             del spec[key]
 
 
-def _set(config: ConfigDict, path: str, text: str) -> None:
+def _set(config: ConfigDict, path: str, given: Any) -> None:
     *parents, last = path.split(".")
     node: Any = config
     for depth, key in enumerate(parents):
@@ -100,6 +100,7 @@ def _set(config: ConfigDict, path: str, text: str) -> None:
         keys = node.keys() if isinstance(node, ConfigDict) else ()
         raise ConfigError(f"{where} has no key {last!r}{known_names(last, keys)}")
     # Whether a key may be None is for `resolve` to say.
-    value = None if text == "None" else typed(text, node[last], f"config.{path}")
+    value = typed(given, node[last], f"config.{path}") if isinstance(given, str) and given != "None" else given
+    value = None if value == "None" else value
     with node.ignore_type():
         node[last] = value

@@ -14,7 +14,6 @@ from mu.data.listening.listening import Listening
 from mu.data.logs.interactions import Interactions
 from mu.data.track_names import track_titles
 from mu.files import read_json, write_json
-from mu.names import closest
 
 SUMMARY, RELEASED = "log.json", "released_ms.npy"
 COLUMNS = ("item_columns", "user_columns", "event_columns", "tag_names")
@@ -125,16 +124,3 @@ class LogSummary:
     def titles(self) -> list[str]:
         """'title, artist' of each track where the log knows them, else its id."""
         return track_titles(self.tracks)
-
-    def user(self, name: str) -> int:
-        """The row of a user.
-
-        Raises:
-          ValueError: the log has no such user; names some near ones.
-        """
-        ids = self.users["user"].cast(pl.String)
-        rows = (ids == name).arg_true()
-        if not len(rows):
-            near = closest(name, ids.head(100_000).to_list(), 3)
-            raise ValueError(f"the log has no listener {name!r}; near it: {', '.join(near)}")
-        return int(rows[0])

@@ -3,6 +3,7 @@
 import re
 from collections import defaultdict
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -33,44 +34,63 @@ def titles_and_artists(table: pl.DataFrame) -> tuple[list[str], list[str]]:
     return titles.to_list(), artists.to_list()
 
 
-def find_tracks(table: pl.DataFrame, names: str) -> np.ndarray:
-    """int32: the rows of comma-separated tracks, each an id, a title, 'title, artist' or 'artist - title'.
+class TrackNames:
+    """Finds tracks by their names: an id, a title, 'title, artist' or 'artist - title'.
 
     An id as it is written comes first, then the others as they are written, then the others without regard to upper and
-    lower case and to blanks. Names may have commas themselves: the longest name that is known is taken.
+    lower case and to blanks.
 
     Args:
       table: of the tracks: track, perhaps title and artist.
-      names: separated by commas.
-
-    Raises:
-      ValueError: the log has no such track, and some near ones are named; or several, and they are listed.
     """
-    ids = table["track"].cast(pl.String).to_list()
-    spellings = [{name: [row] for row, name in enumerate(ids)}, _rows_of(_spoken(table))]
-    spellings.append(_rows_of((_plain(name), row) for name, rows in spellings[1].items() for row in rows))
-    parts, chosen = names.split(","), []
-    while parts:
-        # The longest name that is known.
-        for stop in range(len(parts), 0, -1):
-            name = ",".join(parts[:stop]).strip()
-            if rows := _called(name, spellings):
-                break
-        else:
-            name = parts[0].strip()
-            near = closest(name, [key for known in spellings[:2] for key in known], 3)
+
+    def __init__(self, table: pl.DataFrame):
+        self._table = table
+        ids = table["track"].cast(pl.String).to_list()
+        self._spellings = [{name: [row] for row, name in enumerate(ids)}]
+
+    def find(self, names: str | Iterable[Any]) -> np.ndarray:
+        """int32: the rows of the tracks of these names.
+
+        Args:
+          names: each a name; or one text with names separated by commas. Names may have commas themselves: of a text
+            the longest name that is known is taken.
+
+        Raises:
+          ValueError: the log has no such track, and some near ones are named; or several, and they are listed.
+        """
+        if not isinstance(names, str):
+            return np.array([self._one(str(name), self._called(str(name).strip())) for name in names], np.int32)
+        parts, chosen = names.split(","), []
+        while parts:
+            # The longest name that is known.
+            for stop in range(len(parts), 0, -1):
+                name = ",".join(parts[:stop]).strip()
+                if rows := self._called(name):
+                    break
+            else:
+                stop, name, rows = 1, parts[0].strip(), []
+            chosen.append(self._one(name, rows))
+            parts = parts[stop:]
+        return np.array(chosen, np.int32)
+
+    def _one(self, name: str, rows: list[int]) -> int:
+        """The only row that a name stands for."""
+        if not rows:
+            near = closest(name, [key for known in self._spellings[:2] for key in known], 3)
             raise ValueError(f"the log has no track {name!r}; near it: {', '.join(near)}")
         if len(rows) > 1:
-            raise ValueError(_several(name, rows, table))
-        chosen.append(rows[0])
-        parts = parts[stop:]
-    return np.array(chosen, np.int32)
+            raise ValueError(_several(name, rows, self._table))
+        return rows[0]
 
-
-def _called(name: str, spellings: list[dict[str, list[int]]]) -> list[int]:
-    """The rows that a name stands for in the first of the spellings that knows it; none where none does."""
-    as_written, spoken, plain = spellings
-    return as_written.get(name) or spoken.get(name) or plain.get(_plain(name)) or []
+    def _called(self, name: str) -> list[int]:
+        """The rows that a name stands for in the first of the spellings that knows it; none where none does."""
+        if name in self._spellings[0]:
+            return self._spellings[0][name]
+        if len(self._spellings) == 1:  # titles are looked at where a name is no id
+            spoken = _rows_of(_spoken(self._table))
+            self._spellings += [spoken, _rows_of((_plain(name), row) for name, rows in spoken.items() for row in rows)]
+        return self._spellings[1].get(name) or self._spellings[2].get(_plain(name)) or []
 
 
 def _spoken(table: pl.DataFrame) -> Iterable[tuple[str, int]]:

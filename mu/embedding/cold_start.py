@@ -1,8 +1,9 @@
 """Recommending recordings that training never saw: who would play one, which of a library suit a user."""
 
 import os
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import polars as pl
@@ -103,37 +104,56 @@ def vector_of_file(encoder: ClipEncoder, file: str | os.PathLike[str]) -> np.nda
       mu.audio.io.AudioError: it cannot be decoded.
     """
     sound, _ = io.read(Path(file), sample_rate_hz=encoder.sample_rate_hz)
-    if not len(sound):
-        raise ValueError(f"{file} holds no samples")
-    _, starts = tile_starts(np.array([len(sound)]), encoder.tile_samples)
-    tiles = Tiles(len(starts), *cut(sound, starts, encoder.tile_samples))
+    return vector_of_audio(encoder, sound, str(file))
+
+
+def vector_of_audio(encoder: ClipEncoder, audio: np.ndarray, name: str) -> np.ndarray:
+    """float32 [A]: the clip vector of a recording.
+
+    Args:
+      encoder: of the run.
+      audio: float32 [S], mono, at the encoder's sample rate.
+      name: of the recording, for messages.
+
+    Raises:
+      ValueError: it holds no samples, or no finite ones.
+    """
+    if not len(audio):
+        raise ValueError(f"{name} holds no samples")
+    _, starts = tile_starts(np.array([len(audio)]), encoder.tile_samples)
+    tiles = Tiles(len(starts), *cut(audio, starts, encoder.tile_samples))
     ((_, vector),) = clip_vectors(encoder.vectors, [(0, tiles)])
     if isinstance(vector, Fault):
-        raise ValueError(f"{file}: {vector.reason}")
+        raise ValueError(f"{name}: {vector.reason}")
     return vector
 
 
-def described(log: LogSummary, about: str) -> Description:
-    """The features of a recording described as 'column=value|value;column=value'.
+def described(log: LogSummary, about: str | Mapping[str, Any]) -> Description:
+    """The features of a recording from its description.
 
     Args:
       log: of the run.
-      about: the description; '' for none.
+      about: column -> value, or a list of values; or a text 'column=value|value;column=value'. Empty for nothing.
 
     Raises:
-      ValueError: it has not that form, or names a column that the run's model is not given.
+      ValueError: a text has not that form; or it names a column that the run's model is not given.
     """
-    parts = [part for part in about.split(";") if part.strip()]
-    pairs = [part.partition("=") for part in parts]
-    wrong = [part for part, (name, equals, _) in zip(parts, pairs, strict=True) if not equals]
-    unknown = [name for name, _, _ in pairs if name.strip() not in log.item_columns]
-    if wrong or unknown:
+    if isinstance(about, str):
+        parts = [part for part in about.split(";") if part.strip()]
+        pairs = [part.partition("=") for part in parts]
+        wrong = [part for part, (_, equals, _) in zip(parts, pairs, strict=True) if not equals]
+        named = {name.strip(): value.strip() for name, _, value in pairs}
+    else:
+        wrong = []
+        named = {
+            name: str(value) if isinstance(value, str) or not isinstance(value, Iterable) else "|".join(map(str, value))
+            for name, value in about.items()
+        }
+    if faulty := [*wrong, *(name for name in named if name not in log.item_columns)]:
         raise ValueError(
-            f"--about={about!r}: {(wrong or unknown)[0]!r} is no column=value of tracks that this run's model is "
-            "given; write column=value|value;column=value with the columns "
-            f"{', '.join(log.item_columns) or '(it has none)'}"
+            f"about={about!r}: {faulty[0]!r} is no column=value of tracks that this run's model is given; write "
+            f"column=value|value;column=value with the columns {', '.join(log.item_columns) or '(it has none)'}"
         )
-    named = {name.strip(): value.strip() for name, _, value in pairs}
     if not named:
         return Description(np.full(1, -1, np.int32), [])
     new = []

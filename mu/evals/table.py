@@ -20,27 +20,35 @@ WIDTH = 120
 PLAIN = Box("    \n    \n -- \n    \n    \n    \n    \n    \n")
 
 
-def text_table(rows: Sequence[Sequence[str]]) -> str:
-    """Cells in columns as plain text: the first column flush left, the others right; a line under the first row."""
+def text_table(rows: Sequence[Sequence[str]], left: Collection[int] = (0,)) -> str:
+    """Cells in columns as plain text, a line under the first row.
+
+    Args:
+      rows: the header, then the rows.
+      left: places of the columns that are flush left; the others are flush right.
+    """
     console = Console(file=io.StringIO(), width=1_000_000, color_system=None, force_terminal=False)
-    table = rich_table(rows, box=PLAIN)
+    table = rich_table(rows, box=PLAIN, left=left)
     with console.capture() as capture:
         console.print(table)
     return "\n".join(line.rstrip() for line in capture.get().splitlines())
 
 
-def rich_table(rows: Sequence[Sequence[str]], bold: Collection[int] = (), box: Box | None = None) -> Table:
+def rich_table(
+    rows: Sequence[Sequence[str]], bold: Collection[int] = (), box: Box | None = None, left: Collection[int] = (0,)
+) -> Table:
     """The same as a table of rich, with lines of its own.
 
     Args:
       rows: the header, then the rows.
       bold: numbers of the rows, from 1, that stand out.
       box: its lines; None for those of rich.
+      left: see `text_table`.
     """
     look = {} if box is None else {"box": box, "show_edge": False, "pad_edge": False, "padding": (0, 1, 0, 0)}
     table = Table(**look)
     for place, title in enumerate(rows[0]):
-        table.add_column(Text(title), justify="right" if place else "left", no_wrap=box is not None)
+        table.add_column(Text(title), justify="left" if place in left else "right", no_wrap=box is not None)
     for number, row in enumerate(rows[1:], 1):
         table.add_row(*map(Text, row), style="bold" if number in bold else None)
     return table

@@ -9,6 +9,8 @@ import base64
 import dataclasses
 import functools
 import io
+from collections.abc import Iterable
+from typing import Protocol
 
 import numpy as np
 import soundfile
@@ -104,6 +106,28 @@ class Sounds:
         except AudioError as error:
             self.lost[clip] = str(error)
             return None
+
+
+class TrackSound(Protocol):
+    """The audio of the tracks of a log; see `mu.data.listening.listening.Sound`."""
+
+    @property
+    def sample_rate_hz(self) -> int: ...
+    @property
+    def lengths(self) -> np.ndarray: ...
+    def waveform(self, track: int, start: int, length: int, /) -> np.ndarray: ...
+
+
+def track_pieces(sound: TrackSound | None, tracks: Iterable[int], longest_s: float) -> dict[int, Piece]:
+    """The beginnings of tracks, of those that have audio: track -> its first `longest_s` seconds."""
+    pieces = {}
+    for track in tracks:
+        if sound is None or not sound.lengths[track]:
+            continue
+        rate = sound.sample_rate_hz
+        audio = sound.waveform(track, 0, round(longest_s * rate))
+        pieces[track] = Piece(audio, rate, 0.0, float(sound.lengths[track]) / rate)
+    return pieces
 
 
 def mp3(audio: np.ndarray, sample_rate_hz: int) -> bytes:

@@ -9,12 +9,10 @@ import polars as pl
 from mu.data.logs.interactions import Interactions
 from mu.protocols import DotProductRecommender
 from mu.report.neighbours import unit
+from mu.report.score_parts import ScoreParts
 
-MOST_REASONS = 2
-LEAST_REASON = 0.05
 MOST_NEAR = 2
 LEAST_COSINE = 0.2
-PART_NAMES = {"own": "who else plays it", "sound": "its sound"}
 
 
 class Why(Protocol):
@@ -54,28 +52,15 @@ class Explanation:
         recommender: DotProductRecommender,
         histories: Interactions,
     ):
-        self._parts, self._bias, self._released, self._tracks = parts, bias, released, tracks
+        self._score_parts = ScoreParts(parts, bias, released, tracks)
         self._recommender, self._histories = recommender, histories
 
     def reasons(self, user: int, tracks: np.ndarray) -> list[str]:
         """For each track (int [k]) the largest parts of its score beyond the mean track's: 'its sound +1.2'."""
         users = np.array([user])
         query = self._recommender.queries(users, self._histories.take(users))[0]
-        scores = {PART_NAMES.get(name, name): part @ query for name, part in self._parts.items()}
-        scores["its age"] = self._bias
-        above = {name: score[tracks] - score[self._released].mean() for name, score in scores.items()}
-        return [self._largest(above, place, int(track)) for place, track in enumerate(tracks)]
-
-    def _largest(self, above: Mapping[str, np.ndarray], place: int, track: int) -> str:
-        amounts = [(float(values[place]), self._words(name, track)) for name, values in above.items()]
-        largest = sorted(amounts, reverse=True)[:MOST_REASONS]
-        return "; ".join(f"{name} {amount:+.1f}" for amount, name in largest if amount > LEAST_REASON)
-
-    def _words(self, part: str, track: int) -> str:
-        """'artist Nova' for a column of the track table; other parts as they are."""
-        if part not in self._tracks.columns:
-            return part
-        return f"{part} {self._tracks[part][track]}".replace("|", ", ")
+        largest = self._score_parts.reasons(query, tracks)
+        return ["; ".join(f"{name} {amount:+.1f}" for name, amount in reasons) for reasons in largest]
 
 
 class NearPlayed:

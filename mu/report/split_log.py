@@ -11,7 +11,7 @@ from mu.data.logs.interactions import Interactions
 from mu.data.track_names import titles_and_artists, track_titles
 from mu.inference.time_aware import TimeAwareRecommender
 from mu.protocols import Recommender
-from mu.report.audio import Piece
+from mu.report.audio import Piece, track_pieces
 from mu.report.explanation import attribute_words
 
 TRACK_COLUMNS = ("genre", "tempo_bpm", "key", "mode", "release_date")
@@ -82,15 +82,8 @@ class SplitLog:
 
         A track that has several rows stands in the page as often.
         """
-        sound, pieces = self.sound, {}
         longest_s = min(LONGEST_S, MOST_S / max(len(rows), 1))
-        for track in sorted(set(rows)):
-            if sound is None or not sound.lengths[track]:
-                continue
-            rate = sound.sample_rate_hz
-            audio = sound.waveform(track, 0, round(longest_s * rate))
-            pieces[track] = Piece(audio, rate, 0.0, float(sound.lengths[track]) / rate)
-        return pieces
+        return track_pieces(self.sound, sorted(set(rows)), longest_s)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -1,5 +1,6 @@
 """The commands that take up a run: `mu recommend`, a listener or a history in, titles out; and `mu evaluate`."""
 
+import csv
 import json
 import shutil
 
@@ -7,6 +8,7 @@ import numpy as np
 import pytest
 
 from mu.commands import evaluate, recommend
+from mu.commands.recommended import SHOWN_HISTORY
 from mu.evals.results import load
 from mu.files import read_json
 from mu.run.evaluation import model_of
@@ -36,14 +38,18 @@ def restored(run):
 def called(capsys, *arguments):
     """(exit status, output, errors) of `mu recommend ...`."""
     status = recommend.main([str(argument) for argument in arguments])
-    return status, *capsys.readouterr()
+    out, err = capsys.readouterr()
+    return status, out, err
 
 
 def said(output):
     """([title of the history, ...], [(score, title), ...])."""
     history, recommended = output.split("recommended\n")
-    lines = [line.split(maxsplit=1) for line in recommended.splitlines()]
-    return [line.strip() for line in history.splitlines()[1:]], [(float(score), title) for score, title in lines]
+    header, _, *rows = recommended.splitlines()[:-1]
+    at = header.index("title"), header.index("artist"), header.index("score")
+    lines = [(row[at[0] : at[1]].strip(), row[at[1] : at[2] - 1].strip(), row.split()[-1]) for row in rows]
+    titles = [(float(score), f"{title}, {artist}") for title, artist, score in lines]
+    return [line.strip() for line in history.splitlines()[1:]], titles
 
 
 def titles(log):
@@ -62,7 +68,7 @@ def test_a_listener_gets_the_best_tracks_they_have_not_played(run, restored, cap
     history, recommended = said(output)
     assert status == 0
     assert output.startswith(f"After {len(plays)} plays, ")
-    assert history == [names[item] for item in plays[-recommend.SHOWN_HISTORY :]]
+    assert history == [names[item] for item in plays[-SHOWN_HISTORY:]]
     assert recommended == [(pytest.approx(scores[item], abs=0.006), names[item]) for item in best]
 
 
@@ -104,6 +110,17 @@ def test_unknown_names_are_said_with_near_ones(run, capsys, arguments, words):
     assert errors.startswith("mu recommend: ") and words in errors
 
 
+def test_programs_get_json_or_csv(run, capsys):
+    recommended = said(called(capsys, run, "--history=t7,t3", "--k=3")[1])[1]
+    document = json.loads(called(capsys, run, "--history=t7,t3", "--k=3", "--json")[1])
+    assert [row["rank"] for row in document["rows"]] == [1, 2, 3] and "score:" in document["means"]
+    rows = [(pytest.approx(row["score"], abs=0.006), f"{row['title']}, {row['artist']}") for row in document["rows"]]
+    assert recommended == rows
+    header, *lines = csv.reader(called(capsys, run, "--history=t7,t3", "--k=3", "--csv")[1].splitlines())
+    assert header == ["rank", "track", "title", "artist", "score"]
+    assert [line[1] for line in lines] == [row["track"] for row in document["rows"]]
+
+
 def test_a_folder_without_a_run_is_said(tmp_path, capsys):
     status, _, errors = called(capsys, tmp_path, "--user=u1")
     assert status == 1 and "holds no run (config.json is missing); make one with `mu train`" in errors
@@ -114,12 +131,14 @@ def test_factorization_knows_listeners_by_name_only(log, tmp_path, capsys):
     model = {"name": "mu.models.factorization:Factorization", "dim": 8}
     train(tiny_config(log, batches=pairs, model=model, total_steps=2), tmp_path)
     status, _, errors = called(capsys, tmp_path, "--history=t7")
-    assert status == 1 and errors.endswith("knows users by their ids alone: give --user=ID\n")
+    assert status == 1 and "knows users by their ids alone: give a listener of the log" in errors
     status, output, _ = called(capsys, tmp_path, "--user=u7", "--k=3")
     assert status == 0 and len(said(output)[1]) == 3
 
 
-@pytest.mark.parametrize("arguments", [[], ["--user=u1", "--history=t1"], ["--user=u1", "--k=0"]])
+@pytest.mark.parametrize(
+    "arguments", [[], ["--user=u1", "--history=t1"], ["--user=u1", "--k=0"], ["--user=u1", "--csv", "--json"]]
+)
 def test_calls_that_make_no_sense_are_refused(arguments, capsys):
     with pytest.raises(SystemExit) as stopped:
         called(capsys, "anywhere", *arguments)

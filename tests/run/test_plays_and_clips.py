@@ -5,6 +5,7 @@ import functools
 import json
 import re
 import shutil
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -25,7 +26,6 @@ from mu.files import read_json
 from mu.histories import TrackHistories
 from mu.inference import track_content
 from mu.inference.policy import POLICY, Policy
-from mu.inference.topk import recommend
 from mu.inference.track_content import CONTENT
 from mu.run.evaluation import content_encoder, model_of
 from mu.run.rebuild import rebuild
@@ -49,13 +49,13 @@ from tests.helpers.tiny_runs import Breaking, assert_same_run, train
 
 
 @functools.cache
-def restored_once(workdir):
+def restored_once(workdir) -> Any:
     """Restoring a run takes seconds, which every call here would pay."""
     return rebuild(workdir)
 
 
 @functools.cache
-def opened_once(workdir):
+def opened_once(workdir) -> Any:
     return open_run(workdir)
 
 
@@ -63,7 +63,7 @@ def opened_once(workdir):
 def restored_runs(monkeypatch):
     """A run is restored once for all tests."""
     monkeypatch.setattr("mu.run.rebuild.rebuild", lambda workdir: restored_once(str(workdir)))
-    for module in ("mu.run.restore", "mu.embedding.encoder"):
+    for module in ("mu.run.restore", "mu.embedding.encoder", "mu.interface.run"):
         monkeypatch.setattr(f"{module}.open_run", lambda workdir: opened_once(str(workdir)))
 
 
@@ -88,7 +88,7 @@ def restored(run):
     return restored_once(str(run))
 
 
-def opened(folder, **options):
+def opened(folder, **options) -> Any:
     return load(folder / "log", clips=str(folder / "clips"), sample_rate_hz=RATE_HZ, **options)
 
 
@@ -324,14 +324,15 @@ def test_a_run_needs_no_log_for_a_history(run, folder, tmp_path, capsys):
 def model_with_content(run, state, policy):
     """The recommender of a run, whose content embeddings are computed anew."""
     params, rows = weights(state)
-    content = content_encoder(run).content(params, np.asarray(rows["content"]))
+    encoder = content_encoder(run)
+    assert encoder is not None
+    content = encoder.content(params, np.asarray(rows["content"]))
     return model_of(run, params, {**rows, "content": content}, policy)
 
 
 def said(output):
-    """[(title, score), ...] of what was recommended."""
-    lines = [line.split(maxsplit=1) for line in output.split("recommended\n")[1].splitlines()]
-    return [(title, float(score)) for score, title in lines]
+    """[(title, score), ...] of what was recommended, of `--json`."""
+    return [(f"{row['title']}, {row['artist']}", row["score"]) for row in json.loads(output)["rows"]]
 
 
 def by_hand(restored, user, log, policy):
@@ -356,7 +357,7 @@ def test_a_listener_is_recommended_after_all_that_is_known_of_their_plays(run, r
     log = setup.data.take(np.array([user]))
     scores = by_hand(restored, user, log, Policy.load(run))
     best = np.argsort(-scores, kind="stable")[:5]
-    found = said(called(capsys, run, "--user=u7", "--k=5"))
+    found = said(called(capsys, run, "--user=u7", "--k=5", "--json"))
     titles = track_titles(setup.data.tracks)
     assert found == [(titles[track], pytest.approx(scores[track], abs=0.02)) for track in best]
     # Times, endings and the listener's words tell something: without them it is another question.
@@ -371,9 +372,9 @@ def test_a_history_is_nobodys(run, restored, capsys):
     scores = by_hand(restored, -1, log, Policy.load(run))
     best = np.argsort(-scores, kind="stable")[:4]
     titles = track_titles(setup.data.tracks)
-    found = said(called(capsys, run, "--history=t3,Song 8,t4", "--k=4"))
+    found = said(called(capsys, run, "--history=t3,Song 8,t4", "--k=4", "--json"))
     assert found == [(titles[track], pytest.approx(scores[track], abs=0.02)) for track in best]
-    assert found != said(called(capsys, run, "--history=t4,t8,t3", "--k=4"))
+    assert found != said(called(capsys, run, "--history=t4,t8,t3", "--k=4", "--json"))
     first = by_hand(restored, 0, log, Policy.load(run))
     assert np.abs(first[best] - scores[best]).max() > 1e-3, "listener 0 would have been told otherwise"
 
@@ -385,26 +386,26 @@ def test_what_is_not_out_yet_is_not_recommended(run):
     recommender = opened_once(str(run)).recommender()
 
     def recommended(**options):
-        moment = {"time_ms": log.now_ms, "allow": log.out_at(log.now_ms)}
-        hits = recommend(recommender, nobody, history, 1000, **moment, **options)
+        out = np.flatnonzero(log.out_at(log.now_ms))
+        hits = recommender.recommend(nobody, history, 1000, candidates=out, time_ms=log.now_ms, **options)
         return hits.ids[0, : hits.count[0]]
 
     everything = recommended()
     assert late in everything and 0 not in everything and len(everything) == N_TRACKS - 1
     try:
         log.released_ms[late] = log.now_ms + 1
-        some = recommended(repeats=True)
+        some = recommended(filter_already_played=False)
     finally:
         log.released_ms[late] = before
     assert late not in some and 0 in some and len(some) == N_TRACKS - 1
 
 
 def test_a_new_recording_finds_its_listeners(run, folder, capsys):
-    words = [f"--audio={folder / 'audio' / '7.wav'}", "--k=4"]
-    lines = called(capsys, run, *words, "--about=artist=Artist 3;tags=high").splitlines()
-    shares = [float(line.split()[0]) for line in lines[1:]]
-    assert len(lines) == 5 and shares == sorted(shares, reverse=True) and shares[0] > 1
-    assert called(capsys, run, *words).splitlines() != lines, "what is known of it counts"
+    words = [f"--audio={folder / 'audio' / '7.wav'}", "--k=4", "--json"]
+    rows = json.loads(called(capsys, run, *words, "--about=artist=Artist 3;tags=high"))["rows"]
+    shares = [row["times_mean"] for row in rows]
+    assert len(rows) == 4 and shares == sorted(shares, reverse=True) and shares[0] > 1
+    assert json.loads(called(capsys, run, *words))["rows"] != rows, "what is known of it counts"
 
 
 def test_a_value_that_no_track_has_is_named_and_is_no_error(run, folder, capsys):
@@ -417,8 +418,8 @@ def test_a_value_that_no_track_has_is_named_and_is_no_error(run, folder, capsys)
         == 0
     )
     assert [line.partition(",")[0] for line in capsys.readouterr().err.splitlines()] == [
-        "mu recommend: no track of the log has artist 'Artist 33'; near it: Artist 3",
-        "mu recommend: no track of the log has tags 'drak'; near it: dark",
+        "warning: no track of the log has artist 'Artist 33'; near it: Artist 3",
+        "warning: no track of the log has tags 'drak'; near it: dark",
     ]
 
 
@@ -434,10 +435,10 @@ def test_a_recording_has_the_vector_that_mu_embed_gives_it(run, folder, restored
     track = setup.data.tracks["track"].to_list().index("t7")
     np.testing.assert_allclose(recommender.rows["content"][track], library.vectors[row], rtol=1e-4, atol=1e-5)
     out = called(capsys, run, "--user=u7", f"--embeddings={tmp_path / 'vectors'}", "--k=40").splitlines()
-    assert len(out) == 1 + 35 and "other.wav" in "".join(out)
+    assert len(out) == 3 + 35 + 1 and "other.wav" in "".join(out)
     user = setup.data.users["user"].to_list().index("u7")
     expected = recordings_for(setup.data, recommender, user, library, 40)
-    assert [line.split()[1] for line in out[1:]] == [clip for clip, _ in expected]
+    assert [line.split()[1] for line in out[3:-1]] == [clip for clip, _ in expected]
     # The mean over all listeners of their shares, each over the mean's, is 1.
     everyone = listeners_of(setup.data, recommender, library.vectors[row], np.full(1, -1), 1000)
     assert np.mean([share for _, share in everyone]) == pytest.approx(1, rel=1e-4)
@@ -525,7 +526,7 @@ def test_a_model_of_ids_alone_is_told_of_and_compared(run, folder, tmp_path, cap
     assert main(["report", str(tmp_path)]) == 0
     text = (tmp_path / "report.html").read_text()
     assert "A typical listener" in text and "A new track" not in text and "What speaks for" not in text
-    found = said(called(capsys, tmp_path, "--history=t3,t8", "--k=40"))
+    found = said(called(capsys, tmp_path, "--history=t3,t8", "--k=40", "--json"))
     assert len(found) == N_TRACKS - 2
     assert main(["compare", str(tmp_path), str(run), "--metrics=recall@3", "--samples=20"]) == 0
     out = capsys.readouterr().out

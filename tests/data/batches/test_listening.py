@@ -32,6 +32,7 @@ def test_a_batch_says_what_the_log_says():
         at = after - 1
         assert batch["items"][row, column] == log.items[at]
         assert batch["targets"][row, column] == log.items[after]
+        assert log.outcomes is not None
         assert batch["outcomes"][row, column] == log.outcomes[at]
         assert batch["next_outcomes"][row, column] == log.outcomes[after]
         assert batch["event_columns"][row, column, 0] == log.columns["context"][at] + 1
@@ -141,6 +142,7 @@ def test_inputs_end_with_the_latest_play_and_know_those_without():
     latest = slice(log.indptr[3] - (found["last"][0] + 1), log.indptr[3])
     filled = found["segments"][0] > 0
     np.testing.assert_array_equal(found["items"][0, filled], log.items[latest])
+    assert log.outcomes is not None
     np.testing.assert_array_equal(found["outcomes"][0, filled], log.outcomes[latest])
     np.testing.assert_array_equal(found["event_columns"][0, filled, 0], log.columns["context"][latest] + 1)
     assert not found["segments"][1].any() and not found["event_columns"][1].any()

@@ -1,0 +1,82 @@
+"""The page of a run: its writer, and the access to data and model that pages ask for."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from mu.data.clips.clips import Clips
+from mu.data.listening.hashed_features import hashed_features
+from mu.data.listening.listening import Listening
+from mu.data.logs.interactions import Interactions
+from mu.inference.time_aware import TimeAwareRecommender
+from mu.locks import rewriting_file
+from mu.protocols import Predictor
+from mu.report.compared_runs import read_runs
+from mu.report.comparison_page import compared_runs, comparison_page
+from mu.report.pages import RunAccess, page_of
+from mu.report.split_log import LogModels, SplitLog
+from mu.report.table_files import table_format
+from mu.run.restore import open_run
+from mu.run.workdir import open_data, run_config
+
+
+def write_page(run: Path, output: str | os.PathLike[str], evaluation: str | None) -> list[str]:
+    """See `mu.api.write_report`."""
+    access = RunAccess(run_config, _log_models, _clips, _test_predictor)
+    content, problems = page_of(run, access, evaluation)
+    with rewriting_file(output) as page:
+        page.write_bytes(content.encode())
+    return problems
+
+
+def write_comparison(
+    runs: Sequence[str | os.PathLike[str]], output: str | os.PathLike[str], evaluation: str | None
+) -> None:
+    """See `mu.api.write_comparison`."""
+    content = comparison_page(read_runs(runs, evaluation))
+    with rewriting_file(output) as page:
+        page.write_bytes(content.encode())
+
+
+def write_table(runs: Sequence[str | os.PathLike[str]], output: str | os.PathLike[str], evaluation: str | None) -> None:
+    """See `mu.api.write_table`."""
+    text = table_format(output)(compared_runs(read_runs(runs, evaluation)))
+    with rewriting_file(output) as file:
+        file.write_bytes(text.encode())
+
+
+def _log_models(folder: Path) -> LogModels:
+    """The log of a run and its recommenders."""
+    run = open_run(folder).up_to_date()
+    recommender, (data, split) = run.recommender(), run.open_split()
+    learnt, histories, test = run.learnt_from(split), split.train.merged(split.valid), split.test
+    assert isinstance(data, Interactions) and isinstance(learnt, Interactions)
+    assert isinstance(histories, Interactions) and isinstance(test, Interactions)
+    aware, parts, user_columns = None, {}, ()
+    if isinstance(recommender, TimeAwareRecommender) and isinstance(data, Listening):
+        columns = {name: hashed_features(data.tracks, (name,), data.hash_size) for name in data.item_columns}
+        aware, parts = recommender, recommender.score_parts(columns)
+    if isinstance(data, Listening):
+        user_columns = data.user_columns
+    return LogModels(
+        log=SplitLog(data, histories, test, int(learnt.times.max()), user_columns),
+        model=recommender,
+        time_aware=aware,
+        parts=parts,
+        baselines=run.fitted_baselines(("item_knn", "popularity"), learnt),
+    )
+
+
+def _clips(folder: Path) -> Clips:
+    """The clips of a run."""
+    data = open_data(run_config(folder), folder)
+    assert isinstance(data, Clips)
+    return data
+
+
+def _test_predictor(folder: Path) -> tuple[Clips, Predictor[Clips]]:
+    """The test clips of a run, and its best weights."""
+    run = open_run(folder)
+    test = run.open_split()[1].test
+    assert isinstance(test, Clips)
+    return test, run.predictor()

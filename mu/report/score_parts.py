@@ -1,0 +1,62 @@
+"""Scores as sums of parts: which part says how much for a track, in words."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import polars as pl
+
+MOST_REASONS = 2
+LEAST_REASON = 0.05
+PART_NAMES = {"own": "who else plays it", "sound": "its sound"}
+
+
+class ScoreParts:
+    """Names the parts of scores, and those that are largest beyond those of the mean track.
+
+    Args:
+      parts: name -> float32 [V, D]; the track vectors are their sum. Columns of the track table go by their name.
+      bias: float32 [V], what the age of each track adds to its score.
+      released: bool [V], the tracks that the mean is over.
+      tracks: the log's table of tracks.
+    """
+
+    def __init__(self, parts: Mapping[str, np.ndarray], bias: np.ndarray, released: np.ndarray, tracks: pl.DataFrame):
+        self._parts, self._bias, self._released, self._tracks = parts, bias, released, tracks
+
+    def reasons(self, query: np.ndarray, tracks: np.ndarray) -> list[list[tuple[str, float]]]:
+        """For each track the largest parts of its score beyond the mean track's, [(part in words, amount), ...].
+
+        Args:
+          query: float32 [D], of the listener.
+          tracks: int [k].
+        """
+        above = {name: score[tracks] - score[self._released].mean() for name, score in self._scores(query).items()}
+        return [self._largest(above, place, int(track)) for place, track in enumerate(tracks)]
+
+    def contributions(self, query: np.ndarray, track: int) -> list[tuple[str, float, float]]:
+        """[(part in words, what it adds to the score of the track, what it adds to that of the mean track), ...].
+
+        Args:
+          query: float32 [D], of the listener.
+          track: its number in the log.
+        """
+        return [
+            (self._words(name, track), float(score[track]), float(score[self._released].mean()))
+            for name, score in self._scores(query).items()
+        ]
+
+    def _scores(self, query: np.ndarray) -> dict[str, np.ndarray]:
+        """Part -> float32 [V], what it adds to the score of each track."""
+        scores = {PART_NAMES.get(name, name): part @ query for name, part in self._parts.items()}
+        return {**scores, "its age": self._bias}
+
+    def _largest(self, above: Mapping[str, np.ndarray], place: int, track: int) -> list[tuple[str, float]]:
+        amounts = [(float(values[place]), self._words(name, track)) for name, values in above.items()]
+        largest = sorted(amounts, reverse=True)[:MOST_REASONS]
+        return [(name, amount) for amount, name in largest if amount > LEAST_REASON]
+
+    def _words(self, part: str, track: int) -> str:
+        """'artist Nova' for a column of the track table; other parts as they are."""
+        if part not in self._tracks.columns:
+            return part
+        return f"{part} {self._tracks[part][track]}".replace("|", ", ")
