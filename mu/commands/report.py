@@ -18,12 +18,9 @@ The page is one file that opens from disk and fetches nothing: a verdict on the 
 numbers with intervals, and a table of all recommenders. Of a log it shows three listeners (a typical one, the best and
 the worst served) with what they played, what is recommended to them and what ItemKNN would have shown; of releases and
 sound a new track and its audience; of clips the confusions, the hardest of them with spectrogram and player, and
-nearest neighbours. Details are folded below: all metrics, training, groups, a map, config, versions, the command.
-What can no longer be read is named in it and on stderr, and the rest of the page is made.
-
-The page of several runs has their values, paired differences, curves, and what differs in their configs. Only runs that
-were tested on the same units (users, plays, clips, ratings) are put beside each other; what differs is said. A table
-that ends in .csv has every metric with its interval, a line each; one in .tex is the table of the page (booktabs).
+nearest neighbours; of ratings the tracks beside what listeners said of them. Details are folded below: all metrics,
+training, groups, a map, config, versions, the command. What can no longer be read is named in it and on stderr, and
+the rest of the page is made.
 """
 
 

@@ -12,6 +12,7 @@ from mu.files import read_json
 from mu.protocols import Predictor
 from mu.report import clips as clip_pages
 from mu.report import listening as listening_pages
+from mu.report import ratings as rating_pages
 from mu.report.audio import Sounds
 from mu.report.clip_run import read_clip_run
 from mu.report.listening_run import Sections, main_metric, read_listening_run
@@ -95,12 +96,16 @@ def clip_page(folder: Path, evaluation: Path, access: RunAccess) -> Page:
 
 
 def rating_page(folder: Path, evaluation: Path, access: RunAccess) -> Page:
-    """Raises ValueError: pages show clips, and these are ratings of them."""
-    del evaluation, access
-    raise ValueError(
-        f"{folder} was tested on ratings, which are no clips; mu report makes pages of clips, "
-        f"`mu compare {folder}:BASELINE {folder}` sets such a run beside a baseline"
-    )
+    """The page of a run on ratings."""
+    access.check(first_run(folder))
+    loaded, clips, problems = load(evaluation), None, []
+    try:
+        clips = rating_pages.with_ratings(access.clips(first_run(folder)), loaded.results["model"].units)
+    except (OSError, ValueError) as error:
+        problems.append(f"Without tracks and their sound: {error}")
+    run = rating_pages.read_rating_run(folder, loaded, clips, problems)
+    content = rating_pages.page(run)
+    return content, [*problems, *(f"{clip}: {reason}" for clip, reason in run.sounds.lost.items())]
 
 
 PAGES: Mapping[str, Callable[[Path, Path, RunAccess], Page]] = {

@@ -333,10 +333,6 @@ def test_without_checkpoint_and_log_the_sound_remains(run, tmp_path, capsys):
         ({}, "holds no run (config.json is missing); make one with `mu train`"),
         ({"config.json": "{}"}, "has no evaluation: let `mu train` reach its end"),
         ({"config.json": "{}", "evaluation/x/evaluation.json": '{"unit": "note"}'}, "is over notes; pages are of user"),
-        (
-            {"config.json": "{}", "evaluation/ratings/evaluation.json": '{"unit": "rating"}'},
-            "ratings, which are no clips",
-        ),
         ({"crossvalidation.json": "{}", "seed3/evaluation/x/evaluation.json": "{}"}, "a page is of one of its seeds: "),
     ],
 )
