@@ -1,4 +1,4 @@
-"""`mu embed`: a trained encoder over a library; one vector a recording, kept by content hash."""
+"""`mu embed`: an audio encoder over a library; one vector a recording, kept by content hash."""
 
 import argparse
 import sys
@@ -11,17 +11,20 @@ examples:
   mu import-audio ~/Music --output=data/music
   mu embed runs/encoder data/music --output=embeddings/music --licence="my own collection, CC BY 4.0"
   mu embed runs/encoder data/music --output=embeddings/music --shard=0/4     and 1/4, 2/4, 3/4, in four processes
+  mu embed pretrained/ast data/music --output=embeddings/ast                 published weights
   mu embed --merge embeddings/music                                          where the last one could not see the others
 
-Recordings are encoded whole, in tiles of the length that the run was trained on. The same file gives the same bytes in
-any library, order or shard, on the same kind of machine with the same versions. The same command again goes on where it
-was killed, tries faulty files once more, and embeds only what is new.
+RUN is a run, or a folder of published weights: config.json, preprocessor_config.json, model.safetensors, and README.md
+with their licence (docs/guides/pretrained.md). Recordings are encoded whole, in tiles of the length that the encoder
+was trained on. The same file gives the same bytes in any library, order or shard, on the same kind of machine with the
+same versions. The same command again goes on where it was killed, tries faulty files once more, and embeds only what is
+new.
 
 output:
   embeddings.npy      float32 [n, D], to be memory-mapped; `mu.embedding.table:load` opens it all
   embeddings.parquet  row, content_hash, clip, duration_s
   faults.jsonl        files that are gone, changed since they were imported, or cannot be decoded
-  card.json           the encoder and its hash, the library, the licence, versions
+  card.json           the encoder, its hash and licence, the library, its licence, versions
   shards/             what is not finished yet
 """
 
@@ -61,11 +64,11 @@ def main(argv: list[str]) -> int:
 def _parser() -> CommandParser:
     parser = CommandParser(
         prog="mu embed",
-        description="Embeds a library of recordings with the encoder of a run.",
+        description="Embeds a library of recordings with the encoder of a run, or a published one.",
         epilog=EPILOG,
     )
     add = parser.add_argument
-    add("run", metavar="RUN", nargs="?", help="a run of `mu train` on audio; its best weights are taken")
+    add("run", metavar="RUN", nargs="?", help="a run of `mu train` on audio; or published weights")
     add("library", metavar="LIBRARY", nargs="?", help="the folder that `mu import-audio` wrote")
     add("--output", metavar="DIR", help="the folder to make or to bring up to date")
     add("--root", metavar="DIR", help="where the library's files lie, if they have moved since")
@@ -112,6 +115,9 @@ def _embed(arguments: argparse.Namespace, shard: tuple[int, int]) -> list[str]:
     seconds = time.monotonic() - began
     known = f", {report.known:,} were there" if report.known else ""
     lines = [f"{report.new:,} recordings embedded ({report.hours:.2f} h){known}, in {seconds:.1f} s"]
+    if report.licence is not None:
+        name, link = report.licence["name"], report.licence["link"] or report.licence["file"]
+        lines.append(f"The encoder's weights are under {name} ({link}), whose terms bind uses of the vectors, too")
     lines += ["  left out: {file}: {fault} ({reason})".format(**fault) for fault in report.faults[:10]]
     if len(report.faults) > 10:
         lines.append(f"  and {len(report.faults) - 10:,} more: see faults.jsonl")

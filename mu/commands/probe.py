@@ -77,7 +77,7 @@ def main(argv: list[str]) -> int:
     )
     from mu.console import Progress, explained, show_logs
     from mu.embedding.probe import ProbeOptions, probe, save_report
-    from mu.embedding.table import load
+    from mu.embedding.table import encoder_title, load
 
     show_logs()
 
@@ -89,14 +89,15 @@ def main(argv: list[str]) -> int:
             report = probe(
                 embeddings, arguments.library, options, lambda done, total: progress.update("probing", done, total)
             )
-        encoder = {name: embeddings.card["encoder"][name] for name in ("hash", "run", "step", "commit")}
+        about = embeddings.card["encoder"]
+        encoder = {name: about[name] for name in ("hash", "run", "step", "commit", "licence") if name in about}
         if arguments.output:
             card = {"embeddings": arguments.embeddings, "encoder": encoder, "library": arguments.library}
             save_report(arguments.output, report, card)
     except (ValueError, OSError) as error:
         print(f"mu probe: {explained(error)}", file=sys.stderr)
         return 1
-    _show(report, f"{arguments.embeddings} ({encoder['run']}, step {encoder['step']})")
+    _show(report, f"{arguments.embeddings} ({encoder_title(about)})")
     if report.without:
         print(f"{report.without:,} clips are left out: they have a fault in {arguments.embeddings}/faults.jsonl")
     if arguments.output:

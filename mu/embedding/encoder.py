@@ -1,4 +1,4 @@
-"""The audio encoder of a run, and the hash that its embeddings are known by."""
+"""The audio encoder of a run, or a published one, and the hash that its embeddings are known by."""
 
 import hashlib
 import json
@@ -10,6 +10,7 @@ import jax
 import numpy as np
 
 from mu.inference.clip_encoder import ClipEncoder
+from mu.pretrained.folder import load
 from mu.run.learnt import learnt_from
 from mu.run.restore import TrainedRun, open_run
 
@@ -44,6 +45,39 @@ def of_run(workdir: str | os.PathLike[str]) -> tuple[ClipEncoder, dict[str, Any]
             "targets": sorted(learnt.targets),
             "recordings": None if learnt.recordings is None else sorted(learnt.recordings),
         },
+    }
+    return encoder, card
+
+
+# Tiles a batch of a published encoder on an accelerator; on a CPU one such tile is work for all cores.
+PRETRAINED_AT_ONCE = 8
+
+
+def of_pretrained(folder: str | os.PathLike[str]) -> tuple[ClipEncoder, dict[str, Any]]:
+    """A published encoder (`mu.pretrained.folder`), and its card, which has the 'licence' of the weights, too.
+
+    Its 'step' and 'commit' are None, and what it has learnt from is not known.
+
+    Raises:
+      FileNotFoundError: a file is missing.
+      ValueError: the files are damaged, do not fit each other, or are of an encoder that is not known.
+    """
+    made = load(folder)
+    rate, tile = made.sample_rate_hz, made.tile_samples
+    at_once = 1 if jax.default_backend() == "cpu" else PRETRAINED_AT_ONCE
+    encoder = ClipEncoder(made.graph, made.params, sample_rate_hz=rate, tile_samples=tile, at_once=at_once)
+    card = {
+        "hash": encoder_hash(made.options, rate, tile, made.params),
+        "noise_vector": [round(float(number), 4) for number in encoder.noise_vector[:8]],
+        "run": str(folder),
+        "step": None,
+        "commit": None,
+        "model": made.options,
+        "licence": made.licence,
+        "sample_rate_hz": rate,
+        "tile_samples": tile,
+        "tile_s": tile / rate,
+        "trained_on": {"recordings": None},
     }
     return encoder, card
 

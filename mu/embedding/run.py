@@ -1,4 +1,4 @@
-"""Embeds the recordings of a library with the encoder of a run."""
+"""Embeds the recordings of a library with the encoder of a run, or a published one."""
 
 import contextlib
 import dataclasses
@@ -15,18 +15,20 @@ from mu import __version__
 from mu.data import tables
 from mu.data.faults import LEDGER, Fault, ledger_text
 from mu.embedding import shards
-from mu.embedding.encoder import of_run
+from mu.embedding.encoder import of_pretrained, of_run
 from mu.embedding.pieces import open_library, pieces
 from mu.embedding.table import SHARDS, Embeddings, load
 from mu.embedding.vector_file import VectorFile
 from mu.files import read_json, write_whole
 from mu.inference.pooling import clip_vectors
+from mu.pretrained.folder import is_pretrained
 from mu.training.provenance import version
 from mu_kernels.threads import available_cpus
 
 TERMS = (
     "The embeddings derive from the recordings named in embeddings.parquet and inherit their terms of use: "
-    "what may be done with a recording bounds what may be done with its vector."
+    "what may be done with a recording bounds what may be done with its vector. Where the encoder has a licence, the "
+    "terms of its weights bound it, too."
 )
 
 
@@ -40,6 +42,7 @@ class EmbeddingReport:
       hours: of audio that it embedded.
       faults: the ledger's entries of its shard.
       missing: content hashes that other shards still have to embed; none when the embeddings are complete.
+      licence: of the encoder's weights ('name', 'link', 'file'), where they are another's; else None.
     """
 
     new: int
@@ -47,6 +50,7 @@ class EmbeddingReport:
     hours: float
     faults: tuple[dict[str, str], ...]
     missing: tuple[str, ...]
+    licence: dict[str, Any] | None
 
 
 def embed(
@@ -60,7 +64,7 @@ def embed(
     on_error: str = "skip",
     progress: Callable[[int, int, str], None] = lambda done, total, note: None,
 ) -> EmbeddingReport:
-    """Embeds the clips of a library with the encoder of a run, into the folder `output` (see `table`).
+    """Embeds the clips of a library with an audio encoder, into the folder `output` (see `table`).
 
     A recording's vector depends on its bytes and the encoder alone: on one kind of machine with the same versions, the
     same file gives the same bits in any library, order or shard. Vectors that `output` holds are not computed again. A
@@ -68,7 +72,7 @@ def embed(
     the last shard puts the embeddings together.
 
     Args:
-      run: a run of `mu train` on audio.
+      run: a run of `mu train` on audio, or a folder of published weights (`mu.pretrained.folder`).
       library: the folder that `mu import-audio` wrote.
       output: the folder to make, or to bring up to date.
       shard: (i, n): the i-th of n shards, from 0; the content hash of a recording decides its shard.
@@ -89,7 +93,7 @@ def embed(
         raise ValueError(f"on_error is {on_error!r}; it must be 'skip' or 'stop'")
     folder = Path(output)
     shards.check_output(folder)
-    encoder, about = of_run(run)
+    encoder, about = of_pretrained(run) if is_pretrained(run) else of_run(run)
     clips = open_library(library, encoder.sample_rate_hz, root)
     plan = {
         "encoder": _of_library(about, clips.table["content_hash"]),
@@ -118,7 +122,7 @@ def embed(
 
         read = pieces(clips, todo, encoder.tile_samples, available_cpus())
         with contextlib.closing(read):
-            for row, answer in clip_vectors(encoder.vectors, read):
+            for row, answer in clip_vectors(encoder.vectors, read, encoder.at_once):
                 clip, content_hash = clips.table["clip"][row], clips.table["content_hash"][row]
                 if not isinstance(answer, Fault):
                     vector_file.append(content_hash, answer)
@@ -134,7 +138,8 @@ def embed(
                 progress(n_known + new + len(faults), len(recordings), f"{len(faults):,} with faults" if faults else "")
         if faults:
             write_whole(work / LEDGER, ledger_text(faults))
-    return EmbeddingReport(new, n_known, seconds / 3600, tuple(faults), shards.finish(folder, clips.table))
+    missing = shards.finish(folder, clips.table)
+    return EmbeddingReport(new, n_known, seconds / 3600, tuple(faults), missing, about.get("licence"))
 
 
 def _of_library(about: dict[str, Any], content_hashes: pl.Series) -> dict[str, Any]:

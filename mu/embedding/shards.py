@@ -16,7 +16,7 @@ import numpy as np
 import polars as pl
 
 from mu.data.faults import LEDGER, read_ledger
-from mu.embedding.table import CARD, SHARDS, load, settle, write
+from mu.embedding.table import CARD, SHARDS, encoder_title, load, settle, write
 from mu.embedding.vector_file import is_open, read_vectors
 from mu.files import read_json, write_json
 from mu.locks import Lock
@@ -72,7 +72,7 @@ def write_plan(folder: Path, plan: dict[str, Any], clips: pl.DataFrame) -> None:
         other, this = there["encoder"], plan["encoder"]
         if other["hash"] != this["hash"]:
             raise FileExistsError(
-                f"{folder} holds {what} of another encoder ({other['run']}, step {other['step']}, "
+                f"{folder} holds {what} of another encoder ({encoder_title(other)}, "
                 f"hash {other['hash'][:12]}; this one has {this['hash'][:12]}): {remedy}"
             )
         if not np.allclose(other["noise_vector"], this["noise_vector"], rtol=0.01, atol=0.01):

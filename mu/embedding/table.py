@@ -3,7 +3,7 @@
 import dataclasses
 import functools
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +62,13 @@ class Embeddings:
                 f"{content_hashes[missing[0]]}"
             )
         return np.asarray(self.vectors[rows])
+
+
+def encoder_title(encoder: Mapping[str, Any]) -> str:
+    """The encoder of a card in words: the run and its step, or the folder of published weights and their licence."""
+    if "licence" in encoder:
+        return f"{encoder['run']}, weights under {encoder['licence']['name']}"
+    return f"{encoder['run']}, step {encoder['step']}"
 
 
 def load(folder: str | os.PathLike[str]) -> Embeddings:

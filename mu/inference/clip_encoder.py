@@ -21,6 +21,7 @@ class ClipEncoder:
       params: values of the model.
       sample_rate_hz: of the audio.
       tile_samples: N.
+      at_once: tiles of a batch. With one, nothing is beside it, and nothing is tried.
 
     Raises:
       ValueError: the model returns no 'clip', or no finite one.
@@ -31,8 +32,10 @@ class ClipEncoder:
       alone: whether tiles are encoded one after the other.
     """
 
-    def __init__(self, graph: nnx.GraphDef, params: Any, *, sample_rate_hz: int, tile_samples: int):
-        self.sample_rate_hz, self.tile_samples = sample_rate_hz, tile_samples
+    def __init__(
+        self, graph: nnx.GraphDef, params: Any, *, sample_rate_hz: int, tile_samples: int, at_once: int = TILES
+    ):
+        self.sample_rate_hz, self.tile_samples, self.at_once = sample_rate_hz, tile_samples, at_once
         self._params = jax.device_put(params)
 
         def encode(params: Any, audio: jax.Array, samples: jax.Array) -> jax.Array:
@@ -49,23 +52,23 @@ class ClipEncoder:
         if not np.isfinite(self.noise_vector).all():
             raise ValueError("the encoder's weights give infinities or no numbers: nothing can be embedded with them")
         self.dim = len(self.noise_vector)
-        self.alone = not self._keeps_rows_apart()
+        self.alone = at_once > 1 and not self._keeps_rows_apart()
         if self.alone:
             self._encode = jax.jit(encode_alone)
 
     def vectors(self, audio: np.ndarray, samples: np.ndarray) -> np.ndarray:
-        """float32 [n, D] of up to `TILES` tiles.
+        """float32 [n, D] of up to `at_once` tiles.
 
         Args:
           audio: float32 [n, N].
           samples: int32 [n], how many of the N are sound; the rest is filling.
         """
-        missing = TILES - len(audio)
+        missing = self.at_once - len(audio)
         audio, samples = np.pad(audio, ((0, missing), (0, 0))), np.pad(samples, (0, missing))
-        return np.asarray(self._encode(self._params, *jax.device_put((audio, samples))))[: TILES - missing]
+        return np.asarray(self._encode(self._params, *jax.device_put((audio, samples))))[: self.at_once - missing]
 
     def _keeps_rows_apart(self) -> bool:
-        audio, samples = _noise(TILES, self.tile_samples)
+        audio, samples = _noise(self.at_once, self.tile_samples)
         together = self.vectors(audio, samples)
         turned = self.vectors(audio[::-1], samples[::-1])[::-1]
         few = self.vectors(audio[:3], samples[:3])

@@ -64,7 +64,36 @@ class LiGRBlock(nnx.Module):
         return x + mixed * jax.nn.sigmoid(self.mlp_gate(x))
 
 
-BLOCKS = {"transformer": TransformerBlock, "ligr": LiGRBlock}
+class ViTBlock(nnx.Module):
+    """The block of vision transformers (Dosovitskiy et al. 2021, arXiv:2010.11929); [B, T, D] -> [B, T, D].
+
+    It is `TransformerBlock` with the exact GELU and layer norms of epsilon 1e-12 in float32, as published weights need.
+    """
+
+    def __init__(self, dim: int, heads: int, *, rotary: bool, rate: float, dtype: jnp.dtype, rngs: nnx.Rngs):
+        self.rate, self.dtype = rate, dtype
+        self.attention_norm = exact_norm(dim, rngs=rngs)
+        self.attention = SelfAttention(dim, heads, rotary=rotary, dtype=dtype, rngs=rngs)
+        self.mlp_norm = exact_norm(dim, rngs=rngs)
+        self.up = linear(dim, 4 * dim, ("embed", "hidden"), dtype=dtype, rngs=rngs)
+        self.down = linear(4 * dim, dim, ("hidden", "embed"), dtype=dtype, rngs=rngs)
+
+    def __call__(self, x: jax.Array, mask: jax.Array, positions: jax.Array, key: jax.Array | None) -> jax.Array:
+        first, second = (None, None) if key is None else jax.random.split(key)
+        x = x + dropout(self.attention(self.attention_norm(x).astype(self.dtype), mask, positions), self.rate, first)
+        mixed = jax.nn.gelu(self.up(self.mlp_norm(x).astype(self.dtype)), approximate=False)
+        return x + dropout(self.down(mixed), self.rate, second)
+
+
+def exact_norm(dim: int, *, rngs: nnx.Rngs) -> nnx.LayerNorm:
+    """Layer normalisation in float32 with epsilon 1e-12, its variance from the centred values."""
+    metadata = {"axes": ("embed",)}
+    return nnx.LayerNorm(
+        dim, epsilon=1e-12, use_fast_variance=False, scale_metadata=metadata, bias_metadata=metadata, rngs=rngs
+    )
+
+
+BLOCKS = {"transformer": TransformerBlock, "ligr": LiGRBlock, "vit": ViTBlock}
 
 
 class Stack(nnx.Module):
