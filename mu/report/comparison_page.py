@@ -116,7 +116,7 @@ def _chart(compared: Comparison) -> Figure:
         series,
         titles,
         [f"{column.n_units:,}" for column in columns],
-        x_name=f"number of {unit}s below",
+        x_name=f"number of {unit}s",
         y_name=columns[0].metric if len({column.metric for column in columns}) == 1 else "value",
         label=f"The runs in {listed(titles)}. {values}.",
         joined=False,

@@ -31,7 +31,7 @@ def _of_tie(compared: Comparison, column: Column, one: Paired) -> list[str]:
     if not math.isfinite(one.low):
         return [f"{_capital(subject)} and {name} cannot be told apart: all {result.unit}s are of one {what}."]
     places, half = decimals(one.value, one.other_value), (one.high - one.low) / 2
-    where = f" {column.phrase}" if column.phrase else ""
+    where = f" {column.phrase}" if column.phrase else f" by {column.metric}"
     n_clusters = result.sampling(column.name)[0]
     few = "only " if n_clusters < FEW else ""
     words = (

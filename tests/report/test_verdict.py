@@ -44,7 +44,7 @@ def test_a_tie_is_called_a_tie_and_explained():
     assert "against 0.600, difference 0.000 [-0." in first
     worse = int((swapped(HIGH) > HIGH).sum())
     assert second == f"Of 400 users, it is better than ItemKNN for {worse} users and worse for {worse}."
-    assert "cannot be told apart: 400 users show differences from about 0.0" in further
+    assert "cannot be told apart by recall@10: 400 users show differences from about 0.0" in further
     assert f"better for {worse} of them, ItemKNN for {worse}" in further
     assert "same plays that the model learns from" in further
 
