@@ -14,7 +14,7 @@ from mu.report.paired import ABOVE, BELOW, LEVEL, Paired
 from mu.report.reasons import reasons
 
 NOTHING = 0.0005
-"""A value below is 0.000 in a table: the model finds nothing there."""
+"""A share below is 0.000 in a table: the model finds nothing there."""
 MOST_NAMED = 3
 
 
@@ -117,8 +117,10 @@ def _sections(compared: Comparison, columns: Sequence[Column]) -> str:
 def _section(compared: Comparison, column: Column) -> tuple[str, str, str]:
     """(outcome beside the rivals, of which rivals, where and with which numbers)."""
     value, places, rivals = compared.estimate(column).value, compared.places(column), compared.beside(column)
-    model, units = number(value, places), f"{column.n_units:,} {compared.result.unit}s"
-    if abs(value) < NOTHING and not any(one.outcome == ABOVE for one in rivals):
+    metric = "" if column.metric == compared.columns[0].metric else f"{column.metric} "
+    model, units = f"{metric}{number(value, places)}", f"{column.n_units:,} {compared.result.unit}s"
+    _, _, is_share = compared.result.sampling(column.name)
+    if is_share and value < NOTHING and not any(one.outcome == ABOVE for one in rivals):
         oracle = compared.against(column, ORACLE)
         possible = "" if oracle is None else f", where the oracle has {number(oracle.other_value, places)}"
         return "finds nothing", "", f"{column.phrase} ({model}, {units}){possible}"
@@ -135,7 +137,7 @@ def _section(compared: Comparison, column: Column) -> tuple[str, str, str]:
 
 def _group(group: Sequence[Paired], every: str) -> str:
     """The names of rivals, the best first; `every`: all are of this outcome."""
-    if every and (len(group) > 1 or group[0].outcome == ABOVE):
+    if every and len(group) > 1:
         return f"every {every}"
     return listed(_shortened([words_of(one.other) for one in group]))
 

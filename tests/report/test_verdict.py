@@ -123,6 +123,16 @@ def test_sections_are_told_apart_and_failures_named():
     )
 
 
+def test_nothing_is_said_of_shares_alone():
+    def result(gain):
+        return Result("clip", np.arange(4), {"a/accuracy": half_ones(4, 2), "b/gain": np.array(gain)})
+
+    _, second, _ = said({"model": result([-1.0, 1.0, -1.0, 1.0])})
+    assert second == "It has gain 0.000 for b (4 clips)."
+    _, second, _ = said({"model": result([0.0] * 4)})
+    assert second == "It finds nothing for b (gain 0.000, 4 clips)."
+
+
 def test_the_oracle_is_named_and_where_it_is_beaten_the_page_says_why():
     results = {
         "model": play_result(SECTIONS),
@@ -158,7 +168,7 @@ def test_targets_of_clips_each_have_their_words():
     results = {"model": result(HIGH, LOW), "mfcc_linear": result(LOW, HIGH)}
     first, second, _ = said(results)
     assert first.startswith("For genre the model is above MFCC and a linear model (accuracy 0.600 [")
-    assert second == "It is below MFCC and a linear model for mood (0.200 against 0.600)."
+    assert second == "It is below MFCC and a linear model for mood (roc_auc 0.200 against 0.600)."
 
 
 def test_each_evaluation_of_a_run_is_judged_by_its_own_metric():
