@@ -9,7 +9,7 @@ import math
 import types
 import typing
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 LARGEST = 2**31 - 1
 """No number of mu is larger where its range says nothing else: counts fit int32, and the squares of numbers float32."""
@@ -148,6 +148,8 @@ CountOrZero = Annotated[int, AtLeast(0)]
 Size = Annotated[int, Between(1, 65_536)]
 """Of a layer, or a number of layers."""
 Seed = Annotated[int, Between(0, 2**32 - 1)]
+Precision = Literal["float32", "bfloat16"]
+"""Of a computation, by the name of its dtype."""
 Positive = Annotated[float, Above(0)]
 NonNegative = Annotated[float, AtLeast(0)]
 Share = Annotated[float, Between(0, 1)]

@@ -1,22 +1,21 @@
 """Audio encoders: log-mel spectrograms through a trunk to frames, one clip vector and the outputs of heads."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from mu.models.audio_front_end import FrontEnd
+from mu.models.audio_front_end import FrontEnd, Normalisation
 from mu.models.audio_trunks import PatchTransformer, ShortChunkCNN
 from mu.nn.batch_norm import BatchNorm
 from mu.nn.dropout import dropout
 from mu.nn.heads import Head, HeadLayers
 from mu.nn.pooling import AttentiveStatistics
-from mu.ranges import AtLeast, Below, Between, Bounds, NotAbove, Positive, Rate
+from mu.ranges import AtLeast, Below, Between, Bounds, NotAbove, Positive, Precision, Rate
 
-TRUNKS = ("cnn", "transformer")
-DTYPES = ("float32", "bfloat16")
+Trunk = Literal["cnn", "transformer"]
 
 
 class AudioEncoder(nnx.Module):
@@ -43,7 +42,7 @@ class AudioEncoder(nnx.Module):
     def __init__(
         self,
         *,
-        trunk: Literal["cnn", "transformer"] = "cnn",
+        trunk: Trunk = "cnn",
         size: str = "s",
         window_s: Annotated[float, Bounds(0, 60, above=True)] = 0.032,
         hop_s: Annotated[float, Bounds(0, 60, above=True), NotAbove("window_s")] = 0.016,
@@ -51,23 +50,23 @@ class AudioEncoder(nnx.Module):
         fmin_hz: Annotated[float, AtLeast(0), Below("fmax_hz")] = 30.0,
         fmax_hz: Positive | None = None,
         range_db: Annotated[float, Bounds(0, 1_000, above=True)] = 80.0,
-        normalisation: Literal["clip", "band", "none"] = "clip",
+        normalisation: Normalisation = "clip",
         attend_padding: bool = False,
         dropout: Rate = 0.2,
-        dtype: Literal["float32", "bfloat16"] = "float32",
+        dtype: Precision = "float32",
         sample_rate_hz: int,
         outputs: Mapping[str, Head],
         rngs: nnx.Rngs,
     ):
-        if trunk not in TRUNKS:
-            raise ValueError(f"trunk={trunk!r}; known: {', '.join(TRUNKS)}")
+        if trunk not in get_args(Trunk):
+            raise ValueError(f"trunk={trunk!r}; known: {', '.join(get_args(Trunk))}")
         self.front_end = FrontEnd(
             sample_rate_hz, window_s, hop_s, n_mels, fmin_hz, fmax_hz, range_db, normalisation, attend_padding
         )
         if not 0 <= dropout < 1:
             raise ValueError(f"dropout={dropout}; it must be at least 0 and below 1")
-        if dtype not in DTYPES:
-            raise ValueError(f"dtype={dtype!r}; known: {', '.join(DTYPES)}")
+        if dtype not in get_args(Precision):
+            raise ValueError(f"dtype={dtype!r}; known: {', '.join(get_args(Precision))}")
         self.rate = dropout
         kind = jnp.dtype(dtype)
         if trunk == "cnn":

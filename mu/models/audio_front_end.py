@@ -1,6 +1,7 @@
 """Front end of audio encoders: log-mel spectrograms, brought to one scale."""
 
 import dataclasses
+from typing import Literal, get_args
 
 import jax
 import jax.numpy as jnp
@@ -8,7 +9,7 @@ import jax.numpy as jnp
 from mu.audio.largest import largest
 from mu.audio.mel import log_mel
 
-NORMALISATIONS = ("clip", "band", "none")
+Normalisation = Literal["clip", "band", "none"]
 # Decibels that become one; spectrograms then have a spread of about one.
 SCALE_DB = 15.0
 # Where recordings lie on the scale of full scale 0 dB, when their levels are left as they are.
@@ -41,12 +42,12 @@ class FrontEnd:
     fmin_hz: float
     fmax_hz: float | None
     range_db: float
-    normalisation: str
+    normalisation: Normalisation
     attend_padding: bool
 
     def __post_init__(self) -> None:
-        if self.normalisation not in NORMALISATIONS:
-            raise ValueError(f"normalisation={self.normalisation!r}; known: {', '.join(NORMALISATIONS)}")
+        if self.normalisation not in get_args(Normalisation):
+            raise ValueError(f"normalisation={self.normalisation!r}; known: {', '.join(get_args(Normalisation))}")
         if self.hop_samples < 1 or self.window_samples < self.hop_samples:
             raise ValueError(
                 f"window_s={self.window_s} and hop_s={self.hop_s} at {self.sample_rate_hz} Hz: a window must be at "

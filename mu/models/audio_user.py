@@ -3,7 +3,7 @@
 import math
 import warnings
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import jax
 import jax.numpy as jnp
@@ -17,7 +17,7 @@ from mu.nn.hashed_features import HashedFeatures
 from mu.nn.heads import Head
 from mu.nn.linear import linear
 from mu.nn.table import Buffer, Table
-from mu.ranges import ArgumentsOf, Between, Divides, NonNegative, Rate, Size
+from mu.ranges import ArgumentsOf, Between, Divides, NonNegative, Precision, Rate, Size
 
 AGES_DAYS = (1.0, 7.0, 14.0, 28.0, 56.0, 112.0, 224.0, 448.0)
 """Edges between the bins of a track's age."""
@@ -76,7 +76,7 @@ class AudioUser(nnx.Module):
         drop_id: Rate = 0.3,
         max_column_values: Size = 16,
         scale: NonNegative = 0.1,
-        dtype: Literal["float32", "bfloat16"] = "float32",
+        dtype: Precision = "float32",
         hash_size: int,
         event_columns: Mapping[str, int],
         sample_rate_hz: int | None,

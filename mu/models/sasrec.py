@@ -1,7 +1,7 @@
 """SASRec: a causal transformer over a listener's plays, with tied output (Kang & McAuley 2018, arXiv:1808.09781)."""
 
 from collections.abc import Mapping
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 import jax
 import jax.numpy as jnp
@@ -11,9 +11,9 @@ from mu.nn.attention import packed_causal_mask
 from mu.nn.blocks import Norm, Stack
 from mu.nn.dropout import dropout
 from mu.nn.table import Table
-from mu.ranges import Between, Divides, NonNegative, Rate, Size
+from mu.ranges import Between, Divides, NonNegative, Precision, Rate, Size
 
-POSITIONS = ("learned", "rotary")
+Positions = Literal["learned", "rotary"]
 
 
 class SASRec(nnx.Module):
@@ -40,14 +40,14 @@ class SASRec(nnx.Module):
         heads: Annotated[int, Between(1, 1_024), Divides("dim")] = 2,
         window: Size = 50,
         dropout: Rate = 0.2,
-        positions: Literal["learned", "rotary"] = "learned",
+        positions: Positions = "learned",
         block: Literal["transformer", "ligr"] = "transformer",
         scale: NonNegative = 0.02,
-        dtype: Literal["float32", "bfloat16"] = "float32",
+        dtype: Precision = "float32",
         rngs: nnx.Rngs,
     ):
-        if positions not in POSITIONS:
-            raise ValueError(f"positions={positions!r}; known: {', '.join(POSITIONS)}")
+        if positions not in get_args(Positions):
+            raise ValueError(f"positions={positions!r}; known: {', '.join(get_args(Positions))}")
         self.dim, self.window, self.rate, self.scale = dim, window, dropout, scale
         self.dtype = jnp.dtype(dtype)
         rotary = positions == "rotary"

@@ -1,6 +1,7 @@
 """Laws of the audio encoders and of the losses they learn by."""
 
 import functools
+from typing import get_args
 
 import jax
 import jax.numpy as jnp
@@ -9,7 +10,7 @@ import pytest
 from flax import nnx
 
 from mu import losses
-from mu.models.audio_encoder import AudioEncoder
+from mu.models.audio_encoder import AudioEncoder, Trunk
 from mu.models.audio_front_end import FrontEnd
 from mu.models.audio_trunks import CNN_SIZES, TRANSFORMER_SIZES
 from mu.nn.batch_norm import BatchNorm
@@ -18,7 +19,7 @@ from mu.training.state import values
 
 RATE_HZ = 4000
 OUTPUTS = {"genre": Head(3), "log_mel": Head("log_mel", of="frames"), "projection": Head(5, hidden=7)}
-TRUNKS = ("cnn", "transformer")
+TRUNKS = get_args(Trunk)
 
 
 def build(trunk, rngs, **options):
