@@ -49,8 +49,8 @@ def _log_models(folder: Path) -> LogModels:
     """The log of a run and its recommenders."""
     run = open_run(folder).up_to_date()
     recommender, (data, split) = run.recommender(), run.open_split()
-    learnt, histories, test = run.learnt_from(split), split.train.merged(split.valid), split.test
-    assert isinstance(data, Interactions) and isinstance(learnt, Interactions)
+    trained_on, histories, test = run.training_data(split), split.train.merged(split.valid), split.test
+    assert isinstance(data, Interactions) and isinstance(trained_on, Interactions)
     assert isinstance(histories, Interactions) and isinstance(test, Interactions)
     aware, parts, user_columns = None, {}, ()
     if isinstance(recommender, TimeAwareRecommender) and isinstance(data, Listening):
@@ -59,11 +59,11 @@ def _log_models(folder: Path) -> LogModels:
     if isinstance(data, Listening):
         user_columns = data.user_columns
     return LogModels(
-        log=SplitLog(data, histories, test, int(learnt.times.max()), user_columns),
+        log=SplitLog(data, histories, test, int(trained_on.times.max()), user_columns),
         model=recommender,
         time_aware=aware,
         parts=parts,
-        baselines=run.fitted_baselines(("item_knn", "popularity"), learnt),
+        baselines=run.fitted_baselines(("item_knn", "popularity"), trained_on),
     )
 
 

@@ -28,9 +28,9 @@ class EarlierRun:
           ValueError: it learnt from other plays.
         """
         run = open_run(self._workdir)
-        learnt = run.learnt_from(run.open_split()[1])
-        same = isinstance(learnt, Interactions)
-        if not (same and np.array_equal(learnt.indptr, train.indptr) and np.array_equal(learnt.items, train.items)):
+        plays = run.training_data(run.open_split()[1])
+        same = isinstance(plays, Interactions)
+        if not (same and np.array_equal(plays.indptr, train.indptr) and np.array_equal(plays.items, train.items)):
             raise ValueError(
                 f"{self._workdir} has learnt from other plays than this run; give both the same data and split"
             )

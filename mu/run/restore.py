@@ -166,8 +166,8 @@ class TrainedRun:
             raise ValueError(f"{self.folder} is a run on clips, not on a log of plays")
         return data
 
-    def learnt_from(self, split: Split) -> Data:
-        """What of its data the run has learnt from: of a refit the validation part, too."""
+    def training_data(self, split: Split) -> Data:
+        """The part of its data that the run was trained on: of a refit the validation part, too."""
         return split.train.merged(split.valid) if self._config.refit else split.train
 
     def fitted_baselines(self, names: Sequence[str], train: Data) -> dict[str, Recommender]:
