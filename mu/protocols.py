@@ -4,7 +4,7 @@ Letters in shapes: B listeners or examples, V items, D features, n clips or rati
 """
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar, runtime_checkable
 
@@ -30,6 +30,9 @@ FittedT = TypeVar("FittedT", covariant=True)
 """A fitted baseline: a `Recommender` or a `Predictor`."""
 Batch = Mapping[str, Any]
 """Name -> array with leading axis B; in sparse runs 'ids' maps each id space to the batch's distinct ids."""
+
+ProgressCallback = Callable[[str, float, float, str], None]
+"""Is called with a stage of long work, how much of it is done, of how much, and a note."""
 
 
 class Data(Protocol):

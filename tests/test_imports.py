@@ -49,6 +49,7 @@ ARROWS = {
         "mu.files",
         "mu.locks",
         "mu.names",
+        "mu.protocols",
         "mu.ranges",
         "mu.trust",
     },

@@ -27,7 +27,7 @@ from mu.inference.policy import Policy
 from mu.inference.recommender import weights_hash
 from mu.inference.track_content import ContentEncoder
 from mu.locks import writing
-from mu.protocols import Baseline, Data, Evaluator, HoldOutBatches, Predictor, Recommender
+from mu.protocols import Baseline, Data, Evaluator, HoldOutBatches, Predictor, ProgressCallback, Recommender
 from mu.run.build import Run
 from mu.training.state import State, weights
 
@@ -146,7 +146,7 @@ def evaluate(
     workdir: Path | None = None,
     evaluators: Mapping[str, Evaluator[Measured, Result]] | None = None,
     *,
-    progress: Callable[[str, float, float, str], None] = lambda stage, done, total, note: None,
+    progress: ProgressCallback = lambda stage, done, total, note: None,
 ) -> Results:
     """Measures the run's weights beside its baselines and writes each evaluation to a folder of `output`.
 
@@ -177,7 +177,7 @@ def _evaluate(
     output: Path,
     workdir: Path | None,
     evaluators: Mapping[str, Evaluator[Measured, Result]] | None,
-    progress: Callable[[str, float, float, str], None],
+    progress: ProgressCallback,
 ) -> Results:
     """Measures and writes, as `evaluate` says, into a folder that nobody else writes."""
     if evaluators is None:

@@ -3,11 +3,11 @@
 import dataclasses
 import logging
 import os
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from mu.config.base import ConfigError, known_names
+from mu.protocols import ProgressCallback
 from mu.run.evaluation import Results, build_evaluators, evaluate
 from mu.run.rebuild import rebuild
 
@@ -20,7 +20,7 @@ def evaluate_again(
     output: str | os.PathLike[str] | None = None,
     changes: dict[str, Any] | None = None,
     *,
-    progress: Callable[[str, float, float, str], None] = lambda stage, done, total, note: None,
+    progress: ProgressCallback = lambda stage, done, total, note: None,
 ) -> tuple[Results, Path]:
     """Measures the best checkpoint of a run beside the baselines of its config.
 

@@ -6,7 +6,7 @@ import json
 import math
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from mu.data.clips.importing.scan import Facts
 from mu.data.clips.importing.source import OWN_COLUMNS, AudioSource
 from mu.data.faults import LEDGER, Fault, ledger_text
 from mu.files import write_json
+from mu.protocols import ProgressCallback
 
 FORMAT_VERSION = 1
 CLIPS, CARD, STORE = "clips.parquet", "card.json", "store"
@@ -98,7 +99,7 @@ def write(
     ledger: Ledger,
     options: AudioImportOptions,
     n_workers: int,
-    progress: Callable[[str, int, int, str], None],
+    progress: ProgressCallback,
 ) -> dict[str, Any]:
     """Writes everything and returns the card.
 

@@ -4,7 +4,6 @@ import contextlib
 import functools
 import logging
 import os
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +19,10 @@ from mu.data.clips.importing.scan import Facts
 from mu.data.clips.importing.source import MISSING, OWN_COLUMNS, AudioSource
 from mu.data.clips.importing.sources import open_source
 from mu.data.faults import Fault
+from mu.protocols import ProgressCallback
 from mu_kernels.threads import available_cpus
 
 logger = logging.getLogger(__name__)
-Progress = Callable[[str, int, int, str], None]
 
 
 def import_audio(
@@ -31,7 +30,7 @@ def import_audio(
     output: str | os.PathLike[str],
     options: AudioImportOptions | None = None,
     *,
-    progress: Progress = lambda stage, done, total, note: None,
+    progress: ProgressCallback = lambda stage, done, total, note: None,
 ) -> dict[str, Any]:
     """Scans a library into the folder `output`; returns its card.
 
@@ -95,7 +94,7 @@ def _scan(
     log: Journal,
     options: AudioImportOptions,
     n_workers: int,
-    progress: Progress,
+    progress: ProgressCallback,
 ) -> None:
     """Brings the journal up to date; with `on_error='stop'` ends at the first bad clip that is met."""
     excluding = left_out(options.keep, options.drop) if options.on_error == "stop" else frozenset()
