@@ -15,6 +15,8 @@ from mu.names import as_boolean, nearest
 from mu.ranges import AllOr, Between, Count, CountOrZero, Positive, Rate, Seed, Size, or_none
 
 DENSE = "dense"
+# What messages call the values of a type.
+KINDS = {int: "a whole number", float: "a number", tuple: "a list such as a,b"}
 # A ConfigDict whose keys are known when it is resolved; a type checker cannot see them.
 Config = Any
 
@@ -140,8 +142,9 @@ def typed(text: str, example: Any, where: str) -> Any:
         return text
     if isinstance(example, bool):
         if (value := as_boolean(text)) is None:
-            raise ConfigError(f"{where}={text!r} is not a bool; it takes true or false, yes or no, on or off, 1 or 0")
+            raise ConfigError(f"{where}={text!r}; it takes true or false, yes or no, on or off, 1 or 0")
         return value
+    kind = KINDS.get(type(example), f"a {type(example).__name__}")
     try:
         value = ast.literal_eval(text)
     except (ValueError, SyntaxError):
@@ -149,7 +152,7 @@ def typed(text: str, example: Any, where: str) -> Any:
             return text
         if isinstance(example, tuple):  # words without quotes: recall,ndcg
             return tuple(text.split(","))
-        raise ConfigError(f"{where}={text!r} is not a {type(example).__name__}") from None
+        raise ConfigError(f"{where}={text!r}; it takes {kind}") from None
     if example is None:
         return value
     if isinstance(example, float) and isinstance(value, int) and not isinstance(value, bool):
@@ -157,5 +160,5 @@ def typed(text: str, example: Any, where: str) -> Any:
     if isinstance(example, tuple) and not isinstance(value, tuple):
         value = tuple(value) if isinstance(value, list) else (value,)
     if type(value) is not type(example):
-        raise ConfigError(f"{where}={text!r} is a {type(value).__name__}; it takes a {type(example).__name__}")
+        raise ConfigError(f"{where}={text!r}; it takes {kind}")
     return value

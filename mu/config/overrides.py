@@ -43,7 +43,7 @@ def load(path_and_arg: str, overrides: Mapping[str, Any] | None = None) -> Confi
     return with_overrides(config, overrides or {})
 
 
-def with_overrides(config: ConfigDict, overrides: Mapping[str, Any]) -> ConfigDict:
+def with_overrides(config: ConfigDict, overrides: Mapping[str, Any]) -> Config:
     """The resolved config with `{'a.b': 'value'}` set: texts are read as the key's type, other values set as they are.
 
     Names are set first, since they decide which keys there are: what the config says for the old name stays where

@@ -273,12 +273,12 @@ def config_file(tmp_path):
         ("", "--config.model.dims=128", ["config.model has no key 'dims'", "did you mean 'dim'"]),
         ("", "--config.total_step=5", ["config has no key 'total_step'", "did you mean 'total_steps'"]),
         ("", "--config.evaluations.ks=5", ["no key 'evaluations'", "did you mean 'evals'"]),
-        ("", "--config.model.dim=wide", ["config.model.dim='wide'", "int"]),
-        ("", "--config.total_steps=1.5", ["config.total_steps='1.5'", "it takes a int"]),
+        ("", "--config.model.dim=wide", ["config.model.dim='wide'; it takes a whole number"]),
+        ("", "--config.total_steps=1.5", ["config.total_steps='1.5'", "it takes a whole number"]),
         ("", "--config.model.name=mu.models.sasrec:SASRek", ["has no 'SASRek'", "did you mean 'SASRec'"]),
         ("", "--config.model.name=mu.models.sasrek:SASRec", ["no module 'mu.models.sasrek'"]),
         (":dims=8", "--config.seed=1", ["no argument 'dims'", "did you mean 'dim'"]),
-        (":dim=wide", "--config.seed=1", ["dim='wide' is not a int"]),
+        (":dim=wide", "--config.seed=1", ["dim='wide'; it takes a whole number"]),
     ],
 )
 def test_train_refuses(capsys, tmp_path, config_file, arg, flag, words):
