@@ -75,7 +75,7 @@ def show(pooled: Mapping[str, Any]) -> None:
     tables = [(evaluation, *table) for evaluation, rows in pooled["evaluations"].items() for table in rows.items()]
     for evaluation, name, metrics in tables:
         title = name if len(pooled["evaluations"]) == 1 else f"{evaluation}, {name}"
-        columns = [*(f"seed {seed}" for seed in seeds), *(["spread"] * by_seed), *(["folds", "worst fold"] * by_fold)]
+        columns = [*(f"seed {seed}" for seed in seeds), *(["std"] * by_seed), *(["folds", "worst fold"] * by_fold)]
         rows = [[title, "mean over seeds", *columns]]
         for metric, row in metrics.items():
             measured = [fold for fold, value in enumerate(row["folds"]) if not math.isnan(value)]
@@ -85,7 +85,7 @@ def show(pooled: Mapping[str, Any]) -> None:
                     metric,
                     f"{row['value']:.3f} {interval_text(row['low'], row['high'], '.3f')}",
                     *(f"{value:.3f}" for value in row["seeds"].values()),
-                    *([f"{row['spread']:.3f}"] if by_seed else ()),
+                    *([f"{row['std']:.3f}"] if by_seed else ()),
                     *([" ".join(f"{value:.3f}" for value in row["folds"])] if by_fold else ()),
                     *(["" if worst is None else f"{row['folds'][worst]:.3f} (fold {worst})"] if by_fold else ()),
                 ]
@@ -94,7 +94,7 @@ def show(pooled: Mapping[str, Any]) -> None:
     over = " or ".join(dict.fromkeys(pooled["over"].values()))
     lines = [f"Brackets: 95 % bootstrap interval of the mean over seeds, {over} drawn again"]
     if by_seed:
-        lines.append("spread: standard deviation over seeds")
+        lines.append("std: standard deviation over seeds")
     if by_fold:
         lines.append("folds: means over seeds")
     print("; ".join(lines) + ".")

@@ -22,7 +22,9 @@ from mu.evals.result import Result
 from mu.evals.results import Evaluation, evaluations_of, load, save
 from mu.files import read_json, write_json
 from mu.locks import writing
+from mu.protocols import Data
 from mu.run.same_run import refuse_other_config
+from mu.run.workdir import RECORD
 
 logger = logging.getLogger(__name__)
 
@@ -54,8 +56,7 @@ def crossvalidate(
         complete had another config.
     """
     runs = {(seed, fold): resolved(config, changes, seed, fold, folds) for seed in seeds for fold in range(folds)}
-    refuse_other_folds([runs[seeds[0], fold] for fold in range(folds)])
-    refuse_other_splits([runs[seed, 0] for seed in seeds])
+    check_parts([runs[seeds[0], fold] for fold in range(folds)], [runs[seed, 0] for seed in seeds])
     with writing(workdir) as folder:
         return _crossvalidate(runs, folder, {"config": config, "changes": dict(changes), "folds": folds}, train)
 
@@ -80,7 +81,7 @@ def _crossvalidate(
             if not train(one, place):
                 continue
             jax.clear_caches()
-        commits.add(str(read_json(place / "run.json")["commit"]))
+        commits.add(str(read_json(place / RECORD)["commit"]))
         by_seed[seed].append({name: load(evaluated) for name, evaluated in evaluations_of(place).items()})
     if not any(by_seed.values()):
         logger.info(f"The runs in {folder} measure nothing, so there is nothing to pool; init_from can name them.")
@@ -125,7 +126,7 @@ def pooled_rows(of_seed: Mapping[int, Sequence[Evaluation]]) -> dict[str, Any]:
                 "low": low,
                 "high": high,
                 "seeds": {seed: one[metric] for seed, one in values.items()},
-                "spread": float(np.std([one[metric] for one in values.values()], ddof=1)) if len(values) > 1 else None,
+                "std": float(np.std([one[metric] for one in values.values()], ddof=1)) if len(values) > 1 else None,
                 "folds": [sum(one[metric] for one in fold) / len(fold) for fold in zip(*of_fold, strict=True)],
             }
             for metric, value, low, high in mean_summary(list(results.values()), samples)
@@ -141,39 +142,45 @@ def resolved(config: str, changes: Mapping[str, str], seed: int, fold: int, fold
     return load_config(f"{config}{separator}{which}", own)
 
 
-def refuse_other_folds(configs: Sequence[Any]) -> None:
-    """Raises ConfigError, before anything is trained, unless several folds test every clip once."""
+def check_parts(of_folds: Sequence[Config], of_seeds: Sequence[Config]) -> None:
+    """Checks, before anything is trained, that the results of runs can be pooled.
+
+    Args:
+      of_folds: the configs of the first seed, a fold each.
+      of_seeds: those of the first fold, a seed each.
+
+    Raises:
+      ConfigError: several folds do not test every clip once, or several seeds on a log have different splits.
+    """
+    opened: list[tuple[Config, Data]] = []
+
+    def split_of(config: Config) -> Any:
+        if not opened or opened[-1][0] != config.data:  # data of many runs are read once
+            opened[:] = [(config.data, build(config.data))]
+        return build(config.split, opened[-1][1])
+
+    first = split_of(of_folds[0])
+    if isinstance(first.test, Interactions):
+        if len(of_folds) > 1:
+            raise ConfigError(
+                f"--folds={len(of_folds)}: a log is not cut into folds, its split is {of_folds[0].split.name}; leave "
+                "--folds out and give several --seeds=0,1,2"
+            )
+        if len({first.hash, *(split_of(one).hash for one in of_seeds[1:])}) > 1:
+            raise ConfigError(
+                f"config.split ({of_folds[0].split.name}) depends on the seed: the mean over seeds is over models that "
+                "are tested on the same plays; give the split a seed of its own, such as --config.split.seed=0"
+            )
+        return
     tested: dict[str, int] = {}
-    for fold, one in enumerate(configs):
-        data = build(one.data)
-        test = build(one.split, data).test
-        if isinstance(test, Interactions):
-            if len(configs) > 1:
-                raise ConfigError(
-                    f"--folds={len(configs)}: a log is not cut into folds, its split is {one.split.name}; leave "
-                    "--folds out and give several --seeds=0,1,2"
-                )
-            return
-        for clip in test.table["clip"]:
+    for fold, split in enumerate([first, *map(split_of, of_folds[1:])]):
+        for clip in split.test.table["clip"]:
             if clip in tested:
                 raise ConfigError(f"folds {tested[clip]} and {fold} both test clip {clip!r}")
             tested[clip] = fold
-    if len(configs) > 1 and len(tested) < len(data):
+    n_clips = len(opened[-1][1])
+    if len(of_folds) > 1 and len(tested) < n_clips:
         raise ConfigError(
-            f"--folds={len(configs)} test {len(tested):,} of {len(data):,} clips: {one.split.name} makes more folds"
-        )
-
-
-def refuse_other_splits(configs: Sequence[Any]) -> None:
-    """Raises ConfigError, before anything is trained, where several seeds on a log have different splits."""
-    hashes = set()
-    for one in configs if len(configs) > 1 else ():
-        split = build(one.split, build(one.data))
-        if not isinstance(split.test, Interactions):
-            return
-        hashes.add(split.hash)
-    if len(hashes) > 1:
-        raise ConfigError(
-            f"config.split ({configs[0].split.name}) depends on the seed: the mean over seeds is over models that are "
-            "tested on the same plays; give the split a seed of its own, such as --config.split.seed=0"
+            f"--folds={len(of_folds)} test {len(tested):,} of {n_clips:,} clips: "
+            f"{of_folds[0].split.name} makes more folds"
         )

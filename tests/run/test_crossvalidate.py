@@ -156,13 +156,13 @@ def test_seeds_of_a_log_share_its_split(tmp_path, capsys):
     found = crossvalidate(str(file), str(tmp_path / "runs"), 1, [0, 1], changes, measure)
     row = found["evaluations"]["ranking"]["model"]["recall@10"]
     assert row["value"] == pytest.approx(np.mean([row["seeds"][0], row["seeds"][1]]))
-    assert row["spread"] == pytest.approx(abs(row["seeds"][0] - row["seeds"][1]) / np.sqrt(2)) and row["spread"] > 0
+    assert row["std"] == pytest.approx(abs(row["seeds"][0] - row["seeds"][1]) / np.sqrt(2)) and row["std"] > 0
     assert found["over"] == {"ranking": "users"} and row["low"] <= row["value"] <= row["high"]
     pooled, alone = load(tmp_path / "runs" / "seed1"), load(tmp_path / "runs" / "seed1" / "fold0")
     assert pooled.results["model"].same == alone.results["model"].same  # `mu compare` takes either
     show(found)
     out = capsys.readouterr().out
-    assert "spread" in out and "users drawn again" in out and "fold" not in out
+    assert "std: standard deviation over seeds" in out and "users drawn again" in out and "fold" not in out
 
     call = [f"--config={file}", f"--workdir={tmp_path / 'other'}"]
     assert crossvalidate_main([*call, "--seeds=0,1", "--config.split.seed={seed}"]) == 2
