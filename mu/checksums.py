@@ -63,9 +63,9 @@ def check_hashes(folder: str | os.PathLike[str], remedy: str, *, whole: bool = T
         raise Damaged(f"{folder / HASHES} is no list of hashes; {remedy}") from None
     for path, size, sha256, ends in entries:
         try:
-            found = path.stat().st_size
-            if found != size:
-                raise Damaged(f"{path} has {found:,} bytes, and had {size:,} when it was written; {remedy}")
+            n_bytes = path.stat().st_size
+            if n_bytes != size:
+                raise Damaged(f"{path} has {n_bytes:,} bytes, and had {size:,} when it was written; {remedy}")
             same = hash_file(path) == sha256 if whole or ends is None else _hash_of_ends(path) == ends
         except FileNotFoundError:
             if missing_too:

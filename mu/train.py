@@ -73,7 +73,6 @@ def train(config: Config, workdir: str | os.PathLike[str], mesh: jax.sharding.Me
       KeyboardInterrupt: after SIGTERM or Ctrl-C before the first step or after the last.
     """
     check_workdir(workdir)
-    # Of several processes of one run the first writes.
     writes = jax.process_index() == 0
     alone = writing(workdir) if writes else contextlib.nullcontext(Path(workdir))
     with Interrupts() as interrupts, alone as folder:

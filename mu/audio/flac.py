@@ -64,8 +64,8 @@ def layout(data: Bytes) -> Layout | None:
         return None
     while start >= 0:
         first_frame = _behind_header(data, start)
-        found = _BEGIN.search(data, first_frame)  # reads the whole file, once
-        following, end = (-1, len(data)) if found is None else (found.start(), found.start())
+        next_stream = _BEGIN.search(data, first_frame)  # reads the whole file, once
+        following, end = (-1, len(data)) if next_stream is None else (next_stream.start(), next_stream.start())
         streaminfo = data[start + 8 : start + 8 + _STREAMINFO_BYTES]
         link, problem = _link(data, _Stream(first_frame, end, streaminfo))
         if link is None:

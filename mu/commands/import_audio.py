@@ -87,8 +87,8 @@ def _summary(card: dict[str, Any], output: str, seconds: float) -> None:
     clips = f"{card['clips']:,} clips, {card['hours']:,.2f} h, of {card['listed']:,} files of audio"
     print(f"{clips} in {output} ({seconds:.1f} s)")
     if card["group"] is not None:
-        found = f"clips of one {card['group']} belong together ({card['groups']:,} of them)"
-        print(f"{found}: --group=COLUMN says otherwise")
+        together = f"clips of one {card['group']} belong together ({card['groups']:,} of them)"
+        print(f"{together}: --group=COLUMN says otherwise")
     for fault, counts in card["faults"].items():
         print(f"  {fault}: " + ", ".join(f"{n:,} {done}" for done, n in counts.items()))
     if card["faults"]:

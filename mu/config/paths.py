@@ -29,13 +29,13 @@ def relocated(config: Config, then: str | os.PathLike[str], now: str | os.PathLi
       now: the folder of the run.
     """
 
-    def found(path: str) -> str:
+    def moved(path: str) -> str:
         if os.path.exists(path) or not os.path.isabs(path):
             return path
-        moved = os.path.join(os.path.abspath(now), os.path.relpath(path, then))
-        return os.path.normpath(moved) if os.path.exists(moved) else path
+        beside = os.path.join(os.path.abspath(now), os.path.relpath(path, then))
+        return os.path.normpath(beside) if os.path.exists(beside) else path
 
-    return _with_paths(config, found, "config")
+    return _with_paths(config, moved, "config")
 
 
 def paths_of(config: Config) -> list[str]:

@@ -168,17 +168,17 @@ def _resolved_inside(value: ConfigDict, provided: Iterable[str], where: str, wro
 
 def _check_dict(value: ConfigDict, annotation: Any, where: str, wrong: list[str]) -> None:
     """Holds a dict that is no spec against its annotation; keyword arguments against those of their class."""
-    found = next((one for one in typing.get_args(annotation)[1:] if isinstance(one, ArgumentsOf)), None)
-    if typing.get_origin(annotation) is not Annotated or found is None:
+    arguments = next((one for one in typing.get_args(annotation)[1:] if isinstance(one, ArgumentsOf)), None)
+    if typing.get_origin(annotation) is not Annotated or arguments is None:
         wrong += faults(value.to_dict(), annotation, where)
         return
-    hints, before = hints_of(found.target), len(wrong)
+    hints, before = hints_of(arguments.target), len(wrong)
     for key, entry in value.items():
         if key not in hints:
-            raise ConfigError(f"{where} ({found.target.__name__}) takes no {key!r}{known_names(key, hints)}")
+            raise ConfigError(f"{where} ({arguments.target.__name__}) takes no {key!r}{known_names(key, hints)}")
         wrong += faults(entry, hints[key], f"{where}.{key}")
     if len(wrong) == before:
-        defaults = {key: parameter.default for key, parameter in parameters_of(found.target).items()}
+        defaults = {key: parameter.default for key, parameter in parameters_of(arguments.target).items()}
         wrong += faults_beside(defaults | value.to_dict(), hints, where)
 
 

@@ -25,16 +25,16 @@ def own_modules(config: Mapping[str, Any]) -> dict[str, str]:
     """
     modules = {path.partition(":")[0] for _, path in names_in(config)}
     roots = sorted({name.partition(".")[0] for name in modules if name in sys.modules} - KNOWN)
-    found: dict[str, str] = {}
+    versions: dict[str, str] = {}
     for root in roots:
         if version := _version(root):
-            found[root] = version
+            versions[root] = version
             continue
         places = {path.parent for name, path in _files() if name == root and path.name != "__init__.py"}
         for name, path in _files():
             if name.partition(".")[0] == root or path.parent in places:
-                found[name] = f"sha256 {hash_file(path)}"
-    return dict(sorted(found.items()))
+                versions[name] = f"sha256 {hash_file(path)}"
+    return dict(sorted(versions.items()))
 
 
 def changed_modules(saved: Mapping[str, str], now: Mapping[str, str]) -> list[str]:

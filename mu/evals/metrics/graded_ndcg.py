@@ -26,5 +26,5 @@ def graded_ndcg(ranks: TargetRanks, k: int) -> np.ndarray:
     ideal = np.bincount(
         user[first], weights=gains[best][first] / np.log2(rank[first] + 2), minlength=len(ranks.n_targets)
     )
-    found = np.divide(ranks.total(sums * mean), ideal, out=np.full(len(ideal), np.nan), where=ideal > 0)
-    return np.minimum(found, 1.0)  # what rounding may put above 1
+    ndcg = np.divide(ranks.total(sums * mean), ideal, out=np.full(len(ideal), np.nan), where=ideal > 0)
+    return np.minimum(ndcg, 1.0)  # what rounding may put above 1

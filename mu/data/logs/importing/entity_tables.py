@@ -145,14 +145,14 @@ def _check_forms(missing: pl.Series, role: str, table: EntityTable, n_played: in
       ValueError: hardly any id of the log is in the table.
     """
     others = find_other_forms(missing, table.ids)
-    found = n_played - len(missing)
-    if not others and (found or not len(table.ids)):
+    n_in_table = n_played - len(missing)
+    if not others and (n_in_table or not len(table.ids)):
         return
     reason = others or (
         f"the log has ids such as {missing[0]!r}, the table such as {table.ids[0]!r}: is --{role}_key right?"
     )
-    message = f"{table.label}: has {found:,} of the {n_played:,} {role}s of the log; {reason}"
-    if found < NEARLY_NONE * n_played and (others or n_played >= FEW):
+    message = f"{table.label}: has {n_in_table:,} of the {n_played:,} {role}s of the log; {reason}"
+    if n_in_table < NEARLY_NONE * n_played and (others or n_played >= FEW):
         raise ValueError(f"{message}. Without --{role}_table the log is imported alone")
     logger.warning(message)
 
