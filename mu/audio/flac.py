@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 import soundfile
 
-from mu.audio.layout import Bytes, Layout, Link, end_of_id3
+from mu.audio.layout import Bytes, Layout, Link, bytes_behind, end_of_id3, end_of_tags
 
 _MAGIC = b"fLaC"
 _STREAMINFO_BYTES = 34
@@ -59,7 +59,7 @@ class _Frame(NamedTuple):
 
 def layout(data: Bytes) -> Layout | None:
     """The streams of a FLAC file; None where it is none, or where none of its frames can be found."""
-    start, links, incomplete = end_of_id3(data), [], ""
+    start, links, incomplete, more = end_of_id3(data), [], "", 0
     if not _BEGIN.match(data, start):
         return None
     while start >= 0:
@@ -67,16 +67,21 @@ def layout(data: Bytes) -> Layout | None:
         next_stream = _BEGIN.search(data, first_frame)  # reads the whole file, once
         following, end = (-1, len(data)) if next_stream is None else (next_stream.start(), next_stream.start())
         streaminfo = data[start + 8 : start + 8 + _STREAMINFO_BYTES]
-        link, problem = _link(data, _Stream(first_frame, end, streaminfo))
+        link, behind, problem = _link(data, _Stream(first_frame, end, streaminfo))
         if link is None:
             return None
         links.append(link)
+        behind = end_of_tags(data, behind)
+        if next_stream is None:
+            more = 0 if problem else bytes_behind(data, behind)
+        elif not problem and data[behind:following].strip(b"\0"):
+            problem = f"{following - behind:,} bytes at byte {behind:,} are no frames of FLAC"
         incomplete, start = incomplete or problem, following
     if len(links) == 1 and links[0].as_it_is:
-        return Layout(incomplete=incomplete)
+        return Layout(incomplete=incomplete, bytes_behind=more)
     if len(links) > 1:  # to seek in one stream, libsndfile would look at all of the file
         links = [dataclasses.replace(link, as_it_is=False) for link in links]
-    return Layout(tuple(links), incomplete)
+    return Layout(tuple(links), incomplete, more)
 
 
 def _behind_header(data: Bytes, start: int) -> int:
@@ -89,21 +94,22 @@ def _behind_header(data: Bytes, start: int) -> int:
     return min(at, len(data))
 
 
-def _link(data: Bytes, stream: _Stream) -> tuple[Link | None, str]:
-    """The stream, and how it shows that its end is missing."""
+def _link(data: Bytes, stream: _Stream) -> tuple[Link | None, int, str]:
+    """The stream, the byte behind its last frame, and how it shows that its end is missing."""
     end = stream.end - 128 if data[stream.end - 128 : stream.end - 125] == b"TAG" else stream.end  # ID3v1
     last = _last_frame(data, stream._replace(end=end))
     if last is None:
-        return None, ""
+        return None, end, ""
     content = data[last.at : min(end, last.at + _LARGEST_FRAME_BYTES)]
-    whole = _crc_16(content) == 0 or _can_be_decoded(content, stream, last.samples)
-    samples, end = (last.first_sample + last.samples, end) if whole else (last.first_sample, last.at)
+    n_bytes = _frame_bytes(content, stream, last.samples)
+    whole, end = n_bytes > 0, last.at + n_bytes
+    samples = last.first_sample + (last.samples if whole else 0)
     problem = ""
     if samples < stream.samples or not whole:
         said = f"the header says {stream.samples:,} samples, there are {samples:,}"
         problem = said if stream.samples > samples else "the file ends inside a FLAC frame"
     link = Link((stream.header(samples), (stream.first_frame, end)), samples, as_it_is=samples == stream.samples)
-    return link, problem
+    return link, end, problem
 
 
 def _last_frame(data: Bytes, stream: _Stream) -> _Frame | None:
@@ -153,6 +159,21 @@ def _frame(head: bytes, at: int, stream: _Stream) -> _Frame | None:
     return _Frame(at, number if head[1] & 1 else number * stream.block_samples, samples)
 
 
+def _frame_bytes(content: bytes, stream: _Stream, samples: int) -> int:
+    """The bytes of the frame that `content` begins with; 0 where its end is missing."""
+    if _crc_16(content) == 0:
+        return len(content)
+    if not _can_be_decoded(content, stream, samples):
+        return 0
+    # Something follows it: it ends where its check sum does, as one place in 65,536 seems to.
+    powers, crc = _crc_16_table(), 0
+    for at, one in enumerate(content):
+        crc = (crc << 8 & 0xFFFF) ^ powers[crc >> 8 ^ one]
+        if crc == 0 and _can_be_decoded(content[: at + 1], stream, samples):
+            return at + 1
+    return len(content)
+
+
 def _can_be_decoded(content: bytes, stream: _Stream, samples: int) -> bool:
     """Whether a frame is whole, whatever follows it."""
     try:
@@ -187,6 +208,11 @@ def _crc_16(content: bytes) -> int:
         bits = np.unpackbits(np.frombuffer(crc.to_bytes(2, "big") + content[start : start + _CRC_BYTES], np.uint8))
         crc = int(np.bitwise_xor.reduce(powers[len(powers) - len(bits) :] * bits))
     return crc
+
+
+@functools.cache
+def _crc_16_table() -> list[int]:
+    return [_crc_16(bytes([one, 0, 0])) for one in range(256)]
 
 
 @functools.cache

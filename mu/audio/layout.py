@@ -114,3 +114,18 @@ def end_of_id3(data: Bytes, start: int = 0) -> int:
     a, b, c, d = (one & 0x7F for one in head[6:10])
     footer = 10 if head[5] & 0x10 else 0
     return start + 10 + (a << 21 | b << 14 | c << 7 | d) + footer
+
+
+def end_of_tags(data: Bytes, at: int) -> int:
+    """Behind the ID3v1, ID3v2 and APE tags at `at`; `at` where there are none."""
+    while True:
+        if data[at : at + 3] == b"TAG":
+            behind = at + 128
+        elif data[at : at + 8] == b"APETAGEX":
+            # A header's size counts all behind it; a footer's has been passed with its header.
+            behind = at + 32 + int.from_bytes(data[at + 12 : at + 16], "little")
+        else:
+            behind = end_of_id3(data, at)
+        if behind == at or behind > len(data):
+            return at
+        at = behind

@@ -8,7 +8,7 @@ and it gives up at tags in the middle. Here the frames are counted (0.3 us each,
 
 import dataclasses
 
-from mu.audio.layout import Bytes, Layout, Link, Piece, bytes_behind, end_of_id3
+from mu.audio.layout import Bytes, Layout, Link, Piece, bytes_behind, end_of_id3, end_of_tags
 
 # By MPEG version: kbit/s by index 1 to 14, Hz by index, bytes a kbit/s-second and samples of a Layer III frame.
 _MPEG_1 = ((32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320), (44100, 48000, 32000), 144_000, 1152)
@@ -89,7 +89,7 @@ def layout(data: Bytes) -> Layout | None:
         if end < len(data) and _mark(data, end, data[end : end + 4]):
             at = end
             continue
-        behind = _behind_tags(data, end)
+        behind = end_of_tags(data, end)
         following = _find(data, behind, sizes.kind)
         if following is None:  # tags behind the music, or what somebody has put there
             more = bytes_behind(data, behind)
@@ -243,18 +243,3 @@ def _frames_at(data: Bytes, at: int, n: int) -> bool:
         if at == len(data) or data[at : at + 3] == b"TAG":
             return True
     return True
-
-
-def _behind_tags(data: Bytes, at: int) -> int:
-    """Behind ID3v1, ID3v2 and APE tags."""
-    while True:
-        if data[at : at + 3] == b"TAG":
-            behind = at + 128
-        elif data[at : at + 8] == b"APETAGEX":
-            # A header's size counts all behind it; a footer's has been passed with its header.
-            behind = at + 32 + int.from_bytes(data[at + 12 : at + 16], "little")
-        else:
-            behind = end_of_id3(data, at)
-        if behind == at or behind > len(data):
-            return at
-        at = behind

@@ -4,6 +4,7 @@ import io as bytes_io
 import os
 import socket
 import struct
+from typing import Any
 
 import numpy as np
 import pytest
@@ -37,7 +38,7 @@ def two(tmp_path_factory):
     return contents | decoded
 
 
-def lawful(path, content):
+def lawful(path, content) -> tuple[str, Any]:
     """The header of a file; that header, blocks and whole agree in length and samples, or all say the same."""
     path.write_bytes(content)
     found = []
@@ -67,7 +68,7 @@ BETWEEN = {
     "vbr": (b"",),
     "ogg": (b"",),
     "opus": (b"",),
-    "flac": (b"",),
+    "flac": (b"", b"TAG" + b"t" * 125 + id3(700), APE, bytes(300)),
 }
 
 
@@ -184,6 +185,12 @@ def test_flac_whose_header_does_not_know(two, tmp_path):
             np.testing.assert_array_equal(x, whole[:, : x.shape[1]])
 
 
+def test_what_lies_between_streams_of_flac_is_named(two, tmp_path):
+    incomplete, x = lawful(tmp_path / "a", two["flac"][0] + b"junk" * 300 + two["flac"][1])
+    assert incomplete == f"1,200 bytes at byte {len(two['flac'][0]):,} are no frames of FLAC"
+    np.testing.assert_array_equal(x, np.concatenate(two["flac decoded"], axis=1))
+
+
 def test_check_sums_of_flac():
     """Bit by bit, as RFC 9639 writes them."""
     rng = np.random.default_rng(0)
@@ -246,12 +253,17 @@ def test_bytes_behind_the_sound_are_counted(two, tmp_path):
         "small.wav": (wav(36 + n, 1000), n - 1000),
         "junk.wav": (wav(36 + n, n, PCM + b"junk" * 100), 400),
         "junk.mp3": (two["mp3"][0] + b"junk" * 500, 2000),
+        "junk.flac": (two["flac"][0] + b"junk" * 500, 2000),
+        "unknown.flac": (flac_says(two["flac"][0], 0) + b"junk" * 500 + b"TAG" + b"t" * 125, 2128),
         "junk.ogg": (two["ogg"][0] + b"junk" * 300, 1200),
         "small.au": (patched(encoded("au", LINES[0]), 8, 1000, ">I"), 4 * len(LINES[0]) - 1000),
         "list.wav": (wav(36 + n, n, PCM + b"LIST" + struct.pack("<I", 4) + b"INFO"), 0),
         "zeros.wav": (wav(36 + n, n, PCM + bytes(50)), 0),
         "tag.wav": (wav(36 + n, n, PCM + b"TAG" + bytes(125)), 0),
         "tag.mp3": (two["mp3"][0] + b"TAG" + b"t" * 125, 0),
+        "tag.flac": (two["flac"][0] + b"TAG" + b"t" * 125, 0),
+        "ape.flac": (two["flac"][0] + APE, 0),
+        "zeros.flac": (two["flac"][0] + bytes(500), 0),
         "zeros.mp3": (two["mp3"][0] + bytes(500), 0),
         **{f"whole.{name}": (two[name][0], 0) for name in ("mp3", "ogg", "flac")},
         **{f"whole.{name}": (encoded(name, LINES[0]), 0) for name in ("wav", "caf", "w64", "au", "aiff")},
