@@ -17,7 +17,7 @@ def anchored(config: Config, folder: str | os.PathLike[str]) -> Config:
     A path is what the object that a spec names annotates with `os.PathLike`.
     """
     # Links are not followed, and '..' stays: where it leads is for the system to say.
-    return _with_paths(config, lambda path: os.path.join(folder, path), "config")
+    return _with_paths(config, lambda path, _: os.path.join(folder, path), "config")
 
 
 def relocated(config: Config, then: str | os.PathLike[str], now: str | os.PathLike[str]) -> Config:
@@ -29,7 +29,7 @@ def relocated(config: Config, then: str | os.PathLike[str], now: str | os.PathLi
       now: the folder of the run.
     """
 
-    def moved(path: str) -> str:
+    def moved(path: str, _: str) -> str:
         if os.path.exists(path) or not os.path.isabs(path):
             return path
         beside = os.path.join(os.path.abspath(now), os.path.relpath(path, then))
@@ -38,19 +38,19 @@ def relocated(config: Config, then: str | os.PathLike[str], now: str | os.PathLi
     return _with_paths(config, moved, "config")
 
 
-def paths_of(config: Config) -> list[str]:
-    """The paths in a config, or in a part of it."""
-    paths: list[str] = []
+def paths_of(config: Config) -> dict[str, str]:
+    """{'config.init_from': 'runs/first'}: the paths in a config, or in a part of it, by their keys."""
+    paths: dict[str, str] = {}
 
-    def add(path: str) -> str:
-        paths.append(path)
+    def add(path: str, key: str) -> str:
+        paths[key] = path
         return path
 
     _with_paths(config, add, "config")
     return paths
 
 
-def _with_paths(config: Config, change: Callable[[str], str], where: str) -> Config:
+def _with_paths(config: Config, change: Callable[[str, str], str], where: str) -> Config:
     name = config.get("name")
     hints = hints_of(locate(name, f"{where}.name")) if isinstance(name, str) and ":" in name else {}
     if where == "config":
@@ -60,7 +60,7 @@ def _with_paths(config: Config, change: Callable[[str], str], where: str) -> Con
         if isinstance(value, ConfigDict):
             changed[key] = _with_paths(value, change, f"{where}.{key}")
         elif isinstance(value, str) and value and _is_path(hints.get(key)):
-            changed[key] = change(value)
+            changed[key] = change(value, f"{where}.{key}")
         else:
             changed[key] = value
     return ConfigDict(changed)

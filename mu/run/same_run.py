@@ -1,12 +1,17 @@
 """Whether the config of a checkpoint is that of the run that takes it up."""
 
 import inspect
-from collections.abc import Mapping
+import os
+from collections.abc import Container, Mapping
 from pathlib import Path
 from typing import Any
 
+from ml_collections import ConfigDict
+
 from mu.config.base import LATER, ConfigError
+from mu.config.paths import paths_of
 from mu.config.resolve import locate, parameters_of, takes
+from mu.run.workdir import here
 from mu.training.checkpoint import differences
 
 # Keys that may differ between a checkpoint and the run that takes it up: they change what is watched, not
@@ -27,17 +32,35 @@ MAY_DIFFER = (
 def refuse_other_config(saved: Mapping[str, Any], now: Mapping[str, Any], folder: Path) -> None:
     """Raises ConfigError with the keys in which a checkpoint's config differs from this one's.
 
-    A config of an earlier version lacks the parameters that mu or the user's own code has got since; those at their
+    A path is the same that leads to the same place, from the current folder and through links. A config of an earlier
+    version lacks the parameters that mu or the user's own code has got since; those at their
     defaults are no difference.
     """
     may_differ = set(MAY_DIFFER)
     if takes(now["optimizer"], "total_steps"):  # its rate follows them: more steps are another run
         may_differ.remove("total_steps")
-    old, new = ({key: c[key] for key in c if key not in may_differ} for c in (saved, now))
+    if saved.get("init_from"):  # it may have been moved with the run
+        saved = {**saved, **here(ConfigDict({"init_from": saved["init_from"]}), folder).to_dict()}
+    paths = paths_of(ConfigDict(now))
+    old, new = (
+        _with_real_paths({key: c[key] for key in c if key not in may_differ}, paths, "config") for c in (saved, now)
+    )
     if changed := differences(old, _without_newer_defaults(old, new)):
         raise ConfigError(
             f"{folder} holds a run with another config; choose another --workdir, or set:\n  " + "\n  ".join(changed)
         )
+
+
+def _with_real_paths(config: Mapping[str, Any], paths: Container[str], where: str) -> dict[str, Any]:
+    """A config with the entries at the keys `paths` absolute and their links followed."""
+    changed: dict[str, Any] = {}
+    for key, value in config.items():
+        if isinstance(value, Mapping):
+            value = _with_real_paths(value, paths, f"{where}.{key}")
+        elif isinstance(value, str) and value and f"{where}.{key}" in paths:
+            value = os.path.realpath(value)
+        changed[key] = value
+    return changed
 
 
 def _without_newer_defaults(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:

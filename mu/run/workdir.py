@@ -75,7 +75,7 @@ def open_data(config: Config, workdir: str | os.PathLike[str]) -> Data:
     try:
         return build(data)
     except OSError as error:
-        relative = [path for path in paths_of(data) if not os.path.isabs(path)]
+        relative = [path for path in paths_of(data).values() if not os.path.isabs(path)]
         where = f"; {relative[0]} is looked for from the folder {os.getcwd()}" if relative else ""
         raise FileNotFoundError(
             f"the data that {workdir} was trained on is needed and cannot be opened: {error}{where}. Move it back, or "

@@ -23,8 +23,8 @@ def config(path, clips, inner=""):
 
 
 def test_what_is_annotated_as_a_path_is_one():
-    assert sorted(paths_of(config("log", None, "../x"))) == ["../x", "log"]
-    assert paths_of(config("", "c")) == ["c"]  # nothing is no path
+    assert paths_of(config("log", None, "../x")) == {"config.data.path": "log", "config.data.inner.path": "../x"}
+    assert paths_of(config("", "c")) == {"config.data.clips": "c"}  # nothing is no path
 
 
 def test_relative_paths_become_absolute_and_nothing_else_does(tmp_path):

@@ -62,3 +62,23 @@ def test_defaults_of_another_class_are_no_excuse(now):
 def test_what_a_page_says_may_change(now):
     refuse_other_config(without(now, "title", "published"), now, FOLDER)
     refuse_other_config(now, {**now, "title": "Another", "published": None}, FOLDER)
+
+
+def test_a_path_that_leads_to_the_same_folder_is_no_difference(now, tmp_path, monkeypatch):
+    """Earlier versions kept relative paths; the run that another began from may be linked, or moved with it."""
+    for place in ("then/first", "then/second", "other"):
+        (tmp_path / place).mkdir(parents=True)
+    (tmp_path / "link").symlink_to(tmp_path / "then")
+    monkeypatch.chdir(tmp_path / "then")
+    absolute = {**now, "init_from": str(tmp_path / "then" / "first")}
+    for same in ("first", "../then/first/", str(tmp_path / "link" / "first")):
+        refuse_other_config({**now, "init_from": same}, absolute, FOLDER)
+        refuse_other_config(absolute, {**now, "init_from": same}, FOLDER)
+    for other in ("second", str(tmp_path / "other"), None):
+        with pytest.raises(ConfigError, match=r"\n  init_from: "):
+            refuse_other_config({**now, "init_from": other}, absolute, FOLDER)
+
+    (tmp_path / "then" / "second" / "run.json").write_text(json.dumps({"workdir": str(tmp_path / "then" / "second")}))
+    (tmp_path / "then").rename(tmp_path / "now")
+    moved = {**now, "init_from": str(tmp_path / "now" / "first")}
+    refuse_other_config(absolute, moved, tmp_path / "now" / "second")
