@@ -24,9 +24,9 @@ probe chooses its penalty, and the MLP its weight decay, within the training fol
 ROC-AUC, average precision and correlation put the clips of all folds in one order, though each fold's probe is
 calibrated on its own: they may be lower than within a fold.
 
-Where the encoder has learnt labels from some of these clips, or from others of their groups, it is flattered: such
-clips are refused. --seen=leave_out probes the others alone, --seen=keep all of them, which every table then says. The
-embeddings know the recordings of the run, and of those that it started from, by their content.
+Where the encoder has learnt labels from some of these clips, or from other clips of the same group, it is flattered:
+such clips are refused. --seen=leave_out probes the others alone, --seen=keep all of them, which every table then says.
+The embeddings know the recordings of the run, and of those that it started from, by their content.
 
 --shots learns from so many examples of each class instead, drawn --trials times, and tests on a fold that they are not
 from. OUTPUT gets evaluation.json and units.npz in a folder for each seed, and probe.json.
@@ -120,7 +120,10 @@ def _show(report: "ProbeReport", embeddings: str) -> None:
         for name, value, low, high in report.estimates:
             seeds = (f"{one[name]:.3f}" for one in values)
             lines.append([name, f"{value:.3f} {interval_text(low, high, '.3f')}", *seeds])
-        print(f"{text_table(lines)}\nBrackets: 95 % bootstrap interval of the mean over seeds, groups drawn again.")
+        print(
+            f"{text_table(lines)}\nBrackets: 95 % bootstrap interval of the mean over seeds, "
+            f"{report.results[0].resampled} drawn again."
+        )
         if report.note:
             print(f"Note: {report.note}.")
     print("Clips of all folds are measured together; their probes' scores are calibrated fold by fold.")
@@ -130,5 +133,5 @@ def _show(report: "ProbeReport", embeddings: str) -> None:
             lines.append([f"{row['shots']}", f"{row['accuracy']:.3f} {interval_text(row['low'], row['high'], '.3f')}"])
         print(
             f"\n{text_table(lines)}\nLinear probes, the mean over {options.trials} draws of examples; brackets: 95 % "
-            f"bootstrap interval over {report.n_groups:,} groups of tested clips."
+            f"bootstrap interval over {report.results[0].resampled}."
         )

@@ -21,6 +21,7 @@ from mu.embedding.probe_fitting import Learn, Probe, few_shot, out_of_fold
 from mu.embedding.seen import without_seen
 from mu.embedding.table import Embeddings
 from mu.evals.folds import mean_summary
+from mu.evals.protocols.clips import cluster_name
 from mu.evals.protocols.probes import few_shot_accuracy, probe_result
 from mu.evals.result import Estimate, Result
 from mu.evals.results import save
@@ -71,7 +72,6 @@ class ProbeReport:
       split: the folds, in words.
       without: how many clips have no embedding, for a fault.
       note: what the encoder knows of the clips, a sentence; '' where it knows none.
-      n_groups: of the clips.
       results: one a seed.
       estimates: of every metric, the mean over seeds.
       few_shot: column of classes -> a row for each number of shots: shots, accuracy, low, high.
@@ -81,7 +81,6 @@ class ProbeReport:
     split: str
     without: int
     note: str
-    n_groups: int
     results: list[Result]
     estimates: list[Estimate]
     few_shot: dict[str, list[dict[str, float]]]
@@ -127,14 +126,15 @@ def probe(
             return fitted
 
         predicted = out_of_fold(features, clips.targets, folds, groups, learn)
-        result = probe_result(predicted, clips.targets, folds, groups, clips.table["clip"].to_list())
+        result = probe_result(
+            predicted, clips.targets, folds, groups, clips.table["clip"].to_list(), cluster_name(clips, group)
+        )
         results.append(dataclasses.replace(result, notes=(note,) if note else ()))
     return ProbeReport(
         options,
         f"{len(set(folds.tolist()))} folds by {options.folds}, groups by {group}",
         without,
         note,
-        len(set(groups.tolist())),
         results,
         mean_summary(results, options.bootstrap_samples),
         curves if options.shots else {},

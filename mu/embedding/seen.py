@@ -40,7 +40,7 @@ def without_seen(clips: Clips, card: Mapping[str, Any], group: str, seen: str) -
     labels = ", ".join(trained_on["targets"])
     if seen == "leave_out" and not known.all():
         said = f"{known.sum():,} clips are left out: the encoder has learnt {labels} from them"
-        return clips.take(np.flatnonzero(~known)), f"{said} or from others of their {group}" if more else said
+        return clips.take(np.flatnonzero(~known)), f"{said} or from other clips of the same {group}" if more else said
     learnt = f"the encoder has learnt {labels} from {counted}"
     if seen == "keep":
         return clips, f"{learnt}: this says nothing of clips that it does not know"

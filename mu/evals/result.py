@@ -92,6 +92,11 @@ class Result:
         """The number of clusters that the bootstrap draws from."""
         return len(self.units) if self.clusters is None else len(np.unique(self.clusters))
 
+    @property
+    def resampled(self) -> str:
+        """What the bootstrap draws, in words: 'users', or '304 recordings'."""
+        return f"{self.unit}s" if self.clusters is None else f"{self.n_clusters:,} {self.cluster}s"
+
     def n_units(self, name: str) -> int:
         """The number of units for which a metric is defined."""
         return int(np.isfinite(self.columns[name]).sum()) if name in self.columns else len(self.units)

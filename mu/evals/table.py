@@ -112,9 +112,8 @@ class ResultTable:
     def note(self) -> str:
         """The lines below the table: number of units, what the intervals are over, what was left out."""
         first = self._first
-        over = f"{first.unit}s" if first.clusters is None else f"{first.n_clusters:,} {first.cluster}s"
         few = ", wider because they are few" if first.n_clusters < FEW else ""
-        intervals = f"brackets: 95 % bootstrap interval over {over}{few}"
+        intervals = f"brackets: 95 % bootstrap interval over {first.resampled}{few}"
         lines = (f"{len(first):,} {first.unit}s; {intervals}", *left_out_sentences(first.counts), *first.notes)
         return ".\n".join(lines) + "."
 

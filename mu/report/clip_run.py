@@ -34,7 +34,7 @@ class ClipRun:
     Attributes:
       facts: what was run.
       clips: ids of the test clips.
-      n_groups: how many groups of clips the bootstrap draws: recordings, artists, speakers.
+      resampled: what the bootstrap draws: '304 recordings'.
       pooled: whether the clips of several folds were put together, each predicted by its fold's model.
       views: 'model' and baselines -> target -> predictions of the test clips.
       metrics: 'model' and baselines -> metric -> value and interval.
@@ -46,7 +46,7 @@ class ClipRun:
 
     facts: RunFacts
     clips: tuple[str, ...]
-    n_groups: int
+    resampled: str
     pooled: bool
     views: Mapping[str, Mapping[str, TargetView]]
     metrics: Mapping[str, Mapping[str, Estimate]]
@@ -89,7 +89,7 @@ def read_clip_run(
     return ClipRun(
         facts=run_facts(place, card, data, problems),
         clips=tuple(model.units.tolist()),
-        n_groups=model.n_clusters,
+        resampled=model.resampled,
         pooled=card["split"] == "pooled",
         views={
             name: {target: VIEWS[type(one)](one) for target, one in predictions_of(result).items()}

@@ -122,11 +122,9 @@ def _notices(run: ClipRun) -> list[Notice]:
 
 
 def _metrics(run: ClipRun) -> Metrics:
-    n_clips = len(run.clips)
-    over = "clips" if run.n_groups == n_clips else f"{run.n_groups:,} groups of clips"
     words = (
-        f"{n_clips:,} test clips. Brackets and bars: 95 % bootstrap interval over {over}. Larger is better; bars go "
-        "from 0 to 1, of correlation and R² from -1 to 1."
+        f"{len(run.clips):,} test clips. Brackets and bars: 95 % bootstrap interval over {run.resampled}. Larger is "
+        "better; bars go from 0 to 1, of correlation and R² from -1 to 1."
     )
     if run.pooled:
         words += (

@@ -45,10 +45,12 @@ def with_weights_of(workdir: str, run: Run, state: State) -> State:
         recordings = learnt_from(workdir).recordings or frozenset()
         leaked = np.flatnonzero(known_clips(run.split.test, other.run.train, recordings))
         if len(leaked):
+            group = run.split.test.group
+            others = "" if group == "content_hash" else f", or from other clips of the same {group}"
             raise ConfigError(
                 f"config.init_from={workdir!r} has learnt from {len(leaked):,} of the clips that this run is tested "
-                f"on, or from others of their {run.split.test.group}, "
-                f"{run.split.test.table['clip'][int(leaked[0])]!r} among them: start from a run on the same fold"
+                f"on{others} ({run.split.test.table['clip'][int(leaked[0])]!r} is one): start from a run on the same "
+                "fold"
             )
 
     def take(path: Any, ours: jax.Array, theirs: jax.Array) -> jax.Array:

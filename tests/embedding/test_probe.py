@@ -39,7 +39,7 @@ def blobs(spread, seed=0):
 
 def measured(features, target, head, folds=FOLD, groups=GROUP, name="colour"):
     predicted = out_of_fold(features, {name: target}, folds, groups, HEADS[head])
-    result = probe_result(predicted, {name: target}, folds, groups, CLIPS)
+    result = probe_result(predicted, {name: target}, folds, groups, CLIPS, "artist")
     return {metric: (value, low, high) for metric, value, low, high in result.summary(200)}
 
 
@@ -202,7 +202,7 @@ def test_the_command_measures_all_it_is_told_and_saves_it(library, tmp_path, cap
     flags = ("--classes=colour", "--tags=tags", "--numbers=heat", "--group=artist", "--shots=1,8", "--trials=4")
     assert call(library, *flags, f"--output={tmp_path / 'out'}") == 0
     printed = capsys.readouterr().out
-    assert "1 clips are left out" in printed and "239 clips" in printed and "24 groups" in printed
+    assert "1 clips are left out" in printed and "239 clips" in printed and "24 artists" in printed
     assert "4 folds by fold, groups by artist" in printed and "(runs/x, step 3)" in printed
     document = read_json(tmp_path / "out" / "probe.json")
     values = {row["metric"]: row["value"] for row in document["rows"]}
@@ -215,7 +215,7 @@ def test_the_command_measures_all_it_is_told_and_saves_it(library, tmp_path, cap
     )
     assert evaluation.results["model"].clusters is not None
     assert set(evaluation.results["model"].clusters) == {f"artist{number:02d}" for number in range(GROUPS)}
-    assert "/accuracy" in printed and "examples a class" in printed and "over 24 groups of tested clips" in printed
+    assert "/accuracy" in printed and "examples a class" in printed and "bootstrap interval over 24 artists." in printed
     assert "calibrated fold by fold" in printed
 
 

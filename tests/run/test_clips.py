@@ -1,6 +1,7 @@
 """Audio runs from config to report: they learn, stop and go on bit for bit, and give the same on any mesh."""
 
 import functools
+from typing import Any
 
 import jax
 import numpy as np
@@ -89,9 +90,10 @@ def test_tones_are_learnt_beside_the_baseline(tones):
 def test_predictions_do_not_depend_on_what_else_is_predicted(tones):
     restored = rebuild(tones[0])
     setup, state = restored.run, restored.state
-    whole = model_of(setup, *weights(state)).predict(setup.data)
+    data: Any = setup.data
+    whole = model_of(setup, *weights(state)).predict(data)
     rows = np.array([40, 3, 17])
-    some = model_of(setup, *weights(state)).predict(setup.data.take(rows))
+    some = model_of(setup, *weights(state)).predict(data.take(rows))
     np.testing.assert_array_equal(some["clip"], whole["clip"][rows])
 
 
@@ -132,7 +134,7 @@ def test_what_was_learnt_without_labels_is_where_another_run_starts(tmp_path):
     for changes, message in (
         ({"model__n_mels": 16, "model__size": "s"}, r"another model.*\n.*n_mels"),
         ({"model__hop_s": 0.01}, r"another model.*\n.*hop_s"),
-        ({"split__fold": 2}, r"has learnt from \d+ of the clips that this run is tested on, or from others of their"),
+        ({"split__fold": 2}, r"has learnt from \d+ of the clips that this run is tested on.* \('\w+' is one\)"),
     ):
         with pytest.raises(ConfigError, match=message):
             train(tiny_audio_config(init_from=str(tmp_path / "first"), **changes), tmp_path / "other")

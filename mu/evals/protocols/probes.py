@@ -19,6 +19,7 @@ def probe_result(
     folds: np.ndarray,
     groups: np.ndarray,
     clips: Sequence[str],
+    group: str,
 ) -> Result:
     """Predictions of probes beside the truth: one result of all folds.
 
@@ -28,6 +29,7 @@ def probe_result(
       folds: [n], any values.
       groups: [n], equal where clips belong together: what is drawn again in the bootstrap.
       clips: their ids.
+      group: what one of `groups` is called: 'recording', 'artist', ...
     """
     results = []
     for fold in sorted(set(folds.tolist())):
@@ -37,7 +39,7 @@ def probe_result(
         }
         ids = [clips[row] for row in np.flatnonzero(test).tolist()]
         clusters = [str(group) for group in groups[test]]
-        results.append(result_of(predictions, unit="clip", units=ids, cluster="group", clusters=clusters))
+        results.append(result_of(predictions, unit="clip", units=ids, cluster=group, clusters=clusters))
     return pooled(results)
 
 
