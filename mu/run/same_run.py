@@ -8,7 +8,7 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
-from mu.config.base import LATER, ConfigError
+from mu.config.base import DENSE, LATER, ConfigError
 from mu.config.paths import paths_of
 from mu.config.resolve import locate, parameters_of, takes
 from mu.run.workdir import here
@@ -33,8 +33,7 @@ def refuse_other_config(saved: Mapping[str, Any], now: Mapping[str, Any], folder
     """Raises ConfigError with the keys in which a checkpoint's config differs from this one's.
 
     A path is the same that leads to the same place, from the current folder and through links. A config of an earlier
-    version lacks the parameters that mu or the user's own code has got since; those at their
-    defaults are no difference.
+    version lacks the parameters that mu or the user's own code has got since; those at their defaults are no difference.
     """
     may_differ = set(MAY_DIFFER)
     if takes(now["optimizer"], "total_steps"):  # its rate follows them: more steps are another run
@@ -65,7 +64,7 @@ def _with_real_paths(config: Mapping[str, Any], paths: Container[str], where: st
 
 def _without_newer_defaults(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
     """`new` without entries of its specs that the same spec of `old` lacks and that equal the parameter's default."""
-    same = "name" in new and old.get("name") == new["name"]
+    same = new.get("name", DENSE) != DENSE and old.get("name") == new["name"]
     parameters = parameters_of(locate(new["name"], "name")) if same else {}
     kept: dict[str, Any] = {}
     for key, value in new.items():

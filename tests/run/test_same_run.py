@@ -82,3 +82,10 @@ def test_a_path_that_leads_to_the_same_folder_is_no_difference(now, tmp_path, mo
     (tmp_path / "then").rename(tmp_path / "now")
     moved = {**now, "init_from": str(tmp_path / "now" / "first")}
     refuse_other_config(absolute, moved, tmp_path / "now" / "second")
+
+
+def test_tables_that_are_parameters_are_no_class(now):
+    dense = {**now, "tables": {"name": "dense"}}
+    refuse_other_config(without(dense, "batches.weights"), dense, FOLDER)
+    with pytest.raises(ConfigError, match=r"\n  tables.name: 'mu.training.tables:\w+' -> 'dense'$"):
+        refuse_other_config({**now, "tables": {"name": now["tables"]["name"]}}, dense, FOLDER)
