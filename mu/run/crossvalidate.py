@@ -173,7 +173,11 @@ def check_parts(of_folds: Sequence[Config], of_seeds: Sequence[Config]) -> None:
             )
         return
     tested: dict[str, int] = {}
-    for fold, split in enumerate([first, *map(split_of, of_folds[1:])]):
+    for fold, one in enumerate(of_folds):
+        try:
+            split = split_of(one) if fold else first
+        except ValueError as error:
+            raise ConfigError(f"--folds={len(of_folds)}: {error}") from None
         for clip in split.test.table["clip"]:
             if clip in tested:
                 raise ConfigError(f"folds {tested[clip]} and {fold} both test clip {clip!r}")

@@ -33,7 +33,7 @@ def refuse_other_config(saved: Mapping[str, Any], now: Mapping[str, Any], folder
     """Raises ConfigError with the keys in which a checkpoint's config differs from this one's.
 
     A path is the same that leads to the same place, from the current folder and through links. A config of an earlier
-    version lacks the parameters that mu or the user's own code has got since; those at their defaults are no difference.
+    version lacks the parameters that mu or the user's own code has got since; at their defaults they are no difference.
     """
     may_differ = set(MAY_DIFFER)
     if takes(now["optimizer"], "total_steps"):  # its rate follows them: more steps are another run

@@ -1,6 +1,7 @@
 """Folds and seeds of an audio experiment: every clip judged once, gone on with, checked beforehand."""
 
 import json
+import os
 import shutil
 
 import numpy as np
@@ -63,13 +64,14 @@ def train_seed_0(config, folder):
     return load(folder, "clips").results
 
 
-def test_crossvalidation_judges_every_clip_once_and_goes_on(config, tmp_path, capsys, caplog):
+def test_crossvalidation_judges_every_clip_once_and_goes_on(config, tmp_path, capsys, caplog, monkeypatch):
     """From runs without labels of the same fold: what a fold tests was not heard by what it starts from."""
     caplog.set_level("INFO")
     assert crossvalidate(f"{config}:masked", str(tmp_path / "masked"), 3, [0], {}, train) == {}
     assert "there is nothing to pool" in caplog.text
     (tmp_path / "masked" / "seed1").symlink_to("seed0")  # which spares three runs
-    changes = {"init_from": f"{tmp_path}/masked/seed{{seed}}/fold{{fold}}"}
+    monkeypatch.chdir(tmp_path)
+    changes = {"init_from": "masked/seed{seed}/fold{fold}"}
     runs = tmp_path / "runs"
     found = crossvalidate(config, str(runs), 3, [0, 1], changes, train_seed_0)
     rows = found["evaluations"]
@@ -88,7 +90,7 @@ def test_crossvalidation_judges_every_clip_once_and_goes_on(config, tmp_path, ca
         assert sorted(pooled.units) == [f"clip{at:03d}.wav" for at in range(48)]
         for fold in range(3):
             resolved = read_json(runs / f"seed{seed}" / f"fold{fold}" / "config.json")
-            assert resolved["init_from"] == f"{tmp_path}/masked/seed{seed}/fold{fold}"
+            assert os.path.join(tmp_path, resolved["init_from"]) == f"{tmp_path}/masked/seed{seed}/fold{fold}"
     assert read_json(runs / "crossvalidation.json")["folds"] == 3
 
     # A fold that lacks one of its evaluations is not complete.
@@ -112,6 +114,11 @@ def test_folds_are_checked_before_anything_is_trained(config, tmp_path, capsys):
     assert "--folds=3 test 36 of 48 clips" in capsys.readouterr().err
     assert crossvalidate_main([*call, "--folds=5"]) == 2
     assert "config.split.fold=4; it must be below config.split.n_folds=4" in capsys.readouterr().err
+    by_column = tmp_path / "by_column.py"
+    split = '{"name": "mu.data.clips.folds:by_column", "column_name": "fold", "fold": args.fold}'
+    by_column.write_text(CONFIG.replace("split__n_folds=args.folds, split__fold=args.fold", f"split={split}"))
+    assert crossvalidate_main([f"--config={by_column}", call[1], "--folds=6"]) == 2
+    assert "--folds=6: fold=4; the column 'fold' names 4 folds, counted from 0" in capsys.readouterr().err
     for wrong, message in (
         (["--folds=4", "--seeds=0,0"], "different whole numbers"),
         (["--folds=4", "--seeds=a"], "different whole numbers"),

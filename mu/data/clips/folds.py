@@ -44,7 +44,7 @@ def by_column(clips: Clips, *, column_name: str, fold: CountOrZero, group: str |
     """
     values = integers_where_possible(whole_column(clips.table, column_name))
     names = values.unique().sort().to_list()
-    _check_fold(fold, len(names), 3)
+    _check_fold(fold, len(names), f"the column {column_name!r} names")
     test, valid = names[fold], names[(fold + 1) % len(names)]
     part = np.where(values == test, 2, np.where(values == valid, 1, 0))
     return _split("by_column", {"column": column_name, "fold": fold}, clips, part, group)
@@ -73,7 +73,7 @@ def by_hash(
         counts under its first clip's value.
       seed: another seed deals otherwise.
     """
-    _check_fold(fold, n_folds, 3)
+    _check_fold(fold, n_folds, "n_folds says")
     group = group or clips.group
     groups = _words(clips, group)
     strata = [""] * len(groups) if stratify is None else _words(clips, stratify)
@@ -175,11 +175,11 @@ def _words(clips: Clips, name: str) -> list[str]:
     return [str(value) for value in whole_column(clips.table, name)]
 
 
-def _check_fold(fold: int, n_folds: int, least: int) -> None:
-    if n_folds < least:
-        raise ValueError(f"{n_folds} folds; train, validation and test need at least {least}")
+def _check_fold(fold: int, n_folds: int, who: str) -> None:
+    if n_folds < 3:
+        raise ValueError(f"{who} {n_folds} folds; train, validation and test need at least 3")
     if not 0 <= fold < n_folds:
-        raise ValueError(f"fold={fold}; there are {n_folds}, counted from 0")
+        raise ValueError(f"fold={fold}; {who} {n_folds} folds, counted from 0")
 
 
 def _digest(seed: int, name: str) -> str:
