@@ -134,7 +134,7 @@ def test_what_was_learnt_without_labels_is_where_another_run_starts(tmp_path):
     for changes, message in (
         ({"model__n_mels": 16, "model__size": "s"}, r"another model.*\n.*n_mels"),
         ({"model__hop_s": 0.01}, r"another model.*\n.*hop_s"),
-        ({"split__fold": 2}, r"has learnt from \d+ of the clips that this run is tested on.* \('\w+' is one\)"),
+        ({"split__fold": 2}, r"has learnt from \d+ of the clips that this run is tested on.* \('[\w.]+' is one\)"),
     ):
         with pytest.raises(ConfigError, match=message):
             train(tiny_audio_config(init_from=str(tmp_path / "first"), **changes), tmp_path / "other")

@@ -102,7 +102,7 @@ def faults_of(facts: Facts, silent_dbfs: float = SILENT_DBFS) -> list[Fault]:
     if facts.full_scale_share > CLIPPED_SHARE:
         faults.append(Fault("clipped", f"{facts.full_scale_share:.2%} of the samples are at full scale"))
     if facts.dc_offset > DC_OFFSET:
-        faults.append(Fault("dc_offset", f"the mean is {facts.dc_offset:.3f} of full scale"))
+        faults.append(Fault("dc_offset", f"the mean is {facts.dc_offset:.3g} of full scale"))
     if facts.bytes_behind:
         faults.append(Fault("bytes_behind", f"{facts.bytes_behind:,} bytes behind the sound are not read"))
     extension = os.path.splitext(facts.clip)[1].lower()
