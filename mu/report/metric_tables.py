@@ -1,4 +1,4 @@
-"""Every metric of an evaluation, a row a recommender: a table of each metric by sections, or one of all metrics."""
+"""Every metric of an evaluation: a table of recommenders and metrics; of sections one for each metric."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
@@ -17,7 +17,7 @@ class MetricTable:
     Attributes:
       name: above the table; empty where there is one table.
       header: of the columns after the first.
-      rows: (recommender, its cells).
+      rows: (recommender or section, its cells).
     """
 
     name: str
@@ -39,7 +39,7 @@ class AllMetrics:
 
 
 def metric_tables(rows: Mapping[str, Mapping[str, Estimate]], counts: Mapping[str, int]) -> list[MetricTable]:
-    """Tables of all metrics.
+    """Tables of all metrics: recommenders as rows; where there are sections, these are the rows, for they are many.
 
     Args:
       rows: recommender -> metric -> value and interval; 'SECTION/METRIC' where an evaluation has sections.
@@ -48,18 +48,20 @@ def metric_tables(rows: Mapping[str, Mapping[str, Estimate]], counts: Mapping[st
     names = list(next(iter(rows.values())))
     sections = list(dict.fromkeys(name.rpartition("/")[0] for name in names))
     if sections == [""]:
-        return [_table("", rows, {name: name for name in names})]
-    metrics = dict.fromkeys(name.rpartition("/")[2] for name in names)
-    titles = {one: f"{one} ({counts[one]:,})" if one in counts else one for one in sections}
-    return [
-        _table(metric, rows, {f"{one}/{metric}": titles[one] for one in sections if f"{one}/{metric}" in names})
-        for metric in metrics
-    ]
-
-
-def _table(name: str, rows: Mapping[str, Mapping[str, Estimate]], columns: Mapping[str, str]) -> MetricTable:
-    cells = {row: [_cell(estimates[column]) for column in columns] for row, estimates in rows.items()}
-    return MetricTable(name, list(columns.values()), list(cells.items()))
+        cells = [(row, [_cell(estimates[name]) for name in names]) for row, estimates in rows.items()]
+        return [MetricTable("", names, cells)]
+    tables = []
+    for metric in dict.fromkeys(name.rpartition("/")[2] for name in names):
+        cells = [
+            (
+                f"{section} ({counts[section]:,})" if section in counts else section,
+                [_cell(estimates[f"{section}/{metric}"]) for estimates in rows.values()],
+            )
+            for section in sections
+            if f"{section}/{metric}" in names
+        ]
+        tables.append(MetricTable(metric, list(rows), cells))
+    return tables
 
 
 def _cell(estimate: Estimate) -> Cell:

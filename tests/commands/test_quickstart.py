@@ -10,7 +10,7 @@ from mu.cli import main
 from mu.commands import quickstart
 from tests.helpers.audio_files import write
 from tests.helpers.chromium import BROWSER, browser
-from tests.helpers.pages import LEAST_CONTRAST
+from tests.helpers.pages import LEAST_CONTRAST, OVERFLOWING
 from tests.helpers.processes import run_python
 
 # Runs `mu ARGV...` where the two cannot be found, as if they were not installed.
@@ -159,19 +159,57 @@ def test_the_page_holds_its_parts(tiny):
 
 @pytest.mark.skipif(BROWSER is None, reason="needs Chromium")
 def test_the_page_in_a_browser(tiny, tmp_path):
-    """Wide and narrow, light and dark: nothing complains, players play, words are legible, nothing hangs out."""
+    """Wide and narrow, light and dark: nothing complains, rows play, words are legible, nothing hangs out."""
     folder, _ = tiny
     with browser(tmp_path) as window:
-        for width, scheme in ((1280, "light"), (1280, "dark"), (380, "light"), (380, "dark")):
-            window.open(folder / "report.html", width=width, scheme=scheme)
-            assert window.tell("document.documentElement.scrollWidth - innerWidth") <= 0
-            assert window.tell(LEAST_CONTRAST) >= 4.5, (width, scheme)
-            assert window.tell("[...document.querySelectorAll('svg.chart')].every(c => c.getAttribute('aria-label'))")
-            assert window.tell("document.querySelectorAll('svg.chart text').length") > 10
+        for width in (390, 800, 1280, 1600):
+            for scheme in ("light", "dark"):
+                window.open(folder / "report.html", width=width, scheme=scheme)
+                window.tell("document.querySelectorAll('details').forEach(one => (one.open = true))")
+                assert window.tell(OVERFLOWING) == [], (width, scheme)
+                assert window.tell(LEAST_CONTRAST) >= 4.5, (width, scheme)
+        assert window.tell("[...document.querySelectorAll('svg.chart')].every(c => c.getAttribute('aria-label'))")
+        assert window.tell("document.querySelectorAll('svg.chart text').length") > 10
+        assert window.tell("document.querySelectorAll('.row audio').length") == window.tell(
+            "document.querySelectorAll('.row button.play').length"
+        )
+        assert window.tell(ONE_AT_A_TIME) == [False, True]
         assert window.tell(PLAYED) > 0
         assert window.said == []
 
 
+@pytest.mark.skipif(BROWSER is None, reason="needs Chromium")
+def test_without_its_script_the_page_shows_the_same_and_plays(tiny, tmp_path):
+    folder, _ = tiny
+    text = (folder / "report.html").read_text(encoding="utf-8")
+    bare = tmp_path / "bare.html"
+    bare.write_text(re.sub(r"<script>.*?</script>", "", text, flags=re.S), encoding="utf-8")
+    words = "document.querySelector('main').innerText"
+    with browser(tmp_path) as window:
+        window.open(folder / "report.html", width=390)
+        shown = window.tell(words)
+        window.open(bare, width=390)
+        assert window.tell(words) == shown and window.tell(OVERFLOWING) == []
+        visible = (
+            "[...document.querySelectorAll('.panel:nth-of-type(1) audio')].map(one => one.getClientRects().length)"
+        )
+        players = window.tell(visible)
+        assert len(players) > 20 and all(players)
+        assert window.tell(PLAYED) > 0
+        assert window.said == []
+
+
+# Whether the first two players of rows play after their buttons were pressed one after the other.
+ONE_AT_A_TIME = """(async () => {
+  const rows = [...document.querySelectorAll('.row')].filter(row => row.querySelector('audio')).slice(0, 2);
+  for (const row of rows) {
+    row.querySelector('button').click();
+    await new Promise(next => setTimeout(next, 300));
+  }
+  const playing = rows.map(row => !row.querySelector('audio').paused);
+  rows.forEach(row => row.querySelector('audio').pause());
+  return playing;
+})()"""
 # How far the players have come, the first and the last, each given ten seconds to begin.
 PLAYED = """(async () => {
   const all = [...document.querySelectorAll('audio')];
