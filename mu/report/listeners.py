@@ -49,10 +49,13 @@ class TrackList:
     Attributes:
       heading: above them.
       rows: best first.
+      deeper: (k, how many of the first k tracks the listener played in the test) where the metric looks further than
+        the rows; else None.
     """
 
     heading: str
     rows: Sequence[Row]
+    deeper: tuple[int, int] | None = None
 
     @property
     def hits(self) -> int:
@@ -124,10 +127,11 @@ def listeners(models: LogModels, results: Mapping[str, Result], metric: str) -> 
     users = np.array([choice.user for choice in choices])
     why = reasons_of(models)
     shown = {
-        name: best_tracks(log, one, users, SHOWN) for name, one in {"model": models.model, **models.baselines}.items()
+        name: best_tracks(log, one, users, max(cutoff(metric), SHOWN))
+        for name, one in {"model": models.model, **models.baselines}.items()
     }
     people = [
-        _listener(models, choice, {name: lists[place] for name, lists in shown.items()}, why)
+        _listener(models, choice, {name: lists[place] for name, lists in shown.items()}, why, cutoff(metric))
         for place, choice in enumerate(choices)
     ]
     return Listeners(people, metric.rpartition("/")[2], "" if why is None else why.how_to_read)
@@ -146,9 +150,16 @@ def reasons_of(models: LogModels) -> Why | None:
     return NearPlayed(model.item_vectors, log.histories, log.titles)
 
 
-def _listener(models: LogModels, choice: Choice, shown: Mapping[str, np.ndarray], why: Why | None) -> Listener:
+def cutoff(metric: str) -> int:
+    """20 of 'discovery/recall@20': how many tracks a metric looks at; 0 where it does not say."""
+    k = metric.rpartition("@")[2]
+    return int(k) if k.isdigit() else 0
+
+
+def _listener(models: LogModels, choice: Choice, best: Mapping[str, np.ndarray], why: Why | None, k: int) -> Listener:
     log, user = models.log, choice.user
     tested = np.unique(log.test.row(user))
+    shown = {name: tracks[:SHOWN] for name, tracks in best.items()}
     reasons = [""] * len(shown["model"]) if why is None else why.reasons(user, shown["model"])
     lists = []
     for name, tracks in shown.items():
@@ -156,7 +167,8 @@ def _listener(models: LogModels, choice: Choice, shown: Mapping[str, np.ndarray]
         rows = [_row(log, int(track), tested, note) for track, note in zip(tracks, notes, strict=True)]
         words = words_of(name)
         heading = "Recommended" if name == "model" else f"{words[0].upper()}{words[1:]} would have shown"
-        lists.append(TrackList(heading, rows))
+        deeper = (k, int(np.isin(best[name][:k], tested).sum())) if k > SHOWN else None
+        lists.append(TrackList(heading, rows, deeper))
     values = {name: value for name, value in choice.values.items() if name in shown and np.isfinite(value)}
     return Listener(
         tab=TABS[choice.name],

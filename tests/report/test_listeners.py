@@ -109,6 +109,17 @@ def test_a_listener_stands_beside_what_each_recommender_would_have_shown():
     assert set(view.tracks) >= {row.track for row in recommended.rows} | set(last.tolist())
 
 
+def test_of_a_metric_that_looks_further_than_the_lists_it_is_said_what_lies_there():
+    log = make_listening(n_users=60)
+    results = {"model": result_of(np.arange(60) == 7, name="discovery/recall@14")}
+    view = listeners(models_of(log), results, "discovery/recall@14")
+    assert view is not None and view.metric == "recall@14"
+    (best,) = best_tracks(split_log(log), Scores(log), np.array([7]), 14)
+    first = view.people[0].lists[0]
+    assert first.deeper == (14, np.isin(best, log.row(7)[-1:]).sum())
+    assert [row.track for row in first.rows] == best[:SHOWN].tolist()
+
+
 def test_a_log_without_times_shows_what_weighs_most():
     log = make_listening(n_users=60, sound=False)
     log.card["time_unit"] = "order"
