@@ -5,6 +5,7 @@ level with it otherwise.
 """
 
 import dataclasses
+import math
 from collections.abc import Sequence
 
 from mu.report.columns import MODEL, ORACLE, Column, words_of
@@ -159,9 +160,10 @@ def _published(compared: Comparison, column: Column) -> list[str]:
     """A sentence on the published rows, which cannot be paired: whether they lie in the interval of the model."""
     places, estimate = compared.places(column), compared.estimate(column)
     sides: dict[str, list[str]] = {"above": [], "within": [], "below": []}
-    for label, value in compared.published_in(column).items():
+    known = math.isfinite(estimate.low) and math.isfinite(estimate.high)
+    for label, value in compared.published_in(column).items() if known else ():
         side = "above" if value > estimate.high else "below" if value < estimate.low else "within"
-        if estimate.low == estimate.low:  # there is an interval
-            sides[side].append(f"{label} ({number(value, places)})")
-    parts = [f"{listed(rows)} {side} it" for side, rows in sides.items() if rows]
-    return [f"Of the published rows, beside the interval of {column.metric}: {listed(parts)}."] if parts else []
+        sides[side].append(f"{label} ({number(value, places)})")
+    parts = [f"{side}: {listed(rows)}" for side, rows in sides.items() if rows]
+    place = f"Published {column.metric} beside the interval of {words_of(compared.subject)}"
+    return [f"{place}; {'; '.join(parts)}."] if parts else []

@@ -9,7 +9,9 @@ import pytest
 
 from mu.commands import report
 from mu.evals.compare import compare
+from mu.evals.results import load, save
 from mu.report.compared_runs import read_runs, together
+from mu.report.comparison import comparison_of
 from mu.report.comparison_page import compared_runs
 from mu.report.config_differences import config_differences
 from mu.report.difference_table import difference_table
@@ -142,6 +144,13 @@ def test_a_folder_called_as_a_row_is_told_from_it(tmp_path, monkeypatch):
         write_run(tmp_path / name, rows)
     results, _ = together(read_runs(["popularity", "model"]))
     assert list(results) == ["./popularity", "./model", "popularity"]
+
+
+@pytest.mark.parametrize("names", [("model", "model_unboosted"), ("model",)])
+def test_a_boost_is_one_where_the_model_is_measured_without_it_too(tmp_path, names):
+    save(tmp_path, {name: user_result(recall=LOW) for name in names}, {"new_release_boost": 0.0}, samples=20)
+    compared = comparison_of(load(tmp_path), PUBLISHED)
+    assert compared.boost == (0.0 if len(names) == 2 else None) and compared.published == PUBLISHED
 
 
 def test_config_differences_are_leaves_in_order():

@@ -156,8 +156,8 @@ def test_published_rows_are_held_against_the_interval_alone():
     results = {"model": user_result(recall=HIGH), "popularity": user_result(recall=LOW)}
     _, _, further = said(results, published=published)
     assert further == (
-        "Of the published rows, beside the interval of recall@10: LightGCN++ (0.900) above it, near (0.600) within it "
-        "and BPR-MF (0.100) below it."
+        "Published recall@10 beside the interval of the model; above: LightGCN++ (0.900); within: near (0.600); "
+        "below: BPR-MF (0.100)."
     )
 
 
