@@ -153,15 +153,26 @@ def test_a_boost_is_one_where_the_model_is_measured_without_it_too(tmp_path, nam
     assert compared.boost == (0.0 if len(names) == 2 else None) and compared.published == PUBLISHED
 
 
-def test_config_differences_are_leaves_in_order():
-    one = {"a": 1, "model": {"dim": 8, "name": "x:y"}, "same": [1, 2], "published": None}
-    other = {"a": 1, "model": {"dim": 16, "name": "x:y", "heads": 2}, "same": [1, 2], "published": {"p": {"mrr": 0.1}}}
+def test_config_differences_are_leaves_in_order_and_specs_of_other_names_one_row():
+    model = {"name": "x.y:Model", "dim": 8, "inner": {"a": 1}}
+    one = {"a": 1, "title": "One", "model": model, "same": [1, 2], "baselines": {"b": {"name": "x:B"}}, "policy": None}
+    other = {
+        **one,
+        "title": "Other",
+        "published": {"p": {"mrr": 0.1}},
+        "model": {**model, "dim": 16, "inner": {"a": 2}, "heads": 2},
+        "baselines": {"b": {"name": "x:C", "k": 3}, "c": {"name": "x:D"}},
+        "policy": {"name": "x:boost", "metric": "m"},
+    }
     assert config_differences([one, other]) == [
         ("model.dim", ["8", "16"]),
-        ("published", ["null", "absent"]),
+        ("model.inner.a", ["1", "2"]),
         ("model.heads", ["absent", "2"]),
-        ("published.p.mrr", ["absent", "0.1"]),
+        ("baselines.b", ["B", "C (k 3)"]),
+        ("baselines.c", ["absent", "D"]),
+        ("policy", ["null", "boost (metric m)"]),
     ]
+    assert config_differences([one, one]) == []
 
 
 def test_a_csv_table_has_every_metric_with_its_interval(runs, tmp_path):
