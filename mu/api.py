@@ -94,7 +94,7 @@ def write_report(
     """Writes the page of a run, one HTML file, and returns what is missing from it and why.
 
     Args:
-      run: a run of `mu train`, or a seed's folder of `mu crossvalidate`.
+      run: a run of `mu train`, or a folder of `mu crossvalidate` or of one of its seeds.
       output: the file; its folder is made if need be.
       evaluation: the name of the evaluation that the page shows; None where the run has one.
 

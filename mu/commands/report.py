@@ -11,6 +11,7 @@ examples:
   mu report quickstart/run                       a run on plays and the sound of their tracks
   mu report runs/esc10/seed0/fold0               a run on audio
   mu report runs/esc10/seed0 --output=esc10.html all folds of a seed, as `mu crossvalidate` pooled them
+  mu report runs/esc10                           the first seed so, and every seed and fold beside it
   mu report runs/a runs/b runs/c                 runs beside each other: comparison.html in this folder
   mu report runs/a --table=a.tex                 the table alone; also of several runs, and as CSV
 
@@ -32,7 +33,10 @@ def main(argv: list[str]) -> int:
         epilog=EPILOG,
     )
     parser.add_argument(
-        "runs", metavar="RUN", nargs="+", help="a run of `mu train`, or a seed's folder of `mu crossvalidate`"
+        "runs",
+        metavar="RUN",
+        nargs="+",
+        help="a run of `mu train`, or a folder of `mu crossvalidate` or of one of its seeds",
     )
     parser.add_argument("--eval", metavar="NAME", help="which evaluation, of runs that have several")
     parser.add_argument(

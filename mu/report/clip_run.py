@@ -33,6 +33,7 @@ class ClipRun:
 
     Attributes:
       facts: what was run.
+      name: of the evaluation.
       clips: ids of the test clips.
       resampled: what the bootstrap draws: '304 recordings'.
       pooled: whether the clips of several folds were put together, each predicted by its fold's model.
@@ -45,6 +46,7 @@ class ClipRun:
     """
 
     facts: RunFacts
+    name: str
     clips: tuple[str, ...]
     resampled: str
     pooled: bool
@@ -88,6 +90,7 @@ def read_clip_run(
     data = {"Data": f"{where}, {len(model):,} clips of {card['part']}"} | left_out_fact(model)
     return ClipRun(
         facts=run_facts(place, card, data, problems),
+        name=evaluation.folder.name,
         clips=tuple(model.units.tolist()),
         resampled=model.resampled,
         pooled=card["split"] == "pooled",

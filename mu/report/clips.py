@@ -7,12 +7,10 @@ from mu.report.clip_media import Media, media_of
 from mu.report.clip_run import ClipRun
 from mu.report.clip_space import map_of_clips, neighbourhoods, neighbours
 from mu.report.clip_tables import Confusion, Scatters, Table, metrics_table, per_class
-from mu.report.comparison_table import comparison_table
-from mu.report.details import run_details
-from mu.report.page import Head, Notice, Section, render
+from mu.report.details import head_of, results, run_details
+from mu.report.page import Notice, Section, render
+from mu.report.seeds import Seeds
 from mu.report.target_view import Score
-from mu.report.tiles import tiles
-from mu.report.verdict import verdict
 
 HARDEST, HARDEST_IN_ALL = 8, 24
 LOST_LISTED = 20
@@ -79,7 +77,7 @@ class Metrics:
     note: str
 
 
-def page(run: ClipRun) -> str:
+def page(run: ClipRun, seeds: Seeds | None = None) -> str:
     """The whole page, a function of the run alone; afterwards `run.sounds.lost` names the clips that cannot be read."""
     model = run.views["model"]
     each = min(HARDEST, HARDEST_IN_ALL // len(model))
@@ -98,11 +96,11 @@ def page(run: ClipRun) -> str:
         remaining = {row: anchor for row, anchor in remaining.items() if row not in hardest[target]}
     if groups:
         sections.append(Section("Nearest neighbours", "clip_neighbours.html", neighbours(run, groups, media)))
-    sections.append(Section("Results", "comparison.html", comparison_table(run.compared)))
+    sections += results(run.compared, seeds, run.name)
     details = [Section("All metrics", "clip_metrics.html", _metrics(run))]
     if run.embedded is not None:
         details.append(Section("Map of the test clips", "map.html", map_of_clips(run, anchors)))
-    head = Head(facts.title, facts.about, verdict(run.compared), tiles(run.compared))
+    head = head_of(facts, run.compared, seeds)
     return render(head, _notices(run), sections, [*details, *run_details(facts)], sound=bool(run.sounds))
 
 

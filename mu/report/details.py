@@ -1,8 +1,40 @@
-"""The sections at the end of every page: how the training went, what was run, and how to run it again."""
+"""What every page begins and ends with: verdict and tiles; results, training, what was run, and how to run it again."""
 
-from mu.report.page import Section
+from mu.report.comparison import Comparison
+from mu.report.comparison_table import comparison_table
+from mu.report.page import Head, Section
 from mu.report.read import RunFacts
+from mu.report.seeds import Seeds, seed_tables
+from mu.report.tiles import tiles
 from mu.report.training import training
+from mu.report.verdict import verdict
+
+
+def head_of(facts: RunFacts, compared: Comparison, seeds: Seeds | None) -> Head:
+    """Title, date and size, verdict and tiles.
+
+    Args:
+      facts: of the run.
+      compared: its model beside the others.
+      seeds: of a cross-validation, whose first seed the page shows; None for a run.
+    """
+    about = facts.about if seeds is None else [*facts.about, f"{seeds.words}; shown: seed {seeds.seeds[0]}"]
+    return Head(facts.title, about, verdict(compared), tiles(compared))
+
+
+def results(compared: Comparison, seeds: Seeds | None, evaluation: str) -> list[Section]:
+    """The table of an evaluation, and of a cross-validation all seeds of it.
+
+    Args:
+      compared: the model beside the others.
+      seeds: of a cross-validation; None for a run.
+      evaluation: its name.
+    """
+    sections = [Section("Results", "comparison.html", comparison_table(compared))]
+    if seeds is not None:
+        metrics = [column.name for column in (*compared.columns, *compared.more)]
+        sections.append(Section("All seeds and folds", "metric_tables.html", seed_tables(seeds, evaluation, metrics)))
+    return sections
 
 
 def run_details(facts: RunFacts) -> list[Section]:

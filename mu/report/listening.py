@@ -1,14 +1,12 @@
 """The page of a run on a log: listeners, a new track, the age of tracks, results, and how it was trained."""
 
 from mu.report.age_chart import age_chart
-from mu.report.comparison_table import comparison_table
-from mu.report.details import run_details
+from mu.report.details import head_of, results, run_details
 from mu.report.listening_run import ListeningRun
 from mu.report.metric_tables import AllMetrics, metric_tables
-from mu.report.page import Head, Notice, Section, render
-from mu.report.tiles import tiles
+from mu.report.page import Notice, Section, render
+from mu.report.seeds import Seeds
 from mu.report.track_map import map_of_tracks
-from mu.report.verdict import verdict
 
 PLAYS_NOTE = (
     "Each play of the test is ranked at the time of the play. discovery: tracks that training has seen and the "
@@ -18,7 +16,7 @@ PLAYS_NOTE = (
 )
 
 
-def page(run: ListeningRun) -> str:
+def page(run: ListeningRun, seeds: Seeds | None = None) -> str:
     """The whole page, a function of the run alone."""
     facts, computed = run.facts, run.computed
     sections = []
@@ -32,13 +30,13 @@ def page(run: ListeningRun) -> str:
     by_age = age_chart(run.compared)
     if by_age is not None:
         sections.append(Section("By the age of the track", "figure.html", by_age))
-    sections.append(Section("Results", "comparison.html", comparison_table(run.compared)))
+    sections += results(run.compared, seeds, run.evaluation.folder.name)
     details = [Section("All metrics", "metric_tables.html", all_metrics(run))]
     if computed.groups is not None:
         details.append(Section("Groups of listeners", "groups.html", computed.groups))
     if computed.track_map is not None:
         details.append(Section("Map of the tracks", "map.html", map_of_tracks(computed.track_map)))
-    head = Head(facts.title, facts.about, verdict(run.compared), tiles(run.compared))
+    head = head_of(facts, run.compared, seeds)
     notices = [Notice(problem) for problem in facts.problems]
     return render(head, notices, sections, [*details, *run_details(facts)], sound=bool(computed.pieces))
 

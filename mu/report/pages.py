@@ -19,6 +19,7 @@ from mu.report.listening_run import Sections, main_metric, read_listening_run
 from mu.report.listening_sections import listening_sections
 from mu.report.neighbours import Embedded, unit
 from mu.report.read import evaluation_of, first_run, runs_of, unit_of
+from mu.report.seeds import Seeds, is_cross_validation, seeds_of
 from mu.report.split_log import LogModels
 
 MOST_EMBEDDED = 2000
@@ -47,7 +48,7 @@ class RunAccess:
 
 
 def page_of(folder: Path, access: RunAccess, name: str | None = None) -> Page:
-    """The page of a run, or of a seed of a cross-validation.
+    """The page of a run, of a seed of a cross-validation, or of all of it: that of its first seed, beside the others.
 
     Args:
       folder: of it.
@@ -58,14 +59,16 @@ def page_of(folder: Path, access: RunAccess, name: str | None = None) -> Page:
       FileNotFoundError: there is no such run, or it has no evaluation.
       ValueError: there is no page of such a run, or it has several evaluations and no name chooses.
     """
-    evaluation = evaluation_of(folder, name)
+    seeds = seeds_of(folder) if is_cross_validation(folder) else None
+    place = folder if seeds is None else folder / f"seed{seeds.seeds[0]}"
+    evaluation = evaluation_of(place, name)
     unit = unit_of(evaluation)
     if unit not in PAGES:
         raise ValueError(f"{evaluation} is over {unit}s; pages are of {', '.join(PAGES)}: `mu evaluate` prints a table")
-    return PAGES[unit](folder, evaluation, access)
+    return PAGES[unit](place, evaluation, access, seeds)
 
 
-def log_page(folder: Path, evaluation: Path, access: RunAccess) -> Page:
+def log_page(folder: Path, evaluation: Path, access: RunAccess, seeds: Seeds | None) -> Page:
     """The page of a run on a log, with sound or without."""
     access.check(folder)
     loaded, sections, problems = load(evaluation), Sections(), []
@@ -74,10 +77,10 @@ def log_page(folder: Path, evaluation: Path, access: RunAccess) -> Page:
         sections = listening_sections(access.models(folder), loaded, metric)
     except (OSError, ValueError) as error:
         problems.append(f"Without listeners, tracks and map: {error}")
-    return listening_pages.page(read_listening_run(folder, loaded, sections, problems)), problems
+    return listening_pages.page(read_listening_run(folder, loaded, sections, problems), seeds), problems
 
 
-def clip_page(folder: Path, evaluation: Path, access: RunAccess) -> Page:
+def clip_page(folder: Path, evaluation: Path, access: RunAccess, seeds: Seeds | None) -> Page:
     """The page of a run on audio."""
     access.check(first_run(folder))
     clips, embedded, problems = None, None, []
@@ -91,11 +94,11 @@ def clip_page(folder: Path, evaluation: Path, access: RunAccess) -> Page:
         except (OSError, ValueError) as error:
             problems.append(f"Without neighbours and map: {error}")
     run = read_clip_run(folder, evaluation, clips, embedded, problems)
-    content = clip_pages.page(run)
+    content = clip_pages.page(run, seeds)
     return content, [*problems, *(f"{clip}: {reason}" for clip, reason in run.sounds.lost.items())]
 
 
-def rating_page(folder: Path, evaluation: Path, access: RunAccess) -> Page:
+def rating_page(folder: Path, evaluation: Path, access: RunAccess, seeds: Seeds | None) -> Page:
     """The page of a run on ratings."""
     access.check(first_run(folder))
     loaded, clips, problems = load(evaluation), None, []
@@ -104,17 +107,17 @@ def rating_page(folder: Path, evaluation: Path, access: RunAccess) -> Page:
     except (OSError, ValueError) as error:
         problems.append(f"Without tracks and their sound: {error}")
     run = rating_pages.read_rating_run(folder, loaded, clips, problems)
-    content = rating_pages.page(run)
+    content = rating_pages.page(run, seeds)
     return content, [*problems, *(f"{clip}: {reason}" for clip, reason in run.sounds.lost.items())]
 
 
-PAGES: Mapping[str, Callable[[Path, Path, RunAccess], Page]] = {
+PAGES: Mapping[str, Callable[[Path, Path, RunAccess, Seeds | None], Page]] = {
     "user": log_page,
     "play": log_page,
     "clip": clip_page,
     "rating": rating_page,
 }
-"""Unit of an evaluation -> its page, of (run, evaluation, access)."""
+"""Unit of an evaluation -> its page, of (run, evaluation, access, seeds)."""
 
 
 def embedded_clips(folder: Path, clips: Clips, access: RunAccess) -> Embedded:

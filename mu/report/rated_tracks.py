@@ -83,7 +83,7 @@ def _row(label: str, rated: RatedTracks, place: int, clips: Clips) -> Row:
     words += [f"{words_of(name)}: {100 * values[place]:.0f} %" for name, values in rated.predicted.items()]
     title, artist = (_value(clips, name, track) for name in ("title", "artist"))
     name = title or str(clips.table["clip"][track])
-    return Row(track, name, artist, about=_classes(clips, track), why="; ".join(words))
+    return Row(track, name, ", ".join(filter(None, [artist, _classes(clips, track)])), why="; ".join(words))
 
 
 def _value(clips: Clips, column: str, track: int) -> str:

@@ -16,15 +16,13 @@ from mu.report.audio import Piece, Sounds
 from mu.report.calibration import calibration
 from mu.report.charts import Figure
 from mu.report.comparison import Comparison, comparison
-from mu.report.comparison_table import comparison_table
-from mu.report.details import run_details
+from mu.report.details import head_of, results, run_details
 from mu.report.listeners import TrackList
 from mu.report.metric_tables import AllMetrics, metric_tables
-from mu.report.page import Head, Notice, Section, render
+from mu.report.page import Notice, Section, render
 from mu.report.rated_tracks import LEAST_RATINGS, rated_tracks, track_lists
 from mu.report.read import RunFacts, first_run, left_out_fact, published_rows, run_facts
-from mu.report.tiles import tiles
-from mu.report.verdict import verdict
+from mu.report.seeds import Seeds
 
 LONGEST_S, MOST_S = 8.0, 300.0
 
@@ -116,17 +114,17 @@ def read_rating_run(
     )
 
 
-def page(run: RatingRun) -> str:
+def page(run: RatingRun, seeds: Seeds | None = None) -> str:
     """The whole page, a function of the run alone; afterwards `run.sounds.lost` names the clips that cannot be read."""
     facts, model = run.facts, run.evaluation.results["model"]
     views = label_views(run)
     sections = [Section(f"{view.label}: tracks and listeners", "rated_tracks.html", view) for view in views]
-    sections.append(Section("Results", "comparison.html", comparison_table(run.compared)))
+    sections += results(run.compared, seeds, run.evaluation.folder.name)
     over = f"{model.n_clusters:,} {model.cluster}s" if model.clusters is not None else f"{len(model):,} ratings"
     notes = [f"Larger is better. Brackets: 95 % bootstrap intervals over {over}.", *model.notes]
     metrics = AllMetrics(metric_tables(run.evaluation.rows, {}), notes)
     details = [Section("All metrics", "metric_tables.html", metrics), *run_details(facts)]
-    head = Head(facts.title, facts.about, verdict(run.compared), tiles(run.compared))
+    head = head_of(facts, run.compared, seeds)
     lost = [f"{clip}: {reason}" for clip, reason in run.sounds.lost.items()]
     notices = [Notice(problem) for problem in facts.problems]
     if lost:

@@ -118,7 +118,7 @@ def run_facts(
     name = "/".join(folder.resolve().parts[-2:]) if pooled else folder.resolve().name
     return RunFacts(
         title=document.get("title") or name,
-        about=about(provenance, data),
+        about=about(provenance, data, len(runs)),
         facts=facts(document, provenance, card, data, len(runs)),
         command=command_words(provenance.get("command", "")),
         config_text=json.dumps(document, indent=2, ensure_ascii=False),
@@ -134,12 +134,13 @@ def published_rows(place: str | os.PathLike[str]) -> dict[str, dict[str, float]]
     return read_json(first_run(place) / "config.json").get("published") or {}
 
 
-def about(provenance: Mapping[str, Any], data: Mapping[str, str]) -> list[str]:
+def about(provenance: Mapping[str, Any], data: Mapping[str, str], n_folds: int) -> list[str]:
     """The day of a run, its data, and the size of its model.
 
     Args:
       provenance: run.json.
       data: facts about the data: name -> value.
+      n_folds: how many runs were pooled, of which this is the first.
     """
     lines = []
     if started := provenance.get("started"):
@@ -149,7 +150,7 @@ def about(provenance: Mapping[str, Any], data: Mapping[str, str]) -> list[str]:
     if parameters := provenance.get("parameters"):
         lines.append(f"{parameters:,} parameters")
     if seconds := provenance.get("duration_s"):
-        lines.append(f"trained in {duration_words(seconds)}")
+        lines.append(f"trained in {duration_words(seconds)}" + (" (the first fold)" if n_folds > 1 else ""))
     return lines
 
 

@@ -63,7 +63,7 @@ def test_shares_of_tracks_are_means_over_their_ratings(clips):
     assert [row.track for row in most.rows] == rated.tracks[order[:6]].tolist()
     assert [row.track for row in least.rows] == rated.tracks[order[::-1][:6]].tolist()
     assert far.rows[0].track == rated.tracks[np.argmax(rated.surprise)]
-    assert most.rows[0].about == str(clips.table["pitch"][most.rows[0].track])
+    assert most.rows[0].artist == str(clips.table["pitch"][most.rows[0].track])
 
 
 def test_the_more_ratings_a_share_is_of_the_more_surprising_it_is():

@@ -1,0 +1,82 @@
+"""All seeds of a cross-validation: the mean of each metric over them, and each seed beside it."""
+
+import dataclasses
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from mu.evals.few_units import interval_text
+from mu.files import read_json
+from mu.report.columns import MODEL, words_of
+from mu.report.metric_tables import AllMetrics, MetricTable
+
+DOCUMENT = "crossvalidation.json"
+
+
+@dataclasses.dataclass(frozen=True)
+class Seeds:
+    """The pooled results of a cross-validation.
+
+    Attributes:
+      seeds: of its runs.
+      folds: how many runs each seed has.
+      rows: evaluation -> recommender or predictor -> metric -> 'value', 'low', 'high', 'seeds' and 'folds'.
+      over: evaluation -> what its intervals are over.
+    """
+
+    seeds: Sequence[int]
+    folds: int
+    rows: Mapping[str, Mapping[str, Mapping[str, Any]]]
+    over: Mapping[str, str]
+
+    @property
+    def words(self) -> str:
+        """'3 seeds of 5 folds'."""
+        n = len(self.seeds)
+        return f"{n} {'seed' if n == 1 else 'seeds'} of {self.folds} folds"
+
+
+def is_cross_validation(folder: str | os.PathLike[str]) -> bool:
+    """Whether a folder holds a whole cross-validation, and not a run or one seed."""
+    return (Path(folder) / DOCUMENT).is_file()
+
+
+def seeds_of(folder: str | os.PathLike[str]) -> Seeds:
+    """The seeds of a cross-validation."""
+    document = read_json(Path(folder) / DOCUMENT)
+    return Seeds(document["seeds"], document["folds"], document["evaluations"], document["over"])
+
+
+def seed_tables(seeds: Seeds, evaluation: str, metrics: Sequence[str]) -> AllMetrics:
+    """A table for each metric: the mean over seeds with its interval, then each seed; and the folds of the model.
+
+    Args:
+      seeds: of the cross-validation.
+      evaluation: name of it.
+      metrics: in the order of the tables.
+    """
+    rows = seeds.rows[evaluation]
+    header = ["mean over seeds", *(f"seed {seed}" for seed in seeds.seeds)]
+    tables = [
+        MetricTable(metric, header, [(words_of(name), _cells(row[metric], seeds)) for name, row in rows.items()])
+        for metric in metrics
+    ]
+    by_fold = ", ".join(_number(value) for value in rows[MODEL][metrics[0]]["folds"])
+    return AllMetrics(
+        tables,
+        [
+            f"Larger is better. {seeds.words}, each seed pooled over its folds. Brackets: 95 % bootstrap intervals of "
+            f"the mean over seeds, over {seeds.over[evaluation]}.",
+            f"{metrics[0]} of the model in each fold, mean over seeds: {by_fold}.",
+        ],
+    )
+
+
+def _cells(row: Mapping[str, Any], seeds: Seeds) -> list[tuple[str, str]]:
+    interval = "" if row["low"] is None or row["high"] is None else interval_text(row["low"], row["high"], ".3f")
+    return [(_number(row["value"]), interval), *((_number(row["seeds"][str(seed)]), "") for seed in seeds.seeds)]
+
+
+def _number(value: float | None) -> str:
+    return "not defined" if value is None else f"{value:.3f}"
