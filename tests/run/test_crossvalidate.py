@@ -1,7 +1,6 @@
 """Folds and seeds of an audio experiment: every clip judged once, gone on with, checked beforehand."""
 
 import json
-import os
 import shutil
 
 import numpy as np
@@ -15,7 +14,7 @@ from mu.config.resolve import build
 from mu.evals.result import Result
 from mu.evals.results import load, save
 from mu.files import read_json, write_json
-from mu.run.crossvalidate import crossvalidate
+from mu.run.crossvalidate import crossvalidate, resolved
 from tests.helpers.tiny_runs import train, write_log
 
 CONFIG = """
@@ -64,14 +63,17 @@ def train_seed_0(config, folder):
     return load(folder, "clips").results
 
 
-def test_crossvalidation_judges_every_clip_once_and_goes_on(config, tmp_path, capsys, caplog, monkeypatch):
-    """From runs without labels of the same fold: what a fold tests was not heard by what it starts from."""
+def test_runs_without_labels_leave_nothing_to_pool_and_are_where_the_same_fold_begins(config, tmp_path, caplog):
+    """`mu.run.initialise` refuses what has learnt from the clips that a run is tested on."""
     caplog.set_level("INFO")
-    assert crossvalidate(f"{config}:masked", str(tmp_path / "masked"), 3, [0], {}, train) == {}
+    assert crossvalidate(f"{config}:masked", str(tmp_path), 3, [0], {}, lambda config, place: {}) == {}
     assert "there is nothing to pool" in caplog.text
-    (tmp_path / "masked" / "seed1").symlink_to("seed0")  # which spares three runs
-    monkeypatch.chdir(tmp_path)
-    changes = {"init_from": "masked/seed{seed}/fold{fold}"}
+    one = resolved(config, {"init_from": "masked/seed{seed}/fold{fold}"}, seed=1, fold=2, folds=3)
+    assert (one.init_from, one.seed, one.split.fold) == ("masked/seed1/fold2", 1, 2)
+
+
+def test_crossvalidation_judges_every_clip_once_and_goes_on(config, tmp_path, capsys):
+    changes = {"clip_norm": "1.0"}
     runs = tmp_path / "runs"
     found = crossvalidate(config, str(runs), 3, [0, 1], changes, train_seed_0)
     rows = found["evaluations"]
@@ -88,9 +90,6 @@ def test_crossvalidation_judges_every_clip_once_and_goes_on(config, tmp_path, ca
         assert load(runs / f"seed{seed}", "right").samples == 30
         pooled = load(runs / f"seed{seed}", "clips").results["model"]
         assert sorted(pooled.units) == [f"clip{at:03d}.wav" for at in range(48)]
-        for fold in range(3):
-            resolved = read_json(runs / f"seed{seed}" / f"fold{fold}" / "config.json")
-            assert os.path.join(tmp_path, resolved["init_from"]) == f"{tmp_path}/masked/seed{seed}/fold{fold}"
     assert read_json(runs / "crossvalidation.json")["folds"] == 3
 
     # A fold that lacks one of its evaluations is not complete.
