@@ -191,6 +191,7 @@ LIBRARIES = {
     "mu.data.clips.importing": {
         "array_record",
         "mirdata",
+        "mutagen",
         "numpy",
         "polars",
         "scipy",

@@ -23,7 +23,8 @@ where it was interrupted, and later scans only what is new or has changed.
 output:
   clips.parquet  a row for each good clip: clip, file, content_hash, duration_s, sample_rate_hz, channels, peak,
                  loudness_lufs (ITU-R BS.1770-4), then the label or the table's columns (those of CSV and TSV as text,
-                 as they are written; numbers=COLUMN of a run and --numbers of mu probe read numbers)
+                 as they are written; numbers=COLUMN of a run and --numbers of mu probe read numbers), then the tags
+                 that files have: artist, title, album, genre, year, isrc, recording_mbid, artist_mbid, release_mbid
   faults.jsonl   file, fault, reason, and what was done
   card.json      counts, options, versions
   store/         with --store: 16-bit mono PCM in ArrayRecord shards, for mu and for plain TFDS

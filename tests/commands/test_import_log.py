@@ -32,7 +32,7 @@ def test_imports_and_prints_a_summary(tmp_path, capsys):
     assert main([str(tmp_path / "log.csv"), f"--output={tmp_path / 'out'}"]) == 0
     out, err = capsys.readouterr()
     assert "3 plays of 2 users and 2 tracks" in out and "times were read as s" in out
-    assert "'song' is taken for the track" in err
+    assert "user=user_id, track=song, time=ts (guessed from the header" in err
     assert load(tmp_path / "out").items.tolist() == [1, 0, 0]
     card = json.loads((tmp_path / "out" / "card.json").read_text())
     assert str(tmp_path) not in json.dumps(card)

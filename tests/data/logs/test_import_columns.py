@@ -137,7 +137,7 @@ def test_attributes_and_tables(tmp_path, caplog):
         "title": [None, 'The "Y"'],
         "year": [None, 1999],
     }
-    assert "'name' is taken for the title" in caplog.text and "has 1 of 2 tracks" in caplog.text
+    assert "title=name (guessed" in caplog.text and "has 1 of 2 tracks" in caplog.text
 
 
 def test_recbole_tables_are_found(tmp_path):
@@ -155,10 +155,34 @@ def test_usual_names_are_logged(tmp_path, caplog):
     source = write_csv(tmp_path / "log.csv", ROWS, ["userID", "artist-id", "timestamp", "plays", "artist_name"])
     import_log([source], tmp_path / "out")
     check_rows_log(tmp_path / "out")
-    for column, role in (
-        ("userID", "user"),
-        ("artist-id", "track"),
-        ("plays", "weight"),
-        ("artist_name", "title"),
-    ):
-        assert f"column {column!r} is taken for the {role}" in caplog.text
+    words = "user=userID, track=artist-id, time=timestamp, weight=plays, title=artist_name (guessed from the header; "
+    assert words in caplog.text
+    caplog.clear()
+    import_log([write_csv(tmp_path / "own.csv")], tmp_path / "own")
+    assert "guessed" not in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("names", "role"),
+    [
+        (["user", "artist", "isrc"], "isrc"),
+        (["user", "artist_mbid", "recording_mbid"], "recording_mbid"),
+        (["user", "artist", "MusicBrainz_TrackId"], "MusicBrainz_TrackId"),
+        (["user", "isrc", "track_id"], "track_id"),
+    ],
+)
+def test_ids_of_isrc_and_musicbrainz_are_recognised(tmp_path, names, role, caplog):
+    caplog.set_level("INFO")
+    source = write_csv(tmp_path / "log.csv", [["u", "x", "y"]], names)
+    import_log([source], tmp_path / "out")
+    assert load(tmp_path / "out").tracks["track"].to_list() == ["xy"[names.index(role) - 1]]
+    assert f"track={role} (guessed" in caplog.text
+
+
+def test_a_track_table_is_joined_by_isrc(tmp_path, caplog):
+    caplog.set_level("INFO")
+    source = write_csv(tmp_path / "log.csv", [["u", "A", "SE1"], ["u", "B", "SE2"]], ["user", "artist", "isrc"])
+    table = write_csv(tmp_path / "tracks.csv", [["7", "SE2", "T"], ["8", "SE1", "S"]], ["number", "ISRC", "title"])
+    import_log([source], tmp_path / "out", LogImportOptions(track_table=table))
+    assert load(tmp_path / "out").tracks.select("track", "title").rows() == [("SE1", "S"), ("SE2", "T")]
+    assert "track_key=ISRC (guessed" in caplog.text

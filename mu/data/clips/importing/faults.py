@@ -43,6 +43,7 @@ FAULTS = {
     "dc_offset": Rule("a channel whose mean is beyond 1 % of full scale", left_out=False),
     "dead_channel": Rule("one of two channels is 60 dB below the other", left_out=False),
     "bytes_behind": Rule("bytes behind the sound that are no tags, or samples that the header forgot", left_out=False),
+    "unreadable_tags": Rule("its tags (artist, title, ...) cannot be read", left_out=False),
     "wrong_extension": Rule("the name ends like another format's", left_out=False),
 }
 ORDER = tuple(FAULTS)
@@ -105,6 +106,8 @@ def faults_of(facts: Facts, silent_dbfs: float = SILENT_DBFS) -> list[Fault]:
         faults.append(Fault("dc_offset", f"the mean is {facts.dc_offset:.3g} of full scale"))
     if facts.bytes_behind:
         faults.append(Fault("bytes_behind", f"{facts.bytes_behind:,} bytes behind the sound are not read"))
+    if facts.tags_error:
+        faults.append(Fault("unreadable_tags", facts.tags_error))
     extension = os.path.splitext(facts.clip)[1].lower()
     if extension in _CONTENTS and not {facts.container, f"{facts.container} {facts.codec}"} & set(_CONTENTS[extension]):
         faults.append(Fault("wrong_extension", f"it is {facts.container} ({facts.codec}), not {extension[1:]}"))

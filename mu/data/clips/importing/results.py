@@ -20,6 +20,7 @@ from mu.data.clips.importing.groups import group_column
 from mu.data.clips.importing.options import AudioImportOptions
 from mu.data.clips.importing.scan import Facts
 from mu.data.clips.importing.source import OWN_COLUMNS, AudioSource
+from mu.data.clips.importing.tags import TAGS
 from mu.data.faults import LEDGER, Fault, ledger_text
 from mu.files import write_json
 from mu.protocols import ProgressCallback
@@ -72,7 +73,10 @@ def apply_faults(source: AudioSource, scanned: pl.DataFrame, options: AudioImpor
 
 
 def table(source: AudioSource, good: pl.DataFrame) -> pl.DataFrame:
-    """The table of clips for the rows `good` of a journal: what was measured, then the source's attributes."""
+    """The table of clips for the rows `good` of a journal: what was measured, the source's attributes, and tags.
+
+    A tag that some file has is a column; it is called tag_NAME where the source has a column of its name.
+    """
     own = good.select(
         "clip",
         file=pl.col("clip") if source.root is not None else pl.lit(None, pl.String),
@@ -84,11 +88,24 @@ def table(source: AudioSource, good: pl.DataFrame) -> pl.DataFrame:
         loudness_lufs="loudness_lufs",
     )
     if source.attributes is not None:
-        return own.join(source.attributes, on="clip", how="left", maintain_order="left")
+        described = own.join(source.attributes, on="clip", how="left", maintain_order="left")
+        tags = _tags(good)
+        return described.hstack([tag.alias(f"tag_{tag.name}") if tag.name in described else tag for tag in tags])
     records = [json.loads(text) for text in good["attributes"]]
     taken = {*OWN_COLUMNS, *store_writer.OWN_FEATURES}
     records = [{f"record_{key}" if key in taken else key: value for key, value in one.items()} for one in records]
     return pl.concat([own, pl.DataFrame(records, infer_schema_length=None, strict=False)], how="horizontal")
+
+
+def _tags(good: pl.DataFrame) -> list[pl.Series]:
+    """A column for each tag that a file of the journal has, in the order of `TAGS`; null where a file lacks it."""
+    rows = [json.loads(text) if text else {} for text in good["attributes"]]
+    columns = []
+    for name in TAGS:
+        values = [row.get(name) for row in rows]
+        if any(value is not None for value in values):
+            columns.append(pl.Series(name, values, dtype=pl.Int64 if name == "year" else pl.String))
+    return columns
 
 
 def write(

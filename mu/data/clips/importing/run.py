@@ -18,6 +18,7 @@ from mu.data.clips.importing.options import AudioImportOptions
 from mu.data.clips.importing.scan import Facts
 from mu.data.clips.importing.source import MISSING, OWN_COLUMNS, AudioSource
 from mu.data.clips.importing.sources import open_source
+from mu.data.clips.importing.tags import TAGS
 from mu.data.faults import Fault
 from mu.protocols import ProgressCallback
 from mu_kernels.threads import available_cpus
@@ -63,7 +64,8 @@ def import_audio(
     folder = Path(output)
     _check_output(folder, source, name)
     if options.group is not None and source.attributes is not None:  # of records it is known when they have been read
-        check_group(options.group, list(dict.fromkeys([*OWN_COLUMNS, *source.attributes.columns])))
+        known = [*OWN_COLUMNS, *source.attributes.columns, *TAGS, *(f"tag_{name}" for name in TAGS)]
+        check_group(options.group, list(dict.fromkeys(known)))
     folder.mkdir(parents=True, exist_ok=True)
     versions = {"scan": scan.VERSION, "libsndfile": io.LIBRARIES["libsndfile"]}
     n_workers = options.workers or available_cpus()

@@ -1,6 +1,7 @@
 """Measures an audio file in one pass: format, length, peak, loudness. `faults` decides what is wrong with it."""
 
 import dataclasses
+import json
 import math
 import os
 from collections.abc import Iterable, Iterator
@@ -9,10 +10,11 @@ from typing import Any, Protocol
 import numpy as np
 
 from mu.audio import io
+from mu.data.clips.importing.tags import read_tags
 from mu.files import hash_file
 
 # Changes whenever what is measured does: journals of other versions are begun again.
-VERSION = 3
+VERSION = 4
 # Beyond this (-34 dB of full scale) neither the mean of the channels nor a channel can be taken for silent.
 AUDIBLE = 0.02
 MOST_HOURS = 100  # of one file: a megabyte of FLAC can hold hours of silence, and no recording is so long
@@ -43,7 +45,8 @@ class Facts:
       dc_offset: the largest |mean| of a channel.
       full_scale_share: share of the samples that are as large as the format goes.
       loudness_lufs: None where it is not defined.
-      attributes: what a record says beside its sound, as JSON; '' for files.
+      attributes: what a record, or the tags of a file, say beside the sound, as JSON; '' for nothing.
+      tags_error: why the tags of a file could not be read, or ''.
       transient: the error may have been the machine's (no memory, a failing disk, a permission): the next scan tries
         the clip again.
     """
@@ -68,6 +71,7 @@ class Facts:
     full_scale_share: float = 0.0
     loudness_lufs: float | None = None
     attributes: str = ""
+    tags_error: str = ""
     transient: bool = False
 
     def as_dict(self) -> dict[str, Any]:
@@ -115,6 +119,8 @@ def scan_file(root: str, clip: str) -> Facts:
         facts.sample_rate_hz, facts.channels = header.sample_rate_hz, header.channels
         facts.promised_frames, facts.incomplete = header.frames, header.incomplete
         facts.bytes_behind = header.bytes_behind
+        tags, facts.tags_error = read_tags(path)
+        facts.attributes = json.dumps(tags, ensure_ascii=False) if tags else ""
         if header.duration_s <= 3600 * MOST_HOURS:
             measure(facts, io.blocks(path, mono=False))
     except io.AudioError as error:

@@ -22,8 +22,9 @@ def _names(text: str) -> tuple[str, ...]:
 USUAL = {
     "user": _names("user user_id userid uid user_name username listener listener_id"),
     "track": _names(
-        "track track_id trackid track_uri spotify_track_uri song song_id songid item item_id itemid iid artist "
-        "artist_id artistid movie_id movieid msid recording_msid recording_mbid product_id business_id"
+        "track track_id trackid track_uri spotify_track_uri song song_id songid item item_id itemid iid recording_mbid "
+        "track_mbid musicbrainz_recordingid musicbrainz_trackid isrc msid recording_msid artist artist_id artistid "
+        "artist_mbid movie_id movieid product_id business_id"
     ),
     "time": _names("time timestamp ts unix_time listened_at played_at datetime date time_stamp"),
     "weight": _names("weight plays play_count playcount count listens rating user_rating"),
@@ -45,6 +46,11 @@ def usual_column(usual_names: Sequence[str], names: Sequence[str]) -> str | None
         if usual.replace("_", "") in plain:
             return plain[usual.replace("_", "")]
     return None
+
+
+def looks_like_data(names: Sequence[str]) -> bool:
+    """Whether the names of columns are values of a play instead: one is a number or a moment, which no name is."""
+    return any(re.fullmatch(r"-?\d+(\.\d+)?|\d{4}-\d\d-\d\d([ T].*)?", name.strip()) for name in names)
 
 
 def shown(names: Sequence[str]) -> str:
@@ -86,6 +92,11 @@ def choose_roles(names: Sequence[str], label: str, options: LogImportOptions, ha
         chosen["user"] = _name_for_listener(names, label, options.user_id, chosen["user"])
     for role, way_out in (("user", ", or --user_id=ID where all plays are of one listener"), ("track", "")):
         if chosen[role] is None:
+            if looks_like_data(names):
+                raise OptionError(
+                    f"{label}: its first line looks like a play, not like names of columns ({shown(names)}); add "
+                    f"--columns=user,track,... with {len(names)} names"
+                )
             raise OptionError(
                 f"{label}: which column is the {role}? Add --{role}=NAME{way_out}; it has: {shown(names)}"
             )
@@ -127,6 +138,7 @@ def _choose(
 ) -> dict[str, str | None]:
     """The column of each role, None for none."""
     chosen: dict[str, str | None] = {}
+    guessed: dict[str, str] = {}
     for role, flag in flags.items():
         if flag == NONE:
             chosen[role] = None
@@ -137,9 +149,9 @@ def _choose(
         else:
             free = [name for name in names if name not in flags.values() and name not in chosen.values()]
             column = chosen[role] = usual_column(USUAL[role], free)
-            if column and column != role:
-                other = "" if role in ("user", "track") else f", --{role}=none for none"
-                logger.info(
-                    "%s: column %r is taken for the %s (--%s=NAME to choose%s)", label, column, role, role, other
-                )
+            if column:
+                guessed[role] = column
+    if any(column != role for role, column in guessed.items()):
+        words = ", ".join(f"{role}={printable(column, MAX_LENGTH)}" for role, column in guessed.items())
+        logger.info("%s: %s (guessed from the header; --ROLE=NAME chooses, --ROLE=none for none)", label, words)
     return chosen

@@ -35,7 +35,14 @@ from mu.data.tables import distinct_names
 BLOCK_BYTES = 16 << 20
 MAX_NAME = 1000  # characters in the name of a column
 MAX_NAMES = 100_000
-SEPARATORS = {",": "csv", ";": "semicolons", "\t": "tsv"}
+SEPARATORS = {
+    ",": "add --format=csv",
+    ";": "add --format=semicolons",
+    "\t": "add --format=tsv",
+    "|": "",
+    "::": "",
+    " ": "",
+}
 logger = logging.getLogger(__name__)
 
 
@@ -126,12 +133,12 @@ class DelimitedFormat:
             raise ValueError(f"{source.name}: its first line has a name of {len(longest):,} characters; {due}")
         if len(names) > MAX_NAMES:
             raise ValueError(f"{source.name}: its first line names {len(names):,} columns; {due}")
-        for separator, other in SEPARATORS.items() if len(names) == 1 else ():
+        for separator, remedy in SEPARATORS.items() if len(names) == 1 else ():
             if separator in names[0]:
                 raise ValueError(
-                    f"{source.name}: its first line, {printable(names[0])!r}, names one column; the separator seems to "
-                    f"be {separator!r}, where {self.dialect.separator!r} is due: add --format={other}, or convert the "
-                    "file"
+                    f"{source.name}: its first line, {printable(names[0])!r}, names one column; it looks separated by "
+                    f"{separator!r}, where {self.dialect.separator!r} is due: "
+                    f"{remedy + ', or ' if remedy else ''}convert the file"
                 )
         return names
 

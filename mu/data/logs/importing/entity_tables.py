@@ -165,7 +165,7 @@ def _key_column(names: list[str], key: str | None, role: str, source: LogSource,
     key = next((name for name in names if name.lower() == "id"), None) or usual_column(USUAL[role], names)
     if key is None:
         raise OptionError(f"{source.name}: which column is the {role}? Add --{role}_key=NAME; it has: {shown(names)}")
-    logger.info("%s: column %r is taken for the %s (--%s_key=NAME to choose)", source.name, key, role, role)
+    logger.info("%s: %s_key=%s (guessed from the header; --%s_key=NAME chooses)", source.name, role, key, role)
     return key
 
 
@@ -178,5 +178,5 @@ def _with_title(table: pl.DataFrame, name: str | None, label: str) -> pl.DataFra
         if title is None:
             return table
         if title != "title":
-            logger.info("%s: column %r is taken for the title (--title=NAME to choose)", label, title)
+            logger.info("%s: title=%s (guessed from the header; --title=NAME chooses)", label, title)
     return table if title == "title" else table.drop("title", strict=False).rename({title: "title"})

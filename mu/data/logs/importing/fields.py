@@ -12,7 +12,7 @@ import polars as pl
 
 from mu.data.logs.importing import text_kernels
 from mu.data.logs.importing.bad_rows import BadRow
-from mu.data.logs.importing.text_files import TOO_LONG, decode, is_invalid, printable, read_line
+from mu.data.logs.importing.text_files import TOO_LONG, decode, invalid_text, is_invalid, printable, read_line
 
 WHOLE_LINE = "(line)"
 
@@ -168,7 +168,7 @@ def split_carefully(
             continue
         column, value = WHOLE_LINE, text.rstrip("\r\n")
         if is_invalid(text):
-            fault = f"invalid {lines.encoding} (see --encoding)"
+            fault = invalid_text(lines.encoding)
             for name, field in zip(names, fields, strict=False):
                 if is_invalid(field):
                     column, value = name, field

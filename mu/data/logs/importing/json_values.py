@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from mu.data.logs.importing.entities import SEPARATOR
 from mu.data.logs.importing.fields import WHOLE_LINE
-from mu.data.logs.importing.text_files import is_invalid
+from mu.data.logs.importing.text_files import invalid_text, is_invalid
 
 MAX_NESTING = 64  # lists and objects inside of each other; Python's own limit depends on who calls
 TOO_DEEP = f"more than {MAX_NESTING} lists and objects inside of each other"
@@ -95,7 +95,7 @@ def as_text(name: str, value: object, text: str, one_value: bool) -> tuple[str, 
 
 def fault_of(record: dict[str, object], text: str, encoding: str) -> tuple[str, str, str]:
     """The column, value and reason of a line that is no valid text."""
-    reason = f"invalid {encoding} (see --encoding)"
+    reason = invalid_text(encoding)
     for name, field in record.items():
         if isinstance(field, str) and is_invalid(field):
             return name, field, reason

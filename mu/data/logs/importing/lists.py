@@ -9,7 +9,7 @@ from mu.data.logs.importing.archives import open_source
 from mu.data.logs.importing.bad_rows import BadRow
 from mu.data.logs.importing.fields import WHOLE_LINE
 from mu.data.logs.importing.formats import LogSource, ReadOptions, RowBatch
-from mu.data.logs.importing.text_files import BOM, TOO_LONG, decode, is_invalid, printable, read_blocks
+from mu.data.logs.importing.text_files import BOM, TOO_LONG, decode, invalid_text, is_invalid, printable, read_blocks
 
 BLOCK_BYTES = 8 << 20
 
@@ -60,7 +60,7 @@ def _fault(row: str, words: list[str], too_long: bool, encoding: str) -> tuple[s
         return WHOLE_LINE, row, "a carriage return inside of the line, as old Macs end lines"
     for word in words:
         if is_invalid(word):
-            return "user" if word is words[0] else "track", word, f"invalid {encoding} (see --encoding)"
+            return "user" if word is words[0] else "track", word, invalid_text(encoding)
     return None
 
 

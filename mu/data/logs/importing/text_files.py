@@ -140,6 +140,12 @@ def is_invalid(text: str) -> bool:
     return not text.isascii() and _SURROGATE.search(text) is not None
 
 
+def invalid_text(encoding: str) -> str:
+    """The reason of a bad row with bytes that are no text, and what to try."""
+    other = "latin-1, which reads all bytes" if encoding.lower().replace("_", "-") in ("utf-8", "utf8") else "utf-8"
+    return f"invalid {encoding}; try --encoding={other}"
+
+
 def printable(text: str, limit: int = 200) -> str:
     """`text` for messages and rejected.csv: invalid bytes as \\x.., half escapes as \\ud8.., long values cut."""
     whole, text = len(text) <= limit, text[:limit]
