@@ -23,6 +23,7 @@ examples:
   mu import --format=lists --train train.txt --valid valid.txt --test test.txt --output=data/gowalla
   mu import ml-100k.inter --k_core=5 --output=data/ml-100k                            (RecBole)
   mu import u.data --format=tsv --columns=user,item,rating,timestamp --output=data/ml (no header)
+  mu import ratings.csv --min_rating=4 --output=data/liked                            (ratings as a filter)
   mu import tfds:movielens/100k-ratings --user=user_id --track=movie_id --output=data/movielens
 
 formats (by content or extension, .gz, .bz2, .xz, .zst or not, or by --format; another package's by its path,
@@ -125,9 +126,11 @@ def _print_summary(card: dict[str, Any], output: str, seconds: float) -> None:
         f"{card['events']:,} plays of {card['users']:,} users and {card['tracks']:,} tracks "
         f"in {output} ({seconds:.1f} s)"
     )
+    column, least = card["columns"]["rating"], card["options"]["min_rating"]
+    why = {"min_rating": f" ({column} below {least:g})"} if column else {}
     print(
         f"rows read: {card['rows_in']:,}"
-        + "".join(f"; dropped by {rule}: {n:,}" for rule, n in card["rows_dropped"].items() if n)
+        + "".join(f"; dropped by {rule}{why.get(rule, '')}: {n:,}" for rule, n in card["rows_dropped"].items() if n)
     )
     if card["rejected"]:
         print(f"bad rows are in {output}/rejected.csv")

@@ -121,6 +121,33 @@ def test_plays_of_little_weight_are_dropped_and_counted(tmp_path, capsys):
         import_log([source], tmp_path / "none", LogImportOptions(min_weight=9, on_error="skip"))
 
 
+def test_ratings_below_a_limit_are_dropped_counted_and_named(tmp_path, capsys):
+    rows = [("u", "a", 3.5, -2), ("u", "b", 4, 5), ("v", "a", 5, 0), ("v", "b", "", 0), ("w", "b", 1, 0)]
+    source = write_csv(tmp_path / "log.csv", rows, ["user", "track", "stars", "score"])
+    command = [source, "--on_error=skip", "--overwrite", f"--output={tmp_path / 'out'}"]
+    assert main([*command, "--min_rating=4"]) == 0
+    log = load(tmp_path / "out")
+    assert log.users["user"].to_list() == ["u", "v"] and log.weights.tolist() == [1, 1]
+    assert log.card["rows_dropped"] == {"bad": 1, "min_play_s": 0, "min_rating": 2}
+    assert "dropped by min_rating (stars below 4): 2" in capsys.readouterr().out
+    assert main([*command, "--min_rating=0", "--rating=score"]) == 0  # ratings may be negative
+    assert load(tmp_path / "out").card["rows_dropped"] == {"bad": 0, "min_play_s": 0, "min_rating": 1}
+    assert main([*command, "--min_rating=4", "--weight=stars", "--rating=stars"]) == 0
+    assert load(tmp_path / "out").weights.tolist() == [4, 5]
+    assert main([*command, "--rating=stars"]) == 2 and "--rating is for --min_rating" in capsys.readouterr().err
+    both = write_csv(tmp_path / "both.csv", rows[:3], ["user", "track", "rating", "x"])
+    import_log([both], tmp_path / "both", LogImportOptions(min_rating=4))
+    assert load(tmp_path / "both").weights.tolist() == [4, 5]  # the rating is the weight as well, as without the rule
+    with pytest.raises(ValueError, match="--min_rating needs ratings: add --rating=NAME"):
+        import_log(
+            [write_csv(tmp_path / "none.csv", [("u", "a")], ["user", "track"])],
+            tmp_path / "no",
+            LogImportOptions(min_rating=4),
+        )
+    with pytest.raises(ValueError, match=r"no plays in the input.*3 rated below 9"):
+        import_log([both], tmp_path / "no", LogImportOptions(min_rating=9))
+
+
 def test_attributes_and_tables(tmp_path, caplog):
     caplog.set_level("INFO")
     rows = [("1", "x", "se", "First"), ("2", "y", "", "B"), ("1", "y", "no", "other")]

@@ -42,6 +42,8 @@ def make_card(
     if first_pass.event_columns:
         columns = {"event_columns": first_pass.vocabularies}
     light = {"min_weight": first_pass.light} if options.min_weight else {}
+    if options.min_rating is not None:
+        light["min_rating"] = first_pass.disliked
     if table := first_pass.catalogue:
         catalogue = {"unknown_tracks": {"tracks": table.unknown_tracks, "plays": table.unknown_plays}}
     return {

@@ -28,6 +28,7 @@ USUAL = {
     ),
     "time": _names("time timestamp ts unix_time listened_at played_at datetime date time_stamp"),
     "weight": _names("weight plays play_count playcount count listens rating user_rating"),
+    "rating": _names("rating user_rating ratings stars score"),
     "play_duration": _names("ms_played msplayed played_ms played_s play_time playtime seconds_played"),
     "title": _names(
         "title track_name trackname track_title song_name song_title name artist_name artistname movie_title item_name"
@@ -35,6 +36,8 @@ USUAL = {
 }
 # Searched for only if a rule needs it, so that a column of this name changes no other import.
 USUAL_TRACK_DURATION = _names("duration_s duration_ms duration length_s length_ms length track_length")
+SHARED = {"rating", "weight"}
+"""Roles that one column may have both."""
 # Read only if named, so that imports without these flags do not change.
 NAMED = ("track_duration", "finished", "skipped")
 
@@ -87,7 +90,8 @@ def choose_roles(names: Sequence[str], label: str, options: LogImportOptions, ha
     if has_track_table and options.track_duration not in names:
         flags["track_duration"] = None
     rules = [rule for rule in ("min_play_s", "skip_below_s", "skip_below_share") if getattr(options, rule)]
-    chosen = _choose(names, label, flags, read_play_duration=bool(rules))
+    unread = [role for role, read in (("play_duration", rules), ("rating", options.min_rating is not None)) if not read]
+    chosen = _choose(names, label, flags, unread)
     if options.user_id is not None:
         chosen["user"] = _name_for_listener(names, label, options.user_id, chosen["user"])
     for role, way_out in (("user", ", or --user_id=ID where all plays are of one listener"), ("track", "")):
@@ -104,6 +108,8 @@ def choose_roles(names: Sequence[str], label: str, options: LogImportOptions, ha
         raise OptionError(f"--{rules[0]} needs the time played: add --play_duration=NAME; {label} has: {shown(names)}")
     if options.min_weight and chosen["weight"] is None:
         raise OptionError(f"--min_weight needs weights: add --weight=NAME; {label} has: {shown(names)}")
+    if options.min_rating is not None and chosen["rating"] is None:
+        raise OptionError(f"--min_rating needs ratings: add --rating=NAME; {label} has: {shown(names)}")
     if chosen["time"] is None:
         logger.info("%s: no column of times; plays keep the order of the input", label)
     events = tuple(require_column(name, names, "event_columns", label) for name in options.event_columns)
@@ -134,9 +140,9 @@ def _name_for_listener(names: Sequence[str], label: str, user_id: str, column: s
 
 
 def _choose(
-    names: Sequence[str], label: str, flags: dict[str, str | None], read_play_duration: bool
+    names: Sequence[str], label: str, flags: dict[str, str | None], unread: Sequence[str]
 ) -> dict[str, str | None]:
-    """The column of each role, None for none."""
+    """The column of each role, None for none, and for the roles `unread` where no flag names one."""
     chosen: dict[str, str | None] = {}
     guessed: dict[str, str] = {}
     for role, flag in flags.items():
@@ -144,10 +150,11 @@ def _choose(
             chosen[role] = None
         elif flag is not None:
             chosen[role] = require_column(flag, names, role, label)
-        elif role in NAMED or (role == "play_duration" and not read_play_duration):
+        elif role in NAMED or role in unread:
             chosen[role] = None
         else:
-            free = [name for name in names if name not in flags.values() and name not in chosen.values()]
+            taken = {chosen[other] for other in chosen if {role, other} != SHARED}
+            free = [name for name in names if (name not in flags.values() or role == "rating") and name not in taken]
             column = chosen[role] = usual_column(USUAL[role], free)
             if column:
                 guessed[role] = column

@@ -43,6 +43,7 @@ class FirstPass:
       set_aside: number of rows that are no plays of tracks, by what they are.
       short: number of plays shorter than `min_play_s`.
       light: number of the others that weigh less than `min_weight`.
+      disliked: number of the others that are rated below `min_rating`.
     """
 
     def __init__(
@@ -59,7 +60,7 @@ class FirstPass:
         self.backward = BackwardTimes()
         self.implausible = ImplausibleTimes()
         self.event_columns = {name: Identifiers() for name in roles.event_columns}
-        self.rows_in = self.bad = self.short = self.light = 0
+        self.rows_in = self.bad = self.short = self.light = self.disliked = 0
         self.set_aside = collections.Counter[str]()
         self._roles, self._options, self._rejected = roles, options, rejected
         self._play_units, self._outcome_rule = 1, None
@@ -124,12 +125,18 @@ class FirstPass:
                     if least and plays.weights is not None:
                         self.light += int(np.count_nonzero(plays.weights < least))
                         plays = plays.where(plays.weights >= least)
+                    if self._options.min_rating is not None and plays.ratings is not None:
+                        disliked = plays.ratings < self._options.min_rating
+                        self.disliked += int(np.count_nonzero(disliked))
+                        plays = plays.where(~disliked)
                     self._append(sort, plays, source)
                     progress("reading", (index + batch.done) / len(sources))
         if self.catalogue and self.catalogue.unknown_plays and self._options.unknown_tracks == "error":
             raise ValueError(self.catalogue.refusal(self.tracks.ids()))
         if sort.n == 0:
             light = f", {self.light} of a weight below {self._options.min_weight:g}" if least else ""
+            if self._options.min_rating is not None:
+                light += f", {self.disliked} rated below {self._options.min_rating:g}"
             unknown = f"{self.skipped} of tracks that are not in the track table"
             aside = "".join(f", {n} {what}" for what, n in self.set_aside.items())
             dropped = f"{self.bad} bad, {self.short} too short{light}, {unknown}{aside}"

@@ -40,6 +40,9 @@ class LogImportOptions:
     track: str | None = option(None, "ids of tracks", group=_COLUMNS, metavar="NAME")
     time: str | None = option(None, "times; without, plays keep the order of the input", group=_COLUMNS, metavar="NAME")
     weight: str | None = option(None, "count, rating, ... of a play; 1 without", group=_COLUMNS, metavar="NAME")
+    rating: str | None = option(
+        None, "ratings, for --min_rating; they may be the weights too", group=_COLUMNS, metavar="NAME"
+    )
     play_duration: str | None = option(
         None, "time played, for --min_play_s, --skip_below_s, --skip_below_share", group=_COLUMNS, metavar="NAME"
     )
@@ -135,6 +138,9 @@ class LogImportOptions:
     min_weight: NonNegative = option(
         0.0, "drop plays of a smaller weight (a rating, a play count)", group=_RULES, metavar="W"
     )
+    min_rating: float | None = option(
+        None, "drop plays of a smaller rating: --min_rating=4 keeps what was liked", group=_RULES, metavar="R"
+    )
     repeats: Literal["keep", "drop"] = option("keep", "drop: of a user's plays of a track keep the first", group=_RULES)
     k_core: CountOrZero = option(
         0, "drop users and tracks with fewer than K plays, until none is left", group=_RULES, metavar="K"
@@ -154,6 +160,8 @@ class LogImportOptions:
         if len(columns) > 1 or (columns and rules):
             first, second = (columns + rules)[:2]
             raise OptionError(f"--{first} and --{second} both decide how a play ended; give one of them")
+        if self.rating not in (None, NONE) and self.min_rating is None:
+            raise OptionError("--rating is for --min_rating, which was not given; ratings as weights are --weight=NAME")
         if self.track_duration and not self.skip_below_share:
             raise OptionError("--track_duration is for --skip_below_share, which was not given")
         if self.user_id == "" or (self.user_id is not None and self.user not in (None, NONE)):

@@ -28,6 +28,7 @@ class ColumnRoles:
       listener: id of the only user, for logs without a column `user`.
       time: times of plays.
       weight: weights of plays.
+      rating: ratings, read for a rule.
       play_duration: time played.
       track_duration: duration of the track.
       finished: outcomes, 1 where the play was finished.
@@ -42,6 +43,7 @@ class ColumnRoles:
     listener: str | None = None
     time: str | None = None
     weight: str | None = None
+    rating: str | None = None
     play_duration: str | None = None
     track_duration: str | None = None
     finished: str | None = None
@@ -54,7 +56,7 @@ class ColumnRoles:
         """The columns to read that hold one value a play."""
         user = None if self.listener else self.user
         durations = [self.play_duration, self.track_duration]
-        plays = [user, self.track, self.time, self.weight, *durations, self.finished, self.skipped]
+        plays = [user, self.track, self.time, self.weight, self.rating, *durations, self.finished, self.skipped]
         return [name for name in plays if name]
 
     def wanted(self) -> list[str]:
@@ -72,6 +74,7 @@ class PlayRows:
       tracks: ids, String or integers, none missing.
       times: int64 [n] unix milliseconds, or None.
       weights: float32 [n], finite and not negative, or None.
+      ratings: float64 [n], finite, or None.
       play_durations: float64 [n], time played, in the unit of the file, NaN where not known; or None.
       track_durations: float64 [n], in the unit of the file, NaN where not known; or None.
       outcomes: uint8 [n] (see `mu.data.logs.interactions`), or None.
@@ -83,6 +86,7 @@ class PlayRows:
     tracks: pl.Series
     times: np.ndarray | None
     weights: np.ndarray | None
+    ratings: np.ndarray | None
     play_durations: np.ndarray | None
     track_durations: np.ndarray | None
     outcomes: np.ndarray | None
@@ -118,7 +122,7 @@ def check(batch: RowBatch, roles: ColumnRoles, parser: TimestampParser, label: s
     users, faults = _ids(frame[roles.user], "user")
     tracks, track_faults = _ids(frame[roles.track], "track")
     faults += track_faults
-    times = weights = play_durations = track_durations = outcomes = None
+    times = weights = ratings = play_durations = track_durations = outcomes = None
     if roles.time:
         times = parser.parse(frame[roles.time])
         faults.append((roles.time, _empty(frame[roles.time]), "missing field"))
@@ -126,6 +130,9 @@ def check(batch: RowBatch, roles: ColumnRoles, parser: TimestampParser, label: s
     if roles.weight:
         weights, weight_faults = _amounts(frame[roles.weight], "weight")
         faults += weight_faults
+    if roles.rating:
+        ratings, rating_faults = _amounts(frame[roles.rating], "rating")
+        faults += rating_faults[:2]  # it may be negative
     if roles.play_duration:
         play_durations, play_faults = _amounts(frame[roles.play_duration], "play duration")
         faults += _but_empty(play_faults, frame[roles.play_duration])
@@ -137,7 +144,8 @@ def check(batch: RowBatch, roles: ColumnRoles, parser: TimestampParser, label: s
             outcomes, unreadable = outcomes_of(frame[name], yes)
             faults.append((name, unreadable, "unreadable outcome, should be 0 or 1, true or false, or empty"))
     bad_mask, bad = _bad_rows(batch, faults, label)
-    plays = PlayRows(users, tracks, times, weights, play_durations, track_durations, outcomes, batch.lines, frame)
+    amounts = (weights, ratings, play_durations, track_durations)
+    plays = PlayRows(users, tracks, times, *amounts, outcomes, batch.lines, frame)
     plays = plays.where(~bad_mask)
     if plays.weights is not None:
         plays = dataclasses.replace(plays, weights=plays.weights.astype(np.float32))

@@ -51,9 +51,10 @@ def import_log(
     With `catalogue='all'` the tracks of the track table without plays come after them, in the order of the table, so
     that arrays and ids are the same as without.
 
-    Rules apply in this order: bad rows, min_play_s, min_weight, unknown_tracks, repeats, k_core, min_history. The card
-    counts the rows that each of them dropped; `rows_in` minus all of them is `events`. Rules drop plays, and users and
-    tracks with their last play; but with `catalogue='all'`, where the table is the catalogue, no track of the table.
+    Rules apply in this order: bad rows, min_play_s, min_weight, min_rating, unknown_tracks, repeats, k_core,
+    min_history. The card counts the rows that each of them dropped; `rows_in` minus all of them is `events`. Rules drop
+    plays, and users and tracks with their last play; but with `catalogue='all'`, where the table is the catalogue, no
+    track of the table.
 
     The log is never in memory as a whole: in memory are one field of it (8 bytes a play at most), the moves of the sort
     (4 bytes a play), the ids, the tables, and one batch of rows.
