@@ -28,8 +28,9 @@ from mu.config.base import base, parse_arg
 def get_config(arg: str | None = None) -> ConfigDict:
     """Arguments: `log` and `clips`, the folders (clips=none for a log without audio); `clip_column` of the clips says
     which track each is; `item_columns`, `user_columns`, `event_columns` of tracks, users and plays that the model is
-    given, separated by '|'; `tags`, a column to predict from sound; `released`, that of the date; `steps`; `seed`;
-    `smoke`: does it run at all?"""
+    given, separated by '|'; `item_numbers`, columns of tracks with numbers, likewise (those of `mu import
+    --track_features` if none is named); `tags`, a column to predict from sound; `released`, that of the date; `steps`;
+    `seed`; `smoke`: does it run at all?"""
     args = parse_arg(
         arg,
         smoke=False,
@@ -41,6 +42,7 @@ def get_config(arg: str | None = None) -> ConfigDict:
         item_columns="",
         user_columns="",
         event_columns="context",
+        item_numbers="",
         tags="",
         released="",
     )
@@ -56,6 +58,7 @@ def get_config(arg: str | None = None) -> ConfigDict:
         "item_columns": tuple(filter(None, args.item_columns.split("|"))),
         "user_columns": tuple(filter(None, args.user_columns.split("|"))),
         "event_columns": tuple(filter(None, args.event_columns.split("|"))),
+        "item_numbers": tuple(filter(None, args.item_numbers.split("|"))) or None,
         "tags": args.tags or None,
         "released": args.released or None,
     }

@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
 
@@ -16,6 +17,45 @@ FEATURES, USER_FEATURES = "features.json", "user_features.npy"
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
+class Standardizer:
+    """Numbers as models take them: zero mean and unit deviation; a missing one is the mean, and said to be missing.
+
+    Attributes:
+      mean: float64 [F].
+      std: float64 [F], above 0.
+    """
+
+    mean: np.ndarray
+    std: np.ndarray
+
+    @classmethod
+    def fit(cls, values: np.ndarray, names: Sequence[str]) -> Self:
+        """Mean and deviation of each column; a column of one value alone has deviation 1.
+
+        Args:
+          values: float64 [n, F], NaN where missing.
+          names: of the columns.
+
+        Raises:
+          ValueError: a column has no value.
+        """
+        known = ~np.isnan(values)
+        counts = known.sum(axis=0)
+        if empty := [name for name, count in zip(names, counts, strict=True) if not count]:
+            raise ValueError(f"the numeric feature {empty[0]!r} has no value among the tracks played in training")
+        mean = np.where(known, values, 0.0).sum(axis=0) / counts
+        deviation = np.sqrt((np.where(known, values - mean, 0.0) ** 2).sum(axis=0) / counts)
+        # Rounding leaves a trace of deviation where all values are one.
+        return cls(mean, np.where(deviation > 1e-12 * np.abs(mean), deviation, 1.0))
+
+    def apply(self, values: np.ndarray) -> np.ndarray:
+        """float64 [n, F], NaN where missing -> float32 [n, 2 F]: standardised, then 1 where it is missing."""
+        missing = np.isnan(values)
+        scaled = np.where(missing, 0.0, (values - self.mean) / self.std)
+        return np.concatenate([scaled, missing], axis=1).astype(np.float32)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
 class HistoryFeatures:
     """Computes the inputs of a model from users and their histories.
 
@@ -24,11 +64,13 @@ class HistoryFeatures:
       event_columns: columns of plays, in the order of the inputs; None where plays are known by their tracks alone,
         without times and outcomes too.
       user_features: int32 [U, Q], hashed features of the log's users, -1 where there are fewer; None for none.
+      item_numbers: what numeric features of tracks were standardised with; None without such features.
     """
 
     window: int | None = None
     event_columns: tuple[str, ...] | None = None
     user_features: np.ndarray | None = None
+    item_numbers: Standardizer | None = None
 
     def inputs(self, users: np.ndarray, histories: Histories) -> dict[str, np.ndarray]:
         """The inputs of a model for users with these histories: their latest `window` plays, from the left.
@@ -120,7 +162,10 @@ class HistoryFeatures:
     def save(self, folder: str | os.PathLike[str]) -> None:
         """Writes the features to a folder that exists."""
         columns = None if self.event_columns is None else list(self.event_columns)
-        write_json(Path(folder) / FEATURES, {"window": self.window, "event_columns": columns})
+        card: dict[str, object] = {"window": self.window, "event_columns": columns}
+        if self.item_numbers is not None:
+            card["item_numbers"] = {"mean": self.item_numbers.mean.tolist(), "std": self.item_numbers.std.tolist()}
+        write_json(Path(folder) / FEATURES, card)
         if self.user_features is not None:
             np.save(Path(folder) / USER_FEATURES, self.user_features)
 
@@ -130,7 +175,10 @@ class HistoryFeatures:
         card = read_json(Path(folder) / FEATURES)
         columns = None if card["event_columns"] is None else tuple(card["event_columns"])
         file = Path(folder) / USER_FEATURES
-        return cls(card["window"], columns, np.load(file, mmap_mode="r") if file.is_file() else None)
+        users = np.load(file, mmap_mode="r") if file.is_file() else None
+        scale = card.get("item_numbers")
+        numbers = scale and Standardizer(np.array(scale["mean"], np.float64), np.array(scale["std"], np.float64))
+        return cls(card["window"], columns, users, numbers)
 
 
 def time_deltas(times_ms: np.ndarray, plays: np.ndarray, first: np.ndarray) -> np.ndarray:

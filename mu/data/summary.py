@@ -16,7 +16,7 @@ from mu.data.track_names import track_titles
 from mu.files import read_json, write_json
 
 SUMMARY, RELEASED = "log.json", "released_ms.npy"
-COLUMNS = ("item_columns", "user_columns", "event_columns", "tag_names")
+COLUMNS = ("item_columns", "user_columns", "event_columns", "tag_names", "item_numbers")
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -33,6 +33,7 @@ class LogSummary:
       item_columns: columns of the tracks' table that the model is given.
       user_columns: the same of the users' table.
       event_columns: columns of plays that the model is given.
+      item_numbers: columns of the tracks' table with numbers that the model is given.
       hash_size: how many places these features are hashed to; 0 without such features.
       tag_names: of the tags that the model may predict from sound.
       sample_rate_hz: of the audio, None where there is none.
@@ -49,6 +50,7 @@ class LogSummary:
     item_columns: tuple[str, ...] = ()
     user_columns: tuple[str, ...] = ()
     event_columns: tuple[str, ...] = ()
+    item_numbers: tuple[str, ...] = ()
     hash_size: int = 0
     tag_names: tuple[str, ...] = ()
     sample_rate_hz: int | None = None
@@ -113,7 +115,7 @@ class LogSummary:
         if not (folder / SUMMARY).is_file():
             raise FileNotFoundError(f"{folder} has no summary of a log ({SUMMARY} is missing): train the run again")
         fields = read_json(folder / SUMMARY)
-        fields |= {name: tuple(fields[name]) for name in COLUMNS}
+        fields |= {name: tuple(fields.get(name, ())) for name in COLUMNS}
         released = np.load(folder / RELEASED) if (folder / RELEASED).is_file() else None
         return cls(folder=folder, released_ms=released, **fields)
 

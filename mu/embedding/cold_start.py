@@ -26,15 +26,22 @@ class Description(NamedTuple):
 
     Attributes:
       features: int32 [P], as the run hashes them.
+      numbers: float64 [F], the run's numeric features, NaN where the description says nothing of one.
       unknown: (column, value, near values) of values that no track of the log has: new, such as an artist, or mistyped.
     """
 
     features: np.ndarray
+    numbers: np.ndarray
     unknown: list[tuple[str, str, list[str]]]
 
 
 def listeners_of(
-    data: Listening, recommender: TimeAwareRecommender, content: np.ndarray, item_features: np.ndarray, k: int
+    data: Listening,
+    recommender: TimeAwareRecommender,
+    content: np.ndarray,
+    item_features: np.ndarray,
+    k: int,
+    item_numbers: np.ndarray | None = None,
 ) -> list[tuple[int, float]]:
     """(user, share of their plays over the mean user's) of the k users who would play a new recording most.
 
@@ -46,12 +53,15 @@ def listeners_of(
       content: float32 [A], the recording's clip vector (`vector_of_file`).
       item_features: int32 [P], its hashed features (`described`).
       k: how many, at most.
+      item_numbers: float64 [F], its numeric features, NaN for missing; None for all missing.
     """
     now_ms = int(data.end_ms)
     # How much is played, not what is to be shown: without the boost of new releases.
     catalogue = recommender.with_policy(Policy()).item_bias(np.array([now_ms]))[0]
     catalogue = np.where(data.released_ms <= now_ms, catalogue, -np.inf)
-    vectors, bias = recommender.cold_start(content[None], item_features[None])
+    vectors, bias = recommender.cold_start(
+        content[None], item_features[None], None if item_numbers is None else item_numbers[None]
+    )
     queries = recommender.queries(np.arange(data.n_users), data)
     # Beside the catalogue; among it and itself, as it will be, a share is at most 1.
     shares = -np.logaddexp(0.0, -recommender.log_share(queries, vectors, bias, catalogue)[:, 0])
@@ -136,7 +146,7 @@ def described(log: LogSummary, about: str | Mapping[str, Any]) -> Description:
       about: column -> value, or a list of values; or a text 'column=value|value;column=value'. Empty for nothing.
 
     Raises:
-      ValueError: a text has not that form; or it names a column that the run's model is not given.
+      ValueError: a text has not that form; or it names a column that the run's model is not given, or a number is none.
     """
     if isinstance(about, str):
         parts = [part for part in about.split(";") if part.strip()]
@@ -149,17 +159,29 @@ def described(log: LogSummary, about: str | Mapping[str, Any]) -> Description:
             name: str(value) if isinstance(value, str) or not isinstance(value, Iterable) else "|".join(map(str, value))
             for name, value in about.items()
         }
-    if faulty := [*wrong, *(name for name in named if name not in log.item_columns)]:
+    if faulty := [*wrong, *(name for name in named if name not in (*log.item_columns, *log.item_numbers))]:
         raise ValueError(
             f"about={about!r}: {faulty[0]!r} is no column=value of tracks that this run's model is given; write "
-            f"column=value|value;column=value with the columns {', '.join(log.item_columns) or '(it has none)'}"
+            "column=value|value;column=value with the columns "
+            f"{', '.join((*log.item_columns, *log.item_numbers)) or '(it has none)'}"
         )
+    numbers = np.array([_number(name, named.pop(name, "")) for name in log.item_numbers], np.float64)
     if not named:
-        return Description(np.full(1, -1, np.int32), [])
+        return Description(np.full(1, -1, np.int32), numbers, [])
     new = []
     for name, value in named.items():
         values = values_of(log.tracks, name)
         words = filter(None, map(str.strip, value.split("|")))
         new += [(name, word, closest(word, values, 3)) for word in words if word not in values]
     table = pl.DataFrame({name: [value] for name, value in named.items()})
-    return Description(hashed_features(table, list(named), log.hash_size)[0], new)
+    return Description(hashed_features(table, list(named), log.hash_size)[0], numbers, new)
+
+
+def _number(name: str, text: str) -> float:
+    try:
+        value = float(text) if text else np.nan
+    except ValueError:
+        value = np.inf
+    if np.isinf(value):
+        raise ValueError(f"about: {name}={text!r} is no number, and {name} is a numeric feature")
+    return value

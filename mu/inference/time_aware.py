@@ -111,12 +111,16 @@ class TimeAwareRecommender(TrainedRecommender):
             )
         return parts
 
-    def cold_start(self, content: np.ndarray, item_features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def cold_start(
+        self, content: np.ndarray, item_features: np.ndarray, item_numbers: np.ndarray | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Vectors and biases of tracks that training never saw, on the day of their release.
 
         Args:
           content: float32 [n, A], their clip vectors (`mu embed`).
           item_features: int32 [n, P], their hashed features, -1 for none.
+          item_numbers: float64 [n, F], their numeric features in the units of the log, NaN for missing; None for all
+            missing.
 
         Returns:
           (vectors float32 [n, D], bias float32 [n]).
@@ -129,6 +133,9 @@ class TimeAwareRecommender(TrainedRecommender):
             "item_features": item_features,
             "content": content,
         }
+        if (scale := self._features.item_numbers) is not None:
+            missing = np.full((n, len(scale.mean)), np.nan)
+            rows["item_numbers"] = scale.apply(missing if item_numbers is None else item_numbers)
         vectors, bias = nnx.merge(self._graph, self.params).item_vectors(rows)
         return np.asarray(vectors), np.asarray(bias)
 

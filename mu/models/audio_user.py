@@ -30,10 +30,10 @@ TIME_DELTAS, OUTCOMES = 24, 3
 class AudioUser(nnx.Module):
     """A track tower and a user tower; their dot product is the score of a track as the next play.
 
-    The vector of a track is the sum of three parts, each of which may be missing and then is a learnt constant: a row
-    of its own (tracks that were played in training), a linear map of the audio encoder's clip vector (tracks with
-    audio) and an embedding of its hashed features (artist, year, tags). In training the own row is missing at random,
-    so that the other two learn to stand for it.
+    The vector of a track is the sum of parts, each of which may be missing and then is a learnt constant: a row of its
+    own (tracks that were played in training), a linear map of the audio encoder's clip vector (tracks with audio), an
+    embedding of its hashed features (artist, year, tags) and a linear map of its numeric features (tempo, energy). In
+    training the own row is missing at random, so that the others learn to stand for it.
 
     The user tower is a causal transformer over the plays. A play is the sum of the vector of its track, the time since
     the play before, its outcome, its event columns and the user's features. Positions are rotary: a position counted
@@ -54,6 +54,7 @@ class AudioUser(nnx.Module):
       scale: standard deviation of the initial rows.
       dtype: of the transformer, 'float32' or 'bfloat16'.
       hash_size: number of vectors of hashed features, as the data's.
+      item_numbers: F, numeric features of a track; 0 for none.
       event_columns: columns of a play, name -> number of values, in the order of `batch['event_columns']`.
       sample_rate_hz: of the audio, None where there is none.
       outputs: the heads of the audio encoder.
@@ -78,6 +79,7 @@ class AudioUser(nnx.Module):
         scale: NonNegative = 0.1,
         dtype: Precision = "float32",
         hash_size: int,
+        item_numbers: int = 0,
         event_columns: Mapping[str, int],
         sample_rate_hz: int | None,
         outputs: Mapping[str, Head],
@@ -117,6 +119,10 @@ class AudioUser(nnx.Module):
         )
         self.norm = Norm(dim, dtype=self.dtype, rngs=rngs)
         self.cold = linear(dim, dim, ("embed", None), dtype=jnp.dtype(jnp.float32), rngs=rngs)
+        self.item_numbers = item_numbers
+        if item_numbers:
+            numbers = 2 * item_numbers  # each with whether it is missing
+            self.from_numbers = linear(numbers, dim, (None, "embed"), dtype=jnp.dtype(jnp.float32), rngs=rngs)
         self.age = nnx.Param(jnp.zeros(len(AGES_DAYS) + 1, jnp.float32), axes=(None,))
 
     def __repr__(self) -> str:
@@ -125,6 +131,7 @@ class AudioUser(nnx.Module):
             "audio": "audio encoder",
             "from_content": "audio encoder",
             "track_features": "features of tracks",
+            "from_numbers": "features of tracks",
             "profile_features": "features of users",
         }
         counts = dict.fromkeys([*parts.values(), "user tower"], 0)
@@ -152,7 +159,7 @@ class AudioUser(nnx.Module):
           key: drops some of the tracks' own rows; None drops none.
 
         Returns:
-          'own', 'features' and, in a model with audio, 'sound', float32 [L, D].
+          'own', 'features' and, in a model of them, 'numbers' and 'sound', float32 [L, D].
         """
         own = rows["plays"] > 0
         if key is not None:
@@ -161,6 +168,8 @@ class AudioUser(nnx.Module):
             "own": jnp.where(own, rows["items"], self.missing[:1]),
             "features": self.track_features(rows["item_features"]),
         }
+        if self.item_numbers:
+            parts["numbers"] = self.scale * self.from_numbers(rows["item_numbers"])
         if self.audio is not None:
             has_content = jnp.any(rows["content"] != 0, axis=-1, keepdims=True)
             parts["sound"] = jnp.where(has_content, self.scale * self.from_content(rows["content"]), self.missing[1:])
@@ -188,8 +197,8 @@ class AudioUser(nnx.Module):
         """Encodes tracks and (packed) histories.
 
         Args:
-          rows: 'items' float32 [L, D], 'item_features' int32 [L, P], 'plays' float32 [L, 1] and, in a model with
-            audio, 'content' float32 [L, A].
+          rows: 'items' float32 [L, D], 'item_features' int32 [L, P], 'plays' float32 [L, 1] and, in a model of them,
+            'item_numbers' float32 [L, 2 F] (`mu.data.features.Standardizer`) and 'content' float32 [L, A].
           batch: of `mu.data.batches.listening.ListeningBatches`.
           key: for dropout; None at inference.
           clips: float32 [M, A], new clip vectors of the tracks `batch['clip_items']`, to be kept.

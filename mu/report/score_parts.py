@@ -7,7 +7,7 @@ import polars as pl
 
 MOST_REASONS = 2
 LEAST_REASON = 0.05
-PART_NAMES = {"own": "who else plays it", "sound": "its sound"}
+PART_NAMES = {"own": "who else plays it", "sound": "its sound", "numbers": "its numbers, such as the tempo"}
 
 
 class ScoreParts:

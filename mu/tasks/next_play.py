@@ -23,6 +23,8 @@ class DescribedTracks(Protocol):
     @property
     def event_columns(self) -> tuple[str, ...]: ...
     @property
+    def item_numbers(self) -> tuple[str, ...]: ...
+    @property
     def tag_names(self) -> tuple[str, ...]: ...
     @property
     def sample_rate_hz(self) -> int | None: ...
@@ -103,6 +105,8 @@ class NextPlay:
             "hash_size": data.hash_size,
             "event_columns": {name: len(vocabularies.get(name, ())) for name in data.event_columns},
         }
+        if data.item_numbers:
+            self.offers = {**self.offers, "item_numbers": len(data.item_numbers)}
 
     def __repr__(self) -> str:
         """The parts of the loss, with weights where they are not 1."""

@@ -13,8 +13,9 @@ import polars as pl
 
 from mu.data.clips.clips import Clips
 from mu.data.clips.clips import load as load_clips
+from mu.data.features import Standardizer
 from mu.data.listening.hashed_features import hashed_features
-from mu.data.logs.attributes import UNKNOWN_RELEASE, multi_hot, released_ms
+from mu.data.logs.attributes import UNKNOWN_RELEASE, multi_hot, numeric, released_ms
 from mu.data.logs.id_forms import find_other_forms
 from mu.data.logs.interactions import Interactions
 from mu.data.logs.interactions import load as load_log
@@ -63,6 +64,8 @@ class Listening(Interactions):
       tags: float32 [V, C], 1 where a track has a tag; all 0 where none are known.
       tag_names: of the C tags.
       released_ms: int64 [V], unix milliseconds of the release; -1 where it is not known.
+      item_numbers: columns of the tracks' table that `numeric_features` come from.
+      numeric_features: float64 [V, F], numbers of each track as the table has them, NaN where they are missing.
     """
 
     sound: Sound | None
@@ -75,6 +78,8 @@ class Listening(Interactions):
     tags: np.ndarray
     tag_names: tuple[str, ...]
     released_ms: np.ndarray
+    item_numbers: tuple[str, ...] = ()
+    numeric_features: np.ndarray | None = None
 
     def __repr__(self) -> str:
         """That of any log, then the features of tracks."""
@@ -85,6 +90,8 @@ class Listening(Interactions):
             parts.append(f"{len(self.tag_names)} tags")
         if dated := int((self.released_ms != UNKNOWN_RELEASE).sum()):
             parts.append(f"dates of release of {dated:,} tracks")
+        if self.item_numbers:
+            parts.append(f"numbers of tracks: {', '.join(self.item_numbers)}")
         return f"{super().__repr__()[:-1]},\n  {', '.join(parts)})"
 
     @property
@@ -104,21 +111,32 @@ class Listening(Interactions):
         """float32: days after `end_ms`, so mostly negative."""
         return ((np.asarray(times_ms, np.int64) - self.end_ms) / DAY_MS).astype(np.float32)
 
+    @functools.cached_property
+    def number_scale(self) -> Standardizer | None:
+        """Mean and deviation of the numeric features, over the tracks that are played in this log; None for none."""
+        if self.numeric_features is None:
+            return None
+        return Standardizer.fit(self.numeric_features[self.counts() > 0], self.item_numbers)
+
     def track_rows(self) -> dict[str, np.ndarray]:
         """Features of every track for models, as tables that are not learnt.
 
         Returns:
           'item_features' int32 [V, P]; 'age_days' float32 [V, 1] at `end_ms`, negative for later releases; 'plays'
-          float32 [V, 1], how often each is played in this log.
+          float32 [V, 1], how often each is played in this log; with numeric features 'item_numbers' float32 [V, 2 F],
+          standardised by the tracks that are played in this log.
         """
         age_days = np.where(self.released_ms != UNKNOWN_RELEASE, -self.days(self.released_ms), OLD_DAYS).astype(
             np.float32
         )
-        return {
+        rows = {
             "item_features": self.item_features,
             "age_days": age_days[:, None],
             "plays": self.counts().astype(np.float32)[:, None],
         }
+        if self.number_scale is not None and self.numeric_features is not None:
+            rows["item_numbers"] = self.number_scale.apply(self.numeric_features)
+        return rows
 
     def hash(self) -> str:
         """sha256 over the plays, the audio and the features of tracks and users."""
@@ -126,6 +144,8 @@ class Listening(Interactions):
         digest.update(b"no audio" if self.sound is None else self.sound.hash().encode())
         for array in (self.item_features, self.user_features, self.tags, self.released_ms):
             digest.update(np.ascontiguousarray(array).data)
+        if self.numeric_features is not None:
+            digest.update(np.ascontiguousarray(self.numeric_features).data)
         return digest.hexdigest()
 
 
@@ -162,6 +182,7 @@ def load(
     item_columns: Sequence[str] = (),
     user_columns: Sequence[str] = (),
     event_columns: Sequence[str] = ("context",),
+    item_numbers: Sequence[str] | None = None,
     hash_size: Count = 4096,
     tags: str | None = None,
     released: str | None = None,
@@ -178,6 +199,8 @@ def load(
       item_columns: columns of the tracks' table that a model is given, each a value or several separated by '|'.
       user_columns: the same of the users' table.
       event_columns: columns of the plays that a model is given; 'context' is 0 everywhere in a log without it.
+      item_numbers: columns of the tracks' table with numbers that a model is given, standardised by the tracks that are
+        played in training; None for those that `mu import --track_features` named.
       hash_size: features are hashed to so many places.
       tags: column of the tracks' table with tags to learn from sound, separated by '|'.
       released: column of the tracks' table with the date of release, ISO 8601.
@@ -197,8 +220,10 @@ def load(
             "tracks_without": log.n_items - with_audio,
             "clips_of_no_track": len(opened) - with_audio,
         }
+    numbers = tuple(card.get("track_features", ()) if item_numbers is None else item_numbers)
     columns = {"item_columns": item_columns, "user_columns": user_columns, "event_columns": event_columns}
-    return with_features(log, sound, card, **columns, hash_size=hash_size, tags=tags, released=released)
+    options: dict[str, Any] = {"hash_size": hash_size, "tags": tags, "released": released}
+    return with_features(log, sound, card, **columns, **options, item_numbers=numbers)
 
 
 def with_features(
@@ -212,6 +237,7 @@ def with_features(
     hash_size: int,
     tags: str | None,
     released: str | None,
+    item_numbers: Sequence[str] = (),
 ) -> Listening:
     """`log` with `sound`, and the named columns as features; see `load`."""
     if released is not None and not log.has_times:
@@ -240,6 +266,10 @@ def with_features(
         tags=np.nan_to_num(multi, nan=0.0),
         tag_names=tuple(names),
         released_ms=undated if released is None else released_ms(log.tracks, released),
+        item_numbers=tuple(item_numbers),
+        numeric_features=np.stack([numeric(log.tracks, name) for name in item_numbers], axis=1)
+        if item_numbers
+        else None,
     )
 
 

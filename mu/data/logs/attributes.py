@@ -132,6 +132,27 @@ def released_ms(table: pl.DataFrame, column: str) -> np.ndarray:
     return np.where(moments == MISSING, UNKNOWN_RELEASE, moments)
 
 
+def numeric(table: pl.DataFrame, column: str) -> np.ndarray:
+    """float64 [V]: a column of numbers; NaN where one is missing.
+
+    Raises:
+      ValueError: no such column, or a value is no finite number; names the row and the value.
+    """
+    values = column_of(table, column)
+    numbers = values.cast(pl.Float64, strict=False) if not values.dtype.is_nested() else values
+    if not numbers.dtype.is_float():
+        raise ValueError(f"column {column!r} holds {values.dtype}; a numeric feature is one number")
+    there = values.is_not_null() & ((values != "") if values.dtype == pl.String else True)
+    bad = (there & (numbers.is_null() | numbers.is_infinite())).fill_null(False)
+    if bad.any():
+        row = int(bad.arg_true()[0])
+        raise ValueError(
+            f"column {column!r}, row {row} ({table.columns[0]} {table[row, 0]!r}): {values[row]!r} is no finite number "
+            f"({int(bad.sum()):,} of {len(bad):,} rows have none)"
+        )
+    return numbers.fill_null(np.nan).to_numpy()
+
+
 def hashed(strings: pl.Series, hash_size: int, seed: int = 0) -> np.ndarray:
     """Feature hashing: int32 [V], the row in `[0, hash_size)` of each string; -1 for null.
 

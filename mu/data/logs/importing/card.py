@@ -38,7 +38,8 @@ def make_card(
       dropped: rule -> number of plays that it dropped.
       inputs: name, sha256 and bytes of each file.
     """
-    columns, catalogue = {}, {}
+    columns: dict[str, Any] = {}
+    catalogue: dict[str, Any] = {}
     if first_pass.event_columns:
         columns = {"event_columns": first_pass.vocabularies}
     light = {"min_weight": first_pass.light} if options.min_weight else {}
@@ -46,6 +47,8 @@ def make_card(
         light["min_rating"] = first_pass.disliked
     if table := first_pass.catalogue:
         catalogue = {"unknown_tracks": {"tracks": table.unknown_tracks, "plays": table.unknown_plays}}
+    if options.track_features:
+        columns["track_features"] = list(options.track_features)
     return {
         "format_version": FORMAT_VERSION,
         **describe(folder, n_tracks),

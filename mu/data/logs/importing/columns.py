@@ -114,6 +114,8 @@ def choose_roles(names: Sequence[str], label: str, options: LogImportOptions, ha
         logger.info("%s: no column of times; plays keep the order of the input", label)
     events = tuple(require_column(name, names, "event_columns", label) for name in options.event_columns)
     of_track = {require_column(name, names, "track_attributes", label): name for name in options.track_attributes}
+    of_log = [name for name in options.track_features if name in names or not has_track_table]
+    of_track |= {require_column(name, names, "track_features", label): name for name in of_log}
     of_user = {require_column(name, names, "user_attributes", label): name for name in options.user_attributes}
     title = chosen.pop("title")
     if title:

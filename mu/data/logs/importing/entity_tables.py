@@ -3,10 +3,12 @@
 import dataclasses
 import logging
 import os
+from collections.abc import Sequence
 
 import numpy as np
 import polars as pl
 
+from mu.data.logs.attributes import numeric
 from mu.data.logs.id_forms import find_other_forms
 from mu.data.logs.importing.bad_rows import RejectedRows, damage_named
 from mu.data.logs.importing.columns import USUAL, require_column, shown, usual_column
@@ -130,6 +132,19 @@ def join_table(table: pl.DataFrame, role: str, more: EntityTable, n_played: int,
             table = table.with_columns(as_attribute(pl.concat(parts).alias(name)))
         attributes = attributes.drop(both)
     return table.hstack([as_attribute(column.gather(row)) for column in attributes])
+
+
+def with_numbers(table: pl.DataFrame, features: Sequence[str]) -> pl.DataFrame:
+    """The table of tracks with these columns as Float64, null where a number is missing.
+
+    Raises:
+      OptionError: a column is neither in the log nor in the track table.
+      ValueError: a value is no finite number; names the track.
+    """
+    for name in features:
+        require_column(name, table.columns, "track_features", "the table of tracks")
+        table = table.with_columns(pl.Series(name, numeric(table, name)).fill_nan(None))
+    return table
 
 
 def _check_forms(missing: pl.Series, role: str, table: EntityTable, n_played: int) -> None:

@@ -100,6 +100,13 @@ class LogImportOptions:
         group=_ATTRIBUTES,
         metavar="A,B,...",
     )
+    track_features: tuple[str, ...] = option(
+        (),
+        "columns with a number of each track (tempo, energy), of the log or the track table, kept as numbers; models "
+        "are given them standardised",
+        group=_ATTRIBUTES,
+        metavar="A,B,...",
+    )
     user_attributes: tuple[str, ...] = option(
         (), "columns of the log to keep in users.parquet", group=_ATTRIBUTES, metavar="A,B,..."
     )

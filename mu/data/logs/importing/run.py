@@ -15,7 +15,7 @@ from mu.data.logs.importing.bad_rows import RejectedRows, damage_named
 from mu.data.logs.importing.card import make_card
 from mu.data.logs.importing.columns import choose_roles, shown
 from mu.data.logs.importing.defaults import with_defaults
-from mu.data.logs.importing.entity_tables import EntityTable, find_table, join_table, read_table
+from mu.data.logs.importing.entity_tables import EntityTable, find_table, join_table, read_table, with_numbers
 from mu.data.logs.importing.external_sort import ExternalSort
 from mu.data.logs.importing.first_pass import FirstPass
 from mu.data.logs.importing.formats import NO_PART, LogSource, ReadOptions, load_format
@@ -103,6 +103,7 @@ def import_log(
             entities = _entities(first_pass, tables, options)
             sort.place(folder, len(first_pass.users), first_pass.vocabularies, lambda share: progress("placing", share))
         users, tracks, dropped = _apply_rules(folder, first_pass, options)
+        entities["track"] = with_numbers(entities["track"], options.track_features)
         entities["user"][users].write_parquet(folder / "users.parquet")
         entities["track"][tracks].write_parquet(folder / "tracks.parquet")
         card = make_card(folder, len(tracks), first_pass, roles, options, rejected.n, dropped, inputs=hashes.records())
