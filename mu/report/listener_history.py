@@ -52,6 +52,11 @@ class ListenerHistory:
         self._moments = log.times.astype("datetime64[ms]")
         self.months = self._moments.astype("datetime64[M]").astype(np.int64) + 1970 * 12
 
+    def hours(self) -> float | None:
+        """Hours played, where the log has milliseconds played as a number of plays; None where it has not."""
+        played_ms = self.log.numbers.get("ms_played")
+        return None if played_ms is None else float(np.nansum(played_ms, dtype=np.float64)) / HOUR_MS
+
     def by_year(self) -> dict[int, int]:
         """Plays of each year, from the first to the last."""
         years = self.months // 12

@@ -58,6 +58,8 @@ def taste_page(log: Interactions) -> str:
     about = [f"{len(log):,} plays", f"{log.n_items:,} tracks"]
     if history.artists is not None:
         about.append(f"{history.artists.n_unique():,} artists")
+    if (hours := history.hours()) is not None:
+        about.append(f"{hours:,.0f} hours")
     about.append(log.period)
     sections = [Section("When", "taste.html", _when(history))]
     if history.artists is not None:

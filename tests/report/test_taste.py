@@ -60,6 +60,7 @@ def test_numbers_of_a_known_history(folder):
     ]
     assert history.artists is not None
     assert history.top(history.artists).rows()[0][:2] == ("Nova <i>", 4)
+    assert history.hours() == pytest.approx(5 / 3600)
     assert history.of_name(history.artists, "Blå").tolist() == [False, True, False, False, False]
 
 

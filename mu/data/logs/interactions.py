@@ -2,7 +2,8 @@
 
 The folder of an imported log holds `indptr.npy` (int64), `items.npy` (int32), `times.npy` (int64) and `weights.npy`
 (float32); `parts.npy` and `outcomes.npy` (uint8) where the log has them; `columns/NAME.npy` (uint8 or uint16) for each
-event column; the tables `users.parquet` and `tracks.parquet`; and `card.json`.
+event column, `numbers/NAME.npy` (float32) for each number of plays; the tables `users.parquet` and `tracks.parquet`;
+and `card.json`.
 """
 
 import dataclasses
@@ -27,6 +28,7 @@ EVENTS = ("items", "times", "weights")
 # One entry a play, in logs that have them.
 OPTIONAL = {"parts": np.uint8, "outcomes": np.uint8}
 COLUMN_TYPES = (np.uint8, np.uint16)
+NUMBER_TYPES = (np.float32,)
 PARTS = ("train", "valid", "test")
 OUTCOMES = ("unknown", "finished", "skipped")
 UNKNOWN, FINISHED, SKIPPED = range(3)
@@ -47,6 +49,7 @@ class Interactions:
       outcomes: uint8 [E] or None: 0 unknown, 1 finished, 2 skipped.
       columns: event columns by name (device, platform, context, ...): uint8 or uint16 [E], index into
         `vocabulary(name)`. The value '' stands for unknown.
+      numbers: numbers of plays by name (seconds played, volume, ...): float32 [E], NaN where one is not known.
       folder: the folder of the import, which holds the tables of users and tracks; None for logs made in memory.
       user_rows: int64 [U] or None: the rows of users.parquet that these users are; None for all, in order.
       card: counts, options and provenance of the log (see `mu import`).
@@ -60,6 +63,7 @@ class Interactions:
     parts: np.ndarray | None = None
     outcomes: np.ndarray | None = None
     columns: dict[str, np.ndarray] = dataclasses.field(default_factory=dict)
+    numbers: dict[str, np.ndarray] = dataclasses.field(default_factory=dict)
     folder: Path | None = None
     user_rows: np.ndarray | None = None
     card: dict[str, Any] = dataclasses.field(default_factory=dict)
@@ -68,7 +72,8 @@ class Interactions:
         """The counts, the period, and which optional arrays and event columns there are."""
         counts = f"{len(self):,} plays of {self.n_items:,} tracks by {self.n_users:,} listeners"
         optional = (name for name in OPTIONAL if getattr(self, name) is not None)
-        return f"{type(self).__name__}({', '.join(filter(None, (counts, self.period, *optional, *self.columns)))})"
+        parts = (counts, self.period, *optional, *self.columns, *self.numbers)
+        return f"{type(self).__name__}({', '.join(filter(None, parts))})"
 
     @property
     def period(self) -> str:
@@ -123,7 +128,11 @@ class Interactions:
         """The plays `index` of every array with one entry a play, by attribute."""
         arrays = {name: getattr(self, name) for name in (*EVENTS, *OPTIONAL)}
         columns = {name: codes[index] for name, codes in self.columns.items()}
-        return {name: None if array is None else array[index] for name, array in arrays.items()} | {"columns": columns}
+        numbers = {name: values[index] for name, values in self.numbers.items()}
+        return {name: None if array is None else array[index] for name, array in arrays.items()} | {
+            "columns": columns,
+            "numbers": numbers,
+        }
 
     @property
     def sizes(self) -> dict[str, int]:
@@ -142,7 +151,9 @@ class Interactions:
         """
         if (self.outcomes is None) != (other.outcomes is None):
             raise ValueError("one of the two logs has outcomes, the other has none; import both alike")
-        if different := sorted(self.columns.keys() ^ other.columns.keys()):
+        if different := sorted(
+            (self.columns.keys() ^ other.columns.keys()) | (self.numbers.keys() ^ other.numbers.keys())
+        ):
             raise ValueError(f"one of the two logs has the event column {different[0]!r}, the other has not")
         for name in self.columns:
             mine, others = self.vocabulary(name), other.vocabulary(name)
@@ -162,6 +173,7 @@ class Interactions:
             parts=None,
             outcomes=None if self.outcomes is None or other.outcomes is None else join(self.outcomes, other.outcomes),
             columns={name: join(codes, other.columns[name]) for name, codes in self.columns.items()},
+            numbers={name: join(values, other.numbers[name]) for name, values in self.numbers.items()},
             **{name: join(getattr(self, name), getattr(other, name)) for name in EVENTS},
         )
 
@@ -211,12 +223,20 @@ class Interactions:
             # The plural is historical: logs with a `context` column keep the hash they had as "contexts".
             digest.update(f"{name}s{json.dumps(self.vocabulary(name))}".encode())
             digest.update(np.ascontiguousarray(self.columns[name]).data)
+        for name in sorted(self.numbers):
+            digest.update(f"numbers {json.dumps(name)}".encode())
+            digest.update(np.ascontiguousarray(self.numbers[name]).data)
         return digest.hexdigest()
 
 
 def column_file(name: str) -> str:
     """The file of an event column, relative to the folder of the log."""
     return f"columns/{urllib.parse.quote(name, safe='')}.npy"
+
+
+def number_file(name: str) -> str:
+    """The file of a number of plays, relative to the folder of the log."""
+    return f"numbers/{urllib.parse.quote(name, safe='')}.npy"
 
 
 def _read_table(path: Path, rows: int) -> pl.DataFrame:
@@ -252,7 +272,12 @@ def load(path: str | os.PathLike[str]) -> Interactions:
     columns = {name: _open(folder / column_file(name), COLUMN_TYPES, n_events) for name in names}
     if unlisted := sorted({*folder.glob("columns/*.npy")} - {folder / column_file(name) for name in names}):
         raise ValueError(f"{folder / 'card.json'} has no vocabulary for {unlisted[0]}; import the log again")
-    return Interactions(indptr, **arrays, columns=columns, n_items=int(card["tracks"]), folder=folder, card=card)
+    numbers = {
+        name: _open(folder / number_file(name), NUMBER_TYPES, n_events) for name in card.get("event_numbers", ())
+    }
+    return Interactions(
+        indptr, **arrays, columns=columns, numbers=numbers, n_items=int(card["tracks"]), folder=folder, card=card
+    )
 
 
 def _open(path: Path, dtypes: tuple[type, ...], length: int | None = None) -> np.ndarray:

@@ -1,6 +1,7 @@
 """Spotify's exports: as the same plays in a CSV; zip archives, folders and files; what is no track is counted."""
 
 import csv
+import dataclasses
 import json
 import zipfile
 
@@ -58,8 +59,9 @@ def csv_of(path, rows, names):
 @pytest.fixture
 def twin(tmp_path):
     """The same plays of tracks, imported from a CSV."""
-    file = csv_of(tmp_path / "twin.csv", PLAYS, ["time", "track", "title", "artist", "album", "ms", "skipped"])
+    file = csv_of(tmp_path / "twin.csv", PLAYS, ["time", "track", "title", "artist", "album", "ms_played", "skipped"])
     options = LogImportOptions(user_id="me", skipped="skipped", track_attributes=("artist", "album"))
+    options = dataclasses.replace(options, event_numbers=("ms_played",))
     import_log([file], tmp_path / "twin", options)
     return load(tmp_path / "twin")
 
@@ -108,6 +110,7 @@ def test_flags_choose_otherwise(tmp_path):
     log = load(tmp_path / "out")
     assert log.users["user"].to_list() == ["anna"] and card["rows_dropped"]["min_play_s"] == 1
     assert log.outcomes is not None and log.outcomes.tolist() == [1, 1]
+    assert log.numbers["ms_played"].tolist() == [200_000, 199_000]
     assert log.vocabulary("platform") == ["ios"] and log.vocabulary("reason_end") == ["trackdone"]
     import_log([data], tmp_path / "named", LogImportOptions(user="username"))
     assert load(tmp_path / "named").users["user"].to_list() == ["someone"]

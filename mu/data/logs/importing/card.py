@@ -47,6 +47,8 @@ def make_card(
         light["min_rating"] = first_pass.disliked
     if table := first_pass.catalogue:
         catalogue = {"unknown_tracks": {"tracks": table.unknown_tracks, "plays": table.unknown_plays}}
+    if roles.event_numbers:
+        columns["event_numbers"] = list(roles.event_numbers)
     if options.track_features:
         columns["track_features"] = list(options.track_features)
     return {

@@ -113,6 +113,7 @@ def choose_roles(names: Sequence[str], label: str, options: LogImportOptions, ha
     if chosen["time"] is None:
         logger.info("%s: no column of times; plays keep the order of the input", label)
     events = tuple(require_column(name, names, "event_columns", label) for name in options.event_columns)
+    numbers = tuple(require_column(name, names, "event_numbers", label) for name in options.event_numbers)
     of_track = {require_column(name, names, "track_attributes", label): name for name in options.track_attributes}
     of_log = [name for name in options.track_features if name in names or not has_track_table]
     of_track |= {require_column(name, names, "track_features", label): name for name in of_log}
@@ -124,7 +125,15 @@ def choose_roles(names: Sequence[str], label: str, options: LogImportOptions, ha
         raise OptionError(f"the attribute {clash.pop()!r} would hide the column of ids; rename it in the file")
     user, track = str(chosen.pop("user")), str(chosen.pop("track"))
     chosen["listener"] = options.user_id
-    return ColumnRoles(user, track, **chosen, event_columns=events, track_attributes=of_track, user_attributes=of_user)
+    return ColumnRoles(
+        user,
+        track,
+        **chosen,
+        event_columns=events,
+        event_numbers=numbers,
+        track_attributes=of_track,
+        user_attributes=of_user,
+    )
 
 
 def _name_for_listener(names: Sequence[str], label: str, user_id: str, column: str | None) -> str:

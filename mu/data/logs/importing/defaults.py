@@ -17,8 +17,9 @@ OUTCOMES = ("finished", "skipped", "skip_below_s", "skip_below_share")
 def with_defaults(options: LogImportOptions, source: LogSource, names: Sequence[str]) -> LogImportOptions:
     """The options, and where one is not given what the service's columns `names` stand for.
 
-    The listener is 'me' in files that do not name one, `skipped` is the outcome, `artist`, `album` and ids of
-    MusicBrainz and ISRC are attributes of tracks, the name of a playlist is one of its user, no column is a weight.
+    The listener is 'me' in files that do not name one, `skipped` is the outcome, `ms_played` a number of plays;
+    `artist`, `album` and ids of MusicBrainz and ISRC are attributes of tracks, the name of a playlist is one of its
+    user; no column is a weight.
     """
     if source.format not in SERVICES:
         return options
@@ -33,6 +34,8 @@ def with_defaults(options: LogImportOptions, source: LogSource, names: Sequence[
         changes["weight"] = NONE
     if "skipped" in names and not any(getattr(options, name) for name in OUTCOMES):
         changes["skipped"] = "skipped"
+    if not options.event_numbers and "ms_played" in names and "ms_played" not in options.event_columns:
+        changes["event_numbers"] = ("ms_played",)
     if not options.track_attributes:
         changes["track_attributes"] = tuple(name for name in ATTRIBUTES if name in names)
     if not options.user_attributes:

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from mu.data.logs.importing import row_kernels
-from mu.data.logs.interactions import OPTIONAL, column_file
+from mu.data.logs.interactions import OPTIONAL, column_file, number_file
 from mu.files import naming, reserve
 from mu_kernels.threads import run_rows
 
@@ -26,28 +26,38 @@ class ExternalSort:
       folder: the temporary folder; it is made here and deleted at the end.
       fields: those of `FIELDS` that the log has, apart from users and items.
       event_columns: names of the event columns.
+      event_numbers: names of the numbers of plays.
 
     Attributes:
       n: number of plays.
     """
 
-    def __init__(self, folder: Path, fields: Sequence[str], event_columns: Sequence[str] = ()):
+    def __init__(
+        self, folder: Path, fields: Sequence[str], event_columns: Sequence[str] = (), event_numbers: Sequence[str] = ()
+    ):
         folder.mkdir()
         self.n = 0
         self._folder = folder
         self._fields = fields
         self._types = {"users": np.int32, "items": np.int32} | {name: FIELDS[name] for name in fields}
         self._column_files = {name: f"column{place}" for place, name in enumerate(event_columns)}
-        names = [*self._types, *self._column_files.values()]
+        self._number_files = {name: f"number{place}" for place, name in enumerate(event_numbers)}
+        names = [*self._types, *self._column_files.values(), *self._number_files.values()]
         self._files = {name: open(folder / name, "wb") for name in names}  # noqa: SIM115
         self._per_user = np.zeros(1024, np.int64)
 
-    def append(self, arrays: Mapping[str, np.ndarray], columns: Mapping[str, np.ndarray] | None = None) -> None:
+    def append(
+        self,
+        arrays: Mapping[str, np.ndarray],
+        columns: Mapping[str, np.ndarray] | None = None,
+        numbers: Mapping[str, np.ndarray] | None = None,
+    ) -> None:
         """Adds plays.
 
         Args:
           arrays: 'users', 'items' and every field; all of the same length.
           columns: uint16 codes of every event column.
+          numbers: float32 values of every number of plays.
         """
         users = arrays["users"]
         for name, dtype in self._types.items():
@@ -63,6 +73,12 @@ class ExternalSort:
                 raise TypeError(f"{column} is {codes.dtype} {codes.shape}; it must be uint16 ({len(users)},)")
             with naming(self._folder / name):
                 codes.tofile(self._files[name])
+        for number, name in self._number_files.items():
+            values = (numbers or {})[number]
+            if values.dtype != np.float32 or len(values) != len(users):
+                raise TypeError(f"{number} is {values.dtype} {values.shape}; it must be float32 ({len(users)},)")
+            with naming(self._folder / name):
+                values.tofile(self._files[name])
         counts = np.bincount(users)
         if len(counts) > len(self._per_user):
             self._per_user = np.append(self._per_user, np.zeros(max(len(counts), len(self._per_user)), np.int64))
@@ -72,7 +88,7 @@ class ExternalSort:
     def place(
         self, folder: Path, n_users: int, vocabularies: Mapping[str, Sequence[str]], progress: Callable[[float], None]
     ) -> None:
-        """Writes indptr, items, times, weights, the optional arrays and the event columns into `folder`; once.
+        """Writes indptr, items, times, weights, the optional arrays, event columns and numbers into `folder`; once.
 
         Rows are in order of time, equal times in input order. The times of a log without times are its input order,
         the weights of a log without weights are 1. Codes of an event column are uint8 where its vocabulary allows.
@@ -96,6 +112,10 @@ class ExternalSort:
             path.parent.mkdir(exist_ok=True)
             dtype = np.uint8 if len(vocabularies[column]) <= 256 else np.uint16
             self._place_field(path, name, np.uint16, slot_type, shift, dtype)
+        for number, name in self._number_files.items():
+            path = folder / number_file(number)
+            path.parent.mkdir(exist_ok=True)
+            self._place_field(path, name, np.float32, slot_type, shift)
         progress(1.0)
 
     def __enter__(self) -> "ExternalSort":

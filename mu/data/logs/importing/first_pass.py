@@ -163,7 +163,8 @@ class FirstPass:
             arrays["outcomes"] = self._outcome_rule.apply(*self._seconds(plays, items))
         elif plays.outcomes is not None:
             arrays["outcomes"] = plays.outcomes
-        sort.append(arrays, {name: self._codes(name, plays, source.name) for name in self.event_columns})
+        codes = {name: self._codes(name, plays, source.name) for name in self.event_columns}
+        sort.append(arrays, codes, {name: _numbers(plays.frame[name]) for name in self._roles.event_numbers})
 
     def _seconds(self, plays: PlayRows, items: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
         """Seconds played, and seconds of the track where the outcome rule needs them."""
@@ -189,6 +190,11 @@ class FirstPass:
                 f"event column has at most {MAX_VALUES:,} different values. Is this a column of categories?"
             )
         return codes.astype(np.uint16)
+
+
+def _numbers(column: pl.Series) -> np.ndarray:
+    """float32 [n]: the numbers of a column; NaN for none."""
+    return column.cast(pl.Float64, strict=False).fill_null(np.nan).to_numpy().astype(np.float32)
 
 
 def _units_per_s(name: str, unit: str, flag: str) -> int:

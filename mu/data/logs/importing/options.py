@@ -73,6 +73,13 @@ class LogImportOptions:
         group=_EVENTS,
         metavar="A,B,...",
     )
+    event_numbers: tuple[str, ...] = option(
+        (),
+        "columns with a number of each play (ms_played, volume), kept in the log under their names; an empty field is "
+        "not known",
+        group=_EVENTS,
+        metavar="A,B,...",
+    )
     skip_below_s: NonNegative = option(
         0.0,
         "without a column of outcomes: a play of fewer than S seconds was skipped (30 is usual), others were finished",
@@ -162,6 +169,10 @@ class LogImportOptions:
             load_format(self.format)
         if len(set(self.event_columns)) < len(self.event_columns):
             raise OptionError(f"event_columns is {self.event_columns}; it must name each column once")
+        if len(set(self.event_numbers)) < len(self.event_numbers) or set(self.event_numbers) & set(self.event_columns):
+            raise OptionError(
+                f"event_numbers is {self.event_numbers}; it must name each column once, and none of event_columns"
+            )
         columns = [name for name in ("finished", "skipped") if getattr(self, name) not in (None, NONE)]
         rules = [name for name in ("skip_below_s", "skip_below_share") if getattr(self, name)]
         if len(columns) > 1 or (columns and rules):

@@ -34,6 +34,7 @@ class ColumnRoles:
       finished: outcomes, 1 where the play was finished.
       skipped: outcomes, 1 where the play was skipped.
       event_columns: columns that become event columns of the log.
+      event_numbers: columns that become numbers of plays of the log.
       track_attributes: columns of the files -> columns of the table of tracks.
       user_attributes: columns of the files -> columns of the table of users.
     """
@@ -49,6 +50,7 @@ class ColumnRoles:
     finished: str | None = None
     skipped: str | None = None
     event_columns: tuple[str, ...] = ()
+    event_numbers: tuple[str, ...] = ()
     track_attributes: dict[str, str] = dataclasses.field(default_factory=dict)
     user_attributes: dict[str, str] = dataclasses.field(default_factory=dict)
 
@@ -61,7 +63,7 @@ class ColumnRoles:
 
     def wanted(self) -> list[str]:
         """The columns to read, each once, those of plays first."""
-        more = [*self.event_columns, *self.track_attributes, *self.user_attributes]
+        more = [*self.event_columns, *self.event_numbers, *self.track_attributes, *self.user_attributes]
         return list(dict.fromkeys([*self.of_plays(), *more]))
 
 
@@ -143,6 +145,9 @@ def check(batch: RowBatch, roles: ColumnRoles, parser: TimestampParser, label: s
         if name:
             outcomes, unreadable = outcomes_of(frame[name], yes)
             faults.append((name, unreadable, "unreadable outcome, should be 0 or 1, true or false, or empty"))
+    for name in roles.event_numbers:
+        _, (_, unreadable, _) = _amounts(frame[name], "number")
+        faults += _but_empty([unreadable], frame[name])
     bad_mask, bad = _bad_rows(batch, faults, label)
     amounts = (weights, ratings, play_durations, track_durations)
     plays = PlayRows(users, tracks, times, *amounts, outcomes, batch.lines, frame)

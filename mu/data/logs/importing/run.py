@@ -87,7 +87,9 @@ def import_log(
     with InputHashes(paths) as hashes, whole_folder(Path(output), overwrite) as folder:
         with (
             RejectedRows(folder / "rejected.csv", options.on_error == "skip") as rejected,
-            ExternalSort(folder / "sort", _fields(sources, roles, options), roles.event_columns) as sort,
+            ExternalSort(
+                folder / "sort", _fields(sources, roles, options), roles.event_columns, roles.event_numbers
+            ) as sort,
         ):
             tables = {}
             for role, source in table_sources.items():
