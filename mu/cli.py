@@ -16,6 +16,7 @@ COMMANDS = {
         "mu.commands.import_log",
         "turn listening logs (CSV, Parquet, JSON lines, TFDS, ...) into a log folder",
     ),
+    "export-tfds": ("mu.commands.export_tfds", "write a log as a data set that plain TFDS reads"),
     "import-audio": ("mu.commands.import_audio", "scan a library of recordings into a table of clips"),
     "train": ("mu.commands.train", "train a model from a config, or go on training"),
     "evaluate": ("mu.commands.evaluate", "a run's best weights on test again, beside its baselines, with intervals"),

@@ -187,6 +187,7 @@ LIBRARIES = {
     "mu.data.loader": {"grain", "numpy"},
     "mu.data.logs.importing.bad_rows": {"polars", "zstandard"},
     "mu.data.logs.importing.zstd_stream": {"zstandard"},
+    "mu.data.logs.exporting.tfds_writer": {"array_record", "numpy", "polars", "tensorflow_datasets"},
     "mu.data.logs.importing.tfds_source": {"numpy", "polars", "tensorflow_datasets"},
     "mu.data.clips.importing": {
         "array_record",
