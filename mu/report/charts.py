@@ -190,7 +190,7 @@ class Axes:
             x_name=self.x_name,
             y_name=self.y_name,
             x_ticks=[Tick(self.place(value, self.y[0])[0], tick_text(value)) for value in ticks(*self.x)],
-            y_ticks=[Tick(self.place(self.x[0], value)[1], tick_text(value)) for value in ticks(*self.y)],
+            y_ticks=[Tick(self.place(self.x[0], value)[1], upright_text(value)) for value in ticks(*self.y)],
             paths=paths,
         )
 
@@ -219,6 +219,11 @@ def tick_text(value: float) -> str:
     if abs(value) >= 10_000:
         return f"{value / 1000:,.6g} k"
     return f"{value:,.6g}"
+
+
+def upright_text(value: float) -> str:
+    """The same beside an upright axis, where 1,000 would reach the name of the axis: 1 k."""
+    return f"{value / 1000:,.6g} k" if abs(value) >= 1000 else tick_text(value)
 
 
 def line_chart(series: Mapping[str, Points], axes: Axes, label: str, mark: float | None = None) -> Chart:

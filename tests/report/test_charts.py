@@ -9,6 +9,7 @@ def test_ticks_are_round_and_inside():
     assert charts.ticks(0, 1) == [0, 0.2, 0.4, 0.6, 0.8, 1] and charts.ticks(-3.1, 4.2) == [-2, 0, 2, 4]
     assert charts.ticks(0.298, 0.302) == [0.298, 0.299, 0.3, 0.301, 0.302]
     assert [charts.tick_text(value) for value in (0, 0.25, 1000, 20_000)] == ["0", "0.25", "1,000", "20 k"]
+    assert [charts.upright_text(value) for value in (0.25, 999, 5000, -1500)] == ["0.25", "999", "5 k", "-1.5 k"]
 
 
 def test_long_curves_are_thinned_and_one_point_is_seen():
