@@ -345,6 +345,8 @@ def test_a_header_that_points_outside_of_the_file_is_refused(tmp_path, entry):
             ItemIndex.load(path, mmap=mmap)
 
 
+# Without the JIT, NumPy warns of the numbers that damage makes.
+@pytest.mark.filterwarnings("ignore:(invalid value|overflow) encountered:RuntimeWarning")
 def test_mapped_arrays_of_one_number_an_item_are_checked_and_damage_of_the_others_ends(tmp_path):
     rng = np.random.default_rng(4)
     path = tmp_path / "tracks.index"
