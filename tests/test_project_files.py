@@ -4,6 +4,7 @@ import re
 import tomllib
 from pathlib import Path
 
+import pytest
 import yaml
 
 from mu import __version__
@@ -32,3 +33,26 @@ def test_jobs_of_the_workflow_are_targets_of_the_makefile():
         named |= set(matrix.get("target", ())) | {row["target"] for row in matrix.get("include", ())}
     assert named == {"lint", "types", "workflows", "docs", "test", "test-newest"}
     assert named <= targets
+
+
+def test_the_install_page_names_every_extra():
+    extras = tomllib.loads(text("pyproject.toml"))["project"]["optional-dependencies"]
+    (table,) = re.findall(r"^\| extra \|.*?(?=\n\n)", text("docs/install.md"), re.M | re.S)
+    assert set(re.findall(r"`(\w+)`", "".join(line.split("|")[1] for line in table.splitlines()))) == set(extras)
+
+
+@pytest.mark.parametrize("page", ("README.md", "CONTRIBUTING.md", "SECURITY.md", "kernels/README.md"))
+def test_links_of_pages_outside_the_site_lead_somewhere(page):
+    links = re.findall(r"\]\((?!https?:|#)([^)#\s]+)", text(page))
+    assert [link for link in links if not ((ROOT / page).parent / link).exists()] == []
+
+
+def test_versions_of_the_changelog_have_a_date_and_the_usual_sections():
+    versions = re.findall(r"^## (.+)$", text("CHANGELOG.md"), re.M)
+    released = [version for version in versions if version != "Unreleased"]
+    assert released[0].startswith(f"{__version__} - ")
+    for version in released:
+        assert re.fullmatch(r"\d+\.\d+\.\d+ - \d{4}-\d\d-\d\d", version)
+        section = text("CHANGELOG.md").partition(f"## {version}\n")[2].partition("\n## ")[0]
+        kinds = re.findall(r"^### (.+)$", section, re.M)
+        assert kinds and set(kinds) <= {"Added", "Changed", "Deprecated", "Removed", "Fixed", "Security"}

@@ -10,8 +10,9 @@ from mu.cli import main
 from mu.commands import quickstart
 from tests.helpers.audio_files import write
 from tests.helpers.chromium import BROWSER, browser
+from tests.helpers.doc_commands import blocks
 from tests.helpers.pages import LEAST_CONTRAST, OVERFLOWING
-from tests.helpers.processes import run_python
+from tests.helpers.processes import ROOT, run_python
 
 # Runs `mu ARGV...` where the two cannot be found, as if they were not installed.
 BLOCKED = """
@@ -234,3 +235,15 @@ def test_a_folder_of_something_else_is_refused(tmp_path, capsys, file, words):
     (tmp_path / file).write_text("{}")
     assert main(["quickstart", f"--workdir={tmp_path}"]) == 2
     assert words in capsys.readouterr().err and [path.name for path in tmp_path.iterdir()] == [file]
+
+
+def test_the_lines_of_the_readme_run(tiny, tmp_path, monkeypatch):
+    folder, _ = tiny
+    (tmp_path / "quickstart").symlink_to(folder)
+    write(tmp_path / "new.wav", np.sin(np.arange(32_000) / 20).astype(np.float32) / 2, 16_000)
+    monkeypatch.chdir(tmp_path)
+    (block,) = [block for block in blocks(ROOT / "README.md") if block.language == "python"]
+    names = {}
+    exec(compile(block.code, "README.md", "exec"), names)
+    assert len(block.code.splitlines()) == 10
+    assert len(names["log"]) > 1000 and names["run"].recommend("listener-00007", k=10).height == 10

@@ -20,7 +20,7 @@ from mu_kernels._ffi_cpu.sample_negatives import sample_negatives
 from mu_kernels._ffi_cpu.top_k import top_k
 from mu_kernels.compile import address_kernel
 
-KNOWN_API_VERSIONS = ((0, 1), (0, 2), (0, 3))  # those with the layouts in `_ffi_cpu.frame`
+KNOWN_API_VERSIONS = ((0, 1), (0, 2), (0, 3), (0, 5))  # those with the layouts in `_ffi_cpu.frame`
 HANDLERS = {
     handler.__name__: handler
     for handler in (gathered_dot_scores, gathered_dot_gradients, top_k, rank_of, sample_negatives)
