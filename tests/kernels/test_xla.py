@@ -1,5 +1,8 @@
 """Kernels inside jit equal plain JAX: values, gradients, under vmap, scan and a mesh; wrong input has a name."""
 
+# NumPy's arrays and wrong values stand for JAX's arrays here, which type checkers refuse.
+# pyright: reportArgumentType=false, reportCallIssue=false
+
 import jax
 import jax.numpy as jnp
 import numpy as np
