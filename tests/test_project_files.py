@@ -50,7 +50,8 @@ def test_links_of_pages_outside_the_site_lead_somewhere(page):
 def test_versions_of_the_changelog_have_a_date_and_the_usual_sections():
     versions = re.findall(r"^## (.+)$", text("CHANGELOG.md"), re.M)
     released = [version for version in versions if version != "Unreleased"]
-    assert released[0].startswith(f"{__version__} - ")
+    assert versions[0] in ("Unreleased", released[0])
+    assert versions[0] == "Unreleased" or released[0].startswith(f"{__version__} - ")
     for version in released:
         assert re.fullmatch(r"\d+\.\d+\.\d+ - \d{4}-\d\d-\d\d", version)
         section = text("CHANGELOG.md").partition(f"## {version}\n")[2].partition("\n## ")[0]
