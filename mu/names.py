@@ -53,7 +53,8 @@ def locate(path: str) -> Any:
     except ModuleNotFoundError as error:
         if error.name is None or not f"{name}.".startswith(f"{error.name}."):
             raise
-        raise ValueError(f"{path!r}: there is no module {error.name!r}") from None
+        advice = "" if name.startswith("mu.") else " (run the command in its folder, or add that to PYTHONPATH)"
+        raise ValueError(f"{path!r}: there is no module {error.name!r}{advice}") from None
     try:
         return getattr(module, attribute)
     except AttributeError:

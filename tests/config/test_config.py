@@ -259,7 +259,7 @@ def test_what_may_be_none_can_be_set_back_to_none():
         ("total_steps.x", "3", "has no key 'x'"),
         ("model.dim", "x", "config.model.dim='x'; it takes a whole number"),
         ("batches.packed", "maybe", "config.batches.packed='maybe'; it takes true or false"),
-        ("model.name", "nowhere:Model", "there is no module 'nowhere'"),
+        ("model.name", "nowhere:Model", r"there is no module 'nowhere' \(run the command in its folder, or add"),
     ],
 )
 def test_overrides_refuse(key, text, words):
