@@ -39,7 +39,7 @@ from mu.data.logs.importing.run import import_log
 from mu.data.logs.interactions import Interactions, load
 from mu.data.logs.splits import leave_one_out, predefined
 from mu.evals.protocols.ranking import RankingEvaluator
-from mu.evals.table import text_table
+from mu.evals.text_tables import text_table
 
 RULES = ("mu", "file id", "target first", "target first, DCD")
 

@@ -1,9 +1,15 @@
 """Long work in a terminal: progress and log lines on standard error, and errors in one line."""
 
+import contextlib
 import errno
 import logging
+import os
 import re
+import shutil
+import sys
+import threading
 import time
+from collections.abc import Iterator
 
 from rich.console import Console
 from rich.progress import BarColumn, TaskID, TextColumn, TimeRemainingColumn
@@ -13,6 +19,8 @@ from mu.own_code import traceback_of_own_code
 
 # Without a terminal (a log file, CI) a line this often at the most.
 PLAIN_LINES_EVERY_S = 10.0
+# Work that takes longer is announced.
+LONG_S = 2.0
 # Shared, so that lines appear above a bar and not inside it.
 _console = Console(stderr=True)
 
@@ -67,6 +75,28 @@ def printable(text: str) -> str:
 def say(line: str) -> None:
     """A line on standard error, above the bar if there is one."""
     _console.print(printable(line), markup=False, highlight=False, soft_wrap=True)
+
+
+@contextlib.contextmanager
+def working(what: str) -> Iterator[None]:
+    """Says what is being done, in a line on standard error, once it has taken `LONG_S`."""
+    timer = threading.Timer(LONG_S, say, [f"{what[:1].upper()}{what[1:]} ..."])
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+def terminal_width() -> int | None:
+    """Columns of the terminal that standard output is; None where it is none."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+
+
+def bold_is_shown() -> bool:
+    """Whether standard output is a terminal that may be sent escape codes (https://no-color.org)."""
+    return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
 class _Lines(logging.Handler):

@@ -23,7 +23,7 @@ import jax.numpy as jnp
 from mu.config.base import Config, ConfigError, known_names
 from mu.config.paths import anchored
 from mu.config.resolve import locate, resolve
-from mu.console import Progress, duration
+from mu.console import Progress, duration, working
 from mu.data.loader import loader
 from mu.files import write_json
 from mu.interrupts import Interrupts
@@ -108,7 +108,8 @@ def _train(
     if note is not None:
         refuse_other_config(note["config"], resolved, folder)
 
-    run = build_run(config, mesh)
+    with working("opening the data and building the model"):
+        run = build_run(config, mesh)
     validation, metric = Validation(run), config.best.metric
     measured = [f"valid/{name}" for name in validation.names]
     if metric not in measured and not config.refit:
@@ -119,7 +120,8 @@ def _train(
     if note is not None:
         refuse_other_split(run.split, note["split"], folder)
     else:
-        state = initialise(run)
+        with working("drawing the first weights"):
+            state = initialise(run)
     uses, left_out = weight_uses(config), left_out_of_training(run.batches, run.task)
     said = left_out_sentence(left_out), unused_weights(config, run.data), unmeasured_published(config, validation.names)
     for sentence in filter(None, said):
@@ -168,13 +170,15 @@ def _train(
                     tracing = True
                 with clock.waiting():
                     batch = put_batch(next(batches), run.mesh)
-                state, metrics = run.step(state, batch)
+                first = frozenset(batch) not in compiled
+                with working("compiling") if first else contextlib.nullcontext():
+                    state, metrics = run.step(state, batch)
                 step_number += 1
                 # The numbers of the step before are fetched while this one runs.
                 if pending is not None:
                     examples += check_finite(*pending, checkpoints)["weight"]
                 pending = (step_number, metrics)
-                if frozenset(batch) not in compiled:  # it was compiled in here: kept out of the timing
+                if first:  # it was compiled in here: kept out of the timing
                     check_finite(*pending, checkpoints)
                     pending, examples = None, 0.0
                     if not compiled:

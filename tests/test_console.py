@@ -1,9 +1,12 @@
 """What a person reads of long work and of errors."""
 
 import errno
+import time
+
+from rich.console import Console
 
 from mu import console
-from mu.console import Progress, explained, printable
+from mu.console import Progress, bold_is_shown, explained, printable, terminal_width, working
 
 
 def test_an_error_of_the_system_says_where_what_and_what_to_do():
@@ -38,3 +41,26 @@ def test_titles_of_others_cannot_steer_the_terminal():
     assert printable("a\x1b[2Jb\x07\r\u202ec\x9b") == "a\ufffd[2Jb\ufffd\ufffd\ufffdc\ufffd"
     for text in ("two\nlines\tof", "héllo 音楽 שלום", "\U0001f469\u200d\U0001f52c", ""):
         assert printable(text) == text
+
+
+def test_long_work_is_announced_and_short_work_is_not(capsys, monkeypatch):
+    monkeypatch.setattr("mu.console.LONG_S", 0.05)
+    monkeypatch.setattr("mu.console._console", Console(stderr=True))
+    with working("opening the log"):
+        pass
+    time.sleep(0.15)
+    assert capsys.readouterr().err == ""
+    with working("opening the log"):
+        time.sleep(0.3)
+    assert capsys.readouterr().err == "Opening the log ...\n"
+
+
+def test_where_standard_output_is_no_terminal_there_is_neither_width_nor_bold(monkeypatch):
+    assert terminal_width() is None and not bold_is_shown()
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "77")
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    assert terminal_width() == 77 and bold_is_shown()
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert not bold_is_shown()

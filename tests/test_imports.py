@@ -212,7 +212,7 @@ LIBRARIES = {
     "mu.inference.policy": set(),
     "mu.evals": {"numpy"},
     "mu.evals.few_units": {"numpy", "scipy"},
-    "mu.evals.table": {"rich"},
+    "mu.evals.text_tables": {"rich"},
     "mu.evals.protocols": {"numpy", "polars"},
     "mu.run": {"jax", "flax", "optax", "numpy", "ml_collections"},
     "mu.train": {"jax"},

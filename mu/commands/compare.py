@@ -73,8 +73,9 @@ def main(argv: list[str]) -> int:
 def _show(compared: dict[str, Any]) -> None:
     from rich.console import Console
 
+    from mu.console import bold_is_shown
     from mu.evals.few_units import interval_text
-    from mu.evals.table import rich_table, text_table
+    from mu.evals.text_tables import rich_table, text_table
 
     over = f"{compared['n_units']:,} {compared['unit']}s"
     if compared["cluster"] != compared["unit"]:
@@ -96,6 +97,6 @@ def _show(compared: dict[str, Any]) -> None:
         if row["low"] > 0 or row["high"] < 0:
             clear.append(number)
     if sys.stdout.isatty():
-        Console().print(rich_table(rows, bold=clear))
+        Console().print(rich_table(rows, bold=clear if bold_is_shown() else ()))
     else:
         print(text_table(rows))

@@ -67,8 +67,9 @@ def show(pooled: Mapping[str, Any]) -> None:
 
     Folds are left out where there is one, the standard deviation over seeds where there is one seed.
     """
+    from mu.console import terminal_width
     from mu.evals.few_units import interval_text
-    from mu.evals.table import text_table
+    from mu.evals.text_tables import text_table
 
     seeds = pooled["seeds"]
     by_fold, by_seed = pooled["folds"] > 1, len(seeds) > 1
@@ -90,7 +91,7 @@ def show(pooled: Mapping[str, Any]) -> None:
                     *(["" if worst is None else f"{row['folds'][worst]:.3f} (fold {worst})"] if by_fold else ()),
                 ]
             )
-        print(text_table(rows) + "\n")
+        print(text_table(rows, width=terminal_width()) + "\n")
     over = " or ".join(dict.fromkeys(pooled["over"].values()))
     lines = [f"Brackets: 95 % bootstrap interval of the mean over seeds, {over} drawn again"]
     if by_seed:

@@ -40,9 +40,9 @@ def main(argv: list[str]) -> int:
     arguments = parser.parse(argv)
     check_flags(parser, arguments, ks=tuple[Count, ...] | None)
 
+    from mu.commands.results import show_tables
     from mu.config.base import ConfigError
     from mu.console import Progress, explained, show_logs
-    from mu.evals.results import tables
     from mu.run.reevaluation import evaluate_again
 
     if (arguments.ks or arguments.metrics) and not arguments.output:
@@ -60,6 +60,6 @@ def main(argv: list[str]) -> int:
     except (OSError, ValueError) as error:
         print(f"mu evaluate: {explained(error)}", file=sys.stderr)
         return 1
-    print(tables(output), end="")
+    show_tables(output)
     print(f"Written to {output}.")
     return 0

@@ -107,23 +107,24 @@ def main(argv: list[str]) -> int:
 
 def _show(report: "ProbeReport", embeddings: str) -> None:
     """Prints the tables."""
+    from mu.console import terminal_width
     from mu.evals.few_units import interval_text
-    from mu.evals.table import ResultTable, text_table
+    from mu.evals.table import ResultTable
+    from mu.evals.text_tables import text_table
 
-    options = report.options
+    options, width = report.options, terminal_width()
     print(f"{options.head} probe of {embeddings}; {report.split}")
     if len(report.results) == 1:
-        print(ResultTable({options.head: report.results[0]}, samples=options.bootstrap_samples))
+        table = ResultTable({options.head: report.results[0]}, samples=options.bootstrap_samples)
+        print(table if width is None else table.text(width))
     else:
         values = [result.values() for result in report.results]
         lines = [["", "mean over seeds", *(f"seed {seed}" for seed in options.seeds)]]
         for name, value, low, high in report.estimates:
             seeds = (f"{one[name]:.3f}" for one in values)
             lines.append([name, f"{value:.3f} {interval_text(low, high, '.3f')}", *seeds])
-        print(
-            f"{text_table(lines)}\nBrackets: 95 % bootstrap interval of the mean over seeds, "
-            f"{report.results[0].resampled} drawn again."
-        )
+        print(text_table(lines, width=width))
+        print(f"Brackets: 95 % bootstrap interval of the mean over seeds, {report.results[0].resampled} drawn again.")
         if report.note:
             print(f"Note: {report.note}.")
     print("Clips of all folds are measured together; their probes' scores are calibrated fold by fold.")
@@ -132,6 +133,6 @@ def _show(report: "ProbeReport", embeddings: str) -> None:
         for row in curve:
             lines.append([f"{row['shots']}", f"{row['accuracy']:.3f} {interval_text(row['low'], row['high'], '.3f')}"])
         print(
-            f"\n{text_table(lines)}\nLinear probes, the mean over {options.trials} draws of examples; brackets: 95 % "
-            f"bootstrap interval over {report.results[0].resampled}."
+            f"\n{text_table(lines, width=width)}\nLinear probes, the mean over {options.trials} draws of examples; "
+            f"brackets: 95 % bootstrap interval over {report.results[0].resampled}."
         )

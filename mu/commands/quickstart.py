@@ -40,9 +40,9 @@ def main(argv: list[str]) -> int:
     folder = Path(arguments.workdir)
     started = time.perf_counter()
 
+    from mu.commands.results import show_tables
     from mu.config.base import ConfigError
     from mu.console import explained, show_logs
-    from mu.evals.results import tables
     from mu.quickstart.steps import quickstart
 
     show_logs()
@@ -58,7 +58,9 @@ def main(argv: list[str]) -> int:
         return 1
     for problem in problems:
         print(f"mu quickstart: {problem}", file=sys.stderr)
-    print(f"Results:\n{tables(folder / 'run')}{ABOUT_ORACLE}")
+    print("Results:")
+    show_tables(folder / "run")
+    print(ABOUT_ORACLE)
     print(closing(folder, arguments, time.perf_counter() - started))
     return 0
 

@@ -14,6 +14,7 @@ examples:
   mu recommend runs/beauty --history="Caravan, Duke Ellington"    one track of several of that title
   mu recommend runs/beauty --user=123 --k=50 --repeats      tracks already played may come again
   mu recommend runs/beauty --user=123 --csv > tracks.csv    the same as a table for other programs; --json likewise
+  mu recommend runs/both --user=123 --m3u=tonight.m3u       and a playlist of them, of the files where there is sound
   mu recommend quickstart/run --audio=new.wav               who would like a recording that nobody has played
   mu recommend quickstart/run --audio=new.wav --about="artist=Nova;tags=calm|dark"    and is known so much of
   mu recommend quickstart/run --user=listener-00007 --embeddings=new     which of the recordings that
@@ -25,6 +26,9 @@ was trained on, too. In Python: mu.api.open_run(DIR).recommend(...).
 """
 
 
+PLAYLISTS = (".m3u", ".m3u8", ".xspf", ".jspf")
+
+
 def main(argv: list[str]) -> int:
     """0 when done, 1 when the run, listener or track is not there, 2 when the call or the run's config is wrong."""
     arguments = _parsed(argv)
@@ -32,11 +36,13 @@ def main(argv: list[str]) -> int:
     from mu.api import open_run
     from mu.commands.recommended import as_csv, as_json, as_text
     from mu.config.base import ConfigError
-    from mu.console import explained, show_logs
+    from mu.console import explained, show_logs, working
 
     show_logs()
     try:
-        answer = _answer(open_run(arguments.workdir), arguments)
+        with working("starting"):
+            run = open_run(arguments.workdir)
+        answer = _answer(run, arguments)
     except (OSError, ValueError) as error:
         print(f"mu recommend: {explained(error)}", file=sys.stderr)
         return 2 if isinstance(error, ConfigError) else 1
@@ -64,12 +70,17 @@ def _parsed(argv: list[str]) -> argparse.Namespace:
     formats = parser.add_mutually_exclusive_group()
     formats.add_argument("--json", action="store_true", help="JSON instead of text")
     formats.add_argument("--csv", action="store_true", help="CSV instead of text")
+    parser.add_argument("--m3u", metavar="FILE", help="write a playlist, too: FILE.m3u, .m3u8, .xspf or .jspf")
     arguments = parser.parse(argv)
     check_flags(parser, arguments, k=Count)
     if arguments.about and arguments.audio is None:
         parser.error("--about says what is known of a recording: give --audio too")
     if arguments.embeddings and arguments.user is None:
         parser.error("--embeddings holds recordings for a listener: give --user too")
+    if arguments.m3u and (arguments.audio or arguments.embeddings):
+        parser.error("--m3u is a playlist of tracks of the log: give --user or --history alone")
+    if arguments.m3u and not arguments.m3u.lower().endswith(PLAYLISTS):
+        parser.error(f"--m3u={arguments.m3u}: a playlist is written as {', '.join(PLAYLISTS)}")
     return arguments
 
 
@@ -85,6 +96,8 @@ def _answer(run: Any, arguments: argparse.Namespace) -> Any:
         return Answer(frame, f"of {arguments.embeddings}, {arguments.user} would like", SCORE)
     who = {"user": arguments.user, "history": arguments.history}
     frame = run.recommend(k=arguments.k, repeats=arguments.repeats, **who)
+    if arguments.m3u:
+        run.write_playlist(frame, arguments.m3u)
     means = f"{SCORE}; {REASONS}" if "reason_1" in frame.columns else SCORE
     return Answer(frame, "recommended", means, run.history(**who))
 

@@ -3,8 +3,8 @@
 import dataclasses
 from typing import Any
 
-from mu.console import printable
-from mu.evals.table import text_table
+from mu.console import printable, terminal_width
+from mu.evals.text_tables import wrapped_table
 from mu.files import json_text
 
 SHOWN_HISTORY = 8
@@ -45,7 +45,7 @@ def as_text(answer: Answer) -> str:
         why = ["; ".join(row[name] for name in reasons if row[name])] if reasons else []
         rows.append([*(_text(row[name]) for name in columns), *why])
     left = [place for place, name in enumerate(rows[0]) if name not in NUMBERS]
-    lines += [answer.heading, text_table(rows, left), answer.means]
+    lines += [answer.heading, wrapped_table(rows, left, terminal_width()), answer.means]
     return printable("\n".join(lines))
 
 

@@ -1,5 +1,6 @@
 """`mu train`: a run from a config."""
 
+import shlex
 import sys
 from pathlib import Path
 from typing import Any
@@ -39,23 +40,22 @@ def main(argv: list[str]) -> int:
         with Interrupts() as interrupts:
             config = load(arguments.config, changes)
             if arguments.print_config:
-                text = f"{config.to_json(indent=2)}\n"
+                print(config.to_json(indent=2))
             else:
-                text = _train(config, arguments.workdir, interrupts)
+                _train(config, arguments.workdir, interrupts)
     except ConfigError as error:
         print(f"mu train: {error}", file=sys.stderr)
         return 2
     except (OSError, ValueError) as error:
         print(f"mu train: {explained(error)}", file=sys.stderr)
         return 1
-    print(text, end="")
     return 0
 
 
-def _train(config: Any, workdir: str, interrupts: Any) -> str:
-    """Trains and evaluates, unless a signal came before; the tables of the results."""
+def _train(config: Any, workdir: str, interrupts: Any) -> None:
+    """Trains and evaluates, unless a signal came before; prints the tables of the results, and what to do next."""
+    from mu.commands.results import show_tables
     from mu.console import show_logs
-    from mu.evals.results import tables
     from mu.train import train
     from mu.training.memory import keep_freed_memory
 
@@ -63,4 +63,23 @@ def _train(config: Any, workdir: str, interrupts: Any) -> str:
     show_logs()
     interrupts.raise_noted()
     train(config, workdir)
-    return tables(Path(workdir) / "evaluation")
+    show_tables(Path(workdir) / "evaluation")
+    print("\n".join(_closing(workdir)))
+
+
+def _closing(workdir: str) -> list[str]:
+    """Where the results lie, and commands that go on from them."""
+    from mu.evals.results import evaluations_of, load
+    from mu.run.saved_inputs import load_inputs
+
+    run, inputs = shlex.quote(workdir), load_inputs(workdir)
+    lines = [f"Results are in {workdir}/evaluation, the weights in {workdir}/checkpoints. Next:"]
+    lines.append(f"  mu report {run}")
+    if inputs.log is not None and len(inputs.log.users):
+        lines.append(f"  mu recommend {run} --user={shlex.quote(str(inputs.log.users['user'][0]))}")
+    elif inputs.sample_rate_hz is not None:
+        lines.append(f"  mu embed {run} LIBRARY --output=embeddings")
+    for folder in list(evaluations_of(workdir).values())[:1]:
+        others = [name for name in load(folder).results if name != "model"]
+        lines += [f"  mu compare {run}:{shlex.quote(name)} {run}" for name in others[:1]]
+    return lines

@@ -1,57 +1,22 @@
 """Tables of results: for a terminal, for a file, for a notebook."""
 
+import functools
 import html
-import io
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
-from rich.box import Box
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
-
+from mu.evals.compare import differences
 from mu.evals.few_units import FEW, interval_text
 from mu.evals.left_out import left_out_sentences
 from mu.evals.result import Estimate, Result
+from mu.evals.text_tables import column_blocks, text_table
 
 # Wider tables are turned round where that makes them narrower: metrics down, recommenders across.
 WIDTH = 120
-# A line of dashes under the header and no other lines.
-PLAIN = Box("    \n    \n -- \n    \n    \n    \n    \n    \n")
-
-
-def text_table(rows: Sequence[Sequence[str]], left: Collection[int] = (0,)) -> str:
-    """Cells in columns as plain text, a line under the first row.
-
-    Args:
-      rows: the header, then the rows.
-      left: places of the columns that are flush left; the others are flush right.
-    """
-    console = Console(file=io.StringIO(), width=1_000_000, color_system=None, force_terminal=False)
-    table = rich_table(rows, box=PLAIN, left=left)
-    with console.capture() as capture:
-        console.print(table)
-    return "\n".join(line.rstrip() for line in capture.get().splitlines())
-
-
-def rich_table(
-    rows: Sequence[Sequence[str]], bold: Collection[int] = (), box: Box | None = None, left: Collection[int] = (0,)
-) -> Table:
-    """The same as a table of rich, with lines of its own.
-
-    Args:
-      rows: the header, then the rows.
-      bold: numbers of the rows, from 1, that stand out.
-      box: its lines; None for those of rich.
-      left: see `text_table`.
-    """
-    look = {} if box is None else {"box": box, "show_edge": False, "pad_edge": False, "padding": (0, 1, 0, 0)}
-    table = Table(**look)
-    for place, title in enumerate(rows[0]):
-        table.add_column(Text(title), justify="left" if place in left else "right", no_wrap=box is not None)
-    for number, row in enumerate(rows[1:], 1):
-        table.add_row(*map(Text, row), style="bold" if number in bold else None)
-    return table
+REFERENCE = "oracle"
+"""The row of a simulated world's truth, which is no contestant: the best of a column is the best beside it."""
+LEVEL = "="
+"""Behind a value that cannot be told from the best of its column."""
 
 
 class ResultTable:
@@ -76,13 +41,60 @@ class ResultTable:
         self._metrics = {name.rpartition("/")[2] for name in self.names}
 
     def __str__(self) -> str:
-        """The table as plain text, and a line that says over what the intervals are."""
-        rows = [self.header(), *([name, *map(self._cell, row)] for name, row in self._estimates())]
-        text = text_table(rows)
-        if _width(text) > WIDTH and not self.by_section:
-            turned = text_table([list(column) for column in zip(*rows, strict=True)])
-            text = min(text, turned, key=_width)
-        return f"{text}\n{self.note()}"
+        """The table as plain text, and lines that say over what the intervals are and which values are level."""
+        return self.text()
+
+    def text(self, width: int = WIDTH, bold: bool = False) -> str:
+        """The table as text that fits a width: turned round, or in blocks of columns, where it does not otherwise.
+
+        Args:
+          width: of the terminal.
+          bold: whether the best value of each column is bold, by escape codes.
+        """
+        rows, best = self._rows()
+        turned = [list(column) for column in zip(*rows, strict=True)]
+        if not self.by_section and len(column_blocks(rows, width)) > len(column_blocks(turned, width)):
+            rows, best = turned, {(column, row) for row, column in best}
+        # A table of sections reads badly in pieces: in a file it is as wide as it is.
+        bound = None if self.by_section and width == WIDTH else width
+        return f"{text_table(rows, width=bound, bold=best if bold else ())}\n{self.note()}"
+
+    def _rows(self) -> tuple[list[list[str]], set[tuple[int, int]]]:
+        """(header and rows as text, (row, column) of the best values)."""
+        best, level = self._best
+        rows, places = [self.header()], set()
+        for number, (name, row) in enumerate(self._estimates(), 1):
+            cells = [name]
+            for column, estimate in enumerate(row, 1):
+                # Behind other values of the column a blank, so that numbers stand below each other.
+                sign = LEVEL if name in level[estimate.name] else " " if level[estimate.name] else ""
+                cells.append(f"{self._cell(estimate)}{sign}")
+                if best[estimate.name] == name:
+                    places.add((number, column))
+            rows.append(cells)
+        return rows, places
+
+    @functools.cached_property
+    def _best(self) -> tuple[dict[str, str | None], dict[str, set[str]]]:
+        """(metric -> the recommender of its largest value, metric -> those that cannot be told from it)."""
+        rivals = {name: result for name, result in self._results.items() if name != REFERENCE}
+        values = {name: result.values() for name, result in rivals.items()}
+        best: dict[str, str | None] = dict.fromkeys(self.names)
+        level: dict[str, set[str]] = {metric: set() for metric in self.names}
+        if len(rivals) < 2:
+            return best, level
+        for metric in self.names:
+            there = [name for name in rivals if math.isfinite(values[name][metric])]
+            best[metric] = max(there, key=lambda name: values[name][metric], default=None)
+        for first in {name for name in best.values() if name is not None}:
+            metrics = [metric for metric in self.names if best[metric] == first]
+            for name, result in rivals.items():
+                if name != first:
+                    rows = differences([(rivals[first], result)], metrics, self._samples, self._seed)
+                    for metric, row in rows.items():
+                        if math.isfinite(values[name][metric]) and not (row["low"] > 0 or row["high"] < 0):
+                            level[metric].add(name)
+        return best, level
 
     __repr__ = __str__
 
@@ -114,7 +126,13 @@ class ResultTable:
         first = self._first
         few = ", wider because they are few" if first.n_clusters < FEW else ""
         intervals = f"brackets: 95 % bootstrap interval over {first.resampled}{few}"
-        lines = (f"{len(first):,} {first.unit}s; {intervals}", *left_out_sentences(first.counts), *first.notes)
+        level = [f"{LEVEL} behind a value: level with the best of its column, the paired 95 % interval holds 0"]
+        lines = (
+            f"{len(first):,} {first.unit}s; {intervals}",
+            *(level if any(self._best[1].values()) else ()),
+            *left_out_sentences(first.counts),
+            *first.notes,
+        )
         return ".\n".join(lines) + "."
 
     def _estimates(self) -> list[tuple[str, list[Estimate]]]:
@@ -132,7 +150,3 @@ class ResultTable:
             return f"{estimate.value:.3f} [unknown]".removeprefix("0")
         value, low, high = (f"{number:.3f}".removeprefix("0") for number in estimate[1:])
         return f"{value} [{low} {high}]"
-
-
-def _width(text: str) -> int:
-    return len(text.partition("\n")[0])

@@ -1,5 +1,6 @@
 """A trained run as an object: recommendations, audiences, explanations, evaluation and page."""
 
+import dataclasses
 import functools
 import logging
 import os
@@ -10,11 +11,12 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from mu.console import Progress
+from mu.console import Progress, working
 from mu.data.features import HistoryFeatures
 from mu.data.listening.hashed_features import hashed_features
-from mu.data.listening.listening import Listening
+from mu.data.listening.listening import ClipSound, Listening
 from mu.data.logs.interactions import Interactions
+from mu.data.playlists import ranked_tracks, write_playlist
 from mu.data.summary import LogSummary
 from mu.evals.results import evaluations_of
 from mu.inference.time_aware import TimeAwareRecommender
@@ -52,7 +54,8 @@ class Run(NamedRecommender):
 
     def __init__(self, folder: str | os.PathLike[str]):
         self.folder = Path(folder)
-        self.trained = open_run(self.folder)
+        with working(f"opening {self.folder}"):
+            self.trained = open_run(self.folder)
 
     def __repr__(self) -> str:
         """The folder, and what was trained on what."""
@@ -81,7 +84,8 @@ class Run(NamedRecommender):
     @functools.cached_property
     def recommender(self) -> Any:
         """The run's recommender, which speaks in ids and arrays (`mu.inference.recommender.TrainedRecommender`)."""
-        return self.trained.up_to_date().recommender()
+        with working("restoring the model"):
+            return self.trained.up_to_date().recommender()
 
     @functools.cached_property
     def log(self) -> Interactions:
@@ -91,7 +95,8 @@ class Run(NamedRecommender):
           FileNotFoundError: it is gone.
           ValueError: it has changed, or the run is one on clips.
         """
-        return self.trained.open_log()
+        with working("opening the log"):
+            return self.trained.open_log()
 
     @property
     def _tables(self) -> LogSummary:
@@ -183,6 +188,29 @@ class Run(NamedRecommender):
         for problem in write_page(self.folder, page, evaluation):
             logger.warning("%s", problem)
         return page
+
+    def write_playlist(self, frame: pl.DataFrame, path: str | os.PathLike[str]) -> None:
+        """Writes tracks as a playlist: the files of their audio where the run has them, and their names.
+
+        Args:
+          frame: with a column 'track', in the order of the playlist, such as of `recommend`.
+          path: .m3u, .m3u8, .xspf or .jspf; the file appears whole or not at all.
+
+        Raises:
+          ValueError: another extension, or a track is not in the log.
+        """
+        rows = self._ids(frame["track"].to_list())
+        tracks, sound = ranked_tracks(self.tracks, rows.tolist()), None
+        if self.trained.sample_rate_hz is not None and isinstance(self.log, Listening):
+            sound = self.log.sound
+        if isinstance(sound, ClipSound):
+            files = [sound.file(int(row)) for row in rows]
+            lengths_ms = np.rint(sound.lengths[rows] * 1000 / sound.sample_rate_hz)
+            tracks = [
+                track if file is None else dataclasses.replace(track, location=str(file.resolve()), duration_ms=int(ms))
+                for track, file, ms in zip(tracks, files, lengths_ms, strict=True)
+            ]
+        write_playlist(path, tracks)
 
     def audience(
         self,

@@ -15,6 +15,7 @@ from flax import nnx
 from mu.baselines.content import ContentNeighbours
 from mu.config.base import ConfigError, known_names
 from mu.config.resolve import build
+from mu.console import working
 from mu.data.clips.clips import Clips
 from mu.data.listening.listening import Listening
 from mu.data.logs.interactions import Interactions
@@ -194,7 +195,8 @@ def _evaluate(
     if workdir is not None and policy.weights_hash == digest and encoder is not None:
         content = track_content.load(workdir, rows["content"].shape, policy.content_sha256)
     if encoder is not None:
-        content = encoder.content(params, np.asarray(rows["content"])) if content is None else content
+        with working("encoding the sound of all tracks"):
+            content = encoder.content(params, np.asarray(rows["content"])) if content is None else content
         rows = {**rows, "content": content}
     models = {"model": model_of(run, params, rows)}
     if run.config.policy is not None and not run.config.refit:

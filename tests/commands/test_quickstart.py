@@ -59,7 +59,7 @@ def test_one_table_beside_the_ceiling(tiny):
 def test_fits_a_screen_and_names_what_is_there(tiny):
     folder, out = tiny
     lines = out.splitlines()
-    assert len(lines) <= 50 and max(map(len, lines)) <= 130
+    assert len(lines) <= 50 and max(map(len, lines)) <= 135
     for path in ("world", "log", "run", "config.py", "report.html"):
         assert f"here/{path}" in out and (folder / path).exists()
 
@@ -114,10 +114,13 @@ def test_a_new_recording_finds_listeners_and_a_listener_new_recordings(tiny, cap
     for name, pitch_hz in (("low", 110.0), ("high", 880.0)):
         write(tmp_path / "new" / f"{name}.wav", (0.3 * np.sin(2 * np.pi * pitch_hz * t)).astype(np.float32), 16000)
     run = str(folder / "run")
-    assert main(["recommend", run, f"--audio={tmp_path / 'new' / 'low.wav'}", "--about=tags=calm|dark", "--k=3"]) == 0
-    lines = capsys.readouterr().out.splitlines()
-    assert len(lines) == 4 and all("listener-" in line for line in lines[1:])
-    shares = [float(line.split()[0]) for line in lines[1:]]
+    assert (
+        main(["recommend", run, f"--audio={tmp_path / 'new' / 'low.wav'}", "--about=tags=calm|dark", "--k=3", "--json"])
+        == 0
+    )
+    rows = json.loads(capsys.readouterr().out)["rows"]
+    assert len(rows) == 3 and all("listener-" in row["user"] for row in rows)
+    shares = [row["times_mean"] for row in rows]
     assert shares == sorted(shares, reverse=True) and shares[0] >= 1.0
     assert main(["import-audio", str(tmp_path / "new"), f"--output={tmp_path / 'clips'}"]) == 0
     assert main(["embed", run, str(tmp_path / "clips"), f"--output={tmp_path / 'vectors'}"]) == 0

@@ -2,6 +2,7 @@
 
 import collections
 import re
+from typing import Any
 
 import numpy as np
 import pytest
@@ -41,7 +42,7 @@ class Fixed:
     def __init__(self, table):
         self.table = table.astype(np.float32)
 
-    def scores(self, users, histories):
+    def scores(self, users, histories, times_ms=None):
         return self.table[users]
 
 
@@ -55,7 +56,8 @@ class Truth:
         rows = zip(plays.users, plays.tracks, plays.times_ms, strict=True)
         self.place = {(user, time): track for user, track, time in rows}
 
-    def scores(self, users, histories, times_ms):
+    def scores(self, users, histories, times_ms=None):
+        assert times_ms is not None
         scores = np.zeros((len(users), V), np.float32)
         for row, (user, time) in enumerate(zip(users, times_ms, strict=True)):
             scores[row, self.place[user, time]] = 1.0
@@ -235,7 +237,7 @@ def test_dot_products_that_cannot_be_ranked_are_refused_among_few_candidates_too
     repeats = evaluator()
     repeats = evaluator(repeats.events.take(repeats.sections["repeat"].plays))
     assert list(repeats.sections) == ["repeat"]
-    model = Factors(0, whole=False, time_aware=name != "bias")
+    model: Any = Factors(0, whole=False, time_aware=name != "bias")
     getattr(model, name)[0] = np.nan
     asked = {"bias": "item_bias", "values": "age_steps"}.get(name, name)
     with pytest.raises(ValueError, match=f"Factors.{asked} has a number that is not finite"):
@@ -318,7 +320,8 @@ def test_a_table_has_a_row_a_recommender_and_a_column_a_section():
     found = {name: evaluation.run(Fixed(np.random.default_rng(seed).random((U, V)))) for seed, name in enumerate("a<")}
     names = [name.replace("recall@1", "recall@5") for name in found["a"].shown]
     table = ResultTable(found, names, samples=100)
-    head, _, *lines, note, _left_out = str(table).splitlines()
+    head, _, *lines, note, level, _left_out = str(table).splitlines()
+    assert level.startswith("= behind a value")
     assert head.startswith("recall@5, plays") and "discovery, light" not in head and "new: " not in head
     assert f"day 0, {len(evaluation.sections['day 0'].plays)}" in head and len(lines) == 2
     assert len({len(line) for line in (head, *lines)}) == 1 and "bootstrap interval over 47 users" in note

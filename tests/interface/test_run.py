@@ -195,5 +195,14 @@ def test_a_notebook_shows_players(both):
     assert "<audio" not in frame.head(2)._repr_html_() and len(frame.head(2)) == 2
 
 
+def test_a_playlist_names_the_files_of_tracks_that_have_one(both, tmp_path):
+    frame = both.recommend(history=["t1"], candidates=["t7", "t5"])
+    both.write_playlist(frame, tmp_path / "list.m3u8")
+    lines = (tmp_path / "list.m3u8").read_text().splitlines()
+    file = (both.folder.parent / "audio" / "7.wav").resolve()
+    names = {"t7": ["#EXTINF:0,Artist 2 - Song 7", str(file)], "t5": ["#EXTINF:-1,Artist 0 - Song 5", "t5"]}
+    assert lines == ["#EXTM3U", *(line for track in frame["track"] for line in names[track])]
+
+
 def test_the_page(both, tmp_path):
     assert both.report(tmp_path / "page.html").read_text().startswith("<!doctype html>")

@@ -121,6 +121,18 @@ def test_programs_get_json_or_csv(run, capsys):
     assert [line[1] for line in lines] == [row["track"] for row in document["rows"]]
 
 
+def test_a_playlist_holds_the_names(run, capsys, tmp_path):
+    file = tmp_path / "tonight.m3u"
+    titles = [title for _, title in said(called(capsys, run, "--history=t7,t3", "--k=2", f"--m3u={file}")[1])[1]]
+    pairs = [title.rpartition(", ") for title in titles]
+    assert [line for line in file.read_text().splitlines() if line.startswith("#EXTINF")] == [
+        f"#EXTINF:-1,{artist} - {title}" for title, _, artist in pairs
+    ]
+    for wrong in ("--m3u=tonight.txt", "--m3u=a.m3u --audio=x.wav"):
+        with pytest.raises(SystemExit):
+            called(capsys, run, *([] if "audio" in wrong else ["--user=u1"]), *wrong.split())
+
+
 def test_a_folder_without_a_run_is_said(tmp_path, capsys):
     status, _, errors = called(capsys, tmp_path, "--user=u1")
     assert status == 1 and "holds no run (config.json is missing); make one with `mu train`" in errors

@@ -104,7 +104,7 @@ class Clips:
         length = most if length is None else min(length, most)
         if self.store is not None:
             return self.store.waveform(int(self.store_rows[clip]), start, length).astype(np.float32) / 32768
-        file = self.root / self.table["file"][clip]
+        file = self.path(clip)
         audio, _ = io.read(
             file,
             sample_rate_hz=self.sample_rate_hz,
@@ -112,6 +112,10 @@ class Clips:
             duration_s=length / self.sample_rate_hz,
         )
         return audio
+
+    def path(self, clip: int) -> Path:
+        """The file of a clip."""
+        return self.root / self.table["file"][clip]
 
     def save_without_sound(self, folder: Path) -> None:
         """Writes table and targets to a folder that exists: what a run keeps of its training clips.

@@ -6,6 +6,7 @@ import hashlib
 import logging
 import os
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, Protocol, Self
 
 import numpy as np
@@ -165,6 +166,11 @@ class ClipSound:
     def waveform(self, track: int, start: int, length: int) -> np.ndarray:
         """See `Sound`."""
         return self._clips.waveform(int(self._rows[track]), start, length)
+
+    def file(self, track: int) -> Path | None:
+        """The file of a track's audio; None where it has none, or the files are gone."""
+        path = self._clips.path(int(self._rows[track])) if self._rows[track] >= 0 else None
+        return path if path is not None and path.is_file() else None
 
     def hash(self) -> str:
         """sha256 over the recordings' contents, track by track."""

@@ -1,0 +1,21 @@
+"""Tables of results on standard output."""
+
+import os
+
+from mu.console import bold_is_shown, terminal_width
+from mu.evals.results import evaluations_of, load, tables
+from mu.evals.table import ResultTable
+
+
+def show_tables(place: str | os.PathLike[str]) -> None:
+    """Prints the tables of a run's evaluations, or of those that a folder holds.
+
+    On a terminal they fit its width, and the best value of each column is bold; elsewhere they are as in table.txt.
+    """
+    width = terminal_width()
+    if width is None:
+        print(tables(place), end="")
+        return
+    for folder in evaluations_of(place).values():
+        one = load(folder)
+        print(ResultTable(one.results, samples=one.samples, seed=one.seed).text(width, bold_is_shown()))
