@@ -101,14 +101,12 @@ class TimeAwareRecommender(TrainedRecommender):
         Returns:
           'own', 'sound' for a model of sound, and each column's, float32 [V, D].
         """
-        model = nnx.merge(self._graph, self.params)
-        parts = {name: np.asarray(part) for name, part in model.track_parts(self.rows).items() if name != "features"}
+        whole, of_columns = _parts(self._graph)(self.params, self.rows, jax.device_put(dict(columns)))
+        parts = {name: np.asarray(part) for name, part in whole.items() if name != "features"}
         count = sum((features >= 0).sum(axis=1, keepdims=True) for features in columns.values())
         for name, features in columns.items():
             own = (features >= 0).sum(axis=1, keepdims=True)
-            parts[name] = np.asarray(model.track_features(features)) * np.sqrt(own / np.maximum(count, 1)).astype(
-                np.float32
-            )
+            parts[name] = np.asarray(of_columns[name]) * np.sqrt(own / np.maximum(count, 1)).astype(np.float32)
         return parts
 
     def cold_start(
@@ -158,6 +156,17 @@ class TimeAwareRecommender(TrainedRecommender):
             most = scores.max(axis=1, keepdims=True)
             log_z[start : start + BLOCK] = most + np.log(np.exp(scores - most).sum(axis=1, keepdims=True))
         return (queries @ vectors.T + bias - log_z).astype(np.float32)
+
+
+@once
+def _parts(graph: nnx.GraphDef) -> Callable[..., tuple[dict[str, jax.Array], dict[str, jax.Array]]]:
+    """(the parts of all tracks' vectors, the vectors of the hashed features of each column)."""
+
+    def parts(params: Any, rows: Any, columns: Any) -> tuple[dict[str, jax.Array], dict[str, jax.Array]]:
+        model = nnx.merge(graph, params)
+        return model.track_parts(rows), {name: model.track_features(one) for name, one in columns.items()}
+
+    return jax.jit(parts)
 
 
 @once

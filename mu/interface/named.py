@@ -56,6 +56,11 @@ class NamedRecommender(abc.ABC):
         """The whole log."""
 
     @property
+    def _histories(self) -> Interactions:
+        """The plays of all listeners."""
+        return self.log
+
+    @property
     @abc.abstractmethod
     def _tables(self) -> Tables:
         """The tables of listeners and tracks."""
@@ -265,7 +270,7 @@ class NamedRecommender(abc.ABC):
         else:
             names = list(user) if is_several(user) else [user]
             users = find_users(self.users, names)
-            histories = self.log.take(users)
+            histories = self._histories.take(users)
             if at is not None:
                 histories = histories.where(histories.times <= self._moment(at))
         if context:

@@ -98,6 +98,11 @@ class Run(NamedRecommender):
         with working("opening the log"):
             return self.trained.open_log()
 
+    @functools.cached_property
+    def _histories(self) -> Interactions:
+        with working("opening the log"):
+            return self.trained.open_histories()
+
     @property
     def _tables(self) -> LogSummary:
         if self.trained.log is None:

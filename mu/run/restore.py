@@ -17,6 +17,7 @@ from mu.config.resolve import build, locate
 from mu.data.clips.clips import Clips
 from mu.data.listening.listening import Listening
 from mu.data.logs.interactions import Interactions
+from mu.data.logs.interactions import load as load_log
 from mu.data.summary import LogSummary
 from mu.files import read_json
 from mu.inference import track_content
@@ -26,11 +27,13 @@ from mu.inference.track_content import ContentEncoder
 from mu.protocols import Data, Features, Model, ModelWithAudio, Predictor, Recommender, Split, Task
 from mu.run.build import counts_of, use_compilation_cache
 from mu.run.saved_inputs import load_inputs
-from mu.run.workdir import best_step, open_data, open_split, run_config
+from mu.run.workdir import best_step, here, open_data, open_split, run_config
 from mu.training.checkpoint import Checkpoints
 from mu.training.state import weights
 
 logger = logging.getLogger(__name__)
+LOGS = ("mu.data.logs.interactions:load", "mu.data.listening.listening:load", "mu.world.dataset:load")
+"""Data whose plays are those of the imported log at `path`, all of them."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
@@ -165,6 +168,23 @@ class TrainedRun:
         if not isinstance(data, Interactions):
             raise ValueError(f"{self.folder} is a run on clips, not on a log of plays")
         return data
+
+    def open_histories(self) -> Interactions:
+        """What the listeners of the log have played: the whole log, without sound and features where that is quicker.
+
+        Raises:
+          FileNotFoundError: the log is gone.
+          ValueError: it has changed, or the run is one on clips.
+        """
+        spec = here(self._config.data, self.folder)
+        if self.log is not None and spec["name"] in LOGS and os.path.isdir(spec["path"]):
+            log = load_log(spec["path"])
+            summary = self.log
+            same_card = all(summary.card.get(name) == value for name, value in log.card.items())
+            same_users = log.users["user"].equals(summary.users["user"])
+            if same_card and same_users and log.tracks["track"].equals(summary.tracks["track"]):
+                return log
+        return self.open_log()
 
     def training_data(self, split: Split) -> Data:
         """The part of its data that the run was trained on: of a refit the validation part, too."""
