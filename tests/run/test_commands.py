@@ -2,11 +2,13 @@
 
 import csv
 import json
+import shlex
 import shutil
 
 import numpy as np
 import pytest
 
+from mu.cli import main
 from mu.commands import evaluate, recommend
 from mu.commands.recommended import SHOWN_HISTORY
 from mu.evals.results import load
@@ -168,6 +170,25 @@ def test_without_its_log_a_run_knows_histories_and_not_listeners(run, log, tmp_p
     status, output, errors = called(capsys, tmp_path / "run", "--user=u7")
     assert status == 1 and not output
     assert "the data that" in errors and "was trained on is needed" in errors and "gone" in errors
+
+
+# ---- mu train
+
+
+def test_training_ends_with_commands_that_can_be_run(run, log, tmp_path, capsys):
+    """The same command on a complete run learns no more, and says the same."""
+    (tmp_path / "config.py").write_text(
+        "from tests.helpers.tiny_runs import tiny_config\n"
+        f"def get_config(arg=None):\n    return tiny_config({str(log)!r}, model__dropout=0.2)\n"
+    )
+    shutil.copytree(run, tmp_path / "my run")
+    assert main(["train", f"--config={tmp_path / 'config.py'}", f"--workdir={tmp_path / 'my run'}"]) == 0
+    out = capsys.readouterr().out
+    assert f"Results are in {tmp_path / 'my run'}/evaluation" in out and "recall@10" in out
+    commands = [shlex.split(line) for line in out.splitlines() if line.startswith("  mu ")]
+    assert [words[1] for words in commands] == ["report", "recommend"]
+    for words in commands:
+        assert main(words[1:]) == 0
 
 
 # ---- mu evaluate
