@@ -101,10 +101,15 @@ class ResultTable:
     def _repr_html_(self) -> str:
         """The table for notebooks."""
         lines = ["<tr>" + "".join(f"<th>{html.escape(title)}</th>" for title in self.header()) + "</tr>"]
+        best, level = self._best
         for name, row in self._estimates():
             cells = []
             for estimate in row:
                 value, _, interval = self._cell(estimate).partition(" ")
+                if name == best[estimate.name]:
+                    value = f"<b>{value}</b>"
+                elif name in level[estimate.name]:
+                    value += f" {LEVEL}"
                 cells.append(f"<td>{value}<br><small style='white-space: nowrap'>{interval}</small></td>")
             lines.append(f"<tr><th>{html.escape(name)}</th>{''.join(cells)}</tr>")
         return f"<table>{''.join(lines)}</table><p>{html.escape(self.note())}</p>"

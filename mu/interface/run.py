@@ -21,7 +21,7 @@ from mu.data.summary import LogSummary
 from mu.evals.results import evaluations_of
 from mu.inference.time_aware import TimeAwareRecommender
 from mu.interface.evaluation import RunEvaluation
-from mu.interface.frames import Players
+from mu.interface.frames import Players, plays_frame
 from mu.interface.named import NamedRecommender
 from mu.interface.notebook import facts_html
 from mu.report.audio import Piece, track_pieces
@@ -32,6 +32,8 @@ from mu.topk import bias_at
 logger = logging.getLogger(__name__)
 PLAYER_S = 8.0
 """Seconds of each track in a notebook."""
+MOST_PLAYED = 3
+"""So many tracks have players where a notebook shows the run."""
 
 
 class Run(NamedRecommender):
@@ -62,9 +64,21 @@ class Run(NamedRecommender):
         return f"Run({', '.join(f'{name}: {value}' for name, value in self._facts().items())})"
 
     def _repr_html_(self) -> str:
-        """What was trained on what, and the tables of its evaluations."""
+        """What was trained on what, the tables of its evaluations, and players of the tracks played most."""
         tables = [RunEvaluation.load(self.folder)._repr_html_()] if evaluations_of(self.folder) else []
-        return "".join([facts_html(str(self.folder), self._facts()), *tables])
+        return "".join([facts_html("A run of mu", self._facts()), *tables, self._players_html()])
+
+    def _players_html(self) -> str:
+        """The tracks that are played most, with players; nothing where the run has no sound, or it is gone."""
+        if self._players is None or self.trained.log is None:
+            return ""
+        try:
+            counts = self.log.counts()
+        except (OSError, ValueError) as error:
+            logger.warning("without players: %s", error)
+            return ""
+        most = np.argsort(-counts, kind="stable")[:MOST_PLAYED]
+        return plays_frame(self.tracks, most, None, self._players)._repr_html_()
 
     def _facts(self) -> dict[str, str]:
         """Name -> value of what describes the run."""

@@ -64,6 +64,8 @@ def test_what_is_level_with_the_best_is_marked():
     level = [name for name in ("model", "knn") if rows[name].endswith("]=")]
     assert len(level) == 1 and sum(row.count("=") for row in rows.values()) == 1, "by ndcg, of two the lower"
     assert "= behind a value: level with the best of its column" in table
+    page = ResultTable(results())._repr_html_()
+    assert page.count("<b>") == 2 and page.count(" =<br>") == 1
 
 
 def test_without_a_rival_nothing_is_marked():

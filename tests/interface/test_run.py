@@ -192,6 +192,7 @@ def test_a_notebook_shows_players(both):
     assert isinstance(frame, TrackFrame)
     assert frame._repr_html_().count('<audio controls preload="none" src="data:audio/mpeg;base64,') == 5
     assert "<audio" not in both.recommend(history=["t1"], candidates=silent)._repr_html_()
+    assert both._repr_html_().count("<audio") == 3 and "A run of mu" in both._repr_html_()
     assert "<audio" not in frame.head(2)._repr_html_() and len(frame.head(2)) == 2
 
 
