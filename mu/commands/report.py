@@ -57,6 +57,8 @@ def main(argv: list[str]) -> int:
             table_format(arguments.table)
         except ValueError as error:
             parser.error(str(error))
+    if arguments.output is not None and Path(arguments.output).is_dir():
+        parser.error(f"--output={arguments.output} is a folder: give a file, such as {arguments.output}/report.html")
     show_logs()
     runs, problems, written = arguments.runs, [], []
     try:

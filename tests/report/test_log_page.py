@@ -61,6 +61,13 @@ def test_the_page_is_the_same_twice(page, run, tmp_path):
     assert (tmp_path / "new" / "again.html").read_bytes() == page.read_bytes()
 
 
+def test_a_folder_is_no_page(run, tmp_path, capsys):
+    with pytest.raises(SystemExit) as left:
+        report.main([str(run), f"--output={tmp_path}"])
+    assert left.value.code == 2
+    assert f"--output={tmp_path} is a folder: give a file, such as {tmp_path}/report.html" in capsys.readouterr().err
+
+
 def test_without_the_log_the_numbers_remain_and_the_page_says_so(run, tmp_path, capsys):
     folder = shutil.copytree(run, tmp_path / "run")
     config = read_json(folder / "config.json")
