@@ -38,6 +38,8 @@ OWN = {
     "mu.run.baseline": ("EarlierRun",),
     "mu.training.optim": ("adamw_cosine",),
     "mu.training.tables": ("row_adagrad", "lazy_adam"),
+    "mu.training.mlflow_writer": ("MLflow",),
+    "mu.training.wandb_writer": ("WeightsAndBiases",),
     "mu.training.writers": ("TensorBoard",),
     "mu.world.dataset": ("load",),
     "mu.world.oracle": ("oracle_of",),

@@ -207,6 +207,8 @@ LIBRARIES = {
     "mu.world.tables": {"numpy", "polars"},
     "mu.world.recordings": {"numpy", "soundfile"},
     "mu.training": {"jax", "flax", "optax", "orbax", "numpy"},
+    "mu.training.mlflow_writer": {"mlflow"},
+    "mu.training.wandb_writer": {"wandb"},
     "mu.training.writers": {"tensorboardX"},
     "mu.inference": {"jax", "flax", "numpy"},
     "mu.inference.policy": set(),
