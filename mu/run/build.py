@@ -13,6 +13,7 @@ from flax import nnx
 
 from mu.config.base import DENSE, Config, ConfigError
 from mu.config.resolve import build, locate
+from mu.inference.recommender import TrainedRecommender
 from mu.nn.table import Buffer, Table
 from mu.protocols import Batches, Data, Model, Split, TableSpec, Task
 from mu.run.usage import refuse_empty_parts
@@ -81,6 +82,7 @@ def build_run(config: Config, mesh: jax.sharding.Mesh | None = None) -> Run:
     # A refit learns from the validation part too: its steps and rates were chosen by an earlier run.
     train = split.train.merged(split.valid) if config.refit else split.train
     batches: Batches = build(config.batches, train, sparse=sparse, seed=config.seed)
+    check_recommender(config, batches)
     task: Task[Model] = build(config.task, data=train, **counts_of(data.sizes))
     mesh = make_mesh(**config.mesh) if mesh is None else mesh
     check_batches(config, batches, task, mesh, sparse)
@@ -141,6 +143,18 @@ def check_policy(config: Config) -> None:
         raise ConfigError(
             f"config.policy={config.policy.name!r} needs a recommender that knows the time of a play, and {name!r} "
             "does not: set recommender.name='mu.inference.time_aware:TimeAwareRecommender', or policy=None"
+        )
+
+
+def check_recommender(config: Config, batches: Batches) -> None:
+    """Raises ConfigError where evaluations would ask a recommender of tracks about examples that are no listeners."""
+    recommender = locate(config.recommender.name, "config.recommender.name")
+    recommends = isinstance(recommender, type) and issubclass(recommender, TrainedRecommender)
+    if config.evals and batches.features is None and recommends:
+        raise ConfigError(
+            f"config.recommender.name={config.recommender.name!r} recommends tracks to listeners, and the examples of "
+            f"{config.batches.name} are clips or ratings: set recommender.name='mu.inference.clips:ClipPredictor' or "
+            "'mu.inference.ratings:RatingPredictor'"
         )
 
 

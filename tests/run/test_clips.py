@@ -140,6 +140,15 @@ def test_what_was_learnt_without_labels_is_where_another_run_starts(tmp_path):
             train(tiny_audio_config(init_from=str(tmp_path / "first"), **changes), tmp_path / "other")
 
 
+def test_clips_need_a_predictor():
+    """The default recommends tracks to listeners."""
+    config = tiny_audio_config(recommender={"name": "mu.inference.recommender:TrainedRecommender"})
+    with pytest.raises(
+        ConfigError, match=r"and the examples of mu\.data\.batches\.clips:ClipBatches are clips .* set rec"
+    ):
+        build_run(config, one_device())
+
+
 def test_what_looks_across_a_batch_cannot_be_accumulated(tmp_path):
     with pytest.raises(ConfigError, match=r"gradient_accumulation_steps=2: the model has a batch norm"):
         train(tiny_audio_config(gradient_accumulation_steps=2), tmp_path)
