@@ -142,7 +142,7 @@ def test_every_object_is_shown(quickstart):
     }.items():
         found = shown(quickstart[name])
         assert words in found.get("text/plain", "") + found.get("stdout", ""), name
-        assert sum(map(len, found.values())) < 3000, f"{name}: nobody reads so much"
+        assert sum(map(len, found.values())) < 4000, f"{name}: nobody reads so much"
     assert shown(quickstart["install"]) == {}
     assert "stderr" not in {kind for cell in quickstart.values() if "outputs" in cell for kind in shown(cell)}
 

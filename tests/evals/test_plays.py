@@ -330,7 +330,7 @@ def test_a_table_has_a_row_a_recommender_and_a_column_a_section():
     assert lines[1].startswith("< ") and f"{value} [{low} {high}]" in lines[1]
     page = table._repr_html_()
     assert (
-        re.search(rf"<td>{value}<br><small[^>]*>{re.escape(f'[{low} {high}]')}</small></td>", page)
+        re.search(rf"<td>(<b>)?{value}(</b>)?<br><small[^>]*>{re.escape(f'[{low} {high}]')}</small></td>", page)
         and "<th>&lt;</th>" in page
     )
     assert page.count("<th>") == 1 + len(names) + 2
