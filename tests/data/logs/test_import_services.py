@@ -238,6 +238,26 @@ def test_slices_of_the_million_playlist_dataset(tmp_path):
     assert log.items.tolist() == [0, 1, 0, 0, 1, 0, 2] and log.tracks["artist"].to_list()[1] == "Blå & Co"
 
 
+@pytest.mark.parametrize(
+    ("tracks", "reason"),
+    [
+        (None, "its 'tracks' are no list of objects"),
+        (["spotify:track:1"], "its 'tracks' are no list of objects"),
+        ([{"track_uri": "spotify:track:1"}], "a track has pos=None, which is no whole number"),
+        ([{"track_uri": "spotify:track:1", "pos": 0.5}], "a track has pos='0.5', which is no whole number"),
+    ],
+)
+def test_a_playlist_of_a_slice_that_cannot_be_read_is_a_bad_row(tmp_path, tracks, reason):
+    whole = {"pid": 1, "name": "mix", "tracks": [{"track_uri": "spotify:track:1", "pos": 0}]}
+    (tmp_path / "slice.json").write_text(
+        json.dumps({"playlists": [whole, {"pid": 2, "name": "mix", "tracks": tracks}]})
+    )
+    with pytest.raises(ValueError, match=rf"slice.json, line 2, column \(line\): {reason}"):
+        import_log([str(tmp_path / "slice.json")], tmp_path / "out", LogImportOptions(format="mpd"))
+    card = import_log([str(tmp_path / "slice.json")], tmp_path / "out", LogImportOptions(format="mpd", on_error="skip"))
+    assert card["rows_dropped"]["bad"] == 1 and load(tmp_path / "out").users["user"].to_list() == [1]
+
+
 PLAYLIST = [
     PlaylistTrack("", "spotify:track:1", "One", "Nova", "First", 61_000),
     PlaylistTrack("", "12 / å", "Zwei <&>", 'The "B"', ""),

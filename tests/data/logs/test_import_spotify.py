@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from mu.data.logs.importing import archives
+from mu.data.logs.importing.archives import in_order, member_names
 from mu.data.logs.importing.options import LogImportOptions
 from mu.data.logs.importing.run import import_log
 from mu.data.logs.interactions import load
@@ -71,6 +72,19 @@ def archive(path, files):
         for name, rows in files.items():
             file.writestr(name, rows if isinstance(rows, str) else json.dumps(rows, indent=1))
     return str(path)
+
+
+def test_what_macos_adds_to_archives_and_folders_is_no_file_of_plays(tmp_path):
+    of_macos = "\0\5\x16\7\0\2\0\0Mac OS X"
+    plays = "user,track,time\na,x,1600000000\n"
+    data = archive(tmp_path / "a.zip", {"plays.csv": plays, "__MACOSX/._plays.csv": of_macos, "__MACOSX/x.csv": ""})
+    assert import_log([data], tmp_path / "out")["events"] == 1
+
+
+def test_files_are_read_in_the_order_of_their_numbers(tmp_path):
+    names = [f"StreamingHistory{n}.json" for n in (0, 2, 10)]
+    data = archive(tmp_path / "a.zip", dict.fromkeys(names[::-1], "[]"))
+    assert member_names(data) == names and in_order(reversed(names)) == names
 
 
 FOLDER = "Spotify Extended Streaming History"

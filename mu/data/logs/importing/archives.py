@@ -2,8 +2,9 @@
 
 import contextlib
 import os
+import re
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import BinaryIO, cast
 
 from mu.data.logs.importing.formats import LogSource
@@ -21,7 +22,7 @@ def is_zip(path: str | os.PathLike[str]) -> bool:
 
 
 def member_names(path: str) -> list[str]:
-    """The names of the files in a zip archive, in order of name.
+    """The names of the files in a zip archive, in their order (`in_order`).
 
     Raises:
       ValueError: it has more than `MAX_MEMBERS` files.
@@ -31,7 +32,16 @@ def member_names(path: str) -> list[str]:
         members = [member for member in archive.infolist() if not member.is_dir()]
     if len(members) > MAX_MEMBERS:
         raise ValueError(f"{path} holds {len(members):,} files; an archive of up to {MAX_MEMBERS:,} is read")
-    return sorted(member.filename for member in members)
+    return in_order(member.filename for member in members)
+
+
+def in_order(names: Iterable[str]) -> list[str]:
+    """Names of files by name, with numbers in them by size: 9.jsonl before 10.jsonl. Files of macOS are left out.
+
+    They are `._NAME`, with what its file system knows of NAME, and in archives lie in `__MACOSX`.
+    """
+    own = (name for name in names if not name.startswith("__MACOSX/") and not os.path.basename(name).startswith("._"))
+    return sorted(own, key=lambda name: [int(part) if part.isdecimal() else part for part in re.split(r"(\d+)", name)])
 
 
 @contextlib.contextmanager

@@ -32,7 +32,7 @@ class Json:
 
     Attributes:
       rows: an object of the file -> the rows that it holds, with single values or lists of them; or what it is where it
-        is no play of a track. None: the object is the row.
+        is no play of a track; a ValueError says that it is a bad row, and why. None: the object is the row.
       columns: the keys of these rows; empty where the file says them.
       array: the key of the array, in files that are an object with one.
       optional: columns that a file has where its first objects have a key -> this key.
@@ -73,7 +73,10 @@ class Json:
                 fault = (WHOLE_LINE, text, wrong_json) if wrong_json else None
                 if is_invalid(text):
                     fault = fault_of(record, text, options.encoding)
-                rows = [record] if self.rows is None or fault else self.rows(record)
+                try:
+                    rows = [record] if self.rows is None or fault else self.rows(record)
+                except ValueError as error:
+                    rows, fault = [record], (WHOLE_LINE, text, str(error))
                 if isinstance(rows, str):
                     set_aside[rows] += 1
                     continue

@@ -6,10 +6,18 @@ COLUMNS = ("user", "track", "title", "artist", "album", "artist_uri", "album_uri
 
 
 def slice_rows(playlist: Row) -> list[Row]:
-    """The tracks of a playlist, by `pos`; `user` is its number `pid`, `playlist` its name."""
+    """The tracks of a playlist, by `pos`; `user` is its number `pid`, `playlist` its name.
+
+    Raises:
+      ValueError: its tracks are no list of objects, each with a whole number `pos`.
+    """
     tracks = playlist.get("tracks")
+    if not isinstance(tracks, list) or not all(isinstance(track, dict) for track in tracks):
+        raise ValueError("its 'tracks' are no list of objects")
     rows: list[Row] = []
-    for track in tracks if isinstance(tracks, list) else ():
+    for track in tracks:
+        if not str(track.get("pos")).isdecimal():
+            raise ValueError(f"a track has pos={track.get('pos')!r}, which is no whole number")
         rows.append(
             {
                 "user": playlist.get("pid"),

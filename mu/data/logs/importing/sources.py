@@ -4,7 +4,7 @@ import logging
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from mu.data.logs.importing.archives import is_zip, member_names
+from mu.data.logs.importing.archives import in_order, is_zip, member_names
 from mu.data.logs.importing.bad_rows import damage_named
 from mu.data.logs.importing.formats import FORMATS, NO_PART, LogSource
 from mu.data.logs.importing.recognition import SERVICES, extension_format, recognised
@@ -54,7 +54,7 @@ def _of_file(name: str, format: str | None, part: int) -> LogSource:
 
 
 def _of_folder(folder: str, format: str | None, part: int) -> list[LogSource]:
-    files = sorted(str(path) for path in Path(folder).rglob("*") if path.is_file() and not path.is_symlink())
+    files = in_order(str(path) for path in Path(folder).rglob("*") if path.is_file() and not path.is_symlink())
     known = [file for file in files if extension_format(file)]
     sources = _of_one_service(folder, [LogSource(file, "", part) for file in known], format)
     if not sources:
