@@ -8,6 +8,7 @@ import numpy as np
 
 from mu.data.logs.interactions import Interactions
 from mu.data.logs.interactions import load as load_log
+from mu.topk import TopKRecommender
 from mu.world.next_play import Histories
 from mu.world.settings import START_MS
 from mu.world.world import World
@@ -32,7 +33,7 @@ def rows_of(ids: list[object], prefix: str, n: int, what: str) -> np.ndarray:
     return rows
 
 
-class Oracle:
+class Oracle(TopKRecommender):
     """A recommender whose scores are true probabilities: no order is better in expectation.
 
     With `session=True` the score is the probability of the very next play given the whole history. Recommenders do not
@@ -81,8 +82,13 @@ class Oracle:
           histories: the plays of these B users so far (`indptr`, `items`, `times`).
           times_ms: int64 [B] or None; the scores are then the listeners' preference at these times, whatever they have
             played (see `World.preference`).
+
+        Raises:
+          ValueError: a user is not of the log: of others there is no truth.
         """
         users = np.asarray(users)
+        if (users < 0).any():
+            raise ValueError("the oracle knows the listeners of its world alone: there is no truth of others")
         listeners = self._listeners[users]
         if times_ms is not None:
             return self.world.preference(listeners, times_ms)[:, self._tracks]

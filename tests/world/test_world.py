@@ -237,6 +237,19 @@ def test_the_oracle_beats_popularity_and_each_source_of_truth_helps() -> None:
     assert rates[3] > rates[2] - 0.02
 
 
+def test_the_oracle_recommends_the_likeliest_tracks_to_listeners_of_its_world(world: World) -> None:
+    log, users = world.log(), np.array([3, 0])
+    histories = log.take(users)
+    oracle = Oracle(world)
+    hits = oracle.recommend(users, histories, 5, filter_already_played=False)
+    scores = oracle.scores(users, histories)
+    np.testing.assert_array_equal(hits.ids, np.argsort(-scores, axis=1, kind="stable")[:, :5])
+    with pytest.raises(ValueError, match="knows the listeners of its world alone"):
+        oracle.recommend([-1], log.take([0]), 5)
+    with pytest.raises(ValueError, match="knows the listeners of its world alone"):
+        oracle.similar_items([0])
+
+
 def test_the_oracle_speaks_the_ids_of_an_imported_log(world: World) -> None:
     log = world.log()
     rng = np.random.default_rng(0)
