@@ -1,5 +1,6 @@
 """The best items of listeners, and the items most like an item, exactly: functions, and a class that has them."""
 
+import weakref
 from typing import Any, NamedTuple, cast
 
 import numpy as np
@@ -27,13 +28,14 @@ def recommend(
 ) -> Hits:
     """The k best items of each listener, best first; ties go to the lower id.
 
-    Dot products are searched by `mu_kernels.ItemIndex`, without a matrix of listeners by items.
+    Dot products are searched by `mu_kernels.ItemIndex`, without a matrix of listeners by items. Of a
+    `TopKRecommender` whose vectors are read-only the index is kept for the next call.
 
     Args:
       recommender: whose scores they are.
       users: int [B], ids in the training log; -1 for a listener outside it.
       histories: B rows, what these listeners have played: `log.take(users)`.
-      k: how many, at most.
+      k: how many, at most; a whole number, at least 1.
       filter_already_played: whether the items of a history are left out.
       candidates: the only items that may be recommended; None for all.
       exclude: items that may not be recommended.
@@ -45,8 +47,9 @@ def recommend(
       are -1 and scores -inf.
 
     Raises:
-      ValueError: there are not as many histories as listeners, or an id is outside the catalogue.
+      ValueError: there are not as many histories as listeners, an item is outside the catalogue, or `k` is wrong.
     """
+    refuse_other_k(k)
     users = np.atleast_1d(np.asarray(users, np.int64))
     if len(histories.indptr) - 1 != len(users):
         raise ValueError(
@@ -61,7 +64,7 @@ def recommend(
         product = cast(DotProductRecommender, recommender)
         vectors, bias = product.item_vectors, bias_at(product, time_ms)
         choice = _choice(len(users), len(vectors), candidates, exclude, played)
-        return _search(ItemIndex(vectors, bias=bias), product.queries(users, histories), k, choice)
+        return _search(_index_of(recommender, vectors, bias), product.queries(users, histories), k, choice)
     return _dense_top_k(recommender, users, histories, k, candidates, exclude, played, time_ms)
 
 
@@ -90,8 +93,9 @@ def similar_items(
       As `recommend`.
 
     Raises:
-      ValueError: an id is outside the catalogue.
+      ValueError: an id is outside the catalogue, or `k` is wrong.
     """
+    refuse_other_k(k)
     items = np.atleast_1d(np.asarray(items, np.int64))
     alone = TrackHistories(np.arange(len(items) + 1, dtype=np.int64), items.astype(np.int32))
     if not recommender.dot_product:
@@ -101,9 +105,8 @@ def similar_items(
         return _dense_top_k(recommender, nobody, alone, k, candidates, exclude, alone, None)
     vectors = cast(DotProductRecommender, recommender).item_vectors
     _check_ids(items, len(vectors), "items")
-    unit = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
     choice = _choice(len(items), len(vectors), candidates, exclude, alone)
-    return _search(ItemIndex(unit.astype(np.float32)), unit[items].astype(np.float32), k, choice)
+    return _search(_index_of(recommender, vectors, None, unit=True), _unit(vectors[items]), k, choice)
 
 
 class TopKRecommender:
@@ -119,6 +122,45 @@ def bias_at(recommender: DotProductRecommender, time_ms: int | None) -> np.ndarr
         return recommender.item_bias()
     bias = recommender.item_bias(np.array([time_ms]))
     return None if bias is None else bias[0]
+
+
+def refuse_other_k(k: Any) -> None:
+    """Raises ValueError where `k` is no number of items."""
+    if isinstance(k, bool) or not isinstance(k, int | np.integer) or k < 1:
+        raise ValueError(f"k is {k!r}; it must be a whole number of at least 1")
+
+
+class _Kept(NamedTuple):
+    """An index, the vectors that it is of, and a copy of the bias that it has."""
+
+    vectors: np.ndarray
+    bias: np.ndarray | None
+    index: ItemIndex
+
+
+_INDICES: dict[tuple[int, bool], _Kept] = {}
+"""(id of a recommender that is still there, whether its vectors are scaled to unit length) -> the latest index."""
+
+
+def _index_of(recommender: Recommender, vectors: np.ndarray, bias: np.ndarray | None, unit: bool = False) -> ItemIndex:
+    """An index of the recommender's item vectors; with `unit`, of the vectors scaled to unit length."""
+    key = (id(recommender), unit)
+    kept = _INDICES.get(key)
+    if kept is not None and kept.vectors is vectors and np.array_equal(cast(Any, kept.bias), cast(Any, bias)):
+        return kept.index
+    index = ItemIndex(_unit(vectors) if unit else vectors, bias=bias)
+    # Vectors that somebody can write to may change. Of other classes there may be no weak references.
+    if isinstance(recommender, TopKRecommender) and not vectors.flags.writeable:
+        if kept is None:
+            weakref.finalize(recommender, _INDICES.pop, key, None)
+        _INDICES[key] = _Kept(vectors, None if bias is None else bias.copy(), index)
+    return index
+
+
+def _unit(vectors: np.ndarray) -> np.ndarray:
+    """float32 [n, D]: vectors of length 1; zeros stay."""
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    return (vectors / np.maximum(lengths, 1e-12)).astype(np.float32)
 
 
 class _Choice(NamedTuple):

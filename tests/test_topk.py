@@ -1,5 +1,6 @@
 """`recommend` and `similar_items` are the best of all scores, of every recommender, without what may not come."""
 
+import gc
 from typing import Any
 
 import numpy as np
@@ -11,8 +12,8 @@ from mu.baselines.popularity import Popularity
 from mu.baselines.rating_biases import RatingBiases
 from mu.baselines.simple import GroupPopularity, Random
 from mu.histories import TrackHistories
-from mu.topk import BLOCK, TopKRecommender
-from mu_kernels import CSR
+from mu.topk import _INDICES, BLOCK, TopKRecommender
+from mu_kernels import CSR, ItemIndex
 from tests.helpers.tiny_runs import N_TRACKS, make_log
 
 LOG = make_log(n_users=BLOCK + 9)
@@ -194,5 +195,36 @@ def test_what_does_not_fit_is_refused(recommender):
             recommender.recommend(USERS, LOG.take(USERS), **{name: CSR.from_pairs([0], [0], 2, N_TRACKS)})
     with pytest.raises(ValueError, match="items has -1; the catalogue has the items 0 to 39"):
         recommender.similar_items([-1])
-    with pytest.raises(ValueError, match="k is 0; it must be at least 1"):
-        recommender.recommend(USERS, LOG.take(USERS), 0)
+    for k in (0, -3, "5", 2.5, True, None):
+        with pytest.raises(ValueError, match=f"k is {k!r}; it must be a whole number of at least 1"):
+            recommender.recommend(USERS, LOG.take(USERS), k)
+        with pytest.raises(ValueError, match=f"k is {k!r}; it must be a whole number of at least 1"):
+            recommender.similar_items(3, k)
+
+
+def test_an_index_is_kept_of_vectors_that_cannot_change_alone(monkeypatch):
+    made = []
+    monkeypatch.setattr("mu.topk.ItemIndex", lambda *args, **kwargs: made.append(1) or ItemIndex(*args, **kwargs))
+    recommender = Products(time_aware=True)
+
+    def best(time_ms):
+        hits = recommender.recommend([0], LOG.take(np.array([0])), 5, filter_already_played=False, time_ms=time_ms)
+        check(hits, recommender.scores([0], None, [time_ms]), 5, np.zeros((1, N_TRACKS), bool))
+
+    best(9), best(9)
+    assert len(made) == 2, "who can write to vectors may have done so"
+    recommender.item_vectors.flags.writeable = False
+    best(9), best(9)
+    assert len(made) == 3
+    best(4), best(4)
+    assert len(made) == 4, "another bias is another index"
+    recommender.similar_items([3], 6), recommender.similar_items([5], 6)
+    assert len(made) == 5
+    recommender.item_vectors = -recommender.item_vectors
+    best(4)
+    assert len(made) == 6, "other vectors are another index"
+    keys = {(id(recommender), False), (id(recommender), True)}
+    assert keys <= _INDICES.keys()
+    del recommender, best
+    gc.collect()
+    assert not keys & _INDICES.keys(), "it goes with its recommender"
