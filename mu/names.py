@@ -2,8 +2,11 @@
 
 import difflib
 import importlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
+
+LISTED = 10
+"""So many unknown names are listed."""
 
 
 def closest(name: str, choices: Iterable[str], count: int, least: float = 0.0) -> list[str]:
@@ -23,6 +26,22 @@ def nearest(name: str, choices: Iterable[str]) -> str:
     """' (did you mean ...?)', to follow a misspelt name in a message; nothing where no known name is like it."""
     names = closest(name, choices, 1, least=0.5)
     return f" (did you mean {names[0]!r}?)" if names else ""
+
+
+def unknown_names(what: str, names: Sequence[str], choices: Sequence[str]) -> str:
+    """'the log has no listener 'u111'; near it: u11', a line for each of several names, the first `LISTED` of many.
+
+    Args:
+      what: a listener, a track.
+      names: that are not there.
+      choices: that are.
+    """
+    lines = [
+        f"the log has no {what} {name!r}; near it: {', '.join(closest(name, choices, 3))}" for name in names[:LISTED]
+    ]
+    if len(names) > LISTED:
+        lines.append(f"and {len(names) - LISTED:,} more {what}s that it does not have")
+    return "\n".join(lines)
 
 
 def as_boolean(text: str) -> bool | None:

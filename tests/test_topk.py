@@ -207,24 +207,24 @@ def test_an_index_is_kept_of_vectors_that_cannot_change_alone(monkeypatch):
     monkeypatch.setattr("mu.topk.ItemIndex", lambda *args, **kwargs: made.append(1) or ItemIndex(*args, **kwargs))
     recommender = Products(time_aware=True)
 
-    def best(time_ms):
+    def best(recommender, time_ms):
         hits = recommender.recommend([0], LOG.take(np.array([0])), 5, filter_already_played=False, time_ms=time_ms)
         check(hits, recommender.scores([0], None, [time_ms]), 5, np.zeros((1, N_TRACKS), bool))
 
-    best(9), best(9)
+    best(recommender, 9), best(recommender, 9)
     assert len(made) == 2, "who can write to vectors may have done so"
     recommender.item_vectors.flags.writeable = False
-    best(9), best(9)
+    best(recommender, 9), best(recommender, 9)
     assert len(made) == 3
-    best(4), best(4)
+    best(recommender, 4), best(recommender, 4)
     assert len(made) == 4, "another bias is another index"
     recommender.similar_items([3], 6), recommender.similar_items([5], 6)
     assert len(made) == 5
     recommender.item_vectors = -recommender.item_vectors
-    best(4)
+    best(recommender, 4)
     assert len(made) == 6, "other vectors are another index"
     keys = {(id(recommender), False), (id(recommender), True)}
     assert keys <= _INDICES.keys()
-    del recommender, best
+    del recommender
     gc.collect()
     assert not keys & _INDICES.keys(), "it goes with its recommender"

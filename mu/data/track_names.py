@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from mu.names import closest
+from mu.names import unknown_names
 
 LISTED = 10
 """So many tracks of one name are listed."""
@@ -57,11 +57,23 @@ class TrackNames:
             the longest name that is known is taken.
 
         Raises:
-          ValueError: the log has no such track, and some near ones are named; or several, and they are listed.
+          ValueError: the log has no such tracks (all are named, and near ones), or several of a name, which are listed.
         """
-        if not isinstance(names, str):
-            return np.array([self._one(str(name), self._called(str(name).strip())) for name in names], np.int32)
-        parts, chosen = names.split(","), []
+        if isinstance(names, str):
+            called = self._called_in(names)
+        else:
+            called = [(str(name), self._called(str(name).strip())) for name in names]
+        if unknown := list(dict.fromkeys(name for name, rows in called if not rows)):
+            known = [key for spelling in self._spellings[:2] for key in spelling]
+            raise ValueError(unknown_names("track", unknown, known))
+        for name, rows in called:
+            if len(rows) > 1:
+                raise ValueError(_several(name, rows, self._table))
+        return np.array([rows[0] for _, rows in called], np.int32)
+
+    def _called_in(self, text: str) -> list[tuple[str, list[int]]]:
+        """(name, rows that it stands for) of each name of a text."""
+        parts, called = text.split(",") if text else [], []
         while parts:
             # The longest name that is known.
             for stop in range(len(parts), 0, -1):
@@ -70,18 +82,9 @@ class TrackNames:
                     break
             else:
                 stop, name, rows = 1, parts[0].strip(), []
-            chosen.append(self._one(name, rows))
+            called.append((name, rows))
             parts = parts[stop:]
-        return np.array(chosen, np.int32)
-
-    def _one(self, name: str, rows: list[int]) -> int:
-        """The only row that a name stands for."""
-        if not rows:
-            near = closest(name, [key for known in self._spellings[:2] for key in known], 3)
-            raise ValueError(f"the log has no track {name!r}; near it: {', '.join(near)}")
-        if len(rows) > 1:
-            raise ValueError(_several(name, rows, self._table))
-        return rows[0]
+        return called
 
     def _called(self, name: str) -> list[int]:
         """The rows that a name stands for in the first of the spellings that knows it; none where none does."""

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from mu.names import closest
+from mu.names import unknown_names
 
 LOOKED_AT = 100_000
 """Near ids are looked for among so many."""
@@ -20,13 +20,12 @@ def find_users(table: pl.DataFrame, names: Iterable[Any]) -> np.ndarray:
       names: their ids, as text or as the log has them.
 
     Raises:
-      ValueError: the log has no such listener; names some near ones.
+      ValueError: the log has no such listener; names all that are not there, and near ones.
     """
     ids = table.select(pl.col("user").cast(pl.String)).with_row_index("row")
     wanted = pl.DataFrame({"user": [str(name) for name in names]}, schema={"user": pl.String})
     rows = wanted.join(ids, on="user", how="left", maintain_order="left")["row"]
     if rows.null_count():
-        name = wanted["user"].filter(rows.is_null())[0]
-        near = closest(name, ids["user"].head(LOOKED_AT).to_list(), 3)
-        raise ValueError(f"the log has no listener {name!r}; near it: {', '.join(near)}")
+        unknown, known = wanted["user"].filter(rows.is_null()).unique(maintain_order=True), ids["user"].head(LOOKED_AT)
+        raise ValueError(unknown_names("listener", unknown.to_list(), known.to_list()))
     return rows.cast(pl.Int64).to_numpy()

@@ -1,11 +1,10 @@
 """The listeners that are asked for, and what they have played."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import polars as pl
 
 from mu.names import nearest
 
@@ -26,8 +25,8 @@ class Listeners:
 
 
 def is_several(user: Any) -> bool:
-    """Whether an argument names several listeners."""
-    return isinstance(user, Sequence | np.ndarray | pl.Series) and not isinstance(user, str)
+    """Whether an argument names several listeners: a list, a column of any data frame, an array, a set."""
+    return isinstance(user, Collection) and not isinstance(user, str | bytes)
 
 
 def in_context(
@@ -42,8 +41,11 @@ def in_context(
       vocabularies: column -> the values that it has in the log.
 
     Raises:
-      ValueError: the model is given no such column, the log has no such value, or a history is empty.
+      ValueError: `context` is no mapping, the model is given no such column, the log has no such value, or a history
+        is empty.
     """
+    if not isinstance(context, Mapping):
+        raise ValueError(f"context is {context!r}; it must be a mapping of event columns to values")
     known = [name for name in columns if name in vocabularies]
     codes = {name: of_plays.astype(np.int32) for name, of_plays in histories.columns.items()}
     last = histories.indptr[1:] - 1

@@ -17,7 +17,7 @@ def moment_ms(at: Any) -> int:
     Raises:
       ValueError: it is none of these.
     """
-    if isinstance(at, np.datetime64):
+    if isinstance(at, np.datetime64) and not np.isnat(at):
         return int(at.astype("datetime64[ms]").astype(np.int64))
     if isinstance(at, datetime.date):  # a datetime too
         return parse_moment(at.isoformat(), "at")

@@ -2,7 +2,7 @@
 
 import abc
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -233,9 +233,9 @@ class NamedRecommender(abc.ABC):
     def _names(self) -> TrackNames:
         return TrackNames(self.tracks)
 
-    def _ids(self, names: str | Sequence[Any]) -> np.ndarray:
-        """int32: the tracks of these names."""
-        return self._names.find(names) if len(names) else np.zeros(0, np.int32)
+    def _ids(self, names: Any) -> np.ndarray:
+        """int32: the tracks of these names; one that is no text, such as a number, may stand alone."""
+        return self._names.find(names if isinstance(names, Iterable) else [names])
 
     def _moment(self, at: Any) -> int | None:
         """The moment for which is asked, unix milliseconds; None for a log without times."""
@@ -266,7 +266,7 @@ class NamedRecommender(abc.ABC):
                     "log instead of a history"
                 )
             names, users = None, np.array([NOBODY])
-            histories: Any = TrackHistories.of(self._names.find(history))
+            histories: Any = TrackHistories.of(self._ids(history))
         else:
             names = list(user) if is_several(user) else [user]
             users = find_users(self.users, names)

@@ -23,6 +23,7 @@ from mu.embedding.cold_start import (
 from mu.embedding.encoder import clip_encoder, hash_of
 from mu.inference.clip_encoder import ClipEncoder
 from mu.run.restore import TrainedRun
+from mu.topk import refuse_other_k
 
 logger = logging.getLogger(__name__)
 
@@ -38,6 +39,7 @@ def audience(
     time_ms: int | None,
 ) -> pl.DataFrame:
     """See `mu.interface.run.Run.audience`; `time_ms` is its moment, None for the end of the log."""
+    refuse_other_k(k)
     run.refuse_without_audio()
     summary = run.log
     assert summary is not None and isinstance(log, Listening)
@@ -71,6 +73,7 @@ def recordings(
     run: TrainedRun, recommender: Any, log: Interactions, user: Any, library: str | os.PathLike[str], k: int
 ) -> pl.DataFrame:
     """See `mu.interface.run.Run.recordings`."""
+    refuse_other_k(k)
     run.refuse_without_audio()
     assert isinstance(log, Listening)
     embedded = open_embedded(library, hash_of(run), str(run.folder))

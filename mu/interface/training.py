@@ -12,7 +12,7 @@ from mu.data.logs.interactions import Interactions
 from mu.interface.run import Run
 from mu.train import train as train_run
 
-WHOLE = ("baselines", "evals", "policy")
+WHOLE = ("baselines", "evals", "policy", "published")
 """Keys whose value is replaced as a whole; of others a mapping sets the keys that it has."""
 
 

@@ -14,6 +14,7 @@ from mu.config.base import ConfigError
 from mu.data.logs.importing.bad_rows import BadRowError
 from mu.data.logs.interactions import Interactions
 from mu.data.options import OptionError
+from mu.files import read_json
 from tests.helpers.tiny_runs import make_log, tiny_config, train, write_log
 
 COLUMNS: dict[str, Any] = {"user": "who", "track": "what", "time": "when", "weight": "stars", "title": "name"}
@@ -101,6 +102,7 @@ def test_a_baseline_is_asked_by_names(of_file):
         assert knn.similar("Nine", 2)["track"].to_list() == [7, 8]
     popular = api.fit("mu.baselines.popularity:Popularity", of_file.folder)
     assert popular.recommend(history=[], k=2)["track"].to_list() == [7, 9]
+    assert popular.recommend(history=[], k=2, exclude=7)["track"].to_list() == [9, 8], "one id may stand alone"
     assert popular.recommend("b", at="2024-01-05", k=3)["track"].to_list() == [9, 8]
     with pytest.raises(ValueError, match="must be a class, or the path of one"):
         api.fit("knn", of_file)
@@ -138,10 +140,12 @@ def test_training_from_a_config_and_from_keys(tmp_path, monkeypatch):
         "baselines": {},
     }
     steps = {"total_steps": 4, "evaluate_every_steps": 2, "checkpoint_every_steps": 2}
-    run = api.train(small, tmp_path / "keys", data=log, **steps)
+    published = {"a paper": {"recall@10": 0.1}}
+    run = api.train(small, tmp_path / "keys", data=log, published=published, **steps)
     other = api.train(tiny_config(folder), tmp_path / "config", **steps)
     assert run.recommend(history=["t7", "t3"]).equals(other.recommend(history=["t7", "t3"]))
     assert run.recommend("u11")["track"].equals(other.recommend("u11")["track"])
+    assert read_json(run.folder / "config.json")["published"] == published
     assert set(run.evaluate("valid").results["ranking"]) == {"model"}
     with pytest.raises(ConfigError, match=r"config.model has no key 'dimm' \(did you mean 'dim'"):
         api.train(small, tmp_path / "wrong", model={"dimm": 3}, data=log)

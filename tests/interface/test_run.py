@@ -3,6 +3,7 @@
 import datetime
 
 import numpy as np
+import pandas as pd
 import polars as pl
 import pytest
 
@@ -51,6 +52,8 @@ def test_several_listeners_are_one_below_the_other(run):
     for name in ("u11", "u3"):
         alone = run.recommend(name, 3)
         assert frame.filter(user=name).drop("user").drop("score").equals(alone.drop("score"))
+    for users in (("u11", "u3"), pd.Series(["u11", "u3"]), pl.Series(["u11", "u3"]), np.array(["u11", "u3"])):
+        assert run.recommend(users, 3).equals(frame)
 
 
 def test_a_history_may_be_a_text_or_a_list(run):
@@ -94,8 +97,10 @@ def test_similar_tracks_are_those_of_the_largest_cosine(run):
     ("ask", "words"),
     [
         (lambda run: run.recommend("u111"), "no listener 'u111'; near it: u11"),
-        (lambda run: run.recommend(["u1", "u111"]), "no listener 'u111'; near it: u11"),
+        (lambda run: run.recommend(["u111", "u1", "u222"]), "(?s)no listener 'u111'; near it: u11.*no listener 'u222'"),
         (lambda run: run.recommend(history=["t99"]), "no track 't99'; near it: t9"),
+        (lambda run: run.recommend(history="t99,t7,t98"), "(?s)no track 't99'; near it: t9.*no track 't98'"),
+        (lambda run: run.recommend("u1", exclude=5), "no track '5'; near it: t5"),
         (lambda run: run.recommend("u1", exclude=["Song 77"]), "no track 'Song 77'; near it: Song 7"),
         (lambda run: run.similar("Song 77"), "no track 'Song 77'; near it: Song 7"),
         (lambda run: run.recommend(), "give a listener's id in the log, or history"),
@@ -106,6 +111,8 @@ def test_similar_tracks_are_those_of_the_largest_cosine(run):
         (lambda run: run.recommend("u1", at="yesterday"), "at is 'yesterday'; it must be ISO 8601"),
         (lambda run: run.recommend("u1", at=1.5), "at is 1.5; it must be a datetime"),
         (lambda run: run.recommend("u1", context={"context": "home"}), "event columns that the model knows: none"),
+        (lambda run: run.recommend("u1", at=np.datetime64("NaT")), "at is .*NaT.*; it must be a datetime"),
+        (lambda run: run.recommend("u1", context=["home"]), "it must be a mapping of event columns to values"),
         (lambda run: run.explain("u1", "t1"), "the scores of TrainedRecommender are no sums of parts"),
         (lambda run: run.audience("new.wav"), "is no run on plays and audio"),
         (lambda run: run.evaluate("train"), "part is 'train'; it must be 'test' or 'valid'"),
@@ -184,6 +191,8 @@ def test_a_new_recording_has_an_audience(both):
         both.audience(waveform)
     with pytest.raises(ValueError, match="audio has the shape"):
         both.audience(np.stack([waveform, waveform]), sample_rate_hz=8000)
+    with pytest.raises(ValueError, match="k is 0; it must be a whole number"):
+        both.audience(file, 0)
     with pytest.raises(ValueError, match="'mood' is no column=value"):
         both.audience(file, about={"mood": "sad"})
 
