@@ -37,7 +37,7 @@ class ListenerHistory:
 
     Attributes:
       log: the same.
-      artists: the artist of each track; null where it is not known; None without such a column.
+      artists: the artist of each track; null where it is not known; None where none is.
       months: int64 [E], months since January of the year 0 of each play (UTC).
     """
 
@@ -48,7 +48,8 @@ class ListenerHistory:
                 f"{len(log):,} plays, {'with' if log.has_times else 'without'} times"
             )
         self.log = log
-        self.artists = log.tracks["artist"].cast(pl.String) if "artist" in log.tracks.columns else None
+        artists = log.tracks["artist"].cast(pl.String) if "artist" in log.tracks.columns else None
+        self.artists = artists if artists is not None and artists.count() else None
         self._moments = log.times.astype("datetime64[ms]")
         self.months = self._moments.astype("datetime64[M]").astype(np.int64) + 1970 * 12
 
@@ -99,7 +100,7 @@ class ListenerHistory:
 
     def new_artists(self) -> np.ndarray | None:
         """bool [E]: whether the artist had not been played before; None without artists."""
-        if self.artists is None or not self.artists.count():
+        if self.artists is None:
             return None
         codes = self.artists.rank("dense").fill_null(0).to_numpy()[self.log.items]
         return first_times(codes) & (codes > 0)

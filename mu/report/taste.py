@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 
 from mu.data.logs.interactions import Interactions
+from mu.data.track_names import titles_and_artists
 from mu.files import replacing
 from mu.report.charts import Axes, Chart, Figure, Path, Points, Tick, line_chart, line_legend, tick_text, ticks
 from mu.report.listener_history import ListenerHistory
@@ -57,14 +58,14 @@ def taste_page(log: Interactions) -> str:
     listener = str(log.users["user"][0])
     about = [f"{len(log):,} plays", f"{log.n_items:,} tracks"]
     if history.artists is not None:
-        about.append(f"{history.artists.n_unique():,} artists")
+        about.append(f"{history.artists.drop_nulls().n_unique():,} artists")
     if (hours := history.hours()) is not None:
         about.append(f"{hours:,.0f} hours")
     about.append(log.period)
     sections = [Section("When", "taste.html", _when(history))]
     if history.artists is not None:
         sections.append(Section("Artists", "taste.html", _ranking(history, history.artists, "artist")))
-    titles = log.tracks["title"] if "title" in log.tracks.columns else log.tracks["track"]
+    titles = pl.Series(titles_and_artists(log.tracks)[0])
     sections.append(Section("Tracks", "taste.html", _ranking(history, _with_artist(titles, history.artists), "track")))
     sections.append(Section("Habits", "taste.html", _habits(history)))
     title = "Your listening" if listener == "me" else f"The listening of {listener}"
@@ -73,7 +74,6 @@ def taste_page(log: Interactions) -> str:
 
 def _with_artist(titles: pl.Series, artists: pl.Series | None) -> pl.Series:
     """'title, artist' where the artist is known."""
-    titles = titles.cast(pl.String)
     if artists is None:
         return titles
     return pl.select(pl.when(artists.is_not_null()).then(titles + ", " + artists).otherwise(titles)).to_series()

@@ -2,11 +2,14 @@
 
 import dataclasses
 import json
+import re
+import shutil
 
 import numpy as np
 import polars as pl
 import pytest
 
+from mu.checksums import HASHES
 from mu.commands.import_log import main
 from mu.data.logs.interactions import load
 from mu.report.listener_history import ListenerHistory
@@ -90,3 +93,19 @@ def test_other_logs_have_no_page(folder, tmp_path):
     assert not (tmp_path / "out" / "taste.html").exists()  # it has no times
     with pytest.raises(ValueError, match="without times"):
         taste_page(load(tmp_path / "out"))
+
+
+def test_a_track_without_title_goes_by_its_id_and_one_without_artist_counts_no_artist(folder, tmp_path):
+    def page(**columns):
+        copy = shutil.copytree(folder, tmp_path / "-".join(columns), ignore=shutil.ignore_patterns("*.html", HASHES))
+        file = copy / "tracks.parquet"
+        pl.read_parquet(file).with_columns(**columns).write_parquet(file)
+        return taste_page(load(copy))
+
+    others = pl.col("title") != "A"
+    text = page(title=pl.when(others).then("title"), artist=pl.when(others).then("artist"))
+    (row,) = re.findall(r'<th scope="row">([^<]*)</th><td>3</td>', text)
+    assert row in load(folder).tracks["track"].to_list()
+    assert "2 artists" in text and "3 artists" not in text
+    text = page(artist=pl.lit(None, pl.String))
+    assert "rtists" not in text and "Discovery" not in text
