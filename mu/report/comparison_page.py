@@ -26,12 +26,12 @@ class RunComparison:
     Attributes:
       table: of the runs and their baselines.
       differences: of the runs to the first.
-      figure: values of the runs with intervals.
+      figure: values of the runs with intervals; None where no metric lies between 0 and 1.
     """
 
     table: ComparisonTable
     differences: DifferenceTable
-    figure: Figure
+    figure: Figure | None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -101,13 +101,15 @@ def compared_runs(runs: Sequence[ComparedRun]) -> Comparison:
     )
 
 
-def _chart(compared: Comparison) -> Figure:
-    """The runs side by side in the metrics of the table that lie between 0 and 1."""
+def _chart(compared: Comparison) -> Figure | None:
+    """The runs side by side in the metrics of the table that lie, with their intervals, between 0 and 1."""
     names = [compared.subject, *compared.rivals]
     estimates = {column: [compared.rows[name][column.name] for name in names] for column in compared.table_columns}
     columns = [
         column for column, values in estimates.items() if all(0 <= value <= 1 for one in values for value in one[1:])
     ]
+    if not columns:
+        return None
     series = {name: [estimates[column][at][1:] for column in columns] for at, name in enumerate(names)}
     unit = compared.result.unit
     values = "; ".join(f"{name}: {', '.join(f'{one[0]:.3f}' for one in row)}" for name, row in series.items())

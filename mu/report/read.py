@@ -56,7 +56,7 @@ def runs_of(place: str | os.PathLike[str]) -> dict[str, Path]:
         raise FileNotFoundError(f"there is no run {folder}")
     if (folder / "crossvalidation.json").is_file():
         seeds = ", ".join(str(path.parent) for path in sorted(folder.glob("seed*/evaluation")))
-        raise FileNotFoundError(f"{folder} is a cross-validation; a page is of one of its seeds: {seeds}")
+        raise FileNotFoundError(f"{folder} is a whole cross-validation; give one of its seeds: {seeds}")
     if (folder / "config.json").is_file():
         return {"": folder}
     folds = sorted(folder.glob("fold*/config.json"), key=lambda path: (len(path.parent.name), path.parent.name))

@@ -12,7 +12,7 @@ from mu.evals.compare import compare
 from mu.evals.results import load, save
 from mu.report.compared_runs import read_runs, together
 from mu.report.comparison import comparison_of
-from mu.report.comparison_page import compared_runs
+from mu.report.comparison_page import compared_runs, comparison_page
 from mu.report.config_differences import config_differences
 from mu.report.difference_table import difference_table
 from mu.report.numbers import signed, signed_interval
@@ -221,3 +221,11 @@ def test_nothing_is_cut_off_at_any_width(page, tmp_path):
                 assert tab.tell("document.documentElement.scrollWidth <= innerWidth"), width
                 assert tab.tell(cut) == 0, width
         assert tab.said == []
+
+
+def test_runs_whose_metrics_are_no_shares_have_a_page_without_a_chart(tmp_path):
+    for at, name in enumerate("ab"):
+        results = {"model": user_result(gain=-half_ones(N, 20 + at)), "popularity": user_result(gain=-LOW)}
+        write_run(tmp_path / name, results)
+    page = comparison_page(read_runs([tmp_path / "a", tmp_path / "b"]))
+    assert "Paired differences" in page and 'aria-label="The runs in' not in page
