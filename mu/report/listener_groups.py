@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from mu.evals.few_units import interval_text
 from mu.evals.result import Result
+from mu.report.metric_tables import Cell, cell
 
 MOST_GROUPS = 4
 
@@ -23,7 +23,7 @@ class Groups:
 
     metric: str
     header: Sequence[str]
-    rows: Sequence[tuple[str, int, Sequence[tuple[str, str]]]]
+    rows: Sequence[tuple[str, int, Sequence[Cell]]]
 
 
 def listener_groups(
@@ -52,6 +52,6 @@ def listener_groups(
                 result.take(members), statistics={}, columns={metric: result.columns[metric][members]}
             )
             (estimate,) = part.summary(samples, seed)
-            cells.append((f"{estimate.value:.3f}", interval_text(estimate.low, estimate.high, ".3f")))
+            cells.append(cell(estimate))
         rows.append((f"{low:,}" if low == high else f"{low:,} to {high:,}", len(members), cells))
     return Groups(metric, list(results), rows) if len(rows) > 1 else None

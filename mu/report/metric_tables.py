@@ -1,10 +1,11 @@
 """Every metric of an evaluation: a table of recommenders and metrics; of sections one for each metric."""
 
 import dataclasses
+import math
 from collections.abc import Mapping, Sequence
 
-from mu.evals.few_units import interval_text
 from mu.evals.result import Estimate
+from mu.report.numbers import interval, number
 
 Cell = tuple[str, str]
 """(value, interval)."""
@@ -48,14 +49,14 @@ def metric_tables(rows: Mapping[str, Mapping[str, Estimate]], counts: Mapping[st
     names = list(next(iter(rows.values())))
     sections = list(dict.fromkeys(name.rpartition("/")[0] for name in names))
     if sections == [""]:
-        cells = [(row, [_cell(estimates[name]) for name in names]) for row, estimates in rows.items()]
+        cells = [(row, [cell(estimates[name]) for name in names]) for row, estimates in rows.items()]
         return [MetricTable("", names, cells)]
     tables = []
     for metric in dict.fromkeys(name.rpartition("/")[2] for name in names):
         cells = [
             (
                 f"{section} ({counts[section]:,})" if section in counts else section,
-                [_cell(estimates[f"{section}/{metric}"]) for estimates in rows.values()],
+                [cell(estimates[f"{section}/{metric}"]) for estimates in rows.values()],
             )
             for section in sections
             if f"{section}/{metric}" in names
@@ -64,5 +65,7 @@ def metric_tables(rows: Mapping[str, Mapping[str, Estimate]], counts: Mapping[st
     return tables
 
 
-def _cell(estimate: Estimate) -> Cell:
-    return f"{estimate.value:.3f}", interval_text(estimate.low, estimate.high, ".3f")
+def cell(estimate: Estimate) -> Cell:
+    """A value and its interval; no interval where the value is not defined."""
+    ends = interval(estimate.low, estimate.high, 3) if math.isfinite(estimate.value) else ""
+    return number(estimate.value, 3), ends

@@ -1,6 +1,7 @@
 """Three tiles at the top of a page: a number, its interval, the best baseline beside it, and what is above both."""
 
 import dataclasses
+import math
 from collections.abc import Sequence
 
 from mu.report.columns import ORACLE, Column, words_of
@@ -42,10 +43,11 @@ class Tile:
 
 
 def tiles(compared: Comparison) -> list[Tile]:
-    """Up to three tiles: of sections or targets, then of other metrics of the first of them."""
+    """Up to three tiles: of sections or targets, then other metrics of the first, where the model has a value."""
     columns: Sequence[Column] = compared.columns
     first = [column for section in FIRST for column in columns if column.section == section]
     ordered = [*first, *(column for column in columns if column not in first), *compared.more]
+    ordered = [column for column in ordered if math.isfinite(compared.estimate(column).value)]
     return [_tile(compared, column) for column in ordered[:MOST]]
 
 

@@ -39,8 +39,8 @@ def verdict(compared: Comparison) -> Verdict:
     first = _main(compared, main)
     if rest:
         second = _sections(compared, rest)
-    elif compared.more:
-        second = f"By {compared.more[0].metric} it {_beside(compared, compared.more[0], '')}."
+    elif more := [column for column in compared.more if math.isfinite(compared.estimate(column).value)]:
+        second = f"By {more[0].metric} it {_beside(compared, more[0], '')}."
     else:
         second = _units(compared, main)
     return Verdict((first, second), (*_published(compared, main), *reasons(compared)))

@@ -1,13 +1,17 @@
 """The verdict of a page says what the paired intervals show, and no more."""
 
+import dataclasses
 import re
 
 import numpy as np
 import pytest
 
 from mu.evals.compare import differences
-from mu.evals.result import Result
+from mu.evals.result import Result, Statistic
 from mu.report.columns import columns_of
+from mu.report.comparison_table import comparison_table
+from mu.report.metric_tables import metric_tables
+from mu.report.tiles import tiles
 from mu.report.verdict import verdict
 from tests.helpers.comparisons import compared, half_ones, play_result, user_result
 
@@ -199,3 +203,19 @@ def test_no_claim_goes_beyond_the_paired_interval(seed):
         claim = "above" if row["low"] > 0 else "below" if row["high"] < 0 else "level with"
         part = next(one for one in re.split(r"(?=above|below|level with)", first)[1:] if name in one or "every" in one)
         assert part.startswith(claim)
+
+
+def test_a_metric_that_the_model_has_no_value_in_is_in_tables_alone():
+    def result(recall, error):
+        rmse = Statistic("mu.evals.metrics.ratings.negative_rmse:negative_rmse", ("squared", "n"))
+        users = user_result(recall=recall)
+        return dataclasses.replace(
+            users, statistics={"negative_rmse": rmse}, arrays={"squared": np.full(N, error), "n": np.ones(N)}
+        )
+
+    one = compared({"model": result(HIGH, np.nan), "biases": result(LOW, 1.0)})
+    assert [tile.title for tile in tiles(one)] == ["recall@10"]
+    assert "rmse" not in " ".join(verdict(one).sentences)
+    assert [title for title, _ in comparison_table(one).header] == ["recall@10", "negative_rmse"]
+    (table,) = metric_tables(one.rows, {})
+    assert dict(table.rows)["model"][1] == ("not defined", "")
