@@ -65,6 +65,8 @@ def cold_start_track(log: SplitLog, recommender: TimeAwareRecommender, *, reads_
     Listeners are ordered by the share of their plays that the model gives the track once all new tracks are out,
     without a boost of new releases.
 
+    None where no new track was played, or there are not both listeners who played the track and others.
+
     Args:
       log: of the run, with dates of release.
       recommender: the run's model.
@@ -84,6 +86,8 @@ def cold_start_track(log: SplitLog, recommender: TimeAwareRecommender, *, reads_
     players = [_has(is_player, len(users), int(one)) for one in measured]
     aucs = np.array([auc(shares[:, place], one) for place, one in enumerate(players)])
     at = int(np.searchsorted(measured, track))
+    if np.isnan(aucs[at]):  # all listeners with a history played it, or none of them
+        return None
     listeners = []
     for row in np.argsort(-shares[:, at], kind="stable")[:LISTENERS]:
         user = int(users[row])

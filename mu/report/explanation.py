@@ -89,7 +89,7 @@ class NearPlayed:
             nearest = [
                 int(place) for place in np.argsort(-row, kind="stable")[:MOST_NEAR] if row[place] >= LEAST_COSINE
             ]
-            named = [f"{self._titles[played[place]]} ({row[place]:.2f})".replace("(0.", "(.") for place in nearest]
+            named = [f"{self._titles[played[place]]} ({f'{row[place]:.2f}'.removeprefix('0')})" for place in nearest]
             words.append(f"near {', '.join(named)}" if named else "")
         return words
 

@@ -85,11 +85,12 @@ def near_tracks(log: SplitLog, vectors: np.ndarray, baselines: Mapping[str, Reco
 
 
 def _alone(log: SplitLog, tracks: np.ndarray) -> Interactions:
-    """One history for each track, which holds a play of that track alone."""
+    """One history for each track, which holds a play of that track alone: the one of the largest weight.
+
+    A play of a small weight, such as a bad rating, may count nothing for a baseline.
+    """
     plays = log.histories
-    events = np.array([np.argmax(plays.items == track) for track in tracks])
-    rows = plays.take(np.searchsorted(plays.indptr, events, side="right") - 1)
-    matching = np.flatnonzero(rows.items == np.repeat(tracks, rows.lengths))
-    owners = np.searchsorted(rows.indptr, matching, side="right") - 1
-    first = matching[np.unique(owners, return_index=True)[1]]
-    return rows.where(np.isin(np.arange(len(rows)), first))
+    events = np.array([np.argmax(np.where(plays.items == track, plays.weights, -np.inf)) for track in tracks])
+    owners = np.searchsorted(plays.indptr, events, side="right") - 1
+    rows = plays.take(owners)
+    return rows.where(np.isin(np.arange(len(rows)), rows.indptr[:-1] + events - plays.indptr[owners]))

@@ -157,8 +157,8 @@ def test_near_names_the_most_similar_of_what_was_played():
     vectors[19] = [1.0, 0.2, 0.0, 0.0]
     log.items[: log.indptr[1]] = 0
     log.items[0] = 1
-    titles = [f"Song {track}" for track in range(log.n_items)]
-    assert NearPlayed(vectors, log, titles).reasons(0, np.array([19, 2])) == ["near Song 0 (.98)", ""]
+    titles = [f"Song {track} (0.5 mix)" for track in range(log.n_items)]
+    assert NearPlayed(vectors, log, titles).reasons(0, np.array([19, 2])) == ["near Song 0 (0.5 mix) (.98)", ""]
 
 
 def test_near_tracks_are_the_nearest_that_were_played_and_the_neighbours_of_the_track_alone():
@@ -179,3 +179,23 @@ def test_near_tracks_are_the_nearest_that_were_played_and_the_neighbours_of_the_
         (model, near), (knn_name, _) = one.lists
         assert (model, knn_name) == ("The model", "ItemKNN")
         assert [title for title, _ in near] == [titles[other] for other in np.argsort(-cosines)[:5]]
+
+
+def test_neighbours_of_a_track_alone_are_those_of_its_best_rating():
+    log = make_listening(n_users=60, sound=False)
+    log.weights[:] = np.random.default_rng(0).integers(1, 6, len(log))
+    asked = []
+
+    class Recording(Dense):
+        def scores(self, users, histories, times_ms=None):
+            asked.append(histories)
+            return super().scores(np.zeros(len(users), np.int64), histories)
+
+    split = split_log(log)
+    view = near_tracks(split, Scores(log).item_vectors, {"item_knn": Recording(log)})
+    assert view is not None
+    (histories,) = asked
+    titles, plays = split.names[0], split.histories
+    assert histories.lengths.tolist() == [1] * 6
+    assert [titles[track] for track in histories.items] == [one.title for one in view.queries]
+    assert histories.weights.tolist() == [plays.weights[plays.items == track].max() for track in histories.items]

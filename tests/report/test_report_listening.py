@@ -92,11 +92,11 @@ def test_the_page_repeats_how_its_cases_were_chosen(tmp_path):
 @pytest.mark.parametrize(("sound", "inputs"), [(True, "its sound and its attributes"), (False, "its attributes")])
 def test_what_a_model_reads_of_a_new_track_is_what_there_is_of_it(sound, inputs):
     log = make_listening(n_users=60, sound=sound)
-    log.items[log.indptr[1:] - 1] = 19
+    log.items[log.indptr[1:] - 1] = np.where(np.arange(60) < 20, 19, 3)
     log.released_ms[19] = log.times.max()
     track = cold_start_track(split_log(log), cast(Any, TimeAwareScores(log)), reads_audio=sound)
     assert track is not None
-    assert track.row.track == 19 and track.inputs == inputs and track.n_players == 60
+    assert track.row.track == 19 and track.inputs == inputs and track.n_players == 20
     scores = TimeAwareScores(log).query_table @ TimeAwareScores(log).item_vectors[19]
     assert [one.listener for one in track.listeners] == [str(user) for user in np.argsort(-scores)[:8]]
 
@@ -125,3 +125,10 @@ def test_the_auc_is_the_share_of_pairs_in_order(seed):
     pairs = [(a > b) + 0.5 * (a == b) for a in scores[positive] for b in scores[~positive]]
     assert auc(scores, positive) == pytest.approx(np.mean(pairs))
     assert np.isnan(auc(scores, np.zeros(30, bool)))
+
+
+def test_a_track_that_every_listener_played_has_no_audience_to_tell_apart():
+    log = make_listening(n_users=20)
+    log.items[log.indptr[1:] - 1] = 19
+    log.released_ms[18:] = log.times.max()
+    assert cold_start_track(split_log(log), cast(Any, TimeAwareScores(log)), reads_audio=True) is None
