@@ -22,7 +22,7 @@ ZERO = {
     *("label_smoothing", "skipped", "cold", "tags", "contrastive", "in_batch", "calibration", "negatives", "clips"),
     *("clips_of_plays", "fold", "valid", "test", "max_cost", "start", "head_weights", "frequency_shift", "shift_s"),
     *("time_masks", "time_mask_share", "frequency_masks", "frequency_mask_share", "gain_db", "noise_snr_db"),
-    *("equalize_db", "initial_accumulator_value", "item_shrinkage", "user_shrinkage"),
+    *("equalize_db", "initial_accumulator_value", "item_shrinkage", "user_shrinkage", "item_numbers"),
 }
 MINUS_ONE = {"mesh.data", "gain_db", "noise_snr_db", "equalize_db"}
 

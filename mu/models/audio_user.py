@@ -17,7 +17,7 @@ from mu.nn.hashed_features import HashedFeatures
 from mu.nn.heads import Head
 from mu.nn.linear import linear
 from mu.nn.table import Buffer, Table
-from mu.ranges import ArgumentsOf, Between, Divides, NonNegative, Precision, Rate, Size
+from mu.ranges import ArgumentsOf, Between, CountOrZero, Divides, NonNegative, Precision, Rate, Size
 
 AGES_DAYS = (1.0, 7.0, 14.0, 28.0, 56.0, 112.0, 224.0, 448.0)
 """Edges between the bins of a track's age."""
@@ -79,7 +79,7 @@ class AudioUser(nnx.Module):
         scale: NonNegative = 0.1,
         dtype: Precision = "float32",
         hash_size: int,
-        item_numbers: int = 0,
+        item_numbers: CountOrZero = 0,
         event_columns: Mapping[str, int],
         sample_rate_hz: int | None,
         outputs: Mapping[str, Head],
