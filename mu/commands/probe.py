@@ -116,7 +116,7 @@ def _show(report: "ProbeReport", embeddings: str) -> None:
     print(f"{options.head} probe of {embeddings}; {report.split}")
     if len(report.results) == 1:
         table = ResultTable({options.head: report.results[0]}, samples=options.bootstrap_samples)
-        print(table if width is None else table.text(width))
+        print(table.text(width))
     else:
         values = [result.values() for result in report.results]
         lines = [["", "mean over seeds", *(f"seed {seed}" for seed in options.seeds)]]

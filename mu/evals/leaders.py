@@ -37,11 +37,11 @@ def leaders(
     """
     values = {name: result.values() for name, result in results.items()}
     by_best: dict[str, list[str]] = {}
-    found: dict[str, Leaders] = {}
+    ahead: dict[str, Leaders] = {}
     for metric in metrics:
         defined = [name for name, one in values.items() if math.isfinite(one[metric])]
         if not defined:
-            found[metric] = Leaders("", ())
+            ahead[metric] = Leaders("", ())
             continue
         by_best.setdefault(max(defined, key=lambda name: values[name][metric]), []).append(metric)
     for best, names in by_best.items():
@@ -53,5 +53,5 @@ def leaders(
             for metric in names:
                 if math.isfinite(rows[metric]["difference"]) and not rows[metric]["low"] > 0:
                     level[metric].append(other)
-        found |= {metric: Leaders(best, tuple(level[metric])) for metric in names}
-    return {metric: found[metric] for metric in metrics}
+        ahead |= {metric: Leaders(best, tuple(level[metric])) for metric in names}
+    return {metric: ahead[metric] for metric in metrics}

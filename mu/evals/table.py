@@ -5,8 +5,8 @@ import html
 import math
 from collections.abc import Mapping, Sequence
 
-from mu.evals.compare import differences
 from mu.evals.few_units import FEW, interval_text
+from mu.evals.leaders import Leaders, leaders
 from mu.evals.left_out import left_out_sentences
 from mu.evals.result import Estimate, Result
 from mu.evals.text_tables import column_blocks, text_table
@@ -44,71 +44,56 @@ class ResultTable:
         """The table as plain text, and lines that say over what the intervals are and which values are level."""
         return self.text()
 
-    def text(self, width: int = WIDTH, bold: bool = False) -> str:
+    def text(self, width: int | None = None, bold: bool = False) -> str:
         """The table as text that fits a width: turned round, or in blocks of columns, where it does not otherwise.
 
         Args:
-          width: of the terminal.
+          width: of the terminal; None for a file, where a table of sections is as wide as it is: in pieces it reads
+            badly. Others fit `WIDTH`.
           bold: whether the best value of each column is bold, by escape codes.
         """
         rows, best = self._rows()
         turned = [list(column) for column in zip(*rows, strict=True)]
-        if not self.by_section and len(column_blocks(rows, width)) > len(column_blocks(turned, width)):
+        bound = WIDTH if width is None and not self.by_section else width
+        if not self.by_section and len(column_blocks(rows, bound)) > len(column_blocks(turned, bound)):
             rows, best = turned, {(column, row) for row, column in best}
-        # A table of sections reads badly in pieces: in a file it is as wide as it is.
-        bound = None if self.by_section and width == WIDTH else width
         return f"{text_table(rows, width=bound, bold=best if bold else ())}\n{self.note()}"
 
     def _rows(self) -> tuple[list[list[str]], set[tuple[int, int]]]:
         """(header and rows as text, (row, column) of the best values)."""
-        best, level = self._best
         rows, places = [self.header()], set()
         for number, (name, row) in enumerate(self._estimates(), 1):
             cells = [name]
             for column, estimate in enumerate(row, 1):
                 # Behind other values of the column a blank, so that numbers stand below each other.
-                sign = LEVEL if name in level[estimate.name] else " " if level[estimate.name] else ""
+                ahead = self._leaders[estimate.name]
+                sign = LEVEL if name in ahead.level else " " if ahead.level else ""
                 cells.append(f"{self._cell(estimate)}{sign}")
-                if best[estimate.name] == name:
+                if name == ahead.best:
                     places.add((number, column))
             rows.append(cells)
         return rows, places
 
     @functools.cached_property
-    def _best(self) -> tuple[dict[str, str | None], dict[str, set[str]]]:
-        """(metric -> the recommender of its largest value, metric -> those that cannot be told from it)."""
+    def _leaders(self) -> dict[str, Leaders]:
+        """Metric -> who is ahead in it; nobody where there is no rival."""
         rivals = {name: result for name, result in self._results.items() if name != REFERENCE}
-        values = {name: result.values() for name, result in rivals.items()}
-        best: dict[str, str | None] = dict.fromkeys(self.names)
-        level: dict[str, set[str]] = {metric: set() for metric in self.names}
         if len(rivals) < 2:
-            return best, level
-        for metric in self.names:
-            there = [name for name in rivals if math.isfinite(values[name][metric])]
-            best[metric] = max(there, key=lambda name: values[name][metric], default=None)
-        for first in {name for name in best.values() if name is not None}:
-            metrics = [metric for metric in self.names if best[metric] == first]
-            for name, result in rivals.items():
-                if name != first:
-                    rows = differences([(rivals[first], result)], metrics, self._samples, self._seed)
-                    for metric, row in rows.items():
-                        if math.isfinite(values[name][metric]) and not (row["low"] > 0 or row["high"] < 0):
-                            level[metric].add(name)
-        return best, level
+            return dict.fromkeys(self.names, Leaders("", ()))
+        return leaders(rivals, self.names, self._samples, self._seed)
 
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
         """The table for notebooks."""
         lines = ["<tr>" + "".join(f"<th>{html.escape(title)}</th>" for title in self.header()) + "</tr>"]
-        best, level = self._best
         for name, row in self._estimates():
             cells = []
             for estimate in row:
                 value, _, interval = self._cell(estimate).partition(" ")
-                if name == best[estimate.name]:
+                if name == self._leaders[estimate.name].best:
                     value = f"<b>{value}</b>"
-                elif name in level[estimate.name]:
+                elif name in self._leaders[estimate.name].level:
                     value += f" {LEVEL}"
                 cells.append(f"<td>{value}<br><small style='white-space: nowrap'>{interval}</small></td>")
             lines.append(f"<tr><th>{html.escape(name)}</th>{''.join(cells)}</tr>")
@@ -134,7 +119,7 @@ class ResultTable:
         level = [f"{LEVEL} behind a value: level with the best of its column, the paired 95 % interval holds 0"]
         lines = (
             f"{len(first):,} {first.unit}s; {intervals}",
-            *(level if any(self._best[1].values()) else ()),
+            *(level if any(ahead.level for ahead in self._leaders.values()) else ()),
             *left_out_sentences(first.counts),
             *first.notes,
         )

@@ -79,3 +79,11 @@ def test_the_best_is_bold_on_a_terminal_and_the_width_is_kept():
     bold = [line for line in lines if line.startswith(("model", "knn", "popularity", "oracle")) and "\x1b[1m" in line]
     assert bold and not any(line.startswith("oracle") for line in bold)
     assert max(map(len, table.text(46).splitlines()[:-2])) <= 46
+
+
+@pytest.mark.parametrize("width", [80, 120, 160])
+def test_sections_fit_any_terminal_and_are_whole_in_a_file(width):
+    columns = {f"day {day}/recall": np.arange(100) % 2 for day in range(30)}
+    table = ResultTable({"model": Result(unit="user", units=np.arange(100), columns=columns)})
+    assert max(map(len, table.text(width).splitlines()[:-1])) <= width
+    assert str(table).count("model") == 1
