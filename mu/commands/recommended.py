@@ -38,12 +38,13 @@ def as_text(answer: Answer) -> str:
         lines += [f"  {_title(row)}" for row in answer.history.tail(SHOWN_HISTORY).iter_rows(named=True)]
     columns = [name for name in answer.frame.columns if name not in REASONS]
     if "title" in columns:
-        columns.remove("track")  # people read titles
+        columns.remove("track")  # people read titles; of a track without one its id
     reasons = [name for name in REASONS if name in answer.frame.columns]
     rows = [[*columns, "why"] if reasons else columns]
     for row in answer.frame.iter_rows(named=True):
         why = ["; ".join(row[name] for name in reasons if row[name])] if reasons else []
-        rows.append([*(_text(row[name]) for name in columns), *why])
+        shown = {**row, "title": row.get("title") or row.get("track")}
+        rows.append([*(_text(shown[name]) for name in columns), *why])
     left = [place for place, name in enumerate(rows[0]) if name not in NUMBERS]
     lines += [answer.heading, wrapped_table(rows, left, terminal_width()), answer.means]
     return printable("\n".join(lines))

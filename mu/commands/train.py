@@ -64,22 +64,27 @@ def _train(config: Any, workdir: str, interrupts: Any) -> None:
     interrupts.raise_noted()
     train(config, workdir)
     show_tables(Path(workdir) / "evaluation")
-    print("\n".join(_closing(workdir)))
+    print("\n".join(closing(workdir)))
 
 
-def _closing(workdir: str) -> list[str]:
+def closing(workdir: str) -> list[str]:
     """Where the results lie, and commands that go on from them."""
     from mu.evals.results import evaluations_of, load
     from mu.run.saved_inputs import load_inputs
 
-    run, inputs = shlex.quote(workdir), load_inputs(workdir)
+    run, evaluations = shlex.quote(workdir), evaluations_of(workdir)
+    chosen = f" --eval={shlex.quote(next(iter(evaluations)))}" if len(evaluations) > 1 else ""
     lines = [f"Results are in {workdir}/evaluation, the weights in {workdir}/checkpoints. Next:"]
-    lines.append(f"  mu report {run}")
-    if inputs.log is not None and len(inputs.log.users):
+    lines.append(f"  mu report {run}{chosen}")
+    try:
+        inputs = load_inputs(workdir)
+    except FileNotFoundError:  # data of a kind of one's own, as training has warned
+        inputs = None
+    if inputs is not None and inputs.log is not None and len(inputs.log.users):
         lines.append(f"  mu recommend {run} --user={shlex.quote(str(inputs.log.users['user'][0]))}")
-    elif inputs.sample_rate_hz is not None:
+    elif inputs is not None and inputs.sample_rate_hz is not None:
         lines.append(f"  mu embed {run} LIBRARY --output=embeddings")
-    for folder in list(evaluations_of(workdir).values())[:1]:
+    for folder in list(evaluations.values())[:1]:
         others = [name for name in load(folder).results if name != "model"]
-        lines += [f"  mu compare {run}:{shlex.quote(name)} {run}" for name in others[:1]]
+        lines += [f"  mu compare {run}:{shlex.quote(name)} {run}{chosen}" for name in others[:1]]
     return lines

@@ -73,7 +73,7 @@ class TrackNames:
 
     def _called_in(self, text: str) -> list[tuple[str, list[int]]]:
         """(name, rows that it stands for) of each name of a text."""
-        parts, called = text.split(",") if text else [], []
+        parts, called = text.split(","), []
         while parts:
             # The longest name that is known.
             for stop in range(len(parts), 0, -1):

@@ -6,11 +6,13 @@ import shlex
 import shutil
 
 import numpy as np
+import polars as pl
 import pytest
 
 from mu.cli import main
 from mu.commands import evaluate, recommend
-from mu.commands.recommended import SHOWN_HISTORY
+from mu.commands.recommended import SHOWN_HISTORY, Answer, as_text
+from mu.commands.train import closing
 from mu.evals.results import load
 from mu.files import read_json
 from mu.run.evaluation import model_of
@@ -101,7 +103,7 @@ def test_tracks_may_come_again_on_request(run, capsys):
     ("arguments", "words"),
     [
         (["--user=u111"], "the log has no listener 'u111'; near it: u11"),
-        (["--history=t7,t99"], "the log has no track 't99'; near it: t9"),
+        (["--history=t99,t7,t98"], "the log has no track 't99'; near it: t9, t39, t29\nthe log has no track 't98'"),
         (["--history=Song 77"], "the log has no track 'Song 77'; near it: Song 7"),
         (["--history="], "the log has no track ''"),
     ],
@@ -121,6 +123,12 @@ def test_programs_get_json_or_csv(run, capsys):
     header, *lines = csv.reader(called(capsys, run, "--history=t7,t3", "--k=3", "--csv")[1].splitlines())
     assert header == ["rank", "track", "title", "artist", "score"]
     assert [line[1] for line in lines] == [row["track"] for row in document["rows"]]
+
+
+def test_a_track_without_a_title_is_shown_by_its_id():
+    frame = pl.DataFrame({"rank": [1, 2], "track": ["t7", "t8"], "title": [None, "Song 8"], "score": [2.0, 1.0]})
+    rows = [line.split() for line in as_text(Answer(frame, "recommended", "means")).splitlines()[3:5]]
+    assert rows == [["1", "t7", "2.00"], ["2", "Song", "8", "1.00"]]
 
 
 def test_a_playlist_holds_the_names(run, capsys, tmp_path):
@@ -175,20 +183,30 @@ def test_without_its_log_a_run_knows_histories_and_not_listeners(run, log, tmp_p
 # ---- mu train
 
 
-def test_training_ends_with_commands_that_can_be_run(run, log, tmp_path, capsys):
+def test_training_ends_with_commands_that_can_be_run(run, log, tmp_path, capsys, monkeypatch):
     """The same command on a complete run learns no more, and says the same."""
     (tmp_path / "config.py").write_text(
         "from tests.helpers.tiny_runs import tiny_config\n"
-        f"def get_config(arg=None):\n    return tiny_config({str(log)!r}, model__dropout=0.2)\n"
+        "def get_config(arg=None):\n"
+        "    baselines = {'popularity': {'name': 'mu.baselines.popularity:Popularity'}}\n"
+        f"    return tiny_config({str(log)!r}, model__dropout=0.2, baselines=baselines)\n"
     )
-    shutil.copytree(run, tmp_path / "my run")
-    assert main(["train", f"--config={tmp_path / 'config.py'}", f"--workdir={tmp_path / 'my run'}"]) == 0
+    folder = tmp_path / "my run"
+    shutil.copytree(run, folder)
+    assert main(["train", f"--config={tmp_path / 'config.py'}", f"--workdir={folder}"]) == 0
     out = capsys.readouterr().out
-    assert f"Results are in {tmp_path / 'my run'}/evaluation" in out and "recall@10" in out
-    commands = [shlex.split(line) for line in out.splitlines() if line.startswith("  mu ")]
-    assert [words[1] for words in commands] == ["report", "recommend"]
-    for words in commands:
-        assert main(words[1:]) == 0
+    assert f"Results are in {folder}/evaluation" in out and "recall@10" in out
+    lines = closing(str(folder))
+    assert len(lines) == 4 and out.splitlines()[-4:] == lines
+    assert [main(shlex.split(line)[1:]) for line in lines[1:]] == [0, 0, 0]
+    shutil.copytree(folder / "evaluation" / "ranking", folder / "evaluation" / "second")
+    assert [main(shlex.split(line)[1:]) for line in closing(str(folder))[1:]] == [0, 0, 0]
+
+    def nothing_saved(workdir):
+        raise FileNotFoundError(f"{workdir} keeps nothing of its data for inference")
+
+    monkeypatch.setattr("mu.run.saved_inputs.load_inputs", nothing_saved)  # as of data of a kind of one's own
+    assert [shlex.split(line)[1] for line in closing(str(folder))[1:]] == ["report", "compare"]
 
 
 # ---- mu evaluate
