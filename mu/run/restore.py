@@ -172,6 +172,9 @@ class TrainedRun:
     def open_histories(self) -> Interactions:
         """What the listeners of the log have played: the whole log, without sound and features where that is quicker.
 
+        A log whose card, listeners and tracks are those of the run is taken for the run's. Its arrays are not read
+        whole, as `open_log` reads them: damage that leaves the sizes of its files is not noticed.
+
         Raises:
           FileNotFoundError: the log is gone.
           ValueError: it has changed, or the run is one on clips.

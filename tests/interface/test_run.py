@@ -1,6 +1,8 @@
 """A run as an object: answers by names, equal to those by ids and arrays."""
 
 import datetime
+import json
+import shutil
 
 import numpy as np
 import pandas as pd
@@ -9,9 +11,10 @@ import pytest
 
 from mu import api
 from mu.evals.results import load
+from mu.files import read_json
 from mu.interface.frames import TrackFrame
 from tests.helpers.own_clips import N_TRACKS, SILENT, config_of, import_clips, import_plays, plays, write_files
-from tests.helpers.tiny_runs import tiny_config, train, write_log
+from tests.helpers.tiny_runs import N_USERS, tiny_config, train, write_log
 
 START = datetime.datetime(2023, 11, 14, 22, 13, 20, tzinfo=datetime.UTC)
 
@@ -44,6 +47,20 @@ def test_a_listener_gets_what_the_recommender_says(run):
     np.testing.assert_array_equal(frame["score"], hits.scores[0])
     assert frame.columns == ["rank", "track", "title", "artist", "score"]
     assert frame["rank"].to_list() == [1, 2, 3, 4, 5] and isinstance(frame, pl.DataFrame)
+
+
+def test_histories_of_the_same_log_need_no_split_and_another_log_is_refused(run, tmp_path, monkeypatch):
+    whole = run.trained.open_log()
+    with monkeypatch.context() as patch:
+        patch.setattr("mu.run.restore.open_split", None)
+        assert run.trained.open_histories().hash() == whole.hash()
+    (tmp_path / "other").mkdir()
+    copy = shutil.copytree(run.folder, tmp_path / "run")
+    config = read_json(copy / "config.json")
+    config["data"]["path"] = str(write_log(tmp_path / "other", n_users=N_USERS - 1))
+    (copy / "config.json").write_text(json.dumps(config))
+    with pytest.raises(ValueError, match=r"the data or split that .* was trained on has changed"):
+        api.open_run(copy).recommend("u11")
 
 
 def test_several_listeners_are_one_below_the_other(run):
