@@ -61,7 +61,8 @@ def train(
       config: the path of a config, 'file.py[:arg,...]'; a config; or keys to set of `mu.config.base.base()`.
       workdir: the run's folder, made if missing.
       **overrides: keys to set: `total_steps=500`, `model={'dim': 128}`, `**{'model.dim': 128}`; `data=log` trains on a
-        log of `import_log`. `baselines`, `evals`, `policy` and `published` are replaced as a whole.
+        log of `import_log`, of which the run keeps the path alone. `baselines`, `evals`, `policy` and `published` are
+        replaced as a whole.
 
     Raises:
       ConfigError: the config cannot be run, or differs from the one that the folder holds.
