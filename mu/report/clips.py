@@ -7,6 +7,7 @@ from mu.report.clip_media import Media, media_of
 from mu.report.clip_run import ClipRun
 from mu.report.clip_space import map_of_clips, neighbourhoods, neighbours
 from mu.report.clip_tables import Confusion, Scatters, Table, metrics_table, per_class
+from mu.report.columns import words_of
 from mu.report.details import head_of, results, run_details
 from mu.report.page import Notice, Section, render
 from mu.report.seeds import Seeds
@@ -155,5 +156,6 @@ def _card(run: ClipRun, target: str, row: int, media: Media | None, anchor: str 
     view = run.views["model"][target]
     right, words = view.verdict(row)
     scores = [view.score(row, place) for place in view.listed_places(row)]
-    baselines = [f"{name}: {views[target].verdict(row)[1]}" for name, views in run.views.items() if name != "model"]
+    others = [(words_of(name), views[target]) for name, views in run.views.items() if name != "model"]
+    baselines = [f"{name}: {other.verdict(row)[1]}" for name, other in others]
     return Card(run.clips[row], anchor, right, words, media, scores, baselines)

@@ -55,8 +55,8 @@ def _tile(compared: Comparison, column: Column) -> Tile:
     places, estimate, rivals = compared.places(column), compared.estimate(column), compared.beside(column)
     best, reference = (rivals[0] if rivals else None), _reference(compared, column)
     return Tile(
-        title=column.metric if column in compared.more else column.title,
-        metric="" if column in compared.more or column.title == column.metric else column.metric,
+        title=column.title,
+        metric="" if column.title == column.metric else column.metric,
         value=number(estimate.value, places),
         interval=interval(estimate.low, estimate.high, places),
         units=f"{column.n_units:,} {compared.result.unit}s",

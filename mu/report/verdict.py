@@ -15,7 +15,7 @@ from mu.report.paired import ABOVE, BELOW, LEVEL, Paired
 from mu.report.reasons import reasons
 
 NOTHING = 0.0005
-"""A share below is 0.000 in a table: the model finds nothing there."""
+"""A share below rounds to 0.000: the model finds nothing there."""
 MOST_NAMED = 3
 
 

@@ -106,6 +106,14 @@ def test_three_tiles_with_the_best_baseline_and_what_is_above(users, plays):
     assert (ndcg.reference, ndcg.outcome) == ("BPR, published", "level with")
 
 
+def test_every_tile_says_which_target_it_is_of():
+    columns = {"genre/accuracy": MOST, "genre/f1": MORE, "mood/accuracy": MOST}
+    found = tiles(compared({"model": Result("clip", np.arange(N), columns)}))
+    assert [(tile.title, tile.metric) for tile in found] == [
+        ("genre", "accuracy"), ("mood", "accuracy"), ("genre", "f1")
+    ]  # fmt: skip
+
+
 def test_a_tile_of_a_model_alone():
     (tile,) = tiles(compared({"model": user_result(recall=MOST)}))
     assert (tile.value, tile.outcome, tile.baseline, tile.reference) == ("0.600", "", "", "")
