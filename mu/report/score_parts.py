@@ -56,7 +56,6 @@ class ScoreParts:
         return [(name, amount) for amount, name in largest if amount > LEAST_REASON]
 
     def _words(self, part: str, track: int) -> str:
-        """'artist Nova' for a column of the track table; other parts as they are."""
-        if part not in self._tracks.columns:
-            return part
-        return f"{part} {self._tracks[part][track]}".replace("|", ", ")
+        """'artist Nova' for a column of the track table, 'artist' where it is not known; other parts as they are."""
+        value = self._tracks[part][track] if part in self._tracks.columns else None
+        return part if value is None else f"{part} {value}".replace("|", ", ")

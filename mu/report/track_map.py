@@ -48,7 +48,7 @@ def track_map(log: SplitLog, vectors: np.ndarray) -> TrackMap:
     column = label_column(log.data.tracks)
     labels = [""] * len(rows)
     if column:
-        labels = [str(value) for value in log.data.tracks[column].gather(rows).to_list()]
+        labels = log.data.tracks[column].gather(rows).cast(pl.String).fill_null("unknown").to_list()
     return TrackMap(vectors[rows], [log.titles[int(row)] for row in rows], column, labels, counts[rows])
 
 

@@ -1,6 +1,7 @@
 """Listeners of a page: how they are chosen, what is recommended to them and why, and tracks near each other."""
 
 import numpy as np
+import polars as pl
 import pytest
 
 from mu.evals.result import Result
@@ -10,7 +11,9 @@ from mu.report.listener_choice import choose
 from mu.report.listener_groups import listener_groups
 from mu.report.listeners import SHOWN, listeners
 from mu.report.near_tracks import near_tracks
+from mu.report.score_parts import ScoreParts
 from mu.report.split_log import LogModels
+from mu.report.track_map import track_map
 from tests.helpers.fixed_scores import Dense, Scores, split_log
 from tests.helpers.listening_logs import make_listening
 
@@ -199,3 +202,15 @@ def test_neighbours_of_a_track_alone_are_those_of_its_best_rating():
     assert histories.lengths.tolist() == [1] * 6
     assert [titles[track] for track in histories.items] == [one.title for one in view.queries]
     assert histories.weights.tolist() == [plays.weights[plays.items == track].max() for track in histories.items]
+
+
+def test_a_value_that_a_track_lacks_is_unknown_and_never_called_none():
+    log = make_listening(n_users=60, sound=False)
+    genres = [None if track == 2 else "jazz" for track in range(log.n_items)]
+    log.__dict__["tracks"] = pl.DataFrame({"track": np.arange(log.n_items), "genre": genres})
+    found = track_map(split_log(log), Scores(log).item_vectors)
+    assert found.label_name == "genre" and set(found.labels) == {"jazz", "unknown"}
+    parts = {"genre": np.arange(log.n_items, 0, -1, dtype=np.float32)[:, None]}
+    scores = ScoreParts(parts, np.zeros(log.n_items, np.float32), np.ones(log.n_items, bool), log.tracks)
+    words = [name for ((name, _),) in scores.reasons(np.ones(1, np.float32), np.array([2, 1]))]
+    assert words == ["genre", "genre jazz"]
