@@ -14,6 +14,7 @@ from mu.commands.import_log import main
 from mu.data.logs.interactions import load
 from mu.report.listener_history import ListenerHistory
 from mu.report.taste import taste_page
+from tests.helpers.chromium import BROWSER, browser
 
 PLAYS = [  # end of play, track, artist, skipped: two sessions on a Monday, one on a Sunday a year later
     ("2020-03-02T10:00:00Z", "a", "Nova <i>", False),
@@ -109,3 +110,12 @@ def test_a_track_without_title_goes_by_its_id_and_one_without_artist_counts_no_a
     assert "2 artists" in text and "3 artists" not in text
     text = page(artist=pl.lit(None, pl.String))
     assert "rtists" not in text and "Discovery" not in text
+
+
+@pytest.mark.skipif(BROWSER is None, reason="needs Chromium")
+def test_numbers_stay_in_sight_beside_a_long_title_on_a_phone(folder, tmp_path):
+    page = tmp_path / "taste.html"
+    page.write_text(taste_page(load(folder)).replace("Nova &lt;i&gt;", "Unbroken" * 30), encoding="utf-8")
+    with browser(tmp_path / "profile") as tab:
+        tab.open(page, width=390)
+        assert tab.tell("[...document.querySelectorAll('.scroll')].every(one => one.scrollWidth <= one.clientWidth)")
