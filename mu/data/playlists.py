@@ -16,7 +16,8 @@ from mu.files import replacing
 XSPF = "http://xspf.org/ns/0/"
 OWN_ID = "urn:mu:"
 """Before an id that is no URI, where one is due; readers take it off."""
-_EXTINF = re.compile(r"#EXTINF:\s*(-?\d+(?:\.\d+)?)[^,]*,(.*)", re.IGNORECASE)
+# Between the duration and the comma some have attributes, NAME="VALUE".
+_EXTINF = re.compile(r'#EXTINF:\s*(-?\d+(?:\.\d+)?)(?:\s*[^\s",=]+="[^"]*")*[^,]*,(.*)', re.IGNORECASE)
 _URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:\S")
 
 

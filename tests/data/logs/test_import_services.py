@@ -284,6 +284,7 @@ def test_playlists_of_other_programs(tmp_path):
     (tmp_path / "a.m3u").write_bytes(
         b"#EXTM3U\r\n#EXTINF:123,Nova - One - live\r\n# a comment\r\nMusic/one.mp3\r\n\r\nhttp://x/two.mp3\r\n"
     )
+    (tmp_path / "e.m3u").write_bytes(b'#EXTM3U\n#EXTINF:-1 logo="a,b" group="c d",Nova - One, two\nx.mp3\n')
     (tmp_path / "b.m3u").write_bytes("Musik/Blå.mp3\n".encode("latin-1"))
     (tmp_path / "c.xspf").write_text(
         '<?xml version="1.0"?>\n<playlist version="1" xmlns="http://xspf.org/ns/0/"><trackList><track>'
@@ -295,6 +296,8 @@ def test_playlists_of_other_programs(tmp_path):
         ("Music/one.mp3", "Nova", None, "One - live"),
         ("http://x/two.mp3", None, None, None),
     ]
+    import_log([str(tmp_path / "e.m3u")], tmp_path / "e")
+    assert load(tmp_path / "e").tracks.rows() == [("x.mp3", "Nova", None, "One, two")]
     with pytest.raises(ValueError, match=r"b.m3u is not valid utf-8; try --encoding=latin-1"):
         import_log([str(tmp_path / "b.m3u")], tmp_path / "no")
     import_log([str(tmp_path / "b.m3u")], tmp_path / "b", LogImportOptions(encoding="latin-1"))
