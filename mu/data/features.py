@@ -42,7 +42,10 @@ class Standardizer:
         known = ~np.isnan(values)
         counts = known.sum(axis=0)
         if empty := [name for name, count in zip(names, counts, strict=True) if not count]:
-            raise ValueError(f"the numeric feature {empty[0]!r} has no value among the tracks played in training")
+            raise ValueError(
+                f"the numeric feature {empty[0]!r} has no value among the tracks played in training; leave it out of "
+                f"config.data.item_numbers: item_numbers={tuple(name for name in names if name not in empty)}"
+            )
         mean = np.where(known, values, 0.0).sum(axis=0) / counts
         deviation = np.sqrt((np.where(known, values - mean, 0.0) ** 2).sum(axis=0) / counts)
         # Rounding leaves a trace of deviation where all values are one.

@@ -15,7 +15,7 @@ from mu.nn.blocks import Norm, Stack
 from mu.nn.dropout import dropout
 from mu.nn.hashed_features import HashedFeatures
 from mu.nn.heads import Head
-from mu.nn.linear import linear
+from mu.nn.linear import linear, zero_linear
 from mu.nn.table import Buffer, Table
 from mu.ranges import ArgumentsOf, Between, CountOrZero, Divides, NonNegative, Precision, Rate, Size
 
@@ -121,8 +121,9 @@ class AudioUser(nnx.Module):
         self.cold = linear(dim, dim, ("embed", None), dtype=jnp.dtype(jnp.float32), rngs=rngs)
         self.item_numbers = item_numbers
         if item_numbers:
-            numbers = 2 * item_numbers  # each with whether it is missing
-            self.from_numbers = linear(numbers, dim, (None, "embed"), dtype=jnp.dtype(jnp.float32), rngs=rngs)
+            # Each with whether it is missing. From zero, so that what training never saw says nothing of a new track: a
+            # number that no trained track lacks, or that is the same for all of them.
+            self.from_numbers = zero_linear(2 * item_numbers, dim, (None, "embed"), rngs=rngs)
         self.age = nnx.Param(jnp.zeros(len(AGES_DAYS) + 1, jnp.float32), axes=(None,))
 
     def __repr__(self) -> str:

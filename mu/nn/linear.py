@@ -34,7 +34,14 @@ def linear(
     )
 
 
-def zero_linear(inputs: int, outputs: int, *, use_bias: bool = True, rngs: nnx.Rngs) -> nnx.Linear:
+def zero_linear(
+    inputs: int,
+    outputs: int,
+    axes: tuple[str | None, str | None] = ("embed", None),
+    *,
+    use_bias: bool = True,
+    rngs: nnx.Rngs,
+) -> nnx.Linear:
     """A dense layer that starts at zero, so that a model starts from the logits it is an addition to.
 
     From random weights the first logits are noise that a few thousand ratings do not undo: with the true genre in
@@ -43,6 +50,7 @@ def zero_linear(inputs: int, outputs: int, *, use_bias: bool = True, rngs: nnx.R
     Args:
       inputs: size of the last axis of x.
       outputs: size of the last axis of the result.
+      axes: as of `linear`.
       use_bias: adds a bias, zero at first too.
       rngs: unused but for the order of later draws.
     """
@@ -51,7 +59,7 @@ def zero_linear(inputs: int, outputs: int, *, use_bias: bool = True, rngs: nnx.R
         outputs,
         use_bias=use_bias,
         kernel_init=nnx.initializers.zeros_init(),
-        kernel_metadata={"axes": ("embed", None)},
-        bias_metadata={"axes": (None,)},
+        kernel_metadata={"axes": axes},
+        bias_metadata={"axes": axes[1:]},
         rngs=rngs,
     )

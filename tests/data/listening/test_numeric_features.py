@@ -37,7 +37,11 @@ def log_with(values):
 
 def model_of(log):
     task: Any = NextPlay(data=log)
-    return task, AudioUser(audio=None, dim=8, dropout=0.0, drop_id=0.0, rngs=nnx.Rngs(0), **task.offers)
+    model = AudioUser(audio=None, dim=8, dropout=0.0, drop_id=0.0, rngs=nnx.Rngs(0), **task.offers)
+    if log.item_numbers:  # from zero they would say nothing
+        kernel = model.from_numbers.kernel
+        kernel.set_value(jax.random.normal(jax.random.key(2), kernel.shape, jnp.float32))
+    return task, model
 
 
 def rows_of(model, log):
@@ -87,11 +91,32 @@ def test_the_model_is_given_them():
     assert "numbers" not in without.track_parts(rows_of(without, make_listening(sound=False)))
 
 
+def test_what_training_never_saw_says_nothing_of_a_new_track():
+    """One column is constant and none is missing in training, so that their weights stay where they begin."""
+    log = log_with(np.where([False, True], 0.5, np.nan_to_num(numbers(), nan=100.0)))
+    task: Any = NextPlay(data=log)
+    model = AudioUser(audio=None, dim=8, dropout=0.0, drop_id=0.0, rngs=nnx.Rngs(0), **task.offers)
+    graph, params = nnx.split(model)
+    rows = rows_of(model, log)
+
+    def total(params):
+        return jnp.sum(jnp.sin(1 + nnx.merge(graph, params).track_vectors(rows)))
+
+    params = jax.tree.map(lambda value, slope: value - 0.1 * slope, params, jax.grad(total)(params))
+
+    def part(*values):
+        row = jnp.asarray([values], jnp.float32)
+        return np.asarray(nnx.merge(graph, params).track_parts(rows | {"item_numbers": row})["numbers"])
+
+    np.testing.assert_array_equal(part(0, 1e6, 1, 1), part(0, 0, 0, 0))
+    assert np.abs(part(1, 0, 0, 0) - part(0, 0, 0, 0)).min() > 0
+
+
 def test_scales_of_odd_columns():
     constant = Standardizer.fit(np.array([[0.1, np.nan], [0.1, 2.0], [0.1, 4.0]]), ("a", "b"))
     scaled = constant.apply(np.array([[0.1, 3.0], [1.1, np.nan]]))
     np.testing.assert_allclose(scaled, [[0, 0, 0, 0], [1, 0, 0, 1]], atol=1e-12)
-    with pytest.raises(ValueError, match="'b' has no value among the tracks played in training"):
+    with pytest.raises(ValueError, match=r"'b' has no value .* in training; leave it .* item_numbers=\('a',\)"):
         Standardizer.fit(np.array([[1.0, np.nan]]), ("a", "b"))
 
 
