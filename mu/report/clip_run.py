@@ -12,7 +12,7 @@ from mu.evals.results import load
 from mu.files import read_json
 from mu.report.audio import Sounds
 from mu.report.class_view import ClassView
-from mu.report.comparison import Comparison, comparison
+from mu.report.comparison import Comparison, comparison_of
 from mu.report.neighbours import Embedded
 from mu.report.number_view import NumberView
 from mu.report.read import RunFacts, first_run, left_out_fact, published_rows, run_facts
@@ -99,13 +99,7 @@ def read_clip_run(
             for name, result in evaluation.results.items()
         },
         metrics=evaluation.rows,
-        compared=comparison(
-            evaluation.results,
-            evaluation.rows,
-            published=published_rows(place),
-            samples=evaluation.samples,
-            seed=evaluation.seed,
-        ),
+        compared=comparison_of(evaluation, published_rows(place)),
         details=evaluation.details,
         sounds=Sounds(clips),
         embedded=embedded,

@@ -1,6 +1,6 @@
 """Why a track is recommended: the largest parts of its score, or the played tracks that are most similar to it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Protocol
 
 import numpy as np
@@ -33,33 +33,21 @@ class Explanation:
     """Names the parts of scores that are largest beyond those of the mean track.
 
     Args:
-      parts: name -> float32 [V, D]; the track vectors are their sum. Columns of the track table go by their name.
-      bias: float32 [V], what the age of each track adds to its score.
-      released: bool [V], the tracks that the mean is over.
-      tracks: the log's table of tracks.
+      parts: of the scores.
       recommender: gives the queries of listeners.
       histories: what they played before the test.
     """
 
     how_to_read = "What speaks for a track are the largest parts of its score, beyond what they are for the mean track."
 
-    def __init__(
-        self,
-        parts: Mapping[str, np.ndarray],
-        bias: np.ndarray,
-        released: np.ndarray,
-        tracks: pl.DataFrame,
-        recommender: DotProductRecommender,
-        histories: Interactions,
-    ):
-        self._score_parts = ScoreParts(parts, bias, released, tracks)
-        self._recommender, self._histories = recommender, histories
+    def __init__(self, parts: ScoreParts, recommender: DotProductRecommender, histories: Interactions):
+        self._parts, self._recommender, self._histories = parts, recommender, histories
 
     def reasons(self, user: int, tracks: np.ndarray) -> list[str]:
         """For each track (int [k]) the largest parts of its score beyond the mean track's: 'its sound +1.2'."""
         users = np.array([user])
         query = self._recommender.queries(users, self._histories.take(users))[0]
-        largest = self._score_parts.reasons(query, tracks)
+        largest = self._parts.reasons(query, tracks)
         return ["; ".join(f"{name} {amount:+.1f}" for name, amount in reasons) for reasons in largest]
 
 

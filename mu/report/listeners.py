@@ -13,6 +13,7 @@ from mu.report.best_tracks import best_tracks
 from mu.report.columns import words_of
 from mu.report.explanation import Explanation, NearPlayed, Why
 from mu.report.listener_choice import Choice, choose
+from mu.report.score_parts import ScoreParts
 from mu.report.split_log import LogModels, SplitLog
 from mu.topk import bias_at
 
@@ -146,7 +147,8 @@ def reasons_of(models: LogModels) -> Why | None:
     if models.parts:
         bias = bias_at(model, log.now_ms)
         bias = np.zeros(log.data.n_items, np.float32) if bias is None else bias
-        return Explanation(models.parts, bias, log.released, log.data.tracks, model, log.histories)
+        parts = ScoreParts(models.parts, bias, log.released, log.data.tracks)
+        return Explanation(parts, model, log.histories)
     return NearPlayed(model.item_vectors, log.histories, log.titles)
 
 

@@ -36,7 +36,7 @@ class Section:
     @property
     def anchor(self) -> str:
         """The id of the heading: 'What it is' is 'what-it-is'."""
-        return re.sub(r"[^a-z0-9]+", "-", self.heading.lower()).strip("-")
+        return re.sub(r"[\W_]+", "-", self.heading.lower()).strip("-")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -79,8 +79,8 @@ def track_lists(label: str, rated: RatedTracks, clips: Clips) -> list[TrackList]
 def _row(label: str, rated: RatedTracks, place: int, clips: Clips) -> Row:
     track, count = int(rated.tracks[place]), int(rated.counts[place])
     said = round(rated.observed[place] * count)
-    words = [f"{label} in {said:,} of {count:,} ratings ({100 * rated.observed[place]:.0f} %)"]
-    words += [f"{words_of(name)}: {100 * values[place]:.0f} %" for name, values in rated.predicted.items()]
+    words = [f"{label} in {said:,} of {count:,} ratings ({rated.observed[place]:.0%})"]
+    words += [f"{words_of(name)}: {values[place]:.0%}" for name, values in rated.predicted.items()]
     title, artist = (_value(clips, name, track) for name in ("title", "artist"))
     name = title or str(clips.table["clip"][track])
     return Row(track, name, ", ".join(filter(None, [artist, _classes(clips, track)])), why="; ".join(words))

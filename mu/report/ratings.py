@@ -15,7 +15,7 @@ from mu.files import read_json
 from mu.report.audio import Piece, Sounds
 from mu.report.calibration import calibration
 from mu.report.charts import Figure
-from mu.report.comparison import Comparison, comparison
+from mu.report.comparison import Comparison, comparison_of
 from mu.report.details import head_of, results, run_details
 from mu.report.listeners import TrackList
 from mu.report.metric_tables import AllMetrics, metric_tables
@@ -101,13 +101,7 @@ def read_rating_run(
     return RatingRun(
         facts=run_facts(place, evaluation.card, data, problems),
         evaluation=evaluation,
-        compared=comparison(
-            evaluation.results,
-            evaluation.rows,
-            published=published_rows(place),
-            samples=evaluation.samples,
-            seed=evaluation.seed,
-        ),
+        compared=comparison_of(evaluation, published_rows(place)),
         predictions={label: {name: labels[label] for name, labels in by_name.items()} for label in by_name["model"]},
         clips=clips,
         sounds=Sounds(clips),

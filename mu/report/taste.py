@@ -152,9 +152,9 @@ def _over_time(
     return Figure(title, chart, line_legend(list(lines)))
 
 
-def _calendar_ticks(axes: Axes, first: int, n_bins: int, width: int) -> list[Tick]:
+def _calendar_ticks(axes: Axes, first: int, last_bin: int, width: int) -> list[Tick]:
     """Ticks named 2021 or 2021-04, five or some fewer."""
-    months = (n_bins + 1) * width
+    months = (last_bin + 1) * width
     step = next((step for step in MONTH_STEPS if months / step <= 6), MONTH_STEPS[-1])
     marked = [month for month in range(first, first + months) if month % step == 0 and (month - first) % width == 0]
     return [Tick(axes.place((month - first) / width, axes.y[0])[0], _month(month, step)) for month in marked]

@@ -82,7 +82,7 @@ class MLflow:
         """Sends what of `values` the store does not have for this step."""
         now_ms = int(time.time() * 1000)
         new = {name.replace("@", "_at_"): value for name, value in values.items()}
-        new = {name: value for name, value in new.items() if step > self._steps.get(name, 0)}
+        new = {name: value for name, value in new.items() if step > self._steps.get(name, -1)}
         if new:
             metrics = [self._metric(name, value, now_ms, step) for name, value in new.items()]
             self._client.log_batch(self._id, metrics=metrics)

@@ -147,7 +147,8 @@ def test_reasons_are_the_largest_parts_beyond_those_of_the_mean_track():
         def queries(self, users, histories, times_ms=None):
             return np.full((len(users), 1), 1.5, np.float32)
 
-    explanation = Explanation(parts, np.zeros(log.n_items, np.float32), released, log.tracks, One(log), log)
+    scores = ScoreParts(parts, np.zeros(log.n_items, np.float32), released, log.tracks)
+    explanation = Explanation(scores, One(log), log)
     assert explanation.reasons(0, np.array([3, 4])) == [
         f"who else plays it {3.0 * (1 - 1 / log.n_items):+.1f}",
         "its sound +0.1",

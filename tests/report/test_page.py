@@ -20,6 +20,7 @@ def test_every_value_of_a_page_is_escaped():
     page = render(Head(nasty, [nasty]), [Notice(nasty, [nasty])], [section], [section])
     assert "<i>" not in page and page.count("&lt;i&gt;&amp;&#34;&#39;") == 10
     assert Section("What it is", "text.html", "").anchor == "what-it-is"
+    assert Section("Настроение: 楽しい", "text.html", "").anchor == "настроение-楽しい"
 
 
 def test_the_one_script_is_the_one_that_the_page_allows():
