@@ -17,8 +17,8 @@ examples:
 
 The page is one file that opens from disk and fetches nothing: a verdict on the model beside its baselines, three
 numbers with intervals, and a table of all recommenders. Of a log it shows three listeners (a typical one, the best and
-the worst served) with what they played, what is recommended to them and what ItemKNN would have shown; of releases and
-sound a new track and its audience; of clips the confusions, the hardest of them with spectrogram and player, and
+the worst served) with what they played, what is recommended to them and what ItemKNN would have shown; of dates of
+release a new track and its audience; of clips the confusions, the hardest of them with spectrogram and player, and
 nearest neighbours; of ratings the tracks beside what listeners said of them. Details are folded below: all metrics,
 training, groups, a map, config, versions, the command. What can no longer be read is named in it and on stderr, and
 the rest of the page is made.

@@ -7,9 +7,11 @@ import numpy as np
 
 from mu.data.listening.listening import Listening
 from mu.evals.few_units import interval_text
+from mu.evals.metrics.ratings.auc import auc
 from mu.evals.result import Estimate, Result
 from mu.inference.policy import Policy
 from mu.inference.time_aware import TimeAwareRecommender
+from mu.report.evenly_spaced import evenly_spaced
 from mu.report.listeners import Row
 from mu.report.split_log import SplitLog
 from mu_kernels import CSR
@@ -78,13 +80,13 @@ def cold_start_track(log: SplitLog, recommender: TimeAwareRecommender, *, reads_
     if not counts[track]:
         return None
     played = np.flatnonzero(counts)
-    measured = played[np.unique(np.linspace(0, len(played) - 1, min(len(played), MOST_NEW)).astype(np.int64))]
+    measured = played[evenly_spaced(len(played), MOST_NEW)]
     measured = np.union1d(measured, [track])
     users = np.flatnonzero(log.histories.lengths > 0)
     shares = _log_shares(log, log.data, recommender.with_policy(Policy()), users, measured)
     is_player = log.test.take(users).seen()
     players = [_has(is_player, len(users), int(one)) for one in measured]
-    aucs = np.array([auc(shares[:, place], one) for place, one in enumerate(players)])
+    aucs = np.array([auc(shares[:, place], one, np.array([0, len(one)]))[0] for place, one in enumerate(players)])
     at = int(np.searchsorted(measured, track))
     if np.isnan(aucs[at]):  # all listeners with a history played it, or none of them
         return None
@@ -109,19 +111,6 @@ def cold_start_track(log: SplitLog, recommender: TimeAwareRecommender, *, reads_
 def new_tracks(log: SplitLog, data: Listening) -> np.ndarray:
     """bool [V]: tracks that came out after training ended, and that nobody had played before the test."""
     return (data.released_ms > log.trained_until_ms) & (log.histories.counts() == 0)
-
-
-def auc(scores: np.ndarray, positive: np.ndarray) -> float:
-    """How often a positive has the larger score than another, ties by half; NaN without either."""
-    order = np.sort(scores)
-    below = np.searchsorted(order, scores[positive], side="left")
-    level = np.searchsorted(order, scores[positive], side="right") - below
-    n, n_positive = len(scores), int(positive.sum())
-    if not 0 < n_positive < n:
-        return float("nan")
-    # Ranks from 1, ties by their mean; less those that the positives take among themselves.
-    ranks = below + (level + 1) / 2
-    return float((ranks.sum() - n_positive * (n_positive + 1) / 2) / (n_positive * (n - n_positive)))
 
 
 def _has(seen: CSR, n_users: int, track: int) -> np.ndarray:

@@ -14,6 +14,7 @@ from mu.evals.results import Evaluation, evaluations_of, find, load
 from mu.files import read_json
 from mu.report.columns import MODEL, NAMES, VARIANTS, words_of
 from mu.report.read import Curves, curve, first_run, runs_of
+from mu.report.seeds import run_or_first_seed
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -39,14 +40,14 @@ def read_runs(places: Sequence[str | os.PathLike[str]], name: str | None = None)
     """The runs in these folders.
 
     Args:
-      places: of the runs.
+      places: of the runs; of a whole cross-validation its first seed is taken.
       name: of the evaluation; None where the runs share one.
 
     Raises:
       FileNotFoundError: a folder holds no run, or no evaluation.
       ValueError: a run is given twice, or the runs share several evaluations, or none, and no name chooses.
     """
-    names = [os.path.normpath(place) for place in places]
+    names = [os.path.normpath(run_or_first_seed(place)) for place in places]
     twice = next((one for at, one in enumerate(names) if one in names[:at]), None)
     if twice is not None:
         raise ValueError(f"{twice} is given twice: there is nothing to compare")
@@ -70,6 +71,8 @@ def together(runs: Sequence[ComparedRun]) -> tuple[dict[str, Result], dict[str, 
     for run in runs[1:]:
         pair = aligned(first, run.evaluation.results[MODEL], names=(runs[0].name, run.name))
         metrics = [metric for metric in metrics if metric in shared(*pair)]
+    if not metrics:
+        raise ValueError(f"{', '.join(run.name for run in runs)} have no metric in common")
     results: dict[str, Result] = {}
     rows: dict[str, Mapping[str, Estimate]] = {}
     for name, run, row in _rows(runs, metrics):

@@ -1,6 +1,7 @@
 """The page of several runs: which is best, all values, paired differences, charts, and what differs in the configs."""
 
 import dataclasses
+import math
 from collections.abc import Mapping, Sequence
 
 from mu.report.age_chart import age_chart
@@ -14,7 +15,7 @@ from mu.report.difference_table import DifferenceTable, difference_table
 from mu.report.interval_chart import interval_chart
 from mu.report.numbers import listed
 from mu.report.page import Head, Section, render
-from mu.report.read import facts
+from mu.report.read import duration_words, facts
 from mu.report.training import training
 from mu.report.verdict import verdict
 
@@ -83,8 +84,11 @@ def compared_runs(runs: Sequence[ComparedRun]) -> Comparison:
         return comparison_of(runs[0].evaluation, runs[0].document.get("published"))
     results, rows = together(runs)
     names = [run.name for run in runs]
-    main = columns_of(results[names[0]])[0].name
-    best = max(runs, key=lambda run: rows[run.name][main].value)
+    columns = columns_of(results[names[0]])
+    if not columns:
+        raise ValueError(f"{names[0]} has no value in any metric that {listed(names)} share")
+    measured = [run for run in runs if math.isfinite(rows[run.name][columns[0].name].value)]
+    best = max(measured, key=lambda run: rows[run.name][columns[0].name].value)
     published: dict[str, Mapping[str, float]] = {}
     for run in runs:
         published |= run.document.get("published") or {}
@@ -146,7 +150,7 @@ def _facts(runs: Sequence[ComparedRun]) -> list[tuple[str, list[str]]]:
             {"Title": run.document.get("title") or ""}
             | dict(facts(run.document, run.record, card, {}, len(run.curves)))
             | {"Parameters": f"{parameters:,}" if parameters is not None else ""}
-            | {"Trained for": f"{seconds:,.0f} s" if seconds is not None else ""}
+            | {"Trained for": duration_words(seconds) if seconds is not None else ""}
         )
     rows = [(key, [one.get(key, "") for one in each]) for key in dict.fromkeys(key for one in each for key in one)]
     return [(key, values) for key, values in rows if any(values)]

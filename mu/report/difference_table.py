@@ -45,7 +45,7 @@ class DifferenceTable:
 
 
 def difference_table(
-    compared: Comparison, base: str, others: Sequence[str], samples: int = 1000, seed: int = 0
+    compared: Comparison, base: str, others: Sequence[str], samples: int, seed: int
 ) -> DifferenceTable:
     """Each of `others` less `base`, in every column of the table of values.
 

@@ -3,7 +3,6 @@
 import dataclasses
 import os
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from mu.evals.result import Result
@@ -15,7 +14,7 @@ from mu.report.comparison import Comparison, comparison_of
 from mu.report.listener_groups import Groups
 from mu.report.listeners import Listeners
 from mu.report.near_tracks import NearView
-from mu.report.read import RunFacts, left_out_fact, published_rows, run_facts
+from mu.report.read import RunFacts, first_run, left_out_fact, published_rows, run_facts
 from mu.report.track_map import TrackMap
 
 
@@ -78,7 +77,7 @@ def read_listening_run(
     Raises:
       FileNotFoundError: no such run.
     """
-    card = read_json(Path(place) / "run.json")["data_card"]
+    card = read_json(first_run(place) / "run.json")["data_card"]
     data = data_facts(card) | left_out_fact(evaluation.results["model"])
     compared = comparison_of(evaluation, published_rows(place))
     return ListeningRun(run_facts(place, evaluation.card, data, problems), evaluation, compared, computed)

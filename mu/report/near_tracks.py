@@ -8,6 +8,7 @@ import numpy as np
 from mu.data.logs.interactions import Interactions
 from mu.protocols import Recommender
 from mu.report.columns import words_of
+from mu.report.evenly_spaced import evenly_spaced
 from mu.report.neighbours import unit
 from mu.report.split_log import SplitLog
 from mu_kernels import CSR, ItemIndex, top_k_scores
@@ -58,23 +59,23 @@ def near_tracks(log: SplitLog, vectors: np.ndarray, baselines: Mapping[str, Reco
     most = most[counts[most] > 0]
     if len(most) < 2:
         return None
-    queries = most[np.unique(np.linspace(0, len(most) - 1, min(QUERIES, len(most))).astype(np.int64))]
+    queries = most[evenly_spaced(len(most), QUERIES)]
     itself = CSR.from_pairs(np.arange(len(queries)), queries.astype(np.int32), len(queries), log.data.n_items)
     # Rows of tracks that nobody played hold what they were drawn with.
     played = counts > 0
     directions = unit(vectors)
     hits = ItemIndex(directions).top_k(directions[queries], NEAR, itself, allow=played)
-    found = {"The model": [ids[:count] for ids, count in zip(hits.ids, hits.count, strict=True)]}
+    neighbours = {"The model": [ids[:count] for ids, count in zip(hits.ids, hits.count, strict=True)]}
     if "item_knn" in baselines:
         scores = baselines["item_knn"].scores(np.full(len(queries), -1), _alone(log, queries), None)
         hits = top_k_scores(scores.astype(np.float32), NEAR, itself)
-        found[words_of("item_knn")] = [
+        neighbours[words_of("item_knn")] = [
             ids[:count][best[:count] > 0] for ids, best, count in zip(hits.ids, hits.scores, hits.count, strict=True)
         ]
     titles, artists = log.names
     views = []
     for place, query in enumerate(queries):
-        lists = [(name, [(titles[track], artists[track]) for track in ids[place]]) for name, ids in found.items()]
+        lists = [(name, [(titles[track], artists[track]) for track in ids[place]]) for name, ids in neighbours.items()]
         views.append(NearTracks(titles[query], artists[query], int(counts[query]), lists))
     note = (
         f"{len(queries)} tracks, evenly spaced among the {len(most)} that are played most, each with those nearest to "

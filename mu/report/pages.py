@@ -15,11 +15,12 @@ from mu.report import listening as listening_pages
 from mu.report import ratings as rating_pages
 from mu.report.audio import Sounds
 from mu.report.clip_run import read_clip_run
+from mu.report.evenly_spaced import evenly_spaced
 from mu.report.listening_run import Sections, main_metric, read_listening_run
 from mu.report.listening_sections import listening_sections
 from mu.report.neighbours import Embedded, unit
 from mu.report.read import evaluation_of, first_run, runs_of, unit_of
-from mu.report.seeds import Seeds, is_cross_validation, seeds_of
+from mu.report.seeds import Seeds, is_cross_validation, run_or_first_seed, seeds_of
 from mu.report.split_log import LogModels
 
 MOST_EMBEDDED = 2000
@@ -59,8 +60,7 @@ def page_of(folder: Path, access: RunAccess, name: str | None = None) -> Page:
       FileNotFoundError: there is no such run, or it has no evaluation.
       ValueError: there is no page of such a run, or it has several evaluations and no name chooses.
     """
-    seeds = seeds_of(folder) if is_cross_validation(folder) else None
-    place = folder if seeds is None else folder / f"seed{seeds.seeds[0]}"
+    seeds, place = seeds_of(folder) if is_cross_validation(folder) else None, run_or_first_seed(folder)
     evaluation = evaluation_of(place, name)
     unit = unit_of(evaluation)
     if unit not in PAGES:
@@ -70,11 +70,12 @@ def page_of(folder: Path, access: RunAccess, name: str | None = None) -> Page:
 
 def log_page(folder: Path, evaluation: Path, access: RunAccess, seeds: Seeds | None) -> Page:
     """The page of a run on a log, with sound or without."""
-    access.check(folder)
+    first = first_run(folder)
+    access.check(first)
     loaded, sections, problems = load(evaluation), Sections(), []
-    metric = main_metric(loaded.results["model"], read_json(folder / "config.json")["best"]["metric"])
+    metric = main_metric(loaded.results["model"], read_json(first / "config.json")["best"]["metric"])
     try:
-        sections = listening_sections(access.models(folder), loaded, metric)
+        sections = listening_sections(access.models(first), loaded, metric)
     except (OSError, ValueError) as error:
         problems.append(f"Without listeners, tracks and map: {error}")
     return listening_pages.page(read_listening_run(folder, loaded, sections, problems), seeds), problems
@@ -131,8 +132,7 @@ def embedded_clips(folder: Path, clips: Clips, access: RunAccess) -> Embedded:
     name, first = next(iter(runs_of(folder).items()))
     sounds = Sounds(clips)
     test, predictor = access.test_predictor(first)
-    # Evenly spaced where there are more.
-    rows = np.unique(np.linspace(0, len(test) - 1, min(len(test), MOST_EMBEDDED)).astype(np.int64))
+    rows = evenly_spaced(len(test), MOST_EMBEDDED)
     rows = np.array([row for row in rows if sounds.readable(test.table["clip"][int(row)])], np.int64)
     if not len(rows):
         raise ValueError("none of the test clips can be read")

@@ -32,9 +32,10 @@ class Seeds:
 
     @property
     def words(self) -> str:
-        """'3 seeds of 5 folds'."""
+        """'3 seeds of 5 folds', or '3 seeds'."""
         n = len(self.seeds)
-        return f"{n} {'seed' if n == 1 else 'seeds'} of {self.folds} folds"
+        folds = f" of {self.folds} folds" if self.folds > 1 else ""
+        return f"{n} {'seed' if n == 1 else 'seeds'}{folds}"
 
 
 def is_cross_validation(folder: str | os.PathLike[str]) -> bool:
@@ -46,6 +47,11 @@ def seeds_of(folder: str | os.PathLike[str]) -> Seeds:
     """The seeds of a cross-validation."""
     document = read_json(Path(folder) / DOCUMENT)
     return Seeds(document["seeds"], document["folds"], document["evaluations"], document["over"])
+
+
+def run_or_first_seed(folder: str | os.PathLike[str]) -> Path:
+    """The folder of the first seed of a whole cross-validation; any other folder as it is."""
+    return Path(folder) / f"seed{seeds_of(folder).seeds[0]}" if is_cross_validation(folder) else Path(folder)
 
 
 def seed_tables(seeds: Seeds, evaluation: str, metrics: Sequence[str]) -> AllMetrics:
@@ -63,14 +69,14 @@ def seed_tables(seeds: Seeds, evaluation: str, metrics: Sequence[str]) -> AllMet
         for metric in metrics
     ]
     by_fold = ", ".join(_number(value) for value in rows[MODEL][metrics[0]]["folds"])
-    return AllMetrics(
-        tables,
-        [
-            f"Larger is better. {seeds.words}, each seed pooled over its folds. Brackets: 95 % bootstrap intervals of "
-            f"the mean over seeds, over {seeds.over[evaluation]}.",
-            f"{metrics[0]} of the model in each fold, mean over seeds: {by_fold}.",
-        ],
-    )
+    pooled = ", each seed pooled over its folds" if seeds.folds > 1 else ""
+    notes = [
+        f"Larger is better. {seeds.words}{pooled}. Brackets: 95 % bootstrap intervals of the mean over seeds, over "
+        f"{seeds.over[evaluation]}."
+    ]
+    if seeds.folds > 1:
+        notes.append(f"{metrics[0]} of the model in each fold, mean over seeds: {by_fold}.")
+    return AllMetrics(tables, notes)
 
 
 def _cells(row: Mapping[str, Any], seeds: Seeds) -> list[tuple[str, str]]:

@@ -69,9 +69,22 @@ def test_the_page_has_the_verdict_all_rows_and_what_differs(page):
     assert "<i>" not in text
 
 
+def test_runs_without_a_common_metric_are_refused(tmp_path, capsys):
+    """Each pair of them has one, or there is no value in it."""
+    columns = ({"recall": LOW, "ndcg": LOW}, {"recall": LOW, "mrr": LOW}, {"ndcg": LOW, "mrr": LOW})
+    for name, values in zip("ijk", columns, strict=True):
+        write_run(tmp_path / name, {"model": user_result(**values)})
+    assert called(*(tmp_path / name for name in "ijk"), f"--output={tmp_path / 'page.html'}") == 1
+    assert "have no metric in common" in capsys.readouterr().err
+    for name in "mn":
+        write_run(tmp_path / name, {"model": user_result(recall=np.full(N, np.nan))})
+    assert called(tmp_path / "m", tmp_path / "n", f"--output={tmp_path / 'page.html'}") == 1
+    assert "has no value in any metric" in capsys.readouterr().err
+
+
 def test_differences_are_those_of_mu_compare(runs):
     compared = compared_runs(read_runs([runs / "a", runs / "b"]))
-    table = difference_table(compared, str(runs / "a"), [str(runs / "b")], 200)
+    table = difference_table(compared, str(runs / "a"), [str(runs / "b")], 200, 0)
     row = compare(str(runs / "a"), str(runs / "b"), samples=200)["metrics"]["recall@10"]
     ((name, (recall, *_)),) = table.rows
     assert (name, table.base, recall.clear) == (str(runs / "b"), str(runs / "a"), True)

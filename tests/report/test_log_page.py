@@ -1,7 +1,6 @@
 """`mu report` of a run on a log alone: listeners beside their recommendations, and the same page in a browser."""
 
 import json
-import re
 import shutil
 
 import pytest
@@ -9,6 +8,7 @@ import pytest
 from mu.commands import report
 from mu.evals.results import load
 from mu.files import read_json
+from mu.report.page import Head, render
 from tests.helpers.chromium import BROWSER, browser
 from tests.helpers.pages import LEAST_CONTRAST, OVERFLOWING
 from tests.helpers.tiny_runs import tiny_config, train, write_log
@@ -68,6 +68,24 @@ def test_a_folder_is_no_page(run, tmp_path, capsys):
     assert f"--output={tmp_path} is a folder: give a file, such as {tmp_path}/report.html" in capsys.readouterr().err
 
 
+def test_a_cross_validation_of_a_log_is_a_page_too(run, tmp_path):
+    """That of its first seed; so is its table."""
+    place = tmp_path / "seeds"
+    shutil.copytree(run, place / "seed3" / "fold0")
+    shutil.copytree(run / "evaluation", place / "seed3" / "evaluation")
+    evaluation = load(run)
+    values = {"value": 0.5, "low": 0.25, "high": 0.75, "seeds": {"3": 0.5}, "std": 0.0, "folds": [0.5]}
+    rows = {name: dict.fromkeys(metrics, values) for name, metrics in evaluation.rows.items()}
+    name = evaluation.folder.name
+    document = {"seeds": [3], "folds": 1, "evaluations": {name: rows}, "over": {name: "users"}}
+    (place / "crossvalidation.json").write_text(json.dumps(document))
+    assert report.main([str(place)]) == 0
+    text = (place / "report.html").read_text(encoding="utf-8")
+    assert "A typical listener" in text and "1 seed; shown: seed 3" in text and "of the model in each fold" not in text
+    assert report.main([str(place), f"--table={tmp_path / 'table.csv'}"]) == 0
+    assert "item_knn" in (tmp_path / "table.csv").read_text().lower().replace("itemknn", "item_knn")
+
+
 def test_without_the_log_the_numbers_remain_and_the_page_says_so(run, tmp_path, capsys):
     folder = shutil.copytree(run, tmp_path / "run")
     config = read_json(folder / "config.json")
@@ -94,10 +112,9 @@ def test_nothing_hangs_out_and_words_are_legible_at_any_width(page, tmp_path):
 @needs_browser
 def test_tabs_work_without_a_script(page, tmp_path):
     shown = "[...document.querySelectorAll('.panel')].map(one => one.offsetParent !== null)"
-    bare = tmp_path / "bare.html"
-    bare.write_text(re.sub(r"<script>.*?</script>", "", page.read_text(encoding="utf-8"), flags=re.S), encoding="utf-8")
+    assert "<script" not in page.read_text(encoding="utf-8")
     with browser(tmp_path) as window:
-        window.open(bare)
+        window.open(page)
         assert window.tell(shown) == [True, False, False]
         window.tell("document.querySelectorAll('.tablist label')[1].click()")
         assert window.tell(shown) == [False, True, False]
@@ -105,8 +122,10 @@ def test_tabs_work_without_a_script(page, tmp_path):
 
 
 @needs_browser
-def test_a_script_that_is_not_the_page_s_own_is_blocked(page, tmp_path):
-    text = page.read_text(encoding="utf-8")
+@pytest.mark.parametrize("sound", [False, True], ids=["without a script", "with its own"])
+def test_a_script_that_is_not_the_page_s_own_is_blocked(tmp_path, sound):
+    text = render(Head("on a log"), [], [], [], sound=sound)
+    assert ("<script>" in text) == sound
     strange = tmp_path / "strange.html"
     strange.write_text(text.replace("<main>", "<script>document.title = 'changed'</script><main>"), encoding="utf-8")
     with browser(tmp_path) as window:

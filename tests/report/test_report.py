@@ -258,7 +258,7 @@ def test_a_seed_of_a_cross_validation_is_a_run_too(run, tmp_path):
     assert "folds/seed0" in words and "experiments/x.py:<y>" in words and "2 folds pooled" in words
     assert "in the space of the model of fold 0" in words and "Validation: clips/kind/accuracy" in words
     assert "Dashed: step" not in words
-    row = {"value": 0.5, "low": 0.25, "high": 0.75, "seeds": {"0": 0.4, "3": 0.6}, "spread": 0.14, "folds": [0.1, 0.9]}
+    row = {"value": 0.5, "low": 0.25, "high": 0.75, "seeds": {"0": 0.4, "3": 0.6}, "std": 0.14, "folds": [0.1, 0.9]}
     rows = {name: dict.fromkeys(found["model"].names, row) for name in found}
     document = {"seeds": [0, 3], "folds": 2, "evaluations": {"clips": rows}, "over": {"clips": "recordings"}}
     (seed.parent / "crossvalidation.json").write_text(json.dumps(document))

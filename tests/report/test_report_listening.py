@@ -9,7 +9,7 @@ import mu.report.listening_run
 from mu.evals.result import Result
 from mu.evals.results import load, save
 from mu.files import write_json
-from mu.report.cold_start import ColdStartListener, ColdStartTrack, auc, cold_start_track
+from mu.report.cold_start import ColdStartListener, ColdStartTrack, cold_start_track
 from mu.report.comparison import comparison
 from mu.report.listeners import Listener, Listeners, Row, TrackList
 from mu.report.listening import page
@@ -83,7 +83,7 @@ def test_the_page_repeats_how_its_cases_were_chosen(tmp_path):
     text = page(make_run(tmp_path, listeners=Listeners([person()], "recall@20", ""), cold_start=cold_start))
     assert "the model reads its tags alone" in text
     assert "Chosen by &lt;lot&gt;." in text and "Chosen so: by &amp; by." in text
-    assert "<b>75 %</b> of pairs" in text and "Over all: 60 %." in text
+    assert "<b>75%</b> of pairs" in text and "Over all: 60 %." in text
     explained = person(lists=[TrackList("Recommended", [Row(0, "Song", "", why="its sound +1.2", hit=True)])])
     text = page(make_run(tmp_path, listeners=Listeners([explained], "recall@20", "What speaks for it.")))
     assert "What speaks for it." in text and "its sound +1.2" in text and "1 of 1 played in the test" in text
@@ -101,6 +101,11 @@ def test_what_a_model_reads_of_a_new_track_is_what_there_is_of_it(sound, inputs)
     assert [one.listener for one in track.listeners] == [str(user) for user in np.argsort(-scores)[:8]]
 
 
+def share_in_order(scores, positive):
+    """How often a positive has the larger score, ties by half, pair by pair."""
+    return np.mean([(a > b) + 0.5 * (a == b) for a in scores[positive] for b in scores[~positive]])
+
+
 def test_new_tracks_are_measured_together_each_counted_alike():
     log = make_listening(n_users=60)
     log.items[log.indptr[1:] - 1] = np.where(np.arange(60) < 20, 19, np.where(np.arange(60) < 30, 18, 3))
@@ -109,22 +114,13 @@ def test_new_tracks_are_measured_together_each_counted_alike():
     assert track is not None
     scores, users = TimeAwareScores(log), np.arange(60)
     aucs = [
-        auc(scores.query_table @ scores.item_vectors[new], played)
+        share_in_order(scores.query_table @ scores.item_vectors[new], played)
         for new, played in ((18, (users >= 20) & (users < 30)), (19, users < 20))
     ]
     assert track.auc == pytest.approx(aucs[1]) and track.row.track == 19
     assert (
         f"Over all 2 new tracks that were played in the test, each counted alike: {np.mean(aucs):.0%}" in track.all_new
     )
-
-
-@pytest.mark.parametrize("seed", range(5))
-def test_the_auc_is_the_share_of_pairs_in_order(seed):
-    random = np.random.default_rng(seed)
-    scores, positive = random.integers(0, 6, 30).astype(np.float32), random.random(30) < 0.3
-    pairs = [(a > b) + 0.5 * (a == b) for a in scores[positive] for b in scores[~positive]]
-    assert auc(scores, positive) == pytest.approx(np.mean(pairs))
-    assert np.isnan(auc(scores, np.zeros(30, bool)))
 
 
 def test_a_track_that_every_listener_played_has_no_audience_to_tell_apart():
