@@ -96,13 +96,13 @@ def run(name: str) -> dict[str, Any]:
 
 def tests(report: Path) -> dict[str, list[Any]]:
     """Test -> [passed, failed or skipped, seconds], of a report of pytest."""
-    found = {}
+    results = {}
     for case in ElementTree.parse(report).iter("testcase"):
         kinds = {child.tag for child in case} & {"failure", "error", "skipped"}
         result = "passed" if not kinds else "skipped" if kinds == {"skipped"} else "failed"
         file = case.get("classname", "").removeprefix("tests.").replace(".", "/")
-        found[f"{file}::{case.get('name')}"] = [result, round(float(case.get("time", 0)), 1)]
-    return found
+        results[f"{file}::{case.get('name')}"] = [result, round(float(case.get("time", 0)), 1)]
+    return results
 
 
 def page(rows: dict[str, Any]) -> str:

@@ -8,13 +8,12 @@ from mu.report.clip_run import ClipRun
 from mu.report.clip_space import map_of_clips, neighbourhoods, neighbours
 from mu.report.clip_tables import Confusion, Scatters, Table, metrics_table, per_class
 from mu.report.columns import words_of
-from mu.report.details import head_of, results, run_details
-from mu.report.page import Notice, Section, render
+from mu.report.details import head_of, notices_of, results, run_details
+from mu.report.page import Section, render
 from mu.report.seeds import Seeds
 from mu.report.target_view import Score
 
 HARDEST, HARDEST_IN_ALL = 8, 24
-LOST_LISTED = 20
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -102,22 +101,12 @@ def page(run: ClipRun, seeds: Seeds | None = None) -> str:
     if run.embedded is not None:
         details.append(Section("Map of the test clips", "map.html", map_of_clips(run, anchors)))
     head = head_of(facts, run.compared, seeds)
-    return render(head, _notices(run), sections, [*details, *run_details(facts)], sound=bool(run.sounds))
+    notices = notices_of(facts.problems, run.sounds.lost, "clips")
+    return render(head, notices, sections, [*details, *run_details(facts)], sound=bool(run.sounds))
 
 
 def _rows(query: int, others: Sequence[tuple[int, float]]) -> list[int]:
     return [query, *(row for row, _ in others)]
-
-
-def _notices(run: ClipRun) -> list[Notice]:
-    notices = [Notice(problem) for problem in run.facts.problems]
-    lost = [f"{clip}: {reason}" for clip, reason in run.sounds.lost.items()]
-    if lost:
-        listed = lost[:LOST_LISTED]
-        if len(lost) > LOST_LISTED:
-            listed.append(f"and {len(lost) - LOST_LISTED:,} more")
-        notices.append(Notice(f"{len(lost):,} clips can no longer be read:", listed))
-    return notices
 
 
 def _metrics(run: ClipRun) -> Metrics:

@@ -85,8 +85,8 @@ def other_metrics(result: Result, column: Column, most: int) -> list[Column]:
             kinds.setdefault(metric.partition("@")[0], []).append(metric)
     same = kinds.pop(column.metric.partition("@")[0], [])
     metrics = [metrics[0] for kind, metrics in kinds.items() if kind not in OF_LISTS]
-    found = [_column(result, column.section, metric) for metric in (*metrics, *same)]
-    return [one for one in found if one.n_units][:most]
+    columns = [_column(result, column.section, metric) for metric in (*metrics, *same)]
+    return [one for one in columns if one.n_units][:most]
 
 
 def baselines_of(results: Mapping[str, Result]) -> list[str]:

@@ -1,13 +1,17 @@
 """What every page begins and ends with: verdict and tiles; results, training, what was run, and how to run it again."""
 
+from collections.abc import Mapping, Sequence
+
 from mu.report.comparison import Comparison
 from mu.report.comparison_table import comparison_table
-from mu.report.page import Head, Section
+from mu.report.page import Head, Notice, Section
 from mu.report.read import RunFacts
 from mu.report.seeds import Seeds, seed_tables
 from mu.report.tiles import tiles
 from mu.report.training import training
 from mu.report.verdict import verdict
+
+LOST_LISTED = 20
 
 
 def head_of(facts: RunFacts, compared: Comparison, seeds: Seeds | None) -> Head:
@@ -35,6 +39,22 @@ def results(compared: Comparison, seeds: Seeds | None, evaluation: str) -> list[
         metrics = [column.name for column in (*compared.columns, *compared.more)]
         sections.append(Section("All seeds and folds", "metric_tables.html", seed_tables(seeds, evaluation, metrics)))
     return sections
+
+
+def notices_of(problems: Sequence[str], lost: Mapping[str, str], what: str) -> list[Notice]:
+    """What is missing from a page and why.
+
+    Args:
+      problems: a sentence each.
+      lost: id -> why it can no longer be read.
+      what: is lost: 'clips'.
+    """
+    notices = [Notice(problem) for problem in problems]
+    if lost:
+        lines = [f"{name}: {reason}" for name, reason in lost.items()]
+        more = [f"and {len(lines) - LOST_LISTED:,} more"] if len(lines) > LOST_LISTED else []
+        notices.append(Notice(f"{len(lines):,} {what} can no longer be read:", [*lines[:LOST_LISTED], *more]))
+    return notices
 
 
 def run_details(facts: RunFacts) -> list[Section]:

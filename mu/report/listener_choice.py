@@ -38,6 +38,7 @@ def choose(results: Mapping[str, Result], metric: str, n_before: np.ndarray, n_t
       n_test: int [U], plays of each in the test.
     """
     model = results["model"]
+    values_of = {name: dict(zip(*own_values(one, metric), strict=True)) for name, one in results.items()}
     users, values = own_values(model, metric)
     kept = n_before[users] > 0
     users, values = users[kept], values[kept]
@@ -62,7 +63,8 @@ def choose(results: Mapping[str, Result], metric: str, n_before: np.ndarray, n_t
         tied = np.flatnonzero(values == value)
         user = int(users[tied[np.argmax(n_test[users[tied]])]])
         if user not in chosen:
-            chosen[user] = Choice(name, user, rule, {other: _of(one, metric, user) for other, one in results.items()})
+            own = {other: float(own_value.get(user, np.nan)) for other, own_value in values_of.items()}
+            chosen[user] = Choice(name, user, rule, own)
     return list(chosen.values())
 
 
@@ -73,8 +75,3 @@ def own_values(result: Result, metric: str) -> tuple[np.ndarray, np.ndarray]:
     owners = (result.units if result.clusters is None else result.clusters)[defined]
     users, place, counts = np.unique(owners, return_inverse=True, return_counts=True)
     return users, np.bincount(place, weights=column[defined], minlength=len(users)) / counts
-
-
-def _of(result: Result, metric: str, user: int) -> float:
-    users, values = own_values(result, metric)
-    return float(values[users == user][0]) if user in users else float("nan")

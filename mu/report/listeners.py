@@ -192,8 +192,8 @@ def _called(user_id: str) -> str:
 
 def _first(tested: np.ndarray, shown: np.ndarray) -> list[int]:
     """Up to `SHOWN` tracks of the test, those that the model shows first."""
-    found = np.isin(tested, shown)
-    return [*tested[found].tolist(), *tested[~found].tolist()][:SHOWN]
+    is_shown = np.isin(tested, shown)
+    return [*tested[is_shown].tolist(), *tested[~is_shown].tolist()][:SHOWN]
 
 
 def _row(log: SplitLog, track: int, tested: np.ndarray, why: str) -> Row:

@@ -68,8 +68,8 @@ def paired(
     """
     rows: dict[str, list[Paired]] = {metric: [] for metric in metrics}
     for other in others:
-        found = differences([(results[other], results[name])], metrics, samples, seed) if metrics else {}
-        for metric, row in found.items():
+        compared = differences([(results[other], results[name])], metrics, samples, seed) if metrics else {}
+        for metric, row in compared.items():
             if math.isfinite(row["difference"]):
                 one = Paired(
                     other=other,
@@ -82,4 +82,4 @@ def paired(
                     worse=int(row["a_better"]) if "a_better" in row else None,
                 )
                 rows[metric].append(one)
-    return {metric: sorted(found, key=lambda one: -one.other_value) for metric, found in rows.items()}
+    return {metric: sorted(pairs, key=lambda pair: -pair.other_value) for metric, pairs in rows.items()}

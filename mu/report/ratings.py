@@ -16,10 +16,10 @@ from mu.report.audio import Piece, Sounds
 from mu.report.calibration import calibration
 from mu.report.charts import Figure
 from mu.report.comparison import Comparison, comparison_of
-from mu.report.details import head_of, results, run_details
+from mu.report.details import head_of, notices_of, results, run_details
 from mu.report.listeners import TrackList
 from mu.report.metric_tables import AllMetrics, metric_tables
-from mu.report.page import Notice, Section, render
+from mu.report.page import Section, render
 from mu.report.rated_tracks import LEAST_RATINGS, rated_tracks, track_lists
 from mu.report.read import RunFacts, first_run, left_out_fact, published_rows, run_facts
 from mu.report.seeds import Seeds
@@ -119,10 +119,7 @@ def page(run: RatingRun, seeds: Seeds | None = None) -> str:
     metrics = AllMetrics(metric_tables(run.evaluation.rows, {}), notes)
     details = [Section("All metrics", "metric_tables.html", metrics), *run_details(facts)]
     head = head_of(facts, run.compared, seeds)
-    lost = [f"{clip}: {reason}" for clip, reason in run.sounds.lost.items()]
-    notices = [Notice(problem) for problem in facts.problems]
-    if lost:
-        notices.append(Notice(f"{len(lost):,} tracks can no longer be read:", lost))
+    notices = notices_of(facts.problems, run.sounds.lost, "tracks")
     return render(head, notices, sections, details, sound=any(view.pieces for view in views))
 
 

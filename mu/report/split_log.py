@@ -38,12 +38,12 @@ class SplitLog:
     trained_until_ms: int
     user_columns: Sequence[str] = ()
 
-    @property
+    @functools.cached_property
     def now_ms(self) -> int:
         """The time of recommendations: that of the last play before the test."""
         return int(self.histories.times.max())
 
-    @property
+    @functools.cached_property
     def released(self) -> np.ndarray:
         """bool [V]: the tracks that are out at that time; all of a log without dates of release."""
         if not isinstance(self.data, Listening):

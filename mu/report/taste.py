@@ -9,8 +9,8 @@ import polars as pl
 
 from mu.data.logs.interactions import Interactions
 from mu.data.track_names import titles_and_artists
-from mu.files import replacing
-from mu.report.charts import Axes, Chart, Figure, Path, Points, Tick, line_chart, line_legend, tick_text, ticks
+from mu.files import write_whole
+from mu.report.charts import Axes, Figure, Path, Points, Tick, line_chart, line_legend
 from mu.report.listener_history import ListenerHistory
 from mu.report.page import Head, Section, coordinate, render
 
@@ -43,9 +43,7 @@ def write_taste_page(log: Interactions, output: str | os.PathLike[str]) -> None:
     Raises:
       ValueError: the log is not of one listener with times (`ListenerHistory`).
     """
-    content = taste_page(log)
-    with replacing(output) as page:
-        page.write_text(content, encoding="utf-8")
+    write_whole(output, taste_page(log).encode())
 
 
 def taste_page(log: Interactions) -> str:
@@ -177,12 +175,5 @@ def _bars(title: str, counts: Mapping[str, int], x_name: str) -> Figure:
         paths.append(Path(d, "point s0", f"{name}: {count:,} plays"))
         if at % every == 0:
             labels.append(Tick((left + right) / 2, name))
-    chart = Chart(
-        label=f"{title}: " + ", ".join(f"{name} {count:,}" for name, count in counts.items()),
-        x_name=x_name,
-        y_name="plays",
-        x_ticks=labels,
-        y_ticks=[Tick(axes.place(0, value)[1], tick_text(value)) for value in ticks(*axes.y)],
-        paths=paths,
-    )
-    return Figure(title, chart)
+    label = f"{title}: " + ", ".join(f"{name} {count:,}" for name, count in counts.items())
+    return Figure(title, dataclasses.replace(axes.chart(paths, label), x_ticks=labels))
