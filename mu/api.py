@@ -82,7 +82,7 @@ def fit(baseline: Any, log: "Interactions | str | os.PathLike[str]", **options: 
       **options: for the class.
 
     Raises:
-      ValueError: the baseline is not known, or cannot learn from such a log.
+      ValueError: the baseline or an option is not known, a value is out of range, or it cannot learn from such a log.
     """
     from mu.interface.fitted import fit
 

@@ -9,7 +9,8 @@ from typing import Any
 from ml_collections import ConfigDict
 
 from mu.config.base import DENSE, Config, ConfigError, known_names, typed
-from mu.config.resolve import locate, parameters_of, resolve
+from mu.config.resolve import locate, resolve
+from mu.signatures import parameters_of
 from mu.trust import find_modules_in, trust_config
 
 

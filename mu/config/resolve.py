@@ -5,17 +5,17 @@ so what is written beside a run is all of it; every number is held against the r
 (`mu.ranges`). `build` then calls what a spec names.
 """
 
-import inspect
 import typing
 from collections.abc import Callable, Container, Iterable, Mapping
 from typing import Annotated, Any
 
 from ml_collections import ConfigDict
 
-from mu import names
+from mu import names, signatures
 from mu.config.base import DENSE, KEYS, LATER, Config, ConfigError, base, known_names
 from mu.config.optax_ranges import OPTAX
 from mu.ranges import ArgumentsOf, faults, faults_beside
+from mu.signatures import parameters_of
 
 # What the run offers to each object beside its entries in the config. FIRST is the object's first argument, whatever
 # its name; of the others an object takes those that its signature names. MORE is what is known only when the run is
@@ -182,23 +182,10 @@ def _check_dict(value: ConfigDict, annotation: Any, where: str, wrong: list[str]
         wrong += faults_beside(defaults | value.to_dict(), hints, where)
 
 
-def parameters_of(target: Callable[..., Any]) -> dict[str, inspect.Parameter]:
-    """The parameters of a function or class by name; `*args` and `**kwargs` under their own names."""
-    if not inspect.isclass(target) or target.__init__ is object.__init__:
-        return dict(inspect.signature(target).parameters)
-    # Of a class its own __init__: a metaclass with a __call__ (flax.nnx) hides it from inspect.signature.
-    _, *parameters = inspect.signature(target.__init__).parameters.items()
-    return dict(parameters)
-
-
 def hints_of(target: Callable[..., Any]) -> dict[str, Any]:
-    """The annotations of a target's parameters, with their ranges."""
-    function = target.__init__ if inspect.isclass(target) else target
-    try:
-        hints = typing.get_type_hints(function, include_extras=True)
-    except (NameError, TypeError):  # a signature whose annotations cannot be evaluated is not checked
-        return {}
-    return hints | OPTAX if target.__module__.split(".")[0] == "optax" else hints
+    """The annotations of a target's parameters with their ranges, of optax's those that mu declares."""
+    hints = signatures.hints_of(target)
+    return hints | OPTAX if hints and target.__module__.split(".")[0] == "optax" else hints
 
 
 def build(spec: Any, *first: Any, **offered: Any) -> Any:

@@ -2,6 +2,7 @@
 
 import functools
 import os
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -9,8 +10,10 @@ import numpy as np
 from mu.data.listening.listening import Listening
 from mu.data.logs.interactions import Interactions, load
 from mu.interface.named import NamedRecommender
-from mu.names import locate
+from mu.names import locate, nearest
 from mu.protocols import Recommender
+from mu.ranges import faults
+from mu.signatures import hints_of, parameters_of
 
 
 class FittedBaseline(NamedRecommender):
@@ -59,10 +62,37 @@ def fit(baseline: Any, log: Interactions | str | os.PathLike[str], **options: An
                 f"baseline is {baseline!r}; it must be a class, or the path of one, 'mu.baselines.item_knn:ItemKNN'"
             )
         baseline = locate(baseline)
-    made = baseline(**options) if isinstance(baseline, type) else baseline
-    if options and made is baseline:
-        raise ValueError(
-            f"options {', '.join(options)}: this {type(baseline).__name__} is made already; give its class"
-        )
+    cls = baseline if isinstance(baseline, type) else type(baseline)
+    if not callable(getattr(cls, "fit", None)):
+        raise ValueError(f"baseline is {_shown(baseline)}, which has no `fit` to learn from a log with")
+    if options and cls is not baseline:
+        raise ValueError(f"options {', '.join(options)}: this {cls.__name__} is made already; give its class")
+    made = cls(**_checked(cls, options)) if cls is baseline else baseline
     data = load(log) if isinstance(log, str | os.PathLike) else log
     return FittedBaseline(made.fit(data), data)
+
+
+def _checked(cls: type, options: Mapping[str, Any]) -> dict[str, Any]:
+    """The options, NumPy's numbers as Python's, held against the signature of their class.
+
+    Raises:
+      ValueError: names every option that is unknown, missing or out of range, a line each.
+    """
+    values = {name: value.item() if isinstance(value, np.generic) else value for name, value in options.items()}
+    parameters, hints, wrong = parameters_of(cls), hints_of(cls), []
+    known = {name: one for name, one in parameters.items() if one.kind in (one.KEYWORD_ONLY, one.POSITIONAL_OR_KEYWORD)}
+    is_open = any(one.kind is one.VAR_KEYWORD for one in parameters.values())
+    for name, value in values.items():
+        if name in known or is_open:
+            wrong += faults(value, hints.get(name, Any), name, cls.__name__)
+        else:
+            wrong.append(f"{cls.__name__} takes no {name!r}{nearest(name, known)}; it takes {', '.join(sorted(known))}")
+    missing = [name for name, one in known.items() if one.default is one.empty and name not in values]
+    wrong += [f"{cls.__name__} needs a value for {name!r}" for name in missing]
+    if wrong:
+        raise ValueError("\n".join(wrong))
+    return values
+
+
+def _shown(baseline: Any) -> str:
+    return f"the class {baseline.__name__}" if isinstance(baseline, type) else repr(baseline)

@@ -10,8 +10,9 @@ from ml_collections import ConfigDict
 
 from mu.config.base import DENSE, LATER, ConfigError
 from mu.config.paths import paths_of
-from mu.config.resolve import locate, parameters_of, takes
+from mu.config.resolve import locate, takes
 from mu.run.workdir import here
+from mu.signatures import parameters_of
 from mu.training.checkpoint import differences
 
 # Keys that may differ between a checkpoint and the run that takes it up: they change what is watched, not

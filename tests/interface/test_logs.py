@@ -112,6 +112,45 @@ def test_a_baseline_is_asked_by_names(of_file):
         popular.explain("b", 7)
 
 
+def test_options_of_a_baseline_are_held_against_its_class(of_file):
+    assert api.fit(ItemKNN, of_file, neighbours=np.int64(2)).recommend("b", 3)["track"].to_list() == [8]
+    with pytest.raises(ValueError) as caught:
+        api.fit(ItemKNN, of_file, neighbors=20, history_length=0, similarity="cosin", history_decay="half")
+    assert str(caught.value).splitlines() == [
+        "ItemKNN takes no 'neighbors' (did you mean 'neighbours'?); it takes history_decay, history_length, keep_by, "
+        "neighbours, similarity, weights",
+        "history_length=0; it must be at least 1",
+        "similarity='cosin'; ItemKNN takes one of cosine, dot",
+        "history_decay='half'; ItemKNN takes float",
+    ]
+    with pytest.raises(ValueError, match="Needy needs a value for 'size'"):
+        api.fit(Needy, of_file)
+    with pytest.raises(ValueError, match="baseline is the class dict, which has no `fit` to learn from a log with"):
+        api.fit(dict, of_file)
+    with pytest.raises(ValueError, match="baseline is 5, which has no `fit`"):
+        api.fit(5, of_file)
+
+
+def test_a_log_without_times_knows_no_moments(of_file):
+    order = api.fit(ItemKNN, api.import_log(plays().drop(columns="when"), user="who", track="what"))
+    for who in ({"user": "b"}, {"history": [7]}):
+        for ask in (order.recommend, order.history):
+            with pytest.raises(ValueError, match=r"at is '2024-01-05', but the log has no times"):
+                ask(**who, at="2024-01-05")
+    timed = api.fit(ItemKNN, of_file)
+    assert timed.history(history=[7, 9], at="2000-01-01")["track"].to_list() == [7, 9], "names are taken whole"
+
+
+class Needy:
+    """A baseline with an option that has no default."""
+
+    def __init__(self, size: int):
+        self.size = size
+
+    def fit(self, log):
+        return self
+
+
 class NewestFirst:
     """A baseline of one's own, which has `scores` alone."""
 
