@@ -87,7 +87,7 @@ def _keep_taken(config: ConfigDict, path: str) -> None:
             del spec[key]
 
 
-def _set(config: ConfigDict, path: str, given: Any) -> None:
+def _set(config: ConfigDict, path: str, value: Any) -> None:
     *parents, last = path.split(".")
     node: Any = config
     for depth, key in enumerate(parents):
@@ -100,8 +100,8 @@ def _set(config: ConfigDict, path: str, given: Any) -> None:
         where = ".".join(["config", *parents])
         keys = node.keys() if isinstance(node, ConfigDict) else ()
         raise ConfigError(f"{where} has no key {last!r}{known_names(last, keys)}")
-    # Whether a key may be None is for `resolve` to say.
-    value = typed(given, node[last], f"config.{path}") if isinstance(given, str) and given != "None" else given
-    value = None if value == "None" else value
+    if isinstance(value, str):
+        # Whether a key may be None is for `resolve` to say.
+        value = None if value == "None" else typed(value, node[last], f"config.{path}")
     with node.ignore_type():
         node[last] = value

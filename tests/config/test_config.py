@@ -251,6 +251,11 @@ def test_what_may_be_none_can_be_set_back_to_none():
         with_overrides(config, {"model.dim": "None"})
 
 
+def test_a_text_in_quotes_is_the_text_itself_whatever_it_says():
+    found = with_overrides(loadable(), {"title": "'None'"})
+    assert found.title == "None" and with_overrides(loadable(), {"title": "None"}).title is None
+
+
 @pytest.mark.parametrize(
     ("key", "text", "words"),
     [
