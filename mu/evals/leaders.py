@@ -7,6 +7,9 @@ from collections.abc import Mapping, Sequence
 from mu.evals.compare import differences
 from mu.evals.result import Result
 
+ORACLE = "oracle"
+"""The row of a simulated world's truth, which is no contestant: the best of a metric is the best beside it."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Leaders:
@@ -21,13 +24,18 @@ class Leaders:
     level: tuple[str, ...]
 
 
+def contestants(results: Mapping[str, Result]) -> dict[str, Result]:
+    """All results but that of the oracle."""
+    return {name: result for name, result in results.items() if name != ORACLE}
+
+
 def leaders(
     results: Mapping[str, Result], metrics: Sequence[str], samples: int | None = None, seed: int = 0
 ) -> dict[str, Leaders]:
     """Who is ahead in each metric; larger is better.
 
     Args:
-      results: name of the recommender or predictor -> its result; all on the same units.
+      results: name of the recommender or predictor -> its result; all on the same units. The oracle is passed over.
       metrics: full names, such as 'recall@10' or 'day 0/recall@20'.
       samples: of the paired intervals, see `mu.evals.compare.compare`.
       seed: of the paired intervals.
@@ -35,7 +43,8 @@ def leaders(
     Raises:
       ValueError: the results cannot be paired, or lack a metric; names what differs.
     """
-    values = {name: result.values() for name, result in results.items()}
+    rivals = contestants(results)
+    values = {name: result.values() for name, result in rivals.items()}
     by_best: dict[str, list[str]] = {}
     ahead: dict[str, Leaders] = {}
     for metric in metrics:
@@ -46,10 +55,10 @@ def leaders(
         by_best.setdefault(max(defined, key=lambda name: values[name][metric]), []).append(metric)
     for best, names in by_best.items():
         level: dict[str, list[str]] = {metric: [] for metric in names}
-        for other, result in results.items():
+        for other, result in rivals.items():
             if other == best:
                 continue
-            rows = differences([(result, results[best])], names, samples, seed)
+            rows = differences([(result, rivals[best])], names, samples, seed)
             for metric in names:
                 if math.isfinite(rows[metric]["difference"]) and not rows[metric]["low"] > 0:
                     level[metric].append(other)

@@ -6,15 +6,13 @@ import math
 from collections.abc import Mapping, Sequence
 
 from mu.evals.few_units import FEW, interval_text
-from mu.evals.leaders import Leaders, leaders
+from mu.evals.leaders import Leaders, contestants, leaders
 from mu.evals.left_out import left_out_sentences
 from mu.evals.result import Estimate, Result
 from mu.evals.text_tables import column_blocks, text_table
 
 # Wider tables are turned round where that makes them narrower: metrics down, recommenders across.
 WIDTH = 120
-REFERENCE = "oracle"
-"""The row of a simulated world's truth, which is no contestant: the best of a column is the best beside it."""
 LEVEL = "="
 """Behind a value that cannot be told from the best of its column."""
 
@@ -77,10 +75,9 @@ class ResultTable:
     @functools.cached_property
     def _leaders(self) -> dict[str, Leaders]:
         """Metric -> who is ahead in it; nobody where there is no rival."""
-        rivals = {name: result for name, result in self._results.items() if name != REFERENCE}
-        if len(rivals) < 2:
+        if len(contestants(self._results)) < 2:
             return dict.fromkeys(self.names, Leaders("", ()))
-        return leaders(rivals, self.names, self._samples, self._seed)
+        return leaders(self._results, self.names, self._samples, self._seed)
 
     __repr__ = __str__
 

@@ -3,9 +3,10 @@
 import dataclasses
 from collections.abc import Mapping
 
+from mu.evals.leaders import ORACLE
 from mu.evals.result import Result
 
-MODEL, ORACLE, UNBOOSTED = "model", "oracle", "model_unboosted"
+MODEL, UNBOOSTED = "model", "model_unboosted"
 VARIANTS = (UNBOOSTED, "content_of_model")
 """Parts of the model or the model without a part: they stand beside it and are no baselines."""
 OF_LISTS = ("artist_exposure", "coverage", "gini", "intra_list_diversity", "novelty")

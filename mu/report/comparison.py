@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from mu.evals.leaders import Leaders, leaders
 from mu.evals.result import Estimate, Result
 from mu.evals.results import Evaluation
-from mu.report.columns import MODEL, ORACLE, UNBOOSTED, Column, baselines_of, columns_of, other_metrics
+from mu.report.columns import MODEL, UNBOOSTED, Column, baselines_of, columns_of, other_metrics
 from mu.report.numbers import decimals
 from mu.report.paired import Paired, paired
 
@@ -146,7 +146,7 @@ def comparison(
         columns=columns,
         more=more,
         pairs=paired(results, subject, others, metrics, samples, seed),
-        leaders=leaders({name: one for name, one in results.items() if name != ORACLE}, metrics, samples, seed),
+        leaders=leaders(results, metrics, samples, seed),
         published=published or {},
         boost=boost,
     )

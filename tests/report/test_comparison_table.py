@@ -87,6 +87,8 @@ def test_leaders_are_by_value_and_ties_by_pairs():
     assert (found["recall@10"].best, found["recall@10"].level) == ("a", ("b",))
     assert (found["ndcg@10"].best, found["ndcg@10"].level) == ("b", ()), "what is not defined is not level"
     assert leaders({"c": results["c"]}, ["ndcg@10"], samples=200)["ndcg@10"].best == ""
+    with_oracle = {"oracle": user_result(recall=MOST, ndcg=MOST), **results}
+    assert leaders(with_oracle, ["ndcg@10", "recall@10"], samples=200) == found, "the oracle is no contestant"
 
 
 def test_three_tiles_with_the_best_baseline_and_what_is_above(users, plays):
