@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mu.data.clips.clips import Clips
-from mu.data.listening.hashed_features import hashed_features
 from mu.data.listening.listening import Listening
 from mu.data.logs.interactions import Interactions
 from mu.inference.time_aware import TimeAwareRecommender
+from mu.interface.parts import score_parts
 from mu.locks import rewriting_file
 from mu.protocols import Predictor
 from mu.report.compared_runs import read_runs
@@ -54,8 +54,7 @@ def _log_models(folder: Path) -> LogModels:
     assert isinstance(histories, Interactions) and isinstance(test, Interactions)
     aware, parts, user_columns = None, {}, ()
     if isinstance(recommender, TimeAwareRecommender) and isinstance(data, Listening):
-        columns = {name: hashed_features(data.tracks, (name,), data.hash_size) for name in data.item_columns}
-        aware, parts = recommender, recommender.score_parts(columns)
+        aware, parts = recommender, score_parts(recommender, data)
     if isinstance(data, Listening):
         user_columns = data.user_columns
     return LogModels(

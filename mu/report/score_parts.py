@@ -1,6 +1,8 @@
 """Scores as sums of parts: which part says how much for a track, in words."""
 
+import functools
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -16,7 +18,7 @@ class ScoreParts:
     Args:
       parts: name -> float32 [V, D]; the track vectors are their sum. Columns of the track table go by their name.
       bias: float32 [V], what the age of each track adds to its score.
-      released: bool [V], the tracks that the mean is over.
+      released: bool [V], the tracks that the mean is over; at least one.
       tracks: the log's table of tracks.
     """
 
@@ -30,7 +32,7 @@ class ScoreParts:
           query: float32 [D], of the listener.
           tracks: int [k].
         """
-        above = {name: score[tracks] - score[self._released].mean() for name, score in self._scores(query).items()}
+        above = {name: scores - mean for name, (scores, mean) in self._scores(query, tracks).items()}
         return [self._largest(above, place, int(track)) for place, track in enumerate(tracks)]
 
     def contributions(self, query: np.ndarray, track: int) -> list[tuple[str, float, float]]:
@@ -41,14 +43,23 @@ class ScoreParts:
           track: its number in the log.
         """
         return [
-            (self._words(name, track), float(score[track]), float(score[self._released].mean()))
-            for name, score in self._scores(query).items()
+            (self._words(name, track), float(scores[0]), float(mean))
+            for name, (scores, mean) in self._scores(query, np.array([track])).items()
         ]
 
-    def _scores(self, query: np.ndarray) -> dict[str, np.ndarray]:
-        """Part -> float32 [V], what it adds to the score of each track."""
-        scores = {PART_NAMES.get(name, name): part @ query for name, part in self._parts.items()}
-        return {**scores, "its age": self._bias}
+    @functools.cached_property
+    def _means(self) -> dict[str, np.ndarray]:
+        """Part -> float32 [D], of the mean track."""
+        weights = (self._released / self._released.sum()).astype(np.float32)
+        return {name: weights @ part for name, part in self._parts.items()}
+
+    def _scores(self, query: np.ndarray, tracks: np.ndarray) -> dict[str, tuple[np.ndarray, Any]]:
+        """Part -> (float32 [k], what it adds to the score of each of the tracks; the same of the mean track)."""
+        scores = {
+            PART_NAMES.get(name, name): (part[tracks] @ query, self._means[name] @ query)
+            for name, part in self._parts.items()
+        }
+        return {**scores, "its age": (self._bias[tracks], self._bias[self._released].mean())}
 
     def _largest(self, above: Mapping[str, np.ndarray], place: int, track: int) -> list[tuple[str, float]]:
         amounts = [(float(values[place]), self._words(name, track)) for name, values in above.items()]
