@@ -7,7 +7,7 @@ from pathlib import Path
 import polars as pl
 
 from mu.evals.result import Result
-from mu.evals.results import evaluations_of, load
+from mu.evals.results import Evaluation, evaluations_of, load
 from mu.evals.table import ResultTable
 
 SCHEMA = {
@@ -26,15 +26,15 @@ class RunEvaluation:
 
     Args:
       folder: where they lie.
-      results: name of an evaluation -> name of the recommender or predictor -> its result.
+      evaluations: name -> evaluation.
 
     Attributes:
       folder: as given.
-      results: as given; `mu.evals.compare.differences` compares two of them unit by unit.
+      evaluations: as given.
     """
 
-    def __init__(self, folder: Path, results: Mapping[str, Mapping[str, Result]]):
-        self.folder, self.results = folder, results
+    def __init__(self, folder: Path, evaluations: Mapping[str, Evaluation]):
+        self.folder, self.evaluations = folder, evaluations
 
     @classmethod
     def load(cls, run: str | os.PathLike[str]) -> "RunEvaluation":
@@ -44,23 +44,35 @@ class RunEvaluation:
           ValueError: one is damaged.
         """
         folders = evaluations_of(run)
-        return cls(Path(run), {name: load(folder).results for name, folder in folders.items()})
+        return cls(Path(run), {name: load(folder) for name, folder in folders.items()})
+
+    @property
+    def results(self) -> dict[str, dict[str, Result]]:
+        """Name of an evaluation -> name of the recommender or predictor -> its result.
+
+        `mu.evals.compare.differences` compares two of them unit by unit.
+        """
+        return {name: one.results for name, one in self.evaluations.items()}
 
     @property
     def frame(self) -> pl.DataFrame:
         """evaluation, recommender, metric, value, its 95 % interval (low, high) and the number of units."""
         rows = [
             (name, recommender, *estimate, result.n_units(estimate.name))
-            for name, results in self.results.items()
-            for recommender, result in results.items()
-            for estimate in result.summary()
+            for name, one in self.evaluations.items()
+            for recommender, result in one.results.items()
+            for estimate in one.rows[recommender].values()
         ]
         return pl.DataFrame(rows, schema=SCHEMA, orient="row")
 
     def __repr__(self) -> str:
         """The table of each evaluation."""
-        return "\n\n".join(f"{ResultTable(results)}" for results in self.results.values())
+        return "\n\n".join(map(str, self._tables()))
 
     def _repr_html_(self) -> str:
         """The table of each evaluation."""
-        return "".join(ResultTable(results)._repr_html_() for results in self.results.values())
+        return "".join(table._repr_html_() for table in self._tables())
+
+    def _tables(self) -> list[ResultTable]:
+        """With the intervals that were saved: the same bootstrap drawn again."""
+        return [ResultTable(one.results, samples=one.samples, seed=one.seed) for one in self.evaluations.values()]

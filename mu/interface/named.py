@@ -15,11 +15,11 @@ from mu.histories import TrackHistories
 from mu.interface.frames import Players, plays_frame, track_frame
 from mu.interface.listeners import Listeners, in_context, is_several
 from mu.interface.moments import moment_ms
+from mu.report.score_parts import MOST_REASONS, ScoreParts
 from mu.topk import recommend, similar_items
 from mu_kernels import Hits
 
 NOBODY = -1
-MOST_REASONS = 2
 PARTS = {"part": pl.String, "contribution": pl.Float64, "mean_track": pl.Float64, "beyond_mean": pl.Float64}
 """Columns of an explanation."""
 
@@ -33,13 +33,6 @@ class Tables(Protocol):
     def tracks(self) -> pl.DataFrame: ...
     @property
     def card(self) -> Mapping[str, Any]: ...
-
-
-class Reasons(Protocol):
-    """Names the parts of scores; `mu.report.score_parts.ScoreParts` is one."""
-
-    def reasons(self, query: np.ndarray, tracks: np.ndarray) -> list[list[tuple[str, float]]]: ...
-    def contributions(self, query: np.ndarray, track: int) -> list[tuple[str, float, float]]: ...
 
 
 class NamedRecommender(abc.ABC):
@@ -90,7 +83,7 @@ class NamedRecommender(abc.ABC):
         """Whether it recommends to listeners who are not in the log."""
         return True
 
-    def _explanation(self, time_ms: int | None) -> Reasons | None:
+    def _explanation(self, time_ms: int | None) -> ScoreParts | None:
         """Names the parts of scores at a moment; None where scores are no sums of parts."""
         del time_ms
         return None
@@ -129,7 +122,8 @@ class NamedRecommender(abc.ABC):
           context: values of the event columns that the model is given, by name: those of the latest play, as if
             listening went on there.
           at: the moment, a datetime, ISO 8601 (UTC where no zone is given) or unix milliseconds: plays after it are not
-            in the history, and tracks that come out after it are not recommended. None for the end of the log.
+            in the listener's history, and tracks that come out after it are not recommended. A history of names is
+            taken whole. None for the end of the log.
           repeats: whether tracks of the history may come again.
 
         Returns:
@@ -165,10 +159,11 @@ class NamedRecommender(abc.ABC):
         Args:
           user: a listener's id in the log.
           history: see `recommend`.
-          at: see `recommend`.
+          at: the moment, see `recommend`: the plays of a listener after it are left out. A history of names, whose
+            plays have no times, is taken whole.
 
         Raises:
-          ValueError: a name is not known; near ones are named.
+          ValueError: a name is not known (near ones are named), or there is an `at` and the log has no times.
         """
         if is_several(user):
             raise ValueError(f"history takes one listener; there are {len(user)}")
@@ -213,7 +208,7 @@ class NamedRecommender(abc.ABC):
           that are out) and beyond_mean, the difference, by which the rows are sorted.
 
         Raises:
-          ValueError: the model's scores are no sums of parts; a name is not known.
+          ValueError: the model's scores are no sums of parts; a name is not known; no track is out yet at `at`.
         """
         time_ms = self._moment(at)
         if (explanation := self._explanation(time_ms)) is None:
@@ -223,6 +218,9 @@ class NamedRecommender(abc.ABC):
             )
         if is_several(user):
             raise ValueError(f"explain takes one listener; there are {len(user)}")
+        out = self._candidates(None, time_ms)
+        if out is not None and not len(out):
+            raise ValueError(f"at={at!r}: no track is out yet, so there is no mean track to compare with")
         listeners = self._listeners(user, history, context, at)
         query = self.recommender.queries(listeners.users, listeners.histories)[0]
         parts = explanation.contributions(query, int(self._ids([track])[0]))
@@ -259,6 +257,7 @@ class NamedRecommender(abc.ABC):
         """Who is asked for, and their histories until the moment `at`, with the context of the latest play."""
         if (user is None) == (history is None):
             raise ValueError("give a listener's id in the log, or history=[...]: one of the two")
+        until_ms = None if at is None else self._moment(at)
         if history is not None:
             if not self._knows_histories:
                 raise ValueError(
@@ -271,8 +270,8 @@ class NamedRecommender(abc.ABC):
             names = list(user) if is_several(user) else [user]
             users = find_users(self.users, names)
             histories = self._histories.take(users)
-            if at is not None:
-                histories = histories.where(histories.times <= self._moment(at))
+            if until_ms is not None:
+                histories = histories.where(histories.times <= until_ms)
         if context:
             vocabularies = self._tables.card.get("event_columns", {})
             histories = in_context(histories, context, self._event_columns, vocabularies)
@@ -286,7 +285,8 @@ class NamedRecommender(abc.ABC):
         queries = self.recommender.queries(listeners.users, listeners.histories)
         words: list[list[str]] = []
         for query, ids, count in zip(queries, hits.ids, hits.count, strict=True):
-            words += [[name for name, _ in parts] for parts in explanation.reasons(query, ids[:count])]
+            if count:  # before any release there are no hits, and no mean track either
+                words += [[name for name, _ in parts] for parts in explanation.reasons(query, ids[:count])]
         return {
             f"reason_{place + 1}": [one[place] if place < len(one) else None for one in words]
             for place in range(MOST_REASONS)

@@ -13,17 +13,17 @@ import polars as pl
 
 from mu.console import Progress, working
 from mu.data.features import HistoryFeatures
-from mu.data.listening.hashed_features import hashed_features
 from mu.data.listening.listening import ClipSound, Listening
 from mu.data.logs.interactions import Interactions
 from mu.data.playlists import ranked_tracks, write_playlist
 from mu.data.summary import LogSummary
-from mu.evals.results import evaluations_of
+from mu.evals.results import evaluations_of, load
 from mu.inference.time_aware import TimeAwareRecommender
 from mu.interface.evaluation import RunEvaluation
 from mu.interface.frames import Players, plays_frame
 from mu.interface.named import NamedRecommender
 from mu.interface.notebook import facts_html
+from mu.interface.parts import score_parts
 from mu.report.audio import Piece, track_pieces
 from mu.report.score_parts import ScoreParts
 from mu.run.restore import open_run
@@ -152,10 +152,7 @@ class Run(NamedRecommender):
     @functools.cached_property
     def _parts(self) -> dict[str, np.ndarray]:
         """Name -> float32 [V, D]: the parts of the track vectors."""
-        log = self._tables
-        return self.recommender.score_parts(
-            {name: hashed_features(log.tracks, (name,), log.hash_size) for name in log.item_columns}
-        )
+        return score_parts(self.recommender, self._tables)
 
     @property
     def _players(self) -> Players | None:
@@ -186,7 +183,7 @@ class Run(NamedRecommender):
             raise ValueError(f"part is {part!r}; it must be 'test' or 'valid'")
         with Progress() as progress:
             results, folder = evaluate_again(self.folder, part, progress=progress.update)
-        return RunEvaluation(folder, results)
+        return RunEvaluation(folder, {name: load(folder / name) for name in results})
 
     def report(self, output: str | os.PathLike[str] | None = None, evaluation: str | None = None) -> Path:
         """Writes the page of the run, one HTML file; what is missing from it is logged.

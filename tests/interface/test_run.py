@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 from mu import api
-from mu.evals.results import load
+from mu.evals.results import load, tables
 from mu.files import read_json
 from mu.interface.frames import TrackFrame
 from tests.helpers.own_clips import N_TRACKS, SILENT, config_of, import_clips, import_plays, plays, write_files
@@ -147,7 +147,14 @@ def test_an_evaluation_is_a_table_and_a_frame(run):
     assert dict(zip(frame["metric"], frame["value"], strict=True)) == {
         name: one.value for name, one in saved.rows["model"].items()
     }
-    assert "recall@10" in repr(again) and "<table>" in again._repr_html_()
+    assert saved.samples == 20, "not what a table draws where nothing is said"
+    assert {(name, low, high) for _, _, name, _, low, high, _ in frame.iter_rows()} == {
+        (name, one.low, one.high) for name, one in saved.rows["model"].items()
+    }
+    assert repr(again) == tables(run.folder).rstrip("\n")
+    recall = saved.rows["model"]["recall@10"]
+    assert f"[{recall.low:.4f}, {recall.high:.4f}]" in again._repr_html_() and "<table>" in again._repr_html_()
+    assert again.results["ranking"]["model"].values() == saved.results["model"].values()
     assert "<table>" in run._repr_html_() and "SASRec" in run._repr_html_() and "SASRec" in repr(run)
 
 
@@ -190,6 +197,14 @@ def test_tracks_come_out_when_they_do(both):
     new = {f"t{track}" for track in range(30, N_TRACKS)}
     assert new & everything and not new & early
     assert both.recommend(history=["t1"], candidates=list(new), at=START).is_empty()
+
+
+def test_before_any_release_there_is_nothing_to_recommend_or_explain(both):
+    before = START - datetime.timedelta(days=10_000)
+    nothing = both.recommend(["u7", "u3"], at=before)
+    assert nothing.is_empty() and {"reason_1", "reason_2"} < set(nothing.columns)
+    with pytest.raises(ValueError, match=r"at=.*: no track is out yet"):
+        both.explain("u7", "t1", at=before)
 
 
 def test_a_new_recording_has_an_audience(both):
