@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+from pathlib import Path
 from typing import Any
 
 from mu.commands.flags import CommandParser, check_flags
@@ -24,9 +25,6 @@ A title that several tracks have is refused, and they are listed. Upper and lowe
 where no track is called exactly so. A history needs the run alone; a listener and a recording need the log that the run
 was trained on, too. In Python: mu.api.open_run(DIR).recommend(...).
 """
-
-
-PLAYLISTS = (".m3u", ".m3u8", ".xspf", ".jspf")
 
 
 def main(argv: list[str]) -> int:
@@ -79,8 +77,11 @@ def _parsed(argv: list[str]) -> argparse.Namespace:
         parser.error("--embeddings holds recordings for a listener: give --user too")
     if arguments.m3u and (arguments.audio or arguments.embeddings):
         parser.error("--m3u is a playlist of tracks of the log: give --user or --history alone")
-    if arguments.m3u and not arguments.m3u.lower().endswith(PLAYLISTS):
-        parser.error(f"--m3u={arguments.m3u}: a playlist is written as {', '.join(PLAYLISTS)}")
+    if arguments.m3u:
+        from mu.data.playlists import WRITERS
+
+        if Path(arguments.m3u).suffix.lower() not in WRITERS:
+            parser.error(f"--m3u={arguments.m3u}: a playlist is written as {', '.join(WRITERS)}")
     return arguments
 
 

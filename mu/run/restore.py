@@ -27,7 +27,7 @@ from mu.inference.track_content import ContentEncoder
 from mu.protocols import Data, Features, Model, ModelWithAudio, Predictor, Recommender, Split, Task
 from mu.run.build import counts_of, use_compilation_cache
 from mu.run.saved_inputs import load_inputs
-from mu.run.workdir import best_step, here, open_data, open_split, run_config
+from mu.run.workdir import RECORD, best_step, here, open_data, open_split, run_config
 from mu.training.checkpoint import Checkpoints
 from mu.training.state import weights
 
@@ -75,7 +75,7 @@ class TrainedRun:
     @property
     def provenance(self) -> dict[str, Any]:
         """The run's run.json."""
-        return read_json(self.folder / "run.json")
+        return read_json(self.folder / RECORD)
 
     @property
     def model_options(self) -> dict[str, Any]:
