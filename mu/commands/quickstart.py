@@ -71,7 +71,7 @@ def closing(folder: Path, arguments: argparse.Namespace, seconds: float) -> str:
 
     config = f"{folder / 'config.py'}:folder={folder},size={arguments.size},seed={arguments.seed}"
     return f"""
-Done in {duration(seconds)}. Open {folder}/report.html: results, one listener's page with sound, a new track.
+Done in {duration(seconds)}. Open {folder}/report.html: a verdict, results, three listeners with sound, a new track.
   {folder}/world      plays.csv, tracks.csv, listeners.csv, and world.json: the truth
   {folder}/log        the imported log: arrays, tables, card.json
   {folder}/run        config.json, metrics.jsonl, checkpoints/, evaluation/

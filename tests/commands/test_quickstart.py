@@ -62,6 +62,9 @@ def test_fits_a_screen_and_names_what_is_there(tiny):
     assert len(lines) <= 50 and max(map(len, lines)) <= 135
     for path in ("world", "log", "run", "config.py", "report.html"):
         assert f"here/{path}" in out and (folder / path).exists()
+    page = (folder / "report.html").read_text()
+    assert "Open here/report.html: a verdict, results, three listeners with sound, a new track." in out
+    assert len(re.findall(r'<input type="radio" name="listener"', page)) == 3
 
 
 def test_the_log_came_the_way_of_any_other_and_knows_what_nobody_played(tiny):
