@@ -31,8 +31,10 @@ def test_jobs_of_the_workflow_are_targets_of_the_makefile():
         assert runs == ["make ${{ matrix.target }}"]
         matrix = job["strategy"]["matrix"]
         named |= set(matrix.get("target", ())) | {row["target"] for row in matrix.get("include", ())}
-    assert named == {"lint", "types", "workflows", "docs", "test", "test-newest"}
+    assert named == {"lint", "types", "workflows", "docs", "test", "test-newest", "quickstart", "notebook"}
     assert named <= targets
+    of_check = set(re.findall(r"^step ([\w-]+)", text(".ci/run"), re.M))
+    assert of_check == named - {"workflows", "test-newest"}, "CONTRIBUTING.md says so"
 
 
 def test_the_install_page_names_every_extra():
