@@ -123,8 +123,12 @@ def _train(
         with working("drawing the first weights"):
             state = initialise(run)
     uses, left_out = weight_uses(config), left_out_of_training(run.batches, run.task)
-    said = left_out_sentence(left_out), unused_weights(config, run.data), unmeasured_published(config, validation.names)
-    for sentence in filter(None, said):
+    sentences = (
+        left_out_sentence(left_out),
+        unused_weights(config, run.data),
+        unmeasured_published(config, validation.names),
+    )
+    for sentence in filter(None, sentences):
         logger.info(sentence)
     # What is refused has been refused: from here on the folder is written. Opening it for writing removes the
     # checkpoints that a killed run left half-written.

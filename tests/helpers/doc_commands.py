@@ -65,5 +65,5 @@ def pages() -> dict[str, list[Block]]:
     """Page -> its blocks: the README, those of packages and all of docs/ that have blocks and no test of their own."""
     files = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "kernels/README.md", "mu/world/README.md")]
     files += sorted((ROOT / "docs").rglob("*.md"))
-    found = {file.relative_to(ROOT).as_posix(): blocks(file) for file in files}
-    return {page: parts for page, parts in found.items() if parts and page not in OTHERS}
+    blocks_of = {file.relative_to(ROOT).as_posix(): blocks(file) for file in files}
+    return {page: parts for page, parts in blocks_of.items() if parts and page not in OTHERS}

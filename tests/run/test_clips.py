@@ -74,15 +74,15 @@ def tones(tmp_path_factory):
 def test_tones_are_learnt_beside_the_baseline(tones):
     """A known answer: three pitches, told apart by anything that hears; and the restored weights are those tested."""
     folder, results = tones
-    for found in results.values():
-        assert found.values()["pitch/accuracy"] == 1.0 and found.values()["tags/roc_auc"] > 0.9
+    for result in results.values():
+        assert result.values()["pitch/accuracy"] == 1.0 and result.values()["tags/roc_auc"] > 0.9
     assert results["model"].values()["numbers/pearson"] > 0.5
     restored = rebuild(folder)
     setup, state, step = restored.run, restored.state, restored.step
     test = setup.split.test
-    said = model_of(setup, *weights(state)).predict(test)
-    np.testing.assert_allclose(said["pitch"], results["model"].arrays["pitch/scores"], rtol=1e-5)
-    np.testing.assert_allclose(said["pitch"].sum(axis=1), 1.0, rtol=1e-5)
+    predicted = model_of(setup, *weights(state)).predict(test)
+    np.testing.assert_allclose(predicted["pitch"], results["model"].arrays["pitch/scores"], rtol=1e-5)
+    np.testing.assert_allclose(predicted["pitch"].sum(axis=1), 1.0, rtol=1e-5)
     saved = load(folder)
     assert saved.card["step"] == step and saved.results["model"].values() == results["model"].values()
 
@@ -175,16 +175,16 @@ def test_several_tasks_give_on_eight_devices_what_they_give_on_one():
     }
     task = {"name": "mu.tasks.multi_task:MultiTask", "tasks": tasks, "weights": {"contrast": 0.5}}
     config = tiny_audio_config(task=task, batches__crops=2, batches__clips_per_batch=16)
-    found = []
+    outcomes = []
     for devices in (1, 8):
         setup = build_run(config, make_mesh(devices=jax.devices()[:devices]))
         state, batches, losses = initialise(setup), loader(setup.batches, config.seed), []
         for _ in range(3):
             state, metrics = setup.step(state, put_batch(next(batches), setup.mesh))
             losses.append(float(metrics["loss"]))
-        found.append((losses, jax.device_get(state["stats"])))
-    np.testing.assert_allclose(found[0][0], found[1][0], rtol=2e-3)
-    jax.tree.map(functools.partial(np.testing.assert_allclose, rtol=1e-2, atol=1e-4), found[0][1], found[1][1])
+        outcomes.append((losses, jax.device_get(state["stats"])))
+    np.testing.assert_allclose(outcomes[0][0], outcomes[1][0], rtol=2e-3)
+    jax.tree.map(functools.partial(np.testing.assert_allclose, rtol=1e-2, atol=1e-4), outcomes[0][1], outcomes[1][1])
 
 
 @pytest.mark.parametrize(

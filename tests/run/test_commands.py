@@ -46,7 +46,7 @@ def called(capsys, *arguments):
     return status, out, err
 
 
-def said(output):
+def history_and_tracks(output):
     """([title of the history, ...], [(score, title), ...])."""
     history, recommended = output.split("recommended\n")
     header, _, *rows = recommended.splitlines()[:-1]
@@ -69,7 +69,7 @@ def test_a_listener_gets_the_best_tracks_they_have_not_played(run, restored, cap
     scores = model_of(setup, *weights(state)).scores(np.array([user]), setup.data.take(np.array([user])))[0]
     scores[plays] = -np.inf
     best, names = np.argsort(-scores, kind="stable")[:5], titles(setup.data)
-    history, recommended = said(output)
+    history, recommended = history_and_tracks(output)
     assert status == 0
     assert output.startswith(f"After {len(plays)} plays, ")
     assert history == [names[item] for item in plays[-SHOWN_HISTORY:]]
@@ -80,7 +80,7 @@ def test_a_history_may_be_given_by_ids_and_titles(run, restored, capsys):
     by_id = called(capsys, run, "--history=t7,t3, t8", "--k=4")
     by_title = called(capsys, run, "--history=Song 7,Song 3, reprised,t8", "--k=4")  # a title with a comma of its own
     assert by_id == by_title and by_id[0] == 0
-    history, recommended = said(by_id[1])
+    history, recommended = history_and_tracks(by_id[1])
     assert history == ["Song 7, Artist 2", "Song 3, reprised, Artist 3", "Song 8, Artist 3"]
     assert len(recommended) == 4 and not set(history) & {title for _, title in recommended}
     # Order matters: it is a history.
@@ -88,13 +88,13 @@ def test_a_history_may_be_given_by_ids_and_titles(run, restored, capsys):
 
 
 def test_more_than_there_is_gives_what_there_is(run, capsys):
-    _, recommended = said(called(capsys, run, "--history=t7,t3,t8", "--k=1000")[1])
+    _, recommended = history_and_tracks(called(capsys, run, "--history=t7,t3,t8", "--k=1000")[1])
     assert len(recommended) == N_TRACKS - 3
     assert [score for score, _ in recommended] == sorted((score for score, _ in recommended), reverse=True)
 
 
 def test_tracks_may_come_again_on_request(run, capsys):
-    _, recommended = said(called(capsys, run, "--history=t7,t3,t8", "--k=1000", "--repeats")[1])
+    _, recommended = history_and_tracks(called(capsys, run, "--history=t7,t3,t8", "--k=1000", "--repeats")[1])
     assert len(recommended) == N_TRACKS
     assert "Song 7, Artist 2" in {title for _, title in recommended}
 
@@ -115,7 +115,7 @@ def test_unknown_names_are_said_with_near_ones(run, capsys, arguments, words):
 
 
 def test_programs_get_json_or_csv(run, capsys):
-    recommended = said(called(capsys, run, "--history=t7,t3", "--k=3")[1])[1]
+    recommended = history_and_tracks(called(capsys, run, "--history=t7,t3", "--k=3")[1])[1]
     document = json.loads(called(capsys, run, "--history=t7,t3", "--k=3", "--json")[1])
     assert [row["rank"] for row in document["rows"]] == [1, 2, 3] and "score:" in document["means"]
     rows = [(pytest.approx(row["score"], abs=0.006), f"{row['title']}, {row['artist']}") for row in document["rows"]]
@@ -133,7 +133,9 @@ def test_a_track_without_a_title_is_shown_by_its_id():
 
 def test_a_playlist_holds_the_names(run, capsys, tmp_path):
     file = tmp_path / "tonight.m3u"
-    titles = [title for _, title in said(called(capsys, run, "--history=t7,t3", "--k=2", f"--m3u={file}")[1])[1]]
+    titles = [
+        title for _, title in history_and_tracks(called(capsys, run, "--history=t7,t3", "--k=2", f"--m3u={file}")[1])[1]
+    ]
     pairs = [title.rpartition(", ") for title in titles]
     assert [line for line in file.read_text().splitlines() if line.startswith("#EXTINF")] == [
         f"#EXTINF:-1,{artist} - {title}" for title, _, artist in pairs
@@ -155,7 +157,7 @@ def test_factorization_knows_listeners_by_name_only(log, tmp_path, capsys):
     status, _, errors = called(capsys, tmp_path, "--history=t7")
     assert status == 1 and "knows users by their ids alone: give a listener of the log" in errors
     status, output, _ = called(capsys, tmp_path, "--user=u7", "--k=3")
-    assert status == 0 and len(said(output)[1]) == 3
+    assert status == 0 and len(history_and_tracks(output)[1]) == 3
 
 
 @pytest.mark.parametrize(
@@ -245,9 +247,9 @@ def test_other_measures_go_to_a_folder_of_their_own(run, capsys, tmp_path):
 def test_results_that_cannot_be_written_are_said(run, tmp_path, capsys):
     (tmp_path / "file").write_text("")
     assert evaluate.main([str(run), f"--output={tmp_path / 'file' / 'there'}"]) == 1
-    said = capsys.readouterr()
-    line = said.err.splitlines()[-1]
-    assert line.startswith("mu evaluate: ") and str(tmp_path / "file") in line and "Written" not in said.out
+    printed = capsys.readouterr()
+    line = printed.err.splitlines()[-1]
+    assert line.startswith("mu evaluate: ") and str(tmp_path / "file") in line and "Written" not in printed.out
 
 
 def test_a_run_whose_log_has_changed_is_refused(run, tmp_path, capsys):

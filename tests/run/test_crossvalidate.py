@@ -75,15 +75,15 @@ def test_runs_without_labels_leave_nothing_to_pool_and_are_where_the_same_fold_b
 def test_crossvalidation_judges_every_clip_once_and_goes_on(config, tmp_path, capsys):
     changes = {"clip_norm": "1.0"}
     runs = tmp_path / "runs"
-    found = crossvalidate(config, str(runs), 3, [0, 1], changes, train_seed_0)
-    rows = found["evaluations"]
+    summary = crossvalidate(config, str(runs), 3, [0, 1], changes, train_seed_0)
+    rows = summary["evaluations"]
     assert list(rows) == ["clips", "right"]
     row, right = rows["clips"]["model"]["pitch/accuracy"], rows["right"]["model"]["right"]
     assert row["low"] <= row["value"] <= row["high"] and len(row["folds"]) == 3 and set(row["seeds"]) == {0, 1}
     assert row["seeds"][0] == row["seeds"][1] == pytest.approx(row["value"])
     assert right["low"] <= right["value"] <= right["high"]
     assert right["value"] == pytest.approx(row["value"]) and right["folds"] == pytest.approx(row["folds"])
-    show(found)
+    show(summary)
     out = capsys.readouterr().out
     assert "clips, model" in out and "right, model" in out and "worst fold" in out
     for seed in (0, 1):
@@ -159,14 +159,14 @@ def test_seeds_of_a_log_share_its_split(tmp_path, capsys):
         return results
 
     changes = {"evals.ranking.bootstrap_samples": "30"}
-    found = crossvalidate(str(file), str(tmp_path / "runs"), 1, [0, 1], changes, measure)
-    row = found["evaluations"]["ranking"]["model"]["recall@10"]
+    summary = crossvalidate(str(file), str(tmp_path / "runs"), 1, [0, 1], changes, measure)
+    row = summary["evaluations"]["ranking"]["model"]["recall@10"]
     assert row["value"] == pytest.approx(np.mean([row["seeds"][0], row["seeds"][1]]))
     assert row["std"] == pytest.approx(abs(row["seeds"][0] - row["seeds"][1]) / np.sqrt(2)) and row["std"] > 0
-    assert found["over"] == {"ranking": "users"} and row["low"] <= row["value"] <= row["high"]
+    assert summary["over"] == {"ranking": "users"} and row["low"] <= row["value"] <= row["high"]
     pooled, alone = load(tmp_path / "runs" / "seed1"), load(tmp_path / "runs" / "seed1" / "fold0")
     assert pooled.results["model"].same == alone.results["model"].same  # `mu compare` takes either
-    show(found)
+    show(summary)
     out = capsys.readouterr().out
     assert "std: standard deviation over seeds" in out and "users drawn again" in out and "fold" not in out
 

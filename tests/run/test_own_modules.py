@@ -35,12 +35,12 @@ def test_a_module_with_what_lies_beside_it_and_a_package_with_its_parts(modules)
         "writers": ("own_pack.part:Writer",),
         "baselines": {"a": {"b": [1]}},
     }
-    found = own_modules(config)
-    assert list(found) == ["own_layer", "own_model", "own_pack", "own_pack.part"]
-    assert all(value.startswith("sha256 ") for value in found.values())
+    hashes = own_modules(config)
+    assert list(hashes) == ["own_layer", "own_model", "own_pack", "own_pack.part"]
+    assert all(value.startswith("sha256 ") for value in hashes.values())
     modules({"own_layer.py": "# other"})
-    assert changed_modules(found, own_modules(config)) == ["own_layer"]
-    assert changed_modules(found, {**found, "new": "sha256 0"}) == []
+    assert changed_modules(hashes, own_modules(config)) == ["own_layer"]
+    assert changed_modules(hashes, {**hashes, "new": "sha256 0"}) == []
 
 
 def test_the_parts_of_mu_are_none_and_an_installed_package_has_a_version():

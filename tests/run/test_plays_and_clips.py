@@ -70,10 +70,10 @@ def restored_runs(monkeypatch):
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     """plays.csv and so on, and log/ and clips/ made of them."""
-    found = tmp_path_factory.mktemp("own")
-    write_files(found)
-    assert import_plays(found) == 0 and import_clips(found) == 0
-    return found
+    folder = tmp_path_factory.mktemp("own")
+    write_files(folder)
+    assert import_plays(folder) == 0 and import_clips(folder) == 0
+    return folder
 
 
 @pytest.fixture(scope="module")
@@ -330,7 +330,7 @@ def model_with_content(run, state, policy):
     return model_of(run, params, {**rows, "content": content}, policy)
 
 
-def said(output):
+def tracks_and_scores(output):
     """[(title, score), ...] of what was recommended, of `--json`."""
     return [(f"{row['title']}, {row['artist']}", row["score"]) for row in json.loads(output)["rows"]]
 
@@ -357,9 +357,9 @@ def test_a_listener_is_recommended_after_all_that_is_known_of_their_plays(run, r
     log = setup.data.take(np.array([user]))
     scores = by_hand(restored, user, log, Policy.load(run))
     best = np.argsort(-scores, kind="stable")[:5]
-    found = said(called(capsys, run, "--user=u7", "--k=5", "--json"))
+    recommended = tracks_and_scores(called(capsys, run, "--user=u7", "--k=5", "--json"))
     titles = track_titles(setup.data.tracks)
-    assert found == [(titles[track], pytest.approx(scores[track], abs=0.02)) for track in best]
+    assert recommended == [(titles[track], pytest.approx(scores[track], abs=0.02)) for track in best]
     # Times, endings and the listener's words tell something: without them it is another question.
     bare = by_hand(restored, -1, TrackHistories.of(log.items), Policy.load(run))
     assert np.abs(bare[best] - scores[best]).max() > 0.02
@@ -372,9 +372,9 @@ def test_a_history_is_nobodys(run, restored, capsys):
     scores = by_hand(restored, -1, log, Policy.load(run))
     best = np.argsort(-scores, kind="stable")[:4]
     titles = track_titles(setup.data.tracks)
-    found = said(called(capsys, run, "--history=t3,Song 8,t4", "--k=4", "--json"))
-    assert found == [(titles[track], pytest.approx(scores[track], abs=0.02)) for track in best]
-    assert found != said(called(capsys, run, "--history=t4,t8,t3", "--k=4", "--json"))
+    recommended = tracks_and_scores(called(capsys, run, "--history=t3,Song 8,t4", "--k=4", "--json"))
+    assert recommended == [(titles[track], pytest.approx(scores[track], abs=0.02)) for track in best]
+    assert recommended != tracks_and_scores(called(capsys, run, "--history=t4,t8,t3", "--k=4", "--json"))
     first = by_hand(restored, 0, log, Policy.load(run))
     assert np.abs(first[best] - scores[best]).max() > 1e-3, "listener 0 would have been told otherwise"
 
@@ -464,8 +464,8 @@ def test_a_recording_has_the_vector_that_mu_embed_gives_it(run, folder, restored
 def test_what_cannot_be_recommended_is_said(run, capsys, words, message):
     capsys.readouterr()
     assert main(["recommend", str(run), *words]) == 1
-    said = capsys.readouterr()
-    assert message in said.err and not said.out and said.err.startswith("mu recommend: ")
+    printed = capsys.readouterr()
+    assert message in printed.err and not printed.out and printed.err.startswith("mu recommend: ")
 
 
 def test_recordings_that_another_encoder_heard_are_refused(run, folder, tmp_path, capsys):
@@ -526,8 +526,8 @@ def test_a_model_of_ids_alone_is_told_of_and_compared(run, folder, tmp_path, cap
     assert main(["report", str(tmp_path)]) == 0
     text = (tmp_path / "report.html").read_text()
     assert "A typical listener" in text and "A new track" not in text and "What speaks for" not in text
-    found = said(called(capsys, tmp_path, "--history=t3,t8", "--k=40", "--json"))
-    assert len(found) == N_TRACKS - 2
+    recommended = tracks_and_scores(called(capsys, tmp_path, "--history=t3,t8", "--k=40", "--json"))
+    assert len(recommended) == N_TRACKS - 2
     assert main(["compare", str(tmp_path), str(run), "--metrics=recall@3", "--samples=20"]) == 0
     out = capsys.readouterr().out
     assert "plays of 30 users, the same in both" in out and "discovery, heavy/recall@3" in out

@@ -8,7 +8,7 @@ MEASURED = ["ranking/recall@10", "plays/day 0/recall@20"]
 ROWS = {"SASRec": {"recall@10": 0.1, "day 0/recall@20": 0.2}}
 
 
-def said(rows):
+def unmeasured(rows):
     config = base()
     config.data.path = "log"
     with config.ignore_type():
@@ -17,8 +17,8 @@ def said(rows):
 
 
 def test_published_metrics_that_nothing_measures_are_said():
-    assert said(None) is None and said(ROWS) is None
-    assert said({**ROWS, "BPR": {"recal@10": 0.3}}) == (
+    assert unmeasured(None) is None and unmeasured(ROWS) is None
+    assert unmeasured({**ROWS, "BPR": {"recal@10": 0.3}}) == (
         "config.published: nothing measures 'recal@10' of 'BPR' (did you mean 'recall@10'?); "
         "there is: recall@10, recall@20; no page shows it."
     )

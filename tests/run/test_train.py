@@ -106,8 +106,8 @@ def test_the_same_command_again_only_tests_again(unbroken, log, tmp_path):
 def test_what_is_tested_are_the_best_weights_by_evaluators_of_the_test_alone(unbroken, tmp_path, monkeypatch):
     restored = rebuild(unbroken[0])
     setup, state, step = restored.run, restored.state, restored.step
-    found = build_evaluators(setup, "test")["ranking"].run(model_of(setup, *weights(state)))
-    assert found.values() == unbroken[1]["ranking"]["model"].values()
+    measured = build_evaluators(setup, "test")["ranking"].run(model_of(setup, *weights(state)))
+    assert measured.values() == unbroken[1]["ranking"]["model"].values()
     metric = "valid/ranking/ndcg@10"
     values = {line["step"]: line[metric] for line in logged(unbroken[0]) if metric in line}
     assert step == max(values, key=values.get)
@@ -115,7 +115,7 @@ def test_what_is_tested_are_the_best_weights_by_evaluators_of_the_test_alone(unb
     built = build_evaluator
     monkeypatch.setattr("mu.run.evaluation.build_evaluator", lambda *one: parts.append(one[-1]) or built(*one))
     again = evaluate(setup, state, step, "test", tmp_path)
-    assert again["ranking"]["model"].values() == found.values() and parts == ["test"]
+    assert again["ranking"]["model"].values() == measured.values() and parts == ["test"]
 
 
 # ---- stopped and taken up again
@@ -329,8 +329,8 @@ def test_a_run_stops_out_of_patience_and_tests_its_best(log, tmp_path, monkeypat
     setup, state, step = restored.run, restored.state, restored.step
     assert step == 4 and int(state["step"]) == 4
     assert sorted(int(path.name) for path in (tmp_path / "checkpoints").iterdir()) == [4, 8]  # the best and the latest
-    found = build_evaluators(setup, "test")["ranking"].run(model_of(setup, *weights(state)))
-    assert found.values() == results["ranking"]["model"].values()
+    measured = build_evaluators(setup, "test")["ranking"].run(model_of(setup, *weights(state)))
+    assert measured.values() == results["ranking"]["model"].values()
     # Taken up again it stays stopped.
     lines = logged(tmp_path)
     again = train(config, tmp_path)
@@ -494,8 +494,8 @@ def test_a_module_that_has_changed_is_said_when_a_run_goes_on(unbroken, log, tmp
     with caplog.at_level("WARNING", logger="mu"):
         train(config, folder)
         train(config, folder)
-    said = [one.getMessage() for one in caplog.records if "has changed since" in one.getMessage()]
-    assert said == [
+    messages = [one.getMessage() for one in caplog.records if "has changed since" in one.getMessage()]
+    assert messages == [
         f"{folder}: tests.helpers.tiny_runs has changed since this run was last trained; "
         "from here on it learns by the new code"
     ]

@@ -92,10 +92,10 @@ class RatedCandidates:
         }
         self._both = (n_relevant > 0) & (n_relevant < lengths)
         if not self._both.any():
-            said = ", ".join(f"{reason} {n:,}" for reason, n in (without | unranked).items())
+            reasons = ", ".join(f"{reason} {n:,}" for reason, n in (without | unranked).items())
             raise ValueError(
                 f"threshold={threshold}: none of {rated.n_users:,} users has both a relevant track and another in the "
-                f"{part} part ({said}); the weights of the log must be ratings (`mu import --weight=COLUMN`)"
+                f"{part} part ({reasons}); the weights of the log must be ratings (`mu import --weight=COLUMN`)"
             )
         self._counts = left_out("ratings", len(pair), ratings_left_out)
         self._counts |= left_out("users", rated.n_users, without)
