@@ -18,6 +18,8 @@ OWN_ID = "urn:mu:"
 """Before an id that is no URI, where one is due; readers take it off."""
 # Between the duration and the comma some have attributes, NAME="VALUE".
 _EXTINF = re.compile(r'#EXTINF:\s*(-?\d+(?:\.\d+)?)(?:\s*[^\s",=]+="[^"]*")*[^,]*,(.*)', re.IGNORECASE)
+# Not those of str.splitlines: names hold U+0085 and U+2028.
+_LINE_END = re.compile(r"\r\n|\r|\n")
 _URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:\S")
 
 
@@ -104,7 +106,7 @@ def _m3u(tracks: Sequence[PlaylistTrack], title: str) -> str:
 
 def _parse_m3u(text: str) -> list[PlaylistTrack]:
     tracks, known = [], PlaylistTrack()
-    for line in text.removeprefix("\ufeff").splitlines():
+    for line in _LINE_END.split(text.removeprefix("\ufeff")):
         line = line.strip()
         if match := _EXTINF.match(line):
             seconds = float(match[1])
@@ -117,7 +119,7 @@ def _parse_m3u(text: str) -> list[PlaylistTrack]:
         elif line.upper().startswith("#EXTART:"):
             known = dataclasses.replace(known, artist=line.partition(":")[2].strip())
         elif line and not line.startswith("#"):
-            tracks.append(dataclasses.replace(known, location=line.removeprefix("./") if "./#" in line else line))
+            tracks.append(dataclasses.replace(known, location=line[2:] if line.startswith("./#") else line))
             known = PlaylistTrack()
     return tracks
 
@@ -145,7 +147,8 @@ def _xspf(tracks: Sequence[PlaylistTrack], title: str) -> str:
 
 def _parse_xspf(text: str) -> list[PlaylistTrack]:
     try:
-        root = ElementTree.fromstring(text.removeprefix("\ufeff").strip().encode("utf-8"))
+        # As text, not bytes: an encoding that the file declares has been applied, and must not be once more.
+        root = ElementTree.fromstring(text.removeprefix("\ufeff").strip())
     except ElementTree.ParseError as error:
         raise ValueError(f"no XML: {error}") from None
     tracks = []

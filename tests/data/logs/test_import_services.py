@@ -20,7 +20,7 @@ from mu.data.logs.importing.recognition import recognised
 from mu.data.logs.importing.run import import_log
 from mu.data.logs.interactions import load
 from mu.data.options import OptionError
-from mu.data.playlists import PlaylistTrack, write_playlist
+from mu.data.playlists import PlaylistTrack, parse_playlist, write_playlist
 
 PLAYS = [  # user, artist, album, title, time; with commas, quotes, an empty album and a repeat
     ("rob", "Nova", "First", 'One, "two"', "2020-01-31T13:45"),
@@ -150,6 +150,7 @@ LISTENS = {  # file -> its bytes, and whether users are named
     "dump.tar.xz": (lambda: lzma.compress(dump()), True),
     "dump.tar": (dump, True),
     "2.listens": (lambda: lines(listens(users=True)), True),
+    "of older dumps.listens": (lambda: lines(listens(users=True)).replace(b"listened_at", b"timestamp"), True),
     "answer.json": (
         lambda: json.dumps(
             {"payload": {"count": 4, "listens": listens(users=True), "user_id": "x"}}, indent=1
@@ -306,6 +307,34 @@ def test_playlists_of_other_programs(tmp_path):
     assert load(tmp_path / "c").tracks["track"].to_list() == ["file:///a.ogg"]
     import_log([str(tmp_path / "d.jspf")], tmp_path / "d")
     assert load(tmp_path / "d").tracks["track"].to_list() == ["C - T"]
+
+
+def test_letters_of_a_playlist_in_another_encoding_are_kept(tmp_path):
+    """The flag says how the file is read; what its XML declares is then no more true of the text."""
+    text = (
+        '<?xml version="1.0" encoding="ISO-8859-1"?><playlist version="1" xmlns="http://xspf.org/ns/0/"><trackList>'
+        "<track><title>Blå</title><creator>Ärla</creator></track></trackList></playlist>"
+    )
+    (tmp_path / "a.xspf").write_bytes(text.encode("latin-1"))
+    import_log([str(tmp_path / "a.xspf")], tmp_path / "out", LogImportOptions(encoding="latin-1"))
+    assert load(tmp_path / "out").tracks["track"].to_list() == ["Ärla - Blå"]
+
+
+def test_lines_of_m3u_end_where_files_say_so():
+    """Other characters that end a line for Python are letters of a name; './' is taken off before a '#' alone."""
+    text = "#EXTM3U\r\n#EXTINF:1,A\u2028B - C\x85D\rfirst\x0b.mp3\n./#1.mp3\n./dir/#2.mp3\n./x/./#3.mp3\n"
+    tracks = parse_playlist(text, "m3u")
+    assert [track.location for track in tracks] == ["first\x0b.mp3", "#1.mp3", "./dir/#2.mp3", "./x/./#3.mp3"]
+    assert (tracks[0].artist, tracks[0].title) == ("A\u2028B", "C\x85D")
+
+
+def test_a_playlist_after_many_comments_is_recognised_at_once(tmp_path):
+    comments = "<!-- a > b -->\n" * 2_000
+    (tmp_path / "a.xml.json").write_text(f"<?xml version='1.0'?>{comments}<playlist/>")
+    (tmp_path / "b.json").write_text(f"{comments}<other/>")
+    (tmp_path / "c.json").write_text("<!-- <playlist --><other/>")
+    formats = [recognised(LogSource(str(tmp_path / name), "")) for name in ("a.xml.json", "b.json", "c.json")]
+    assert formats == ["xspf", None, None]
 
 
 def test_faults_of_playlists(tmp_path, monkeypatch):

@@ -6,9 +6,11 @@ from typing import Any
 from mu.data.logs.importing.jsonl import Json, Row
 from mu.data.logs.importing.track_names import named_track
 
+MBIDS = ("recording_mbid", "release_mbid", "artist_mbids")
 COLUMNS = (
     *("user", "track", "time", "title", "artist", "album"),
-    *("recording_mbid", "release_mbid", "artist_mbids", "recording_msid", "isrc", "duration_ms", "music_service"),
+    *MBIDS,
+    *("recording_msid", "isrc", "duration_ms", "music_service"),
 )
 
 
@@ -37,7 +39,7 @@ def listen_rows(record: Row) -> list[Row] | str:
         "duration_ms": info.get("duration_ms") or (f"{duration}000" if str(duration).isdecimal() else None),
         "music_service": info.get("music_service") or info.get("music_service_name"),
     }
-    return [row | {name: mapped.get(name) or info.get(name) for name in COLUMNS[6:9]}]
+    return [row | {name: mapped.get(name) or info.get(name) for name in MBIDS}]
 
 
 def _mapping(value: object) -> Mapping[str, Any]:

@@ -9,7 +9,8 @@ from mu.data.logs.importing.bad_rows import damage_named
 from mu.data.logs.importing.formats import COMPRESSED, EXTENSIONS, LogSource
 
 HEAD_BYTES = 1 << 16
-BINARY = ("parquet", "recbole")
+# No service has files of these formats, so their extension is enough.
+BY_EXTENSION = ("parquet", "recbole")
 
 
 class Service(NamedTuple):
@@ -17,7 +18,7 @@ class Service(NamedTuple):
 
     Attributes:
       words: what it is called.
-      keys: JSON keys that the first bytes hold, all of them.
+      keys: patterns of JSON keys that the first bytes hold, all of them.
       pattern: what the first bytes match instead, of files that are no JSON.
     """
 
@@ -35,10 +36,10 @@ _SCROBBLES = "|".join(
 SERVICES = {
     "spotify": Service("Spotify extended streaming history", ("ts", "ms_played", "spotify_track_uri")),
     "spotify_account": Service("Spotify account data", ("endTime", "msPlayed")),
-    "listenbrainz": Service("ListenBrainz listens", ("listened_at", "track_metadata")),
+    "listenbrainz": Service("ListenBrainz listens", ("listened_at|timestamp", "track_metadata")),
     "mpd": Service("Million Playlist Dataset", ("playlists", "pid", "track_uri")),
     "jspf": Service("JSPF playlists", pattern=r'\s*\{\s*"playlist"\s*:\s*\{'),
-    "xspf": Service("XSPF playlists", pattern=r"\s*(<\?xml[^>]*\?>\s*)?(<!--.*?-->\s*)*<playlist\b"),
+    "xspf": Service("XSPF playlists", pattern=r"\s*(<\?xml[^>]*\?>\s*)?(<!--(?:(?!-->).)*-->\s*)*<playlist\b"),
     "m3u": Service("M3U playlists", pattern=r"#EXTM3U"),
     "lastfm": Service("Last.fm scrobbles", pattern=_SCROBBLES),
 }
@@ -50,7 +51,7 @@ def recognised(source: LogSource) -> str | None:
     Raises:
       ValueError: the file is damaged, or no text.
     """
-    if extension_format(source.name) in BINARY:
+    if extension_format(source.name) in BY_EXTENSION:
         return None
     with damage_named(source.name), open_source(source) as (stream, _):
         head = stream.read(HEAD_BYTES).decode("utf-8", "replace").removeprefix("\ufeff")
@@ -61,7 +62,7 @@ def recognised(source: LogSource) -> str | None:
 
 def _fits(service: Service, head: str) -> bool:
     if service.keys:
-        return head.lstrip()[:1] in ("[", "{") and all(re.search(rf'"{key}"\s*:', head) for key in service.keys)
+        return head.lstrip()[:1] in ("[", "{") and all(re.search(rf'"({key})"\s*:', head) for key in service.keys)
     return re.match(service.pattern, head, re.DOTALL) is not None
 
 
