@@ -145,8 +145,8 @@ def test_the_scale_is_saved_with_a_run_and_serves_new_tracks(tmp_path):
 PLAYS = "user,track,time,energy\nu,a,1,.5\nu,b,2,\nv,a,3,.5\nv,c,4,.25\n"
 
 
-def imported(folder, *flags, tracks="track,tempo,title\na,120.5,A\nb,,B\nc,90,C\n"):
-    (folder / "log.csv").write_text(PLAYS)
+def imported(folder, *flags, plays=PLAYS, tracks="track,tempo,title\na,120.5,A\nb,,B\nc,90,C\n"):
+    (folder / "log.csv").write_text(plays)
     (folder / "tracks.csv").write_text(tracks)
     words = [str(folder / "log.csv"), f"--track_table={folder / 'tracks.csv'}", f"--output={folder / 'out'}"]
     return main([*words, "--overwrite", *flags])
@@ -161,8 +161,8 @@ def test_from_the_import_to_the_log(tmp_path, capsys):
     chosen = load(tmp_path / "out", event_columns=(), item_numbers=("energy",))
     assert chosen.item_numbers == ("energy",) and chosen.hash() != log.hash()
     assert load(tmp_path / "out", event_columns=(), item_numbers=()).numeric_features is None
-    assert imported(tmp_path, "--track_features=tmpo") == 2
-    assert "no such column (did you mean 'tempo'?)" in capsys.readouterr().err
+    assert imported(tmp_path, "--track_features=tmpo,energy", plays=f"{PLAYS}u,a,yesterday,1\n") == 2
+    assert "no such column (did you mean 'tempo'?)" in capsys.readouterr().err, "before plays are read"
     assert imported(tmp_path, "--track_features=title") == 1
     assert "row 0 (track 'a'): 'A' is no finite number" in capsys.readouterr().err
 

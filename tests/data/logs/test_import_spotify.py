@@ -3,6 +3,7 @@
 import csv
 import dataclasses
 import json
+import weakref
 import zipfile
 
 import numpy as np
@@ -74,11 +75,18 @@ def archive(path, files):
     return str(path)
 
 
-def test_what_macos_adds_to_archives_and_folders_is_no_file_of_plays(tmp_path):
+def test_what_macos_adds_to_archives_and_folders_is_no_file_of_plays(tmp_path, caplog):
     of_macos = "\0\5\x16\7\0\2\0\0Mac OS X"
     plays = "user,track,time\na,x,1600000000\n"
     data = archive(tmp_path / "a.zip", {"plays.csv": plays, "__MACOSX/._plays.csv": of_macos, "__MACOSX/x.csv": ""})
     assert import_log([data], tmp_path / "out")["events"] == 1
+    folder = tmp_path / "unpacked"
+    folder.mkdir()
+    (folder / "endsong_0.json").write_text(json.dumps(EXTENDED))
+    (folder / "._endsong_0.json").write_text(of_macos)
+    with caplog.at_level("INFO"):
+        assert import_log([str(folder)], tmp_path / "folder")["events"] == 3
+    assert "._endsong_0.json" not in caplog.text
 
 
 def test_files_are_read_in_the_order_of_their_numbers(tmp_path):
@@ -165,6 +173,29 @@ def test_archives_that_are_refused(tmp_path, monkeypatch):
     with pytest.raises(ValueError, match="holds 5 files; an archive of up to 2"):
         import_log([str(tmp_path / "both.zip")], tmp_path / "no")
     assert not (tmp_path / "no").exists()
+
+
+def test_the_names_in_an_archive_are_read_once(tmp_path, monkeypatch):
+    """Reading them for each file takes time with the square of the number of files."""
+    opened = []
+
+    class Counted(zipfile.ZipFile):
+        def __init__(self, *arguments):
+            super().__init__(*arguments)
+            opened.append(weakref.ref(self))
+
+    names = [f"endsong_{n}.json" for n in range(20)]
+    data = archive(tmp_path / "a.zip", dict.fromkeys(names, EXTENDED[:2]))
+    monkeypatch.setattr(archives.zipfile, "ZipFile", Counted)
+    assert import_log([data], tmp_path / "out")["events"] == 20
+    assert len(opened) == 1 and opened[0]() is None, "opened once, and closed with the import"
+
+
+def test_an_archive_that_has_changed_is_read_anew(tmp_path):
+    data = archive(tmp_path / "a.zip", {"a.json": []})
+    assert member_names(data) == ["a.json"]
+    archive(tmp_path / "a.zip", {"b.json": [], "c.json": []})
+    assert member_names(data) == ["b.json", "c.json"]
 
 
 def test_paths_in_an_archive_lead_nowhere(tmp_path):

@@ -11,9 +11,10 @@ import numpy as np
 import polars as pl
 
 from mu.checksums import write_hashes
+from mu.data.logs.importing.archives import archives_closed_after
 from mu.data.logs.importing.bad_rows import RejectedRows, damage_named
 from mu.data.logs.importing.card import make_card
-from mu.data.logs.importing.columns import choose_roles, shown
+from mu.data.logs.importing.columns import choose_roles, require_column, shown
 from mu.data.logs.importing.defaults import with_defaults
 from mu.data.logs.importing.entity_tables import EntityTable, find_table, join_table, read_table, with_numbers
 from mu.data.logs.importing.external_sort import ExternalSort
@@ -34,6 +35,7 @@ from mu.files import write_json
 logger = logging.getLogger(__name__)
 
 
+@archives_closed_after()
 def import_log(
     inputs: Sequence[str],
     output: str | os.PathLike[str],
@@ -96,6 +98,8 @@ def import_log(
                 column, key = getattr(roles, role), getattr(options, f"{role}_key")
                 own_header = dataclasses.replace(read_options, columns=())
                 tables[role] = read_table(source, role, own_header, column, key, rejected)
+            if "track" in tables:
+                _check_features(options.track_features, roles, tables["track"])
             catalogue = TrackCatalogue(tables["track"]) if "track" in tables else None
             first_pass = FirstPass(roles, options, catalogue, rejected)
             first_pass.read(sources, read_options, sort, progress)
@@ -159,6 +163,13 @@ def _roles(
                 f"{source.name} has no column {lacking[0]!r}, which {sources[0].name} has; it has: {shown(names)}"
             )
     return roles
+
+
+def _check_features(features: Sequence[str], roles: ColumnRoles, table: EntityTable) -> None:
+    """Raises OptionError for a numeric feature that neither the log nor the track table has, before plays are read."""
+    names = [*roles.track_attributes.values(), *table.attributes.columns]
+    for name in features:
+        require_column(name, names, "track_features", f"the table of tracks, {table.label},")
 
 
 def _fields(sources: list[LogSource], roles: ColumnRoles, options: LogImportOptions) -> list[str]:

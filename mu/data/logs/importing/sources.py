@@ -81,14 +81,14 @@ def _of_one_service(place: str, files: Sequence[LogSource], format: str | None) 
     """Those of the files that are recognised, all of one service; none where none is, or `format` is no service's."""
     if format is not None and format not in SERVICES:
         return []
-    found = {file: service for file in files if (service := recognised(file))}
-    services = [format] if format else list(dict.fromkeys(found.values()))
+    service_of = {file: service for file in files if (service := recognised(file))}
+    services = [format] if format else list(dict.fromkeys(service_of.values()))
     if len(services) > 1:
         words = " and ".join(SERVICES[service].words for service in services)
         choice = " or ".join(f"--format={service}" for service in services)
         raise OptionError(f"{place} holds {words}, which may say the same plays twice; add {choice}")
-    chosen = [file for file, service in found.items() if service in services]
-    if chosen and (others := [file.name for file in files if file not in chosen]):
+    chosen = [file for file, service in service_of.items() if service in services]
+    if chosen and (others := [file.name for file in files if service_of.get(file) not in services]):
         logger.info("%s: not read, since they are no plays of this kind: %s", place, _listed(others))
     return [LogSource(file.name, services[0] or "", file.part, file.archive) for file in chosen]
 
