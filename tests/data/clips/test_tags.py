@@ -12,11 +12,10 @@ import mutagen.wave
 import polars as pl
 import pytest
 from mutagen.mp3 import MP3
-from mutagen.mp4 import MP4, MP4FreeForm
 
 from mu.commands.import_audio import main
 from mu.data.clips.importing.run import import_audio
-from mu.data.clips.importing.tags import MP4_OWN, TAGS, read_tags
+from mu.data.clips.importing.tags import TAGS, read_tags
 from mu.data.options import OptionError
 from tests.helpers.audio_files import FORMATS, sound, write
 from tests.helpers.audio_imports import ONE, ledger_of
@@ -61,24 +60,6 @@ def add_comments(file):
     file.save()
 
 
-def atom(name, content):
-    return struct.pack(">I4s", 8 + len(content), name) + content
-
-
-def write_mp4(path):
-    """The smallest MP4 with a track of sound, without any."""
-    handler = atom(b"hdlr", bytes(8) + b"soun" + bytes(13))
-    media = atom(b"mdia", atom(b"mdhd", bytes(12) + struct.pack(">II", 1000, 1000) + bytes(4)) + handler)
-    path.write_bytes(atom(b"ftyp", b"M4A " + bytes(4)) + atom(b"moov", atom(b"trak", media)))
-    file = MP4(path)
-    file.add_tags()
-    assert file.tags is not None
-    for name, names in TAGS.items():
-        own = names.mp4.startswith(MP4_OWN)
-        file.tags[names.mp4] = [MP4FreeForm(text.encode()) for text in LISTS[name]] if own else LISTS[name]
-    file.save()
-
-
 WRITERS = {
     "mp3": lambda path: add_id3(MP3(path)),
     "wav": lambda path: add_id3(mutagen.wave.WAVE(path)),
@@ -101,11 +82,6 @@ def library(tmp_path_factory):
 @pytest.mark.parametrize("name", WRITERS)
 def test_every_notation_gives_the_same_tags(library, name):
     assert read_tags(library / "tagged" / f"{name}.{name}") == (WANTED, "")
-
-
-def test_tags_of_mp4(tmp_path):
-    write_mp4(tmp_path / "a.m4a")
-    assert read_tags(tmp_path / "a.m4a") == (WANTED, "")
 
 
 def test_tags_are_columns(library, tmp_path, here):

@@ -1,4 +1,4 @@
-"""Tags of audio files: ID3 (MP3, WAV, AIFF), Vorbis comments (FLAC, Ogg, Opus) and MP4, under one set of names."""
+"""Tags of audio files: ID3 (MP3, WAV, AIFF) and Vorbis comments (FLAC, Ogg, Opus), under one set of names."""
 
 import io
 import os
@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 SEPARATOR = "|"
-MP4_OWN = "----:com.apple.iTunes:"
 
 
 class Names(NamedTuple):
@@ -16,24 +15,22 @@ class Names(NamedTuple):
     Attributes:
       id3: frame, or frame and description.
       vorbis: comment.
-      mp4: atom.
     """
 
     id3: str
     vorbis: str
-    mp4: str
 
 
 TAGS = {
-    "artist": Names("TPE1", "artist", "\xa9ART"),
-    "title": Names("TIT2", "title", "\xa9nam"),
-    "album": Names("TALB", "album", "\xa9alb"),
-    "genre": Names("TCON", "genre", "\xa9gen"),
-    "year": Names("TDRC", "date", "\xa9day"),
-    "isrc": Names("TSRC", "isrc", f"{MP4_OWN}ISRC"),
-    "recording_mbid": Names("UFID:http://musicbrainz.org", "musicbrainz_trackid", f"{MP4_OWN}MusicBrainz Track Id"),
-    "artist_mbid": Names("TXXX:MusicBrainz Artist Id", "musicbrainz_artistid", f"{MP4_OWN}MusicBrainz Artist Id"),
-    "release_mbid": Names("TXXX:MusicBrainz Album Id", "musicbrainz_albumid", f"{MP4_OWN}MusicBrainz Album Id"),
+    "artist": Names("TPE1", "artist"),
+    "title": Names("TIT2", "title"),
+    "album": Names("TALB", "album"),
+    "genre": Names("TCON", "genre"),
+    "year": Names("TDRC", "date"),
+    "isrc": Names("TSRC", "isrc"),
+    "recording_mbid": Names("UFID:http://musicbrainz.org", "musicbrainz_trackid"),
+    "artist_mbid": Names("TXXX:MusicBrainz Artist Id", "musicbrainz_artistid"),
+    "release_mbid": Names("TXXX:MusicBrainz Album Id", "musicbrainz_albumid"),
 }
 
 
@@ -70,12 +67,9 @@ def _reader(tags: Any) -> Callable[[Names], Sequence[object]]:
     """The function from the names of a tag to its values in these tags."""
     from mutagen.apev2 import APEv2
     from mutagen.id3 import ID3
-    from mutagen.mp4 import MP4Tags
 
     if isinstance(tags, ID3):
         return lambda names: _of_id3(tags, names.id3)
-    if isinstance(tags, MP4Tags):
-        return lambda names: tags.get(names.mp4) or ()
     if isinstance(tags, APEv2):
         return lambda names: ()  # of formats that are not decoded
     return lambda names: tags.get(names.vorbis, ())
