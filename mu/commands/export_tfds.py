@@ -14,7 +14,9 @@ Any program reads it, with or without TensorFlow:
   tfds.load('plays', data_dir='data/tfds')                        or tfds.data_source(...)
   tfds.builder_from_directory('data/tfds/plays/1.0.0')
 A record is a play, with the attributes of its track and user. `mu import tfds:plays` with the flags that are printed
-gives the equal log.
+gives the equal log (users, tracks, plays, vocabularies, hash) where no rule such as --k_core dropped plays. Else users,
+tracks and values of event columns may be numbered otherwise, and those without plays are in no record; a warning says
+so.
 """
 
 

@@ -82,6 +82,22 @@ def test_a_log_without_times_and_weights(tmp_path, capsys):
     assert_equal(log, there_and_back(tmp_path, capsys, "--name=my_log"))
 
 
+def test_a_log_whose_rule_dropped_the_first_play_of_a_device(tmp_path, capsys, caplog):
+    """Its vocabulary keeps the value; the other values are in order of first appearance, and so is the export."""
+    rows = [("w", "z", "tv"), ("u", "x", "phone"), ("v", "y", "phone"), ("v", "x", "web"), ("u", "y", "car")]
+    frame = pl.DataFrame(rows, schema=["user", "track", "device"], orient="row").with_row_index("time", 1_600_000_000)
+    log = imported(tmp_path, frame, LogImportOptions(k_core=2, event_columns=("device",)))
+    assert len(log) == 4 and log.vocabulary("device") == ["tv", "phone", "web", "car"]
+    assert import_order(log)[1] is True
+    tfds_writer.export_tfds(log, tmp_path / "other")
+    assert "1 values of device without plays are in no record" in caplog.text
+    back = there_and_back(tmp_path, capsys)
+    assert back.vocabulary("device") == ["phone", "web", "car"]
+    assert (back.columns["device"] + 1).tolist() == log.columns["device"].tolist()
+    assert back.items.tolist() == log.items.tolist() and back.times.tolist() == log.times.tolist()
+    assert back.users.equals(log.users) and back.tracks.equals(log.tracks)
+
+
 def test_parts_are_splits(tmp_path, capsys):
     files = {}
     for at, part in enumerate(("train", "valid", "test")):
@@ -94,11 +110,12 @@ def test_parts_are_splits(tmp_path, capsys):
     assert log.parts is not None and back.parts is not None and log.parts.tolist() == back.parts.tolist()
 
 
-def test_tfds_reads_it_alone(tmp_path, monkeypatch):
+def test_tfds_reads_it_alone(tmp_path, monkeypatch, caplog):
     tfds = pytest.importorskip("tensorflow_datasets")
     monkeypatch.setattr(tfds_writer, "SHARD_RECORDS", 64)
     log = imported(tmp_path, plays(150, 4))
     exported = tfds_writer.export_tfds(log, tmp_path / "tfds")
+    assert "no record" not in caplog.text
     builder = tfds.builder_from_directory(str(exported.folder))
     assert builder.info.splits["train"].num_examples == 150 and len(builder.info.splits["train"].filenames) == 3
     records = list(tfds.data_source("plays", data_dir=str(tmp_path / "tfds"), split="train"))

@@ -9,7 +9,8 @@ from mu.data.logs.interactions import Interactions
 def import_order(log: Interactions) -> tuple[np.ndarray, bool]:
     """int64 [E]: the plays in an order in which users, tracks and values of event columns first appear by their ids.
 
-    Plays of one user at one time keep their order, and so do the parts of a split, one after the other.
+    Plays of one user at one time keep their order, and so do the parts of a split, one after the other. Of event
+    columns only values that are played count.
 
     Returns:
       The order, and whether it is one: a log whose ids were not given by first appearance has none, and its plays come
@@ -18,8 +19,9 @@ def import_order(log: Interactions) -> tuple[np.ndarray, bool]:
     users = np.repeat(np.arange(log.n_users), log.lengths)
     if not log.has_times:
         return np.argsort(log.times, kind="stable"), True
-    spaces = [users, log.items, *log.columns.values()]
-    sizes = [log.n_users, log.n_items, *(len(log.vocabulary(name)) for name in log.columns)]
+    played = [np.unique(codes, return_inverse=True) for codes in log.columns.values()]
+    spaces = [users, log.items, *(ranks for _, ranks in played)]
+    sizes = [log.n_users, log.n_items, *(len(codes) for codes, _ in played)]
     n = len(log)
     ids = np.stack(spaces, axis=1).astype(np.int64)
     offsets = np.concatenate([[0], np.cumsum(np.array(sizes) + 1)[:-1]]).astype(np.int64)

@@ -30,7 +30,7 @@ class ExportedLog:
     Attributes:
       folder: of the data set, DIR/NAME/VERSION.
       splits: name -> number of plays.
-      import_flags: of `mu import`, with which it gives the equal log.
+      import_flags: of `mu import`, with which it gives the log back.
     """
 
     folder: Path
@@ -51,6 +51,8 @@ def export_tfds(
     A record holds `user`, `track`, `time` (unix ms), `weight`, `finished` ('1', '0' or ''), the event columns,
     the numbers of plays, and the attributes of the track and the user as text, each where the log has it. Splits are
     the parts of the log, or 'train'. The records are in an order that gives the equal log when it is imported.
+    Where rules dropped plays there may be no such order, or values and tracks without plays, which are in no record: a
+    warning says so.
 
     Args:
       log: of `mu.data.logs.interactions.load`.
@@ -72,6 +74,9 @@ def export_tfds(
         logger.warning("the ids of this log are not in order of first appearance: an import numbers them otherwise")
     if unplayed := int(np.count_nonzero(log.counts() == 0)):
         logger.warning("%s tracks without plays are in no record", f"{unplayed:,}")
+    for column, codes in log.columns.items():
+        if unplayed := len(log.vocabulary(column)) - len(np.unique(codes)):
+            logger.warning("%s values of %s without plays are in no record", f"{unplayed:,}", column)
     columns = _columns(log)
     folder = Path(output) / name
     with rewriting(folder, lambda: _check(folder, overwrite)) as partial:
