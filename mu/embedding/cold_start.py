@@ -143,7 +143,8 @@ def described(log: LogSummary, about: str | Mapping[str, Any]) -> Description:
 
     Args:
       log: of the run.
-      about: column -> value, or a list of values; or a text 'column=value|value;column=value'. Empty for nothing.
+      about: column -> value, or a list of values, None for one that is not known; or a text
+        'column=value|value;column=value'. Empty for nothing.
 
     Raises:
       ValueError: a text has not that form; or it names a column that the run's model is not given, or a number is none.
@@ -155,10 +156,12 @@ def described(log: LogSummary, about: str | Mapping[str, Any]) -> Description:
         named = {name.strip(): value.strip() for name, _, value in pairs}
     else:
         wrong = []
-        named = {
-            name: str(value) if isinstance(value, str) or not isinstance(value, Iterable) else "|".join(map(str, value))
+        listed = {
+            name: [value] if isinstance(value, str) or not isinstance(value, Iterable) else list(value)
             for name, value in about.items()
         }
+        known = {name: [str(value) for value in values if value is not None] for name, values in listed.items()}
+        named = {name: "|".join(values) for name, values in known.items()}
     if faulty := [*wrong, *(name for name in named if name not in (*log.item_columns, *log.item_numbers))]:
         raise ValueError(
             f"about={about!r}: {faulty[0]!r} is no column=value of tracks that this run's model is given; write "

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from mu.audio import kaldi
 from mu.audio.mel import mel_spectrogram
 
-KINDS = ("kaldi", "log_compressed")
+Kind = Literal["kaldi", "log_compressed"]
 # Of 'log_compressed', at its one rate of 16 kHz.
 N_FFT, HOP_SAMPLES, COMPRESSION = 512, 256, 10_000.0
 
@@ -27,7 +27,7 @@ class PretrainedFrontEnd:
       deviation: of the same.
     """
 
-    kind: Literal["kaldi", "log_compressed"]
+    kind: Kind
     sample_rate_hz: int
     n_mels: int
     frames: int

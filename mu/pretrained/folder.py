@@ -10,8 +10,9 @@ from flax import nnx
 from mu.pretrained import spectrogram_transformer
 from mu.pretrained.licence import licence_of
 from mu.pretrained.settings import Settings
+from mu.pretrained.spectrogram_transformer import CONFIG, WEIGHTS
 
-CONFIG, WEIGHTS = "config.json", "model.safetensors"
+PICKLES = (".bin", ".pt", ".pth", ".ckpt")
 # model_type of config.json -> what reads such a folder.
 ARCHITECTURES = {spectrogram_transformer.MODEL_TYPE: spectrogram_transformer.load}
 
@@ -41,7 +42,7 @@ def is_pretrained(path: str | os.PathLike[str]) -> bool:
     """Whether it is a folder of published weights, or a file in one: no run of `mu train`."""
     path = Path(path)
     if path.is_file():
-        return path.suffix in (".safetensors", ".bin", ".pt", ".pth", ".ckpt")
+        return path.suffix in (".safetensors", *PICKLES)
     if (path / WEIGHTS).is_file():
         return True
     return (path / CONFIG).is_file() and '"model_type"' in (path / CONFIG).read_text(encoding="utf-8", errors="replace")
@@ -60,9 +61,7 @@ def load(path: str | os.PathLike[str]) -> Pretrained:
         raise ValueError(f"{folder} is a file: give the folder, which has {CONFIG} and {WEIGHTS}")
     settings = Settings(folder / CONFIG)
     if not (folder / WEIGHTS).is_file():
-        there = sorted(one.name for one in folder.iterdir() if one.suffix in (".bin", ".pt", ".pth", ".safetensors"))
-        why = f" ({', '.join(there)} is not read: a pickle can run commands)" if there else ""
-        raise FileNotFoundError(f"{folder / WEIGHTS} is missing{why}: take the safetensors file of the model")
+        raise FileNotFoundError(f"{folder / WEIGHTS} is missing{_other_weights(folder)}")
     kind = settings.value("model_type")
     if kind not in ARCHITECTURES:
         raise ValueError(f"{settings.path}: model_type={kind!r}; known: {', '.join(ARCHITECTURES)}")
@@ -70,3 +69,16 @@ def load(path: str | os.PathLike[str]) -> Pretrained:
     graph, params, options, front_end = ARCHITECTURES[kind](folder)
     options = {"model_type": kind, **options, "front_end": dataclasses.asdict(front_end)}
     return Pretrained(graph, params, options, front_end.sample_rate_hz, front_end.tile_samples, licence)
+
+
+def _other_weights(folder: Path) -> str:
+    """What to add to the message on missing weights: which files are there instead, and what to do."""
+    names = sorted(one.name for one in folder.iterdir())
+    tensors = [name for name in names if name.endswith(".safetensors")]
+    if len(tensors) > 1:
+        return f" ({', '.join(tensors)} are there): weights in several files are not read; join them in one {WEIGHTS}"
+    if tensors:
+        return f" ({tensors[0]} is there): if it is the whole model, rename it to {WEIGHTS}"
+    pickles = [name for name in names if Path(name).suffix in PICKLES]
+    why = f" ({', '.join(pickles)} is not read: a pickle can run commands)" if pickles else ""
+    return f"{why}: take the safetensors file of the model"

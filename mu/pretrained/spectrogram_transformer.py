@@ -2,13 +2,13 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import jax
 import numpy as np
 from flax import nnx
 
-from mu.models.pretrained_front_end import PretrainedFrontEnd
+from mu.models.pretrained_front_end import Kind, PretrainedFrontEnd
 from mu.models.spectrogram_transformer import SpectrogramTransformer
 from mu.pretrained.settings import Settings
 from mu.pretrained.tensors import read_tensors
@@ -16,7 +16,7 @@ from mu.pretrained.tensors import read_tensors
 MODEL_TYPE = "audio-spectrogram-transformer"
 CONFIG, PREPROCESSOR, WEIGHTS = "config.json", "preprocessor_config.json", "model.safetensors"
 # Front ends that the published feature extractors define, and the values of their options that are implemented.
-FRONT_ENDS: dict[str, tuple[Literal["kaldi", "log_compressed"], dict[str, Any]]] = {
+FRONT_ENDS: dict[str, tuple[Kind, dict[str, Any]]] = {
     "ASTFeatureExtractor": ("kaldi", {"do_normalize": True}),
     "MAESTFeatureExtractor": (
         "log_compressed",

@@ -100,6 +100,20 @@ def test_files_that_are_no_safetensors(folder):
         load(folder / "pytorch_model.bin")
 
 
+def test_weights_in_several_files_or_of_another_name(folder):
+    (folder / "model.safetensors").rename(folder / "model-00001-of-00002.safetensors")
+    with pytest.raises(
+        FileNotFoundError, match=r"missing \(model-00001-of-.*\): .*rename it to model.safetensors"
+    ) as one:
+        load(folder)
+    (folder / "model-00002-of-00002.safetensors").write_bytes(b"")
+    with pytest.raises(
+        FileNotFoundError, match=r"00002-of-00002.safetensors are there\): weights in several files"
+    ) as two:
+        load(folder)
+    assert "pickle" not in f"{one.value} {two.value}"
+
+
 def test_folders_of_something_else(tmp_path):
     assert not is_pretrained(tmp_path) and not is_pretrained(tmp_path / "gone")
     (tmp_path / "config.json").write_text('{"model": {"name": "mu.models.audio_encoder:AudioEncoder"}}')

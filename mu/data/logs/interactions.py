@@ -147,14 +147,14 @@ class Interactions:
         """The plays of both logs (same users and catalogue) in order of time; at equal times those of `self` first.
 
         Raises:
-          ValueError: outcomes or an event column are in one of the two only, or a vocabulary differs.
+          ValueError: outcomes, an event column or a number of plays is in one of the two only, or a vocabulary differs.
         """
         if (self.outcomes is None) != (other.outcomes is None):
             raise ValueError("one of the two logs has outcomes, the other has none; import both alike")
-        if different := sorted(
-            (self.columns.keys() ^ other.columns.keys()) | (self.numbers.keys() ^ other.numbers.keys())
-        ):
-            raise ValueError(f"one of the two logs has the event column {different[0]!r}, the other has not")
+        kinds = {"event column": (self.columns, other.columns), "number of plays": (self.numbers, other.numbers)}
+        for kind, (mine, others) in kinds.items():
+            if different := sorted(mine.keys() ^ others.keys()):
+                raise ValueError(f"one of the two logs has the {kind} {different[0]!r}, the other has not")
         for name in self.columns:
             mine, others = self.vocabulary(name), other.vocabulary(name)
             if mine != others:

@@ -177,5 +177,10 @@ def test_a_new_recording_is_described_with_numbers(tmp_path):
     np.testing.assert_array_equal(about.numbers, [np.nan, 0.75])
     assert about.unknown == [] and (about.features >= 0).sum() == 1
     np.testing.assert_array_equal(described(summary, "tempo=100").numbers, [100, np.nan])
+    sparse = described(summary, {"title": None, "tempo": None, "energy": 0.75})
+    np.testing.assert_array_equal(sparse.numbers, [np.nan, 0.75])
+    assert sparse.unknown == [] and not (sparse.features >= 0).any()
+    listed = described(summary, {"title": ["A", None]})
+    assert listed.unknown == [] and (listed.features >= 0).sum() == 1
     with pytest.raises(ValueError, match="tempo='fast' is no number"):
         described(summary, "tempo=fast")

@@ -44,7 +44,7 @@ def test_they_are_part_of_the_log(tmp_path):
     half = log.where(np.arange(4) % 2 == 0)
     whole = half.merged(log.where(np.arange(4) % 2 == 1))
     np.testing.assert_array_equal(whole.numbers["gain"], log.numbers["gain"])
-    with pytest.raises(ValueError, match="one of the two logs has the event column 'gain'"):
+    with pytest.raises(ValueError, match="one of the two logs has the number of plays 'gain'"):
         log.merged(bare)
 
 
