@@ -145,6 +145,14 @@ def test_a_playlist_holds_the_names(run, capsys, tmp_path):
             called(capsys, run, *([] if "audio" in wrong else ["--user=u1"]), *wrong.split())
 
 
+@pytest.mark.parametrize("file", ["tonight.txt", "tonight", ".m3u"])
+def test_a_playlist_of_another_extension_is_refused_before_the_run_is_opened(file, capsys):
+    with pytest.raises(SystemExit) as caught:
+        recommend.main(["no-such-run", "--history=t7", f"--m3u={file}"])
+    assert caught.value.code == 2
+    assert f"--m3u={file}: a playlist is written as .m3u, .m3u8, .xspf, .jspf" in capsys.readouterr().err
+
+
 def test_a_folder_without_a_run_is_said(tmp_path, capsys):
     status, _, errors = called(capsys, tmp_path, "--user=u1")
     assert status == 1 and "holds no run (config.json is missing); make one with `mu train`" in errors
