@@ -50,6 +50,7 @@ class TimeAwareRecommender(TrainedRecommender):
         self._end_ms, self.policy = end_ms, policy or Policy()
         self._age_bias = _age_bias(graph)
         self._age_days = np.asarray(rows["age_days"])[:, 0]
+        self._trained_features = np.unique(np.asarray(rows["item_features"]))
 
     def with_policy(self, policy: Policy) -> "TimeAwareRecommender":
         """The same recommender under another policy."""
@@ -96,11 +97,13 @@ class TimeAwareRecommender(TrainedRecommender):
         """The parts that the vectors of tracks are the sum of, the hashed features told apart by column.
 
         Args:
-          columns: name -> int32 [V, P], hashed features that together are all that the tracks have.
+          columns: name -> int32 [V, P], hashed features that together are all that the tracks have; those that no row
+            of the run has are left out, as in the rows.
 
         Returns:
           'own', 'sound' for a model of sound, and each column's, float32 [V, D].
         """
+        columns = {name: self._known(features) for name, features in columns.items()}
         whole, of_columns = _parts(self._graph)(self.params, self.rows, jax.device_put(dict(columns)))
         parts = {name: np.asarray(part) for name, part in whole.items() if name != "features"}
         count = sum((features >= 0).sum(axis=1, keepdims=True) for features in columns.values())
@@ -116,7 +119,8 @@ class TimeAwareRecommender(TrainedRecommender):
 
         Args:
           content: float32 [n, A], their clip vectors (`mu embed`).
-          item_features: int32 [n, P], their hashed features, -1 for none.
+          item_features: int32 [n, P], their hashed features, -1 for none; those that no row of the run has are left
+            out.
           item_numbers: float64 [n, F], their numeric features in the units of the log, NaN for missing; None for all
             missing.
 
@@ -128,7 +132,7 @@ class TimeAwareRecommender(TrainedRecommender):
             "items": np.zeros((n, self.item_vectors.shape[1]), np.float32),
             "plays": np.zeros((n, 1), np.float32),
             "age_days": np.zeros((n, 1), np.float32),
-            "item_features": item_features,
+            "item_features": self._known(item_features),
             "content": content,
         }
         if (scale := self._features.item_numbers) is not None:
@@ -136,6 +140,10 @@ class TimeAwareRecommender(TrainedRecommender):
             rows["item_numbers"] = scale.apply(missing if item_numbers is None else item_numbers)
         vectors, bias = nnx.merge(self._graph, self.params).item_vectors(rows)
         return np.asarray(vectors), np.asarray(bias)
+
+    def _known(self, features: np.ndarray) -> np.ndarray:
+        """int32: hashed features, -1 for those that no row of the run has: their vectors are not trained."""
+        return np.where(np.isin(features, self._trained_features), features, -1).astype(np.int32)
 
     def log_share(
         self, queries: np.ndarray, vectors: np.ndarray, bias: np.ndarray, catalogue_bias: np.ndarray

@@ -59,6 +59,22 @@ def test_the_columns_need_not_have_equally_many_features(parts):
     )
 
 
+def test_features_that_training_never_saw_say_nothing_of_a_new_track(parts):
+    """Nor of a track of the log; the parts are still its vector."""
+    recommender, rows = make_scores(parts)
+    content, unseen = rows["content"][:1], np.array([[63]], np.int32)
+    assert not (LOG.item_features == 63).any() and np.abs(parts[0].track_features(jnp.asarray(unseen))).min() > 0
+    bare, _ = recommender.cold_start(content, np.full((1, 1), -1, np.int32))
+    np.testing.assert_array_equal(recommender.cold_start(content, unseen)[0], bare)
+    seen, _ = recommender.cold_start(content, np.array([[1]], np.int32))
+    np.testing.assert_array_equal(recommender.cold_start(content, np.array([[63, 1]], np.int32))[0], seen)
+    assert np.abs(seen - bare).max() > 0
+    columns = {**features_by_column(), "label": np.full((LOG.n_items, 1), 63, np.int32)}
+    found = recommender.score_parts(columns)
+    np.testing.assert_array_equal(found.pop("label"), 0)
+    np.testing.assert_allclose(sum(found.values()), recommender.item_vectors, rtol=1e-4, atol=1e-5)
+
+
 def test_biases_depend_on_the_time(parts):
     model, _, _ = parts
     recommender, rows = make_scores(parts)

@@ -21,7 +21,7 @@ from mu.training.sharding import make_mesh, put_batch
 from mu.training.state import init_state, plan_state, values
 from mu.training.step import make_step
 from mu.training.tables import lazy_adam
-from tests.helpers.listening_logs import RATE_HZ, make_listening
+from tests.helpers.listening_logs import DAY_MS, RATE_HZ, make_listening
 
 AUDIO = {"size": "xs", "n_mels": 16, "dropout": 0.0}
 RULES = {**dict.fromkeys(("embed", "positions")), "heads": "model", "hidden": "model", "rows": "model"}
@@ -217,6 +217,21 @@ def test_the_estimate_of_the_sum_has_no_bias():
     there = np.asarray(rows["age_days"])[:, 0] >= 0
     expected = (np.exp(scores) * there).sum(axis=1) - np.exp(own)
     np.testing.assert_allclose(np.mean(found, axis=0), expected, rtol=0.1)
+
+
+def test_the_features_that_are_left_out_are_those_without_a_gradient():
+    """Every track is a negative; of those that come out after the log ends no play has any."""
+    log = make_listening()
+    log.released_ms[15:] = log.end_ms + DAY_MS
+    model, task = make_model(audio=None), NextPlay(data=log)
+    rows = {**make_rows(model, log), "item_features": jnp.asarray(log.item_features)}
+    batch = make_batch(log, clips=0, rows=24, negatives=200)
+    graph, params = nnx.split(model)
+    gradient = jax.grad(lambda params: task.loss(nnx.merge(graph, params), rows, batch, jax.random.key(0))[0].sum())
+    vectors = gradient(params)["track_features"]["vectors"][...]
+    learnt = set(np.flatnonzero(np.abs(vectors).max(axis=1)).tolist())
+    assert learnt == set(log.track_rows()["item_features"].ravel().tolist()) - {-1}
+    assert learnt < set(log.item_features.ravel().tolist())
 
 
 def test_audio_heads_learn_beside_and_reach_the_encoder():

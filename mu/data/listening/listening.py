@@ -15,7 +15,7 @@ import polars as pl
 from mu.data.clips.clips import Clips
 from mu.data.clips.clips import load as load_clips
 from mu.data.features import Standardizer
-from mu.data.listening.hashed_features import hashed_features
+from mu.data.listening.hashed_features import hashed_features, known_features
 from mu.data.logs.attributes import UNKNOWN_RELEASE, multi_hot, numeric, released_ms
 from mu.data.logs.id_forms import find_other_forms
 from mu.data.logs.interactions import Interactions
@@ -122,22 +122,30 @@ class Listening(Interactions):
     def track_rows(self) -> dict[str, np.ndarray]:
         """Features of every track for models, as tables that are not learnt.
 
+        Training learns from tracks that are played in this log and, as negatives, from those that are out at `end_ms`.
+
         Returns:
-          'item_features' int32 [V, P]; 'age_days' float32 [V, 1] at `end_ms`, negative for later releases; 'plays'
-          float32 [V, 1], how often each is played in this log; with numeric features 'item_numbers' float32 [V, 2 F],
-          standardised by the tracks that are played in this log.
+          'item_features' int32 [V, P], without those that no such track has; 'age_days' float32 [V, 1] at `end_ms`,
+          negative for later releases; 'plays' float32 [V, 1], how often each is played in this log; with numeric
+          features 'item_numbers' float32 [V, 2 F], standardised by the tracks that are played in this log.
         """
         age_days = np.where(self.released_ms != UNKNOWN_RELEASE, -self.days(self.released_ms), OLD_DAYS).astype(
             np.float32
         )
+        counts = self.counts()
+        trained = self.item_features[(counts > 0) | (self.released_ms <= self.end_ms)]
         rows = {
-            "item_features": self.item_features,
+            "item_features": known_features(self.item_features, trained),
             "age_days": age_days[:, None],
-            "plays": self.counts().astype(np.float32)[:, None],
+            "plays": counts.astype(np.float32)[:, None],
         }
         if self.number_scale is not None and self.numeric_features is not None:
             rows["item_numbers"] = self.number_scale.apply(self.numeric_features)
         return rows
+
+    def known_user_features(self) -> np.ndarray:
+        """int32 [U, Q]: `user_features` without those that no user with plays in this log has: they are not trained."""
+        return known_features(self.user_features, self.user_features[self.lengths > 0])
 
     def hash(self) -> str:
         """sha256 over the plays, the audio and the features of tracks and users."""

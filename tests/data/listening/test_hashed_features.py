@@ -4,7 +4,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from mu.data.listening.hashed_features import hashed_features, values_of
+from mu.data.listening.hashed_features import hashed_features, known_features, values_of
+from tests.helpers.listening_logs import DAY_MS, make_listening
 
 TABLE = pl.DataFrame(
     {
@@ -53,6 +54,36 @@ def test_nothing_known_is_no_word():
     np.testing.assert_array_equal(hashed_features(TABLE, [], 64), np.full((4, 1), -1))
     empty = pl.DataFrame({"artist": [None, None]}, schema={"artist": pl.String})
     np.testing.assert_array_equal(hashed_features(empty, ["artist"], 64), np.full((2, 1), -1))
+
+
+def test_features_that_no_trained_row_has_are_left_out():
+    features = np.array([[1, 2, -1], [3, 2, 4]], np.int32)
+    known = known_features(features, np.array([[2, -1], [4, 9]]))
+    assert known.dtype == np.int32
+    np.testing.assert_array_equal(known, [[-1, 2, -1], [-1, 2, 4]])
+
+
+def test_a_log_leaves_out_what_its_training_never_saw():
+    """Tracks 16 to 19 have an artist of their own: neither is any of them played, nor out before the log ends."""
+    log = make_listening()
+    np.testing.assert_array_equal(log.track_rows()["item_features"], log.item_features)
+    log.released_ms[16:] = log.end_ms + DAY_MS
+    rows = log.track_rows()["item_features"]
+    np.testing.assert_array_equal(rows[:16], log.item_features[:16])
+    np.testing.assert_array_equal(rows[16:], [[-1, 50]] * 4)
+    log.released_ms[19] = log.end_ms  # out: a negative of the last play
+    np.testing.assert_array_equal(log.track_rows()["item_features"], log.item_features)
+    log.released_ms[19] = log.end_ms + DAY_MS
+    log.items[0] = 19  # played all the same
+    np.testing.assert_array_equal(log.track_rows()["item_features"], log.item_features)
+
+
+def test_the_same_of_listeners():
+    log = make_listening()
+    np.testing.assert_array_equal(log.known_user_features(), log.user_features)
+    log.user_features[:] = [[1, 2]] * 11 + [[1, 3]]
+    first = log.where(np.repeat(np.arange(12), log.lengths) < 11)
+    np.testing.assert_array_equal(first.known_user_features(), [[1, 2]] * 11 + [[1, -1]])
 
 
 @pytest.mark.parametrize(
