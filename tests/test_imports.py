@@ -62,6 +62,7 @@ ARROWS = {
     "mu.inference": {"mu.protocols", "mu.data.crops", "mu.data.faults", "mu.data.features", "mu.files", "mu.topk"},
     "mu.inference.policy": {"mu.files", "mu.ranges"},
     "mu.evals": {"mu.files", "mu.locks", "mu.names", "mu.trust"},
+    "mu.evals.metrics.lists": {"mu.evals", "mu.protocols", "mu_kernels"},
     "mu.evals.protocols": {"mu.evals", "mu.names", "mu.protocols", "mu.data", "mu_kernels", "mu.ranges"},
     "mu.run": {
         "mu.config",
@@ -218,6 +219,8 @@ LIBRARIES = {
     "mu.inference.policy": set(),
     "mu.evals": {"numpy"},
     "mu.evals.few_units": {"numpy", "scipy"},
+    "mu.evals.group_tables": {"polars"},
+    "mu.evals.metrics.lists": {"numpy", "scipy"},
     "mu.evals.text_tables": {"rich"},
     "mu.evals.protocols": {"numpy", "polars"},
     "mu.run": {"jax", "flax", "optax", "numpy", "ml_collections"},

@@ -32,7 +32,7 @@ def contestants(results: Mapping[str, Result]) -> dict[str, Result]:
 def leaders(
     results: Mapping[str, Result], metrics: Sequence[str], samples: int | None = None, seed: int = 0
 ) -> dict[str, Leaders]:
-    """Who is ahead in each metric; larger is better.
+    """Who is ahead in each metric; larger is better. In descriptive metrics nobody is.
 
     Args:
       results: name of the recommender or predictor -> its result; all on the same units. The oracle is passed over.
@@ -49,7 +49,7 @@ def leaders(
     ahead: dict[str, Leaders] = {}
     for metric in metrics:
         defined = [name for name, one in values.items() if math.isfinite(one[metric])]
-        if not defined:
+        if not defined or metric in rivals[defined[0]].descriptive:
             ahead[metric] = Leaders("", ())
             continue
         by_best.setdefault(max(defined, key=lambda name: values[name][metric]), []).append(metric)

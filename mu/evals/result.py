@@ -60,6 +60,8 @@ class Result:
       card: all else that a reader may want to know; what JSON can hold.
       notes: sentences below a table of the result.
       shown: metrics of the table; empty for all.
+      descriptive: metrics that say what lists are like (coverage, novelty), of which more is not always better: nobody
+        leads in them.
     """
 
     unit: str
@@ -76,6 +78,7 @@ class Result:
     card: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     notes: tuple[str, ...] = ()
     shown: tuple[str, ...] = ()
+    descriptive: tuple[str, ...] = ()
     _summaries: dict[tuple[int, int], list[Estimate]] = dataclasses.field(default_factory=dict, init=False, repr=False)
 
     def __len__(self) -> int:

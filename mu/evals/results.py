@@ -19,7 +19,7 @@ from mu.locks import writing
 
 FORMAT_VERSION = 2
 # Fields of a result that are alike in all results of an evaluation, and that JSON can hold.
-TEXTS = ("unit", "cluster", "counts", "same", "card", "notes", "shown", "truth")
+TEXTS = ("unit", "cluster", "counts", "same", "card", "notes", "shown", "descriptive", "truth")
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -211,7 +211,9 @@ def _result(document: Mapping[str, Any], arrays: Mapping[str, np.ndarray], recom
         return ((key.removeprefix(prefix), arrays[key]) for key in arrays if key.startswith(prefix))
 
     texts: dict[str, Any] = {
-        name: tuple(value) if isinstance(value := document[name], list) else value for name in TEXTS
+        name: tuple(value) if isinstance(value := document[name], list) else value
+        for name in TEXTS
+        if name in document  # evaluations of older versions do not say what is descriptive
     }
     return Result(
         units=arrays["units"],

@@ -9,8 +9,6 @@ from mu.evals.result import Result
 MODEL, UNBOOSTED = "model", "model_unboosted"
 VARIANTS = (UNBOOSTED, "content_of_model")
 """Parts of the model or the model without a part: they stand beside it and are no baselines."""
-OF_LISTS = ("artist_exposure", "coverage", "gini", "intra_list_diversity", "novelty")
-"""Metrics of `mu.evals.metrics.lists`."""
 NAMES = {
     MODEL: "the model",
     ORACLE: "the oracle",
@@ -72,7 +70,7 @@ def columns_of(result: Result) -> list[Column]:
 def other_metrics(result: Result, column: Column, most: int) -> list[Column]:
     """Other metrics of a section: first those of another kind, then those of the same kind with another cut-off.
 
-    Metrics of lists (coverage, novelty) are left out: of them more is not always better.
+    Descriptive ones (coverage, novelty) are left out: of them more is not always better.
 
     Args:
       result: that has them.
@@ -82,10 +80,10 @@ def other_metrics(result: Result, column: Column, most: int) -> list[Column]:
     kinds: dict[str, list[str]] = {}
     for name in result.names:
         section, _, metric = name.rpartition("/")
-        if section == column.section and metric != column.metric:
+        if section == column.section and metric != column.metric and name not in result.descriptive:
             kinds.setdefault(metric.partition("@")[0], []).append(metric)
     same = kinds.pop(column.metric.partition("@")[0], [])
-    metrics = [metrics[0] for kind, metrics in kinds.items() if kind not in OF_LISTS]
+    metrics = [metrics[0] for metrics in kinds.values()]
     columns = [_column(result, column.section, metric) for metric in (*metrics, *same)]
     return [one for one in columns if one.n_units][:most]
 

@@ -1,5 +1,6 @@
 """The slow twins: what the fast code computes, said in obvious NumPy."""
 
+import collections
 import itertools
 
 import numpy as np
@@ -193,6 +194,44 @@ def list_metrics(lists, n_items, plays, vectors, groups, n_groups):
         "gini": differences / (2 * n_items * sum(shown)),
         "artist_exposure": np.exp(-sum(share * np.log(share) for share in shares)) / n_groups,
     }
+
+
+def listener_list_metrics(lists, k, plays, labels, groups, histories, targets):
+    """Metrics of lists that look at their listeners, with loops; all but popularity_lift are one value a list.
+
+    `labels` are a list of words for each item, `histories` and `targets` a list of items for each list.
+    """
+    by_artist = collections.Counter()
+    for artist, count in zip(groups, plays, strict=True):
+        by_artist[artist] += count
+    ranked = sorted(one for one in set(groups) - {-1} if by_artist[one])
+    top = sorted(ranked, key=lambda one: -by_artist[one])[: -(-len(ranked) // 10)]
+    by_popularity = sorted(range(len(plays)), key=lambda item: -plays[item])
+    values, popularity = collections.defaultdict(list), []
+    for items, history, wanted in zip(lists, histories, targets, strict=True):
+        artists = [groups[item] for item in items if groups[item] >= 0]
+        obvious = [item for item in by_popularity if item not in history][:k]
+        hits = [item for item in items if item in wanted and item not in history and item not in obvious]
+        p, q = label_mix(history, labels), label_mix(items, labels)
+        terms = [share * np.log(share / (0.99 * q[word] + 0.01 * share)) for word, share in p.items()]
+        values["repeat_share"].append(np.mean([item in history for item in items]) if items else np.nan)
+        values["top_artist_share"].append(np.mean([one in top for one in artists]) if artists else np.nan)
+        values["serendipity"].append(len(hits) / k)
+        values["calibration_kl"].append(sum(terms) if p and q else np.nan)
+        if items and history:
+            popularity.append([np.mean([plays[item] for item in one]) for one in (items, history)])
+    of_lists, of_histories = np.mean(popularity, axis=0)
+    return {**values, "popularity_lift": of_lists / of_histories - 1}
+
+
+def label_mix(items, labels):
+    """Word -> its share among the labels of the items that have any."""
+    labelled = [item for item in items if labels[item]]
+    mix = collections.Counter()
+    for item in labelled:
+        for word in labels[item]:
+            mix[word] += 1 / len(labels[item]) / len(labelled)
+    return mix
 
 
 def item_knn_scores(rows, n_items, history, neighbours, cosine, decay, by_candidate):

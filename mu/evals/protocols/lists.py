@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from mu.evals.metrics.lists.context import ItemContext
+from mu.evals.metrics.lists.context import ListContext
 from mu.evals.metrics.lists.declare import OfAllLists, OfEachList, declared
 from mu.evals.result import Statistic
 from mu.names import locate
@@ -21,16 +21,16 @@ def in_order(paths: Mapping[str, str]) -> list[str]:
     return sorted(paths, key=lambda name: isinstance(declared(locate(paths[name])), OfAllLists))
 
 
-def check_needs(paths: Mapping[str, str], context: ItemContext) -> None:
-    """Raises ValueError where a metric needs what is not known of the items."""
+def check_needs(paths: Mapping[str, str], context: ListContext) -> None:
+    """Raises ValueError where a metric needs what is not known of the items; of listeners an evaluator knows all."""
     for name, path in paths.items():
         for need in declared(locate(path)).needs:
-            if getattr(context, need) is None:
+            if need in HINTS and getattr(context, need) is None:
                 raise ValueError(f"metric {name!r} needs the {need} of the tracks: {HINTS[need]}")
 
 
 def list_columns(
-    paths: Mapping[str, str], ks: Sequence[int], items: np.ndarray, context: ItemContext
+    paths: Mapping[str, str], ks: Sequence[int], items: np.ndarray, context: ListContext
 ) -> dict[str, np.ndarray]:
     """{'novelty@10': float64 [n], ...}: the metrics of each list at every cut-off.
 
@@ -38,7 +38,7 @@ def list_columns(
       paths: short name -> path.
       ks: cut-offs.
       items: int32 [n, k], best first, -1 past the last.
-      context: of the items.
+      context: of the items and the listeners.
     """
     metrics = {name: declared(locate(path)) for name, path in paths.items()}
     return {
@@ -50,7 +50,7 @@ def list_columns(
 
 
 def list_statistics(
-    paths: Mapping[str, str], ks: Sequence[int], items: np.ndarray, context: ItemContext
+    paths: Mapping[str, str], ks: Sequence[int], items: np.ndarray, context: ListContext
 ) -> tuple[dict[str, Statistic], dict[str, np.ndarray]]:
     """(statistics, the arrays that they take): the metrics of all lists at every cut-off.
 
@@ -60,16 +60,17 @@ def list_statistics(
       items: int32 [n, k], best first, -1 past the last.
       context: of the items.
     """
-    lists, sizes = {"items": items}, {"items": context.n_items}
-    if context.groups is not None:
-        lists["groups"] = np.where(items >= 0, context.groups[items], -1).astype(np.int32)
-        sizes["groups"] = int(context.groups.max(initial=-1)) + 1
-    statistics, arrays = {}, {}
+    statistics, arrays, made = {}, {}, {}
     for name, path in paths.items():
         metric = declared(locate(path))
         if isinstance(metric, OfAllLists):
             for k in ks:
-                array = f"{metric.ids}@{k}"
-                arrays[array] = lists[metric.ids][:, :k]
-                statistics[f"{name}@{k}"] = Statistic(path, (array,), {f"n_{metric.ids}": sizes[metric.ids]})
+                if (metric.inputs, k) not in made:  # metrics of the same inputs share the array
+                    array = f"{getattr(metric.inputs, '__name__', '')}@{k}"
+                    if array in arrays:
+                        raise ValueError(f"two functions named {array.partition('@')[0]!r} give inputs of list metrics")
+                    arrays[array], options = metric.inputs(items[:, :k], context)
+                    made[metric.inputs, k] = array, options
+                array, options = made[metric.inputs, k]
+                statistics[f"{name}@{k}"] = Statistic(path, (array,), options)
     return statistics, arrays

@@ -1,5 +1,6 @@
 """Ranking protocol: every user's targets ranked among the whole catalogue, and the lists of the best items."""
 
+import dataclasses
 import hashlib
 from collections.abc import Mapping, Sequence
 from typing import cast
@@ -10,11 +11,11 @@ from mu.data.logs.interactions import Interactions
 from mu.data.logs.splits import Split
 from mu.data.logs.weighting import NONE, pair_weights
 from mu.evals.left_out import left_out
-from mu.evals.metrics.lists.context import ItemContext
+from mu.evals.metrics.lists.context import ListContext
 from mu.evals.metrics.loading import at_cutoffs, check_cutoffs, metric_paths
 from mu.evals.metrics.ranks import target_ranks
 from mu.evals.protocols.catalogue import Histories, of_dot_products, of_scores
-from mu.evals.protocols.item_context import item_context
+from mu.evals.protocols.list_context import list_context
 from mu.evals.protocols.lists import LISTS, check_needs, in_order, list_columns, list_statistics
 from mu.evals.result import Result
 from mu.protocols import DotProductRecommender, Recommender
@@ -40,7 +41,7 @@ class RankingEvaluator:
       ks: cut-offs.
       metrics: names or paths of ranking metrics (`mu.evals.metrics`): metric(ranks, k).
       list_metrics: names or paths of metrics of the best k items of each user (`mu.evals.metrics.lists`).
-      context: what list metrics know of the items; needed for them.
+      context: what list metrics know of the items; needed for them. What they need of listeners is added here.
       same: what results must agree in to be compared, beside targets and masks.
       users_per_block: users scored at once; None for a default.
       bootstrap_samples: of the intervals.
@@ -65,7 +66,7 @@ class RankingEvaluator:
         ks: Sequence[int] = (10, 20),
         metrics: Sequence[str] = ("recall", "ndcg"),
         list_metrics: Sequence[str] = (),
-        context: ItemContext | None = None,
+        context: ListContext | None = None,
         same: Mapping[str, str] | None = None,
         users_per_block: Count | None = None,
         bootstrap_samples: Count = 1000,
@@ -86,8 +87,9 @@ class RankingEvaluator:
         self._list_metrics = metric_paths(list_metrics, LISTS)
         if self._list_metrics and context is None:
             raise ValueError(f"list metrics {tuple(list_metrics)} need the context of the items: give `context`")
-        if context is not None:
+        if self._list_metrics and context is not None:
             check_needs(self._list_metrics, context)
+            context = dataclasses.replace(context, histories=histories.take(self._users), targets=self._targets)
         if not (self._metrics or self._list_metrics):
             raise ValueError("there is no metric to measure: name one in `metrics` or `list_metrics`")
         one, whole = np.ones(1, np.int64), np.array([0, 1])
@@ -137,6 +139,7 @@ class RankingEvaluator:
             counts=counts,
             same=self._same,
             notes=_notes(counts),
+            descriptive=tuple(f"{name}@{k}" for name in self._list_metrics for k in self._ks),
         )
 
     @staticmethod
@@ -209,7 +212,7 @@ class Ranking(RankingEvaluator):
             histories = split.train.merged(split.valid)
         if part == "test" and test_masks_valid:
             exclude = exclude.union(split.valid.seen())
-        context = item_context(train, groups, vectors)
+        context = list_context(train, groups, vectors)
         same = {"split": split.hash}
         if context.vectors is not None:
             same["vectors of tracks"] = hashlib.sha256(np.ascontiguousarray(context.vectors).data).hexdigest()

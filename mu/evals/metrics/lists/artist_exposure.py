@@ -11,10 +11,10 @@ Joachims, "Fairness of exposure in rankings", KDD 2018; the effective number is 
 import numpy as np
 
 from mu.evals.metrics.lists.context import exposure
-from mu.evals.metrics.lists.declare import of_all_lists
+from mu.evals.metrics.lists.declare import group_ids, of_all_lists
 
 
-@of_all_lists("groups")
+@of_all_lists(group_ids, "groups")
 def artist_exposure(groups: np.ndarray, weights: np.ndarray, n_groups: int) -> np.ndarray:
     """The effective share of artists under each weighting of the lists, NaN where no artist is shown.
 

@@ -5,10 +5,10 @@ Herlocker et al., "Evaluating collaborative filtering recommender systems", TOIS
 
 import numpy as np
 
-from mu.evals.metrics.lists.declare import of_all_lists
+from mu.evals.metrics.lists.declare import item_ids, of_all_lists
 
 
-@of_all_lists("items")
+@of_all_lists(item_ids)
 def coverage(items: np.ndarray, weights: np.ndarray, n_items: int) -> np.ndarray:
     """|union of the lists| / V under each weighting of the lists.
 

@@ -3,26 +3,29 @@
     @needs("vectors")                       # of each list; `context.vectors` must be there
     def metric(items, context): ...
 
-    @of_all_lists("items")                  # of all lists together: their items
+    @of_all_lists(item_ids)                 # of all lists together: their items
     def metric(items, weights, n_items): ...
 
-    @of_all_lists("groups")                 # the same of their items' groups
+    @of_all_lists(group_ids, "groups")      # the same of their items' groups, which must be known
     def metric(groups, weights, n_groups): ...
 
 items and groups are int [n, k], best first, -1 in slots without one. Metrics of all lists return float64 [S], a number
 for each row of `weights`, float64 [S, n], which says how much each list counts: they are computed again under many
-weightings, for the bootstrap.
+weightings, for the bootstrap. What they take of the lists is computed once, by a function of (items, context).
 """
 
 import dataclasses
-from collections.abc import Callable
-from typing import Literal
+from collections.abc import Callable, Mapping
+from typing import Any, Literal
 
 import numpy as np
 
-from mu.evals.metrics.lists.context import ItemContext
+from mu.evals.metrics.lists.context import ListContext
 
 Metric = Callable[..., np.ndarray]
+Inputs = Callable[[np.ndarray, ListContext], tuple[np.ndarray, Mapping[str, Any]]]
+"""(items, context) -> (array [n, ...], the other arguments of the metric, which JSON can hold)."""
+Need = Literal["groups", "vectors", "histories", "targets"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,13 +34,13 @@ class OfEachList:
 
     Attributes:
       compute: metric(items, context).
-      needs: what of `ItemContext` must be there, of 'groups' and 'vectors'.
+      needs: what of `ListContext` must be there.
     """
 
     compute: Metric
-    needs: tuple[str, ...] = ()
+    needs: tuple[Need, ...] = ()
 
-    def __call__(self, items: np.ndarray, context: ItemContext) -> np.ndarray:
+    def __call__(self, items: np.ndarray, context: ListContext) -> np.ndarray:
         return self.compute(items, context)
 
 
@@ -46,30 +49,39 @@ class OfAllLists:
     """A metric of all lists together.
 
     Attributes:
-      compute: metric(items, weights, n_items) or metric(groups, weights, n_groups).
-      ids: which of the two, 'items' or 'groups'.
+      compute: metric(array, weights, **options).
+      inputs: the function that gives the array and the options.
+      needs: what of `ListContext` must be there.
     """
 
     compute: Metric
-    ids: Literal["items", "groups"]
+    inputs: Inputs
+    needs: tuple[Need, ...] = ()
 
-    @property
-    def needs(self) -> tuple[str, ...]:
-        """What of `ItemContext` must be there."""
-        return ("groups",) if self.ids == "groups" else ()
-
-    def __call__(self, ids: np.ndarray, weights: np.ndarray, **size: int) -> np.ndarray:
-        return self.compute(ids, weights, **size)
+    def __call__(self, array: np.ndarray, weights: np.ndarray, **options: Any) -> np.ndarray:
+        return self.compute(array, weights, **options)
 
 
-def needs(*names: Literal["groups", "vectors"]) -> Callable[[Metric], OfEachList]:
-    """Declares a metric of each list that takes these arrays of `ItemContext`."""
+def needs(*names: Need) -> Callable[[Metric], OfEachList]:
+    """Declares a metric of each list that takes these arrays of `ListContext`."""
     return lambda compute: OfEachList(compute, names)
 
 
-def of_all_lists(ids: Literal["items", "groups"]) -> Callable[[Metric], OfAllLists]:
-    """Declares a metric of all lists together."""
-    return lambda compute: OfAllLists(compute, ids)
+def of_all_lists(inputs: Inputs, *names: Need) -> Callable[[Metric], OfAllLists]:
+    """Declares a metric of all lists together, and what of `ListContext` it or its `inputs` need."""
+    return lambda compute: OfAllLists(compute, inputs, names)
+
+
+def item_ids(items: np.ndarray, context: ListContext) -> tuple[np.ndarray, Mapping[str, Any]]:
+    """The items themselves, and `n_items`."""
+    return items, {"n_items": context.n_items}
+
+
+def group_ids(items: np.ndarray, context: ListContext) -> tuple[np.ndarray, Mapping[str, Any]]:
+    """The group of each item, int32 [n, k], and `n_groups`."""
+    groups = np.asarray(context.groups)
+    ids = np.where(items >= 0, groups[items], -1).astype(np.int32)
+    return ids, {"n_groups": int(groups.max(initial=-1)) + 1}
 
 
 def declared(metric: Metric) -> OfEachList | OfAllLists:

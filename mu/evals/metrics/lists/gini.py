@@ -10,10 +10,10 @@ Fleder & Hosanagar, "Blockbuster culture's next rise or fall", Management Scienc
 import numpy as np
 
 from mu.evals.metrics.lists.context import exposure
-from mu.evals.metrics.lists.declare import of_all_lists
+from mu.evals.metrics.lists.declare import item_ids, of_all_lists
 
 
-@of_all_lists("items")
+@of_all_lists(item_ids)
 def gini(items: np.ndarray, weights: np.ndarray, n_items: int) -> np.ndarray:
     """The Gini index under each weighting of the lists, NaN where no item is shown.
 

@@ -6,7 +6,7 @@ intra-list similarity). The sum over pairs is (|sum_i u_i|^2 - sum_i |u_i|^2) / 
 
 import numpy as np
 
-from mu.evals.metrics.lists.context import ItemContext
+from mu.evals.metrics.lists.context import ListContext
 from mu.evals.metrics.lists.declare import needs
 
 # Vectors of so many bytes at once.
@@ -14,7 +14,7 @@ BLOCK_BYTES = 64 << 20
 
 
 @needs("vectors")
-def intra_list_diversity(items: np.ndarray, context: ItemContext) -> np.ndarray:
+def intra_list_diversity(items: np.ndarray, context: ListContext) -> np.ndarray:
     """float64 [n]: the diversity of each list, NaN for one of fewer than two items.
 
     Args:

@@ -6,10 +6,10 @@ al., "Solving the apparent diversity-accuracy dilemma of recommender systems", P
 
 import numpy as np
 
-from mu.evals.metrics.lists.context import ItemContext
+from mu.evals.metrics.lists.context import ListContext, mean_over_list
 
 
-def novelty(items: np.ndarray, context: ItemContext) -> np.ndarray:
+def novelty(items: np.ndarray, context: ListContext) -> np.ndarray:
     """float64 [n]: the novelty of each list, NaN for an empty one.
 
     Args:
@@ -18,7 +18,4 @@ def novelty(items: np.ndarray, context: ItemContext) -> np.ndarray:
     """
     counts = np.asarray(context.popularity, np.float64)
     bits = -np.log2((counts + 1) / (counts.sum() + len(counts)))
-    there = items >= 0
-    total = np.where(there, bits[items], 0.0).sum(axis=1)
-    length = there.sum(axis=1)
-    return np.divide(total, length, out=np.full(len(items), np.nan), where=length > 0)
+    return mean_over_list(bits[items], items >= 0)

@@ -8,10 +8,10 @@ import polars as pl
 
 from mu.data.logs.attributes import multi_hot
 from mu.data.logs.interactions import Interactions
-from mu.evals.metrics.lists.context import ItemContext
+from mu.evals.metrics.lists.context import ListContext
 
 
-def item_context(train: Interactions, groups: str | None, vectors: str | None) -> ItemContext:
+def list_context(train: Interactions, groups: str | None, vectors: str | None) -> ListContext:
     """The context of the tracks of a training log.
 
     Args:
@@ -19,7 +19,7 @@ def item_context(train: Interactions, groups: str | None, vectors: str | None) -
       groups: column of the tracks whose values are their groups; None for none.
       vectors: see `track_vectors`; None for none.
     """
-    return ItemContext(
+    return ListContext(
         n_items=train.n_items,
         popularity=train.counts(),
         groups=None if groups is None else group_codes(train.tracks, groups),
