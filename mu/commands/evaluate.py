@@ -10,6 +10,7 @@ examples:
   mu evaluate runs/beauty                    the best checkpoint, beside the baselines of its config
   mu evaluate runs/beauty --part=valid       on the validation part
   mu evaluate runs/esc10/seed0/fold0         a run on audio
+  mu evaluate runs/ml --by=gender,age        and in groups of listeners, with the gap of each to all others
   mu evaluate runs/beauty --ks=5,50 --metrics=recall,reciprocal_rank --output=runs/beauty/at_50
 
 A run on a log ranks the whole catalogue for every user; a run on audio predicts the task's targets of every clip. The
@@ -36,11 +37,18 @@ def main(argv: list[str]) -> int:
         metavar="METRIC,...",
         help="of rankings: recall,ndcg,hit_rate,... or module:name (default: the run's)",
     )
+    parser.add_argument(
+        "--by",
+        type=comma_separated,
+        default=(),
+        metavar="COLUMN,...",
+        help="of logs: columns of the listeners; the first metric in groups of these, and all in groups.csv",
+    )
     parser.add_argument("--output", help="folder of the results")
     arguments = parser.parse(argv)
     check_flags(parser, arguments, ks=tuple[Count, ...] | None)
 
-    from mu.commands.results import show_tables
+    from mu.commands.results import show_groups, show_tables
     from mu.config.base import ConfigError
     from mu.console import Progress, explained, show_logs
     from mu.run.reevaluation import evaluate_again
@@ -52,7 +60,7 @@ def main(argv: list[str]) -> int:
     try:
         with Progress() as progress:
             _, output = evaluate_again(
-                arguments.workdir, arguments.part, arguments.output, changes, progress=progress.update
+                arguments.workdir, arguments.part, arguments.output, changes, arguments.by, progress=progress.update
             )
     except ConfigError as error:
         print(f"mu evaluate: {error}", file=sys.stderr)
@@ -61,5 +69,6 @@ def main(argv: list[str]) -> int:
         print(f"mu evaluate: {explained(error)}", file=sys.stderr)
         return 1
     show_tables(output)
+    show_groups(output, arguments.by)
     print(f"Written to {output}.")
     return 0

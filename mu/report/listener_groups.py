@@ -1,14 +1,16 @@
-"""A metric by how much listeners had played before the test."""
+"""A metric in groups of listeners: by how much they had played before the test, and by what the log says of them."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+import polars as pl
 
+from mu.evals.groups import MOST_GROUPS, by_group, group_names, listeners_of, range_names
 from mu.evals.result import Result
 from mu.report.metric_tables import Cell, cell
 
-MOST_GROUPS = 4
+PLAYS = "plays before the test"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -16,42 +18,51 @@ class Groups:
     """A table of groups of listeners.
 
     Attributes:
+      by: what tells the groups apart.
       metric: of the cells.
       header: names of the recommenders.
-      rows: (plays before the test, number of listeners, [(value, interval)]).
+      rows: (group, number of listeners, [(value, interval)], (gap of the first recommender to all others, interval)).
     """
 
+    by: str
     metric: str
     header: Sequence[str]
-    rows: Sequence[tuple[str, int, Sequence[Cell]]]
+    rows: Sequence[tuple[str, int, Sequence[Cell], Cell]]
 
 
 def listener_groups(
-    results: Mapping[str, Result], metric: str, n_before: np.ndarray, samples: int, seed: int
-) -> Groups | None:
-    """A metric in up to four groups of listeners of about equal size; None where all have played equally much.
+    results: Mapping[str, Result],
+    metric: str,
+    n_before: np.ndarray,
+    users: pl.DataFrame,
+    samples: int,
+    seed: int,
+) -> list[Groups]:
+    """A table for each way to group listeners that makes at least two groups; none where units are of no listeners.
 
     Args:
-      results: name of the recommender -> its result over users.
+      results: name of the recommender -> its result.
       metric: a column of them.
       n_before: int [U], plays before the test.
+      users: table of the U listeners; its columns of numbers and those of few values make groups.
       samples: of the bootstrap.
       seed: of the bootstrap.
     """
-    first = next(iter(results.values()))
-    plays = n_before[first.units]
-    edges = np.unique(np.quantile(plays, np.linspace(0, 1, MOST_GROUPS + 1)[1:-1], method="higher"))
-    group = np.searchsorted(edges, plays, side="right")
-    rows = []
-    for one in np.unique(group):
-        members = np.flatnonzero(group == one)
-        low, high = int(plays[members].min()), int(plays[members].max())
-        cells = []
-        for result in results.values():
-            part = dataclasses.replace(
-                result.take(members), statistics={}, columns={metric: result.columns[metric][members]}
-            )
-            (estimate,) = part.summary(samples, seed)
-            cells.append(cell(estimate))
-        rows.append((f"{low:,}" if low == high else f"{low:,} to {high:,}", len(members), cells))
-    return Groups(metric, list(results), rows) if len(rows) > 1 else None
+    listeners = listeners_of(next(iter(results.values())))
+    if listeners is None:
+        return []
+    groups = {PLAYS: range_names(n_before[listeners])}
+    for column in users.columns:
+        values = users[column]
+        if column != "user" and (values.dtype.is_numeric() or 2 <= values.drop_nulls().n_unique() <= MOST_GROUPS):
+            groups[column.replace("_", " ")] = group_names(values.to_list())[listeners]
+    tables = []
+    for by, names in groups.items():
+        columns = [by_group(result, metric, names, samples, seed) for result in results.values()]
+        rows = [
+            (own[0].group, own[0].n_listeners, [cell(one.value) for one in own], cell(own[0].gap))
+            for own in zip(*columns, strict=True)
+        ]
+        if rows:
+            tables.append(Groups(by, metric, list(results), rows))
+    return tables

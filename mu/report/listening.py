@@ -32,7 +32,7 @@ def page(run: ListeningRun, seeds: Seeds | None = None) -> str:
         sections.append(Section("By the age of the track", "figure.html", by_age))
     sections += results(run.compared, seeds, run.evaluation.folder.name)
     details = [Section("All metrics", "metric_tables.html", all_metrics(run))]
-    if computed.groups is not None:
+    if computed.groups:
         details.append(Section("Groups of listeners", "groups.html", computed.groups))
     if computed.track_map is not None:
         details.append(Section("Map of the tracks", "map.html", map_of_tracks(computed.track_map)))

@@ -26,7 +26,7 @@ class Sections:
       listeners: None where they cannot be had.
       cold_start: None where there is no such track, or the model cannot score one.
       near_tracks: of a log without sound; None where they cannot be had.
-      groups: of listeners; None where units are no users.
+      groups: of listeners, a table for each way to group them.
       track_map: None where it cannot be had.
       pieces: track -> its audio.
     """
@@ -34,7 +34,7 @@ class Sections:
     listeners: Listeners | None = None
     cold_start: ColdStartTrack | None = None
     near_tracks: NearView | None = None
-    groups: Groups | None = None
+    groups: Sequence[Groups] = ()
     track_map: TrackMap | None = None
     pieces: Mapping[int, Piece] = dataclasses.field(default_factory=dict)
 

@@ -27,14 +27,14 @@ def listening_sections(models: LogModels, evaluation: Evaluation, metric: str) -
     cold_start = None
     if models.time_aware is not None and isinstance(log.data, Listening):
         cold_start = cold_start_track(log, models.time_aware, reads_audio="sound" in models.parts)
-    near = map_of_tracks = groups = None
+    near = map_of_tracks = None
     if models.model.dot_product:
         vectors = cast(DotProductRecommender, models.model).item_vectors
         map_of_tracks = track_map(log, vectors)
         if log.sound is None:
             near = near_tracks(log, vectors, models.baselines)
-    if results["model"].unit == "user":
-        groups = listener_groups(results, metric, log.histories.lengths, evaluation.samples, evaluation.seed)
+    lengths, users = log.histories.lengths, log.data.users
+    groups = listener_groups(results, metric, lengths, users, evaluation.samples, evaluation.seed)
     rows = [] if people is None else list(people.tracks)
     rows += [] if cold_start is None else [cold_start.row.track]
     return Sections(people, cold_start, near, groups, map_of_tracks, log.pieces(rows))

@@ -60,13 +60,17 @@ def test_the_metric_of_a_listener_is_the_mean_over_their_plays():
 
 def test_groups_of_listeners_hold_each_once_and_have_their_means():
     values = np.linspace(0, 1, 40)
-    groups = listener_groups({"model": result_of(values)}, "recall@10", np.arange(40), 20, 0)
-    assert groups is not None
-    assert [(plays, n) for plays, n, _ in groups.rows] == [
+    cities = [f"city {number}" for number in range(40)]
+    users = pl.DataFrame({"user": range(40), "gender": ["f"] * 20 + ["m"] * 20, "city": cities})
+    by_plays, by_gender = listener_groups({"model": result_of(values)}, "recall@10", np.arange(40), users, 20, 0)
+    assert [(plays, n) for plays, n, *_ in by_plays.rows] == [
         ("0 to 9", 10), ("10 to 19", 10), ("20 to 29", 10), ("30 to 39", 10)
     ]  # fmt: skip
-    assert [cells[0][0] for _, _, cells in groups.rows] == [f"{values[i : i + 10].mean():.3f}" for i in (0, 10, 20, 30)]
-    assert listener_groups({"model": result_of(values)}, "recall@10", np.full(40, 3), 20, 0) is None
+    means = [f"{values[i : i + 10].mean():.3f}" for i in (0, 10, 20, 30)]
+    assert [cells[0][0] for _, _, cells, _ in by_plays.rows] == means
+    assert by_gender.by == "gender" and [group for group, *_ in by_gender.rows] == ["f", "m"]
+    assert by_gender.rows[1][3][0] == f"{values[20:].mean() - values[:20].mean():.3f}"
+    assert not listener_groups({"model": result_of(values)}, "recall@10", np.full(40, 3), users[["user"]], 20, 0)
 
 
 def models_of(log, **baselines):

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 import shlex
 import shutil
 
@@ -13,6 +14,8 @@ from mu.cli import main
 from mu.commands import evaluate, recommend
 from mu.commands.recommended import SHOWN_HISTORY, Answer, as_text
 from mu.commands.train import closing
+from mu.data.logs.interactions import Interactions
+from mu.evals.group_tables import read_groups
 from mu.evals.results import load
 from mu.files import read_json
 from mu.run.evaluation import model_of
@@ -250,6 +253,24 @@ def test_other_measures_go_to_a_folder_of_their_own(run, capsys, tmp_path):
     assert evaluate.main(arguments) == 0
     names = ("reciprocal_rank", "precision")
     assert set(load(tmp_path / "mine").results["model"].columns) == {f"{name}@{k}" for name in names for k in (3, 5)}
+
+
+def test_metrics_in_groups_of_listeners(run, capsys, tmp_path, monkeypatch):
+    output = tmp_path / "again"
+    assert evaluate.main([str(run), "--by=gender", f"--output={output}"]) == 2
+    assert (
+        "the listeners of the log have no column 'gender' to group them by; nothing is known" in capsys.readouterr().err
+    )
+    assert not output.exists()
+    even = [number % 2 == 0 for number in range(N_USERS)]
+    monkeypatch.setattr(Interactions, "users", pl.DataFrame({"user": range(N_USERS), "even": even}))
+    assert evaluate.main([str(run), "--by=even", f"--output={output}"]) == 0
+    assert re.search(r"^recall@10 by even +listeners +model ", capsys.readouterr().out, re.MULTILINE)
+    model = load(output).results["model"]
+    rows = read_groups(output / "ranking").filter(recommender="model", metric="ndcg@10")
+    mean = model.columns["ndcg@10"][model.units % 2 == 0].mean()
+    assert rows.filter(group="True")["value"][0] == pytest.approx(mean, rel=1e-6)
+    assert rows["listeners"].sum() == len(model)
 
 
 def test_results_that_cannot_be_written_are_said(run, tmp_path, capsys):
