@@ -21,9 +21,12 @@ def open_run(workdir: str | os.PathLike[str]) -> "Run":
       FileNotFoundError: it holds no run, or one without an evaluated checkpoint.
       ConfigError: the config cannot be run by this version of mu.
     """
-    from mu.interface.run import Run
+    from mu.gc_pause import gc_paused
 
-    return Run(workdir)
+    with gc_paused():
+        from mu.interface.run import Run
+
+        return Run(workdir)
 
 
 def import_log(

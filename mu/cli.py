@@ -69,6 +69,10 @@ def main(argv: list[str] | None = None) -> int:
                 signal.signal(signal.SIGINT, signal.SIG_DFL)
             # Here a closed pipe ends the command without a traceback; a service may have no `sys.stdout`.
             print(end="", flush=True)
+            if argv is None:
+                import gc
+
+                gc.freeze()  # the process ends: to collect JAX's objects one by one would take half a second
     except BrokenPipeError:
         # Python flushes standard output once more when it ends.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -5,9 +5,12 @@ that again. A stranger's `config.json` could name `os:system`. So whatever reads
 of `mu train` is the user's own program, and the packages that it names are trusted for the process.
 """
 
+import ast
+import importlib.util
 import os
 import sys
 from collections.abc import Iterator, Mapping
+from importlib.abc import InspectLoader
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -147,6 +150,8 @@ def check(path: str, where: str, file: str | os.PathLike[str]) -> None:
     if attribute in OWN.get(module, ()):
         return
     if module.startswith(PACKAGES) and attribute.isidentifier() and not attribute.startswith("_"):
+        if module not in sys.modules and _defines_class(module, attribute):
+            return
         _refuse_borrowed(path, where, file, {module})
         if isinstance(_found(path), type | None):
             return
@@ -195,6 +200,21 @@ def _refuse_borrowed(path: str, where: str, file: str | os.PathLike[str], packag
     home = target.__name__ if isinstance(target, ModuleType) else str(getattr(target, "__module__", "builtins"))
     if isinstance(target, ModuleType) or not any(f"{home}.".startswith(f"{package}.") for package in packages):
         raise Untrusted(_refusal(path, where, file, f"it is {home}'s, which that module only imports"))
+
+
+def _defines_class(module: str, attribute: str) -> bool:
+    """Whether the source of a module of mu defines a class: seen without importing it.
+
+    A run names the classes of all its baselines and evaluations; imports of those that are not called, of scikit-learn
+    and SciPy with them, would take longer than an answer.
+    """
+    try:
+        spec = importlib.util.find_spec(module)
+    except ModuleNotFoundError:
+        return False
+    source = spec.loader.get_source(module) if spec and isinstance(spec.loader, InspectLoader) else None
+    statements = ast.parse(source).body if source else []
+    return any(isinstance(one, ast.ClassDef) and one.name == attribute for one in statements)
 
 
 def _found(path: str) -> Any:

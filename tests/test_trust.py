@@ -41,6 +41,21 @@ def test_every_listed_part_is_one_that_its_module_made():
             assert names.locate(f"{module}:{attribute}").__module__ == module
 
 
+def test_a_class_that_is_seen_in_the_source_is_what_its_module_made():
+    """Those are not imported to be checked; what a module only imports, or makes otherwise, is not seen so."""
+    seen = 0
+    for package in trust.PACKAGES:
+        for path in (ROOT / package.replace(".", "/")).rglob("*.py"):
+            module = ".".join(path.relative_to(ROOT).with_suffix("").parts)
+            made = importlib.import_module(module)
+            for name, value in vars(made).items():
+                own = isinstance(value, type) and value.__module__ == module
+                assert trust._defines_class(module, name) == own, (module, name)
+                seen += own
+    assert seen > 40
+    assert not trust._defines_class("mu.baselines.none", "Popularity") and not trust._defines_class("mu.no.way", "x")
+
+
 def test_whatever_mu_names_itself_is_listed():
     files = [path for folder in ("mu", "experiments", "colab", "docs") for path in (ROOT / folder).rglob("*.*")]
     texts = [path.read_text() for path in (*files, ROOT / "README.md") if path.suffix in (".py", ".md", ".ipynb")]

@@ -4,7 +4,6 @@
 """
 
 import numpy as np
-from scipy import special
 
 UPPER = 0.975
 """The quantile at the upper end of an interval of 95 %."""
@@ -124,6 +123,8 @@ def t_factor(n_clusters: np.ndarray | int) -> np.ndarray:
     The draws of n clusters spread by sqrt((n - 1) / n) too little, and the normal quantile takes their spread for
     known: t_{n - 1} / z * sqrt(n / (n - 1)).
     """
+    from scipy import special  # 30 ms, for which who opens a run need not wait
+
     n = np.asarray(n_clusters, np.float64)
     freedom = np.where((n > 1) & (n < FEW), n - 1, np.nan)
     factor = special.stdtrit(freedom, UPPER) / special.ndtri(UPPER) * np.sqrt(n / freedom)
@@ -137,6 +138,8 @@ def wilson(share: np.ndarray | float, size: np.ndarray | float) -> tuple[np.ndar
 
     Wilson, "Probable inference, the law of succession, and statistical inference", JASA 1927.
     """
+    from scipy import special  # see `t_factor`
+
     size = np.maximum(np.asarray(size, np.float64), 1.0)
     z = special.ndtri(UPPER)
     inside = np.clip(share, 0.0, 1.0)

@@ -11,6 +11,7 @@ import polars as pl
 from mu.data.logs.interactions import Interactions
 from mu.data.track_names import TrackNames
 from mu.data.user_names import find_users
+from mu.gc_pause import gc_paused
 from mu.histories import TrackHistories
 from mu.interface.frames import Players, plays_frame, track_frame
 from mu.interface.listeners import Listeners, in_context, is_several
@@ -98,6 +99,7 @@ class NamedRecommender(abc.ABC):
         """The table of listeners, row = id in the log."""
         return self._tables.users
 
+    @gc_paused()  # the first answer traces programs, and loads kernels
     def recommend(
         self,
         user: Any = None,

@@ -18,6 +18,7 @@ from mu.data.logs.interactions import Interactions
 from mu.data.playlists import ranked_tracks, write_playlist
 from mu.data.summary import LogSummary
 from mu.evals.results import evaluations_of, load
+from mu.gc_pause import gc_paused
 from mu.inference.time_aware import TimeAwareRecommender
 from mu.interface.evaluation import RunEvaluation
 from mu.interface.frames import Players, plays_frame
@@ -98,7 +99,7 @@ class Run(NamedRecommender):
     @functools.cached_property
     def recommender(self) -> Any:
         """The run's recommender, which speaks in ids and arrays (`mu.inference.recommender.TrainedRecommender`)."""
-        with working("restoring the model"):
+        with working("restoring the model"), gc_paused():
             return self.trained.up_to_date().recommender()
 
     @functools.cached_property

@@ -28,7 +28,7 @@ from mu.protocols import Data, Features, Model, ModelWithAudio, Predictor, Recom
 from mu.run.build import counts_of, use_compilation_cache
 from mu.run.saved_inputs import load_inputs
 from mu.run.workdir import RECORD, best_step, here, open_data, open_split, run_config
-from mu.training.checkpoint import Checkpoints
+from mu.training.saved_checkpoints import SavedCheckpoints
 from mu.training.state import weights
 
 logger = logging.getLogger(__name__)
@@ -236,13 +236,10 @@ def open_run(workdir: str | os.PathLike[str]) -> TrainedRun:
     folder = Path(workdir)
     use_compilation_cache()
     config = run_config(folder, ("task", "model", "recommender"))
-    checkpoints = Checkpoints(folder / "checkpoints")
-    try:
-        step = best_step(checkpoints, config.refit, folder)
-        split_hash = checkpoints.note(step)["split"]
-        params, rows = weights(checkpoints.load_model(step, jax.devices()[0]))
-    finally:
-        checkpoints.close()
+    checkpoints = SavedCheckpoints(folder / "checkpoints")
+    step = best_step(checkpoints, config.refit, folder)
+    split_hash = checkpoints.note(step)["split"]
+    params, rows = weights(checkpoints.load_model(step, jax.devices()[0]))
     inputs = load_inputs(folder)
     data = inputs.clips if inputs.log is None else inputs.log
     assert data is not None

@@ -12,7 +12,7 @@ from mu.config.paths import paths_of, relocated
 from mu.config.resolve import build, resolve
 from mu.files import read_json
 from mu.protocols import Data, Split
-from mu.training.checkpoint import Checkpoints
+from mu.training.saved_checkpoints import SavedCheckpoints
 
 RECORD = "run.json"
 
@@ -50,7 +50,7 @@ def here(config: Config, workdir: str | os.PathLike[str]) -> Config:
     return config if then is None else relocated(config, then, workdir)
 
 
-def best_step(checkpoints: Checkpoints, refit: bool, workdir: str | os.PathLike[str]) -> int:
+def best_step(checkpoints: SavedCheckpoints, refit: bool, workdir: str | os.PathLike[str]) -> int:
     """The step of a run's best checkpoint: the last of a refit.
 
     Raises:

@@ -17,16 +17,15 @@ from typing import Any
 import jax
 import orbax.checkpoint.experimental.v1 as ocp
 
-from mu.checksums import check_hashes, write_hashes
+from mu.checksums import write_hashes
 from mu.files import naming
+from mu.training.saved_checkpoints import Note, SavedCheckpoints
 
 logger = logging.getLogger(__name__)
 
-Note = dict[str, Any]
 
-
-class Checkpoints:
-    """The checkpoints of one run.
+class Checkpoints(SavedCheckpoints):
+    """The checkpoints of one run that is being trained, or whose whole state is needed.
 
     Args:
       folder: where they lie; made if missing.
@@ -35,18 +34,8 @@ class Checkpoints:
     """
 
     def __init__(self, folder: str | os.PathLike[str], *, writes: bool = False):
-        self._folder = os.path.abspath(folder)
-        if os.sep != "\\" and "\\" in self._folder:  # which tensorstore refuses
-            raise ValueError(
-                f"no checkpoint can be read below {self._folder}, because of the \\ in its name: rename it"
-            )
+        super().__init__(folder)
         self._to_list: list[int] = []  # steps whose files have no list of hashes yet
-        self._checked: set[tuple[int, bool]] = set()
-        # Orbax reads the small files of all checkpoints at once, and its messages name none of them.
-        for name in os.listdir(self._folder) if os.path.isdir(self._folder) else ():
-            if name.isdigit():
-                place = self._place(int(name))
-                check_hashes(place, self._remedy(place), whole=False, missing_too=False)
         policies = ocp.training.preservation_policies
         # Of equally good ones the first is the best, as early stopping counts it (orbax would keep the last).
         best = policies.BestN(
@@ -60,7 +49,6 @@ class Checkpoints:
             cleanup_tmp_directories=writes,
         )
         self._saving: Any = None  # what orbax answers to a save
-        self._metadata_of: dict[int, Any] = {}  # read once: it takes a tenth of a second
 
     def save(self, step: int, state: Mapping[str, Any], note: Note, value: float | None = None) -> None:
         """Starts to write; returns once the arrays have been copied, so the state may be donated at once.
@@ -74,7 +62,6 @@ class Checkpoints:
         self.wait()
         # Orbax reads a CPU array's own buffer while it writes; the next step is given that buffer to overwrite.
         copies = jax.block_until_ready(jax.tree.map(lambda x: x.copy(), state))
-        self._metadata_of.pop(step, None)
         self._checked -= {(step, False), (step, True)}
         with self._whole():
             self._saving = self._checkpointer.save_async(
@@ -90,18 +77,6 @@ class Checkpoints:
         """The steps for which there is a checkpoint, in order."""
         return sorted(checkpoint.step for checkpoint in self._checkpointer.checkpoints)
 
-    def note(self, step: int) -> Note:
-        """The JSON that was saved with `step`.
-
-        Raises:
-          ValueError: there is no such checkpoint, or it is damaged.
-        """
-        self._check(step, whole=False)
-        note = self._metadata(step).custom_metadata
-        if not note or not isinstance(note, dict):
-            raise ValueError(f"the checkpoint of step {step} carries no note: it was not written by mu")
-        return note
-
     def load(self, step: int, like: Mapping[str, Any]) -> dict[str, Any]:
         """The state of `step`, each array in the place that `like` (arrays or ShapeDtypeStructs) gives it.
 
@@ -111,40 +86,6 @@ class Checkpoints:
         self._check(step, whole=True)
         abstract = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=x.sharding), like)
         return self._checkpointer.load(step, abstract)
-
-    def load_model(self, step: int, device: Any) -> dict[str, Any]:
-        """The state of `step` without what training alone needs: optimizer slots stay on disk.
-
-        Args:
-          step: of the checkpoint.
-          device: for all arrays.
-
-        Returns:
-          'params' (their moving average where the run keeps one), 'stats', 'tables' with their 'rows' alone, and
-          'buffers' if there are any.
-
-        Raises:
-          ValueError: there is no such checkpoint, or it is damaged.
-        """
-        self._check(step, whole=True)
-        saved: Any = self._metadata(step).metadata
-        names = ("ema" if "ema" in saved else "params", "stats", "buffers")
-        wanted = {name: saved[name] for name in names if jax.tree.leaves(saved.get(name))}
-        wanted |= {"tables": {name: {"rows": table["rows"]} for name, table in saved.get("tables", {}).items()}}
-        place = jax.sharding.SingleDeviceSharding(device)
-        wanted = {name: part for name, part in wanted.items() if part}
-        abstract = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=place), wanted)
-        context = ocp.Context()
-        context.pytree.loading.partial_load = True
-        with context:
-            part = dict(ocp.load(os.path.join(self._folder, str(step)), abstract))
-        blank = {"model": {}, "tables": {}}  # of a model whose tables are all that it has
-        return {"stats": {}, "tables": {}, "params": part.pop("ema", blank)} | part
-
-    def _metadata(self, step: int) -> Any:
-        if step not in self._metadata_of:
-            self._metadata_of[step] = self._checkpointer.metadata(step)
-        return self._metadata_of[step]
 
     def wait(self) -> None:
         """Waits until every checkpoint that was started is on disk, with the hashes of its files.
@@ -168,27 +109,6 @@ class Checkpoints:
             self.wait()
         finally:
             self._checkpointer.close()
-
-    def _place(self, step: int) -> str:
-        return os.path.join(self._folder, str(step))
-
-    def _remedy(self, place: str) -> str:
-        return f"bring it back, or delete the folder {place} to go on from another checkpoint"
-
-    def _check(self, step: int, whole: bool) -> None:
-        """Raises ValueError where the files of a checkpoint are not those that were written.
-
-        A run that was killed had no time to list the files of its last checkpoint; earlier versions listed none.
-        """
-        place = self._place(step)
-        if not os.path.isdir(place):
-            raise ValueError(f"there is no checkpoint of step {step} in {self._folder}: train the run again")
-        if (step, whole) in self._checked:
-            return
-        listed = check_hashes(place, self._remedy(place), whole=whole)
-        if whole and not listed:
-            logger.info("%s has no list of hashes: its files are read unchecked.", place)
-        self._checked.add((step, whole))
 
     @contextlib.contextmanager
     def _whole(self) -> Iterator[None]:

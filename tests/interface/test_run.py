@@ -14,6 +14,7 @@ from mu.evals.results import load, tables
 from mu.files import read_json
 from mu.interface.frames import TrackFrame
 from tests.helpers.own_clips import N_TRACKS, SILENT, config_of, import_clips, import_plays, plays, write_files
+from tests.helpers.processes import run_python
 from tests.helpers.tiny_runs import N_USERS, tiny_config, train, write_log
 
 START = datetime.datetime(2023, 11, 14, 22, 13, 20, tzinfo=datetime.UTC)
@@ -170,6 +171,24 @@ def test_reasons_and_contributions(both):
     assert both.explain(None, "t3", history=["t8", "t4"])["contribution"].sum() == pytest.approx(
         both.recommend(history=["t8", "t4"], k=N_TRACKS).filter(track="t3")["score"][0], abs=1e-3
     )
+
+
+def test_a_process_that_answers_once_waits_for_nothing_that_it_does_not_need(both):
+    """Under 2 s, said without a clock: the packages it does not import, and a collector that does not walk."""
+    code = (
+        "import gc, sys, mu.api\n"
+        "walks = []\n"
+        "gc.callbacks.append(lambda phase, what: walks.append(what['generation']))\n"
+        "frame = mu.api.open_run(sys.argv[1]).recommend('u11', 3)\n"
+        "print(*frame['track'], gc.isenabled(), 2 in walks)\n"
+        "print(*sys.modules)"
+    )
+    answer, modules = run_python(code, both.folder).splitlines()
+    assert answer.split() == [*both.recommend("u11", 3)["track"], "True", "False"]
+    packages = {name.partition(".")[0] for name in modules.split()}
+    assert {"jax", "numba", "polars", "tensorstore"} <= packages
+    assert packages & {"array_record", "grain", "jinja2", "mutagen", "orbax", "sklearn", "tensorflow_datasets"} == set()
+    assert "scipy.special" not in modules.split()
 
 
 def test_the_context_of_the_latest_play_matters(both):

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from mu.training.checkpoint import Checkpoints, differences, unusable_characters
+from mu.training.saved_checkpoints import SavedCheckpoints
 
 
 def state(step):
@@ -180,6 +181,42 @@ def test_a_checkpoint_without_a_note_is_not_ours(tmp_path):
     with pytest.raises(ValueError, match="step 1 carries no note: it was not written by mu"):
         checkpoints.note(1)
     checkpoints.close()
+
+
+@pytest.mark.parametrize("with_ema", [False, True])
+def test_inference_reads_the_bits_that_were_saved_and_no_optimizer_slots(tmp_path, with_ema):
+    """Of arrays on several devices, too; without Orbax, which wrote them."""
+    mesh = jax.make_mesh((4, 2), ("data", "model"), axis_types=(jax.sharding.AxisType.Auto,) * 2)
+    place = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec("data", "model"))
+    table = jax.device_put(np.random.default_rng(0).normal(size=(8, 6)).astype(np.float32), place)
+    params = {"model": {"w": jnp.arange(3.0), "half": jnp.full((2, 2), 1 / 3, jnp.bfloat16)}, "tables": {}}
+    saved = {
+        "params": params,
+        "stats": {},
+        "buffers": {"zeros": jnp.zeros((2, 3)), "ids": jnp.arange(4, dtype=jnp.int32)},
+        "opt": [{"count": jnp.int32(7)}, params],
+        "tables": {"items": {"rows": table, "squares": jnp.ones(8)}},
+        "step": jnp.int32(2),
+    }
+    if with_ema:
+        saved["ema"] = jax.tree.map(lambda x: x * 2, params)
+    checkpoints = Checkpoints(tmp_path, writes=True)
+    checkpoints.save(2, saved, note(2))
+    checkpoints.close()
+    device = jax.devices()[3]
+    reader = SavedCheckpoints(tmp_path)
+    model = reader.load_model(2, device)
+    assert reader.steps() == [2] and reader.note(2) == note(2)
+    expected = {
+        "params": saved["ema" if with_ema else "params"],
+        "stats": {},
+        "buffers": saved["buffers"],
+        "tables": {"items": {"rows": table}},
+    }
+    assert jax.tree.structure(model) == jax.tree.structure(expected)
+    for read, wrote in zip(jax.tree.leaves(model), jax.tree.leaves(expected), strict=True):
+        assert read.dtype == wrote.dtype and read.devices() == {device}
+        np.testing.assert_array_equal(np.asarray(read), np.asarray(wrote))
 
 
 def test_differences_name_nested_keys():
