@@ -7,6 +7,9 @@ from collections.abc import Mapping, Sequence
 from mu.evals.compare import differences
 from mu.evals.result import Result
 
+MODEL, UNBOOSTED = "model", "model_unboosted"
+VARIANTS = (UNBOOSTED, "content_of_model")
+"""Parts of the model or the model without a part: they stand beside it and are no baselines."""
 ORACLE = "oracle"
 """The row of a simulated world's truth, which is no contestant: the best of a metric is the best beside it."""
 
@@ -27,6 +30,11 @@ class Leaders:
 def contestants(results: Mapping[str, Result]) -> dict[str, Result]:
     """All results but that of the oracle."""
     return {name: result for name, result in results.items() if name != ORACLE}
+
+
+def baselines_of(results: Mapping[str, Result]) -> list[str]:
+    """The names of the baselines: all but the model, its variants and the oracle."""
+    return [name for name in results if name not in (MODEL, ORACLE, *VARIANTS)]
 
 
 def leaders(

@@ -5,6 +5,7 @@ import html
 import math
 from collections.abc import Mapping, Sequence
 
+from mu.evals.bar import bar_sentences
 from mu.evals.few_units import FEW, interval_text
 from mu.evals.leaders import Leaders, contestants, leaders
 from mu.evals.left_out import left_out_sentences
@@ -109,7 +110,8 @@ class ResultTable:
         return [f"{next(iter(self._metrics))}, {self._first.unit}s", *sections]
 
     def note(self) -> str:
-        """The lines below the table: number of units, what the intervals are over, what was left out."""
+        """The lines below the table: number of units, what the intervals are over, the model beside the best baseline,
+        what was left out."""
         first = self._first
         few = ", wider because they are few" if first.n_clusters < FEW else ""
         intervals = f"brackets: 95 % bootstrap interval over {first.resampled}{few}"
@@ -117,6 +119,7 @@ class ResultTable:
         lines = (
             f"{len(first):,} {first.unit}s; {intervals}",
             *(level if any(ahead.level for ahead in self._leaders.values()) else ()),
+            *bar_sentences(self._results, self.names, self._samples, self._seed),
             *left_out_sentences(first.counts),
             *first.notes,
         )

@@ -2,9 +2,10 @@
 
 import numpy as np
 
+from mu.evals.leaders import ORACLE
 from mu.evals.result import Estimate
 from mu.report.charts import Figure
-from mu.report.columns import ORACLE, words_of
+from mu.report.columns import words_of
 from mu.report.comparison import Comparison
 from mu.report.interval_chart import Interval, interval_chart
 

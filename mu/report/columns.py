@@ -1,14 +1,10 @@
 """What a page compares: a metric of each section, target or list of an evaluation, and the words for names."""
 
 import dataclasses
-from collections.abc import Mapping
 
-from mu.evals.leaders import ORACLE
+from mu.evals.leaders import MODEL, ORACLE, UNBOOSTED
 from mu.evals.result import Result
 
-MODEL, UNBOOSTED = "model", "model_unboosted"
-VARIANTS = (UNBOOSTED, "content_of_model")
-"""Parts of the model or the model without a part: they stand beside it and are no baselines."""
 NAMES = {
     MODEL: "the model",
     ORACLE: "the oracle",
@@ -86,11 +82,6 @@ def other_metrics(result: Result, column: Column, most: int) -> list[Column]:
     metrics = [metrics[0] for metrics in kinds.values()]
     columns = [_column(result, column.section, metric) for metric in (*metrics, *same)]
     return [one for one in columns if one.n_units][:most]
-
-
-def baselines_of(results: Mapping[str, Result]) -> list[str]:
-    """The names of the baselines: all but the model, its variants and the oracle."""
-    return [name for name in results if name not in (MODEL, ORACLE, *VARIANTS)]
 
 
 def words_of(name: str) -> str:

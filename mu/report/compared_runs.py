@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from mu.evals.leaders import MODEL, VARIANTS
 from mu.evals.pairs import aligned, shared
 from mu.evals.result import Estimate, Result
 from mu.evals.results import Evaluation, evaluations_of, find, load
 from mu.files import read_json
-from mu.report.columns import MODEL, NAMES, VARIANTS, words_of
+from mu.report.columns import NAMES, words_of
 from mu.report.read import Curves, curve, first_run, runs_of
 from mu.report.seeds import run_or_first_seed
 

@@ -3,12 +3,12 @@
 import dataclasses
 from collections.abc import Mapping, Sequence
 
-from mu.evals.leaders import Leaders, leaders
+from mu.evals.leaders import MODEL, UNBOOSTED, Leaders, baselines_of, leaders
+from mu.evals.paired import Paired, paired
 from mu.evals.result import Estimate, Result
 from mu.evals.results import Evaluation
-from mu.report.columns import MODEL, UNBOOSTED, Column, baselines_of, columns_of, other_metrics
+from mu.report.columns import Column, columns_of, other_metrics
 from mu.report.numbers import decimals
-from mu.report.paired import Paired, paired
 
 BASELINE, RUN = "baseline", "other run"
 """What a rival is."""

@@ -5,8 +5,9 @@ import math
 from collections.abc import Sequence
 
 from mu.evals.few_units import FEW
+from mu.evals.leaders import ORACLE
 from mu.evals.left_out import left_out_sentences
-from mu.report.columns import ORACLE, Column, words_of
+from mu.report.columns import Column, words_of
 from mu.report.comparison import RUN, Comparison
 from mu.report.numbers import interval, number
 

@@ -4,10 +4,10 @@ import dataclasses
 import math
 from collections.abc import Sequence
 
+from mu.evals.paired import LEVEL, paired
 from mu.report.columns import words_of
 from mu.report.comparison import Comparison
 from mu.report.numbers import decimals, signed, signed_interval
-from mu.report.paired import LEVEL, paired
 
 
 @dataclasses.dataclass(frozen=True)

@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from mu.data.clips.clips import Clips
+from mu.evals.leaders import MODEL
 from mu.evals.predictions import Predictions
-from mu.report.columns import MODEL, words_of
+from mu.report.columns import words_of
 from mu.report.listeners import Row, TrackList
 
 SHOWN = 6

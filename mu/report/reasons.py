@@ -3,10 +3,11 @@
 import math
 
 from mu.evals.few_units import FEW
-from mu.report.columns import ORACLE, UNBOOSTED, Column, words_of
+from mu.evals.leaders import ORACLE, UNBOOSTED
+from mu.evals.paired import ABOVE, LEVEL, Paired
+from mu.report.columns import Column, words_of
 from mu.report.comparison import Comparison
 from mu.report.numbers import decimals, listed, number
-from mu.report.paired import ABOVE, LEVEL, Paired
 
 SAME_PLAYS = {
     "item_knn": "ItemKNN counts which tracks are played together, in the same plays that the model learns from.",

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from mu.evals.few_units import interval_text
+from mu.evals.leaders import MODEL
 from mu.files import read_json
-from mu.report.columns import MODEL, words_of
+from mu.report.columns import words_of
 from mu.report.metric_tables import AllMetrics, MetricTable
 
 DOCUMENT = "crossvalidation.json"

@@ -4,7 +4,8 @@ import dataclasses
 import math
 from collections.abc import Sequence
 
-from mu.report.columns import ORACLE, Column, words_of
+from mu.evals.leaders import ORACLE
+from mu.report.columns import Column, words_of
 from mu.report.comparison import Comparison
 from mu.report.numbers import interval, number
 

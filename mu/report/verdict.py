@@ -8,10 +8,11 @@ import dataclasses
 import math
 from collections.abc import Sequence
 
-from mu.report.columns import MODEL, ORACLE, Column, words_of
+from mu.evals.leaders import MODEL, ORACLE
+from mu.evals.paired import ABOVE, BELOW, LEVEL, Paired
+from mu.report.columns import Column, words_of
 from mu.report.comparison import Comparison
 from mu.report.numbers import interval, listed, number, signed, signed_interval
-from mu.report.paired import ABOVE, BELOW, LEVEL, Paired
 from mu.report.reasons import reasons
 
 NOTHING = 0.0005

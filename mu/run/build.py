@@ -13,6 +13,7 @@ from flax import nnx
 
 from mu.config.base import DENSE, Config, ConfigError
 from mu.config.resolve import build, locate
+from mu.evals.leaders import MODEL, VARIANTS
 from mu.inference.recommender import TrainedRecommender
 from mu.nn.table import Buffer, Table
 from mu.protocols import Batches, Data, Model, Split, TableSpec, Task
@@ -25,7 +26,7 @@ from mu.training.tables import RowOptimizer
 logger = logging.getLogger(__name__)
 
 # What an evaluation calls the model in its table, beside the config's baselines.
-OWN_ROWS = ("model", "model_unboosted", "content_of_model")
+OWN_ROWS = (MODEL, *VARIANTS)
 
 
 @dataclasses.dataclass(frozen=True)

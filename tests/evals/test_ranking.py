@@ -179,7 +179,8 @@ def test_evaluations_survive_the_disk(problem, tmp_path):
         f"{n_users} of {U} users, {U - n_users} left out: no target" in text
         and "unseen in training, counted as misses" in text
     )
-    assert len(text.splitlines()) == 3 + len(results) + 2 + ("= behind a value" in text)
+    assert "the best baseline: " in text
+    assert len(text.splitlines()) == 3 + len(results) + 3 + ("= behind a value" in text)
 
 
 def test_wide_tables_are_turned_round(problem):

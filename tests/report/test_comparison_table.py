@@ -123,7 +123,8 @@ def test_a_tile_of_a_model_alone():
 
 def test_metrics_of_lists_are_no_headline():
     columns = {"recall@10": MORE, "novelty@10": MOST * 9, "recall@20": MOST}
-    found = tiles(compared({"model": Result("user", np.arange(N), columns)}))
+    result = Result("user", np.arange(N), columns, descriptive=("novelty@10",))
+    found = tiles(compared({"model": result}))
     assert [tile.title for tile in found] == ["recall@10", "recall@20"]
 
 

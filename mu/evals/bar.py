@@ -1,0 +1,87 @@
+"""Whether training was worth it: the model beside the best of its baselines, in words.
+
+The best baseline of a metric is the one with the largest value on the same units, so it is picked in its own favour.
+"""
+
+from collections.abc import Mapping, Sequence
+
+from mu.evals.few_units import interval_text
+from mu.evals.leaders import MODEL, baselines_of
+from mu.evals.paired import ABOVE, BELOW, LEVEL, Paired, paired
+from mu.evals.result import Result
+
+BRIEFLY = {ABOVE: "better on", LEVEL: "level on", BELOW: "worse on"}
+WORDS = {ABOVE: "better than", BELOW: "worse than"}
+MAIN = "ndcg"
+"""The metric of rankings by which the sentence speaks, where there is one."""
+
+
+def best_baselines(
+    results: Mapping[str, Result], metrics: Sequence[str], samples: int | None = None, seed: int = 0
+) -> dict[str, Paired]:
+    """Metric -> the model less the baseline with the largest value; no entry where there is no baseline or no value.
+
+    Args:
+      results: name -> result of one evaluation.
+      metrics: full names, such as 'ndcg@10' or 'day 0/recall@20'.
+      samples: of the intervals, see `mu.evals.compare.compare`.
+      seed: likewise.
+    """
+    rivals = baselines_of(results)
+    if MODEL not in results or not rivals:
+        return {}
+    values = {name: results[name].values() for name in rivals}
+    by_best: dict[str, list[str]] = {}
+    for metric in metrics:
+        defined = [name for name in rivals if values[name][metric] == values[name][metric]]
+        if defined and results[MODEL].n_units(metric):
+            by_best.setdefault(max(defined, key=lambda name: values[name][metric]), []).append(metric)
+    return {
+        metric: pairs[0]
+        for best, names in by_best.items()
+        for metric, pairs in paired(results, MODEL, [best], names, samples, seed).items()
+        if pairs
+    }
+
+
+def bar_sentences(
+    results: Mapping[str, Result], metrics: Sequence[str], samples: int | None = None, seed: int = 0
+) -> list[str]:
+    """Whether the model is better than, level with or worse than the best baseline, in one sentence.
+
+    Of rankings by the first NDCG, else by the first metric; of sections by the first metric of each.
+
+    Args:
+      results: name -> result of one evaluation.
+      metrics: those of its table.
+      samples: of the intervals.
+      seed: of the intervals.
+
+    Returns:
+      Nothing where there is no model or no baseline.
+    """
+    descriptive = next(iter(results.values())).descriptive
+    first: dict[str, str] = {}
+    for name in sorted(metrics, key=lambda name: not name.startswith(MAIN)):
+        if name not in descriptive:
+            first.setdefault(name.rpartition("/")[0], name)
+    pairs = best_baselines(results, list(first.values()), samples, seed)
+    if not pairs:
+        return []
+    if "" in first:
+        ((metric, one),) = pairs.items()
+        values = f"{one.value:.4f} against {one.other_value:.4f}, paired difference {_difference(one)}"
+        return [f"by {metric} the model is {_outcome(one)} {one.other}, the best baseline: {values}"]
+    by_outcome: dict[str, list[str]] = {outcome: [] for outcome in (ABOVE, LEVEL, BELOW)}
+    for metric, one in pairs.items():
+        by_outcome[one.outcome].append(f"{metric.rpartition('/')[0]} ({one.other})")
+    words = "; ".join(f"{BRIEFLY[outcome]} {', '.join(names)}" for outcome, names in by_outcome.items() if names)
+    return [f"the model beside the best baseline of each section, by paired differences: {words}"]
+
+
+def _outcome(one: Paired) -> str:
+    return WORDS.get(one.outcome, one.outcome)
+
+
+def _difference(one: Paired) -> str:
+    return f"{one.difference:+.4f} {interval_text(one.low, one.high, '+.4f')}"
