@@ -6,7 +6,7 @@ Letters in shapes: B listeners or examples, V items, D features, n clips or rati
 import os
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar, cast, runtime_checkable
 
 import numpy as np
 
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import jax
 
     from mu_kernels import CSR
+    from mu_kernels.sparse_rows import SparseRows
 
     Array = jax.Array
 ModelT = TypeVar("ModelT", contravariant=True)
@@ -337,6 +338,50 @@ class AgeAwareRecommender(DotProductRecommender, Protocol):
         milliseconds. An item that is not out yet has a negative age; one of unknown release is older than all edges.
         """
         ...
+
+
+class SparseRecommender(Recommender, Protocol):
+    """A recommender that declares `sparse`: scores are a background plus a few rows of sparse evidence.
+
+        scores[b, v] = float32(background[v] + sum over the entries (row r, weight w) of query b of w sparse_rows[r, v])
+
+    Sums are float64, in the order of the entries. Evaluators and `mu.topk` find ranks and best items without a dense
+    B x V matrix (`mu_kernels.SparseIndex`), at the cost of the entries that a query reaches. The R rows are of items,
+    of users or of whatever the queries choose from.
+    """
+
+    sparse: bool = True
+
+    @property
+    def sparse_rows(self) -> "SparseRows":
+        """[R, V]; a column comes at most once in a row. The same object until the recommender learns something."""
+        ...
+
+    @property
+    def background(self) -> np.ndarray:
+        """float64 [V], finite: the scores of a listener without evidence. The same array until something is learnt."""
+        ...
+
+    def sparse_queries(
+        self, users: np.ndarray, histories: Histories, times_ms: np.ndarray | None = None
+    ) -> "SparseRows":
+        """[B, R]: the rows that are summed for each listener, with their weights."""
+        ...
+
+
+@runtime_checkable
+class DeclaresSparse(Protocol):
+    """A recommender that says whether it is a `SparseRecommender`."""
+
+    sparse: bool
+    """Whether it is."""
+
+
+def as_sparse(recommender: Recommender) -> SparseRecommender | None:
+    """The recommender where it declares to be a `SparseRecommender`, else None."""
+    if isinstance(recommender, DeclaresSparse) and recommender.sparse:
+        return cast(SparseRecommender, recommender)
+    return None
 
 
 @runtime_checkable

@@ -6,8 +6,8 @@ from typing import Any, NamedTuple, cast
 import numpy as np
 
 from mu.histories import TrackHistories
-from mu.protocols import DotProductRecommender, Histories, Recommender
-from mu_kernels import CSR, Hits, ItemIndex, top_k_scores
+from mu.protocols import DotProductRecommender, Histories, Recommender, SparseRecommender, as_sparse
+from mu_kernels import CSR, Hits, ItemIndex, SparseIndex, SparseRows, top_k_scores
 
 BLOCK = 256
 """Dense scores of so many listeners are in memory at once."""
@@ -28,8 +28,9 @@ def recommend(
 ) -> Hits:
     """The k best items of each listener, best first; ties go to the lower id.
 
-    Dot products are searched by `mu_kernels.ItemIndex`, without a matrix of listeners by items. Of a
-    `TopKRecommender` whose vectors are read-only the index is kept for the next call.
+    Dot products are searched by `mu_kernels.ItemIndex`, sparse scores by `mu_kernels.SparseIndex`, without a matrix of
+    listeners by items. Of a `TopKRecommender` whose vectors are read-only, or whose scores are sparse, the index is
+    kept for the next call.
 
     Args:
       recommender: whose scores they are.
@@ -65,6 +66,10 @@ def recommend(
         vectors, bias = product.item_vectors, bias_at(product, time_ms)
         choice = _choice(len(users), len(vectors), candidates, exclude, played)
         return _search(_index_of(recommender, vectors, bias), product.queries(users, histories), k, choice)
+    if (sparse := as_sparse(recommender)) is not None:
+        index, times = _sparse_index_of(sparse), None if time_ms is None else np.full(len(users), time_ms, np.int64)
+        choice = _choice(len(users), index.n_items, candidates, exclude, played)
+        return _search(index, sparse.sparse_queries(users, histories, times), k, choice)
     return _dense_top_k(recommender, users, histories, k, candidates, exclude, played, time_ms)
 
 
@@ -98,8 +103,13 @@ def similar_items(
     refuse_other_k(k)
     items = np.atleast_1d(np.asarray(items, np.int64))
     alone = TrackHistories(np.arange(len(items) + 1, dtype=np.int64), items.astype(np.int32))
+    nobody = np.full(len(items), -1, np.int64)
+    if (sparse := as_sparse(recommender)) is not None:
+        index = _sparse_index_of(sparse)
+        _check_ids(items, index.n_items, "items")
+        choice = _choice(len(items), index.n_items, candidates, exclude, alone)
+        return _search(index, sparse.sparse_queries(nobody, alone), k, choice)
     if not recommender.dot_product:
-        nobody = np.full(len(items), -1, np.int64)
         n_items = recommender.scores(nobody[:0], cast(Any, alone.take(nobody[:0]))).shape[1]
         _check_ids(items, n_items, "items")
         return _dense_top_k(recommender, nobody, alone, k, candidates, exclude, alone, None)
@@ -157,6 +167,31 @@ def _index_of(recommender: Recommender, vectors: np.ndarray, bias: np.ndarray | 
     return index
 
 
+class _KeptSparse(NamedTuple):
+    """An index, and the rows and the background that it is of."""
+
+    rows: SparseRows
+    background: np.ndarray
+    index: SparseIndex
+
+
+_SPARSE_INDICES: dict[int, _KeptSparse] = {}
+"""Id of a recommender that is still there -> its latest index."""
+
+
+def _sparse_index_of(recommender: SparseRecommender) -> SparseIndex:
+    """An index of the recommender's rows and background."""
+    kept, rows, background = _SPARSE_INDICES.get(id(recommender)), recommender.sparse_rows, recommender.background
+    if kept is not None and kept.rows is rows and kept.background is background:
+        return kept.index
+    index = SparseIndex(rows, background)
+    if isinstance(recommender, TopKRecommender):
+        if kept is None:
+            weakref.finalize(recommender, _SPARSE_INDICES.pop, id(recommender), None)
+        _SPARSE_INDICES[id(recommender)] = _KeptSparse(rows, background, index)
+    return index
+
+
 def _unit(vectors: np.ndarray) -> np.ndarray:
     """float32 [n, D]: vectors of length 1; zeros stay."""
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
@@ -190,7 +225,7 @@ def _choice(
     return _Choice(allow, candidates if isinstance(candidates, CSR) else None, excluded)
 
 
-def _search(index: ItemIndex, queries: np.ndarray, k: int, choice: _Choice) -> Hits:
+def _search(index: ItemIndex | SparseIndex, queries: Any, k: int, choice: _Choice) -> Hits:
     """The best items of each query in an index."""
     return index.top_k(queries, k, exclude=choice.exclude, candidates=choice.candidates, allow=choice.allow)
 

@@ -56,7 +56,7 @@ ARROWS = {
         "mu.trust",
     },
     "mu.data.features": {"mu.files", "mu.protocols"},
-    "mu.baselines": {"mu.protocols", "mu.data", "mu.ranges", "mu.topk"},
+    "mu.baselines": {"mu.protocols", "mu.data", "mu.ranges", "mu.signatures", "mu.topk", "mu_kernels"},
     "mu.baselines.mfcc": {"mu.audio", "mu.baselines", "mu.data"},
     "mu.world": {"mu.data", "mu.files", "mu.locks", "mu_kernels", "mu.ranges", "mu.topk"},
     "mu.training": {"mu.checksums", "mu.files", "mu.protocols", "mu.ranges"},

@@ -16,7 +16,7 @@ def test_lastfm_2k_of_lightgcnpp(data_dir, tmp_path):
 
 
 def test_lastfm_of_s3rec(data_dir, tmp_path):
-    check(pins.lastfm(data_dir, tmp_path), ["mu", "mu"])
+    check(pins.lastfm(data_dir, tmp_path), ["mu", "mu", "sha256"])
 
 
 def test_gowalla_most_popular(data_dir, tmp_path):
@@ -29,3 +29,10 @@ def test_beauty(data_dir, tmp_path):
     check(found, ["mu", "file id", "target first", "target first, DCD"])
     # With ties as expectations these numbers lie where they must: between the favourable and the unfavourable.
     assert [pin.found["mu"] for pin in found[1:]] == [".0136/.0061", ".0649/.0399", ".0569/.0326"]
+
+
+def test_counting_models(data_dir, tmp_path):
+    """To six digits under the tie rule of each row; and the expectation over ties stands beside it."""
+    found = list(pins.beauty_counts(data_dir, tmp_path))
+    check(found, ["file id", "file id", "file id", "sha256", "sha256"])
+    assert [pin.found["mu"] for pin in found[2::2]] == [".060410", ".063371"]

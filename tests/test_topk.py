@@ -8,8 +8,11 @@ import pytest
 
 from mu.baselines.content import ContentNeighbours
 from mu.baselines.item_knn import ItemKNN
+from mu.baselines.markov import MC
+from mu.baselines.pctm import PCTM
 from mu.baselines.popularity import Popularity
 from mu.baselines.rating_biases import RatingBiases
+from mu.baselines.sequential_rules import SeqRules
 from mu.baselines.simple import GroupPopularity, Random
 from mu.histories import TrackHistories
 from mu.topk import _INDICES, BLOCK, TopKRecommender
@@ -65,6 +68,9 @@ ALL = {
     "group popularity": GroupPopularity(column="track"),
     "item knn": ItemKNN(),
     "item knn by weights": ItemKNN(neighbours=4, weights="log", history_decay=0.5),
+    "markov chain": MC(),
+    "sequential rules": SeqRules(successors=4),
+    "pctm": PCTM(),
     "content": ContentNeighbours(np.random.default_rng(0).random((N_TRACKS, 4))),
     "rating biases": RatingBiases(),
     "products": Products(),

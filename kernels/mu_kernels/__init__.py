@@ -20,7 +20,11 @@ from mu_kernels.mixtures import NegativeMixture
 from mu_kernels.negatives import Draw, NegativeSampler
 from mu_kernels.packing import Packing, one_per_row, pack_windows
 from mu_kernels.ranks import Ranks, rank_scores
+from mu_kernels.sparse_index import SparseIndex
+from mu_kernels.sparse_rows import SparseRows
 from mu_kernels.topk import Hits, top_k_scores
+from mu_kernels.transition_weights import weigh_transitions
+from mu_kernels.transitions import Transitions, count_transitions
 from mu_kernels.windows import WindowBatch, Windows, cut_windows, fill_windows
 
 __all__ = [
@@ -33,8 +37,12 @@ __all__ = [
     "NegativeSampler",
     "Packing",
     "Ranks",
+    "SparseIndex",
+    "SparseRows",
+    "Transitions",
     "WindowBatch",
     "Windows",
+    "count_transitions",
     "cut_windows",
     "distinct",
     "fill_windows",
@@ -45,6 +53,7 @@ __all__ = [
     "rank_at_times",
     "rank_scores",
     "top_k_scores",
+    "weigh_transitions",
 ]
 
 if os.path.isdir(Path(__file__).parents[1]):  # not in a zip archive

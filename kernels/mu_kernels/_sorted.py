@@ -19,6 +19,19 @@ def first_at_least(ascending, low, stop, value):
 
 
 @kernel
+def first_above(ascending, low, stop, value):
+    """The first position in [low, stop) whose entry is above `value`; `stop` where there is none."""
+    high = stop
+    while low < high:
+        middle = (low + high) >> 1
+        if ascending[middle] <= value:
+            low = middle + 1
+        else:
+            high = middle
+    return low
+
+
+@kernel
 def holds(ascending, low, stop, value):
     """Whether `value` is one of `ascending[low:stop]`."""
     at = first_at_least(ascending, low, stop, value)

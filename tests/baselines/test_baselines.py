@@ -11,8 +11,11 @@ from hypothesis import strategies as st
 import mu.baselines.item_knn
 from mu.baselines.content import ContentNeighbours, mfcc_statistics
 from mu.baselines.item_knn import ItemKNN
+from mu.baselines.markov import MC
 from mu.baselines.mfcc import clip_statistics
+from mu.baselines.pctm import PCTM
 from mu.baselines.popularity import Popularity
+from mu.baselines.sequential_rules import SeqRules
 from mu.baselines.simple import GroupPopularity, Random
 from mu.data.logs.interactions import Interactions
 from mu.evals.protocols.ranking import RankingEvaluator
@@ -29,6 +32,9 @@ ALL = [
     Random(seed=3),
     ContentNeighbours(np.random.default_rng(0).random((30, 4))),
 ]
+# They go by the order of plays, of which the checkerboard has none.
+IN_ORDER = [MC(), SeqRules(), PCTM()]
+UNFITTED = [Popularity(), ItemKNN(), GroupPopularity(), ContentNeighbours(), MC(), PCTM()]
 
 
 def name(baseline):
@@ -57,7 +63,7 @@ def test_checkerboard(baseline):
     assert evaluator.run(baseline.fit(train)).values() == {"hit_rate@1": 1.0}
 
 
-@pytest.mark.parametrize("baseline", ALL, ids=name)
+@pytest.mark.parametrize("baseline", [*ALL, *IN_ORDER], ids=name)
 def test_protocol(baseline):
     """float32 [B, V]; one user at a time gives what all together give; unknown histories give finite scores."""
     rng = np.random.default_rng(0)
@@ -74,7 +80,7 @@ def test_protocol(baseline):
     assert baseline.scores(np.zeros(0, int), log.take(np.zeros(0, int))).shape == (0, 30)
 
 
-@pytest.mark.parametrize("baseline", [Popularity(), ItemKNN(), GroupPopularity(), ContentNeighbours()], ids=name)
+@pytest.mark.parametrize("baseline", UNFITTED, ids=name)
 def test_unfitted_is_refused(baseline):
     with pytest.raises(RuntimeError, match=r"has not been fitted; call fit\(log\)"):
         baseline.scores(np.array([0]), log_of([[0]], 2))

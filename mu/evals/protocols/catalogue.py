@@ -1,12 +1,12 @@
-"""Ranks of targets and the best items of users over the whole catalogue, by dot products or by scores."""
+"""Ranks of targets and the best items of users over the whole catalogue, by dot products, sparse rows or all scores."""
 
-from collections.abc import Iterator
-from typing import Protocol, Self
+from collections.abc import Callable, Iterator
+from typing import Any, Protocol, Self
 
 import numpy as np
 
-from mu.protocols import DotProductRecommender, Log, Recommender
-from mu_kernels import CSR, ItemIndex, rank_scores, top_k_scores
+from mu.protocols import DotProductRecommender, Log, Recommender, SparseRecommender
+from mu_kernels import CSR, ItemIndex, SparseIndex, rank_scores, top_k_scores
 
 # Scores of so many bytes at once: a thousand users of a catalogue of 16,000, sixteen of one of a million.
 BLOCK_BYTES = 64 << 20
@@ -52,10 +52,50 @@ def of_dot_products(
       (greater int32 [E], equal int32 [E] of the targets, items int32 [n, k]: best first, -1 past the last).
     """
     index = ItemIndex(recommender.item_vectors, bias=recommender.item_bias(), threads=threads)
+
+    def queries(rows: np.ndarray) -> np.ndarray:
+        return user_queries(recommender, users[rows], histories)
+
+    return _of_index(index, queries, targets, exclude, k, users_per_block, threads)
+
+
+def of_sparse_rows(
+    recommender: SparseRecommender,
+    users: np.ndarray,
+    histories: Histories,
+    targets: CSR,
+    exclude: CSR | None,
+    k: int,
+    *,
+    users_per_block: int | None = None,
+    threads: int | None = None,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Exact ranks and lists of a `mu.protocols.SparseRecommender`; no matrix of users by items is made.
+
+    Args and results are those of `of_dot_products`.
+    """
+    index = SparseIndex(recommender.sparse_rows, recommender.background)
+
+    def queries(rows: np.ndarray) -> Any:
+        return recommender.sparse_queries(users[rows], histories.take(users[rows]))
+
+    return _of_index(index, queries, targets, exclude, k, users_per_block, threads)
+
+
+def _of_index(
+    index: ItemIndex | SparseIndex,
+    queries_of: Callable[[np.ndarray], Any],
+    targets: CSR,
+    exclude: CSR | None,
+    k: int,
+    users_per_block: int | None,
+    threads: int | None,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Ranks and lists by an index; `queries_of` gives the queries of some rows of the targets."""
     greater, equal = np.empty((2, len(targets)), np.int32)
-    items = np.empty((len(users), k), np.int32)
+    items = np.empty((targets.n_rows, k), np.int32)
     for rows, where, mine, out in _blocks(targets, exclude, users_per_block or QUERY_BLOCK):
-        queries = user_queries(recommender, users[rows], histories)
+        queries = queries_of(rows)
         ranks = index.rank_of(queries, mine, out, threads=threads)
         greater[where], equal[where] = ranks.greater, ranks.equal
         if k:

@@ -14,11 +14,11 @@ from mu.evals.left_out import left_out
 from mu.evals.metrics.lists.context import ListContext
 from mu.evals.metrics.loading import at_cutoffs, check_cutoffs, metric_paths
 from mu.evals.metrics.ranks import target_ranks
-from mu.evals.protocols.catalogue import Histories, of_dot_products, of_scores
+from mu.evals.protocols.catalogue import Histories, of_dot_products, of_scores, of_sparse_rows
 from mu.evals.protocols.list_context import list_context
 from mu.evals.protocols.lists import LISTS, check_needs, in_order, list_columns, list_statistics
 from mu.evals.result import Result
-from mu.protocols import DotProductRecommender, Recommender
+from mu.protocols import DotProductRecommender, Recommender, as_sparse
 from mu.ranges import Count, Threads
 from mu_kernels import CSR
 
@@ -104,18 +104,21 @@ class RankingEvaluator:
         """Ranks the targets of every user who has any.
 
         Args:
-          recommender: `mu.protocols.Recommender`; of dot products the exact kernels rank, others score in blocks.
+          recommender: `mu.protocols.Recommender`; of dot products and sparse rows the exact kernels rank, others
+            score in blocks.
 
         Raises:
           ValueError: scores or queries are not float32 of the right shape, or not numbers; names the user.
         """
         longest = max(self._ks) if self._list_metrics else 0
         task = (self._users, self._histories, self._targets, self._exclude, longest)
+        how = {"users_per_block": self._block, "threads": self._threads}
         if recommender.dot_product:
-            model = cast(DotProductRecommender, recommender)
-            greater, equal, items = of_dot_products(model, *task, users_per_block=self._block, threads=self._threads)
+            greater, equal, items = of_dot_products(cast(DotProductRecommender, recommender), *task, **how)
+        elif (sparse := as_sparse(recommender)) is not None:
+            greater, equal, items = of_sparse_rows(sparse, *task, **how)
         else:
-            greater, equal, items = of_scores(recommender, *task, users_per_block=self._block, threads=self._threads)
+            greater, equal, items = of_scores(recommender, *task, **how)
         ranks = target_ranks(greater, equal, self._targets.indptr, self._hittable, self._gains)
         columns, statistics, arrays = at_cutoffs(ranks, self._metrics, self._ks), {}, {}
         if self._list_metrics:

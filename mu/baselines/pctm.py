@@ -1,0 +1,46 @@
+"""PCTM: smoothed log odds of what followed the plays of the history."""
+
+import dataclasses
+
+import numpy as np
+
+from mu.baselines.decays import CountsShape, HistoryShape
+from mu.baselines.windowed import WindowedCounts
+from mu.ranges import Positive
+
+
+@dataclasses.dataclass(kw_only=True, eq=False)
+class PCTM(WindowedCounts):
+    """Scores an item by the smoothed log probabilities that it follows the plays of the history, tilted by popularity.
+
+        S(a) = sum over plays h_j, j = 1, 2, ..., the newest first, of w_j log(1 + C[h_j, a] V / tau)
+               + lambda log((f_a + 1) / (F + V))
+        C[b, a] = sum over d = 1, ..., W of g(d) N_d(b -> a)
+
+    The first term is log P(a | h_j) = log((C[h_j, a] + tau / V) / (C[h_j, .] + tau)) less what is the same for all a:
+    counts smoothed by tau plays that follow at random. The weights w_j of a history sum to 1. V are the items of
+    training, f_a the plays of a, F those of all.
+
+    Petrov et al., RecSys 2026 (spotify-research/sequential-capacity-probes). The defaults are theirs for Beauty:
+    g(d) = d^-.5 of 10 distances, w_j in proportion to .6^(j - 1) over the newest 50 plays.
+
+    Args:
+      tau: how many random plays after each item smooth its counts.
+      popularity_weight: lambda; below 0 popular items lose.
+      others: see `WindowedCounts`.
+    """
+
+    counts: CountsShape = "power"
+    history: HistoryShape = "exponential"
+    tau: Positive = 11_250.0
+    popularity_weight: float = -0.04
+
+    def _history_weights(self, plays: int) -> np.ndarray:
+        weights = super()._history_weights(plays)
+        return weights / max(weights.sum(), 1e-300)
+
+    def _log_factor(self, n_items: int) -> float:
+        return max(n_items, 1) / self.tau
+
+    def _popularity_term(self, plays: np.ndarray) -> np.ndarray:
+        return self.popularity_weight * np.log((plays + 1) / (plays.sum() + len(plays)))
