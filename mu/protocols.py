@@ -392,6 +392,16 @@ class RatingRecommender(Protocol):
     """Whether the errors of the scores can be measured."""
 
 
+@runtime_checkable
+class ContextRecommender(Protocol):
+    """A recommender that declares which event columns of the latest play its scores depend on."""
+
+    @property
+    def event_columns(self) -> Sequence[str]:
+        """Their names."""
+        ...
+
+
 class Predictor(Protocol[ClipsT]):
     """Predictions about clips or ratings; baselines and trained models alike."""
 

@@ -56,7 +56,7 @@ ARROWS = {
         "mu.trust",
     },
     "mu.data.features": {"mu.files", "mu.protocols"},
-    "mu.baselines": {"mu.protocols", "mu.data", "mu.ranges", "mu.signatures", "mu.topk", "mu_kernels"},
+    "mu.baselines": {"mu.protocols", "mu.data", "mu.names", "mu.ranges", "mu.signatures", "mu.topk", "mu_kernels"},
     "mu.baselines.mfcc": {"mu.audio", "mu.baselines", "mu.data"},
     "mu.world": {"mu.data", "mu.files", "mu.locks", "mu_kernels", "mu.ranges", "mu.topk"},
     "mu.training": {"mu.checksums", "mu.files", "mu.protocols", "mu.ranges"},
@@ -163,6 +163,15 @@ ARROWS = {
     },
     "experiments": {"mu.config"},
 }
+OF_PLAY_MATRICES = (
+    "context_popularity",
+    "ease",
+    "item_knn",
+    "neighbours",
+    "play_matrix",
+    "rp3beta",
+    "user_knn",
+)
 LEARNT_BY_SKLEARN = ("classifier", "cross_validation", "linear", "mlp")
 # Package -> the packages of others that it may import, likewise.
 LIBRARIES = {
@@ -207,7 +216,8 @@ LIBRARIES = {
     },
     "mu.data.clips.store": {"array_record", "numpy", "polars", "tensorflow_datasets"},
     "mu.baselines": {"numpy"},
-    "mu.baselines.item_knn": {"numpy", "scipy"},
+    **{f"mu.baselines.{name}": {"numpy", "scipy"} for name in OF_PLAY_MATRICES},
+    "mu.baselines.memory": set(),
     "mu.baselines.mfcc": {"jax", "numpy"},
     **{f"mu.baselines.{name}": {"numpy", "sklearn"} for name in LEARNT_BY_SKLEARN},
     "mu.world": {"numpy"},

@@ -7,13 +7,20 @@ import numpy as np
 import pytest
 
 from mu.baselines.content import ContentNeighbours
+from mu.baselines.context_popularity import ContextPopularity
+from mu.baselines.ease import EASE
 from mu.baselines.item_knn import ItemKNN
 from mu.baselines.markov import MC
+from mu.baselines.most_frequent_own import MostFrequentOwn
 from mu.baselines.pctm import PCTM
 from mu.baselines.popularity import Popularity
 from mu.baselines.rating_biases import RatingBiases
+from mu.baselines.recent_popularity import RecentPopularity
+from mu.baselines.repeat_last import RepeatLast
+from mu.baselines.rp3beta import RP3beta
 from mu.baselines.sequential_rules import SeqRules
 from mu.baselines.simple import GroupPopularity, Random
+from mu.baselines.user_knn import UserKNN
 from mu.histories import TrackHistories
 from mu.topk import _INDICES, BLOCK, TopKRecommender
 from mu_kernels import CSR, ItemIndex
@@ -71,6 +78,13 @@ ALL = {
     "markov chain": MC(),
     "sequential rules": SeqRules(successors=4),
     "pctm": PCTM(),
+    "user knn": UserKNN(),
+    "rp3beta": RP3beta(neighbours=4),
+    "ease": EASE(l2=10.0),
+    "recent popularity": RecentPopularity(),
+    "popularity by context": ContextPopularity(column="user"),
+    "repeat last": RepeatLast(),
+    "most frequent own": MostFrequentOwn(),
     "content": ContentNeighbours(np.random.default_rng(0).random((N_TRACKS, 4))),
     "rating biases": RatingBiases(),
     "products": Products(),

@@ -6,14 +6,13 @@ import numpy as np
 import scipy.sparse as sparse
 
 from mu.baselines.fitting import fitted
+from mu.baselines.neighbours import entry_rows, largest_in_rows, product_rows, without_entries
+from mu.baselines.play_matrix import SparseMatrix, play_matrix
 from mu.data.logs.interactions import Interactions
-from mu.data.logs.weighting import NONE, counted, pair_weights, weighting
+from mu.data.logs.weighting import NONE, counted, weighting
 from mu.protocols import Log
 from mu.ranges import Count, Decay
 from mu.topk import TopKRecommender
-
-# Products of one block of items in fitting: bounds memory at about 1 GB, whatever the log.
-BLOCK_PRODUCTS = 20_000_000
 
 
 class ItemKNN(TopKRecommender):
@@ -71,49 +70,22 @@ class ItemKNN(TopKRecommender):
         self._decay = history_decay
         self._length = np.inf if history_length is None else history_length
         self._by_candidate = keep_by == "candidate"
-        self._similar: sparse.csr_array | None = None
+        self._similar: SparseMatrix | None = None
 
     def fit(self, log: Interactions) -> Self:
         """Finds the neighbours of each item: one sparse product, a block of items at a time."""
-        seen, values = pair_weights(log, self._weights)
-        shape = (seen.n_rows, seen.n_columns)
-        played = sparse.csr_array((values, seen.indices, seen.indptr), shape=shape)
-        if not values.all():  # plays that count 0 are as if they were none
-            played = played.copy()
-            played.eliminate_zeros()
-        players = played.T.tocsr()
-        squares = np.bincount(seen.indices, weights=np.square(values), minlength=shape[1])
-        # Each play of an item costs as many products as its user has items.
-        lengths = seen.counts()
-        products = np.append(0, np.cumsum(lengths[players.indices]))[players.indptr]
-        lists, start = [], 0
-        while start < shape[1]:
-            stop = int(np.searchsorted(products, products[start] + BLOCK_PRODUCTS, side="right")) - 1
-            stop = min(max(stop, start + 1), shape[1])
-            lists.append(self._neighbour_lists(players[start:stop] @ played, start, squares))
-            start = stop
-        kept = sparse.vstack(lists, format="csr") if lists else sparse.csr_array((0, 0))
+        played = play_matrix(log, log.n_items, self._weights)
+        squares = np.bincount(played.indices, weights=np.square(played.data), minlength=log.n_items)
+
+        def neighbour_lists(together: SparseMatrix, first: int) -> SparseMatrix:
+            row = entry_rows(together) + first
+            if self._cosine:
+                together.data = together.data / np.sqrt(squares[row] * squares[together.indices])
+            return largest_in_rows(without_entries(together, together.indices == row), self._neighbours)
+
+        kept = product_rows(played.T.tocsr(), played, neighbour_lists)
         self._similar = sparse.csr_array(kept.T if self._by_candidate else kept)
         return self
-
-    def _neighbour_lists(self, together: sparse.csr_array, first: int, squares: np.ndarray) -> sparse.csr_array:
-        """Rows `first, first + 1, ...` of the similarities, each cut to the best `neighbours`."""
-        together.sort_indices()
-        column: np.ndarray = together.indices
-        value: np.ndarray = together.data
-        n_rows = len(together.indptr) - 1
-        row = np.repeat(np.arange(n_rows), np.diff(together.indptr))
-        if self._cosine:
-            value = value / np.sqrt(squares[row + first] * squares[column])
-        other = column != row + first
-        row, column, value = row[other], column[other], value[other]
-        if self._neighbours is not None:
-            order = np.lexsort((-value, row))  # stable: of equal ones the lower id first
-            row, column, value = row[order], column[order], value[order]
-            begin = np.searchsorted(row, np.arange(n_rows))
-            best = np.arange(len(row)) - begin[row] < self._neighbours
-            row, column, value = row[best], column[best], value[best]
-        return sparse.csr_array((value, (row, column)), shape=(n_rows, len(squares)))
 
     def scores(self, users: np.ndarray, histories: Log, times_ms: np.ndarray | None = None) -> np.ndarray:
         """float32 [B, V]; see `mu.protocols.Recommender`."""
@@ -121,7 +93,7 @@ class ItemKNN(TopKRecommender):
         similar = fitted(self._similar, "ItemKNN")
         return (self._history_weights(histories, similar.shape[0]) @ similar).toarray().astype(np.float32)
 
-    def _history_weights(self, histories: Log, n_items: int) -> sparse.csr_array:
+    def _history_weights(self, histories: Log, n_items: int) -> SparseMatrix:
         """float64 [B, V], sparse: the weight of each item in each history."""
         lengths = np.diff(histories.indptr)
         row = np.repeat(np.arange(len(lengths)), lengths)

@@ -2,7 +2,7 @@
 
 import functools
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ from mu.data.listening.listening import Listening
 from mu.data.logs.interactions import Interactions, load
 from mu.interface.named import NamedRecommender
 from mu.names import locate, nearest
-from mu.protocols import Recommender
+from mu.protocols import ContextRecommender, Recommender
 from mu.ranges import faults
 from mu.signatures import hints_of, parameters_of
 
@@ -44,6 +44,10 @@ class FittedBaseline(NamedRecommender):
     @property
     def _tables(self) -> Interactions:
         return self._log
+
+    @property
+    def _event_columns(self) -> Sequence[str]:
+        return self._recommender.event_columns if isinstance(self._recommender, ContextRecommender) else ()
 
     @functools.cached_property
     def _now_ms(self) -> int | None:

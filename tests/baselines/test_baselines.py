@@ -8,33 +8,54 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import mu.baselines.item_knn
+import mu.baselines.neighbours
+from mu.baselines.base_level_activation import BaseLevelActivation
 from mu.baselines.content import ContentNeighbours, mfcc_statistics
+from mu.baselines.context_popularity import ContextPopularity
+from mu.baselines.ease import EASE
 from mu.baselines.item_knn import ItemKNN
 from mu.baselines.markov import MC
 from mu.baselines.mfcc import clip_statistics
+from mu.baselines.most_frequent_own import MostFrequentOwn
 from mu.baselines.pctm import PCTM
 from mu.baselines.popularity import Popularity
+from mu.baselines.recent_popularity import RecentPopularity
+from mu.baselines.repeat_last import RepeatLast
+from mu.baselines.rp3beta import RP3beta
 from mu.baselines.sequential_rules import SeqRules
 from mu.baselines.simple import GroupPopularity, Random
-from mu.data.logs.interactions import Interactions
+from mu.baselines.user_knn import UserKNN
 from mu.evals.protocols.ranking import RankingEvaluator
 from tests.helpers import naive
 from tests.helpers.listening_logs import RATE_HZ, Tones
+from tests.helpers.small_logs import log_of
 
-ALL = [
-    Popularity(),
+PERSONAL = [
     ItemKNN(),
     ItemKNN(neighbours=None),
     ItemKNN(similarity="dot", neighbours=6),
     ItemKNN(history_decay=0.5),
     ItemKNN(keep_by="history"),
+    UserKNN(),
+    RP3beta(neighbours=None, normalise=True),
+    EASE(l2=1.0),
+]
+ALL = [
+    *PERSONAL,
+    Popularity(),
+    RecentPopularity(half_life_days=1e-6),
+    ContextPopularity(column="user"),
+    RepeatLast(),
+    MostFrequentOwn(),
+    BaseLevelActivation(),
     Random(seed=3),
     ContentNeighbours(np.random.default_rng(0).random((30, 4))),
 ]
 # They go by the order of plays, of which the checkerboard has none.
 IN_ORDER = [MC(), SeqRules(), PCTM()]
-UNFITTED = [Popularity(), ItemKNN(), GroupPopularity(), ContentNeighbours(), MC(), PCTM()]
+UNFITTED = [*ALL[:-2], GroupPopularity(), ContentNeighbours(), MC(), PCTM()]
+
+REQUIRED = {ContextPopularity: {"column": "user"}}
 
 
 def name(baseline):
@@ -43,13 +64,7 @@ def name(baseline):
     return "-".join(map(str, [type(baseline).__name__, *told]))
 
 
-def log_of(rows, n_items):
-    indptr = np.append(0, np.cumsum([len(row) for row in rows]))
-    items = np.array([item for row in rows for item in row], np.int32)
-    return Interactions(indptr, items, np.arange(len(items)), np.ones(len(items), np.float32), n_items)
-
-
-@pytest.mark.parametrize("baseline", ALL[1:-2], ids=name)
+@pytest.mark.parametrize("baseline", PERSONAL, ids=name)
 def test_checkerboard(baseline):
     """Users play the items of their own parity, but one: that one must come first.
 
@@ -83,7 +98,7 @@ def test_protocol(baseline):
 @pytest.mark.parametrize("baseline", UNFITTED, ids=name)
 def test_unfitted_is_refused(baseline):
     with pytest.raises(RuntimeError, match=r"has not been fitted; call fit\(log\)"):
-        baseline.scores(np.array([0]), log_of([[0]], 2))
+        type(baseline)(**REQUIRED.get(type(baseline), {})).scores(np.array([0]), log_of([[0]], 2))
 
 
 def test_popularity_counts_plays_of_the_training_log_only():
@@ -169,7 +184,7 @@ def test_item_knn_does_not_depend_on_its_blocks(monkeypatch):
     rng = np.random.default_rng(1)
     log = log_of([rng.permutation(50)[:10].tolist() for _ in range(60)], 50)
     whole = ItemKNN(neighbours=7).fit(log).scores(np.arange(60), log)
-    monkeypatch.setattr(mu.baselines.item_knn, "BLOCK_PRODUCTS", 300)
+    monkeypatch.setattr(mu.baselines.neighbours, "BLOCK_PRODUCTS", 300)
     np.testing.assert_array_equal(ItemKNN(neighbours=7).fit(log).scores(np.arange(60), log), whole)
 
 
