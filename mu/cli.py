@@ -21,6 +21,7 @@ COMMANDS = {
     "train": ("mu.commands.train", "train a model from a config, or go on training"),
     "evaluate": ("mu.commands.evaluate", "a run's best weights on test again, beside its baselines, with intervals"),
     "crossvalidate": ("mu.commands.crossvalidate", "one config over all folds and several seeds, pooled"),
+    "sweep": ("mu.commands.sweep", "search over a config's or a baseline's options, chosen on validation"),
     "compare": ("mu.commands.compare", "paired differences between two evaluated runs"),
     "recommend": ("mu.commands.recommend", "tracks for a listener or a history"),
     "embed": ("mu.commands.embed", "a trained encoder over a library: one vector a recording, by its content hash"),

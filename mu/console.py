@@ -119,13 +119,18 @@ def show_logs() -> None:
 class Progress:
     """Progress on standard error: a bar with the time left on a terminal, elsewhere a line now and then.
 
-    A context manager. The work may have several stages, one after the other.
+    A context manager. The work may have several stages, one after the other. Inside of another one nothing is shown but
+    the other's line, at whose end the stage stands: trials of a sweep have one line.
 
     Args:
       may_end_sooner: the work may end before all is done, so the time left is the most that it takes.
     """
 
+    _shown_one: "Progress | None" = None
+
     def __init__(self, may_end_sooner: bool = False) -> None:
+        self._around: Progress | None = None
+        self._last: tuple[str, float, float, str] | None = None
         self._at_most = "at most " if may_end_sooner else ""
         self._bar: RichProgress | None = None
         self._task: TaskID | None = None
@@ -133,6 +138,10 @@ class Progress:
         self._first = self._start = self._shown = 0.0
 
     def __enter__(self) -> "Progress":
+        self._around = Progress._shown_one
+        if self._around is not None:
+            return self
+        Progress._shown_one = self
         if _console.is_terminal:
             columns = (
                 TextColumn("{task.description}"),
@@ -147,6 +156,8 @@ class Progress:
         return self
 
     def __exit__(self, *_: object) -> None:
+        if self._around is None:
+            Progress._shown_one = None
         if self._bar is not None:
             self._bar.stop()
 
@@ -159,8 +170,20 @@ class Progress:
           total: how much there is; 1.0 shows a percentage.
           note: shown behind the bar.
         """
-        now = time.monotonic()
-        count = f"{done:.0%}" if isinstance(total, float) else f"{done:,}/{total:,}"
+        if self._around is not None:
+            self._around.inside(f"{stage} {_count(done, total)}")
+            return
+        self._last = stage, done, total, note
+        self._show(stage, done, total, note)
+
+    def inside(self, what: str) -> None:
+        """Shows at the end of the line what work inside of this one is at."""
+        if self._last is not None:
+            stage, done, total, note = self._last
+            self._show(stage, done, total, "; ".join(filter(None, [note, what])))
+
+    def _show(self, stage: str, done: float, total: float, note: str) -> None:
+        now, count = time.monotonic(), _count(done, total)
         if stage != self._stage:
             if self._bar is not None and self._task is not None:
                 self._bar.stop_task(self._task)
@@ -178,3 +201,8 @@ class Progress:
                     f"{self._at_most}{duration((now - self._start) * (total - done) / (done - self._first))} left"
                 )
             say(", ".join([*parts, *filter(None, [note])]))
+
+
+def _count(done: float, total: float) -> str:
+    """'3/12', or a percentage of what is no whole number."""
+    return f"{done:.0%}" if isinstance(total, float) else f"{done:,}/{total:,}"

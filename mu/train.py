@@ -13,7 +13,7 @@ import logging
 import os
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -58,13 +58,26 @@ class NotFinite(ValueError):
     """The loss, its gradient or the weights are no longer numbers."""
 
 
-def train(config: Config, workdir: str | os.PathLike[str], mesh: jax.sharding.Mesh | None = None) -> Results:
-    """Trains, or goes on training, and evaluates on test; returns {evaluation: {'model': result, baseline: ...}}.
+Stop = Callable[[int, float], bool]
+"""(step, value of config.best.metric) -> whether training ends with this evaluation."""
+
+
+def train(
+    config: Config,
+    workdir: str | os.PathLike[str],
+    mesh: jax.sharding.Mesh | None = None,
+    *,
+    part: str = "test",
+    stop: Stop | None = None,
+) -> Results:
+    """Trains, or goes on training, and evaluates; returns {evaluation: {'model': result, baseline: ...}}.
 
     Args:
       config: of `mu.config.overrides.load`.
       workdir: the run's folder.
       mesh: the devices; None for those that the config asks for.
+      part: that the best weights are measured on: 'test', or 'valid' for a run whose test is to stay unknown.
+      stop: asked after each evaluation of the validation part; a run that it ends is not measured and returns {}.
 
     Raises:
       ConfigError: the config cannot be run, or differs from the one that the workdir holds.
@@ -79,7 +92,7 @@ def train(config: Config, workdir: str | os.PathLike[str], mesh: jax.sharding.Me
         began_empty = writes and set(os.listdir(folder)) <= {FOLDER_LOCK}
         try:
             with contextlib.closing(RunRecord(folder)) as record:
-                return _train(config, folder, mesh, interrupts, record)
+                return _train(config, folder, mesh, interrupts, record, part, stop)
         except Exception:
             if began_empty:
                 forget(folder)
@@ -87,7 +100,13 @@ def train(config: Config, workdir: str | os.PathLike[str], mesh: jax.sharding.Me
 
 
 def _train(
-    config: Config, folder: Path, mesh: jax.sharding.Mesh | None, interrupts: Interrupts, record: RunRecord
+    config: Config,
+    folder: Path,
+    mesh: jax.sharding.Mesh | None,
+    interrupts: Interrupts,
+    record: RunRecord,
+    part: str,
+    stop: Stop | None,
 ) -> Results:
     """Trains and evaluates; signals are noted by `interrupts`."""
     started = time.perf_counter()
@@ -168,7 +187,7 @@ def _train(
         # Copies between host and devices are those that the loop asks for, with device_put and device_get.
         with interrupts.noting(), Progress(may_end_sooner=patient) as progress_bar, jax.transfer_guard("disallow"):
             progress_bar.update("train", step_number, config.total_steps)
-            while step_number < config.total_steps and not out_of_patience():
+            while step_number < config.total_steps and not out_of_patience() and not progress.get("stopped"):
                 if step_number == config.profile.start:
                     jax.profiler.start_trace(str(folder / "profile"))
                     tracing = True
@@ -231,6 +250,8 @@ def _train(
                         since = progress["evaluations_since_best"] + 1
                         progress = {**progress, "evaluations_since_best": since}
                     logger.info(f"step {step_number:,}: {metric} {value:.4f}{' (best so far)' if better else ''}")
+                    if stop is not None and not last and stop(step_number, value):
+                        progress = {**progress, "stopped": True}  # saved: a run that is killed now stays stopped
                 if save_now:
                     with clock.paused():
                         save(value)
@@ -245,6 +266,10 @@ def _train(
         for writer in writers:
             writer.close()
 
+    if progress.get("stopped"):
+        checkpoints.close()
+        logger.info(f"Ended at step {step_number:,}, as the trials beside it are ahead.")
+        return {}
     # A refit holds nothing out to choose by: its last weights are the result.
     best_step = step_number if config.refit else progress["best_step"]
     if best_step is None:
@@ -256,9 +281,11 @@ def _train(
         state = checkpoints.load(best_step, state)
     checkpoints.close()
     chosen = "the last of a refit" if config.refit else f"{metric} {progress['best_value']:.4f}"
-    logger.info(f"Testing the weights of step {best_step:,} ({chosen}).")
+    doing = "Testing" if part == "test" else "Measuring on validation"
+    logger.info(f"{doing} the weights of step {best_step:,} ({chosen}).")
     with Progress() as progress_bar:
-        return evaluate(run, state, best_step, "test", folder / "evaluation", folder, progress=progress_bar.update)
+        output = folder / ("evaluation" if part == "test" else f"evaluation_{part}")
+        return evaluate(run, state, best_step, part, output, folder, progress=progress_bar.update)
 
 
 def forget(folder: Path) -> None:

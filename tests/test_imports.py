@@ -235,7 +235,7 @@ LIBRARIES = {
     "mu.evals.metrics.lists": {"numpy", "scipy"},
     "mu.evals.text_tables": {"rich"},
     "mu.evals.protocols": {"numpy", "polars"},
-    "mu.run": {"jax", "flax", "optax", "numpy", "ml_collections"},
+    "mu.run": {"jax", "flax", "numpy", "ml_collections"},
     "mu.train": {"jax"},
     "mu.embedding": {"jax", "numpy", "polars", "soundfile"},
     "mu.report": {"jax", "jinja2", "numpy", "polars", "soundfile"},

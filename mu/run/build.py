@@ -1,6 +1,7 @@
 """A config becomes the objects of a run (data, batches, task, model, train step); nothing is allocated on a device."""
 
 import dataclasses
+import functools
 import logging
 import os
 from collections.abc import Callable, Mapping
@@ -8,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import jax
-import optax
+import numpy as np
 from flax import nnx
 
 from mu.config.base import DENSE, Config, ConfigError
@@ -18,10 +19,9 @@ from mu.inference.recommender import TrainedRecommender
 from mu.nn.table import Buffer, Table
 from mu.protocols import Batches, Data, Model, Split, TableSpec, Task
 from mu.run.usage import refuse_empty_parts
-from mu.training.sharding import make_mesh
+from mu.training.sharding import make_mesh, replicated
 from mu.training.state import State, StatePlan, plan_state, values
 from mu.training.step import make_step
-from mu.training.tables import RowOptimizer
 
 logger = logging.getLogger(__name__)
 
@@ -76,7 +76,7 @@ def build_run(config: Config, mesh: jax.sharding.Mesh | None = None) -> Run:
     use_compilation_cache()
     check_names(config)
     check_policy(config)
-    sparse = config.tables.name != DENSE
+    sparse = is_sparse(config)
     data: Data = build(config.data)
     split: Split = build(config.split, data)
     refuse_empty_parts(config, split)
@@ -117,7 +117,7 @@ def build_run(config: Config, mesh: jax.sharding.Mesh | None = None) -> Run:
             f"gradient_accumulation_steps={steps}: the model has a batch norm or keeps rows, which would be those of a "
             "microbatch; set gradient_accumulation_steps=1 and, for larger batches, more devices"
         )
-    step = train_step(config, task, plan, tables, optimizer, row_optimizer)
+    step = train_step(config, task, plan, tables, config.total_steps)
     return Run(config, data, split, train, batches, task, tables, mesh, plan, step)
 
 
@@ -186,10 +186,13 @@ def train_step(
     task: Task[Model],
     plan: StatePlan,
     tables: Mapping[str, TableSpec],
-    optimizer: optax.GradientTransformation,
-    row_optimizer: RowOptimizer | None,
+    total_steps: int,
 ) -> Callable[[State, Mapping[str, Any]], tuple[State, dict[str, jax.Array]]]:
-    """The jitted step; the state that it is given is overwritten."""
+    """The jitted step; the state that it is given is overwritten.
+
+    Seed, rates and the norm of clipping are arguments of the compiled program: runs that differ in them share it, which
+    JAX finds in its cache on disk.
+    """
 
     def loss(params: Any, stats: Any, rows: Any, batch: Any, key: jax.Array) -> tuple[jax.Array, jax.Array, Any, Any]:
         module = nnx.merge(plan.graph, values(params, stats))
@@ -205,17 +208,43 @@ def train_step(
         buffers = nnx.to_pure_dict(nnx.state(module, Buffer)).get("buffers", {})
         return examples, weights, nnx.to_pure_dict(nnx.state(module, nnx.BatchStat)), buffers
 
-    step = make_step(
-        loss,
-        optimizer,
-        tables,
-        row_optimizer,
-        seed=config.seed,
-        clip_norm=config.clip_norm,
-        microbatches=config.gradient_accumulation_steps,
-        ema_decay=config.ema_decay,
-    )
-    return jax.jit(step, donate_argnums=0, out_shardings=(plan.shardings, None))
+    rates: dict[str, dict[str, Any]] = {key: _rates(config[key]) for key in ("optimizer", "tables")}
+    rates["run"] = {"seed": np.uint32(config.seed)}
+    if config.clip_norm is not None:
+        rates["run"]["clip_norm"] = float(config.clip_norm)
+
+    def step(state: State, batch: Mapping[str, Any], rates: Any) -> tuple[State, dict[str, jax.Array]]:
+        made = make_step(
+            loss,
+            build({**config.optimizer, **rates["optimizer"]}, total_steps=total_steps),
+            tables,
+            build({**config.tables, **rates["tables"]}) if is_sparse(config) else None,
+            seed=rates["run"]["seed"],
+            clip_norm=rates["run"].get("clip_norm"),
+            microbatches=config.gradient_accumulation_steps,
+            ema_decay=config.ema_decay,
+        )
+        return made(state, batch)
+
+    jitted = jax.jit(step, donate_argnums=0, out_shardings=(plan.shardings, None))
+    # Scalars without a type of their own, as Python's are: half-precision parameters stay what they are.
+    placed = functools.cache(lambda: jax.device_put(rates, replicated(plan.mesh)))
+    return lambda state, batch: jitted(state, batch, placed())
+
+
+def _rates(spec: Mapping[str, Any]) -> dict[str, float]:
+    """The entries of an optimizer's spec that are arguments of the compiled step, so that other values are no others.
+
+    An optimizer of the user's own may branch on its rate: it gets the number itself, and is compiled for it.
+    """
+    if spec["name"] == DENSE or locate(spec["name"], "name").__module__.split(".")[0] not in ("optax", "mu"):
+        return {}
+    return {name: spec[name] for name in ("learning_rate", "weight_decay") if isinstance(spec.get(name), float)}
+
+
+def is_sparse(config: Config) -> bool:
+    """Whether the rows of tables train sparsely."""
+    return config.tables.name != DENSE
 
 
 def use_compilation_cache() -> None:

@@ -13,7 +13,7 @@ import numpy as np
 from flax import nnx
 
 from mu.baselines.content import ContentNeighbours
-from mu.config.base import ConfigError, known_names
+from mu.config.base import Config, ConfigError, known_names
 from mu.config.resolve import build
 from mu.console import working
 from mu.data.clips.clips import Clips
@@ -28,7 +28,7 @@ from mu.inference.policy import Policy
 from mu.inference.recommender import weights_hash
 from mu.inference.track_content import ContentEncoder
 from mu.locks import writing
-from mu.protocols import Baseline, Data, Evaluator, HoldOutBatches, Predictor, ProgressCallback, Recommender
+from mu.protocols import Baseline, Data, Evaluator, HoldOutBatches, Predictor, ProgressCallback, Recommender, Split
 from mu.run.build import Run
 from mu.training.state import State, weights
 
@@ -51,9 +51,27 @@ def build_evaluator(run: Run, name: str, part: str) -> Evaluator[Measured, Resul
     Raises:
       ConfigError: it cannot be built: a metric or a cut-off is wrong, or the data have not what it needs.
     """
-    offers = {"split": run.split, "train": run.train, "part": part, "outputs": run.task.offers.get("outputs")}
+    return evaluator_on(run.config, name, run.split, run.train, part, run.task.offers.get("outputs"))
+
+
+def evaluator_on(
+    config: Config, name: str, split: Split, train: Data, part: str, outputs: Any = None
+) -> Evaluator[Measured, Result]:
+    """The evaluator `name` of config.evals on a part of a split, without a run.
+
+    Args:
+      config: resolved.
+      name: of the evaluator.
+      split: the parts.
+      train: what was learnt from; with the validation part where that was learnt too.
+      part: 'valid' or 'test'.
+      outputs: what the task offers of them; None for recommenders.
+
+    Raises:
+      ConfigError: see `build_evaluator`.
+    """
     try:
-        return build(run.config.evals[name], **offers)
+        return build(config.evals[name], split=split, train=train, part=part, outputs=outputs)
     except ValueError as error:
         raise ConfigError(f"config.evals.{name}: {error}") from error
 

@@ -1,6 +1,7 @@
 """Optimizers whose rate follows the length of the run."""
 
 import jax
+import jax.numpy as jnp
 import optax
 
 from mu.ranges import NonNegative, Positive, Rate
@@ -24,7 +25,11 @@ def adamw_cosine(
     """
     if not 0 <= warmup_share < 1:
         raise ValueError(f"warmup_share={warmup_share}; it must lie in [0, 1)")
-    rate = optax.warmup_cosine_decay_schedule(0.0, learning_rate, int(warmup_share * total_steps), total_steps)
+    # Of a rate of 1: the schedule of optax branches on its peak, and the rate may be an argument of a compiled step.
+    share = optax.warmup_cosine_decay_schedule(0.0, 1.0, int(warmup_share * total_steps), total_steps)
+
+    def rate(step: jax.typing.ArrayLike) -> jax.Array:
+        return learning_rate * jnp.asarray(share(step))
 
     def decays(params: optax.Params) -> optax.Params:
         return jax.tree.map_with_path(lambda path, _: getattr(path[-1], "key", None) == "kernel", params)

@@ -19,3 +19,19 @@ def compilations():
         yield names
     finally:
         jax.monitoring.unregister_event_duration_listener(note)
+
+
+@contextlib.contextmanager
+def cache_misses():
+    """A list to which an entry is added for every program that is in no cache, neither in memory nor on disk."""
+    misses = []
+
+    def note(event, **about):
+        if event == "/jax/compilation_cache/cache_misses":
+            misses.append(about)
+
+    jax.monitoring.register_event_listener(note)
+    try:
+        yield misses
+    finally:
+        jax.monitoring.unregister_event_listener(note)

@@ -22,9 +22,9 @@ from mu.training.sharding import make_mesh
 N_USERS, N_TRACKS = 48, 40
 
 
-def train(config, workdir):
+def train(config, workdir, **options):
     """`mu.train.train` on one device, whatever number the tests pretend to: such runs compile faster."""
-    return mu.train.train(config, workdir, mesh=one_device())
+    return mu.train.train(config, workdir, mesh=one_device(), **options)
 
 
 def one_device():

@@ -1,0 +1,106 @@
+"""Trials of a baseline: fitted on the training part of a log, measured on its validation part."""
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from mu.config.base import ConfigError, base, known_names
+from mu.config.overrides import load as load_config
+from mu.config.overrides import with_overrides
+from mu.config.paths import anchored
+from mu.config.resolve import build
+from mu.data.logs.interactions import Interactions
+from mu.evals.results import save
+from mu.protocols import Data, Split
+from mu.run.evaluation import evaluator_on
+from mu.run.objective import measured_part, with_part
+from mu.run.trial import Trial
+
+TUNED = "baseline"
+"""The name of the baseline in the config of its sweep: `baselines.baseline`."""
+
+
+class BaselineObjective:
+    """A baseline, fitted on the training part of a log and measured on its validation part.
+
+    Args:
+      baseline: 'package.module:Class'.
+      log: folder of the log; None for that of the config.
+      config: FILE[:ARG,...] for the data, the split and the evaluations; None for the defaults.
+      changes: overrides of them, such as {'split.name': ...}.
+      metric: 'ranking/ndcg@10'; None for config.best.metric.
+
+    Attributes:
+      metric: as given, or the config's.
+      config: resolved, with the baseline as `baselines.baseline` and no other.
+    """
+
+    def __init__(
+        self, baseline: str, log: str | None, config: str | None, changes: Mapping[str, str], metric: str | None
+    ):
+        loaded = base() if config is None else load_config(config, changes)
+        if log is not None:
+            loaded.data.path = os.path.abspath(log)
+        with loaded.ignore_type():
+            loaded.baselines = {TUNED: {"name": baseline}}
+        self.config = anchored(with_overrides(loaded, changes if config is None else {}), os.getcwd())
+        self.metric = self.config.best.metric if metric is None else with_part(metric)
+        self._opened: tuple[Data, Split] | None = None
+
+    def check(self, params: Mapping[str, str]) -> None:
+        """Raises ConfigError where the baseline does not take these parameters."""
+        self._spec(params)
+
+    def check_metric(self) -> None:
+        """Raises ConfigError where the validation part has no such metric."""
+        evaluation, column = measured_part(self.metric)
+        if evaluation not in self.config.evals:
+            raise ConfigError(f"--metric={self.metric!r}{known_names(evaluation, self.config.evals)}")
+        names = self._evaluator("valid").names
+        if column not in names:
+            raise ConfigError(f"--metric={self.metric!r} is not measured{known_names(column, names)}")
+
+    def run(self, trial: Trial, folder: Path, others: Sequence[Trial]) -> dict[str, Any]:
+        """See `Objective.run`."""
+        del others
+        return {"state": "complete", "value": self._measure(trial, folder / "evaluation_valid", "valid")}
+
+    def finish(self, winner: Trial, folder: Path, trials: Path) -> Path:
+        """Fits the winner on training and validation, and measures it on test."""
+        del trials
+        self._measure(winner, folder / "evaluation", "test")
+        return folder
+
+    def _measure(self, trial: Trial, output: Path, part: str) -> float:
+        _, split = self._open()
+        evaluation, column = measured_part(self.metric)
+        evaluator = self._evaluator(part)
+        train = self._train(part)
+        result = evaluator.run(build(self._spec(trial.params)).fit(train))
+        card = {"split": split.name, "split_hash": split.hash, "part": part, "refit": part == "test"}
+        card |= {"baseline": self.config.baselines[TUNED].name, "options": dict(trial.params)}
+        save(output / evaluation, {"model": result}, card, samples=evaluator.bootstrap_samples)
+        return result.values()[column]
+
+    def _train(self, part: str) -> Data:
+        _, split = self._open()
+        return split.train.merged(split.valid) if part == "test" else split.train
+
+    def _evaluator(self, part: str) -> Any:
+        evaluation, _ = measured_part(self.metric)
+        return evaluator_on(self.config, evaluation, self._open()[1], self._train(part), part)
+
+    def _spec(self, params: Mapping[str, str]) -> Any:
+        own = {f"baselines.{TUNED}.{key}": value for key, value in params.items()}
+        return with_overrides(self.config, own).baselines[TUNED]
+
+    def _open(self) -> tuple[Data, Split]:
+        """The log and its parts, opened once."""
+        if self._opened is None:
+            data = build(self.config.data)
+            split = build(self.config.split, data)
+            if not isinstance(split.train, Interactions):
+                raise ConfigError(f"--baseline: {self.config.data.path} is no log of plays")
+            self._opened = data, split
+        return self._opened
