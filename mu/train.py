@@ -32,6 +32,7 @@ from mu.run.build import build_run
 from mu.run.evaluation import Results, evaluate
 from mu.run.initialise import initialise
 from mu.run.record import RunRecord
+from mu.run.refit import CHOOSE, CHOSEN, ChosenSteps, choosing
 from mu.run.same_run import refuse_other_config
 from mu.run.saved_inputs import has_inputs, save_inputs
 from mu.run.usage import (
@@ -91,12 +92,34 @@ def train(
     with Interrupts() as interrupts, alone as folder:
         began_empty = writes and set(os.listdir(folder)) <= {FOLDER_LOCK}
         try:
+            chosen = _chosen(config, folder, mesh, interrupts) if config.refit == CHOSEN else None
             with contextlib.closing(RunRecord(folder)) as record:
-                return _train(config, folder, mesh, interrupts, record, part, stop)
+                return _train(config, folder, mesh, interrupts, record, part, stop, chosen)
         except Exception:
             if began_empty:
                 forget(folder)
             raise
+
+
+def _chosen(config: Config, folder: Path, mesh: jax.sharding.Mesh | None, interrupts: Interrupts) -> ChosenSteps:
+    """How long the refit in a folder learns: what is known already, or what a run on the training part says."""
+    trust_config(config.to_dict())
+    config = anchored(resolve(config), os.getcwd())
+    chosen = ChosenSteps.load(folder)
+    if chosen is None:
+        place = folder / CHOOSE
+        place.mkdir(exist_ok=True)
+        logger.info(f"Choosing the steps on validation, in {place}.")
+        with contextlib.closing(RunRecord(place)) as record:
+            _train(choosing(config), place, mesh, interrupts, record, None, None)
+        chosen = ChosenSteps.of_run(place)
+        chosen.save(folder)
+    chosen.refuse_other_config(config, folder)
+    logger.info(
+        f"Chosen on validation: step {chosen.step:,}, {chosen.epochs:.2f} epochs ({chosen.metric} {chosen.value:.4f}). "
+        "From here on all but the test is learnt, for as many epochs."
+    )
+    return chosen
 
 
 def _train(
@@ -105,17 +128,18 @@ def _train(
     mesh: jax.sharding.Mesh | None,
     interrupts: Interrupts,
     record: RunRecord,
-    part: str,
+    part: str | None,
     stop: Stop | None,
+    chosen: ChosenSteps | None = None,
 ) -> Results:
-    """Trains and evaluates; signals are noted by `interrupts`."""
+    """Trains, and evaluates on a part if one is named; signals are noted by `interrupts`."""
     started = time.perf_counter()
     trust_config(config.to_dict())
     config = resolve(config)  # what was set since it was loaded is held against its range too
-    if config.refit and config.best.patience is not None:
+    if config.refit and chosen is None and config.best.patience is not None:
         raise ConfigError(
-            "config.refit trains on the validation plays, so they cannot stop it: set best.patience=None and the "
-            "total_steps that a run without refit chose"
+            "config.refit trains on the validation plays, so they cannot stop it: set refit='chosen', or "
+            "best.patience=None and the total_steps that a run without refit chose"
         )
     config = anchored(config, os.getcwd())
     saved, note = [], None
@@ -128,7 +152,7 @@ def _train(
         refuse_other_config(note["config"], resolved, folder)
 
     with working("opening the data and building the model"):
-        run = build_run(config, mesh)
+        run = build_run(config, mesh, chosen)
     validation, metric = Validation(run), config.best.metric
     measured = [f"valid/{name}" for name in validation.names]
     if metric not in measured and not config.refit:
@@ -163,7 +187,7 @@ def _train(
     if note is None or not has_inputs(folder, run.split.hash):
         save_inputs(folder, run.split.hash, run.data, run.train, run.batches)
     writers: list[Writer] = [JsonLines(folder, step_number)]
-    clock = Clock(step_number, config.total_steps)
+    clock = Clock(step_number, run.total_steps)
 
     def save(value: float | None) -> None:
         note = {"data": batches.get_state(), "progress": progress, "config": resolved, "split": run.split.hash}
@@ -186,8 +210,8 @@ def _train(
             writers.append(locate(path, "config.writers")(folder, step_number))
         # Copies between host and devices are those that the loop asks for, with device_put and device_get.
         with interrupts.noting(), Progress(may_end_sooner=patient) as progress_bar, jax.transfer_guard("disallow"):
-            progress_bar.update("train", step_number, config.total_steps)
-            while step_number < config.total_steps and not out_of_patience() and not progress.get("stopped"):
+            progress_bar.update("train", step_number, run.total_steps)
+            while step_number < run.total_steps and not out_of_patience() and not progress.get("stopped"):
                 if step_number == config.profile.start:
                     jax.profiler.start_trace(str(folder / "profile"))
                     tracing = True
@@ -214,7 +238,7 @@ def _train(
                     tracing = False
 
                 stop_signal = interrupts.signal
-                last = step_number == config.total_steps
+                last = step_number == run.total_steps
                 log_now = last or step_number % config.log_every_steps == 0
                 evaluate_now = not config.refit and (last or step_number % config.evaluate_every_steps == 0)
                 save_now = (
@@ -231,7 +255,7 @@ def _train(
                     examples = 0.0
                     write({"loss": values["loss"], "grad_norm": values["grad_norm"], **timing})
                     pace = f", {timing['step_ms']:.1f} ms a step" if timing else ""
-                    progress_bar.update("train", step_number, config.total_steps, f"loss {values['loss']:.4f}{pace}")
+                    progress_bar.update("train", step_number, run.total_steps, f"loss {values['loss']:.4f}{pace}")
                 value = None
                 if evaluate_now:
                     with clock.paused(), jax.transfer_guard("allow"):
@@ -277,12 +301,16 @@ def _train(
             f"config.total_steps={config.total_steps}, and {folder} is at step {step_number} with nothing evaluated "
             "yet: set more steps"
         )
+    if part is None:
+        checkpoints.close()
+        return {}
     if best_step != step_number:
         state = checkpoints.load(best_step, state)
     checkpoints.close()
-    chosen = "the last of a refit" if config.refit else f"{metric} {progress['best_value']:.4f}"
+    reason = "the last of a refit" if config.refit else f"{metric} {progress['best_value']:.4f}"
+    epochs = best_step * run.batches.batch_size / run.batches.n_examples
     doing = "Testing" if part == "test" else "Measuring on validation"
-    logger.info(f"{doing} the weights of step {best_step:,} ({chosen}).")
+    logger.info(f"{doing} the weights of step {best_step:,} ({epochs:.2f} epochs; {reason}).")
     with Progress() as progress_bar:
         output = folder / ("evaluation" if part == "test" else f"evaluation_{part}")
         return evaluate(run, state, best_step, part, output, folder, progress=progress_bar.update)
@@ -290,9 +318,10 @@ def _train(
 
 def forget(folder: Path) -> None:
     """Empties the folder of a run that ended before anything of it was logged or saved."""
-    metrics = folder / "metrics.jsonl"
-    if (metrics.is_file() and metrics.stat().st_size) or any((folder / CHECKPOINTS).glob("*")):
-        return
+    for place in (folder, folder / CHOOSE):
+        metrics = place / "metrics.jsonl"
+        if (metrics.is_file() and metrics.stat().st_size) or any((place / CHECKPOINTS).glob("*")):
+            return
     for path in folder.iterdir():
         if path.name != FOLDER_LOCK:
             shutil.rmtree(path) if path.is_dir() else path.unlink()

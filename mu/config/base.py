@@ -7,9 +7,9 @@ object that it names is called with the dict's other entries (`mu.config.resolve
 import ast
 import os
 from collections.abc import Iterable
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-from ml_collections import ConfigDict
+from ml_collections import ConfigDict, config_dict
 
 from mu.names import as_boolean, nearest
 from mu.ranges import AllOr, Between, Count, CountOrZero, Positive, Rate, Seed, Size, or_none
@@ -56,7 +56,7 @@ def base() -> Config:
             "recommender": {"name": "mu.inference.recommender:TrainedRecommender"},
             "policy": None,
             "evals": {"ranking": {"name": "mu.evals.protocols.ranking:Ranking"}},
-            "refit": False,
+            "refit": config_dict.FieldReference(False, field_type=object),  # or a word
             "init_from": None,
             "best": {"metric": "valid/ranking/ndcg@10", "patience": None},
             "checkpoint_every_steps": 200,
@@ -90,7 +90,7 @@ KEYS: dict[str, Any] = {
     "sharding.rows": or_none(str),
     "log_every_steps": Count,
     "evaluate_every_steps": Count,
-    "refit": bool,
+    "refit": Literal[False, True, "chosen"],
     "init_from": or_none(str | os.PathLike[str]),
     "best.metric": str,
     "best.patience": or_none(Count),

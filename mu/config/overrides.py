@@ -2,13 +2,14 @@
 
 import importlib.util
 import os
+import typing
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from ml_collections import ConfigDict
 
-from mu.config.base import DENSE, Config, ConfigError, known_names, typed
+from mu.config.base import DENSE, KEYS, Config, ConfigError, known_names, typed
 from mu.config.resolve import locate, resolve
 from mu.signatures import parameters_of
 from mu.trust import find_modules_in, trust_config
@@ -102,6 +103,18 @@ def _set(config: ConfigDict, path: str, value: Any) -> None:
         raise ConfigError(f"{where} has no key {last!r}{known_names(last, keys)}")
     if isinstance(value, str):
         # Whether a key may be None is for `resolve` to say.
-        value = None if value == "None" else typed(value, node[last], f"config.{path}")
+        value = None if value == "None" else _read(value, node[last], path)
     with node.ignore_type():
         node[last] = value
+
+
+def _read(text: str, example: Any, path: str) -> Any:
+    """A text as the value of a key: a word that the key takes, or of the type of `example`."""
+    words = typing.get_args(KEYS.get(path))
+    if text in words:
+        return text
+    try:
+        return typed(text, False if False in words else example, f"config.{path}")
+    except ConfigError as error:
+        more = "".join(f", or {word}" for word in words if isinstance(word, str))
+        raise ConfigError(f"{error}{more}") from None

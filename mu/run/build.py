@@ -18,6 +18,7 @@ from mu.evals.leaders import MODEL, VARIANTS
 from mu.inference.recommender import TrainedRecommender
 from mu.nn.table import Buffer, Table
 from mu.protocols import Batches, Data, Model, Split, TableSpec, Task
+from mu.run.refit import ChosenSteps
 from mu.run.usage import refuse_empty_parts
 from mu.training.sharding import make_mesh, replicated
 from mu.training.state import State, StatePlan, plan_state, values
@@ -44,6 +45,7 @@ class Run:
       mesh: the devices.
       plan: the graph of the model, shapes and places of the state.
       step: the jitted train step.
+      total_steps: how many there are: config.total_steps, or those of a refit by chosen steps.
     """
 
     config: Config
@@ -56,6 +58,7 @@ class Run:
     mesh: jax.sharding.Mesh
     plan: StatePlan
     step: Callable[[State, Mapping[str, Any]], tuple[State, dict[str, jax.Array]]]
+    total_steps: int
 
     @property
     def model(self) -> nnx.GraphDef:
@@ -63,12 +66,13 @@ class Run:
         return self.plan.graph
 
 
-def build_run(config: Config, mesh: jax.sharding.Mesh | None = None) -> Run:
+def build_run(config: Config, mesh: jax.sharding.Mesh | None = None, chosen: ChosenSteps | None = None) -> Run:
     """Builds the objects of a resolved config.
 
     Args:
       config: of `mu.config.resolve.resolve`.
       mesh: the devices; None for those that the config asks for.
+      chosen: how long a refit learns; None for config.total_steps.
 
     Raises:
       ConfigError: the parts do not go together.
@@ -87,7 +91,10 @@ def build_run(config: Config, mesh: jax.sharding.Mesh | None = None) -> Run:
     task: Task[Model] = build(config.task, data=train, **counts_of(data.sizes))
     mesh = make_mesh(**config.mesh) if mesh is None else mesh
     check_batches(config, batches, task, mesh, sparse)
-    optimizer = build(config.optimizer, total_steps=config.total_steps)
+    steps = planned = config.total_steps
+    if chosen is not None:  # the rate falls over as many epochs as it did when the steps were chosen
+        steps, planned = (chosen.scaled(count, batches.n_examples) for count in (chosen.step, planned))
+    optimizer = build(config.optimizer, total_steps=planned)
     row_optimizer = build(config.tables) if sparse else None
 
     def build_model(rngs: nnx.Rngs) -> Any:  # a `Model` and a `flax.nnx.Module`
@@ -111,14 +118,14 @@ def build_run(config: Config, mesh: jax.sharding.Mesh | None = None) -> Run:
         ema=config.ema_decay is not None,
         rows=rows,
     )
-    steps = config.gradient_accumulation_steps
-    if steps > 1 and (jax.tree.leaves(plan.shapes["stats"]) or computes_rows):
+    microbatches = config.gradient_accumulation_steps
+    if microbatches > 1 and (jax.tree.leaves(plan.shapes["stats"]) or computes_rows):
         raise ConfigError(
-            f"gradient_accumulation_steps={steps}: the model has a batch norm or keeps rows, which would be those of a "
-            "microbatch; set gradient_accumulation_steps=1 and, for larger batches, more devices"
+            f"gradient_accumulation_steps={microbatches}: the model has a batch norm or keeps rows, which would be "
+            "those of a microbatch; set gradient_accumulation_steps=1 and, for larger batches, more devices"
         )
-    step = train_step(config, task, plan, tables, config.total_steps)
-    return Run(config, data, split, train, batches, task, tables, mesh, plan, step)
+    step = train_step(config, task, plan, tables, planned)
+    return Run(config, data, split, train, batches, task, tables, mesh, plan, step, steps)
 
 
 def counts_of(sizes: Mapping[str, int]) -> dict[str, int]:
@@ -186,7 +193,7 @@ def train_step(
     task: Task[Model],
     plan: StatePlan,
     tables: Mapping[str, TableSpec],
-    total_steps: int,
+    planned_steps: int,
 ) -> Callable[[State, Mapping[str, Any]], tuple[State, dict[str, jax.Array]]]:
     """The jitted step; the state that it is given is overwritten.
 
@@ -216,7 +223,7 @@ def train_step(
     def step(state: State, batch: Mapping[str, Any], rates: Any) -> tuple[State, dict[str, jax.Array]]:
         made = make_step(
             loss,
-            build({**config.optimizer, **rates["optimizer"]}, total_steps=total_steps),
+            build({**config.optimizer, **rates["optimizer"]}, total_steps=planned_steps),
             tables,
             build({**config.tables, **rates["tables"]}) if is_sparse(config) else None,
             seed=rates["run"]["seed"],

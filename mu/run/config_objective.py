@@ -13,6 +13,7 @@ from mu.evals.result import Result
 from mu.run.build import build_run
 from mu.run.halving import halving
 from mu.run.objective import VALID, measured_part, model_result, with_part
+from mu.run.refit import CHOSEN, ChosenSteps, choosing
 from mu.run.trial import Trial
 from mu.run.validation import Validation
 
@@ -83,19 +84,26 @@ class ConfigObjective:
         return {"state": state, "value": value, "step": step, "evaluations": evaluations}
 
     def finish(self, winner: Trial, folder: Path, trials: Path) -> Path:
-        """Measures the winner's weights on test beside the config's baselines; of a refit it learns once more first."""
+        """Measures the winner on test beside the config's baselines.
+
+        Its weights are those of its trial; with config.refit those of a run that begins anew and learns all but the
+        test, for as many epochs as the trial has chosen.
+        """
         assert self._train is not None
         config = load_config(self._file, {**self._changes, **winner.params})
         place = trials / winner.name
+        if config.refit:
+            with config.ignore_type():
+                config.refit = CHOSEN
+            folder.mkdir(exist_ok=True)
+            ChosenSteps.of_run(place).save(folder)
+            place = folder
         self._train(config, place)
         return place
 
     def _trial_config(self, params: Mapping[str, str]) -> Config:
         """Of a trial: without baselines, which are the same in all, and without learning the validation part."""
-        config = load_config(self._file, {**self._changes, **params})
-        with config.ignore_type():
-            config.baselines, config.refit = {}, False
-        return config
+        return choosing(load_config(self._file, {**self._changes, **params}))
 
 
 def _was_stopped(

@@ -64,6 +64,8 @@ class RunRecord:
             "own_modules": own,
             "parameters": parameters,
             "parameters_in_tables": in_tables,
+            "n_examples": run.batches.n_examples,
+            "batch_size": run.batches.batch_size,
             "epoch_steps": epoch,
             "data_card": run.data.card,
             "data_hash": run.data.hash(),
