@@ -14,17 +14,19 @@ examples:
   mu compare runs/a runs/b --metrics=ndcg@10 --json
   mu compare runs/esc10/seed0:mfcc_linear runs/esc10/seed0   on audio, all folds
   mu compare quickstart/id quickstart/run --metrics=recall@20    on plays, section by section
+  mu compare runs/seeds_a runs/seeds_b              groups of seeds, two folders of `mu crossvalidate`
 
 A and B are folders with evaluation.json, or work folders of runs; ':NAME' picks a recommender or baseline of the
-table, by default the model. Only evaluations on the same units (users, plays, clips, ratings), split,
-targets, masks, truth and groups are compared.
+table, by default the model. Of two folders of `mu crossvalidate` the seeds that both have are compared: their means,
+and the difference in each. Only evaluations on the same units (users, plays, clips, ratings), split, targets, masks,
+truth and groups are compared.
 
 The difference is B less A, unit by unit, then averaged. The interval is a 95 % bootstrap over units, wider where there
 are few units or few that differ (docs/intervals.md); p is that of a two-sided permutation test that swaps A and B at
 random for each unit. Where units belong together (plays of a listener, clips of a recording), such groups are drawn and
 swapped as a whole. Metrics that are no means over units (F1, ROC-AUC, correlation, coverage) have an interval, and no
-p. All this speaks of these two trained models: how much another seed would change them, only runs with other seeds can
-say.
+p. Of two runs all this speaks of these two trained models: how much another seed would change them, only groups of
+seeds can say.
 """
 
 
@@ -88,11 +90,16 @@ def _show(compared: dict[str, Any]) -> None:
     tested = any("p" in row for row in compared["metrics"].values())
     if tested:
         rows[0] += ["p", "B better", "A better"]
+    seeds = list(next(iter(compared["metrics"].values()), {}).get("seeds", ()))
+    rows[0] += [f"seed {seed}" for seed in seeds] + ["std"] * (len(seeds) > 1)
     for number, (name, row) in enumerate(compared["metrics"].items(), 1):
         interval = interval_text(row["low"], row["high"], "+.4f")
         cells = [name, f"{row['a']:.4f}", f"{row['b']:.4f}", f"{row['difference']:+.4f}", interval]
         if tested:
             cells += [f"{row['p']:.4f}", f"{row['b_better']:,}", f"{row['a_better']:,}"] if "p" in row else [""] * 3
+        if seeds:
+            cells += [f"{value:+.4f}" for value in row["seeds"].values()]
+            cells += [] if row["std"] is None else [f"{row['std']:.4f}"]
         rows.append(cells)
         if row["low"] > 0 or row["high"] < 0:
             clear.append(number)
@@ -100,3 +107,8 @@ def _show(compared: dict[str, Any]) -> None:
         Console().print(rich_table(rows, bold=clear if bold_is_shown() else ()))
     else:
         print(text_table(rows))
+    if len(seeds) > 1:
+        print(
+            "A, B and B - A are means over the seeds. The interval says how B - A varies with the units, std (over "
+            "seeds) how it varies with the seed."
+        )

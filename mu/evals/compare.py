@@ -11,6 +11,7 @@ from mu.evals.intervals import drawn_cluster_means, drawn_means, sign_flip_test
 from mu.evals.pairs import aligned, shared_names
 from mu.evals.result import Result
 from mu.evals.results import evaluations_of, load
+from mu.evals.seed_groups import left_out_seeds, shared_seeds, spread
 
 # Draws: where units are drawn by themselves, and where clusters of them are, which takes longer.
 SAMPLES, CLUSTER_SAMPLES = 10_000, 1000
@@ -24,11 +25,12 @@ def compare(
     seed: int = 0,
     name: str | None = None,
 ) -> dict[str, Any]:
-    """Paired differences B - A of two evaluations on disk.
+    """Paired differences B - A of two evaluations on disk, or of two groups of seeds.
 
     Args:
-      a: 'FOLDER' or 'FOLDER:NAME': an evaluation or a run, and the recommender or predictor in it (default: 'model').
-      b: the other.
+      a: 'FOLDER' or 'FOLDER:NAME': an evaluation, a run or a cross-validation, and the recommender or predictor in it
+        (default: 'model').
+      b: the other; a cross-validation where `a` is one.
       metrics: such as 'ndcg@10', which is taken in every section, or 'day 0/ndcg@20'; None for all that both have.
       samples: of the bootstrap and of the permutations; None for 10,000, or 1,000 where clusters of units are drawn.
       seed: of both.
@@ -36,28 +38,45 @@ def compare(
 
     Returns:
       {'a', 'b', 'unit', 'n_units', 'cluster', 'n_clusters', 'same': what both agree in, 'notes': of either, 'metrics':
-      of `differences`}.
+      of `differences`}. Of groups of seeds the metrics are means over the seeds that both have, and each has 'seeds':
+      {seed: difference} and 'std', their standard deviation (None of one seed).
 
     Raises:
       FileNotFoundError: a folder holds no evaluation.
       ValueError: they were not measured on the same units, task, truth and clusters; names what differs.
     """
-    pair = _parsed(a), _parsed(b)
-    name = name or _in_both(*(folder for folder, _ in pair))
-    places, results = zip(*(_chosen(folder, recommender, name) for folder, recommender in pair), strict=True)
-    first, second = aligned(*results, names=(a, b))
-    measured = differences([(first, second)], metrics, samples, seed)
+    (folder_a, row_a), (folder_b, row_b) = _parsed(a), _parsed(b)
+    seeds = shared_seeds(folder_a, folder_b)
+    places: list[tuple[str, str]] = []
+    pairs: list[tuple[Result, Result]] = []
+    for seed_folder in [f"seed{one}" for one in seeds] or [""]:
+        folders = [str(Path(folder) / seed_folder) if seed_folder else folder for folder in (folder_a, folder_b)]
+        chosen = name or _in_both(*folders)
+        (place_a, one), (place_b, other) = (
+            _chosen(folder, row, chosen) for folder, row in zip(folders, (row_a, row_b), strict=True)
+        )
+        places.append((place_a, place_b))
+        pairs.append(aligned(one, other, names=(a, b)))
+    first, second = pairs[0]
+    measured = differences(pairs, metrics, samples, seed)
+    if seeds:
+        measured = {metric: row | spread(seeds, pairs, metric) for metric, row in measured.items()}
+        places = [(f"{a} ({_words(seeds)})", f"{b} ({_words(seeds)})")]
     return {
-        "a": places[0],
-        "b": places[1],
+        "a": places[0][0],
+        "b": places[0][1],
         "unit": first.unit,
         "n_units": len(first),
         "cluster": first.cluster or first.unit,
         "n_clusters": first.n_clusters,
         "same": dict(first.same),
-        "notes": list(dict.fromkeys([*first.notes, *second.notes])),
+        "notes": list(dict.fromkeys([*first.notes, *second.notes, *left_out_seeds(folder_a, folder_b, seeds)])),
         "metrics": measured,
     }
+
+
+def _words(seeds: Sequence[int]) -> str:
+    return f"mean over {'seed' if len(seeds) == 1 else 'seeds'} {', '.join(map(str, seeds))}"
 
 
 def differences(

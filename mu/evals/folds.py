@@ -1,12 +1,22 @@
 """Results of several folds or seeds as one."""
 
 import dataclasses
+import os
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 import numpy as np
 
 from mu.evals.few_units import interval
 from mu.evals.result import Estimate, Result
+
+DOCUMENT = "crossvalidation.json"
+"""What a whole cross-validation has in its folder, beside a folder for each seed."""
+
+
+def is_cross_validation(folder: str | os.PathLike[str]) -> bool:
+    """Whether a folder holds a whole cross-validation, and not a run or one seed."""
+    return (Path(folder) / DOCUMENT).is_file()
 
 
 def pooled(results: Iterable[Result]) -> Result:

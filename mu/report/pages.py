@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from mu.data.clips.clips import Clips
+from mu.evals.folds import is_cross_validation
 from mu.evals.results import load
 from mu.files import read_json
 from mu.protocols import Predictor
@@ -20,7 +21,7 @@ from mu.report.listening_run import Sections, main_metric, read_listening_run
 from mu.report.listening_sections import listening_sections
 from mu.report.neighbours import Embedded, unit
 from mu.report.read import evaluation_of, first_run, runs_of, unit_of
-from mu.report.seeds import Seeds, is_cross_validation, run_or_first_seed, seeds_of
+from mu.report.seeds import Seeds, run_or_first_seed, seeds_of
 from mu.report.split_log import LogModels
 
 MOST_EMBEDDED = 2000

@@ -7,12 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from mu.evals.few_units import interval_text
+from mu.evals.folds import DOCUMENT, is_cross_validation
 from mu.evals.leaders import MODEL
 from mu.files import read_json
 from mu.report.columns import words_of
 from mu.report.metric_tables import AllMetrics, MetricTable
-
-DOCUMENT = "crossvalidation.json"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,11 +36,6 @@ class Seeds:
         n = len(self.seeds)
         folds = f" of {self.folds} folds" if self.folds > 1 else ""
         return f"{n} {'seed' if n == 1 else 'seeds'}{folds}"
-
-
-def is_cross_validation(folder: str | os.PathLike[str]) -> bool:
-    """Whether a folder holds a whole cross-validation, and not a run or one seed."""
-    return (Path(folder) / DOCUMENT).is_file()
 
 
 def seeds_of(folder: str | os.PathLike[str]) -> Seeds:

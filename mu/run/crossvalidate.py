@@ -17,7 +17,7 @@ from mu.config.base import Config, ConfigError
 from mu.config.overrides import load as load_config
 from mu.config.resolve import build
 from mu.data.logs.interactions import Interactions
-from mu.evals.folds import mean_summary, pooled
+from mu.evals.folds import DOCUMENT, mean_summary, pooled
 from mu.evals.result import Result
 from mu.evals.results import Evaluation, evaluations_of, load, save
 from mu.files import read_json, write_json
@@ -98,7 +98,7 @@ def _crossvalidate(
             output = folder / f"seed{seed}" / "evaluation" / name
             save(output, pooled_results(evaluated), card, samples=evaluated[0].samples, seed=0)
     document = {**protocol, "seeds": seeds, "evaluations": evaluations, "over": over, "commits": sorted(commits)}
-    write_json(folder / "crossvalidation.json", document)
+    write_json(folder / DOCUMENT, document)
     return document
 
 

@@ -9,6 +9,7 @@ from mu.commands.compare import main
 from mu.evals.predictions import ClassPredictions, result_of
 from mu.evals.result import Result
 from mu.evals.results import save
+from mu.files import write_json
 
 
 def result(values, users=None, task="task", split="split-1"):
@@ -273,3 +274,48 @@ def test_runs_on_plays_that_are_no_pair(runs_on_plays, capsys):
     assert "no evaluation at" in refused(capsys, folder / "a", folder / "nowhere")
     (folder / "a" / "evaluation" / "evaluation.json").write_text('{"format_version": 1, "rows": {}}')
     assert "evaluate again" in refused(capsys, folder / "a", folder / "b")
+
+
+# ---- groups of seeds
+
+
+@pytest.fixture
+def groups(tmp_path):
+    """Two cross-validations of 200 listeners: A with the seeds 0, 1, 2, B with 1, 2, 7; their models, and baselines."""
+    rng = np.random.default_rng(0)
+    listeners, values = rng.random(200), {}
+    for name, seeds, better in (("a", (0, 1, 2), 0.0), ("b", (1, 2, 7), 0.05)):
+        for seed in seeds:
+            values[name, seed] = listeners + better + rng.normal(0.01 * seed, 0.1, 200)
+            results = {"model": result(values[name, seed]), "popularity": result(listeners)}
+            save(tmp_path / name / f"seed{seed}" / "evaluation" / "ranking", results, {}, samples=20)
+        write_json(tmp_path / name / "crossvalidation.json", {"seeds": seeds})
+    return tmp_path, values
+
+
+def test_groups_of_seeds_are_compared_seed_by_seed_and_pooled(groups, capsys):
+    folder, values = groups
+    assert main([str(folder / "a"), str(folder / "b"), "--json", "--samples=2000"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    row = found["metrics"]["recall@10"]
+    of_seed = {seed: (values["b", seed] - values["a", seed]).mean() for seed in (1, 2)}
+    assert {int(seed): value for seed, value in row["seeds"].items()} == pytest.approx(of_seed)
+    assert row["difference"] == pytest.approx(np.mean(list(of_seed.values())))
+    assert row["std"] == pytest.approx(abs(of_seed[1] - of_seed[2]) / np.sqrt(2))
+    mean = np.mean([values["b", seed] - values["a", seed] for seed in (1, 2)], axis=0)  # of each listener
+    assert row["high"] - row["low"] == pytest.approx(2 * 1.96 * mean.std() / np.sqrt(200), rel=0.1)
+    left = [note for note in found["notes"] if "left out" in note]
+    assert len(left) == 2 and left[0].startswith(f"seeds 0 of {folder / 'a'}") and "seeds 7 of" in left[1]
+
+    assert main([f"{folder / 'a'}:popularity", str(folder / "b")]) == 0
+    out = capsys.readouterr().out
+    assert "mean over seeds 1, 2" in out and "seed 1" in out and "std" in out and "over seeds) how it varies" in out
+
+
+def test_groups_without_a_pair_are_refused(groups, capsys):
+    folder, _ = groups
+    assert main([str(folder / "a"), str(folder / "b" / "seed1")]) == 1
+    assert f"{folder / 'a'} is a cross-validation and {folder / 'b' / 'seed1'} is none" in capsys.readouterr().err
+    write_json(folder / "b" / "crossvalidation.json", {"seeds": [7]})
+    assert main([str(folder / "a"), str(folder / "b")]) == 1
+    assert "share none" in capsys.readouterr().err
