@@ -9,6 +9,7 @@ import pytest
 from mu.baselines.content import ContentNeighbours
 from mu.baselines.context_popularity import ContextPopularity
 from mu.baselines.ease import EASE
+from mu.baselines.ials import IALS
 from mu.baselines.item_knn import ItemKNN
 from mu.baselines.markov import MC
 from mu.baselines.most_frequent_own import MostFrequentOwn
@@ -81,6 +82,7 @@ ALL = {
     "user knn": UserKNN(),
     "rp3beta": RP3beta(neighbours=4),
     "ease": EASE(l2=10.0),
+    "ials": IALS(dim=8, epochs=3),
     "recent popularity": RecentPopularity(),
     "popularity by context": ContextPopularity(column="user"),
     "repeat last": RepeatLast(),

@@ -27,16 +27,24 @@ _latest: tuple[Any, str] = (None, "")  # the module spec that was asked about la
 _seen: dict[str, list[bytes]] = {}  # by file, the hashes it has had since this process began
 
 
-def kernel(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Compiles `function` at its first call; importing compiles nothing.
+def kernel(function: Callable[..., Any] | None = None, *, reordered_sums: bool = False) -> Callable[..., Any]:
+    """Compiles `function` at its first call; importing compiles nothing. `@kernel` or `@kernel(reordered_sums=True)`.
 
     The machine code is kept in Numba's cache folder: `NUMBA_CACHE_DIR`, else `__pycache__` beside the file, else the
     user's cache folder, the first that can be written to. Where none can, as on a read-only image, the kernel works
     all the same and every process compiles for itself. Processes may share a folder.
 
     With the JIT off (`NUMBA_DISABLE_JIT=1`) this is `function` itself.
+
+    Args:
+      function: in Numba's subset of Python.
+      reordered_sums: LLVM may reorder sums and fuse products with them, so that loops over sums become vectors. On one
+        kind of CPU the result stays the same, whatever the threads; on another its last bits may differ.
     """
-    compiled = numba.njit(nogil=True)(function)
+    if function is None:
+        return functools.partial(kernel, reordered_sums=reordered_sums)
+    fastmath = {"reassoc", "contract", "nsz"} if reordered_sums else False
+    compiled = numba.njit(nogil=True, fastmath=fastmath)(function)
     if isinstance(compiled, Dispatcher):
         _cache(compiled, function)
     return compiled

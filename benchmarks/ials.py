@@ -1,0 +1,113 @@
+"""Seconds an iteration of implicit ALS: mu beside the library `implicit`, by both solvers, in one run.
+
+    python benchmarks/ials.py --data=FOLDER [--dims=64,128,256] [--rounds=3] [--threads=N] [--json=FILE]
+
+FOLDER (default: MU_DATA) holds `gowalla` (the LightGCN split), whose training plays are factorised. An iteration solves
+for all users and all items once, exactly (Cholesky) or by three steps of conjugate gradients. Both libraries get the
+same number of threads; BLAS gets one in both, as `implicit` asks for. Contestants take turns, each round the other way
+round; a number is the median of the rounds, a ratio the median of the ratios of the rounds. Compilation is left out.
+`implicit`: pip install -e '.[bench]'.
+"""
+
+import argparse
+import json
+import os
+import platform
+import statistics
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import implicit.als
+import numpy as np
+import scipy.sparse as sparse
+import threadpoolctl
+
+from benchmarks.pins import imported
+from mu.baselines.ials import IALS
+from mu.baselines.play_matrix import play_matrix
+from mu.data.logs.interactions import Interactions
+from mu.data.logs.splits import predefined
+from mu.evals.text_tables import text_table
+from mu_kernels.threads import available_cpus
+
+SOLVERS = ("cholesky", "conjugate_gradients")
+ITERATIONS = 2
+
+
+def of_mu(log: Interactions, dim: int, solver: str, threads: int) -> float:
+    """Seconds an iteration: what a fit of more epochs takes longer than one of a single epoch."""
+    times = []
+    for epochs in (1, 1 + ITERATIONS):
+        start = time.perf_counter()
+        IALS(dim, epochs, solver=solver, steps=3, threads=threads).fit(log)
+        times.append(time.perf_counter() - start)
+    return (times[1] - times[0]) / ITERATIONS
+
+
+def of_implicit(played: sparse.csr_matrix, dim: int, solver: str, threads: int) -> float:
+    """Seconds an iteration, as the library itself takes them."""
+    times = []
+    model = implicit.als.AlternatingLeastSquares(
+        factors=dim, use_cg=solver != "cholesky", iterations=ITERATIONS, num_threads=threads, use_gpu=False
+    )
+    model.fit(played, show_progress=False, callback=lambda iteration, seconds, *loss: times.append(seconds))
+    return statistics.mean(times)
+
+
+def processor() -> str:
+    """Its name."""
+    file = Path("/proc/cpuinfo")
+    lines = file.read_text().splitlines() if file.is_file() else []
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor()
+
+
+def main() -> int:
+    """Prints the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", default=os.environ.get("MU_DATA"), help="folder of the logs")
+    parser.add_argument("--dims", default="64,128,256", help="numbers of a factor")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--threads", type=int, default=available_cpus())
+    parser.add_argument("--json", help="file for all numbers")
+    arguments = parser.parse_args()
+    if arguments.data is None:
+        parser.error("say where the logs are: --data=FOLDER or MU_DATA")
+    files, threads = Path(arguments.data) / "gowalla", arguments.threads
+    with threadpoolctl.threadpool_limits(1, "blas"), tempfile.TemporaryDirectory() as folder:
+        parts = {part: [files / f"{part}.txt.gz"] for part in ("train", "test")}
+        log = predefined(imported(Path(folder) / "gowalla", [], **parts)).train
+        rows = play_matrix(log, log.n_items, "none")
+        indices = rows.indices.astype(np.int32), rows.indptr.astype(np.int32)
+        played = sparse.csr_matrix((rows.data.astype(np.float32), *indices), shape=rows.shape)
+        for solver in SOLVERS:
+            IALS(8, 1, solver=solver).fit(log)  # compiles
+        results = {}
+        for dim in map(int, arguments.dims.split(",")):
+            for solver in SOLVERS:
+                rounds = []
+                for number in range(arguments.rounds):
+                    backwards = number % 2 == 1
+                    theirs = of_implicit(played, dim, solver, threads) if backwards else 0.0
+                    mine = of_mu(log, dim, solver, threads)
+                    theirs = theirs if backwards else of_implicit(played, dim, solver, threads)
+                    rounds.append((mine, theirs))
+                    print(".", end="", flush=True, file=sys.stderr)
+                results[f"{dim} {solver}"] = rounds
+    print(file=sys.stderr)
+    lines = [["dim, solver", "mu s", "implicit s", "implicit / mu"]]
+    for name, rounds in results.items():
+        mine, theirs = (statistics.median(times) for times in zip(*rounds, strict=True))
+        ratio = statistics.median(other / own for own, other in rounds)
+        lines.append([name, f"{mine:.2f}", f"{theirs:.2f}", f"{ratio:.1f}"])
+    print(f"Gowalla, {len(rows.data):,} pairs; {threads} threads of {processor()}; implicit {implicit.__version__}")
+    print(text_table(lines))
+    if arguments.json:
+        Path(arguments.json).write_text(json.dumps({"processor": processor(), "threads": threads, "rounds": results}))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
