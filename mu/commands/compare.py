@@ -77,11 +77,12 @@ def _show(compared: dict[str, Any]) -> None:
 
     from mu.console import bold_is_shown
     from mu.evals.few_units import interval_text
+    from mu.evals.nouns import counted, noun
     from mu.evals.text_tables import rich_table, text_table
 
-    over = f"{compared['n_units']:,} {compared['unit']}s"
+    over = counted(compared["n_units"], compared["unit"])
     if compared["cluster"] != compared["unit"]:
-        over += f" of {compared['n_clusters']:,} {compared['cluster']}s"
+        over += f" of {counted(compared['n_clusters'], noun(compared['cluster']))}"
     print(f"A {compared['a']}\nB {compared['b']}\n{over}, the same in both", flush=True)
     for note in compared["notes"]:
         print(f"Note: {note}", flush=True)

@@ -85,10 +85,12 @@ def _epilog() -> str:
 
 
 def _summary(card: dict[str, Any], output: str, seconds: float) -> None:
+    from mu.evals.nouns import counted
+
     clips = f"{card['clips']:,} clips, {card['hours']:,.2f} h, of {card['listed']:,} files of audio"
     print(f"{clips} in {output} ({seconds:.1f} s)")
     if card["group"] is not None:
-        together = f"clips of one {card['group']} belong together ({card['groups']:,} of them)"
+        together = f"clips with the same {card['group']} belong together ({counted(card['groups'], 'group')})"
         print(f"{together}: --group=COLUMN says otherwise")
     for fault, counts in card["faults"].items():
         print(f"  {fault}: " + ", ".join(f"{n:,} {done}" for done, n in counts.items()))

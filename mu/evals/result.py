@@ -8,6 +8,7 @@ import numpy as np
 
 from mu.evals.few_units import effective_size, interval
 from mu.evals.intervals import bootstrap, cluster_weights, clustered_bootstrap
+from mu.evals.nouns import counted, noun, plural
 from mu.names import locate
 
 
@@ -54,7 +55,8 @@ class Result:
       statistics: name -> statistic of the whole set, one number each.
       details: name -> statistic with `parts`, for a closer look: metrics of each class.
       arrays: name -> array [n, ...] that statistics take.
-      truth: names of those arrays that say what is true: results can only be paired where they agree.
+      truth: names of those arrays that say what is true, below 0 or NaN where it is not known: results can only be
+        paired where they agree.
       counts: name -> how many there were: users left out, targets, ...
       same: name -> what must be equal in results that are compared: hashes of split and task, ...
       card: all else that a reader may want to know; what JSON can hold.
@@ -98,11 +100,16 @@ class Result:
     @property
     def resampled(self) -> str:
         """What the bootstrap draws, in words: 'users', or '304 recordings'."""
-        return f"{self.unit}s" if self.clusters is None else f"{self.n_clusters:,} {self.cluster}s"
+        return plural(self.unit) if self.clusters is None else counted(self.n_clusters, self.drawn_noun)
+
+    @property
+    def drawn_noun(self) -> str:
+        """What the bootstrap draws one of: 'user', 'recording', 'Freesound clip'."""
+        return self.unit if self.clusters is None else noun(self.cluster)
 
     def n_units(self, name: str) -> int:
-        """The number of units for which a metric is defined."""
-        return int(np.isfinite(self.columns[name]).sum()) if name in self.columns else len(self.units)
+        """The number of units that a metric is of: with a value; of a statistic, whose truth is known."""
+        return int(self._measured(name).sum())
 
     def values(self) -> dict[str, float]:
         """Every metric: the mean of a column over its units, or the statistic of all units."""
@@ -147,13 +154,15 @@ class Result:
             is_share = bool(((column[defined] >= 0) & (column[defined] <= 1)).all())
             return int(np.count_nonzero(counts)), float(effective_size(counts)[0]), is_share
         statistic = self.statistics[name]
+        measured = self._measured(name)
+        n_measured = int(np.count_nonzero(self._cluster_counts(measured[:, None])))
         if not statistic.counted:
-            return self.n_clusters, 0.0, False
+            return n_measured, 0.0, False
         n_clusters, sizes = self._of_parts(statistic)
         there = n_clusters > 0
         # The mean over parts weighs the units of a small part more.
         size = there.sum() ** 2 / (1.0 / sizes[there]).sum() if there.any() else 0.0
-        return (int(n_clusters[0]) if len(n_clusters) == 1 else self.n_clusters), float(size), True
+        return (int(n_clusters[0]) if len(n_clusters) == 1 else n_measured), float(size), True
 
     def drawn(self, weightings: Iterable[np.ndarray]) -> dict[str, np.ndarray]:
         """Every statistic under every weighting of all blocks of them, float64 [samples] each.
@@ -186,6 +195,15 @@ class Result:
             arrays={name: array[rows] for name, array in self.arrays.items()},
         )
 
+    def _measured(self, name: str) -> np.ndarray:
+        """bool [n]: the units that a metric is of."""
+        if name in self.columns:
+            return np.isfinite(self.columns[name])
+        known = np.ones(len(self.units), bool)
+        for truth in (self.arrays[array] for array in self.statistics[name].arrays if array in self.truth):
+            known &= truth >= 0 if truth.ndim == 1 else np.isfinite(truth).all(axis=1)
+        return known
+
     def _computed(self, name: str, statistic: Statistic, weights: np.ndarray) -> np.ndarray:
         arrays = (self.arrays[array] for array in statistic.arrays)
         try:
@@ -197,16 +215,16 @@ class Result:
         """(clusters, independent units that they are worth) of each part of a statistic, [P] each."""
         if not statistic.counted:
             return np.full(len(statistic.parts), self.n_clusters), np.zeros(len(statistic.parts))
-        counted = locate(statistic.counted)(*(self.arrays[name] for name in statistic.arrays))
-        counts = self._cluster_counts(counted)
+        units = locate(statistic.counted)(*(self.arrays[name] for name in statistic.arrays))
+        counts = self._cluster_counts(units)
         return np.count_nonzero(counts, axis=0), effective_size(counts)
 
-    def _cluster_counts(self, counted: np.ndarray) -> np.ndarray:
-        """How many units of each cluster are counted, bool [n, P] -> float64 [clusters, P]."""
+    def _cluster_counts(self, units: np.ndarray) -> np.ndarray:
+        """How many of these units each cluster has, bool [n, P] -> float64 [clusters, P]."""
         if self.clusters is None:
-            return counted.astype(np.float64)
+            return units.astype(np.float64)
         names, place = np.unique(self.clusters, return_inverse=True)
-        return np.stack([np.bincount(place, weights=one, minlength=len(names)) for one in counted.T], axis=1)
+        return np.stack([np.bincount(place, weights=one, minlength=len(names)) for one in units.T], axis=1)
 
     def _defined_columns(self) -> list[tuple[str, np.ndarray]]:
         """The columns that any unit is in."""

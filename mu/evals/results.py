@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from mu import trust
+from mu.evals.nouns import plural
 from mu.evals.result import Estimate, Result, Statistic
 from mu.files import read_json, replacing, write_json
 from mu.locks import writing
@@ -79,7 +80,7 @@ def save(
         "n_clusters": first.n_clusters,
         **{name: getattr(first, name) for name in TEXTS},
         "interval": {
-            "kind": f"percentile bootstrap over {first.cluster or first.unit}s, wider for few (docs/intervals.md)",
+            "kind": f"percentile bootstrap over {plural(first.drawn_noun)}, wider for few (docs/intervals.md)",
             "level": 0.95,
             "samples": samples,
             "seed": seed,

@@ -9,6 +9,7 @@ from mu.evals.bar import bar_sentences
 from mu.evals.few_units import FEW, interval_text
 from mu.evals.leaders import Leaders, contestants, leaders
 from mu.evals.left_out import left_out_sentences
+from mu.evals.nouns import counted
 from mu.evals.result import Estimate, Result
 from mu.evals.text_tables import column_blocks, text_table
 
@@ -117,7 +118,7 @@ class ResultTable:
         intervals = f"brackets: 95 % bootstrap interval over {first.resampled}{few}"
         level = [f"{LEVEL} behind a value: level with the best of its column, the paired 95 % interval holds 0"]
         lines = (
-            f"{len(first):,} {first.unit}s; {intervals}",
+            f"{counted(len(first), first.unit)}; {intervals}",
             *(level if any(ahead.level for ahead in self._leaders.values()) else ()),
             *bar_sentences(self._results, self.names, self._samples, self._seed),
             *left_out_sentences(first.counts),

@@ -52,17 +52,14 @@ def _log_models(folder: Path) -> LogModels:
     trained_on, histories, test = run.training_data(split), split.train.merged(split.valid), split.test
     assert isinstance(data, Interactions) and isinstance(trained_on, Interactions)
     assert isinstance(histories, Interactions) and isinstance(test, Interactions)
-    aware, parts, user_columns = None, {}, ()
+    parts = {}
     if isinstance(recommender, TimeAwareRecommender) and isinstance(data, Listening):
-        aware, parts = recommender, score_parts(recommender, data)
-    if isinstance(data, Listening):
-        user_columns = data.user_columns
+        parts = score_parts(recommender, data)
     return LogModels(
-        log=SplitLog(data, histories, test, int(trained_on.times.max()), user_columns),
+        log=SplitLog(data, histories, test, int(trained_on.times.max())),
         model=recommender,
-        time_aware=aware,
         parts=parts,
-        baselines=run.fitted_baselines(("item_knn", "popularity"), trained_on),
+        baselines=run.fitted_baselines(("item_knn", "popularity", "biases"), trained_on),
     )
 
 

@@ -3,7 +3,9 @@
 import dataclasses
 
 from mu.evals.leaders import MODEL, ORACLE, UNBOOSTED
+from mu.evals.nouns import counted
 from mu.evals.result import Result
+from mu.report.log_words import are_ratings
 
 NAMES = {
     MODEL: "the model",
@@ -41,7 +43,7 @@ class Column:
       section: 'discovery', 'genre'; empty where an evaluation has no sections.
       metric: 'recall@20'.
       title: above a column: 'known tracks'; the metric where there are no sections.
-      phrase: in a sentence: 'on known tracks'; empty where there are no sections.
+      phrase: in a sentence: 'on known tracks'; empty where there are no sections and all tracks are ranked.
       n_units: how many units it is of.
     """
 
@@ -89,8 +91,16 @@ def words_of(name: str) -> str:
     return NAMES.get(name, name)
 
 
+def measured_on(result: Result, column: Column) -> str:
+    """'367 plays of 40 users', '200 clips': the units of a metric, and what the bootstrap draws where that differs."""
+    n_drawn, _, _ = result.sampling(column.name)
+    units = counted(column.n_units, result.unit)
+    return units if n_drawn == column.n_units else f"{units} of {counted(n_drawn, result.drawn_noun)}"
+
+
 def _column(result: Result, section: str, metric: str) -> Column:
     name = f"{section}/{metric}" if section else metric
-    default = (section, f"on {section}" if result.unit == "play" else f"for {section}") if section else (metric, "")
+    whole = "among the tracks that each listener rated" if are_ratings(result) else ""
+    default = (section, f"on {section}" if result.unit == "play" else f"for {section}") if section else (metric, whole)
     title, phrase = SECTIONS.get(section, default) if result.unit == "play" else default
     return Column(name, section, metric, title, phrase, result.n_units(name))

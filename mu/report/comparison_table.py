@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from mu.evals.few_units import FEW
 from mu.evals.leaders import ORACLE
 from mu.evals.left_out import left_out_sentences
+from mu.evals.nouns import counted, plural
 from mu.report.columns import Column, words_of
 from mu.report.comparison import RUN, Comparison
 from mu.report.numbers import interval, number
@@ -108,22 +109,22 @@ def _published(compared: Comparison, columns: Sequence[Column], label: str) -> t
 
 
 def _below(column: Column, unit: str) -> str:
-    units = f"{column.n_units:,} {unit}s"
+    units = counted(column.n_units, unit)
     return units if column.title == column.metric else f"{column.metric}, {units}"
 
 
 def _how_to_read(compared: Comparison, main: Column) -> str:
     result = compared.result
-    over = f"{len(result):,} {result.unit}s"
-    if result.clusters is not None:
-        over = f"{result.n_clusters:,} {result.cluster}s, whose {result.unit}s are drawn together"
+    over = counted(result.n_clusters, result.drawn_noun)
+    if result.n_clusters < len(result):
+        over += f", whose {plural(result.unit)} are drawn together"
     few = ", wider because they are few" if result.n_clusters < FEW else ""
     where = f" {main.phrase}" if main.phrase else ""
     words = [
         f"Rows are in the order of {main.metric}{where}; larger is better.",
         "Bold: the best of a column. ≈: level with the best, for the 95 % interval of their paired difference holds 0.",
         f"Brackets: 95 % bootstrap interval over {over}{few}. Brackets of two rows may overlap where their paired "
-        f"difference is clear, since both are of the same {result.unit}s.",
+        f"difference is clear, since both are of the same {plural(result.unit)}.",
     ]
     if ORACLE in compared.rows:
         words.append("The oracle knows the truth of the simulated world; it is a reference and never marked as best.")

@@ -1,4 +1,4 @@
-"""A metric in groups of listeners: by how much they had played before the test, and by what the log says of them."""
+"""A metric in groups of listeners: by their plays or ratings before the test, and by what the log says of them."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
@@ -8,9 +8,8 @@ import polars as pl
 
 from mu.evals.groups import MOST_GROUPS, by_group, group_names, listeners_of, range_names
 from mu.evals.result import Result
+from mu.report.log_words import LogWords
 from mu.report.metric_tables import Cell, cell
-
-PLAYS = "plays before the test"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,6 +34,7 @@ def listener_groups(
     metric: str,
     n_before: np.ndarray,
     users: pl.DataFrame,
+    words: LogWords,
     samples: int,
     seed: int,
 ) -> list[Groups]:
@@ -43,15 +43,16 @@ def listener_groups(
     Args:
       results: name of the recommender -> its result.
       metric: a column of them.
-      n_before: int [U], plays before the test.
+      n_before: int [U], plays or ratings before the test.
       users: table of the U listeners; its columns of numbers and those of few values make groups.
+      words: what the events of the log are called.
       samples: of the bootstrap.
       seed: of the bootstrap.
     """
     listeners = listeners_of(next(iter(results.values())))
     if listeners is None:
         return []
-    groups = {PLAYS: range_names(n_before[listeners])}
+    groups = {f"{words.event}s before the test": range_names(n_before[listeners])}
     for column in users.columns:
         values = users[column]
         if column != "user" and (values.dtype.is_numeric() or 2 <= values.drop_nulls().n_unique() <= MOST_GROUPS):

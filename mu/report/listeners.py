@@ -13,12 +13,20 @@ from mu.report.best_tracks import best_tracks
 from mu.report.columns import words_of
 from mu.report.explanation import Explanation, NearPlayed, Why
 from mu.report.listener_choice import Choice, choose
+from mu.report.log_words import PLAYS
 from mu.report.score_parts import ScoreParts
 from mu.report.split_log import LogModels, SplitLog
 from mu.topk import bias_at
 
 SHOWN = 10
 """Tracks of a list."""
+IN_TEST = "played in the test"
+HOW_TO_READ = (
+    "Three of the listeners, chosen by {metric} over what each of them played in the test; of equally well served "
+    "ones, the one who played most in it. Lists hold tracks that the listener had not played before the test and that "
+    "were out then, best first. “Played in the test” marks those that the listener then played: recommendations are "
+    "made without knowing them."
+)
 TABS = {"typical": "A typical listener", "best": "Served best", "worst": "Served worst"}
 
 
@@ -32,7 +40,8 @@ class Row:
       artist: of it; empty where the log has none.
       about: it, in a line.
       why: it is recommended; empty where nothing can be said.
-      hit: whether the listener played it in the test.
+      hit: whether the test shows that it suits the listener: they played it then, or rated it well.
+      badge: what they did in the test, in words; empty for nothing.
     """
 
     track: int
@@ -41,6 +50,7 @@ class Row:
     about: str = ""
     why: str = ""
     hit: bool = False
+    badge: str = ""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -50,18 +60,12 @@ class TrackList:
     Attributes:
       heading: above them.
       rows: best first.
-      deeper: (k, how many of the first k tracks the listener played in the test) where the metric looks further than
-        the rows; else None.
+      summary: how many of them the test shows to suit the listener, in words; empty where that is no question.
     """
 
     heading: str
     rows: Sequence[Row]
-    deeper: tuple[int, int] | None = None
-
-    @property
-    def hits(self) -> int:
-        """How many of them the listener played in the test."""
-        return sum(row.hit for row in self.rows)
+    summary: str = ""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -73,18 +77,19 @@ class Listener:
       name: id in the log, and attributes in words.
       rule: how the listener was chosen.
       values: (recommender in words, its metric for this listener).
-      n_plays: before the test.
+      n_events: plays or ratings before the test.
       n_test: different tracks in the test.
       history: a part of what they played before the test.
       lists: of the model first, then of the baselines.
-      played: titles of tracks that they played in the test, and whether the model's list has each.
+      played: titles of tracks that they played in the test, and whether the model's list has each; none where the lists
+        hold all tracks of the test.
     """
 
     tab: str
     name: str
     rule: str
     values: Sequence[tuple[str, str]]
-    n_plays: int
+    n_events: int
     n_test: int
     history: TrackList
     lists: Sequence[TrackList]
@@ -98,12 +103,14 @@ class Listeners:
     Attributes:
       people: the typical one first.
       metric: that they were chosen by.
-      why: how reasons are to be read; empty where there are none.
+      how_to_read: paragraphs.
+      event: what is counted before the test: 'play' or 'rating'.
     """
 
     people: Sequence[Listener]
     metric: str
-    why: str
+    how_to_read: Sequence[str]
+    event: str
 
     @property
     def tracks(self) -> Iterator[int]:
@@ -135,7 +142,9 @@ def listeners(models: LogModels, results: Mapping[str, Result], metric: str) -> 
         _listener(models, choice, {name: lists[place] for name, lists in shown.items()}, why, cutoff(metric))
         for place, choice in enumerate(choices)
     ]
-    return Listeners(people, metric.rpartition("/")[2], "" if why is None else why.how_to_read)
+    short = metric.rpartition("/")[2]
+    paragraphs = [HOW_TO_READ.format(metric=short), *([] if why is None else [why.how_to_read])]
+    return Listeners(people, short, paragraphs, PLAYS.event)
 
 
 def reasons_of(models: LogModels) -> Why | None:
@@ -169,15 +178,17 @@ def _listener(models: LogModels, choice: Choice, best: Mapping[str, np.ndarray],
         rows = [_row(log, int(track), tested, note) for track, note in zip(tracks, notes, strict=True)]
         words = words_of(name)
         heading = "Recommended" if name == "model" else f"{words[0].upper()}{words[1:]} would have shown"
-        deeper = (k, int(np.isin(best[name][:k], tested).sum())) if k > SHOWN else None
-        lists.append(TrackList(heading, rows, deeper))
+        summary = f"{sum(row.hit for row in rows)} of {len(rows)} {IN_TEST}"
+        if k > SHOWN:  # the metric looks further than the list
+            summary += f", {np.isin(best[name][:k], tested).sum()} of the first {k}"
+        lists.append(TrackList(heading, rows, summary))
     values = {name: value for name, value in choice.values.items() if name in shown and np.isfinite(value)}
     return Listener(
         tab=TABS[choice.name],
-        name=", ".join(filter(None, [_called(log.user_id(user)), log.user_words(user)])),
+        name=", ".join(filter(None, [called(log.user_id(user)), log.user_words(user)])),
         rule=choice.rule,
         values=[(words_of(name), f"{value:.3f}") for name, value in values.items()],
-        n_plays=int(log.histories.lengths[user]),
+        n_events=int(log.histories.lengths[user]),
         n_test=len(tested),
         history=_history(log, user),
         lists=lists,
@@ -185,7 +196,7 @@ def _listener(models: LogModels, choice: Choice, best: Mapping[str, np.ndarray],
     )
 
 
-def _called(user_id: str) -> str:
+def called(user_id: str) -> str:
     """'Listener 292' for an id that is a number; other ids as they are."""
     return f"Listener {user_id}" if user_id.isdigit() else user_id
 
@@ -198,7 +209,8 @@ def _first(tested: np.ndarray, shown: np.ndarray) -> list[int]:
 
 def _row(log: SplitLog, track: int, tested: np.ndarray, why: str) -> Row:
     titles, artists = log.names
-    return Row(track, titles[track], artists[track], log.track_words(track), why, bool(np.isin(track, tested)))
+    hit = bool(np.isin(track, tested))
+    return Row(track, titles[track], artists[track], log.track_words(track), why, hit, IN_TEST if hit else "")
 
 
 def _history(log: SplitLog, user: int) -> TrackList:

@@ -1,5 +1,6 @@
 """The page of a run on a log: listeners, a new track, the age of tracks, results, and how it was trained."""
 
+from mu.evals.nouns import counted
 from mu.report.age_chart import age_chart
 from mu.report.details import head_of, results, run_details
 from mu.report.listening_run import ListeningRun
@@ -44,7 +45,7 @@ def page(run: ListeningRun, seeds: Seeds | None = None) -> str:
 def all_metrics(run: ListeningRun) -> AllMetrics:
     """A table of all metrics, or of sections one for each metric."""
     evaluation, model = run.evaluation, run.evaluation.results["model"]
-    over = f"{model.n_clusters:,} {'listeners' if (model.cluster or model.unit) == 'user' else model.cluster}"
+    over = counted(model.n_clusters, "listener" if model.drawn_noun == "user" else model.drawn_noun)
     notes = [f"Larger is better. Brackets: 95 % bootstrap intervals over {over}.", *model.notes]
     if run.counts:
         notes.append(PLAYS_NOTE)

@@ -13,6 +13,7 @@ from mu.report.cold_start import ColdStartTrack
 from mu.report.comparison import Comparison, comparison_of
 from mu.report.listener_groups import Groups
 from mu.report.listeners import Listeners
+from mu.report.log_words import LogWords, log_words
 from mu.report.near_tracks import NearView
 from mu.report.read import RunFacts, first_run, left_out_fact, published_rows, run_facts
 from mu.report.track_map import TrackMap
@@ -78,7 +79,7 @@ def read_listening_run(
       FileNotFoundError: no such run.
     """
     card = read_json(first_run(place) / "run.json")["data_card"]
-    data = data_facts(card) | left_out_fact(evaluation.results["model"])
+    data = data_facts(card, log_words(evaluation.results["model"])) | left_out_fact(evaluation.results["model"])
     compared = comparison_of(evaluation, published_rows(place))
     return ListeningRun(run_facts(place, evaluation.card, data, problems), evaluation, compared, computed)
 
@@ -95,9 +96,10 @@ def main_metric(result: Result, chosen: str) -> str:
     return shown[0]
 
 
-def data_facts(card: Mapping[str, Any]) -> dict[str, str]:
-    """Numbers of listeners, tracks and plays; how many tracks have audio."""
-    numbers = f"{card.get('users', 0):,} listeners, {card.get('tracks', 0):,} tracks, {card.get('events', 0):,} plays"
+def data_facts(card: Mapping[str, Any], words: LogWords) -> dict[str, str]:
+    """Numbers of listeners, tracks and plays or ratings; how many tracks have audio."""
+    sizes = {"listener": card.get("users", 0), "track": card.get("tracks", 0), words.event: card.get("events", 0)}
+    numbers = ", ".join(f"{n:,} {name}s" for name, n in sizes.items())
     audio = card.get("audio")
     if not audio:
         return {"Data": numbers}

@@ -9,6 +9,7 @@ from mu.data.logs.interactions import Interactions
 from mu.protocols import Recommender
 from mu.report.columns import words_of
 from mu.report.evenly_spaced import evenly_spaced
+from mu.report.log_words import LogWords
 from mu.report.neighbours import unit
 from mu.report.split_log import SplitLog
 from mu_kernels import CSR, ItemIndex, top_k_scores
@@ -23,13 +24,13 @@ class NearTracks:
     Attributes:
       title: of the track.
       artist: of it; empty where the log has none.
-      n_plays: before the test.
+      n_events: plays or ratings before the test.
       lists: (whose neighbours, [(title, artist)] nearest first).
     """
 
     title: str
     artist: str
-    n_plays: int
+    n_events: int
     lists: Sequence[tuple[str, Sequence[tuple[str, str]]]]
 
 
@@ -39,20 +40,25 @@ class NearView:
 
     Attributes:
       note: how the tracks were chosen, and what near means.
-      queries: most played first.
+      event: what is counted: 'play' or 'rating'.
+      queries: those with most of them first.
     """
 
     note: str
+    event: str
     queries: Sequence[NearTracks]
 
 
-def near_tracks(log: SplitLog, vectors: np.ndarray, baselines: Mapping[str, Recommender]) -> NearView | None:
+def near_tracks(
+    log: SplitLog, vectors: np.ndarray, baselines: Mapping[str, Recommender], words: LogWords
+) -> NearView | None:
     """Nearest tracks of some that are played much; None for a log of one track.
 
     Args:
       log: of the run.
       vectors: float32 [V, D], of the model.
       baselines: name -> recommender; of 'item_knn' the tracks that it would show after the track alone stand beside.
+      words: what the events of the log are called.
     """
     counts = log.histories.counts()
     most = np.argsort(-counts, kind="stable")[:MOST_PLAYED]
@@ -78,11 +84,11 @@ def near_tracks(log: SplitLog, vectors: np.ndarray, baselines: Mapping[str, Reco
         lists = [(name, [(titles[track], artists[track]) for track in ids[place]]) for name, ids in neighbours.items()]
         views.append(NearTracks(titles[query], artists[query], int(counts[query]), lists))
     note = (
-        f"{len(queries)} tracks, evenly spaced among the {len(most)} that are played most, each with those nearest to "
-        "it in the space of the model (cosine of the track vectors)"
+        f"{len(queries)} tracks, evenly spaced among the {len(most)} that are {words.done} most, each with those "
+        "nearest to it in the space of the model (cosine of the track vectors)"
     )
-    beside = "; ItemKNN's are the tracks that the same listeners play" if "item_knn" in baselines else ""
-    return NearView(f"{note}{beside}.", views)
+    beside = f"; ItemKNN's are the tracks that the same listeners {words.do}" if "item_knn" in baselines else ""
+    return NearView(f"{note}{beside}.", words.event, views)
 
 
 def _alone(log: SplitLog, tracks: np.ndarray) -> Interactions:

@@ -9,6 +9,7 @@ import numpy as np
 
 from mu.data.clips.clips import Clips
 from mu.data.ratings.rated_clips import RatedClips
+from mu.evals.nouns import counted
 from mu.evals.predictions import Predictions, predictions_of
 from mu.evals.results import Evaluation
 from mu.files import read_json
@@ -95,7 +96,7 @@ def read_rating_run(
     model = evaluation.results["model"]
     spec = read_json(first_run(place) / "config.json")["data"]
     where = Path(str(spec.get("ratings") or spec.get("path") or "")).name
-    size = f"{len(model):,} ratings of {model.n_clusters:,} {model.cluster}s in the test"
+    size = f"{counted(len(model), 'rating')} of {counted(model.n_clusters, model.drawn_noun)} in the test"
     data = {"Data": ", ".join(filter(None, [where, size]))} | left_out_fact(model)
     by_name = {name: predictions_of(result) for name, result in evaluation.results.items()}
     return RatingRun(
@@ -114,7 +115,7 @@ def page(run: RatingRun, seeds: Seeds | None = None) -> str:
     views = label_views(run)
     sections = [Section(f"{view.label}: tracks and listeners", "rated_tracks.html", view) for view in views]
     sections += results(run.compared, seeds, run.evaluation.folder.name)
-    over = f"{model.n_clusters:,} {model.cluster}s" if model.clusters is not None else f"{len(model):,} ratings"
+    over = counted(model.n_clusters, model.drawn_noun)
     notes = [f"Larger is better. Brackets: 95 % bootstrap intervals over {over}.", *model.notes]
     metrics = AllMetrics(metric_tables(run.evaluation.rows, {}), notes)
     details = [Section("All metrics", "metric_tables.html", metrics), *run_details(facts)]

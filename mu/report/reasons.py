@@ -4,14 +4,17 @@ import math
 
 from mu.evals.few_units import FEW
 from mu.evals.leaders import ORACLE, UNBOOSTED
+from mu.evals.nouns import counted, plural
 from mu.evals.paired import ABOVE, LEVEL, Paired
-from mu.report.columns import Column, words_of
+from mu.evals.result import Result
+from mu.report.columns import Column, measured_on, words_of
 from mu.report.comparison import Comparison
+from mu.report.log_words import log_words
 from mu.report.numbers import decimals, listed, number
 
-SAME_PLAYS = {
-    "item_knn": "ItemKNN counts which tracks are played together, in the same plays that the model learns from.",
-    "popularity": "Popularity counts the same plays that the model learns from.",
+SAME_EVENTS = {
+    "item_knn": "ItemKNN counts which tracks are {done} together, in the same {event}s that the model learns from.",
+    "popularity": "Popularity counts the same {event}s that the model learns from.",
 }
 """Baseline -> what it learns from, where that is what the model learns from as well."""
 NEW = ("day 0", "days 1-6", "weeks 1-3", "weeks 4-")
@@ -28,33 +31,36 @@ def reasons(compared: Comparison) -> list[str]:
 def _of_tie(compared: Comparison, column: Column, one: Paired) -> list[str]:
     """Why the subject cannot be told from its closest rival."""
     result, subject, name = compared.result, words_of(compared.subject), words_of(one.other)
-    what = result.unit if result.clusters is None else result.cluster
     if not math.isfinite(one.low):
-        return [f"{_capital(subject)} and {name} cannot be told apart: all {result.unit}s are of one {what}."]
+        of_one = f"all {plural(result.unit)} are of one {result.drawn_noun}"
+        return [f"{_capital(subject)} and {name} cannot be told apart: {of_one}."]
     places, half = decimals(one.value, one.other_value), (one.high - one.low) / 2
     where = f" {column.phrase}" if column.phrase else f" by {column.metric}"
     n_clusters = result.sampling(column.name)[0]
-    few = "only " if n_clusters < FEW else ""
+    few, shown = "only " if n_clusters < FEW else "", counted(n_clusters, result.drawn_noun)
     words = (
-        f"{_capital(subject)} and {name} cannot be told apart{where}: {few}{n_clusters:,} {what}s show differences "
-        f"from about {number(half, places)} on"
+        f"{_capital(subject)} and {name} cannot be told apart{where}: {few}{shown} "
+        f"{'shows' if n_clusters == 1 else 'show'} differences from about {number(half, places)} on"
     )
     if one.better is not None and one.worse is not None:
         words += f"; {subject} is better for {one.better:,} of them, {name} for {one.worse:,}"
-    return [f"{words}.", *filter(None, [SAME_PLAYS.get(one.other)])]
+    return [f"{words}.", *filter(None, [_same_events(result, one.other)])]
 
 
 def _of_few(compared: Comparison) -> list[str]:
     """Of the other sections in which the model is level with a baseline, those of few users, clips or recordings."""
-    result = compared.result
-    what = result.unit if result.clusters is None else result.cluster
-    words = []
+    result, words = compared.result, []
     for column in compared.columns[1:]:
         n_clusters = result.sampling(column.name)[0]
         if n_clusters < FEW and any(one.outcome == LEVEL for one in compared.beside(column)):
-            groups = "" if result.clusters is None else f" of {n_clusters:,} {what}s"
-            words.append(f"{column.phrase} ({column.n_units:,} {result.unit}s{groups})")
+            words.append(f"{column.phrase} ({measured_on(result, column)})")
     return [f"There is little to measure {listed(words)}, and intervals are wide."] if words else []
+
+
+def _same_events(result: Result, baseline: str) -> str:
+    """What a baseline learns from, where that is what the model learns from as well; else empty."""
+    words = log_words(result)
+    return SAME_EVENTS.get(baseline, "").format(done=words.done, event=words.event)
 
 
 def _of_oracle(compared: Comparison) -> list[str]:

@@ -29,14 +29,12 @@ class SplitLog:
       histories: what was played before the test.
       test: what was played in it.
       trained_until_ms: the end of the training part.
-      user_columns: attributes of the listeners that are shown.
     """
 
     data: Interactions
     histories: Interactions
     test: Interactions
     trained_until_ms: int
-    user_columns: Sequence[str] = ()
 
     @functools.cached_property
     def now_ms(self) -> int:
@@ -70,8 +68,9 @@ class SplitLog:
         return attribute_words(self.data.tracks, track, TRACK_COLUMNS)
 
     def user_words(self, user: int) -> str:
-        """The attributes of a listener as a line of words."""
-        return attribute_words(self.data.users, user, self.user_columns)
+        """The attributes of a listener that a model is given, as a line of words."""
+        columns = self.data.user_columns if isinstance(self.data, Listening) else ()
+        return attribute_words(self.data.users, user, columns)
 
     def user_id(self, user: int) -> str:
         """The log's id of a listener."""
@@ -93,13 +92,18 @@ class LogModels:
     Attributes:
       log: of the run.
       model: as it was tested.
-      time_aware: the same, where it can score tracks that nobody has played; else None.
       parts: name -> float32 [V, D], whose sum the model's track vectors are; empty where they have no parts.
       baselines: name -> recommender, of those whose recommendations are shown beside the model's.
     """
 
     log: SplitLog
     model: Recommender
-    time_aware: TimeAwareRecommender | None
     parts: Mapping[str, np.ndarray]
     baselines: Mapping[str, Recommender]
+
+    @property
+    def time_aware(self) -> TimeAwareRecommender | None:
+        """The model, where it can score tracks that nobody has played; else None."""
+        if isinstance(self.model, TimeAwareRecommender) and isinstance(self.log.data, Listening):
+            return self.model
+        return None

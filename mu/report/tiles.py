@@ -5,6 +5,7 @@ import math
 from collections.abc import Sequence
 
 from mu.evals.leaders import ORACLE
+from mu.evals.nouns import counted
 from mu.report.columns import Column, words_of
 from mu.report.comparison import Comparison
 from mu.report.numbers import interval, number
@@ -60,7 +61,7 @@ def _tile(compared: Comparison, column: Column) -> Tile:
         metric="" if column.title == column.metric else column.metric,
         value=number(estimate.value, places),
         interval=interval(estimate.low, estimate.high, places),
-        units=f"{column.n_units:,} {compared.result.unit}s",
+        units=counted(column.n_units, compared.result.unit),
         outcome="" if best is None else best.outcome,
         baseline="" if best is None else words_of(best.other),
         baseline_value="" if best is None else number(best.other_value, places),

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import polars as pl
 
+from mu.report.log_words import LogWords
 from mu.report.neighbours import principal_plane
 from mu.report.point_map import STYLES, PointMap, labels_of_classes, labels_of_points, legend, placed, points_of
 from mu.report.split_log import SplitLog
@@ -20,14 +21,15 @@ NAMED = 24
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class TrackMap:
-    """Tracks in the space of the model: the n that are played most.
+    """Tracks in the space of the model: the n with most plays, or ratings.
 
     Attributes:
       vectors: float32 [n, D].
       titles: [n].
       label_name: the column of the track table that colours them; empty for none.
       labels: [n], its values; empty strings without a column.
-      counts: int [n], plays before the test.
+      counts: int [n], plays or ratings before the test.
+      words: what these are called.
     """
 
     vectors: np.ndarray
@@ -35,12 +37,18 @@ class TrackMap:
     label_name: str
     labels: Sequence[str]
     counts: np.ndarray
+    words: LogWords
 
 
-def track_map(log: SplitLog, vectors: np.ndarray) -> TrackMap:
-    """The tracks that are played most, coloured by an attribute; `vectors` are float32 [V, D].
+def track_map(log: SplitLog, vectors: np.ndarray, words: LogWords) -> TrackMap:
+    """The tracks with most plays or ratings, coloured by an attribute.
 
-    A log without sound leaves out tracks that nobody has played: their rows hold what they were drawn with.
+    A log without sound leaves out tracks that have none: their rows hold what they were drawn with.
+
+    Args:
+      log: of the run.
+      vectors: float32 [V, D].
+      words: what the events of the log are called.
     """
     counts = log.histories.counts()
     there = np.arange(len(vectors)) if log.sound is not None else np.flatnonzero(counts)
@@ -49,7 +57,7 @@ def track_map(log: SplitLog, vectors: np.ndarray) -> TrackMap:
     labels = [""] * len(rows)
     if column:
         labels = log.data.tracks[column].gather(rows).cast(pl.String).fill_null("unknown").to_list()
-    return TrackMap(vectors[rows], [log.titles[int(row)] for row in rows], column, labels, counts[rows])
+    return TrackMap(vectors[rows], [log.titles[int(row)] for row in rows], column, labels, counts[rows], words)
 
 
 def label_column(tracks: pl.DataFrame) -> str:
@@ -61,7 +69,7 @@ def label_column(tracks: pl.DataFrame) -> str:
 
 
 def map_of_tracks(tracks: TrackMap) -> PointMap:
-    """The tracks in the plane of most variance, named by an attribute that colours them, or by the most played."""
+    """The tracks in the plane of most variance, named by an attribute that colours them, or those with most events."""
     places, variance = principal_plane(tracks.vectors)
     at = placed(places)
     n = f"{len(tracks.titles):,} tracks"
@@ -74,7 +82,7 @@ def map_of_tracks(tracks: TrackMap) -> PointMap:
         most = np.argsort(-tracks.counts, kind="stable")[:NAMED]
         labels = labels_of_points(at, [(int(row), tracks.titles[int(row)]) for row in most])
         points = points_of(at, [0] * len(at), tracks.titles)
-        words = f"{n} as the model sees them, the most played named, {plane}"
+        words = f"{n} as the model sees them, the most {tracks.words.done} named, {plane}"
         return PointMap(words, f"Map of {n}", points, [], labels)
     styles, entries = _styles(tracks.labels)
     titles = [f"{title}: {label}" for title, label in zip(tracks.titles, tracks.labels, strict=True)]

@@ -9,8 +9,9 @@ import math
 from collections.abc import Sequence
 
 from mu.evals.leaders import MODEL, ORACLE
+from mu.evals.nouns import counted
 from mu.evals.paired import ABOVE, BELOW, LEVEL, Paired
-from mu.report.columns import Column, words_of
+from mu.report.columns import Column, measured_on, words_of
 from mu.report.comparison import Comparison
 from mu.report.numbers import interval, listed, number, signed, signed_interval
 from mu.report.reasons import reasons
@@ -120,7 +121,7 @@ def _section(compared: Comparison, column: Column) -> tuple[str, str, str]:
     """(outcome beside the rivals, of which rivals, where and with which numbers)."""
     value, places, rivals = compared.estimate(column).value, compared.places(column), compared.beside(column)
     metric = "" if column.metric == compared.columns[0].metric else f"{column.metric} "
-    model, units = f"{metric}{number(value, places)}", f"{column.n_units:,} {compared.result.unit}s"
+    model, units = f"{metric}{number(value, places)}", counted(column.n_units, compared.result.unit)
     _, _, is_share = compared.result.sampling(column.name)
     if is_share and value < NOTHING and not any(one.outcome == ABOVE for one in rivals):
         oracle = compared.against(column, ORACLE)
@@ -147,14 +148,11 @@ def _group(group: Sequence[Paired], every: str) -> str:
 def _units(compared: Comparison, column: Column) -> str:
     """How many units there are; beside the best rival, for how many the subject is better."""
     result, rivals = compared.result, compared.beside(column)
-    groups = f"{result.n_clusters:,} {result.cluster}s" if result.clusters is not None else ""
-    over = f"{column.n_units:,} {result.unit}s" + (f" of {groups}" if groups else "")
+    over = measured_on(result, column)
     if not rivals or rivals[0].better is None:
         return f"It was measured on {over}."
-    best, many = rivals[0], result.cluster if result.clusters is not None else result.unit
-    return (
-        f"Of {over}, it is better than {words_of(best.other)} for {best.better:,} {many}s and worse for {best.worse:,}."
-    )
+    better = counted(rivals[0].better, result.drawn_noun)
+    return f"Of {over}, it is better than {words_of(rivals[0].other)} for {better} and worse for {rivals[0].worse:,}."
 
 
 def _published(compared: Comparison, column: Column) -> list[str]:

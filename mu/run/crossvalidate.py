@@ -18,6 +18,7 @@ from mu.config.overrides import load as load_config
 from mu.config.resolve import build
 from mu.data.logs.interactions import Interactions
 from mu.evals.folds import DOCUMENT, mean_summary, pooled
+from mu.evals.nouns import plural
 from mu.evals.result import Result
 from mu.evals.results import Evaluation, evaluations_of, load, save
 from mu.files import read_json, write_json
@@ -92,7 +93,7 @@ def _crossvalidate(
         of_seed = {seed: [fold[name] for fold in by_seed[seed]] for seed in seeds}
         evaluations[name] = pooled_rows(of_seed)
         first = next(iter(of_seed[seeds[0]][0].results.values()))
-        over[name] = f"{first.cluster or first.unit}s"
+        over[name] = plural(first.drawn_noun)
         for seed, evaluated in of_seed.items():
             card = {**protocol, "part": "test", "seed": seed}
             output = folder / f"seed{seed}" / "evaluation" / name

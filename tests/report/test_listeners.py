@@ -10,6 +10,7 @@ from mu.report.explanation import Explanation, NearPlayed
 from mu.report.listener_choice import choose
 from mu.report.listener_groups import listener_groups
 from mu.report.listeners import SHOWN, listeners
+from mu.report.log_words import PLAYS
 from mu.report.near_tracks import near_tracks
 from mu.report.score_parts import ScoreParts
 from mu.report.split_log import LogModels
@@ -62,7 +63,7 @@ def test_groups_of_listeners_hold_each_once_and_have_their_means():
     values = np.linspace(0, 1, 40)
     cities = [f"city {number}" for number in range(40)]
     users = pl.DataFrame({"user": range(40), "gender": ["f"] * 20 + ["m"] * 20, "city": cities})
-    by_plays, by_gender = listener_groups({"model": result_of(values)}, "recall@10", np.arange(40), users, 20, 0)
+    by_plays, by_gender = listener_groups({"model": result_of(values)}, "recall@10", np.arange(40), users, PLAYS, 20, 0)
     assert [(plays, n) for plays, n, *_ in by_plays.rows] == [
         ("0 to 9", 10), ("10 to 19", 10), ("20 to 29", 10), ("30 to 39", 10)
     ]  # fmt: skip
@@ -70,11 +71,11 @@ def test_groups_of_listeners_hold_each_once_and_have_their_means():
     assert [cells[0][0] for _, _, cells, _ in by_plays.rows] == means
     assert by_gender.by == "gender" and [group for group, *_ in by_gender.rows] == ["f", "m"]
     assert by_gender.rows[1][3][0] == f"{values[20:].mean() - values[:20].mean():.3f}"
-    assert not listener_groups({"model": result_of(values)}, "recall@10", np.full(40, 3), users[["user"]], 20, 0)
+    assert not listener_groups({"model": result_of(values)}, "recall@10", np.full(40, 3), users[["user"]], PLAYS, 20, 0)
 
 
 def models_of(log, **baselines):
-    return LogModels(split_log(log), Scores(log), None, {}, baselines)
+    return LogModels(split_log(log), Scores(log), {}, baselines)
 
 
 def served(log, users):
@@ -102,7 +103,7 @@ def test_a_listener_stands_beside_what_each_recommender_would_have_shown():
     assert view is not None
     assert [person.tab for person in view.people] == ["A typical listener", "Served worst"]
     first = view.people[0]
-    assert first.name == f"Listener {user}" and first.n_plays == log.lengths[user] - 1
+    assert first.name == f"Listener {user}" and first.n_events == log.lengths[user] - 1
     last = log.row(user)[:-1][::-1][:SHOWN]
     assert [row.track for row in first.history.rows] == last.tolist()
     (recommended, beside), (played,) = first.lists, log.row(user)[-1:]
@@ -123,7 +124,8 @@ def test_of_a_metric_that_looks_further_than_the_lists_it_is_said_what_lies_ther
     assert view is not None and view.metric == "recall@14"
     (best,) = best_tracks(split_log(log), Scores(log), np.array([7]), 14)
     first = view.people[0].lists[0]
-    assert first.deeper == (14, np.isin(best, log.row(7)[-1:]).sum())
+    last, played = log.row(7)[-1:], f"{sum(row.hit for row in first.rows)} of {SHOWN} played in the test"
+    assert first.summary == f"{played}, {np.isin(best, last).sum()} of the first 14"
     assert [row.track for row in first.rows] == best[:SHOWN].tolist()
 
 
@@ -172,13 +174,13 @@ def test_near_names_the_most_similar_of_what_was_played():
 def test_near_tracks_are_the_nearest_that_were_played_and_the_neighbours_of_the_track_alone():
     log = make_listening(n_users=60, sound=False)
     split, knn = split_log(log), Dense(log)
-    view = near_tracks(split, Scores(log).item_vectors, {"item_knn": knn})
+    view = near_tracks(split, Scores(log).item_vectors, {"item_knn": knn}, PLAYS)
     assert view is not None
     titles, _ = split.names
     counts, vectors = split.histories.counts(), Scores(log).item_vectors
     directions = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
-    assert len(view.queries) == 6 and [one.n_plays for one in view.queries] == sorted(
-        (one.n_plays for one in view.queries), reverse=True
+    assert len(view.queries) == 6 and [one.n_events for one in view.queries] == sorted(
+        (one.n_events for one in view.queries), reverse=True
     )
     for one in view.queries:
         track = titles.index(one.title)
@@ -200,7 +202,7 @@ def test_neighbours_of_a_track_alone_are_those_of_its_best_rating():
             return super().scores(np.zeros(len(users), np.int64), histories)
 
     split = split_log(log)
-    view = near_tracks(split, Scores(log).item_vectors, {"item_knn": Recording(log)})
+    view = near_tracks(split, Scores(log).item_vectors, {"item_knn": Recording(log)}, PLAYS)
     assert view is not None
     (histories,) = asked
     titles, plays = split.names[0], split.histories
@@ -213,7 +215,7 @@ def test_a_value_that_a_track_lacks_is_unknown_and_never_called_none():
     log = make_listening(n_users=60, sound=False)
     genres = [None if track == 2 else "jazz" for track in range(log.n_items)]
     log.__dict__["tracks"] = pl.DataFrame({"track": np.arange(log.n_items), "genre": genres})
-    found = track_map(split_log(log), Scores(log).item_vectors)
+    found = track_map(split_log(log), Scores(log).item_vectors, PLAYS)
     assert found.label_name == "genre" and set(found.labels) == {"jazz", "unknown"}
     parts = {"genre": np.arange(log.n_items, 0, -1, dtype=np.float32)[:, None]}
     scores = ScoreParts(parts, np.zeros(log.n_items, np.float32), np.ones(log.n_items, bool), log.tracks)

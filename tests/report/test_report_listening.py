@@ -69,7 +69,7 @@ def person(**changes):
     row = Row(0, "Song & <b>", "Artist", "today")
     values = {
         "tab": "A typical listener", "name": "u<1>", "rule": "Chosen by <lot>.", "values": [("the model", "0.500")],
-        "n_plays": 3, "n_test": 1, "history": TrackList("Played last", [row]),
+        "n_events": 3, "n_test": 1, "history": TrackList("Played last", [row]),
         "lists": [TrackList("Recommended", [row])], "played": [("Song & <b>", True)],
     }  # fmt: skip
     return Listener(**{**values, **changes})
@@ -80,13 +80,14 @@ def test_the_page_repeats_how_its_cases_were_chosen(tmp_path):
     cold_start = ColdStartTrack(
         row, "Chosen so: by & by.", [ColdStartListener("u", "", "x", True)], 1, 0.75, "Over all: 60 %.", "its tags"
     )
-    text = page(make_run(tmp_path, listeners=Listeners([person()], "recall@20", ""), cold_start=cold_start))
+    text = page(make_run(tmp_path, listeners=Listeners([person()], "recall@20", [], "play"), cold_start=cold_start))
     assert "the model reads its tags alone" in text
     assert "Chosen by &lt;lot&gt;." in text and "Chosen so: by &amp; by." in text
     assert "<b>75%</b> of pairs" in text and "Over all: 60 %." in text
-    explained = person(lists=[TrackList("Recommended", [Row(0, "Song", "", why="its sound +1.2", hit=True)])])
-    text = page(make_run(tmp_path, listeners=Listeners([explained], "recall@20", "What speaks for it.")))
-    assert "What speaks for it." in text and "its sound +1.2" in text and "1 of 1 played in the test" in text
+    row = Row(0, "Song", "", why="its sound +1.2", hit=True, badge="played in the test")
+    explained = person(lists=[TrackList("Recommended", [row], "1 of 1 played in the test")])
+    text = page(make_run(tmp_path, listeners=Listeners([explained], "recall@20", ["What speaks for it."], "play")))
+    assert "What speaks for it." in text and "its sound +1.2" in text and text.count("1 of 1 played in the test") == 1
 
 
 @pytest.mark.parametrize(("sound", "inputs"), [(True, "its sound and its attributes"), (False, "its attributes")])

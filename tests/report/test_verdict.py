@@ -127,6 +127,26 @@ def test_sections_are_told_apart_and_failures_named():
     )
 
 
+def test_few_units_are_counted_as_they_are():
+    """One play is no '1 plays of 1 users', and clips that are recordings of their own are not counted twice."""
+    sections = {"discovery": half_ones(N, 200), "day 0": [1.0], "days 1-6": half_ones(7, 3)}
+    results = {name: play_result(sections) for name in ("model", "popularity")}
+    assert said(results)[2].endswith(
+        "There is little to measure on the day of release (1 play) and on days 1-6 after release (7 plays of 2 users), "
+        "and intervals are wide."
+    )
+
+    def result(values):
+        columns = {"a/gain": half_ones(8, 4) * 2, "b/gain": np.array(values)}
+        return Result("clip", np.arange(8), columns, "freesound_clip_id", np.array(list("ppppqqqq")))
+
+    labelled = [1.0, 2.0, 3.0, *[np.nan] * 5]
+    first, second, further = said({"model": result(labelled), "mine": result(labelled)})
+    assert "for b (3 clips of 1 Freesound clip), and intervals are wide" in further
+    assert "for a: only 2 Freesound clips show differences" in further
+    assert "freesound_clip_id" not in first + second + further
+
+
 def test_nothing_is_said_of_shares_alone():
     def result(gain):
         return Result("clip", np.arange(4), {"a/accuracy": half_ones(4, 2), "b/gain": np.array(gain)})

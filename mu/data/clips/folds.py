@@ -167,7 +167,8 @@ def _found(column: str, group: str | None) -> str:
     """What to say of a group that the import found, and that nobody asked for."""
     if group is not None or column == "content_hash":
         return ""
-    return f" (the import says that a {column} belongs together; group=content_hash keeps single recordings together)"
+    said = f"the import says that clips with the same {column} belong together"
+    return f" ({said}; group=content_hash keeps single recordings together)"
 
 
 def _words(clips: Clips, name: str) -> list[str]:

@@ -19,6 +19,8 @@ from mu.protocols import DotProductRecommender, RatingRecommender, Recommender
 from mu.ranges import Count, Positive
 
 ERRORS = {"negative_rmse": "squared", "negative_mae": "absolute"}
+RATED = "rated tracks"
+"""Key of `Result.same` that results of this protocol have alone."""
 
 
 class RatedCandidates:
@@ -69,16 +71,8 @@ class RatedCandidates:
             raise ValueError(f"bootstrap_samples={bootstrap_samples}; it must be at least 1")
         self._histories = split.train.merged(split.valid) if part == "test" else split.train
         rated: Interactions = getattr(split, part)
+        kept, ratings_left_out = candidates(rated, self._histories)
         user = np.repeat(np.arange(rated.n_users), rated.lengths)
-        pair = user * rated.n_items + rated.items
-        _, last = np.unique(pair[::-1], return_index=True)
-        kept = np.sort(len(pair) - 1 - last)
-        in_history = self._histories.seen().contains(user[kept], rated.items[kept])
-        ratings_left_out = {
-            "rated again later": len(pair) - len(kept),
-            "track in the history": int(in_history.sum()),
-        }
-        kept = kept[~in_history]
         self._users, lengths = np.unique(user[kept], return_counts=True)
         self._indptr = np.append(0, np.cumsum(lengths))
         self._items, self._ratings = rated.items[kept], rated.weights[kept].astype(np.float64)
@@ -97,14 +91,15 @@ class RatedCandidates:
                 f"threshold={threshold}: none of {rated.n_users:,} users has both a relevant track and another in the "
                 f"{part} part ({reasons}); the weights of the log must be ratings (`mu import --weight=COLUMN`)"
             )
-        self._counts = left_out("ratings", len(pair), ratings_left_out)
+        self._counts = left_out("ratings", len(rated), ratings_left_out)
         self._counts |= left_out("users", rated.n_users, without)
         self._counts |= left_out("users of auc and graded_ndcg", len(self._users), unranked)
         self._ks = tuple(int(k) for k in ks)
         digest = hashlib.sha256(f"{threshold} {gains}".encode())
         for array in (self._users, self._indptr, self._items, self._ratings):
             digest.update(np.ascontiguousarray(array).data)
-        self._same = {"split": split.hash, "rated tracks": digest.hexdigest()}
+        self._same = {"split": split.hash, RATED: digest.hexdigest()}
+        self._threshold = float(threshold)
         self.bootstrap_samples = bootstrap_samples
         self.names = ["auc", *(f"graded_ndcg@{k}" for k in self._ks), *ERRORS]
 
@@ -142,6 +137,7 @@ class RatedCandidates:
             arrays={name: np.bincount(user, weights=values) for name, values in sums.items()} | {"ratings": lengths},
             counts=self._counts,
             same=self._same,
+            card={"relevant_from": self._threshold},
         )
 
     def _scores(self, recommender: Recommender) -> np.ndarray:
@@ -166,3 +162,22 @@ class RatedCandidates:
             user = self._users[np.searchsorted(self._indptr, at, side="right") - 1]
             raise ValueError(f"{type(recommender).__name__} scores item {self._items[at]} NaN for user {user}")
         return scores
+
+
+def candidates(rated: Interactions, histories: Interactions) -> tuple[np.ndarray, dict[str, int]]:
+    """The ratings that are measured: of a track rated twice the last, of tracks in the history none.
+
+    Args:
+      rated: the ratings of the part that is measured.
+      histories: of the same users before it.
+
+    Returns:
+      (int64 [E], their places in `rated`, ascending; reason -> how many others there are).
+    """
+    user = np.repeat(np.arange(rated.n_users), rated.lengths)
+    pair = user * rated.n_items + rated.items
+    _, last = np.unique(pair[::-1], return_index=True)
+    kept = np.sort(len(pair) - 1 - last)
+    in_history = histories.seen().contains(user[kept], rated.items[kept])
+    others = {"rated again later": len(pair) - len(kept), "track in the history": int(in_history.sum())}
+    return kept[~in_history], others

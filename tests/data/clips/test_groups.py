@@ -68,7 +68,7 @@ def test_a_misspelt_column_is_refused_before_anything_is_scanned(table, tmp_path
 def test_folds_and_intervals_keep_together_what_the_import_found(table, tmp_path, capsys):
     clips = imported(table, tmp_path / "clips")
     assert clips.group == "freesound_clip_id"
-    assert "clips of one freesound_clip_id belong together (4 of them)" in capsys.readouterr().out
+    assert "clips with the same freesound_clip_id belong together (4 groups)" in capsys.readouterr().out
     card = json.loads((tmp_path / "clips" / "card.json").read_text())
     assert (card["group"], card["groups"]) == ("freesound_clip_id", 4)
     for split in (
@@ -76,7 +76,9 @@ def test_folds_and_intervals_keep_together_what_the_import_found(table, tmp_path
         folds.by_column(clips, column_name="fold", fold=0),
     ):
         assert len(split.test) == 2 and split.test.table["freesound_clip_id"].n_unique() == 1
-    words = "the import says that a freesound_clip_id belongs together; group=content_hash keeps single"
+    words = (
+        "the import says that clips with the same freesound_clip_id belong together; group=content_hash keeps single"
+    )
     with pytest.raises(ValueError, match=words):
         folds.by_column(clips, column_name="cut", fold=0)
     split = folds.by_column(clips, column_name="cut", fold=0, group="content_hash")
@@ -91,7 +93,7 @@ def test_folds_and_intervals_keep_together_what_the_import_found(table, tmp_path
 
 def test_the_user_says_what_belongs_together(table, tmp_path, capsys):
     assert imported(table, tmp_path / "clips", "--group=singer").group == "singer"
-    assert "one singer belong together (2 of them)" in capsys.readouterr().out
+    assert "the same singer belong together (2 groups)" in capsys.readouterr().out
     assert imported(table, tmp_path / "clips", "--group=content_hash").group == "content_hash"
     assert main([str(table), f"--output={tmp_path / 'clips'}", "--group=sniger"]) == 2
     assert "did you mean 'singer'" in capsys.readouterr().err

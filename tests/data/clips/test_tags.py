@@ -101,7 +101,7 @@ def test_columns_of_a_table_stay_beside_tags(library, tmp_path, here, capsys):
     clips = pl.read_parquet(tmp_path / "out" / "clips.parquet")
     assert clips["artist"].to_list() == ["x", "y"] and clips["tag_artist"].to_list() == [WANTED["artist"]] * 2
     grouped = [str(library / "meta.csv"), f"--output={tmp_path / 'out'}", "--workers=1", "--group=album"]
-    assert main(grouped) == 0 and "clips of one album belong together (1 of them)" in capsys.readouterr().out
+    assert main(grouped) == 0 and "clips with the same album belong together (1 group)" in capsys.readouterr().out
     (library / "meta.csv").unlink()
 
 
