@@ -3,14 +3,14 @@
 import importlib.util
 import os
 import typing
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from pathlib import Path
 from typing import Any
 
 from ml_collections import ConfigDict
 
 from mu.config.base import DENSE, KEYS, Config, ConfigError, known_names, typed
-from mu.config.resolve import locate, resolve
+from mu.config.resolve import hints_of, locate, resolve
 from mu.signatures import parameters_of
 from mu.trust import find_modules_in, trust_config
 
@@ -49,14 +49,17 @@ def with_overrides(config: ConfigDict, overrides: Mapping[str, Any]) -> Config:
     """The resolved config with `{'a.b': 'value'}` set: texts are read as the key's type, other values set as they are.
 
     Names are set first, since they decide which keys there are: what the config says for the old name stays where
-    the new one takes it too, and goes otherwise.
+    the new one takes it too, and goes otherwise. What the new one needs and has no default for is set with it.
     """
     resolve(config)  # what goes is held against the old name first
     config = ConfigDict(config.to_dict())
     names = {key: value for key, value in overrides.items() if key.split(".")[-1] == "name"}
     _set_all(config, names)
+    needed = {key: value for key, value in overrides.items() if key not in names and _is_needed(config, key, names)}
+    for key, value in needed.items():
+        _set_needed(config, key, value)
     config = resolve(config)
-    _set_all(config, {key: value for key, value in overrides.items() if key not in names})
+    _set_all(config, {key: value for key, value in overrides.items() if key not in {*names, *needed}})
     trust_config(config.to_dict())
     return resolve(config)
 
@@ -75,11 +78,35 @@ def _set_all(config: ConfigDict, changes: Mapping[str, Any]) -> None:
         raise ConfigError("\n".join(faults))
 
 
-def _keep_taken(config: ConfigDict, path: str) -> None:
-    """Drops the entries of the spec at `path` that its name does not take."""
+def _spec_at(config: ConfigDict, path: str) -> Any:
     spec: Any = config
     for key in path.split("."):
         spec = spec[key]
+    return spec
+
+
+def _is_needed(config: ConfigDict, key: str, names: Container[str]) -> bool:
+    """Whether a key is one that a newly named object has no default for, and the config no value."""
+    path, _, last = key.rpartition(".")
+    if f"{path}.name" not in names or (spec := _spec_at(config, path))["name"] == DENSE or last in spec:
+        return False
+    parameter = parameters_of(locate(spec["name"], f"config.{path}.name")).get(last)
+    return parameter is not None and parameter.default is parameter.empty
+
+
+def _set_needed(config: ConfigDict, key: str, value: Any) -> None:
+    path, _, last = key.rpartition(".")
+    spec = _spec_at(config, path)
+    if isinstance(value, str):
+        is_text = hints_of(locate(spec["name"], f"config.{path}.name")).get(last) is str
+        value = value if is_text else typed(value, None, f"config.{key}")
+    with config.ignore_type():
+        spec[last] = value
+
+
+def _keep_taken(config: ConfigDict, path: str) -> None:
+    """Drops the entries of the spec at `path` that its name does not take."""
+    spec = _spec_at(config, path)
     if spec["name"] == DENSE:
         return
     parameters = parameters_of(locate(spec["name"], f"config.{path}.name"))

@@ -2,6 +2,7 @@
 
 import json
 from fractions import Fraction
+from typing import Annotated
 
 import jax.numpy as jnp
 import numpy as np
@@ -12,6 +13,7 @@ from ml_collections import ConfigDict
 from mu.config.base import ConfigError, base, parse_arg, typed
 from mu.config.overrides import load, with_overrides
 from mu.config.resolve import build, locate, resolve
+from mu.ranges import AtLeast
 
 FACTORIZATION = "mu.models.factorization:Factorization"
 
@@ -302,6 +304,25 @@ def test_load_reads_a_file_with_its_argument_and_overrides(tmp_path):
     assert load(f"{file}:dim=16", {"model.dim": "24", "seed": "7"}).model.dim == 24
     with pytest.raises(ConfigError, match="no argument 'dims'"):
         load(f"{file}:dims=16")
+
+
+def needs(log, *, column_name: str, fold: Annotated[int, AtLeast(0)], seed: int = 0):
+    """A split with arguments that have no default."""
+    del log, column_name, fold, seed
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+def test_a_name_whose_arguments_have_no_default_is_set_together_with_them(reverse):
+    own = f"{__name__}:needs"
+    changes = {"split.name": own, "split.fold": "2", "split.column_name": "2024", "seed": "3", "split.seed": "5"}
+    found = with_overrides(loadable(), dict(reversed(changes.items()) if reverse else changes.items()))
+    assert found.split.to_dict() == {"name": own, "column_name": "2024", "fold": 2, "seed": 5} and found.seed == 3
+    with pytest.raises(ConfigError, match=r"config.split \(.*needs\) needs a value for 'fold'"):
+        with_overrides(loadable(), {"split.name": own, "split.column_name": "x"})
+    with pytest.raises(ConfigError, match=r"config.split.fold=-1"):
+        with_overrides(loadable(), changes | {"split.fold": "-1"})
+    with pytest.raises(ConfigError, match=r"config.split has no key 'folds' \(did you mean 'fold'"):
+        with_overrides(loadable(), changes | {"split.folds": "3"})
 
 
 def test_the_title_is_the_first_line_of_the_file_unless_the_config_has_one(tmp_path):
