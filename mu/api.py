@@ -104,6 +104,7 @@ def write_report(
 
     Raises:
       FileNotFoundError: there is no such run, or it has no evaluation.
+      IsADirectoryError: `output` is a folder.
       Locked: another process writes the page.
       ValueError: there is no page of such a run, it has several evaluations and no name chooses, or this version of mu
         cannot run its config.
@@ -114,7 +115,10 @@ def write_report(
 
 
 def write_comparison(
-    runs: Sequence[str | os.PathLike[str]], output: str | os.PathLike[str], evaluation: str | None = None
+    runs: Sequence[str | os.PathLike[str]],
+    output: str | os.PathLike[str],
+    evaluation: str | None = None,
+    table: str | os.PathLike[str] | None = None,
 ) -> None:
     """Writes the page of several runs beside each other, one HTML file.
 
@@ -122,16 +126,18 @@ def write_comparison(
       runs: two or more runs of `mu train`, or seeds' folders of `mu crossvalidate`.
       output: the file; its folder is made if need be.
       evaluation: the name of the evaluation that is compared; None where the runs share one.
+      table: a file for the table of the page too, see `write_table`; None for none.
 
     Raises:
       FileNotFoundError: a folder holds no run, or no evaluation.
+      IsADirectoryError: `output` or `table` is a folder.
       Locked: another process writes the page.
       ValueError: the runs were not measured on the same units, task, truth and clusters, which names what differs, or
         they share several evaluations or none.
     """
     from mu.interface.pages import write_comparison
 
-    write_comparison(runs, output, evaluation)
+    write_comparison(runs, output, evaluation, table)
 
 
 def write_table(
@@ -146,6 +152,7 @@ def write_table(
 
     Raises:
       FileNotFoundError: a folder holds no run, or no evaluation.
+      IsADirectoryError: `output` is a folder.
       Locked: another process writes the file.
       ValueError: see `write_comparison`; or the file ends otherwise.
     """

@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.progress import BarColumn, TaskID, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as RichProgress
 
+from mu.durations import duration
 from mu.own_code import traceback_of_own_code
 
 # Without a terminal (a log file, CI) a line this often at the most.
@@ -23,16 +24,6 @@ PLAIN_LINES_EVERY_S = 10.0
 LONG_S = 2.0
 # Shared, so that lines appear above a bar and not inside it.
 _console = Console(stderr=True)
-
-
-def duration(seconds: float) -> str:
-    """'42 s', '3 min 05 s' or '2 h 10 min'."""
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60:02d} s"
-    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
 
 
 # What to do about an error of the system.
@@ -77,16 +68,51 @@ def say(line: str) -> None:
     _console.print(printable(line), markup=False, highlight=False, soft_wrap=True)
 
 
+class _Announcement:
+    """A line about some work, which is said once, when the work has taken `LONG_S` at a stretch."""
+
+    def __init__(self, what: str):
+        self._line = f"{what[:1].upper()}{what[1:]} ..."
+        self._timer: threading.Timer | None = None
+        self._is_said = False
+
+    def start(self) -> None:
+        if not self._is_said:
+            self._timer = threading.Timer(LONG_S, self._say)
+            self._timer.daemon = True
+            self._timer.start()
+
+    def stop(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _say(self) -> None:
+        self._is_said = True
+        say(self._line)
+
+
+_current = threading.local()
+"""`announcement`: that of the innermost work of each thread."""
+
+
 @contextlib.contextmanager
 def working(what: str) -> Iterator[None]:
-    """Says what is being done, in a line on standard error, once it has taken `LONG_S`."""
-    timer = threading.Timer(LONG_S, say, [f"{what[:1].upper()}{what[1:]} ..."])
-    timer.daemon = True
-    timer.start()
+    """Says what is being done, in a line on standard error, once it has taken `LONG_S`.
+
+    Of work inside of other work the inner is said: the outer waits until the inner has ended.
+    """
+    outer: _Announcement | None = getattr(_current, "announcement", None)
+    if outer is not None:
+        outer.stop()
+    announcement = _current.announcement = _Announcement(what)
+    announcement.start()
     try:
         yield
     finally:
-        timer.cancel()
+        announcement.stop()
+        _current.announcement = outer
+        if outer is not None:
+            outer.start()
 
 
 def terminal_width() -> int | None:

@@ -9,6 +9,8 @@ from mu.histories import TrackHistories
 from mu.protocols import DotProductRecommender, Histories, Recommender, SparseRecommender, as_sparse
 from mu_kernels import CSR, Hits, ItemIndex, SparseIndex, SparseRows, top_k_scores
 
+NOBODY = -1
+"""A listener outside the log."""
 BLOCK = 256
 """Dense scores of so many listeners are in memory at once."""
 ItemIds = Any
@@ -48,7 +50,8 @@ def recommend(
       are -1 and scores -inf.
 
     Raises:
-      ValueError: there are not as many histories as listeners, an item is outside the catalogue, or `k` is wrong.
+      ValueError: there are not as many histories as listeners, an item is outside the catalogue, a user is outside the
+        log, or `k` is wrong.
     """
     refuse_other_k(k)
     users = np.atleast_1d(np.asarray(users, np.int64))
@@ -60,7 +63,10 @@ def recommend(
     for name, rows in (("candidates", candidates), ("exclude", exclude)):
         if isinstance(rows, CSR) and rows.n_rows != len(users):
             raise ValueError(f"{name} has {rows.n_rows:,} rows for {len(users):,} users")
+    if (users < NOBODY).any():
+        raise ValueError(f"users has {users[users < NOBODY][0]}; a user is a row of the log, or -1 for none of it")
     played = histories if filter_already_played else None
+    _check_ids(histories.items, _catalogue_size(recommender, time_ms), "histories")
     if recommender.dot_product:
         product = cast(DotProductRecommender, recommender)
         vectors, bias = product.item_vectors, bias_at(product, time_ms)
@@ -103,18 +109,15 @@ def similar_items(
     refuse_other_k(k)
     items = np.atleast_1d(np.asarray(items, np.int64))
     alone = TrackHistories(np.arange(len(items) + 1, dtype=np.int64), items.astype(np.int32))
-    nobody = np.full(len(items), -1, np.int64)
+    _check_ids(items, _catalogue_size(recommender, None), "items")
+    nobody = np.full(len(items), NOBODY, np.int64)
     if (sparse := as_sparse(recommender)) is not None:
         index = _sparse_index_of(sparse)
-        _check_ids(items, index.n_items, "items")
         choice = _choice(len(items), index.n_items, candidates, exclude, alone)
         return _search(index, sparse.sparse_queries(nobody, alone), k, choice)
     if not recommender.dot_product:
-        n_items = recommender.scores(nobody[:0], cast(Any, alone.take(nobody[:0]))).shape[1]
-        _check_ids(items, n_items, "items")
         return _dense_top_k(recommender, nobody, alone, k, candidates, exclude, alone, None)
     vectors = cast(DotProductRecommender, recommender).item_vectors
-    _check_ids(items, len(vectors), "items")
     choice = _choice(len(items), len(vectors), candidates, exclude, alone)
     return _search(_index_of(recommender, vectors, None, unit=True), _unit(vectors[items]), k, choice)
 
@@ -132,6 +135,22 @@ def bias_at(recommender: DotProductRecommender, time_ms: int | None) -> np.ndarr
         return recommender.item_bias()
     bias = recommender.item_bias(np.array([time_ms]))
     return None if bias is None else bias[0]
+
+
+def _catalogue_size(recommender: Recommender, time_ms: int | None) -> int:
+    """The number of items that a recommender scores."""
+    if recommender.dot_product:
+        return len(cast(DotProductRecommender, recommender).item_vectors)
+    if (sparse := as_sparse(recommender)) is not None:
+        return _sparse_index_of(sparse).n_items
+    nobody = np.zeros(0, np.int64)
+    empty = TrackHistories(np.zeros(1, np.int64), np.zeros(0, np.int32))
+    return recommender.scores(nobody, cast(Any, empty), _times(recommender, 0, time_ms)).shape[1]
+
+
+def _times(recommender: Recommender, n: int, time_ms: int | None) -> np.ndarray | None:
+    """int64 [n]: a moment for each listener, where the recommender takes any."""
+    return np.full(n, time_ms, np.int64) if recommender.time_aware and time_ms is not None else None
 
 
 def refuse_other_k(k: Any) -> None:
@@ -245,8 +264,7 @@ def _dense_top_k(
     for start in range(0, max(len(users), 1), BLOCK):
         rows = np.arange(start, min(start + BLOCK, len(users)))
         some = histories.take(rows)
-        times = np.full(len(rows), time_ms, np.int64) if recommender.time_aware and time_ms is not None else None
-        scores = recommender.scores(users[rows], some, times)
+        scores = recommender.scores(users[rows], some, _times(recommender, len(rows), time_ms))
         n_items = scores.shape[1]
         choice = _choice(
             len(rows), n_items, _of_rows(candidates, rows), _of_rows(exclude, rows), None if played is None else some

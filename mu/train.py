@@ -23,8 +23,9 @@ import jax.numpy as jnp
 from mu.config.base import Config, ConfigError, known_names
 from mu.config.paths import anchored
 from mu.config.resolve import locate, resolve
-from mu.console import Progress, duration, working
+from mu.console import Progress, working
 from mu.data.loader import loader
+from mu.durations import duration
 from mu.files import write_json
 from mu.interrupts import Interrupts
 from mu.locks import FOLDER_LOCK, writing

@@ -55,6 +55,22 @@ def test_long_work_is_announced_and_short_work_is_not(capsys, monkeypatch):
     assert capsys.readouterr().err == "Opening the log ...\n"
 
 
+def test_of_work_inside_of_work_one_line_is_said_at_a_time(capsys, monkeypatch):
+    monkeypatch.setattr("mu.console.LONG_S", 0.2)
+    monkeypatch.setattr("mu.console._console", Console(stderr=True))
+    with working("starting"), working("opening the run"):
+        time.sleep(0.5)
+    assert capsys.readouterr().err == "Opening the run ...\n"
+    with working("starting"):
+        with working("opening the run"):
+            pass
+        time.sleep(0.5)
+        with working("opening the log"):
+            time.sleep(0.5)
+        time.sleep(0.5)
+    assert capsys.readouterr().err == "Starting ...\nOpening the log ...\n"
+
+
 def test_where_standard_output_is_no_terminal_there_is_neither_width_nor_bold(monkeypatch):
     assert terminal_width() is None and not bold_is_shown()
     monkeypatch.setattr("sys.stdout.isatty", lambda: True)

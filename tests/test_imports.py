@@ -23,7 +23,8 @@ ARROWS = {
     "mu": set(),
     "mu.__main__": {"mu.cli"},
     "mu.cli": {"mu.console", "mu.interrupts", "mu.names", "mu.own_code"},
-    "mu.console": {"mu.own_code"},
+    "mu.console": {"mu.durations", "mu.own_code"},
+    "mu.durations": set(),
     "mu.own_code": set(),
     "mu.files": set(),
     "mu.gc_pause": set(),
@@ -81,6 +82,7 @@ ARROWS = {
         "mu.protocols",
         "mu.signatures",
         "mu.trust",
+        "mu.durations",
     },
     "mu.train": {
         "mu.run",
@@ -92,6 +94,7 @@ ARROWS = {
         "mu.interrupts",
         "mu.locks",
         "mu.trust",
+        "mu.durations",
     },
     "mu.embedding": {
         "mu.audio.io",
@@ -117,6 +120,7 @@ ARROWS = {
         "mu.protocols",
         "mu.topk",
         "mu_kernels",
+        "mu.durations",
     },
     "mu.api": {"mu.data", "mu.gc_pause", "mu.interface"},
     "mu.interface": {
@@ -160,6 +164,7 @@ ARROWS = {
         "mu.training",
         "mu.trust",
         "mu.world",
+        "mu.durations",
     },
     "experiments": {"mu.config"},
 }

@@ -217,6 +217,16 @@ def test_what_does_not_fit_is_refused(recommender):
             recommender.recommend(USERS, LOG.take(USERS), **{name: CSR.from_pairs([0], [0], 2, N_TRACKS)})
     with pytest.raises(ValueError, match="items has -1; the catalogue has the items 0 to 39"):
         recommender.similar_items([-1])
+    for item in (-1, N_TRACKS, 10**6):
+        histories = TrackHistories.of(np.array([3, item]))
+        for again in (True, False):
+            with pytest.raises(ValueError, match=f"histories has {item}; the catalogue has the items 0 to 39"):
+                recommender.recommend([-1], histories, filter_already_played=again)
+    with pytest.raises(ValueError, match="users has -2; a user is a row of the log, or -1"):
+        recommender.recommend([-2], LOG.take([0]))
+    for user in (-1, LOG.n_users, 10**6):
+        with pytest.raises(ValueError, match=f"users has {user}; the log has the users 0 to {LOG.n_users - 1}"):
+            recommender.recommend([user], LOG.take([user]))
     for k in (0, -3, "5", 2.5, True, None):
         with pytest.raises(ValueError, match=f"k is {k!r}; it must be a whole number of at least 1"):
             recommender.recommend(USERS, LOG.take(USERS), k)

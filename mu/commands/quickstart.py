@@ -67,7 +67,7 @@ def main(argv: list[str]) -> int:
 
 def closing(folder: Path, arguments: argparse.Namespace, seconds: float) -> str:
     """Where everything lies and what to try next."""
-    from mu.console import duration
+    from mu.durations import duration
 
     config = f"{folder / 'config.py'}:folder={folder},size={arguments.size},seed={arguments.seed}"
     return f"""

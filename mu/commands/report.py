@@ -62,16 +62,18 @@ def main(argv: list[str]) -> int:
     show_logs()
     runs, problems, written = arguments.runs, [], []
     try:
+        page_is_wanted = arguments.table is None or arguments.output is not None
         if arguments.table is not None:
-            write_table(runs, arguments.table, arguments.eval)
+            if len(runs) == 1 or not page_is_wanted:
+                write_table(runs, arguments.table, arguments.eval)
             written.append(Path(arguments.table))
-        if arguments.table is None or arguments.output is not None:
+        if page_is_wanted:
             default = Path(runs[0]) / "report.html" if len(runs) == 1 else "comparison.html"
             output = Path(arguments.output or default)
             if len(runs) == 1:
                 problems = write_report(runs[0], output, arguments.eval)
             else:
-                write_comparison(runs, output, arguments.eval)
+                write_comparison(runs, output, arguments.eval, arguments.table)
             written.append(output)
     except (OSError, ValueError) as error:
         print(f"mu report: {explained(error)}", file=sys.stderr)

@@ -88,9 +88,15 @@ class HistoryFeatures:
           without plays; and what `events` returns. A user without plays has empty positions, with their user features.
 
         Raises:
-          ValueError: a user is outside the log, and the model knows users by their ids alone.
+          ValueError: a user is outside the log, and the model knows users by their ids alone; or an id is beyond the
+            log.
         """
         users = np.asarray(users)
+        if self.user_features is not None and (users >= len(self.user_features)).any():
+            last = len(self.user_features) - 1
+            raise ValueError(
+                f"users has {users.max()}; the training log has the users 0 to {last:,}, -1 stands for others"
+            )
         if self.window is None:
             if (users < 0).any():
                 raise ValueError(

@@ -52,8 +52,15 @@ class TrainedRecommender(TopKRecommender):
           users: int64 [B], ids in the training log; -1 for a user outside it.
           histories: B rows, what these users have played.
           times_ms: unused; queries are those after the last play.
+
+        Raises:
+          ValueError: a user is outside the log, see `mu.data.features.HistoryFeatures.inputs`.
         """
         del times_ms
+        if "users" in self.rows and (users := np.asarray(users)).max(initial=-1) >= (
+            n_users := len(self.rows["users"])
+        ):
+            raise ValueError(f"users has {users.max()}; the training log has the users 0 to {n_users - 1:,}")
         inputs = self._features.inputs(users, histories)
         blocks = [
             np.asarray(self._encode(self.params, self.rows, jax.device_put(block)))[:size]

@@ -11,7 +11,7 @@ from mu.inference.time_aware import TimeAwareRecommender
 from mu.interface.parts import score_parts
 from mu.locks import rewriting_file
 from mu.protocols import Predictor
-from mu.report.compared_runs import read_runs
+from mu.report.compared_runs import ComparedRun, read_runs
 from mu.report.comparison_page import compared_runs, comparison_page
 from mu.report.pages import RunAccess, page_of
 from mu.report.split_log import LogModels, SplitLog
@@ -22,25 +22,44 @@ from mu.run.workdir import open_data, run_config
 
 def write_page(run: Path, output: str | os.PathLike[str], evaluation: str | None) -> list[str]:
     """See `mu.api.write_report`."""
+    _refuse_folder(output, "report.html")
     access = RunAccess(run_config, _log_models, _clips, _test_predictor)
     content, problems = page_of(run, access, evaluation)
-    with rewriting_file(output) as page:
-        page.write_bytes(content.encode())
+    _write(output, content)
     return problems
 
 
 def write_comparison(
-    runs: Sequence[str | os.PathLike[str]], output: str | os.PathLike[str], evaluation: str | None
+    runs: Sequence[str | os.PathLike[str]],
+    output: str | os.PathLike[str],
+    evaluation: str | None,
+    table: str | os.PathLike[str] | None,
 ) -> None:
     """See `mu.api.write_comparison`."""
-    content = comparison_page(read_runs(runs, evaluation))
-    with rewriting_file(output) as page:
-        page.write_bytes(content.encode())
+    _refuse_folder(output, "comparison.html")
+    read = read_runs(runs, evaluation)
+    if table is not None:
+        _write_table(read, table)
+    _write(output, comparison_page(read))
 
 
 def write_table(runs: Sequence[str | os.PathLike[str]], output: str | os.PathLike[str], evaluation: str | None) -> None:
     """See `mu.api.write_table`."""
-    text = table_format(output)(compared_runs(read_runs(runs, evaluation)))
+    _write_table(read_runs(runs, evaluation), output)
+
+
+def _write_table(runs: Sequence[ComparedRun], output: str | os.PathLike[str]) -> None:
+    _refuse_folder(output, "table.csv")
+    _write(output, table_format(output)(compared_runs(runs)))
+
+
+def _refuse_folder(output: str | os.PathLike[str], name: str) -> None:
+    """Raises IsADirectoryError where a file is to be written at the place of a folder."""
+    if Path(output).is_dir():
+        raise IsADirectoryError(f"{output} is a folder: give a file, such as {Path(output) / name}")
+
+
+def _write(output: str | os.PathLike[str], text: str) -> None:
     with rewriting_file(output) as file:
         file.write_bytes(text.encode())
 

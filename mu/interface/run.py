@@ -184,6 +184,10 @@ class Run(NamedRecommender):
             raise ValueError(f"part is {part!r}; it must be 'test' or 'valid'")
         with Progress() as progress:
             results, folder = evaluate_again(self.folder, part, progress=progress.update)
+        # It may have fitted the policy and encoded the sound of these weights, which the run is to use from now on.
+        self.trained = open_run(self.folder)
+        for name in ("recommender", "_parts"):
+            vars(self).pop(name, None)
         return RunEvaluation(folder, {name: load(folder / name) for name in results})
 
     def report(self, output: str | os.PathLike[str] | None = None, evaluation: str | None = None) -> Path:
@@ -197,6 +201,7 @@ class Run(NamedRecommender):
           The file.
 
         Raises:
+          IsADirectoryError: `output` is a folder.
           ValueError: there is no page of such a run, or it has several evaluations and no name chooses.
         """
         from mu.interface.pages import write_page

@@ -4,6 +4,7 @@ import dataclasses
 import math
 from collections.abc import Mapping, Sequence
 
+from mu.durations import duration
 from mu.report.age_chart import age_chart
 from mu.report.charts import Figure
 from mu.report.columns import columns_of
@@ -15,7 +16,7 @@ from mu.report.difference_table import DifferenceTable, difference_table
 from mu.report.interval_chart import interval_chart
 from mu.report.numbers import listed
 from mu.report.page import Head, Section, render
-from mu.report.read import duration_words, facts
+from mu.report.read import facts
 from mu.report.training import training
 from mu.report.verdict import verdict
 
@@ -150,7 +151,7 @@ def _facts(runs: Sequence[ComparedRun]) -> list[tuple[str, list[str]]]:
             {"Title": run.document.get("title") or ""}
             | dict(facts(run.document, run.record, card, {}, len(run.curves)))
             | {"Parameters": f"{parameters:,}" if parameters is not None else ""}
-            | {"Trained for": duration_words(seconds) if seconds is not None else ""}
+            | {"Trained for": duration(seconds) if seconds is not None else ""}
         )
     rows = [(key, [one.get(key, "") for one in each]) for key in dict.fromkeys(key for one in each for key in one)]
     return [(key, values) for key, values in rows if any(values)]

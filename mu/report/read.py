@@ -9,6 +9,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from mu.durations import duration
+from mu.evals.folds import is_cross_validation
 from mu.evals.left_out import left_out_sentences
 from mu.evals.result import Result
 from mu.evals.results import evaluations_of, find
@@ -54,7 +56,7 @@ def runs_of(place: str | os.PathLike[str]) -> dict[str, Path]:
     folder = Path(place)
     if not folder.is_dir():
         raise FileNotFoundError(f"there is no run {folder}")
-    if (folder / "crossvalidation.json").is_file():
+    if is_cross_validation(folder):
         seeds = ", ".join(str(path.parent) for path in sorted(folder.glob("seed*/evaluation")))
         raise FileNotFoundError(f"{folder} is a whole cross-validation; give one of its seeds: {seeds}")
     if (folder / "config.json").is_file():
@@ -150,16 +152,8 @@ def about(provenance: Mapping[str, Any], data: Mapping[str, str], n_folds: int) 
     if parameters := provenance.get("parameters"):
         lines.append(f"{parameters:,} parameters")
     if seconds := provenance.get("duration_s"):
-        lines.append(f"trained in {duration_words(seconds)}" + (" (the first fold)" if n_folds > 1 else ""))
+        lines.append(f"trained in {duration(seconds)}" + (" (the first fold)" if n_folds > 1 else ""))
     return lines
-
-
-def duration_words(seconds: float) -> str:
-    """'45 s', '3 min', '2 h 5 min'."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 120 else f"{minutes // 60} h {minutes % 60} min"
 
 
 def command_words(command: str) -> str:

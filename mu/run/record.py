@@ -14,7 +14,7 @@ from typing import Any
 import jax
 
 from mu.config.base import Config
-from mu.console import duration
+from mu.durations import duration
 from mu.files import read_json, write_json
 from mu.run.build import Run
 from mu.run.own_modules import changed_modules, own_modules

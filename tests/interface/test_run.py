@@ -1,5 +1,6 @@
 """A run as an object: answers by names, equal to those by ids and arrays."""
 
+import dataclasses
 import datetime
 import json
 import shutil
@@ -12,6 +13,7 @@ import pytest
 from mu import api
 from mu.evals.results import load, tables
 from mu.files import read_json
+from mu.inference.policy import Policy
 from mu.interface.frames import TrackFrame
 from tests.helpers.own_clips import N_TRACKS, SILENT, config_of, import_clips, import_plays, plays, write_files
 from tests.helpers.processes import run_python
@@ -127,6 +129,11 @@ def test_similar_tracks_are_those_of_the_largest_cosine(run):
         (lambda run: run.recommend("u1", k="5"), "k is '5'; it must be a whole number of at least 1"),
         (lambda run: run.similar("t1", 2.5), "k is 2.5; it must be a whole number of at least 1"),
         (lambda run: run.recommend("u1", at="yesterday"), "at is 'yesterday'; it must be ISO 8601"),
+        (
+            lambda run: run.recommend("u1", at=1_700_000_000),
+            r"at is 1700000000, .* is 1970-01-20T16:13:20.000Z; if these are seconds, give 1000 times as many",
+        ),
+        (lambda run: run.history("u1", at=np.int64(1_500_000_000)), "at is 1500000000, which as unix milliseconds"),
         (lambda run: run.recommend("u1", at=1.5), "at is 1.5; it must be a datetime"),
         (lambda run: run.recommend("u1", context={"context": "home"}), "event columns that the model knows: none"),
         (lambda run: run.recommend("u1", at=np.datetime64("NaT")), "at is .*NaT.*; it must be a datetime"),
@@ -269,3 +276,24 @@ def test_a_playlist_names_the_files_of_tracks_that_have_one(both, tmp_path):
 
 def test_the_page(both, tmp_path):
     assert both.report(tmp_path / "page.html").read_text().startswith("<!doctype html>")
+    with pytest.raises(
+        IsADirectoryError, match=rf"{tmp_path} is a folder: give a file, such as {tmp_path}/report.html"
+    ):
+        both.report(tmp_path)
+
+
+def test_an_evaluation_that_fits_the_policy_changes_the_open_run(both, tmp_path, monkeypatch):
+    policy = Policy.load(both.folder)
+    folder = shutil.copytree(both.folder, tmp_path / "run")
+    dataclasses.replace(policy, new_release_boost=policy.new_release_boost + 9).save(folder)
+    run = api.open_run(folder)
+    other = run.recommend("u7", 3)
+
+    def evaluate_again(place, part, progress):
+        policy.save(place)
+        return {"plays": {}}, place / "evaluation"
+
+    monkeypatch.setattr("mu.run.reevaluation.evaluate_again", evaluate_again)
+    run.evaluate()
+    assert run.recommender.policy == run.trained.policy == policy
+    assert run.recommend("u7", 3).equals(both.recommend("u7", 3)) and not run.recommend("u7", 3).equals(other)

@@ -111,8 +111,15 @@ class Interactions:
         return self.items[self.indptr[user] : self.indptr[user + 1]]
 
     def take(self, users: np.ndarray) -> Self:
-        """The rows of `users` (any order, repeats allowed) as a log of `len(users)` rows; arrays are copied."""
+        """The rows of `users` (any order, repeats allowed) as a log of `len(users)` rows; arrays are copied.
+
+        Raises:
+          ValueError: a user is outside the log.
+        """
         users = np.asarray(users)
+        if ((users < 0) | (users >= self.n_users)).any():
+            outside = users[(users < 0) | (users >= self.n_users)][0]
+            raise ValueError(f"users has {outside}; the log has the users 0 to {self.n_users - 1:,}")
         user_rows = users.astype(np.int64) if self.user_rows is None else self.user_rows[users]
         starts, lengths = self.indptr[users], self.lengths[users]
         indptr = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
