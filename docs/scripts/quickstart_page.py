@@ -6,7 +6,6 @@
 It needs Chromium or Chrome.
 """
 
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -15,9 +14,9 @@ from pathlib import Path
 from PIL import Image
 
 from mu.files import write_whole
+from tests.helpers.chromium import BROWSER, NAMES
 
 PICTURE = Path(__file__).resolve().parents[1] / "quickstart_page.png"
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 WIDTH, HEIGHT, COLOURS = 1200, 1150, 128
 
 
@@ -27,15 +26,14 @@ def main(argv: list[str]) -> int:
     if not page.is_file():
         print(f"there is no {page}: run `mu quickstart` first, or name its page", file=sys.stderr)
         return 2
-    browser = next((path for name in BROWSERS if (path := shutil.which(name))), None)
-    if browser is None:
-        print(f"a browser is needed, one of {', '.join(BROWSERS)}", file=sys.stderr)
+    if BROWSER is None:
+        print(f"a browser is needed, one of {', '.join(NAMES)}", file=sys.stderr)
         return 1
     with tempfile.TemporaryDirectory() as folder:
         shot = Path(folder) / "page.png"
         flags = ("--headless", "--no-sandbox", "--hide-scrollbars", f"--window-size={WIDTH},{HEIGHT}")
         url = page.resolve().as_uri()
-        subprocess.run([browser, *flags, f"--screenshot={shot}", url], check=True, capture_output=True)
+        subprocess.run([BROWSER, *flags, f"--screenshot={shot}", url], check=True, capture_output=True)
         with Image.open(shot) as image:
             image.convert("RGB").quantize(COLOURS).save(shot, optimize=True)
         write_whole(PICTURE, shot.read_bytes())

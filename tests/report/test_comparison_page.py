@@ -217,6 +217,23 @@ def test_a_latex_table_is_that_of_the_page_and_whole(runs, tmp_path, monkeypatch
     assert {bold.partition(" & ")[0], level.partition(" & ")[0]} == {"b", r"c \textless{}i\textgreater{}"}
 
 
+def test_page_and_table_are_of_runs_that_were_read_once(runs, tmp_path, monkeypatch):
+    read = []
+
+    def reading(places, evaluation):
+        read.append(list(places))
+        return read_runs(places, evaluation)
+
+    monkeypatch.setattr("mu.interface.pages.read_runs", reading)
+    files = [tmp_path / "page.html", tmp_path / "table.csv"]
+    places = [runs / name for name in ("a", "b", "c <i>")]
+    assert called(*places, f"--output={files[0]}", f"--table={files[1]}") == 0
+    assert len(read) == 1 and all(file.stat().st_size for file in files)
+    apart = [tmp_path / "alone.html", tmp_path / "alone.csv"]
+    assert called(*places, f"--output={apart[0]}") == 0 and called(*places, f"--table={apart[1]}") == 0
+    assert [file.read_bytes() for file in apart] == [file.read_bytes() for file in files]
+
+
 def test_signs_of_latex_are_escaped():
     assert latex("50%_a&b#{c}$\\~^") == (r"50\%\_a\&b\#\{c\}\$\textbackslash{}\textasciitilde{}\textasciicircum{}")
 
