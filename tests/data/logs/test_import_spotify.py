@@ -138,6 +138,35 @@ def test_flags_choose_otherwise(tmp_path):
     assert load(tmp_path / "named").users["user"].to_list() == ["someone"]
 
 
+@pytest.mark.parametrize("key", ["user", "user_id", "listener"])
+@pytest.mark.parametrize("layout", ["lines", "array"])
+@pytest.mark.parametrize("format", ["extended", "account"])
+def test_plays_of_many_users_with_spotify_s_keys_are_of_many_users(tmp_path, key, layout, format):
+    records = [extended(play) for play in PLAYS] if format == "extended" else ACCOUNT
+    plays = [record | {key: name} for name, record in zip(("anna", "ben", "anna"), records, strict=True)]
+    (tmp_path / "plays.json").write_text(
+        json.dumps(plays) if layout == "array" else "".join(f"{json.dumps(play)}\n" for play in plays)
+    )
+    import_log([str(tmp_path / "plays.json")], tmp_path / "out")
+    log = load(tmp_path / "out")
+    assert log.users["user"].to_list() == ["anna", "ben"] and log.lengths.tolist() == [2, 1]
+    assert log.n_items == 2 and log.numbers["ms_played"].tolist() == [200_000, 199_000, 3_000]
+    import_log([str(tmp_path / "plays.json")], tmp_path / "mine", LogImportOptions(user="none", user_id="me"))
+    assert load(tmp_path / "mine").users["user"].to_list() == ["me"]
+
+
+def test_accounts_of_json_lines_are_users_and_that_of_an_export_is_none(tmp_path):
+    plays = [extended(play) | {"username": name} for name, play in zip(("anna", "ben", "anna"), PLAYS, strict=True)]
+    for name, records in (("named", plays), ("nameless", [play | {"username": None} for play in plays])):
+        (tmp_path / f"{name}.jsonl").write_text("".join(f"{json.dumps(record)}\n" for record in [PODCAST, *records]))
+        import_log([str(tmp_path / f"{name}.jsonl")], tmp_path / name)
+    assert load(tmp_path / "named").users["user"].to_list() == ["anna", "ben"]
+    assert load(tmp_path / "nameless").users["user"].to_list() == ["me"]
+    (tmp_path / "export.json").write_text(json.dumps(plays))
+    import_log([str(tmp_path / "export.json")], tmp_path / "export")
+    assert load(tmp_path / "export").users["user"].to_list() == ["me"]
+
+
 def test_account_data(tmp_path):
     podcasts = [{"endTime": "2021-11-15 10:00", "podcastName": "P", "episodeName": "Talk", "msPlayed": 9}]
     unknown = [{"endTime": "2021-11-15 10:00", "artistName": "Unknown Artist", "trackName": "Unknown Track"}]

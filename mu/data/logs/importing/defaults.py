@@ -4,11 +4,14 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
+from mu.data.logs.importing.columns import USUAL, usual_column
 from mu.data.logs.importing.formats import LogSource
 from mu.data.logs.importing.options import NONE, LogImportOptions
 from mu.data.logs.importing.recognition import SERVICES
 
 LISTENER = "me"
+ACCOUNT = ("spotify", "username")
+"""A format and its column of the account, which is the same in all plays."""
 ATTRIBUTES = ("artist", "album", "isrc", "recording_mbid", "release_mbid", "artist_mbid", "artist_mbids")
 USER_ATTRIBUTES = ("playlist",)
 OUTCOMES = ("finished", "skipped", "skip_below_s", "skip_below_share")
@@ -17,16 +20,17 @@ OUTCOMES = ("finished", "skipped", "skip_below_s", "skip_below_share")
 def with_defaults(options: LogImportOptions, source: LogSource, names: Sequence[str]) -> LogImportOptions:
     """The options, and where one is not given what the service's columns `names` stand for.
 
-    The listener is 'me' in files that do not name one, `skipped` is the outcome, `ms_played` a number of plays;
+    The listener is 'me' in files without a column of users, `skipped` is the outcome, `ms_played` a number of plays;
     `artist`, `album` and ids of MusicBrainz and ISRC are attributes of tracks, the name of a playlist is one of its
     user; no column is a weight.
     """
     if source.format not in SERVICES:
         return options
     changes: dict[str, Any] = {}
-    if options.user is None and "user" not in names:
-        changes["user"] = NONE
-        if options.user_id is None:
+    if options.user is None:
+        others = [name for name in names if (source.format, name) != ACCOUNT]
+        changes["user"] = usual_column(USUAL["user"], others) or NONE
+        if options.user_id is None and changes["user"] == NONE:
             changes["user_id"] = LISTENER
     if options.time is None and "time" not in names:
         changes["time"] = NONE

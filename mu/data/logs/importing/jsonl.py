@@ -11,6 +11,7 @@ import polars as pl
 
 from mu.data.logs.importing.archives import open_source
 from mu.data.logs.importing.bad_rows import BadRow
+from mu.data.logs.importing.columns import usual_column
 from mu.data.logs.importing.fields import WHOLE_LINE
 from mu.data.logs.importing.formats import LogSource, ReadOptions, RowBatch
 from mu.data.logs.importing.json_array import array_records
@@ -36,20 +37,27 @@ class Json:
       columns: the keys of these rows; empty where the file says them.
       array: the key of the array, in files that are an object with one.
       optional: columns that a file has where its first objects have a key -> this key.
+      listener_keys: usual names of keys that say whose a play is, where the service's own files have none: the first
+        that there is becomes a column.
+      account: a key whose value is the listener in files that are no arrays; they have a column `user` then.
     """
 
     rows: Callable[[Row], Sequence[Row] | str] | None = None
     columns: tuple[str, ...] = ()
     array: str | None = None
     optional: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    listener_keys: tuple[str, ...] = ()
+    account: str = ""
 
     def header(self, source: LogSource, options: ReadOptions) -> list[str]:
         """`columns`, or the keys of the first hundred objects, in order of appearance."""
         names: dict[str, None] = {}
+        valued: set[str] = set()
         n = 0
         for records, _ in self._records(source, options.encoding, HEADER_BYTES):
             for record in records[: HEADER_RECORDS - n]:
                 names |= dict.fromkeys(record.record)
+                valued |= {name for name, value in record.record.items() if value is not None}
             n += len(records)
             if n >= HEADER_RECORDS:
                 break
@@ -59,7 +67,11 @@ class Json:
                 "or one array of objects"
             )
         lacking = {column for column, key in self.optional.items() if key not in names}
-        return [name for name in self.columns or names if name not in lacking]
+        listener = usual_column(self.listener_keys, [name for name in names if name not in self.columns])
+        if listener is None and self.account in valued and self._array_key(source) is None:
+            listener = "user"
+        columns = [*self.columns, *([listener] if listener else [])] if self.columns else names
+        return [name for name in columns if name not in lacking]
 
     def batches(self, source: LogSource, wanted: Sequence[str], options: ReadOptions) -> Iterator[RowBatch]:
         """The values of the keys `wanted`; a key that is missing or null is a missing field."""
@@ -102,16 +114,22 @@ class Json:
 
     def _records(self, source: LogSource, encoding: str, size: int) -> Iterator[tuple[list[JsonRecord], float]]:
         """The objects of the file, some at a time, and the share read so far."""
-        with open_source(source) as (stream, _):
-            head = stream.read(HEADER_BYTES)
-        key = self.array if self.array and re.search(rf'"{self.array}"\s*:\s*\['.encode(), head) else None
+        key = self._array_key(source)
         with open_source(source) as (stream, done):
-            if key or _ARRAY.match(head):
-                pieces = array_records(stream, encoding, size, key)
+            if key is not None:
+                pieces = array_records(stream, encoding, size, key or None)
             else:
                 pieces = line_records(stream, encoding, size)
             for records in pieces:
                 yield records, done()
+
+    def _array_key(self, source: LogSource) -> str | None:
+        """The key of the array that a file holds, '' for a file that is an array; None for lines."""
+        with open_source(source) as (stream, _):
+            head = stream.read(HEADER_BYTES)
+        if self.array and re.search(rf'"{self.array}"\s*:\s*\['.encode(), head):
+            return self.array
+        return "" if _ARRAY.match(head) else None
 
 
 jsonl_format = Json()

@@ -1,9 +1,12 @@
 """Spotify's exports: the extended streaming history, and the history of a year in the account data.
 
-Both are JSON arrays of one listener. Columns have names of their own (`track`, `time`, `title`, `artist`, `album`,
-`ms_played`, `skipped`) beside those of the export, which flags may name as well. Times are when a play ended, in UTC.
+Both are JSON arrays of one listener. Files that others have made of several exports are known by a key that says whose
+a play is (`user_id`), or as JSON lines with a `username`. Columns have names of their own (`track`, `time`, `title`,
+`artist`, `album`, `ms_played`, `skipped`) beside those of the export, which flags may name as well. Times are when a
+play ended, in UTC.
 """
 
+from mu.data.logs.importing.columns import USUAL
 from mu.data.logs.importing.jsonl import Json, Row
 from mu.data.logs.importing.track_names import named_track
 
@@ -47,6 +50,7 @@ def extended_rows(record: Row) -> list[Row] | str:
             return PODCASTS
         return AUDIOBOOKS if record.get("audiobook_uri") or record.get("audiobook_title") else WITHOUT_TRACK
     row = {
+        "user": record.get("user", record.get("username")),
         "track": track,
         "time": record.get("ts"),
         "title": record.get("master_metadata_track_name"),
@@ -76,8 +80,11 @@ def account_rows(record: Row) -> list[Row] | str:
 extended_format = Json(
     extended_rows,
     tuple(dict.fromkeys(["track", "time", "title", "artist", "album", "ms_played", "skipped", *EXTENDED])),
+    listener_keys=USUAL["user"],
+    account="username",
 )
 account_format = Json(
     account_rows,
     ("track", "time", "title", "artist", "ms_played", "endTime", "artistName", "trackName", "msPlayed"),
+    listener_keys=USUAL["user"],
 )
