@@ -75,8 +75,8 @@ class LogImportOptions:
     )
     event_numbers: tuple[str, ...] = option(
         (),
-        "columns with a number of each play (ms_played, volume), kept in the log under their names; an empty field is "
-        "not known",
+        "columns with a number of each play (ms_played, volume), kept in the log under their names for filters and "
+        "audits; no model reads them; an empty field is not known",
         group=_EVENTS,
         metavar="A,B,...",
     )
