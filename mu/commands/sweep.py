@@ -2,7 +2,6 @@
 
 import argparse
 import contextlib
-import dataclasses
 import logging
 import os
 import shlex
@@ -17,9 +16,9 @@ EPILOG = """\
 examples:
   mu sweep --config=experiments/beauty_sasrec.py --workdir=sweeps/beauty --trials=32 \\
      --over="optimizer.learning_rate=log(1e-4,1e-2);model.dim=64|128"
-  mu sweep --workdir=sweeps/beauty                 go on after Ctrl-C or a crash, with the same trials
-  mu sweep --workdir=sweeps/beauty --trials=64     more of them
-  mu sweep --workdir=sweeps/beauty --finish        measure the winner on test, once
+  mu sweep --config=experiments/beauty_sasrec.py --workdir=sweeps/beauty              go on, with the same trials
+  mu sweep --config=experiments/beauty_sasrec.py --workdir=sweeps/beauty --trials=64  more of them
+  mu sweep --config=experiments/beauty_sasrec.py --workdir=sweeps/beauty --finish     measure the winner on test, once
   mu sweep --log=data/plays --baseline=mu.baselines.item_knn:ItemKNN --workdir=sweeps/item_knn \\
      --over="neighbours=50|100|200;history_decay=uniform(0.3,1)"
 
@@ -46,12 +45,12 @@ def main(argv: list[str]) -> int:
 
     from mu.config.base import ConfigError
     from mu.console import Progress, explained, show_logs
-    from mu.ranges import Count, Seed
-    from mu.run.sweep import sweep
+    from mu.ranges import Count, CountOrZero, Seed
+    from mu.run.sweep import sweep, sweep_trial
     from mu.train import train
     from mu.training.memory import keep_freed_memory
 
-    check_flags(parser, arguments, trials=Count | None, seed=Seed | None)
+    check_flags(parser, arguments, trials=Count | None, seed=Seed | None, trial=CountOrZero | None)
     keep_freed_memory()
     show_logs()
     try:
@@ -62,12 +61,17 @@ def main(argv: list[str]) -> int:
                 with _warnings_alone():
                     return train(*run, **options)
 
+            if arguments.trial is not None:
+                sweep_trial(settings, arguments.workdir, arguments.trial, train)
+                return 0
             result = sweep(
                 settings,
                 arguments.workdir,
                 count=arguments.trials,
                 train=quiet,
                 finish=arguments.finish,
+                parallel=arguments.parallel,
+                argv=[sys.executable, "-m", "mu", "sweep", *argv],
                 progress=progress.update,
             )
     except ConfigError as error:
@@ -77,8 +81,8 @@ def main(argv: list[str]) -> int:
         print(f"mu sweep: {explained(error)}", file=sys.stderr)
         return 1
     except (KeyboardInterrupt, SystemExit):
-        if (Path(arguments.workdir) / "sweep.json").is_file():
-            print(f"\nStopped; go on with: mu sweep --workdir={shlex.quote(arguments.workdir)}", file=sys.stderr)
+        if arguments.trial is None and (Path(arguments.workdir) / "sweep.json").is_file():
+            print(f"Stopped; go on with: {_go_on(arguments)}", file=sys.stderr)
         raise
     show(result)
     return 0
@@ -104,6 +108,15 @@ def _parser() -> CommandParser:
     how.add_argument("--seed", type=int, help="of the sampler (default: 0)")
     how.add_argument("--metric", help="larger is better, such as ranking/ndcg@10 (default: config.best.metric)")
     how.add_argument("--halving", action="store_true", help="stop trials that are behind at evaluation 1, 3, 9, ...")
+    how.add_argument(
+        "--parallel",
+        type=_count_or_auto,
+        metavar="N|auto",
+        help="trials at once, each in a process; auto: as many as the memory holds (default: 1)",
+    )
+    how.add_argument(
+        "--trial", type=int, metavar="N", help="run this one that another process has begun: of --parallel"
+    )
     how.add_argument("--finish", action="store_true", help="measure the winner on test; no trials after that")
     return parser
 
@@ -112,7 +125,9 @@ def _settings(parser: CommandParser, arguments: argparse.Namespace, changes: Map
     """The settings of the call: what it leaves out is as in the sweep that the folder holds."""
     from mu.run.sweep_folder import SweepSettings, is_sweep, settings_in
 
-    words = {name: getattr(arguments, name) for name in ("log", "baseline", "over", "sampler", "metric", "seed")}
+    words: dict[str, Any] = {
+        name: getattr(arguments, name) for name in ("log", "baseline", "over", "sampler", "metric", "seed")
+    }
     if arguments.config is not None:  # it is read again when the sweep goes on, maybe from another folder
         file, colon, arg = arguments.config.partition(":")
         words["config"] = f"{os.path.abspath(file)}{colon}{arg}"
@@ -124,12 +139,27 @@ def _settings(parser: CommandParser, arguments: argparse.Namespace, changes: Map
     if arguments.halving:
         words["halving"] = True
     if is_sweep(Path(arguments.workdir)):
-        return dataclasses.replace(settings_in(Path(arguments.workdir)), **words)
+        return settings_in(Path(arguments.workdir), words)
     if arguments.over is None:
         parser.error(
             f"{arguments.workdir} holds no sweep to go on with: give --over, and --config or --log with --baseline"
         )
     return SweepSettings(**words)
+
+
+def _count_or_auto(text: str) -> int | str:
+    """The value of --parallel."""
+    if text == "auto":
+        return text
+    if not text.isdigit() or not int(text):
+        raise argparse.ArgumentTypeError(f"{text!r}; it takes a whole number from 1, or auto")
+    return int(text)
+
+
+def _go_on(arguments: argparse.Namespace) -> str:
+    """The command that goes on: a config is named again, the rest is in the folder."""
+    config = [] if arguments.config is None else [f"--config={arguments.config}"]
+    return shlex.join(["mu", "sweep", f"--workdir={arguments.workdir}", *config])
 
 
 @contextlib.contextmanager

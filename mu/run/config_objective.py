@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
+import jax
+
 from mu.config.base import Config, ConfigError, known_names
 from mu.config.overrides import load as load_config
 from mu.config.paths import anchored
@@ -16,6 +18,7 @@ from mu.run.objective import VALID, measured_part, model_result, with_part
 from mu.run.refit import CHOSEN, ChosenSteps, choosing
 from mu.run.trial import Trial
 from mu.run.validation import Validation
+from mu.training.memory import device_share
 
 # Trials that differ in these are measured otherwise, or not measured: their values say nothing of each other.
 NOT_SWEPT = ("split", "evals", "best", "baselines", "refit", "title", "published", "writers", "profile", "mesh")
@@ -81,7 +84,8 @@ class ConfigObjective:
         if column and results:
             value = model_result(results[evaluation]).values()[column]
         state = "complete" if not self._halved or not _was_stopped(config, evaluations, stop) else "stopped"
-        return {"state": state, "value": value, "step": step, "evaluations": evaluations}
+        share = device_share(jax.local_devices())
+        return {"state": state, "value": value, "step": step, "evaluations": evaluations, "device_share": share}
 
     def finish(self, winner: Trial, folder: Path, trials: Path) -> Path:
         """Measures the winner on test beside the config's baselines.

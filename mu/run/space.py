@@ -115,23 +115,24 @@ def grid(space: Space) -> Iterator[dict[str, str]]:
     Raises:
       ConfigError: a range has no end of values.
     """
-    lists = []
+    values = [
+        one.texts if isinstance(one, Choices) else tuple(map(str, range(int(one.low), int(one.high) + 1)))
+        for one in _with_an_end(space)
+    ]
+    return (dict(zip(space, combination, strict=True)) for combination in itertools.product(*values))
+
+
+def grid_size(space: Space) -> int:
+    """How many combinations a space has; see `grid`."""
+    sizes = (len(one.texts) if isinstance(one, Choices) else int(one.high - one.low) + 1 for one in _with_an_end(space))
+    return math.prod(sizes)
+
+
+def _with_an_end(space: Space) -> list[Choices | Range]:
     for key, one in space.items():
         if isinstance(one, Range) and one.kind != "int":
             raise ConfigError(
                 f"--over: {key}={one.kind}(...) has no end of values, and a grid tries all: give choices a|b|c, or "
                 "--sampler=random"
             )
-        numbers = one.texts if isinstance(one, Choices) else map(str, range(int(one.low), int(one.high) + 1))
-        lists.append(tuple(numbers))
-    return (dict(zip(space, values, strict=True)) for values in itertools.product(*lists))
-
-
-def grid_size(space: Space) -> int | None:
-    """How many combinations a space has; None where they have no end."""
-    sizes = [
-        len(one.texts) if isinstance(one, Choices) else int(one.high - one.low) + 1 if one.kind == "int" else None
-        for one in space.values()
-    ]
-    whole = [size for size in sizes if size is not None]
-    return math.prod(whole) if len(whole) == len(sizes) else None
+    return list(space.values())

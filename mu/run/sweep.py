@@ -3,8 +3,10 @@
 import dataclasses
 import logging
 import os
+import subprocess
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from mu.config.base import ConfigError
 from mu.locks import writing
@@ -12,10 +14,11 @@ from mu.protocols import ProgressCallback
 from mu.run.baseline_objective import BaselineObjective
 from mu.run.config_objective import ConfigObjective, Train
 from mu.run.objective import Objective, check_space
+from mu.run.parallel import fitting, launched, run_parallel, write_ended
 from mu.run.space import parse_space
 from mu.run.sweep_folder import SweepFolder, SweepSettings
 from mu.run.trial import Trial
-from mu.run.trials import Plan, run_trials, trial_count
+from mu.run.trials import NoTrialSucceeds, Plan, known_trials, run_trial, run_trials, trial_count
 from mu.run.winner import summary
 
 logger = logging.getLogger(__name__)
@@ -30,14 +33,14 @@ class Sweep:
       metric: that was maximised, 'valid/ranking/ndcg@10'.
       trials: in order of their numbers.
       summary: of `mu.run.winner.summary`.
-      finished: folder of the winner's test, None before; and the metric's name there.
+      finished: {'folder': of the winner's test, from that of the sweep; 'trial': its number}; None before `finish`.
     """
 
     folder: Path
     metric: str
     trials: list[Trial]
     summary: dict[str, Any]
-    finished: dict[str, Any] | None
+    finished: Mapping[str, Any] | None
 
 
 def sweep(
@@ -47,6 +50,8 @@ def sweep(
     count: int | None = None,
     train: Train | None = None,
     finish: bool = False,
+    parallel: int | Literal["auto"] | None = None,
+    argv: Sequence[str] = (),
     progress: ProgressCallback = lambda stage, done, total, note: None,
 ) -> Sweep:
     """Runs the trials that are missing, and chooses the best on the validation part.
@@ -57,6 +62,10 @@ def sweep(
       count: how many trials there are in all; None for all of a grid, else 32, or as many as there were.
       train: `mu.train.train`; not needed for a baseline.
       finish: whether the winner is measured on the test part, after which there are no more trials.
+      parallel: how many trials run at once, each in a process of its own: a number, or 'auto' for as many as the memory
+        holds by the first; None for as many as before, at first one, in this process.
+      argv: of a process that runs one trial of the sweep and writes `mu.run.parallel.ENDED`, but for its last word,
+        '--trial=7'; needed for several at once.
       progress: see `mu.run.trials.run_trials`.
 
     Raises:
@@ -70,31 +79,65 @@ def sweep(
     with writing(workdir) as place:
         folder = SweepFolder(place)
         folder.begin(settings, objective.config)
-        trials = folder.trials
-        if count is None:
-            wanted = max(wanted, len(trials)) if settings.sampler == "grid" or not trials else len(trials)
-        if folder.finished is not None and wanted > len(trials):
+        wanted = wanted if count is not None or folder.count is None else folder.count
+        if folder.finished is not None and wanted > len(folder.trials):
             raise ConfigError(
                 f"{place} is finished: its winner has been measured on test, and more trials would be chosen by it; "
                 "choose another --workdir"
             )
+        folder.write(folder.trials, count=wanted)
         plan = Plan(space=space, sampler=settings.sampler, seed=settings.seed, count=wanted)
-        trials = run_trials(plan, objective, trials, folder.place, folder.write, progress)
+        if parallel == "auto":
+            first = _run(dataclasses.replace(plan, count=1), folder, objective, argv, progress)[0]
+            parallel = fitting(first)
+            logger.info(f"{parallel} {'trial' if parallel == 1 else 'trials'} at once.")
+        plan = dataclasses.replace(plan, lag=folder.parallel if parallel is None else parallel)
+        trials = _run(plan, folder, objective, argv if plan.lag > 1 else (), progress)
         facts = summary(trials, objective.metric, folder.place)
         folder.write(trials, metric=objective.metric, summary=facts)
         if finish and folder.finished is None:
             if not facts:
-                raise ConfigError("--finish: no trial is complete")
+                raise NoTrialSucceeds("no trial is complete: there is no winner to measure")
             done = objective.finish(trials[facts["winner"]], place / "winner", place / "trials")
             folder.write(trials, finished={"folder": os.path.relpath(done, place), "trial": facts["winner"]})
-        finished = folder.finished
-        return Sweep(
-            folder=place,
-            metric=objective.metric,
-            trials=trials,
-            summary=facts,
-            finished=None if finished is None else dict(finished),
-        )
+        return Sweep(folder=place, metric=objective.metric, trials=trials, summary=facts, finished=folder.finished)
+
+
+def _run(
+    plan: Plan, folder: SweepFolder, objective: Objective, argv: Sequence[str], progress: ProgressCallback
+) -> list[Trial]:
+    """Runs what is missing of a plan: in processes of `argv`, or in this one where there is no such command."""
+
+    def launch(trial: Trial) -> subprocess.Popen[bytes]:
+        return launched([*argv, f"--trial={trial.number}"], folder.place(trial), plan.lag)
+
+    trials = folder.trials
+    folder.write(trials, parallel=plan.lag)
+    if argv:
+        return run_parallel(plan, trials, folder.place, folder.write, launch, progress)
+    return run_trials(plan, objective, trials, folder.place, folder.write, progress)
+
+
+def sweep_trial(
+    settings: SweepSettings, workdir: str | os.PathLike[str], number: int, train: Train | None = None
+) -> None:
+    """Runs one trial of a sweep that another process writes, and writes how it ended into the folder of the trial.
+
+    Args:
+      settings: of the sweep.
+      workdir: its folder.
+      number: of the trial.
+      train: `mu.train.train`.
+
+    Raises:
+      ConfigError: the sweep has no such trial.
+    """
+    folder, objective = SweepFolder(Path(workdir)), objective_of(settings, train)
+    trials = folder.trials
+    if number >= len(trials):
+        raise ConfigError(f"--trial={number}: the sweep in {workdir} has begun {len(trials)} trials")
+    known = known_trials(number, trials, folder.parallel)
+    write_ended(run_trial(objective, trials[number], folder.place(trials[number]), known), folder.place(trials[number]))
 
 
 def objective_of(settings: SweepSettings, train: Train | None = None) -> Objective:

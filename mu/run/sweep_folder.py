@@ -6,10 +6,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from mu import trust
 from mu.config.base import Config, ConfigError
 from mu.files import read_json, write_json
 from mu.run.propose import Sampler
 from mu.run.same_run import refuse_other_config
+from mu.run.space import Choices, parse_space
 from mu.run.trial import Trial
 
 FILE = "sweep.json"
@@ -62,6 +64,16 @@ class SweepFolder:
         return [Trial.from_json(one) for one in self._document.get("trials", ())]
 
     @property
+    def parallel(self) -> int:
+        """How many trials ran at once; 1 before any has."""
+        return self._document.get("parallel", 1)
+
+    @property
+    def count(self) -> int | None:
+        """How many trials there are to be; None before it is known."""
+        return self._document.get("count")
+
+    @property
     def finished(self) -> Mapping[str, Any] | None:
         """What `--finish` has measured; None before."""
         return self._document.get("finished")
@@ -75,12 +87,15 @@ class SweepFolder:
         now, resolved = dataclasses.asdict(settings), json.loads(config.to_json())
         if self._document:
             before = self._document["settings"]
-            changed = [f"{key}: {before.get(key)!r} -> {now[key]!r}" for key in now if before.get(key) != now[key]]
+            # Files may move: what is in them is held against what was in them.
+            keys = [key for key in now if key not in ("config", "log")]
+            changed = [f"{key}: {before.get(key)!r} -> {now[key]!r}" for key in keys if before.get(key) != now[key]]
             if changed:
                 raise ConfigError(
                     f"{self.folder} holds another sweep; choose another --workdir, or set:\n  " + "\n  ".join(changed)
                 )
             refuse_other_config(self._document["config"], resolved, self.folder)
+            self._document["settings"] = now
         else:
             self._document = {"format_version": FORMAT_VERSION, "settings": now, "config": resolved, "trials": []}
 
@@ -114,6 +129,29 @@ def read_document(folder: Path) -> dict[str, Any]:
     return document
 
 
-def settings_in(folder: Path) -> SweepSettings:
-    """The settings of the sweep in a folder; see `read_document`."""
-    return SweepSettings(**read_document(folder)["settings"])
+def settings_in(folder: Path, changes: Mapping[str, Any]) -> SweepSettings:
+    """The settings of the sweep in a folder with changes.
+
+    What the folder says is not the user's own program: a file that it names is not run, and what it names is called
+    only where mu or a trusted package has it.
+
+    Args:
+      folder: of the sweep.
+      changes: settings of the call.
+
+    Raises:
+      ConfigError: the call names no config, and the sweep has one; or the folder names what must not be called.
+    """
+    before = SweepSettings(**read_document(folder)["settings"])
+    if before.config is not None and "config" not in changes:
+        raise ConfigError(
+            f"give --config=FILE[:ARG,...] again (it was {before.config}): it is a program, and is not run because a "
+            f"file, {folder / FILE}, names it"
+        )
+    saved: dict[str, Any] = {"baseline": before.baseline, "changes": before.changes}
+    saved["over"] = {key: one.texts for key, one in parse_space(before.over).items() if isinstance(one, Choices)}
+    try:
+        trust.refuse_untrusted({key: value for key, value in saved.items() if key not in changes}, folder / FILE)
+    except trust.Untrusted as error:
+        raise ConfigError(str(error)) from None
+    return dataclasses.replace(before, **changes)

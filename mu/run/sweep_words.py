@@ -1,6 +1,5 @@
 """A sweep in words: the rows of its table, and sentences about the winner."""
 
-import shlex
 from collections.abc import Sequence
 
 from mu.console import duration
@@ -65,11 +64,8 @@ def verdict_lines(sweep: Sweep) -> list[str]:
             f"Optimism of a maximum over trials: {one['optimism']:.4f}. On {facts['unit']}s that had no part in the "
             f"choice the chosen trial is worth {one['corrected']:.4f} (bootstrap bias correction)."
         )
-    folder = shlex.quote(str(sweep.folder))
     if sweep.finished is None:
-        lines.append(
-            f"The test part is untouched: mu sweep --workdir={folder} --finish measures the winner on it, once."
-        )
+        lines.append("The test part is untouched: the same command with --finish measures the winner on it, once.")
     else:
         lines.append(f"Test of trial {sweep.finished['trial']}: {sweep.folder / sweep.finished['folder']}.")
     return lines

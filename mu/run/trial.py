@@ -22,6 +22,7 @@ class Trial:
       repeats: number of an earlier trial with the same parameters, whose value this is; None of others.
       duration_s: how long it took.
       peak_memory_bytes: of the process that ran it, so far; None where it is not known.
+      device_share: of an accelerator's memory, the largest, in that process; None without one.
       reason: why it failed; empty for others.
     """
 
@@ -34,6 +35,7 @@ class Trial:
     repeats: int | None = None
     duration_s: float | None = None
     peak_memory_bytes: int | None = None
+    device_share: float | None = None
     reason: str = ""
 
     @property

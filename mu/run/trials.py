@@ -17,6 +17,7 @@ from mu.run.objective import Objective
 from mu.run.propose import Sampler, propose
 from mu.run.space import Space, grid_size
 from mu.run.trial import Trial, best_of
+from mu.training.memory import peak_memory_bytes
 
 logger = logging.getLogger(__name__)
 
@@ -49,8 +50,8 @@ class Plan:
     lag: int = 1
 
     def known(self, number: int, trials: Sequence[Trial]) -> list[Trial]:
-        """The trials that trial `number` may know of, whether or not they have ended."""
-        return list(trials[: max(number - self.lag + 1, 0)])
+        """See `known_trials`."""
+        return known_trials(number, trials, self.lag)
 
     def begin(self, number: int, trials: Sequence[Trial]) -> Trial:
         """Trial `number`; it has ended at once where an earlier one had its parameters."""
@@ -62,17 +63,22 @@ class Plan:
         return Trial(number=number, params=params)
 
 
+def known_trials(number: int, trials: Sequence[Trial], lag: int) -> list[Trial]:
+    """The trials that trial `number` may know of, whether or not they have ended, where `lag` run at once."""
+    return list(trials[: max(number - lag + 1, 0)])
+
+
 def trial_count(space: Space, sampler: Sampler, wanted: int | None) -> int:
     """How many trials there are: of a grid all combinations, or as many as are wanted.
 
     Raises:
-      ConfigError: a grid has fewer.
+      ConfigError: a grid has fewer, or cannot be; or Optuna is not installed.
     """
-    size = grid_size(space)
+    propose(space, sampler, 0, 0, ())  # a sampler that cannot be had, or a grid without an end, is refused now
     if sampler != "grid":
         return DEFAULT_TRIALS if wanted is None else wanted
-    if size is None or (wanted is not None and wanted > size):
-        propose(space, "grid", 0, 0, ())  # says which range has no end
+    size = grid_size(space)
+    if wanted is not None and wanted > size:
         raise ConfigError(f"--trials={wanted}: the grid has {size:,} combinations")
     return size if wanted is None else wanted
 
@@ -124,7 +130,11 @@ def run_trial(objective: Objective, trial: Trial, folder: Path, known: Sequence[
             raise ValueError(f"{objective.metric} is {entries['value']}: no unit has a number in it")
     except (ArithmeticError, RuntimeError, ValueError) as error:
         entries = {"state": "failed", "reason": explained(error)}
-    return dataclasses.replace(trial, duration_s=round(time.perf_counter() - started, 3), **entries)
+    entries |= {
+        "duration_s": round(time.perf_counter() - started, 3),
+        "peak_memory_bytes": peak_memory_bytes(()).get("host"),
+    }
+    return dataclasses.replace(trial, **entries)
 
 
 def refuse_failures(trials: Sequence[Trial]) -> None:

@@ -39,3 +39,10 @@ def peak_memory_bytes(devices: Iterable[Any]) -> dict[str, int]:
         if "peak_bytes_in_use" in told:
             peaks[f"{device.platform}:{device.id}"] = told["peak_bytes_in_use"]
     return peaks
+
+
+def device_share(devices: Iterable[Any]) -> float | None:
+    """The most of its memory that any device has had in use, in [0, 1]; None of devices that do not tell, as CPUs."""
+    told = [stats for device in devices if (stats := device.memory_stats())]
+    shares = [one["peak_bytes_in_use"] / one["bytes_limit"] for one in told if one.get("bytes_limit")]
+    return max(shares, default=None)

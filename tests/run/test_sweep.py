@@ -10,10 +10,12 @@ import mu.run.evaluation
 from mu.commands.sweep import main
 from mu.config.base import ConfigError
 from mu.evals.results import load
-from mu.files import read_json
+from mu.files import read_json, write_json
 from mu.run.baseline_objective import BaselineObjective
+from mu.run.config_objective import ConfigObjective
 from mu.run.halving import halving
 from mu.run.propose import propose
+from mu.run.refit import ChosenSteps
 from mu.run.space import Choices, Range, grid, parse_space
 from mu.run.sweep import sweep
 from mu.run.sweep_folder import SweepSettings
@@ -30,7 +32,7 @@ from tests.helpers.tiny_runs import tiny_config
 
 
 def get_config(arg=None):
-    return tiny_config({log!r}, evaluate_every_steps=2, checkpoint_every_steps=4, total_steps=8)
+    return tiny_config({log!r}, evaluate_every_steps=2, checkpoint_every_steps=4, total_steps=8, refit="chosen")
 """
 
 
@@ -284,6 +286,34 @@ def test_a_trial_that_is_killed_inside_goes_on_where_it_was(of_config, experimen
     assert began == ["0000", "0000", "0001"] and told(again.trials) == told(result.trials)[:2]
 
 
+def test_the_winner_of_a_config_learns_once_more_where_refit_says_so(of_config, experiment, tmp_path):
+    folder = shutil.copytree(of_config[0].folder, tmp_path / "sweep")
+    own = settings(config=experiment, over=CONFIG_OVER, halving=True)
+    winner = of_config[0].summary["winner"]
+    once = ConfigObjective(experiment, {**own.changes, "refit": "false"}, None, True, train)
+    place = once.finish(of_config[0].trials[winner], folder / "winner", folder / "trials")
+    assert place == folder / "trials" / f"{winner:04d}" and load(place).card["part"] == "test"
+    assert load(place).card["step"] == of_config[0].trials[winner].step and not load(place).card["refit"]
+    result = sweep(own, folder, finish=True, train=train)
+    assert result.finished == {"folder": "winner", "trial": winner}
+    chosen, evaluation = ChosenSteps.load(folder / "winner"), load(folder / "winner")
+    assert evaluation.card["refit"] and evaluation.card["part"] == "test"
+    assert chosen.step == of_config[0].trials[winner].step and not (folder / "winner" / "choose").exists()
+    n_examples = read_json(folder / "winner" / "run.json")["n_examples"]
+    assert evaluation.card["step"] == chosen.scaled(chosen.step, n_examples)
+
+
+def test_a_sweep_of_a_stranger_runs_nothing_that_it_names(of_config, log, tmp_path, capsys):
+    folder = shutil.copytree(of_config[0].folder, tmp_path / "sweep")
+    assert main([f"--workdir={folder}"]) == 2
+    assert "give --config=FILE[:ARG,...] again" in capsys.readouterr().err
+    for changes in ({"baseline": "os:system"}, {"over": "x=os:system|a"}, {"changes": {"split.name": "os:system"}}):
+        saved = dataclasses.asdict(settings(log=log, **{"baseline": KNN, "over": "neighbours=1|2", **changes}))
+        write_json(folder / "sweep.json", {"format_version": 1, "settings": saved, "config": {}, "trials": []})
+        assert main([f"--workdir={folder}"]) == 2
+        assert "'os:system'" in capsys.readouterr().err
+
+
 def fail():
     raise OSError("no space left")
 
@@ -316,6 +346,7 @@ def test_the_command_says_what_is_wrong_before_anything_runs(log, experiment, tm
     )
     assert "a baseline has no steps" in error(*knn, "--over=neighbours=1|2", "--halving")
     assert "did you mean 'ndcg@10'" in error(*knn, "--over=neighbours=1|2", "--metric=ranking/ndgc@10")
+    assert "it takes a whole number from 1, or auto" in error(*knn, "--over=neighbours=1|2", "--parallel=0")
     assert "--baseline needs --log" in error(knn[1], "--over=neighbours=1|2")
     assert "give --config=FILE, or --log=LOG" in error(knn[0], "--over=neighbours=1|2")
     monkeypatch.setitem(__import__("sys").modules, "optuna", None)
@@ -335,7 +366,12 @@ def test_the_command_prints_a_table_and_how_to_go_on(log, tmp_path, capsys, monk
         main([*words, f"--workdir={tmp_path / 'run'}", "--sampler=grid"])
     assert f"go on with: mu sweep --workdir={tmp_path / 'run'}" in capsys.readouterr().err
     monkeypatch.setattr(BaselineObjective, "run", run)
+    assert main([f"--workdir={tmp_path / 'run'}", "--trial=0"]) == 0  # alone, as a process of --parallel runs it
+    assert read_json(tmp_path / "run" / "trials" / "0000" / "trial.json")["state"] == "complete"
+    assert main([f"--workdir={tmp_path / 'run'}", "--trial=3"]) == 2
+    assert "has begun 1 trials" in capsys.readouterr().err
     assert main([f"--workdir={tmp_path / 'run'}"]) == 0
+    assert len(read_json(tmp_path / "run" / "sweep.json")["trials"]) == 3
     out = capsys.readouterr().out
     assert "trial  neighbours  valid/ranking/ndcg@10" in out and "Best: trial" in out and "Optimism" in out
     assert "The test part is untouched" in out
