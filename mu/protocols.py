@@ -385,6 +385,24 @@ def as_sparse(recommender: Recommender) -> SparseRecommender | None:
 
 
 @runtime_checkable
+class DeclaresEvidence(Protocol):
+    """A recommender that says whether it is an `EvidenceByPlay`."""
+
+    evidence_by_play: bool
+    """Whether it is."""
+
+
+class EvidenceByPlay(SparseRecommender, Protocol):
+    """A sparse recommender that declares `evidence_by_play`: scores are a background and a part for each play."""
+
+    evidence_by_play: bool = True
+
+    def play_evidence(self, histories: Histories) -> "SparseRows":
+        """[T, V]: what each play of one history, the oldest first, gives to the score of each item."""
+        ...
+
+
+@runtime_checkable
 class RatingRecommender(Protocol):
     """A recommender that declares `predicts_ratings`: its scores are ratings in the unit of the log's weights."""
 

@@ -223,6 +223,8 @@ LIBRARIES = {
     "mu.baselines": {"numpy"},
     **{f"mu.baselines.{name}": {"numpy", "scipy"} for name in OF_PLAY_MATRICES},
     "mu.baselines.memory": set(),
+    "mu.baselines.attributes": {"numpy", "polars", "scipy", "sklearn"},
+    "mu.baselines.counting": {"numpy", "scipy"},
     "mu.baselines.mfcc": {"jax", "numpy"},
     **{f"mu.baselines.{name}": {"numpy", "sklearn"} for name in LEARNT_BY_SKLEARN},
     "mu.world": {"numpy"},

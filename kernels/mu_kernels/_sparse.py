@@ -183,3 +183,67 @@ def score_rows(
         for e in range(indptr[b], indptr[b + 1]):
             scores[e] = np.float32(background[items[e]] + (sums[items[e]] if marks[items[e]] == _REACHED else 0.0))
         _clear(marks, reached, n, items, 0, 0)
+
+
+@kernel
+def rank_rows_at_times(
+    first,
+    stop,
+    q_starts,
+    q_stops,
+    q_rows,
+    q_weights,
+    starts,
+    stops,
+    indices,
+    values,
+    background,
+    ascending,
+    targets,
+    times,
+    available_from,
+    by_release,
+    n_out,
+    out_indptr,
+    out_items,
+    greater,
+    equal,
+):
+    """`by_release` is the background in the order of release: its first `n_out[b]` are those of items that are out."""
+    n_items = len(background)
+    marks, sums = np.zeros(n_items, np.uint8), np.empty(n_items, np.float64)
+    reached = np.empty(n_items, np.int32)
+    for b in range(first, stop):
+        for at in range(out_indptr[b], out_indptr[b + 1]):
+            marks[out_items[at]] = _EXCLUDED
+        target = targets[b]
+        marks[target] = 0  # it stays a candidate
+        n = sum_rows(b, q_starts, q_stops, q_rows, q_weights, starts, stops, indices, values, marks, sums, reached)
+        mine = np.float32(background[target] + (sums[target] if marks[target] == _REACHED else 0.0))
+        above, same = np.int64(0), np.int64(available_from[target] > times[b])  # the target itself, where it is not out
+        if 2 * n_out[b] <= n_items:  # the smaller part is counted
+            for at in range(n_out[b]):
+                above += np.int64(by_release[at] > mine)
+                same += np.int64(by_release[at] == mine)
+        else:
+            low = first_at_least(ascending, 0, n_items, mine)
+            high = first_above(ascending, low, n_items, mine)
+            above += n_items - high
+            same += high - low
+            for at in range(n_out[b], n_items):
+                above -= np.int64(by_release[at] > mine)
+                same -= np.int64(by_release[at] == mine)
+        for at in range(n):
+            item = reached[at]
+            if available_from[item] <= times[b]:
+                without, score = np.float32(background[item]), np.float32(background[item] + sums[item])
+                above += np.int64(score > mine) - np.int64(without > mine)
+                same += np.int64(score == mine) - np.int64(without == mine)
+        for at in range(out_indptr[b], out_indptr[b + 1]):
+            item = out_items[at]
+            if marks[item] == _EXCLUDED and available_from[item] <= times[b]:
+                without = np.float32(background[item])
+                above -= np.int64(without > mine)
+                same -= np.int64(without == mine)
+        greater[b], equal[b] = above, same
+        _clear(marks, reached, n, out_items, out_indptr[b], out_indptr[b + 1])

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from mu_kernels._check import finite, read_only
-from mu_kernels._sparse import rank_rows, score_rows, top_k_rows
+from mu_kernels._check import finite, in_range, read_only
+from mu_kernels._sparse import rank_rows, rank_rows_at_times, score_rows, top_k_rows
 from mu_kernels.csr import CSR
 from mu_kernels.ranks import Ranks, empty_rows, same_shape
 from mu_kernels.sparse_rows import SparseRows
@@ -128,6 +128,63 @@ class SparseIndex:
             self._ascending,
             targets.indptr,
             targets.indices,
+            out.indptr,
+            out.indices,
+            ranks.greater,
+            ranks.equal,
+            min_rows=16,
+        )
+        return ranks
+
+    def rank_at_times(
+        self,
+        queries: SparseRows,
+        targets: Any,
+        times: Any,
+        available_from: Any,
+        exclude: CSR | None = None,
+        threads: int | None = None,
+    ) -> Ranks:
+        """For each query how many items that are out at its time score more than its target, and how many the same.
+
+        Candidates are the items with `available_from[v] <= times[b]` that are not excluded; the target always is one.
+
+        Args:
+          queries: [B, R].
+          targets: integers [B], an item each.
+          times: int64 [B], in any unit.
+          available_from: int64 [V], in that unit.
+          exclude: CSR [B, V] or None.
+          threads: None for all CPUs; the result does not depend on it.
+
+        Raises:
+          ValueError: shapes differ, or a target is no item.
+        """
+        self._check(queries)
+        targets, times = read_only(targets, np.int64, "targets"), read_only(times, np.int64, "times")
+        available_from = read_only(available_from, np.int64, "available_from")
+        in_range(targets, 0, self.n_items, "targets", "items")
+        if (len(targets), len(times), len(available_from)) != (queries.n_rows, queries.n_rows, self.n_items):
+            raise ValueError(
+                f"targets, times and available_from have {len(targets)}, {len(times)} and {len(available_from)} "
+                f"entries; there are {queries.n_rows} queries and {self.n_items} items"
+            )
+        out = empty_rows(queries.n_rows, self.n_items) if exclude is None else exclude
+        same_shape(out, (queries.n_rows, self.n_items), "exclude")
+        by_release = np.argsort(available_from, kind="stable")
+        n_out = np.searchsorted(available_from[by_release], times, side="right")
+        ranks = Ranks(np.zeros(len(targets), np.int32), np.zeros(len(targets), np.int32))
+        run_rows(
+            rank_rows_at_times,
+            queries.n_rows,
+            threads,
+            *self._arrays(queries),
+            self._ascending,
+            targets,
+            times,
+            available_from,
+            self.background[by_release].astype(np.float32),
+            n_out,
             out.indptr,
             out.indices,
             ranks.greater,

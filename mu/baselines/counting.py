@@ -4,6 +4,7 @@ import abc
 from typing import Self
 
 import numpy as np
+from scipy.sparse import coo_array, csr_array
 
 from mu.baselines.distances import Distances
 from mu.baselines.fitting import fitted
@@ -29,6 +30,7 @@ class CountingModel(TopKRecommender, abc.ABC):
     dot_product = False
     time_aware = False
     sparse = True
+    evidence_by_play = True
 
     _distances: Distances
     """What lies between two plays."""
@@ -38,6 +40,10 @@ class CountingModel(TopKRecommender, abc.ABC):
     """How many of the newest plays speak; None for all."""
     _successors: int | None = None
     """How many rules each item keeps; None for all."""
+    _similar: SparseRows | None = None
+    """[V, V]: what items say for others beside the rules, such as likeness; None for nothing."""
+    _similar_weight: float = 0.0
+    """How much that counts beside the rules."""
 
     _counts: TransitionCounts | None = None
     _rows: SparseRows | None = None
@@ -92,7 +98,7 @@ class CountingModel(TopKRecommender, abc.ABC):
 
     @property
     def sparse_rows(self) -> SparseRows:
-        """[V, V]: the rules R; see `mu.protocols.SparseRecommender`."""
+        """[R, V]: the rules, and below them the likeness where that counts; see `mu.protocols.SparseRecommender`."""
         return self._derived()[0]
 
     @property
@@ -101,7 +107,7 @@ class CountingModel(TopKRecommender, abc.ABC):
         return self._derived()[1]
 
     def sparse_queries(self, users: np.ndarray, histories: Histories, times_ms: np.ndarray | None = None) -> SparseRows:
-        """[B, V]: the plays of each history that speak, the newest first, with their weights w_j."""
+        """[B, R]: the plays of each history that speak, the newest first, with their weights w_j."""
         del users, times_ms
         lengths = np.diff(histories.indptr)
         if self._history_length is not None:
@@ -113,34 +119,44 @@ class CountingModel(TopKRecommender, abc.ABC):
         for length in np.unique(lengths):
             rows = np.flatnonzero(lengths == length)
             weights[indptr[rows, None] + np.arange(length)] = self._history_weights(int(length))
-        return SparseRows.from_csr(indptr, items, weights, len(self._fitted.plays))
+        n_items = len(self._fitted.plays)
+        if self._similar is None:
+            return SparseRows.from_csr(indptr, items, weights, n_items)
+        both = np.stack([items, items + n_items], axis=1), np.stack([weights, weights * self._similar_weight], axis=1)
+        return SparseRows.from_csr(2 * indptr, both[0].ravel(), both[1].ravel(), 2 * n_items)
 
     def scores(self, users: np.ndarray, histories: Log, times_ms: np.ndarray | None = None) -> np.ndarray:
         """float32 [B, V]; see `mu.protocols.Recommender`."""
         rows, background = self._derived()
         return (background + self.sparse_queries(users, histories, times_ms).dense_sums(rows)).astype(np.float32)
 
-    def contributions(self, histories: Histories, items: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """What the background and each play of one history give to the scores of items, which are their sum.
+    def play_evidence(self, histories: Histories) -> SparseRows:
+        """[T, V]: what each play of one history, the oldest first, gives; see `mu.protocols.EvidenceByPlay`."""
+        table = self._play_table(histories)
+        return SparseRows.from_csr(table.indptr, table.indices, table.data, len(self._fitted.plays))
+
+    def contributions(self, histories: Histories, items: np.ndarray) -> np.ndarray:
+        """float64 [T, k]: what each play of one history, the oldest first, gives to the scores of items.
+
+        Their sum and the background are the score.
 
         Args:
           histories: one history of T plays.
           items: int [k].
-
-        Returns:
-          (background float64 [k], plays float64 [T, k], the oldest first).
         """
-        rows, background = self._derived()
-        query = self.sparse_queries(np.array([-1]), histories)
-        sources, weights = query.row(0)
-        plays = np.zeros((int(histories.indptr[-1]), len(items)))
-        values = np.zeros(rows.n_columns)
-        for age, (source, weight) in enumerate(zip(sources, weights, strict=True)):
-            columns, rules = rows.row(source)
-            values[columns] = weight * rules
-            plays[len(plays) - 1 - age] = values[items]
-            values[columns] = 0
-        return background[items], plays
+        return self._play_table(histories)[:, items].toarray()
+
+    def _play_table(self, histories: Histories) -> csr_array:
+        """float64 [T, V]: what each play of one history gives to each score."""
+        rows, n_plays = self.sparse_rows, int(histories.indptr[-1])
+        sources, weights = self.sparse_queries(np.array([-1]), histories).row(0)
+        asked = rows.take(sources)
+        lengths = asked.stops - asked.starts
+        entries = np.repeat(asked.starts - np.cumsum(lengths) + lengths, lengths) + np.arange(lengths.sum())
+        age = np.repeat(np.arange(len(sources)) // (1 if self._similar is None else 2), lengths)
+        values = np.repeat(weights, lengths) * rows.values[entries]
+        shape = (n_plays, rows.n_columns)
+        return coo_array((values, (n_plays - 1 - age, rows.indices[entries])), shape=shape).tocsr()
 
     @property
     def _fitted(self) -> TransitionCounts:
@@ -151,25 +167,29 @@ class CountingModel(TopKRecommender, abc.ABC):
         counts = self._fitted
         if self._rows is None or self._background is None:
             known = counts.plays > 0
-            self._rows = self._weighed(counts, self._log_factor(int(known.sum())))
+            self._rows = self._weighed(counts, self._log_factor(int(known.sum())), known)
             background = np.zeros(len(known))
             background[known] = self._popularity_term(counts.plays[known])
             background[~known] = background.min(initial=0.0, where=known) - BELOW_BACKGROUND
             self._background = background
         return self._rows, self._background
 
-    def _weighed(self, counts: TransitionCounts, log_factor: float | None) -> SparseRows:
+    def _weighed(self, counts: TransitionCounts, log_factor: float | None, known: np.ndarray) -> SparseRows:
         """The rules; where only some rows have changed since the last call, these are made again in their place."""
-        changed, scale = counts.take_changed(), self._scale(counts)
-        rows = None
+        changed, scale, rows = counts.take_changed(), self._scale(counts), None
+        n_items, n_entries = len(known), len(counts.items)
         if self._rows is not None and changed is not None and log_factor == self._made_with[0]:
             rows = self._rows
             if scale is not None:
                 changed = np.union1d(changed, np.flatnonzero(scale != self._made_with[1]))
         else:
             changed = None
-            self._out = counts.starts.copy(), np.zeros(len(counts.items), np.int32), np.zeros(len(counts.items))
-        self._made_with = log_factor, scale
+            self._starts, self._out = self._room(counts)
+        self._starts[:n_items] = counts.starts
+        if self._similar is not None and (rows is None or (known != self._made_with[2]).any()):
+            # Items that nobody has played get no evidence.
+            self._out[2][n_entries:] = self._similar.values * known[self._similar.indices]
+        self._made_with = log_factor, scale, known
         weigh_transitions(
             counts.starts,
             counts.stops,
@@ -183,4 +203,15 @@ class CountingModel(TopKRecommender, abc.ABC):
             strongest=self._successors,
             rows=changed,
         )
-        return SparseRows(counts.starts, *self._out, n_columns=len(counts.starts)) if rows is None else rows
+        return SparseRows(self._starts, *self._out, n_columns=n_items) if rows is None else rows
+
+    def _room(self, counts: TransitionCounts) -> tuple[np.ndarray, tuple[np.ndarray, np.ndarray, np.ndarray]]:
+        """(starts, (stops, items, values)) of the rows: room for the rules, and behind it the likeness."""
+        n_entries = len(counts.items)
+        starts, stops, items = counts.starts, counts.stops, np.zeros(n_entries, np.int32)
+        if self._similar is None:
+            return starts.copy(), (stops.copy(), items, np.zeros(n_entries))
+        starts = np.concatenate([starts, self._similar.starts + n_entries])
+        stops = np.concatenate([stops, self._similar.stops + n_entries])
+        items = np.concatenate([items, self._similar.indices])
+        return starts, (stops, items, np.zeros(len(items)))

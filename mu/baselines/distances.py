@@ -86,7 +86,7 @@ class Distances:
         if len(edges) > 1 and edges[-2] >= widest:
             useful = max(int(np.searchsorted(edges, widest)) + 1, 1)
             logger.warning(
-                "the window of %d classes of distance=%r is longer than any history: none reaches beyond class %d",
+                "the window of %d distances (distance=%r) is longer than any history: none reaches beyond distance %d",
                 len(edges),
                 self.kind,
                 useful,

@@ -1,12 +1,14 @@
 """PCTM: smoothed log odds of what followed the plays of the history."""
 
 import dataclasses
+from typing import Self
 
 import numpy as np
 
 from mu.baselines.decays import CountsShape, HistoryShape
 from mu.baselines.windowed import WindowedCounts
-from mu.ranges import Positive
+from mu.data.logs.interactions import Interactions
+from mu.ranges import Count, NonNegative, Positive
 
 
 @dataclasses.dataclass(kw_only=True, eq=False)
@@ -27,6 +29,11 @@ class PCTM(WindowedCounts):
     Args:
       tau: how many random plays after each item smooth its counts.
       popularity_weight: lambda; below 0 popular items lose.
+      attributes: columns of the table of tracks whose words say which items are alike (`mu.baselines.attributes`), such
+        as ('artist', 'tags'); their cosine with each play of the history is added to the logarithm, for items of
+        training. () for none.
+      attribute_weight: what that cosine is multiplied with; chosen on validation.
+      attribute_neighbours: only so many items most like a play get evidence of it; None for all that share a word.
       others: see `WindowedCounts`.
     """
 
@@ -34,6 +41,22 @@ class PCTM(WindowedCounts):
     history: HistoryShape = "exponential"
     tau: Positive = 11_250.0
     popularity_weight: float = -0.04
+    attributes: tuple[str, ...] = ()
+    attribute_weight: NonNegative = 1.0
+    attribute_neighbours: Count | None = 100
+
+    def fit(self, log: Interactions) -> Self:
+        """Counts the transitions of a log, and finds which items are alike.
+
+        Raises:
+          ValueError: the log has no plays, or lacks what an option needs.
+        """
+        self._similar, self._similar_weight = None, self.attribute_weight
+        if self.attributes:
+            from mu.baselines.attributes import attribute_neighbours  # scikit-learn takes a second to import
+
+            self._similar = attribute_neighbours(log.tracks, self.attributes, self.attribute_neighbours)
+        return super().fit(log)
 
     def _history_weights(self, plays: int) -> np.ndarray:
         weights = super()._history_weights(plays)

@@ -3,16 +3,18 @@
 import functools
 import os
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
 from mu.data.listening.listening import Listening
 from mu.data.logs.interactions import Interactions, load
+from mu.interface.listeners import Listeners
 from mu.interface.named import NamedRecommender
 from mu.names import locate, nearest
-from mu.protocols import ContextRecommender, Recommender
+from mu.protocols import ContextRecommender, DeclaresEvidence, EvidenceByPlay, Recommender
 from mu.ranges import faults
+from mu.report.play_evidence import PlayEvidence
 from mu.signatures import hints_of, parameters_of
 
 
@@ -52,6 +54,17 @@ class FittedBaseline(NamedRecommender):
     @functools.cached_property
     def _now_ms(self) -> int | None:
         return int(self._log.times.max()) if self._log.has_times and len(self._log) else None
+
+    def _explanation(self, time_ms: int | None) -> PlayEvidence | None:
+        if not (isinstance(self._recommender, DeclaresEvidence) and self._recommender.evidence_by_play):
+            return None
+        out = np.ones(self._log.n_items, bool)
+        if self._released_ms is not None and time_ms is not None:
+            out = self._released_ms <= time_ms
+        return PlayEvidence(cast(EvidenceByPlay, self._recommender), out, self.tracks)
+
+    def _explained(self, listeners: Listeners) -> list[Any]:
+        return [listeners.histories.take(np.array([row])) for row in range(len(listeners.users))]
 
     @property
     def _released_ms(self) -> np.ndarray | None:

@@ -16,7 +16,7 @@ from mu.histories import TrackHistories
 from mu.interface.frames import Players, plays_frame, track_frame
 from mu.interface.listeners import Listeners, in_context, is_several
 from mu.interface.moments import moment_ms
-from mu.report.score_parts import MOST_REASONS, ScoreParts
+from mu.report.score_parts import MOST_REASONS
 from mu.topk import recommend, similar_items
 from mu_kernels import Hits
 
@@ -34,6 +34,18 @@ class Tables(Protocol):
     def tracks(self) -> pl.DataFrame: ...
     @property
     def card(self) -> Mapping[str, Any]: ...
+
+
+class Explanation(Protocol):
+    """Names what scores are the sums of; `mu.report.score_parts.ScoreParts` is one."""
+
+    def reasons(self, query: Any, tracks: np.ndarray, /) -> list[list[tuple[str, float]]]:
+        """For each track the largest parts of its score beyond the mean track's: [(part in words, amount), ...]."""
+        ...
+
+    def contributions(self, query: Any, track: int, /) -> list[tuple[str, float, float]]:
+        """[(part in words, what it adds to the score of the track, what to that of the mean track), ...]."""
+        ...
 
 
 class NamedRecommender(abc.ABC):
@@ -84,10 +96,14 @@ class NamedRecommender(abc.ABC):
         """Whether it recommends to listeners who are not in the log."""
         return True
 
-    def _explanation(self, time_ms: int | None) -> ScoreParts | None:
+    def _explanation(self, time_ms: int | None) -> Explanation | None:
         """Names the parts of scores at a moment; None where scores are no sums of parts."""
         del time_ms
         return None
+
+    def _explained(self, listeners: Listeners) -> Sequence[Any]:
+        """What the explanation is asked with, for each listener."""
+        return self.recommender.queries(listeners.users, listeners.histories)
 
     @property
     def tracks(self) -> pl.DataFrame:
@@ -216,7 +232,7 @@ class NamedRecommender(abc.ABC):
         if (explanation := self._explanation(time_ms)) is None:
             raise ValueError(
                 f"the scores of {type(self.recommender).__name__} are no sums of parts, so there is nothing to explain "
-                "them by; those of mu.inference.time_aware:TimeAwareRecommender are"
+                "them by; those of mu.inference.time_aware:TimeAwareRecommender and mu.baselines.pctm:PCTM are"
             )
         if is_several(user):
             raise ValueError(f"explain takes one listener; there are {len(user)}")
@@ -224,8 +240,7 @@ class NamedRecommender(abc.ABC):
         if out is not None and not len(out):
             raise ValueError(f"at={at!r}: no track is out yet, so there is no mean track to compare with")
         listeners = self._listeners(user, history, context, at)
-        query = self.recommender.queries(listeners.users, listeners.histories)[0]
-        parts = explanation.contributions(query, int(self._ids([track])[0]))
+        parts = explanation.contributions(self._explained(listeners)[0], int(self._ids([track])[0]))
         rows = [(name, own, mean, own - mean) for name, own, mean in parts]
         return pl.DataFrame(rows, schema=PARTS, orient="row").sort("beyond_mean", descending=True)
 
@@ -284,7 +299,7 @@ class NamedRecommender(abc.ABC):
         explanation = self._explanation(time_ms)
         if explanation is None:
             return {}
-        queries = self.recommender.queries(listeners.users, listeners.histories)
+        queries = self._explained(listeners)
         words: list[list[str]] = []
         for query, ids, count in zip(queries, hits.ids, hits.count, strict=True):
             if count:  # before any release there are no hits, and no mean track either

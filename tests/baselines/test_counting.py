@@ -5,8 +5,11 @@ import logging
 import math
 
 import numpy as np
+import polars as pl
 import pytest
+from sklearn.feature_extraction.text import TfidfVectorizer
 
+from mu.baselines.attributes import attribute_neighbours
 from mu.baselines.decays import distance_weights, history_weights
 from mu.baselines.markov import MC
 from mu.baselines.pctm import PCTM
@@ -17,6 +20,15 @@ from mu_kernels import CSR
 
 MINUTE_MS = 60_000
 V = 9  # of which 7 and 8 are never played
+TRACKS = pl.DataFrame(
+    {
+        "track": [f"t{item}" for item in range(V)],
+        "artist": ["Nova", "Nova", "Rigel", "Rigel", "Vega", None, "Vega", "Nova", "Rigel"],
+        "tags": ["calm|dark", "dark", "calm", "loud", "loud|dark", "calm|loud", "", "calm", "dark|loud"],
+        "empty": [None] * V,
+    },
+    schema_overrides={"empty": pl.String},
+)
 
 
 def log_of(rows, times=None, n_items=V):
@@ -24,7 +36,9 @@ def log_of(rows, times=None, n_items=V):
     items = np.array([item for row in rows for item in row], np.int32)
     moments = np.arange(len(items)) if times is None else np.array([time for row in times for time in row], np.int64)
     card = {"time_unit": "order"} if times is None else {}
-    return Interactions(indptr, items, moments, np.ones(len(items), np.float32), n_items, card=card)
+    log = Interactions(indptr, items, moments, np.ones(len(items), np.float32), n_items, card=card)
+    vars(log)["tracks"] = TRACKS  # where `Interactions.tracks` keeps its table
+    return log
 
 
 def plays(seed, n_users=12, longest=9):
@@ -135,6 +149,7 @@ MODELS = {
     "pctm tail": PCTM(tau=20.0, history="tail", counts="exponential", counts_decay=0.7, popularity_weight=0.5),
     "sessions": PCTM(tau=20.0, distance="sessions", window=3, max_plays=4),
     "gaps": SeqRules(distance="gaps", max_plays=3),
+    "attributes": PCTM(tau=20.0, attributes=("artist", "tags"), attribute_neighbours=4, attribute_weight=0.3),
 }
 
 
@@ -234,11 +249,12 @@ def test_evidence_by_play_sums_to_the_score(name):
     model = MODELS[name].fit(log_of(rows, times))
     history = log_of([[0, 3, 3, 5, 1, 0]])
     items = np.array([8, 0, 5, 6])
-    background, evidence = model.contributions(history, items)
+    evidence = model.contributions(history, items)
     assert evidence.shape == (6, 4)
-    np.testing.assert_allclose(background + evidence.sum(axis=0), model.scores(np.arange(1), history)[0, items], 1e-6)
+    scores = model.scores(np.arange(1), history)[0, items]
+    np.testing.assert_allclose(model.background[items] + evidence.sum(axis=0), scores, 1e-6)
     assert not evidence[:, 0].any()  # nobody has played 8
-    last = model.contributions(log_of([[0]]), items)[1]
+    last = model.contributions(log_of([[0]]), items)
     if name == "markov":
         np.testing.assert_array_equal(evidence[:5], 0)
         np.testing.assert_array_equal(evidence[5], last[0])
@@ -261,6 +277,57 @@ def test_evaluation_by_sparse_rows_is_that_by_all_scores(model):
     found, expected = evaluator.run(model), evaluator.run(Dense())
     for column, values in expected.columns.items():
         np.testing.assert_array_equal(found.columns[column], values)
+
+
+# ---- attributes
+
+
+def cosines(*columns):
+    """[V, V]: those of TF-IDF vectors of the words of columns; 0 of an item with itself."""
+    texts = [
+        [f"{column}={word}" for column in columns for word in (row[column] or "").split("|") if word]
+        for row in TRACKS.iter_rows(named=True)
+    ]
+    vectors = TfidfVectorizer(analyzer=lambda words: words).fit_transform(texts).toarray()
+    similar = vectors @ vectors.T
+    np.fill_diagonal(similar, 0)
+    return similar
+
+
+def test_items_are_alike_by_the_words_of_their_attributes():
+    similar = cosines("artist", "tags")
+    everything = attribute_neighbours(TRACKS, ("artist", "tags"), None)
+    three = attribute_neighbours(TRACKS, ("artist", "tags"), 3)
+    for item in range(V):
+        items, values = everything.row(item)
+        np.testing.assert_allclose(similar[item, items], values)
+        assert items.tolist() == np.flatnonzero(similar[item]).tolist()
+        items, values = three.row(item)
+        best = sorted(range(V), key=lambda other: (-similar[item, other].round(12), other))[: len(items)]
+        assert items.tolist() == sorted(best) and len(items) == min(3, np.count_nonzero(similar[item]))
+
+
+def test_attributes_are_evidence_beside_the_counts():
+    rows, _ = plays(11)
+    log, history = log_of(rows), log_of([[0, 3]])
+    plain = PCTM(tau=30.0).fit(log)
+    both = PCTM(tau=30.0, attributes=("tags",), attribute_weight=0.5, attribute_neighbours=None).fit(log)
+    weights = np.array([0.6, 1.0]) / 1.6
+    added = 0.5 * (weights @ cosines("tags")[[0, 3]])
+    known = np.bincount(log.items, minlength=V) > 0
+    difference = (both.scores(np.arange(1), history) - plain.scores(np.arange(1), history))[0]
+    np.testing.assert_allclose(difference[known], added[known], atol=1e-6)
+    assert added[~known].any() and not difference[~known].any()  # items that nobody has played stay behind
+
+
+def test_attributes_that_say_nothing_are_refused():
+    log = log_of([[0, 1]])
+    with pytest.raises(ValueError, match=r"label.*artist, tags"):
+        PCTM(attributes=("label",)).fit(log)
+    with pytest.raises(ValueError, match="no track has a word in column 'empty'"):
+        PCTM(attributes=("tags", "empty")).fit(log)
+    with pytest.raises(ValueError, match="attributes='tags'; PCTM takes tuple"):
+        PCTM(attributes="tags")
 
 
 # ---- bad input
@@ -303,7 +370,7 @@ def test_a_window_that_no_history_fills_is_told_once(caplog):
         model = SeqRules(window=10).fit(log_of([[0, 1, 2], [1]]))
         model.scores(np.arange(1), log_of([[0]]))
     assert [record.getMessage() for record in caplog.records] == [
-        "the window of 10 classes of distance='plays' is longer than any history: none reaches beyond class 2"
+        "the window of 10 distances (distance='plays') is longer than any history: none reaches beyond distance 2"
     ]
     caplog.clear()
     SeqRules(window=2).fit(log_of([[0, 1, 2], [1]]))

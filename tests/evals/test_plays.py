@@ -14,6 +14,7 @@ from mu.evals.protocols.play_events import PlayEvents
 from mu.evals.protocols.plays import DAY_MS, PlayEvaluator
 from mu.evals.result import Result
 from mu.evals.table import ResultTable
+from tests.helpers.sparse_scores import DenseTwin, SparseScores
 from tests.helpers.tiny_runs import make_log
 
 V, U, CUT = 40, 48, 100 * DAY_MS
@@ -178,6 +179,26 @@ def test_dot_products_are_ranked_as_their_scores_are_and_asked_once_a_listener(w
         evaluation, model = evaluator(plays), Factors(seed, whole, time_aware)
         assert_equals_slow_twin(evaluation, model, model.dense(evaluation.events))
         assert model.asked == np.unique(evaluation.events.users).tolist()
+
+
+@pytest.mark.parametrize("time_aware", [True, False])
+@pytest.mark.parametrize("known_releases", [True, False])
+def test_sparse_scores_are_ranked_as_all_scores_are(time_aware, known_releases):
+    """Where few tracks are out at first, and where most always are."""
+    released = RELEASED if known_releases else np.where(np.arange(V) < 36, -1, RELEASED)
+    for seed in range(3):
+        plays = make_plays(seed=seed)
+        evaluation = PlayEvaluator(plays, make_log(), released, CUT, np.arange(V) < 26, ks=(1, 5))
+        model = SparseScores(seed, U, V, time_aware)
+        found, expected = evaluation.run(model), evaluation.run(DenseTwin(model))
+        for name, column in expected.columns.items():
+            np.testing.assert_array_equal(found.columns[name], column)
+    if known_releases and not time_aware:
+        assert_equals_slow_twin(
+            evaluator(),
+            model,
+            model.scores(evaluator().events.users, evaluator().histories.take(evaluator().events.users)),
+        )
 
 
 def test_sections_part_the_plays():

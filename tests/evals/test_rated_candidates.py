@@ -15,6 +15,7 @@ from mu.evals.protocols.rated_candidates import RatedCandidates
 from mu.evals.results import load, save
 from mu.evals.table import ResultTable
 from tests.helpers import naive
+from tests.helpers.sparse_scores import DenseTwin, SparseScores
 
 V = 8
 
@@ -126,6 +127,14 @@ def test_dot_products_are_measured_like_their_scores():
     )
     for name, column in table.columns.items():
         np.testing.assert_array_equal(product.columns[name], column)
+
+
+def test_sparse_scores_are_measured_like_all_scores():
+    evaluator = RatedCandidates(split=split_of(TRAIN, TEST), part="test", threshold=4.0)
+    model = SparseScores(1, 6, V)
+    sparse, twin = evaluator.run(model), evaluator.run(DenseTwin(model))
+    for name, column in twin.columns.items():
+        np.testing.assert_array_equal(sparse.columns[name], column)
 
 
 def test_what_is_no_number_is_refused_by_user_and_track():

@@ -112,6 +112,20 @@ def test_a_baseline_is_asked_by_names(of_file):
         popular.explain("b", 7)
 
 
+def test_a_counting_model_says_which_plays_speak_for_a_track(of_file):
+    model = api.fit("mu.baselines.pctm:PCTM", of_file, tau=3.0)
+    frame = model.recommend("b", 3, repeats=True)
+    assert frame.columns == ["rank", "track", "title", "score", "reason_1", "reason_2"]
+    assert frame.row(by_predicate=pl.col("track") == 9, named=True)["reason_1"] == "after Seven"
+    parts = model.explain("b", 9)
+    assert set(parts["part"]) == {"after Seven", "after Nine", "how often it is played"}
+    assert parts["contribution"].sum() == pytest.approx(frame.filter(track=9)["score"].item())
+    means = [model.explain("b", track)["contribution"].sum() for track in (7, 8, 9)]
+    assert parts["mean_track"].sum() == pytest.approx(np.mean(means))
+    alone = model.explain(None, 9, history=["Seven", "Seven"])
+    assert alone["part"].to_list() == ["after Seven", "how often it is played"]
+
+
 def test_options_of_a_baseline_are_held_against_its_class(of_file):
     assert api.fit(ItemKNN, of_file, neighbours=np.int64(2)).recommend("b", 3)["track"].to_list() == [8]
     with pytest.raises(ValueError) as caught:

@@ -91,6 +91,23 @@ def test_candidates_and_allowed_items_are_the_only_ones(seed, among):
     np.testing.assert_array_equal(hits.scores, expected.scores)
 
 
+@FEW
+@given(seed=st.integers(0, 10**6), excluding=st.booleans())
+def test_ranks_among_what_is_out_at_a_time(seed, excluding):
+    rng, rows, queries, background, _, exclude = problem(seed)
+    targets, times, available_from = rng.integers(0, 9, 6), rng.integers(0, 10, 6), rng.integers(0, 10, 9)
+    candidates = available_from <= times[:, None]
+    if excluding:
+        candidates[np.repeat(np.arange(6), exclude.counts()), exclude.indices] = False
+    candidates[np.arange(6), targets] = True
+    scores = dense(rows, queries, background)
+    own = scores[np.arange(6), targets][:, None]
+    out = exclude if excluding else None
+    ranks = SparseIndex(rows, background).rank_at_times(queries, targets, times, available_from, out)
+    assert ranks.greater.tolist() == ((scores > own) & candidates).sum(axis=1).tolist()
+    assert ranks.equal.tolist() == ((scores == own) & candidates).sum(axis=1).tolist()
+
+
 def test_rows_of_scipy_and_rows_that_are_taken():
     rows = SparseRows.from_csr([0, 2, 2, 3], [4, 1, 0], [1.0, 2.0, 3.0], 5)
     assert rows.n_rows == 3 and rows.row(0)[0].tolist() == [4, 1]
@@ -131,3 +148,7 @@ def test_what_does_not_fit_is_refused():
         index.top_k(queries, 1, exclude=CSR([0, 0, 0], [], 3))
     with pytest.raises(ValueError, match=r"allow is int64 \(3,\); it must be bool"):
         index.top_k(queries, 1, allow=np.ones(3, np.int64))
+    with pytest.raises(ValueError, match="have 1, 1 and 2 entries; there are 1 queries and 3 items"):
+        index.rank_at_times(queries, [0], [0], [0, 0])
+    with pytest.raises(ValueError, match=r"targets\[0\] is 3; items lie in"):
+        index.rank_at_times(queries, [3], [0], [0, 0, 0])

@@ -1,7 +1,7 @@
 """Among which tracks a play is ranked: all that are out and unplayed, the new releases, or the listener's history.
 
-Each rule says so twice: as a mask of a matrix of scores, and as exact ranks of scores that are dot products, for which
-no matrix is made. B plays, V tracks, U listeners, D features.
+Each rule says so three times: as a mask of a matrix of scores, and as exact ranks of scores that are dot products or
+sparse, for which no matrix is made. B plays, V tracks, U listeners, D features.
 """
 
 import dataclasses
@@ -11,7 +11,7 @@ import numpy as np
 
 from mu.evals.protocols.play_events import PlayEvents
 from mu.protocols import AgeAwareRecommender, DotProductRecommender
-from mu_kernels import CSR, rank_at_times
+from mu_kernels import CSR, SparseIndex, SparseRows, rank_at_times
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -109,6 +109,10 @@ class Candidates(Protocol):
         """
         ...
 
+    def sparse_ranks(self, plays: PlayEvents, queries: SparseRows, index: SparseIndex) -> tuple[np.ndarray, np.ndarray]:
+        """The same of sparse scores: `queries` [B, R] of the plays, to an index of the tracks."""
+        ...
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Unplayed:
@@ -130,6 +134,12 @@ class Unplayed:
         """See `Candidates`."""
         seen = self.seen.take(plays.users)
         return scores.ranks(queries, plays.tracks, plays.times_ms, self.available_from_ms, seen)
+
+    def sparse_ranks(self, plays: PlayEvents, queries: SparseRows, index: SparseIndex) -> tuple[np.ndarray, np.ndarray]:
+        """See `Candidates`."""
+        seen = self.seen.take(plays.users)
+        ranks = index.rank_at_times(queries, plays.tracks, plays.times_ms, self.available_from_ms, seen)
+        return ranks.greater, ranks.equal
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -154,6 +164,13 @@ class NewReleases:
         nothing = CSR(np.zeros(len(plays) + 1, np.int64), np.zeros(0, np.int32), len(items))
         tracks = np.searchsorted(items, plays.tracks)
         return scores.take(items).ranks(queries, tracks, plays.times_ms, self.available_from_ms[items], nothing)
+
+    def sparse_ranks(self, plays: PlayEvents, queries: SparseRows, index: SparseIndex) -> tuple[np.ndarray, np.ndarray]:
+        """See `Candidates`."""
+        never = np.iinfo(np.int64).max
+        available_from_ms = np.where(self.new, self.available_from_ms, never)
+        ranks = index.rank_at_times(queries, plays.tracks, plays.times_ms, available_from_ms)
+        return ranks.greater, ranks.equal
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -183,6 +200,14 @@ class Played:
             own = values[np.arange(stop - first), np.searchsorted(items, plays.tracks[rows])][:, None]
             greater[rows], equal[rows] = (values > own).sum(axis=1), (values == own).sum(axis=1)
         return greater, equal
+
+    def sparse_ranks(self, plays: PlayEvents, queries: SparseRows, index: SparseIndex) -> tuple[np.ndarray, np.ndarray]:
+        """See `Candidates`."""
+        seen = self.seen.take(plays.users)
+        play, values = np.repeat(np.arange(len(plays)), seen.counts()), index.scores_of(queries, seen)
+        own = values[seen.indices == plays.tracks[play]][play]
+        n_plays = len(plays)
+        return np.bincount(play, values > own, n_plays), np.bincount(play, values == own, n_plays)
 
 
 def played_tracks(seen: CSR, plays: PlayEvents) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Ranks of the tracks of plays at their moments, by exact dot products or by all scores. E plays, V tracks."""
+"""Ranks of the tracks of plays at their moments, by dot products, sparse rows or all scores. E plays, V tracks."""
 
 from collections.abc import Mapping
 
@@ -7,7 +7,8 @@ import numpy as np
 from mu.evals.protocols.candidates import Candidates, ItemScores
 from mu.evals.protocols.catalogue import BLOCK_BYTES, QUERY_BLOCK, Histories, user_queries, user_scores
 from mu.evals.protocols.play_events import PlayEvents
-from mu.protocols import DotProductRecommender, Recommender
+from mu.protocols import DotProductRecommender, Recommender, SparseRecommender
+from mu_kernels import SparseIndex
 
 # Plays whose queries are ranked at once.
 PLAY_BLOCK = 1 << 15
@@ -41,6 +42,28 @@ def by_dot_products(
         for start in range(0, len(plays), PLAY_BLOCK):
             block = plays[start : start + PLAY_BLOCK]
             ranks[rule][:, block] = rule.ranks(events.take(block), queries[place[block]], scores)
+    return ranks
+
+
+def by_sparse_rows(
+    recommender: SparseRecommender,
+    events: PlayEvents,
+    histories: Histories,
+    plays_by_rule: Mapping[Candidates, np.ndarray],
+) -> dict[Candidates, np.ndarray]:
+    """The same for a recommender of sparse scores, asked for a query a listener, or a play where it is time-aware."""
+    index = SparseIndex(recommender.sparse_rows, recommender.background)
+    ranks = {rule: np.zeros((2, len(events)), np.int64) for rule in plays_by_rule}
+    for rule, plays in plays_by_rule.items():
+        for start in range(0, len(plays), PLAY_BLOCK):
+            block = plays[start : start + PLAY_BLOCK]
+            some = events.take(block)
+            if recommender.time_aware:
+                queries = recommender.sparse_queries(some.users, histories.take(some.users), some.times_ms)
+            else:
+                listeners, place = np.unique(some.users, return_inverse=True)
+                queries = recommender.sparse_queries(listeners, histories.take(listeners)).take(place)
+            ranks[rule][:, block] = rule.sparse_ranks(some, queries, index)
     return ranks
 
 

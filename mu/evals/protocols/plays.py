@@ -16,9 +16,9 @@ from mu.evals.metrics.ranks import target_ranks
 from mu.evals.protocols.candidates import Candidates, NewReleases, Played, Unplayed
 from mu.evals.protocols.catalogue import Histories
 from mu.evals.protocols.play_events import PlayEvents, first_plays, plays_of
-from mu.evals.protocols.play_ranks import by_dot_products, by_scores
+from mu.evals.protocols.play_ranks import by_dot_products, by_scores, by_sparse_rows
 from mu.evals.result import Result
-from mu.protocols import DotProductRecommender, Recommender
+from mu.protocols import DotProductRecommender, Recommender, as_sparse
 from mu.ranges import Count
 
 DAY_MS = 24 * 3600 * 1000
@@ -48,8 +48,8 @@ class Section:
 class PlayEvaluator:
     """Ranks the track of each play among the tracks that were out then.
 
-    Recommenders see what a listener played before the test. Of dot products the exact kernel ranks (the age of a track
-    is counted in whole milliseconds); others score in blocks. Sections:
+    Recommenders see what a listener played before the test. Of dot products and sparse scores exact kernels rank (the
+    age of a track is counted in whole milliseconds); others score in blocks. Sections:
 
       discovery            tracks that training knows and this listener has not played; among all not played
       discovery, light     of listeners with fewer plays than the median; 'discovery, heavy' of the others
@@ -153,6 +153,8 @@ class PlayEvaluator:
         task = (self.events, self.histories, self._plays_by_rule())
         if recommender.dot_product:
             ranks_by_rule = by_dot_products(cast(DotProductRecommender, recommender), *task)
+        elif (sparse := as_sparse(recommender)) is not None:
+            ranks_by_rule = by_sparse_rows(sparse, *task)
         else:
             ranks_by_rule = by_scores(recommender, *task, len(self.released_ms))
         columns = {}

@@ -15,8 +15,9 @@ from mu.evals.metrics.ranks import target_ranks
 from mu.evals.metrics.ratings.auc import auc
 from mu.evals.protocols.catalogue import BLOCK_BYTES, QUERY_BLOCK, user_queries, user_scores
 from mu.evals.result import Result, Statistic
-from mu.protocols import DotProductRecommender, RatingRecommender, Recommender
+from mu.protocols import DotProductRecommender, RatingRecommender, Recommender, as_sparse
 from mu.ranges import Count, Positive
+from mu_kernels import CSR, SparseIndex
 
 ERRORS = {"negative_rmse": "squared", "negative_mae": "absolute"}
 RATED = "rated tracks"
@@ -141,10 +142,13 @@ class RatedCandidates:
         )
 
     def _scores(self, recommender: Recommender) -> np.ndarray:
-        """float32 [E]: the scores of the rated tracks; of dot products no others are computed."""
+        """float32 [E]: the scores of the rated tracks; of dot products and sparse scores no others are computed."""
         scores = np.empty(len(self._items), np.float32)
         n_items = self._histories.n_items
-        block = QUERY_BLOCK if recommender.dot_product else max(BLOCK_BYTES // (4 * n_items), 1)
+        sparse = as_sparse(recommender)
+        index = None if sparse is None else SparseIndex(sparse.sparse_rows, sparse.background)
+        in_parts = recommender.dot_product or sparse is not None
+        block = QUERY_BLOCK if in_parts else max(BLOCK_BYTES // (4 * n_items), 1)
         for first in range(0, len(self._users), block):
             users = self._users[first : first + block]
             bounds = self._indptr[first : first + len(users) + 1]
@@ -155,6 +159,9 @@ class RatedCandidates:
                 queries = user_queries(model, users, self._histories)[row].astype(np.float64)
                 products, bias = (queries * model.item_vectors[items]).sum(axis=1), model.item_bias()
                 scores[where] = products if bias is None else products + bias[items]
+            elif sparse is not None and index is not None:
+                queries = sparse.sparse_queries(users, self._histories.take(users))
+                scores[where] = index.scores_of(queries.take(row), CSR(np.arange(len(row) + 1), items, n_items))
             else:
                 scores[where] = user_scores(recommender, users, self._histories.take(users), n_items)[row, items]
         if (bad := np.isnan(scores)).any():
