@@ -8,11 +8,11 @@ import jax.numpy as jnp
 import numpy as np
 
 from mu.config.base import ConfigError
+from mu.config.differences import differences
 from mu.data.clips.clips import Clips
 from mu.run.build import Run
 from mu.run.learnt import known_clips, learnt_from
 from mu.run.rebuild import rebuild
-from mu.training.checkpoint import differences
 from mu.training.state import State, init_state
 
 

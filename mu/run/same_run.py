@@ -9,11 +9,11 @@ from typing import Any
 from ml_collections import ConfigDict
 
 from mu.config.base import DENSE, LATER, ConfigError
+from mu.config.differences import differences
 from mu.config.paths import paths_of
 from mu.config.resolve import locate, takes
 from mu.run.workdir import here
 from mu.signatures import parameters_of
-from mu.training.checkpoint import differences
 
 # Keys that may differ between a checkpoint and the run that takes it up: they change what is watched, not
 # what is learnt. More steps are no other run, only a longer one, unless the optimizer plans by them.

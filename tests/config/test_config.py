@@ -11,6 +11,7 @@ import pytest
 from ml_collections import ConfigDict
 
 from mu.config.base import ConfigError, base, parse_arg, typed
+from mu.config.differences import differences
 from mu.config.overrides import load, with_overrides
 from mu.config.resolve import build, locate, resolve
 from mu.ranges import AtLeast
@@ -358,6 +359,19 @@ def test_load_refuses(tmp_path, text, words):
         file.write_text(text)
     with pytest.raises(ConfigError, match=words):
         load(str(file))
+
+
+def test_differences_name_nested_keys():
+    old = {"a": 1, "b": {"c": [1, 2], "d": {"e": None}}, "gone": 1, "same": {"x": 1}}
+    new = {"a": 1.5, "b": {"c": [1, 3], "d": "e"}, "same": {"x": 1}, "new": 2}
+    assert differences(old, new) == [
+        "a: 1 -> 1.5",
+        "b.c: [1, 2] -> [1, 3]",
+        "b.d: {'e': None} -> 'e'",
+        "gone: 1 -> '(absent)'",
+        "new: '(absent)' -> 2",
+    ]
+    assert differences(old, old) == []
 
 
 # ---- building

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from mu.training.checkpoint import Checkpoints, differences, unusable_characters
+from mu.training.checkpoint import Checkpoints, unusable_characters
 from mu.training.saved_checkpoints import SavedCheckpoints
 
 
@@ -217,16 +217,3 @@ def test_inference_reads_the_bits_that_were_saved_and_no_optimizer_slots(tmp_pat
     for read, wrote in zip(jax.tree.leaves(model), jax.tree.leaves(expected), strict=True):
         assert read.dtype == wrote.dtype and read.devices() == {device}
         np.testing.assert_array_equal(np.asarray(read), np.asarray(wrote))
-
-
-def test_differences_name_nested_keys():
-    old = {"a": 1, "b": {"c": [1, 2], "d": {"e": None}}, "gone": 1, "same": {"x": 1}}
-    new = {"a": 1.5, "b": {"c": [1, 3], "d": "e"}, "same": {"x": 1}, "new": 2}
-    assert differences(old, new) == [
-        "a: 1 -> 1.5",
-        "b.c: [1, 2] -> [1, 3]",
-        "b.d: {'e': None} -> 'e'",
-        "gone: 1 -> '(absent)'",
-        "new: '(absent)' -> 2",
-    ]
-    assert differences(old, old) == []
