@@ -156,6 +156,40 @@ def test_shifted_clips_stay_within_their_own_length():
     assert not jnp.where(outside, moved, 0.0).any() and (moved != audio).any(axis=1).all()
 
 
+def test_each_augmentation_changes_what_it_is_for_and_all_go_together():
+    audio, samples = short_clips(n=RATE_HZ // 2)
+    picture = jax.random.normal(KEY, (16, 40, 32))
+    of_waveforms = {
+        "speed": (0.9, 1.1),
+        "shift_s": 0.1,
+        "equalize_db": (-6.0, 6.0),
+        "reverb_t60_s": (0.1, 0.3),
+        "noise_snr_db": (10.0, 30.0),
+        "gain_db": (-6.0, 6.0),
+        "polarity": True,
+    }
+    of_spectrograms = {
+        "frequency_shift": 1.0,
+        "frequency_warp": (0.95, 1.05),
+        "time_masks": 1,
+        "frequency_masks": 1,
+    }
+
+    @jax.jit
+    def augmented(audio, samples, picture):
+        alone = {name: Augmentations(**{name: value}) for name, value in (of_waveforms | of_spectrograms).items()}
+        sounds = {name: alone[name].waveform(KEY, audio, samples, RATE_HZ)[0] for name in of_waveforms}
+        pictures = {name: alone[name].spectrogram(KEY, picture) for name in of_spectrograms}
+        everything = Augmentations(**of_waveforms, **of_spectrograms)
+        sounds["all"] = everything.waveform(KEY, audio, samples, RATE_HZ)[0]
+        return sounds, pictures | {"all": everything.spectrogram(KEY, picture)}
+
+    for before, after in zip((audio, picture), augmented(audio, samples, picture), strict=True):
+        for name, changed in after.items():
+            assert changed.shape == before.shape and np.isfinite(changed).all(), name
+            assert (changed != before).any(), name
+
+
 @pytest.mark.parametrize("speed", [(0.6, 0.8), (1.2, 1.6)])
 def test_at_another_speed_a_clip_has_another_length(speed):
     audio, samples = short_clips()
