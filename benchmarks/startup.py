@@ -1,6 +1,7 @@
-"""How long until something happens: `import mu`, `import mu_kernels`, `mu --help`, and the first step of `mu train`.
+"""How long until something happens: `import mu`, `import mu_kernels`, `mu --help`, one answer, the first step.
 
     python benchmarks/startup.py --data=LOG_FOLDER [--config=experiments/beauty_sasrec.py] [--json=FILE]
+    python benchmarks/startup.py --run=quickstart/run --user=listener-00007
 
 Every number is of a new Python process, from its start to its end or, of `mu train`, to the line that says its first
 step is done. Imports: the median of `--repeats`, beside an empty process. `mu train`: once cold (empty MU_CACHE and
@@ -107,6 +108,29 @@ def imports(repeats: int) -> dict[str, float]:
     return medians
 
 
+# Opens a run and asks it once; prints the seconds since the process began, by its clock and by its processor.
+ANSWER = """
+import os, sys, time
+import mu.api
+mu.api.open_run(sys.argv[1]).recommend(sys.argv[2], 10)
+ticks = int(open("/proc/self/stat").read().rsplit(")", 1)[1].split()[19])
+since_boot = float(open("/proc/uptime").read().split()[0])
+print(since_boot - ticks / os.sysconf("SC_CLK_TCK"), time.process_time())
+"""
+
+
+def one_answer(folder: str, user: str, repeats: int) -> dict[str, float]:
+    """Medians of seconds of new processes that answer once, after one that fills the caches; needs Linux's /proc."""
+    run(["-c", ANSWER, folder, user])
+    answers = [[float(word) for word in run(["-c", ANSWER, folder, user])[1].stdout.split()] for _ in range(repeats)]
+    commands = [run(["-m", "mu", "recommend", folder, f"--user={user}"])[0] for _ in range(repeats)]
+    return {
+        "open_run, recommend": statistics.median(wall for wall, _ in answers),
+        "the same, processor": statistics.median(processor for _, processor in answers),
+        "mu recommend, whole process": statistics.median(commands),
+    }
+
+
 def first_step(config: str, data: str, caches: Path) -> dict[str, Any]:
     """Seconds from the start of the process to its first step, in parts."""
     with tempfile.TemporaryDirectory() as workdir:
@@ -136,11 +160,23 @@ def import_shares() -> list[tuple[str, float, float | None]]:
 def main() -> None:
     """Prints the tables; with --json=FILE also writes all numbers."""
     parser = argparse.ArgumentParser(description="Time to import, to --help and to the first step.")
-    parser.add_argument("--data", required=True, metavar="LOG_FOLDER", help="a log made by `mu import`")
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("--data", metavar="LOG_FOLDER", help="a log made by `mu import`")
+    what.add_argument("--run", metavar="DIR", help="a run of `mu train` on a log: how long one answer takes")
+    parser.add_argument("--user", help="a listener of its log")
     parser.add_argument("--config", default="experiments/beauty_sasrec.py", metavar="FILE[:ARG,...]")
     parser.add_argument("--repeats", type=int, default=5, help="of imports; the warm start is repeated 3 times at most")
     parser.add_argument("--json", metavar="FILE")
     flags = parser.parse_args()
+    if flags.run and not flags.user:
+        parser.error("--run needs a listener: --user=ID")
+    if flags.run:
+        numbers = one_answer(os.path.abspath(flags.run), flags.user, flags.repeats)
+        for name, seconds in numbers.items():
+            print(f"{name:<28}{seconds:>8.3f} s")
+        if flags.json:
+            Path(flags.json).write_text(json.dumps(numbers, indent=2))
+        return
     data = os.path.abspath(flags.data)
 
     numbers: dict[str, Any] = {"imports": imports(flags.repeats)}

@@ -13,6 +13,7 @@ from mu.data import features
 from mu.data.batches.listening import ListeningBatches
 from mu.data.logs import interactions
 from mu.models import audio_user
+from mu.models.audio_trunks import CNN_SIZES
 from mu.models.audio_user import AudioUser
 from mu.nn.table import Buffer, Table
 from mu.tasks import next_play
@@ -25,6 +26,14 @@ from tests.helpers.listening_logs import DAY_MS, RATE_HZ, make_listening
 
 AUDIO = {"size": "xs", "n_mels": 16, "dropout": 0.0}
 RULES = {**dict.fromkeys(("embed", "positions")), "heads": "model", "hidden": "model", "rows": "model"}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def small_encoder():
+    """An encoder of two stages, one of which halves: a third stage only takes longer to compile."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(CNN_SIZES, "xs", ((8, 16), 1))
+        yield
 
 
 def make_batch(log=None, step=0, **options):

@@ -17,13 +17,13 @@ from mu.config.base import base, parse_arg
 
 
 def get_config(arg=None):
-    arg = parse_arg(arg, tables="lazy_adam", packed=True)
+    arg = parse_arg(arg, tables="lazy_adam", packed=True, steps=120)
     config = base()
     config.data.path = {log!r}
     config.batches.update(window=8, rows=8, negatives=4, packed=arg.packed)
     config.model.update(dim=8, layers=1, heads=2, window=8, dropout=0.2)
     config.tables.name = arg.tables if arg.tables == "dense" else "mu.training.tables:" + arg.tables
-    config.update(total_steps=120, evaluate_every_steps=24, checkpoint_every_steps=10, log_every_steps=1)
+    config.update(total_steps=arg.steps, evaluate_every_steps=24, checkpoint_every_steps=10, log_every_steps=1)
     config.best.patience = 4
     config.evals.ranking.bootstrap_samples = 20
     config.baselines = dict()
@@ -121,8 +121,8 @@ def logged_steps(workdir):
 
 
 def test_a_killed_run_that_is_run_again_equals_an_unbroken_one(runs, tmp_path):
-    kill_again_and_again(runs, tmp_path, 1, seed=0)
-    assert_same_run(tmp_path, runs.unbroken())
+    kill_again_and_again(runs, tmp_path, 1, seed=0, arg="steps=48")
+    assert_same_run(tmp_path, runs.unbroken("steps=48"))
 
 
 @pytest.mark.slow
