@@ -1,6 +1,7 @@
 """The Python interface: whole runs, logs and baselines by name. Imports are lazy: `import mu.api` costs nothing."""
 
 import os
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,7 +24,7 @@ def open_run(workdir: str | os.PathLike[str]) -> "Run":
     """
     from mu.gc_pause import gc_paused
 
-    with gc_paused():
+    with gc_paused(stays="mu.interface.run" not in sys.modules):
         from mu.interface.run import Run
 
         return Run(workdir)
