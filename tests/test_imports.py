@@ -171,10 +171,12 @@ ARROWS = {
 OF_PLAY_MATRICES = (
     "context_popularity",
     "ease",
+    "gf_cf",
     "item_knn",
     "neighbours",
     "play_matrix",
     "rp3beta",
+    "sparse_ease",
     "user_knn",
 )
 LEARNT_BY_SKLEARN = ("classifier", "cross_validation", "linear", "mlp")

@@ -9,6 +9,7 @@ import pytest
 from mu.baselines.content import ContentNeighbours
 from mu.baselines.context_popularity import ContextPopularity
 from mu.baselines.ease import EASE
+from mu.baselines.gf_cf import GFCF
 from mu.baselines.ials import IALS
 from mu.baselines.item_knn import ItemKNN
 from mu.baselines.markov import MC
@@ -21,6 +22,7 @@ from mu.baselines.repeat_last import RepeatLast
 from mu.baselines.rp3beta import RP3beta
 from mu.baselines.sequential_rules import SeqRules
 from mu.baselines.simple import GroupPopularity, Random
+from mu.baselines.sparse_ease import SparseEASE
 from mu.baselines.user_knn import UserKNN
 from mu.histories import TrackHistories
 from mu.topk import _INDICES, BLOCK, TopKRecommender
@@ -82,6 +84,8 @@ ALL = {
     "user knn": UserKNN(),
     "rp3beta": RP3beta(neighbours=4),
     "ease": EASE(l2=10.0),
+    "sparse ease": SparseEASE(neighbours=4),
+    "graph filter": GFCF(vectors=3),
     "ials": IALS(dim=8, epochs=3),
     "recent popularity": RecentPopularity(),
     "popularity by context": ContextPopularity(column="user"),

@@ -1,4 +1,4 @@
-"""EASE, RP3beta and UserKNN: the equations in dense NumPy, on small logs."""
+"""EASE, GF-CF, RP3beta and UserKNN: the equations in dense NumPy, on small logs."""
 
 import dataclasses
 
@@ -8,7 +8,9 @@ import pytest
 import mu.baselines.ease
 import mu.baselines.memory
 from mu.baselines.ease import EASE
+from mu.baselines.gf_cf import GFCF
 from mu.baselines.rp3beta import RP3beta
+from mu.baselines.sparse_ease import SparseEASE
 from mu.baselines.user_knn import UserKNN
 from tests.helpers.small_logs import log_of, weighted_log
 
@@ -53,6 +55,40 @@ def test_ease_is_the_ridge_regression_of_each_item_on_the_others(log, weights, p
         expected[others, item] = np.linalg.solve(gram, played[:, others].T @ played[:, item])
     scores = EASE(2.5, weights, precision).fit(log).scores(np.arange(log.n_users), log)
     np.testing.assert_allclose(scores, played @ expected, rtol=error, atol=error)
+
+
+@pytest.mark.parametrize("weights", ["none", "log"])
+def test_sparse_ease_is_the_ridge_regression_of_each_item_on_its_neighbours(weights):
+    log = weighted_log(60, 9)  # every two items were played by somebody
+    played = matrix_of(log, weights)
+    gram = played.T @ played
+    assert gram.all()
+    cosines = gram / np.sqrt(np.outer(np.diagonal(gram), np.diagonal(gram))) - 2 * np.eye(9)
+    expected = np.zeros((9, 9))
+    for item in range(9):
+        near = np.sort(np.argsort(-cosines[item], kind="stable")[:4])
+        expected[near, item] = np.linalg.solve(gram[np.ix_(near, near)] + 2.5 * np.eye(4), gram[near, item])
+    scores = SparseEASE(4, 2.5, weights).fit(log).scores(np.arange(60), log)
+    np.testing.assert_allclose(scores, played @ expected, rtol=1e-4, atol=1e-5)
+    whole = SparseEASE(20, 2.5, weights, threads=3).fit(log).scores(np.arange(60), log)
+    np.testing.assert_allclose(whole, EASE(2.5, weights).fit(log).scores(np.arange(60), log), rtol=1e-4, atol=1e-5)
+    np.testing.assert_array_equal(whole, SparseEASE(20, 2.5, weights, threads=1).fit(log).scores(np.arange(60), log))
+
+
+@pytest.mark.parametrize("weights", ["none", "log"])
+@pytest.mark.parametrize("vectors", [0, 2, 5, 40])
+def test_gf_cf_filters_the_normalised_graph(vectors, weights):
+    """The larger logs by Lanczos iterations, the smaller ones by all singular vectors."""
+    for log in (weighted_log(9, 14), weighted_log(20, 8), weighted_log(30, 40)):
+        played = matrix_of(log, weights)
+        roots, of_users = np.sqrt(played.sum(axis=0)), np.sqrt(played.sum(axis=1, keepdims=True))
+        normalised = played / of_users / np.where(roots > 0, roots, 1)
+        values, right = np.linalg.svd(normalised, full_matrices=False)[1:]
+        right = right[:vectors][values[:vectors] > 1e-6]
+        expected = played @ normalised.T @ normalised
+        expected += 0.7 * (played / np.where(roots > 0, roots, 1)) @ right.T @ right * roots
+        model = GFCF(vectors, 0.7, weights).fit(log)
+        np.testing.assert_allclose(model.scores(np.arange(log.n_users), log), expected, rtol=1e-4, atol=1e-5)
 
 
 def test_ease_beyond_memory_says_how_much_and_what_instead(monkeypatch):
@@ -114,6 +150,10 @@ def test_user_knn_sums_the_plays_of_similar_users(log, weights, similarity, neig
         (lambda: EASE(l2=0), "l2 is 0; it must be above 0"),
         (lambda: EASE(precision="float16"), "precision is 'float16'"),
         (lambda: EASE(weights="logs"), "weights 'logs' are not known"),
+        (lambda: SparseEASE(l2=0), "l2 is 0; it must be above 0"),
+        (lambda: SparseEASE(neighbours=0), "neighbours is 0; it must be at least 1"),
+        (lambda: GFCF(vectors=-1), "vectors is -1; it must be at least 0"),
+        (lambda: GFCF(alpha=-1), "alpha is -1"),
         (lambda: RP3beta(neighbours=0), "neighbours is 0"),
         (lambda: RP3beta(alpha=-1), "alpha is -1; it must be a number of at least 0"),
         (lambda: RP3beta(beta=np.inf), "beta is inf"),
