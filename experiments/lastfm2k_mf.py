@@ -28,8 +28,8 @@ def get_config(arg: str | None = None) -> ConfigDict:
     config.split = {"name": "mu.data.logs.splits:random_by_ratio", "valid": 0.1, "test": 0.1, "seed": 0}
     pairs = {"pairs": 2048, "negatives": 64, "weights": args.weights}
     config.batches = {"name": "mu.data.batches.pairs:PairBatches", **pairs}
-    for baseline in config.baselines.values():
-        baseline.weights = args.weights
+    for name in ("popularity", "item_knn", "ease"):  # the others count plays
+        config.baselines[name].weights = args.weights
     config.model = {"name": "mu.models.factorization:Factorization", "dim": 64, "temperature": 0.15}
     config.task.correct_log_q = False
     config.tables.learning_rate = 1e-2

@@ -20,6 +20,7 @@ COMMANDS = {
     "import-audio": ("mu.commands.import_audio", "scan a library of recordings into a table of clips"),
     "train": ("mu.commands.train", "train a model from a config, or go on training"),
     "evaluate": ("mu.commands.evaluate", "a run's best weights on test again, beside its baselines, with intervals"),
+    "ladder": ("mu.commands.ladder", "models that are fitted in seconds on a log: the bar for others"),
     "crossvalidate": ("mu.commands.crossvalidate", "one config over all folds and several seeds, pooled"),
     "sweep": ("mu.commands.sweep", "search over a config's or a baseline's options, chosen on validation"),
     "compare": ("mu.commands.compare", "paired differences between two evaluated runs"),

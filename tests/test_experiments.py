@@ -23,8 +23,10 @@ ZERO = {
     *("clips_of_plays", "fold", "valid", "test", "max_cost", "start", "head_weights", "frequency_shift", "shift_s"),
     *("time_masks", "time_mask_share", "frequency_masks", "frequency_mask_share", "gain_db", "noise_snr_db"),
     *("equalize_db", "initial_accumulator_value", "item_shrinkage", "user_shrinkage", "item_numbers"),
+    *("counts_decay", "history_head_mass", "popularity_weight", "attribute_weight", "beta", "regularisation_exponent"),
+    *("vectors", "baselines.bpr.l2"),
 }
-MINUS_ONE = {"mesh.data", "gain_db", "noise_snr_db", "equalize_db"}
+MINUS_ONE = {"mesh.data", "gain_db", "noise_snr_db", "equalize_db", "popularity_weight"}
 
 
 @pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)

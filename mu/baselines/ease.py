@@ -12,7 +12,7 @@ from mu.baselines.play_matrix import SparseMatrix, play_matrix
 from mu.data.logs.interactions import Interactions
 from mu.data.logs.weighting import weighting
 from mu.protocols import Log
-from mu.ranges import Positive
+from mu.ranges import Count, Positive
 from mu.topk import TopKRecommender
 
 # Items whose rows of the Gram matrix are made dense at once, and scored.
@@ -35,35 +35,46 @@ class EASE(TopKRecommender):
       weights: how much the plays of a user of an item count by their weights, summed: a name of
         `mu.data.logs.weighting`; 'none' for all alike.
       precision: of the matrices; 'float64' takes twice the memory and time.
+      most_items: refuses a larger catalogue, whose V^3 multiplications would take long; None for any.
     """
 
     dot_product = False
     time_aware = False
 
     def __init__(
-        self, l2: Positive = 250.0, weights: str = "none", precision: Literal["float32", "float64"] = "float32"
+        self,
+        l2: Positive = 250.0,
+        weights: str = "none",
+        precision: Literal["float32", "float64"] = "float32",
+        most_items: Count | None = None,
     ):
         if not l2 > 0:
             raise ValueError(f"l2 is {l2}; it must be above 0")
         if precision not in ("float32", "float64"):
             raise ValueError(f"precision is {precision!r}; it must be 'float32' or 'float64'")
         weighting(weights)
-        self._l2, self._weights, self._dtype = l2, weights, np.dtype(precision)
+        self._l2, self._weights, self._dtype, self._most = l2, weights, np.dtype(precision), most_items
         self._matrix: np.ndarray | None = None
 
     def fit(self, log: Interactions) -> Self:
         """Solves for the weights.
 
         Raises:
-          MemoryError: the matrix does not fit; says how many bytes it takes.
+          MemoryError: the matrix does not fit, or there are more than `most_items`; says how many bytes it takes.
           ValueError: the matrix cannot be factorised in this precision.
         """
         self._matrix = None
         n_users, n_items = log.n_users, log.n_items
         of_users = n_users < n_items
-        numbers = n_items**2 + (n_users**2 if of_users else 0)
+        needed = (n_items**2 + (n_users**2 if of_users else 0)) * self._dtype.itemsize
+        if self._most is not None and n_items > self._most:
+            raise MemoryError(
+                f"EASE of {n_items:,} items, more than most_items={self._most:,}, takes {needed / 1e9:.1f} GB and "
+                f"{n_items**3 / 1e12:.0f} trillion multiplications; allow more, or use "
+                "mu.baselines.sparse_ease:SparseEASE"
+            )
         require_memory(
-            numbers * self._dtype.itemsize,
+            needed,
             f"EASE of {n_items:,} items in {self._dtype}",
             "use mu.baselines.sparse_ease:SparseEASE, whose memory grows with the items and not with their square, "
             "or import fewer tracks (mu import --k_core)",

@@ -1,14 +1,14 @@
 """PCTM: smoothed log odds of what followed the plays of the history."""
 
 import dataclasses
-from typing import Self
+from typing import Annotated, Self
 
 import numpy as np
 
 from mu.baselines.decays import CountsShape, HistoryShape
 from mu.baselines.windowed import WindowedCounts
 from mu.data.logs.interactions import Interactions
-from mu.ranges import Count, NonNegative, Positive
+from mu.ranges import Between, Count, NonNegative, Positive
 
 
 @dataclasses.dataclass(kw_only=True, eq=False)
@@ -40,7 +40,7 @@ class PCTM(WindowedCounts):
     counts: CountsShape = "power"
     history: HistoryShape = "exponential"
     tau: Positive = 11_250.0
-    popularity_weight: float = -0.04
+    popularity_weight: Annotated[float, Between(-1000, 1000)] = -0.04
     attributes: tuple[str, ...] = ()
     attribute_weight: NonNegative = 1.0
     attribute_neighbours: Count | None = 100

@@ -62,7 +62,12 @@ def base() -> Config:
             "checkpoint_every_steps": 200,
             "baselines": {
                 "popularity": {"name": "mu.baselines.popularity:Popularity"},
+                "markov": {"name": "mu.baselines.markov:MC"},
                 "item_knn": {"name": "mu.baselines.item_knn:ItemKNN"},
+                "sequential_rules": {"name": "mu.baselines.sequential_rules:SeqRules"},
+                "pctm": {"name": "mu.baselines.pctm:PCTM"},
+                # The time of its fit grows with the cube of the tracks: a minute on two cores for so many.
+                "ease": {"name": "mu.baselines.ease:EASE", "most_items": 20_000},
             },
             "writers": (),
             "profile": {"start": None, "steps": 5},

@@ -156,6 +156,31 @@ def content_encoder(run: Run) -> ContentEncoder | None:
     return ContentEncoder(run.model, run.train.sound, crop_samples, run.train.tracks["track"].to_list())
 
 
+def fitted_baselines(
+    specs: Mapping[str, Config], train: Data, progress: ProgressCallback
+) -> tuple[dict[str, Any], dict[str, str]]:
+    """The baselines of a config, fitted.
+
+    Args:
+      specs: name -> spec.
+      train: what they learn from.
+      progress: see `evaluate`.
+
+    Returns:
+      (name -> recommender or predictor, name -> why there is none: it would not fit into memory, which is warned of).
+    """
+    fitted, left_out = {}, {}
+    for number, (name, spec) in enumerate(specs.items()):
+        progress("fit baselines", number, len(specs), name)
+        baseline: Baseline[Data, Measured] = build(spec)
+        try:
+            fitted[name] = baseline.fit(train)
+        except MemoryError as error:
+            left_out[name] = str(error)
+            logger.warning("The baseline %s is left out: %s", name, error)
+    return fitted, left_out
+
+
 def evaluate(
     run: Run,
     state: State,
@@ -230,10 +255,8 @@ def _evaluate(
         policy.save(workdir)  # last: its hash says that the content is of these weights
     if content is not None:
         models["content_of_model"] = ContentNeighbours(np.asarray(content)).fit(run.train)
-    for number, (name, spec) in enumerate(run.config.baselines.items()):
-        progress("fit baselines", number, len(run.config.baselines), name)
-        baseline: Baseline[Data, Measured] = build(spec)
-        models[name] = baseline.fit(run.train)
+    baselines, left_out = fitted_baselines(run.config.baselines, run.train, progress)
+    models |= baselines
     card = {
         "split": run.split.name,
         "split_hash": run.split.hash,
@@ -243,6 +266,7 @@ def _evaluate(
         "seed": run.config.seed,
         "weights_hash": digest,
         "new_release_boost": policy.new_release_boost,
+        "baselines_left_out": left_out,
     }
     results: Results = {}
     done, total = 0, len(evaluators) * len(models)

@@ -25,13 +25,17 @@ PACKAGES = (
 
 def provenance(mesh: jax.sharding.Mesh) -> dict[str, Any]:
     """A JSON dict: 'versions', 'python', 'machine', 'cpus', 'devices', 'mesh', 'commit' (None outside git)."""
+    devices = [f"{device.platform}:{device.id} {device.device_kind}" for device in mesh.devices.flat]
+    return host_provenance() | {"devices": devices, "mesh": dict(mesh.shape)}
+
+
+def host_provenance() -> dict[str, Any]:
+    """The same of what needs no device: 'versions', 'python', 'machine', 'cpus', 'commit'."""
     return {
         "versions": {name: version(name) for name in PACKAGES},
         "python": platform.python_version(),
         "machine": f"{platform.machine()} {processor()}".strip(),
         "cpus": os.cpu_count(),
-        "devices": [f"{device.platform}:{device.id} {device.device_kind}" for device in mesh.devices.flat],
-        "mesh": dict(mesh.shape),
         "commit": commit(),
     }
 

@@ -15,6 +15,8 @@ from mu.data.logs.timestamps import TimestampParser
 from mu.data.whole_numbers import integers_where_possible
 from mu.names import nearest
 
+NAMES_OF_ONE = ("track", "title", "file")
+"""Columns of words that say which track it is."""
 UNKNOWN_RELEASE = -1
 """As a release date; others may be negative too: before 1970."""
 
@@ -185,3 +187,17 @@ def column_of(table: pl.DataFrame, name: str) -> pl.Series:
         names = ", ".join(table.columns)
         raise ValueError(f"the table has no column {name!r}{nearest(name, table.columns)}; there is: {names}")
     return table[name]
+
+
+def attribute_columns(tracks: pl.DataFrame) -> tuple[str, ...]:
+    """The columns of words that tracks share: artist, genres, tags; each word on two tracks in the mean, or more."""
+    words = [name for name, dtype in tracks.schema.items() if dtype == pl.String and name not in NAMES_OF_ONE]
+    return tuple(name for name in words if not _are_numbers(tracks[name]) and _are_shared(multi_label(tracks, name)))
+
+
+def _are_numbers(column: pl.Series) -> bool:
+    return column.cast(pl.Float64, strict=False).null_count() == column.null_count()
+
+
+def _are_shared(labels: Labels) -> bool:
+    return len(labels.codes) >= 2 * max(len(labels.names), 1)

@@ -1,0 +1,180 @@
+"""The ladder of a log: counting models, neighbours and closed forms on its test part, the bar for trained models."""
+
+import dataclasses
+import logging
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from mu.config.base import Config, ConfigError, base
+from mu.config.overrides import load as load_config
+from mu.config.overrides import with_overrides
+from mu.config.paths import anchored
+from mu.config.resolve import build
+from mu.data.logs.interactions import Interactions
+from mu.data.logs.splits import Split
+from mu.evals.leaders import leaders
+from mu.evals.result import Result
+from mu.evals.results import load, save
+from mu.evals.table import ResultTable
+from mu.files import write_json, write_whole
+from mu.locks import writing
+from mu.protocols import ProgressCallback
+from mu.run.evaluation import evaluator_on, fitted_baselines
+from mu.run.needs import Need, needs
+from mu.run.objective import measured_part
+from mu.run.sweep import sweep
+from mu.run.sweep_folder import SweepSettings
+from mu.training.provenance import host_provenance
+
+logger = logging.getLogger(__name__)
+
+SPACES = {
+    "item_knn": "neighbours=20|50|100|200|500;history_decay=uniform(0.2,1)",
+    "sequential_rules": "window=5|10|20;history=inverse|quadratic|exponential;successors=50|100|200",
+    "pctm": "tau=log(100,100000);history_decay=uniform(0.3,1);counts_decay=uniform(0,1.5);"
+    "popularity_weight=uniform(-0.3,0.3)",
+    "ease": "l2=log(10,5000)",
+}
+"""Rung -> what `--tune` searches; the others have nothing to tune."""
+TUNED = "_tuned"
+"""Behind the name of a rung whose options were chosen on validation."""
+DOCUMENT = "ladder.json"
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Ladder:
+    """What stands in the folder of a ladder.
+
+    Attributes:
+      folder: its place.
+      metric: by which the bar is said: 'ndcg@10'.
+      evaluation: name of the evaluation that has it.
+      results: name of a rung -> its result.
+      left_out: name of a rung -> why it was not fitted.
+      options: name of a tuned rung -> the options that were chosen.
+      needs: what the log asks of a model; empty where it was not asked.
+    """
+
+    folder: Path
+    metric: str
+    evaluation: str
+    results: Mapping[str, Result]
+    left_out: Mapping[str, str]
+    options: Mapping[str, Mapping[str, Any]]
+    needs: Sequence[Need]
+
+
+def climb(
+    log: str | None,
+    output: str | os.PathLike[str],
+    *,
+    config: str | None = None,
+    changes: Mapping[str, str] | None = None,
+    tune: int = 0,
+    ask_needs: bool = True,
+    progress: ProgressCallback = lambda stage, done, total, note: None,
+) -> Ladder:
+    """Fits every rung on what a run learns from, measures it on the test part, and says what the log needs.
+
+    Args:
+      log: folder of the log; None for that of the config.
+      output: folder of the results: evaluation/NAME as of a run, ladder.json, and the sweeps of `tune`.
+      config: FILE[:ARG,...] for the split, the evaluations and the rungs (its baselines); None for the defaults.
+      changes: overrides of it, such as {'split.name': ...}.
+      tune: trials of each rung's options on validation; 0 for the defaults alone.
+      ask_needs: whether `mu.run.needs.needs` is asked.
+      progress: is called with a stage, how much of it is done, of how much, and a note.
+
+    Raises:
+      ConfigError: the config is wrong, or its data are no log of plays.
+      Locked: another process writes `output`.
+    """
+    resolved = ladder_config(log, config, changes or {})
+    split = build(resolved.split, build(resolved.data))
+    if not isinstance(split.train, Interactions):
+        raise ConfigError(f"{resolved.data.path} is no log of plays; a ladder is of a log")
+    if tune and not len(split.valid):
+        raise ConfigError(f"the split {split.name} has no validation plays to choose options on: leave --tune out")
+    with writing(output) as folder:
+        return _climb(resolved, split, folder, log, config, changes or {}, tune, ask_needs, progress)
+
+
+def ladder_config(log: str | None, config: str | None, changes: Mapping[str, str]) -> Config:
+    """The config of a ladder: the defaults as a refit, or a file's, with the log in place of its data."""
+    loaded = base() if config is None else load_config(config, changes)
+    if config is None:
+        loaded.refit = True
+    if log is not None:
+        loaded.data.path = os.path.abspath(log)
+    return anchored(with_overrides(loaded, changes if config is None else {}), os.getcwd())
+
+
+def _climb(
+    config: Config,
+    split: Split,
+    folder: Path,
+    log: str | None,
+    file: str | None,
+    changes: Mapping[str, str],
+    tune: int,
+    ask_needs: bool,
+    progress: ProgressCallback,
+) -> Ladder:
+    """Measures and writes, as `climb` says, into a folder that nobody else writes."""
+    evaluation, metric = measured_part(config.best.metric)
+    train = split.train.merged(split.valid) if config.refit else split.train
+    options = _tuned(config, folder / "tuned", log, file, changes, tune, progress) if tune else {}
+    specs = dict(config.baselines)
+    for name, chosen in options.items():
+        specs[f"{name}{TUNED}"] = {**specs[name], **chosen}
+    recommenders, left_out = fitted_baselines(specs, train, progress)
+    evaluators = {name: evaluator_on(config, name, split, train, "test") for name in config.evals}
+    card = {"split": split.name, "split_hash": split.hash, "part": "test", "refit": config.refit, **host_provenance()}
+    for name, evaluator in evaluators.items():
+        results = {}
+        for number, (rung, recommender) in enumerate(recommenders.items()):
+            progress("evaluate on test", number, len(recommenders), f"{name} of {rung}")
+            results[rung] = evaluator.run(recommender)
+        samples, seed = evaluator.bootstrap_samples, config.seed
+        place = folder / "evaluation" / name
+        save(place, results, card, samples=samples, seed=seed)
+        write_whole(place / "table.txt", f"{ResultTable(results, samples=samples, seed=seed)}\n")
+    asked = needs(config, split, progress) if ask_needs else []
+    results = load(folder, evaluation).results
+    document = {**card, "metric": metric, "evaluation": evaluation, "left_out": left_out, "options": options}
+    document |= {"bar": bar_of(results, metric), "needs": [dataclasses.asdict(one) for one in asked]}
+    write_json(folder / DOCUMENT, document)
+    return Ladder(folder, metric, evaluation, results, left_out, options, asked)
+
+
+def bar_of(results: Mapping[str, Result], metric: str) -> dict[str, Any]:
+    """{'rung': the best, 'value', 'level': those that cannot be told from it}: what a trained model must beat."""
+    ahead = leaders(results, [metric])[metric]
+    return {"rung": ahead.best, "value": results[ahead.best].values()[metric], "level": list(ahead.level)}
+
+
+def _tuned(
+    config: Config,
+    folder: Path,
+    log: str | None,
+    file: str | None,
+    changes: Mapping[str, str],
+    trials: int,
+    progress: ProgressCallback,
+) -> dict[str, dict[str, Any]]:
+    """Rung -> the options with the largest metric on the validation part; a sweep each, which goes on after a stop."""
+    chosen = {}
+    for name, space in SPACES.items():
+        if name not in config.baselines:
+            continue
+        settings = SweepSettings(
+            over=space, baseline=config.baselines[name].name, log=log, config=file, changes=changes, seed=config.seed
+        )
+        done = sweep(settings, folder / name, count=trials, progress=progress)
+        params = done.trials[done.summary["winner"]].params
+        own = {f"baselines.{name}.{key}": value for key, value in params.items()}
+        spec = with_overrides(config, own).baselines[name]
+        chosen[name] = {key: spec[key] for key in params}
+    return chosen

@@ -1,0 +1,145 @@
+"""The ladder of a log: rungs and the bar, as the command prints them; and what logs of known needs are said to need."""
+
+import json
+
+import numpy as np
+import pytest
+
+from mu.baselines.markov import MC
+from mu.baselines.pctm import PCTM
+from mu.baselines.shuffled import ShuffledHistories, shuffled
+from mu.cli import main
+from mu.data.logs.importing.options import LogImportOptions
+from mu.data.logs.importing.run import import_log
+from mu.data.logs.interactions import load
+from mu.data.logs.splits import leave_one_out
+from mu.evals.results import load as load_evaluation
+from mu.run.ladder import ladder_config
+from mu.run.needs import needs
+from mu.topk import recommend
+
+N_TRACKS, N_USERS, N_PLAYS = 40, 300, 12
+
+
+def write(folder, rule, n_tracks=N_TRACKS, track_table=None):
+    """A log of listeners whose next track is `rule(random, history)`, imported."""
+    random, lines = np.random.default_rng(0), ["user,track,time"]
+    for user in range(N_USERS):
+        history = [int(random.integers(n_tracks))]
+        while len(history) < N_PLAYS:
+            history.append(rule(random, history))
+        lines += [f"u{user},t{track},{1_500_000_000 + at}" for at, track in enumerate(history)]
+    source = folder / "plays.csv"
+    source.write_text("\n".join(lines) + "\n")
+    import_log([str(source)], folder / "log", LogImportOptions(track_table=track_table))
+    return folder / "log"
+
+
+def cycle(random, history):
+    """Round the catalogue in steps of one, most of the time: the last play says all, and its order."""
+    return (history[-1] + 1) % N_TRACKS if random.random() < 0.7 else int(random.integers(N_TRACKS))
+
+
+def cluster(random, history):
+    """Any unheard track of the listener's own eight: order says nothing, many plays say more than one."""
+    own = [history[0] // 8 * 8 + place for place in range(8)]
+    return int(random.choice(own)) if random.random() < 0.6 else int(random.integers(N_TRACKS))
+
+
+@pytest.fixture(scope="module")
+def cyclic(tmp_path_factory):
+    return write(tmp_path_factory.mktemp("cyclic"), cycle)
+
+
+def answers(log):
+    config = ladder_config(str(log), None, {})
+    return {one.what: one for one in needs(config, leave_one_out(load(log)))}
+
+
+def test_a_log_of_cycles_needs_order_and_little_more_than_the_last_play(cyclic):
+    found = answers(cyclic)
+    assert found["order"].answer == "yes" and "with shuffled histories pctm falls from ndcg@10" in found["order"].words
+    assert found["attributes"].answer == "not known"
+
+
+def test_a_log_of_clusters_needs_no_order_but_the_whole_history(tmp_path):
+    found = answers(write(tmp_path, cluster))
+    assert found["order"].answer == "no"
+    assert found["more than the last play"].answer == "yes"
+    assert found["repeats"].answer == "yes"  # eight tracks of one's own and twelve plays
+
+
+def test_a_log_whose_artists_say_what_follows_needs_attributes(tmp_path):
+    """The last plays stay with an artist of ten among 1,000 tracks: pairs of tracks are too rare to be counted."""
+
+    def same_artist_at_the_end(random, history):
+        track = int(random.integers(1000))
+        return track if len(history) < N_PLAYS - 2 else track // 100 * 100 + history[-1] % 100
+
+    table = tmp_path / "tracks.csv"
+    table.write_text("track,title,artist\n" + "".join(f"t{one},T{one},A{one % 100}\n" for one in range(1000)))
+    found = answers(write(tmp_path, same_artist_at_the_end, 1000, str(table)))
+    assert found["attributes"].answer == "yes" and "with artist (weight " in found["attributes"].words
+
+
+def test_repeats_are_those_of_the_test_plays(cyclic):
+    log = load(cyclic)
+    split = leave_one_out(log)
+    before = split.train.merged(split.valid)
+    expected = np.mean([split.test.row(user)[0] in before.row(user) for user in range(log.n_users)])
+    assert answers(cyclic)["repeats"].words.startswith(f"{expected:.1%} [")
+
+
+def test_the_command_prints_the_bar_and_writes_an_evaluation(cyclic, tmp_path, capsys):
+    output = tmp_path / "ladder"
+    assert main(["ladder", str(cyclic), f"--output={output}"]) == 0
+    out = capsys.readouterr().out
+    document = json.loads((output / "ladder.json").read_text())
+    results = load_evaluation(output).results
+    assert set(results) == {"popularity", "markov", "item_knn", "sequential_rules", "pctm", "ease"}
+    values = {name: result.values()["ndcg@10"] for name, result in results.items()}
+    assert document["bar"]["rung"] == max(values, key=values.__getitem__)
+    assert document["bar"]["value"] == pytest.approx(max(values.values()))
+    assert f"The bar is {document['bar']['rung']}: ndcg@10 {max(values.values()):.4f} [" in out
+    assert "does the log need" in out and "with shuffled histories" in out
+    # A refit: fitted on all but the test part, as the baseline is by hand.
+    split = leave_one_out(load(cyclic))
+    learnt = split.train.merged(split.valid)
+    hits = recommend(MC().fit(learnt), np.arange(N_USERS), learnt, 10).ids
+    new = [user for user in range(N_USERS) if split.test.row(user)[0] not in learnt.row(user)]
+    by_hand = np.mean([split.test.row(user)[0] in hits[user] for user in new])
+    assert results["markov"].columns["recall@10"][new].mean() == pytest.approx(by_hand, abs=0.02)  # but for ties
+
+
+def test_options_are_chosen_on_validation(cyclic, tmp_path, capsys):
+    output = tmp_path / "ladder"
+    changes = ["--config.evals.ranking.bootstrap_samples=20"]
+    assert main(["ladder", str(cyclic), f"--output={output}", "--tune=3", "--no_needs", *changes]) == 0
+    document = json.loads((output / "ladder.json").read_text())
+    assert set(document["options"]) == {"item_knn", "sequential_rules", "pctm", "ease"}
+    trials = json.loads((output / "tuned" / "pctm" / "sweep.json").read_text())["trials"]
+    best = max(trials, key=lambda trial: trial["value"])
+    assert {key: str(value) for key, value in document["options"]["pctm"].items()} == best["params"]
+    assert "pctm_tuned" in load_evaluation(output).results and "chosen on validation" in capsys.readouterr().out
+
+
+def test_wrong_calls_are_said(cyclic, tmp_path, capsys):
+    with pytest.raises(SystemExit):
+        main(["ladder", f"--output={tmp_path / 'a'}"])
+    assert "name the folder of a log" in capsys.readouterr().err
+    assert main(["ladder", str(tmp_path), f"--output={tmp_path / 'a'}"]) == 1
+    assert "mu ladder: " in capsys.readouterr().err
+    assert main(["ladder", str(cyclic), f"--output={tmp_path / 'a'}", "--config.baselines.ease.l3=4"]) == 2
+    assert "l3" in capsys.readouterr().err
+
+
+def test_histories_are_shuffled_alike_in_any_block(cyclic):
+    log = load(cyclic)
+    whole = shuffled(log, 0)
+    assert not np.array_equal(whole.items, log.items) and np.array_equal(whole.times, log.times)
+    for user in (0, 7, 299):
+        assert sorted(whole.row(user)) == sorted(log.row(user))
+        np.testing.assert_array_equal(shuffled(log.take(np.array([user])), 0).items, whole.row(user))
+    model, users = ShuffledHistories(PCTM()).fit(log), np.arange(20)
+    direct = PCTM().fit(whole).scores(users, whole.take(users))
+    np.testing.assert_array_equal(model.scores(users, log.take(users)), direct)
