@@ -13,6 +13,8 @@ MOST_COUNT = 2**31 - 1
 """The largest count that an entry can have."""
 MOST_CLASSES = 256
 _BLOCKS = 256  # ranges of sources with about as many pairs each
+_DIGIT_BITS = 11
+_RADIX_FROM = 512  # shorter lists are sorted by comparisons
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -59,7 +61,7 @@ def count_transitions(
     `coordinates[j] - coordinates[i]`; a pair beyond the last edge is not counted. With coordinates that are places
     in the history and edges 1, 2, ..., W the class is the number of plays between them.
 
-    Takes 12 bytes a play beside the result, and 8 a pair of the items with the most pairs.
+    Takes 12 bytes a play beside the result, and 16 a pair of the items with the most pairs.
 
     Args:
       indptr: int64 [U+1]; user u's plays are `indptr[u]:indptr[u + 1]`, in their order.
@@ -107,7 +109,7 @@ def count_transitions(
     run_rows(_make_rows, len(blocks) - 1, threads, *gather, starts, *nothing)
     if (overflow >= 0).any():
         source = int(np.argmax(overflow >= 0))
-        item, edge = divmod(int(overflow[source]), MOST_CLASSES)
+        item, edge = divmod(int(overflow[source]), len(edges))
         raise OverflowError(
             f"item {item} follows item {source} at a distance of up to {edges[edge]} more than {MOST_COUNT:,} times, "
             "which a count cannot hold; count a part of the log"
@@ -176,8 +178,8 @@ def _by_source(items, ahead, n_items):
 
 
 @kernel
-def _sorted_keys(source, starts, plays, ahead, items, places, by_place, edges, keys):
-    """Writes item * 256 + class of every pair of a source to `keys`, sorted; returns how many."""
+def _keys_of(source, starts, plays, ahead, items, places, by_place, edges, keys):
+    """Writes item * classes + class of every pair of a source to `keys`; returns how many."""
     n = 0
     for at in range(starts[source], starts[source + 1]):
         i = plays[at]
@@ -186,10 +188,33 @@ def _sorted_keys(source, starts, plays, ahead, items, places, by_place, edges, k
             distance = j - i if by_place else places[j] - places[i]
             while edges[distance_class] < distance:
                 distance_class += 1
-            keys[n] = np.int64(items[j]) * 256 + distance_class
+            keys[n] = np.int64(items[j]) * len(edges) + distance_class
             n += 1
-    keys[:n].sort()
     return n
+
+
+@kernel
+def _sort(keys, spare, n, largest):
+    """Sorts the first n keys, which are at most `largest`; by their digits where they are many."""
+    if n < _RADIX_FROM:
+        keys[:n].sort()
+        return
+    ends = np.empty(1 << _DIGIT_BITS, np.int64)
+    shift = 0
+    while largest >> shift > 0:
+        ends[:] = 0
+        for at in range(n):
+            ends[(keys[at] >> shift) & (len(ends) - 1)] += 1
+        total = 0
+        for digit in range(len(ends)):
+            total += ends[digit]
+            ends[digit] = total - ends[digit]
+        for at in range(n):
+            digit = (keys[at] >> shift) & (len(ends) - 1)
+            spare[ends[digit]] = keys[at]
+            ends[digit] += 1
+        keys[:n] = spare[:n]
+        shift += _DIGIT_BITS
 
 
 @kernel
@@ -215,11 +240,14 @@ def _make_rows(
 ):
     """Without `out_items` how many different keys each source has, and one that comes more than `most` times; with them
     the rows."""
-    fill = len(out_items) > 0
+    fill, n_classes = len(out_items) > 0, len(edges)
+    largest = np.int64(len(lengths)) * n_classes
     for block in range(first, stop):
         keys = np.empty(max(pairs[blocks[block] : blocks[block + 1]].max(), 1), np.int64)
+        spare = np.empty_like(keys)
         for source in range(blocks[block], blocks[block + 1]):
-            n = _sorted_keys(source, starts, plays, ahead, items, places, by_place, edges, keys)
+            n = _keys_of(source, starts, plays, ahead, items, places, by_place, edges, keys)
+            _sort(keys, spare, n, largest)
             to, run = indptr[source] - 1, 0
             for at in range(n):
                 run = run + 1 if at > 0 and keys[at] == keys[at - 1] else 1
@@ -228,5 +256,5 @@ def _make_rows(
                 if run > most:
                     overflow[source] = keys[at]
                 if fill:
-                    out_items[to], out_classes[to], out_counts[to] = keys[at] >> 8, keys[at] & 255, run
+                    out_items[to], out_classes[to], out_counts[to] = keys[at] // n_classes, keys[at] % n_classes, run
             lengths[source] = to + 1 - indptr[source]

@@ -42,7 +42,7 @@ class PCTM(WindowedCounts):
     tau: Positive = 11_250.0
     popularity_weight: Annotated[float, Between(-1000, 1000)] = -0.04
     attributes: tuple[str, ...] = ()
-    attribute_weight: NonNegative = 1.0
+    attribute_weight: NonNegative = 0.6
     attribute_neighbours: Count | None = 100
 
     def fit(self, log: Interactions) -> Self:
