@@ -157,6 +157,7 @@ ARROWS = {
         "mu.names",
         "mu.quickstart",
         "mu.ranges",
+        "mu.report.sweep_words",
         "mu.report.table_files",
         "mu.report.taste",
         "mu.run",

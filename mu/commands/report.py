@@ -12,6 +12,7 @@ examples:
   mu report runs/esc10/seed0/fold0               a run on audio
   mu report runs/esc10/seed0 --output=esc10.html all folds of a seed, as `mu crossvalidate` pooled them
   mu report runs/esc10                           the first seed so, and every seed and fold beside it
+  mu report sweeps/beauty                        the trials of `mu sweep`, by value and by parameter
   mu report runs/a runs/b runs/c                 runs beside each other: comparison.html in this folder
   mu report runs/a --table=a.tex                 the table alone; also of several runs, and as CSV
 
@@ -36,7 +37,7 @@ def main(argv: list[str]) -> int:
         "runs",
         metavar="RUN",
         nargs="+",
-        help="a run of `mu train`, or a folder of `mu crossvalidate` or of one of its seeds",
+        help="a run of `mu train`, a folder of `mu crossvalidate` or of one of its seeds, or one of `mu sweep`",
     )
     parser.add_argument("--eval", metavar="NAME", help="which evaluation, of runs that have several")
     parser.add_argument(

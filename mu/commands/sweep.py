@@ -64,7 +64,7 @@ def main(argv: list[str]) -> int:
             if arguments.trial is not None:
                 sweep_trial(settings, arguments.workdir, arguments.trial, train)
                 return 0
-            result = sweep(
+            sweep(
                 settings,
                 arguments.workdir,
                 count=arguments.trials,
@@ -84,7 +84,7 @@ def main(argv: list[str]) -> int:
         if arguments.trial is None and (Path(arguments.workdir) / "sweep.json").is_file():
             print(f"Stopped; go on with: {_go_on(arguments)}", file=sys.stderr)
         raise
-    show(result)
+    show(Path(arguments.workdir))
     return 0
 
 
@@ -174,11 +174,22 @@ def _warnings_alone() -> Iterator[None]:
         logger.setLevel(level)
 
 
-def show(result: Any) -> None:
-    """Prints the table of the trials, the winner, and where the files lie."""
+def show(folder: Path) -> None:
+    """Prints the table of the trials, the winner, its test, and where the page lies."""
+    from mu.api import write_report
+    from mu.commands.results import show_tables
     from mu.console import terminal_width
     from mu.evals.text_tables import text_table
-    from mu.run.sweep_words import table_rows, verdict_lines
+    from mu.report.sweep_words import read_sweep, table_rows, winner_lines
 
-    print(text_table(table_rows(result), width=terminal_width()) + "\n")
-    print("\n".join(verdict_lines(result)))
+    document = read_sweep(folder)
+    print(text_table(table_rows(document), width=terminal_width()) + "\n")
+    print("\n".join(winner_lines(document)))
+    if finished := document.get("finished"):
+        place = folder / finished["folder"]
+        print(f"\nTest of trial {finished['trial']}, in {place}:")
+        show_tables(place / "evaluation")
+    elif document["summary"]:
+        print("The test part is untouched: the same command with --finish measures the winner on it, once.")
+    write_report(folder, folder / "report.html")
+    print(f"A plot by each parameter is in {folder / 'report.html'}, all numbers are in {folder / 'sweep.json'}.")

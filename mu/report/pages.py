@@ -23,6 +23,8 @@ from mu.report.neighbours import Embedded, unit
 from mu.report.read import evaluation_of, first_run, runs_of, unit_of
 from mu.report.seeds import Seeds, run_or_first_seed, seeds_of
 from mu.report.split_log import LogModels
+from mu.report.sweep import sweep_page
+from mu.report.sweep_words import is_sweep
 
 MOST_EMBEDDED = 2000
 """Clips whose neighbours are looked for, and points of the map."""
@@ -50,7 +52,7 @@ class RunAccess:
 
 
 def page_of(folder: Path, access: RunAccess, name: str | None = None) -> Page:
-    """The page of a run, of a seed of a cross-validation, or of all of it: that of its first seed, beside the others.
+    """The page of a run, a sweep, a seed of a cross-validation, or all of one: its first seed, beside the others.
 
     Args:
       folder: of it.
@@ -61,6 +63,8 @@ def page_of(folder: Path, access: RunAccess, name: str | None = None) -> Page:
       FileNotFoundError: there is no such run, or it has no evaluation.
       ValueError: there is no page of such a run, or it has several evaluations and no name chooses.
     """
+    if is_sweep(folder):
+        return sweep_page(folder), []
     seeds, place = seeds_of(folder) if is_cross_validation(folder) else None, run_or_first_seed(folder)
     evaluation = evaluation_of(place, name)
     unit = unit_of(evaluation)

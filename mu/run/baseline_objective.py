@@ -12,6 +12,8 @@ from mu.config.paths import anchored
 from mu.config.resolve import build
 from mu.data.logs.interactions import Interactions
 from mu.evals.results import save
+from mu.evals.table import ResultTable
+from mu.files import write_whole
 from mu.protocols import Data, Split
 from mu.run.evaluation import evaluator_on
 from mu.run.objective import measured_part, with_part
@@ -80,7 +82,9 @@ class BaselineObjective:
         result = evaluator.run(build(self._spec(trial.params)).fit(train))
         card = {"split": split.name, "split_hash": split.hash, "part": part, "refit": part == "test"}
         card |= {"baseline": self.config.baselines[TUNED].name, "options": dict(trial.params)}
-        save(output / evaluation, {"model": result}, card, samples=evaluator.bootstrap_samples)
+        samples, place = evaluator.bootstrap_samples, output / evaluation
+        save(place, {"model": result}, card, samples=samples)
+        write_whole(place / "table.txt", f"{ResultTable({'model': result}, samples=samples)}\n")
         return result.values()[column]
 
     def _train(self, part: str) -> Data:

@@ -97,7 +97,8 @@ class SweepFolder:
             refuse_other_config(self._document["config"], resolved, self.folder)
             self._document["settings"] = now
         else:
-            self._document = {"format_version": FORMAT_VERSION, "settings": now, "config": resolved, "trials": []}
+            space = {key: dataclasses.asdict(one) for key, one in parse_space(settings.over).items()}
+            self._document = {"format_version": FORMAT_VERSION, "settings": now, "space": space, "config": resolved}
 
     def write(self, trials: Sequence[Trial], **more: Any) -> None:
         """Writes the trials, and entries beside them, whole."""
