@@ -21,7 +21,7 @@ class Seeds:
     Attributes:
       seeds: of its runs.
       folds: how many runs each seed has.
-      rows: evaluation -> recommender or predictor -> metric -> 'value', 'low', 'high', 'seeds' and 'folds'.
+      rows: evaluation -> recommender or predictor -> metric -> 'value', 'low', 'high', 'std', 'seeds' and 'folds'.
       over: evaluation -> what its intervals are over.
     """
 
@@ -50,7 +50,7 @@ def run_or_first_seed(folder: str | os.PathLike[str]) -> Path:
 
 
 def seed_tables(seeds: Seeds, evaluation: str, metrics: Sequence[str]) -> AllMetrics:
-    """A table for each metric: the mean over seeds with its interval, then each seed; and the folds of the model.
+    """A table for each metric: mean over seeds with its interval, spread, then each seed; and the folds of the model.
 
     Args:
       seeds: of the cross-validation.
@@ -58,7 +58,8 @@ def seed_tables(seeds: Seeds, evaluation: str, metrics: Sequence[str]) -> AllMet
       metrics: in the order of the tables.
     """
     rows = seeds.rows[evaluation]
-    header = ["mean over seeds", *(f"seed {seed}" for seed in seeds.seeds)]
+    several = len(seeds.seeds) > 1
+    header = ["mean over seeds", *["std"] * several, *(f"seed {seed}" for seed in seeds.seeds)]
     tables = [
         MetricTable(metric, header, [(words_of(name), _cells(row[metric], seeds)) for name, row in rows.items()])
         for metric in metrics
@@ -67,7 +68,7 @@ def seed_tables(seeds: Seeds, evaluation: str, metrics: Sequence[str]) -> AllMet
     pooled = ", each seed pooled over its folds" if seeds.folds > 1 else ""
     notes = [
         f"Larger is better. {seeds.words}{pooled}. Brackets: 95 % bootstrap intervals of the mean over seeds, over "
-        f"{seeds.over[evaluation]}."
+        f"{seeds.over[evaluation]}." + " std: standard deviation over seeds." * several
     ]
     if seeds.folds > 1:
         notes.append(f"{metrics[0]} of the model in each fold, mean over seeds: {by_fold}.")
@@ -76,7 +77,12 @@ def seed_tables(seeds: Seeds, evaluation: str, metrics: Sequence[str]) -> AllMet
 
 def _cells(row: Mapping[str, Any], seeds: Seeds) -> list[tuple[str, str]]:
     interval = "" if row["low"] is None or row["high"] is None else interval_text(row["low"], row["high"], ".3f")
-    return [(_number(row["value"]), interval), *((_number(row["seeds"][str(seed)]), "") for seed in seeds.seeds)]
+    spread = [(_number(row["std"]), "")] if len(seeds.seeds) > 1 else []
+    return [
+        (_number(row["value"]), interval),
+        *spread,
+        *((_number(row["seeds"][str(seed)]), "") for seed in seeds.seeds),
+    ]
 
 
 def _number(value: float | None) -> str:

@@ -265,7 +265,7 @@ def test_a_seed_of_a_cross_validation_is_a_run_too(run, tmp_path):
     assert called(seed.parent) == 0
     whole = Parsed((seed.parent / "report.html").read_text(encoding="utf-8")).text
     assert "2 seeds of 2 folds; shown: seed 0" in whole and "All seeds and folds" in whole
-    assert "mean over seedsseed 0seed 3" in whole and "0.500 [0.250, 0.750]0.4000.600" in whole
+    assert "mean over seedsstdseed 0seed 3" in whole and "0.500 [0.250, 0.750]0.1400.4000.600" in whole
     assert "of the model in each fold, mean over seeds: 0.100, 0.900." in whole
 
 
