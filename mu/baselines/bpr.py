@@ -71,7 +71,7 @@ class BPR(TopKRecommender):
         """Learns the factors.
 
         Raises:
-          FloatingPointError: they grew beyond all bounds.
+          ValueError: they grew beyond all bounds.
         """
         played = play_matrix(log, log.n_items, self._weights)
         seen = CSR(played.indptr, played.indices, log.n_items)
@@ -95,9 +95,7 @@ class BPR(TopKRecommender):
                 epoch=epoch,
             )
         if not all(np.isfinite(array).all() for array in (users, items, bias)):
-            raise FloatingPointError(
-                f"learning_rate={self._rate} is too large: factors are no longer finite; take less"
-            )
+            raise ValueError(f"learning_rate={self._rate} is too large: factors are no longer finite; take less")
         items.flags.writeable = False
         self._factors = users, items, bias
         return self
