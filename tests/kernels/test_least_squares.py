@@ -81,7 +81,7 @@ def test_bad_systems_are_refused(system, at, value, message):
         improve_rows(*system, np.ones((2, 3)), 1)
 
 
-@pytest.mark.filterwarnings("ignore:overflow:RuntimeWarning")  # of NumPy, where the JIT is off
+@pytest.mark.filterwarnings("ignore:.*encountered in scalar:RuntimeWarning")  # of NumPy, where the JIT is off
 def test_a_system_beyond_float32_names_its_row(system):
     rows, weights, factors, diagonal, ridge = system
     with pytest.raises(ValueError, match="the system of row 1 is singular in float32"):
