@@ -70,7 +70,7 @@ def train(
 
     Raises:
       ConfigError: the config cannot be run, or differs from the one that the folder holds.
-      mu.train.NotFinite: loss or gradient is no number.
+      mu.training.finite.NotFinite: loss or gradient is no number.
     """
     from mu.interface.training import train
 

@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 
 from mu.config.base import Config, ConfigError, known_names
 from mu.config.paths import anchored
@@ -47,6 +46,7 @@ from mu.run.validation import Validation
 from mu.run.workdir import refuse_other_split
 from mu.training.checkpoint import Checkpoints, unusable_characters
 from mu.training.clock import Clock
+from mu.training.finite import all_finite, check_finite, not_finite
 from mu.training.sharding import put_batch
 from mu.training.writers import JsonLines, Writer
 from mu.trust import trust_config
@@ -54,10 +54,6 @@ from mu.trust import trust_config
 logger = logging.getLogger(__name__)
 
 CHECKPOINTS = "checkpoints"
-
-
-class NotFinite(ValueError):
-    """The loss, its gradient or the weights are no longer numbers."""
 
 
 Stop = Callable[[int, float], bool]
@@ -335,26 +331,3 @@ def check_workdir(workdir: str | os.PathLike[str]) -> None:
             f"--workdir={workdir}: no checkpoints can be written below {os.path.abspath(workdir)}, because of "
             f"{' '.join(signs)} in its name; choose another"
         )
-
-
-def check_finite(step: int, metrics: Mapping[str, jax.Array], checkpoints: Checkpoints) -> dict[str, float]:
-    """The step's metrics as numbers; NotFinite if they are none."""
-    values = {name: float(value) for name, value in jax.device_get(metrics).items()}
-    if not values["finite"]:
-        raise not_finite(step, f"loss {values['loss']}, gradient norm {values['grad_norm']}", checkpoints)
-    return values
-
-
-def not_finite(step: int, what: str, checkpoints: Checkpoints) -> NotFinite:
-    """The error of a step that is no number; it says which checkpoint there is."""
-    checkpoints.wait()
-    steps = checkpoints.steps()
-    kept = f"the checkpoint of step {steps[-1]:,} is kept" if steps else "there is no checkpoint yet"
-    return NotFinite(f"step {step:,}: {what}; stopped, {kept}. A lower learning rate or clip_norm may help.")
-
-
-@jax.jit
-def all_finite(state: Any) -> jax.Array:
-    """Whether every number of a state is one: a finite gradient times an absurd rate need not be."""
-    checks = [jnp.isfinite(x).all() for x in jax.tree.leaves(state) if jnp.issubdtype(x.dtype, jnp.floating)]
-    return jnp.stack(checks).all()

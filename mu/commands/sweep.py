@@ -58,7 +58,7 @@ def main(argv: list[str]) -> int:
         with Progress(may_end_sooner=arguments.halving) as progress:
 
             def quiet(*run: Any, **options: Any) -> Any:
-                with _warnings_alone():
+                with _warnings_alone() if options.get("part") == "valid" else contextlib.nullcontext():
                     return train(*run, **options)
 
             if arguments.trial is not None:

@@ -22,8 +22,9 @@ from mu.run.reevaluation import evaluate_again
 from mu.run.saved_inputs import INFERENCE, load_inputs
 from mu.run.validation import Validation
 from mu.run.workdir import best_step, open_data, run_config
-from mu.train import NotFinite, all_finite, forget
+from mu.train import forget
 from mu.training.checkpoint import Checkpoints
+from mu.training.finite import NotFinite, all_finite, check_finite
 from mu.training.state import weights
 from tests.helpers.tiny_runs import (
     Breaking,
@@ -289,7 +290,7 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_last_good_checkpo
 def test_a_run_that_stops_before_its_first_checkpoint_says_so(tmp_path):
     checkpoints = Checkpoints(tmp_path)
     with pytest.raises(NotFinite, match=r"^step 1: loss nan.*there is no checkpoint yet"):
-        mu.train.check_finite(1, {"finite": jnp.array(False), "loss": jnp.nan, "grad_norm": jnp.inf}, checkpoints)
+        check_finite(1, {"finite": jnp.array(False), "loss": jnp.nan, "grad_norm": jnp.inf}, checkpoints)
     checkpoints.close()
     with pytest.raises(FileNotFoundError, match="has no checkpoint yet; let `mu train` reach its first"):
         best_step(checkpoints, False, tmp_path)
