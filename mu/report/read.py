@@ -178,7 +178,8 @@ def facts(
       data: facts about the data.
       n_folds: how many runs were pooled.
     """
-    total = f"{document['total_steps']:,}"
+    # A refit by chosen steps has as many as its epochs make, which may be more than were there to choose from.
+    total = f" of {document['total_steps']:,}" if document["refit"] != "chosen" else ""
     machine, versions = provenance["machine"], provenance["versions"]
     values = {
         "Config": card.get("config"),
@@ -186,7 +187,7 @@ def facts(
         "Task": spec_words(document["task"]),
         **data,
         "Split": spec_words(document["split"]) + (f"; {n_folds} folds pooled" if n_folds > 1 else ""),
-        "Steps": (f"{card['step']:,} of {total}" if "step" in card else total)
+        "Steps": (f"{card['step']:,}{total}" if "step" in card else f"{document['total_steps']:,}")
         + (", trained on the validation part too (refit)" if document["refit"] else ""),
         "Seed": f"{document['seed']}",
         "Commit": provenance.get("commit") or "outside git",
