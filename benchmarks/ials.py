@@ -6,6 +6,7 @@ FOLDER (default: MU_DATA) holds `gowalla` (the LightGCN split), whose training p
 for all users and all items once, exactly (Cholesky) or by three steps of conjugate gradients. Both libraries get the
 same number of threads; BLAS gets one in both, as `implicit` asks for. Contestants take turns, each round the other way
 round; a number is the median of the rounds, a ratio the median of the ratios of the rounds. Compilation is left out.
+Seconds of the processor, of all threads, tell what other work on the machine has no part in.
 `implicit`: pip install -e '.[bench]'.
 """
 
@@ -13,7 +14,6 @@ import argparse
 import json
 import os
 import platform
-import statistics
 import sys
 import tempfile
 import time
@@ -36,24 +36,29 @@ SOLVERS = ("cholesky", "conjugate_gradients")
 ITERATIONS = 2
 
 
-def of_mu(log: Interactions, dim: int, solver: str, threads: int) -> float:
-    """Seconds an iteration: what a fit of more epochs takes longer than one of a single epoch."""
-    times = []
+def of_mu(log: Interactions, dim: int, solver: str, threads: int) -> np.ndarray:
+    """(wall, processor) seconds an iteration: what a fit of more epochs takes longer than one of a single epoch."""
+    marks = []
     for epochs in (1, 1 + ITERATIONS):
-        start = time.perf_counter()
+        start = now()
         IALS(dim, epochs, solver=solver, steps=3, threads=threads).fit(log)
-        times.append(time.perf_counter() - start)
-    return (times[1] - times[0]) / ITERATIONS
+        marks.append(now() - start)
+    return (marks[1] - marks[0]) / ITERATIONS
 
 
-def of_implicit(played: sparse.csr_matrix, dim: int, solver: str, threads: int) -> float:
-    """Seconds an iteration, as the library itself takes them."""
-    times = []
+def of_implicit(played: sparse.csr_matrix, dim: int, solver: str, threads: int) -> np.ndarray:
+    """(wall, processor) seconds an iteration, from the end of the first to that of the last."""
+    marks = []
     model = implicit.als.AlternatingLeastSquares(
-        factors=dim, use_cg=solver != "cholesky", iterations=ITERATIONS, num_threads=threads, use_gpu=False
+        factors=dim, use_cg=solver != "cholesky", iterations=1 + ITERATIONS, num_threads=threads, use_gpu=False
     )
-    model.fit(played, show_progress=False, callback=lambda iteration, seconds, *loss: times.append(seconds))
-    return statistics.mean(times)
+    model.fit(played, show_progress=False, callback=lambda *iteration: marks.append(now()))
+    return (marks[-1] - marks[0]) / ITERATIONS
+
+
+def now() -> np.ndarray:
+    """(wall, processor) seconds; those of the processor are of all threads."""
+    return np.array([time.perf_counter(), time.process_time()])
 
 
 def processor() -> str:
@@ -90,22 +95,25 @@ def main() -> int:
                 rounds = []
                 for number in range(arguments.rounds):
                     backwards = number % 2 == 1
-                    theirs = of_implicit(played, dim, solver, threads) if backwards else 0.0
-                    mine = of_mu(log, dim, solver, threads)
-                    theirs = theirs if backwards else of_implicit(played, dim, solver, threads)
-                    rounds.append((mine, theirs))
+                    pair = [] if backwards else [of_mu(log, dim, solver, threads)]
+                    pair.append(of_implicit(played, dim, solver, threads))
+                    rounds.append([of_mu(log, dim, solver, threads), *pair] if backwards else pair)
                     print(".", end="", flush=True, file=sys.stderr)
-                results[f"{dim} {solver}"] = rounds
+                results[f"{dim} {solver}"] = np.array(rounds)
     print(file=sys.stderr)
-    lines = [["dim, solver", "mu s", "implicit s", "implicit / mu"]]
-    for name, rounds in results.items():
-        mine, theirs = (statistics.median(times) for times in zip(*rounds, strict=True))
-        ratio = statistics.median(other / own for own, other in rounds)
-        lines.append([name, f"{mine:.2f}", f"{theirs:.2f}", f"{ratio:.1f}"])
+    lines = [["dim, solver", "mu s", "implicit s", "ratio", "mu processor s", "implicit processor s", "ratio"]]
+    for name, rounds in results.items():  # [rounds, library, wall or processor]
+        medians, ratios = np.median(rounds, axis=0), np.median(rounds[:, 1] / rounds[:, 0], axis=0)
+        cells = [
+            [f"{mine:.2f}", f"{theirs:.2f}", f"{ratio:.1f}"]
+            for (mine, theirs), ratio in zip(medians.T, ratios, strict=True)
+        ]
+        lines.append([name, *(f"{value:.2f}" for value in cells.ravel())])
     print(f"Gowalla, {len(rows.data):,} pairs; {threads} threads of {processor()}; implicit {implicit.__version__}")
     print(text_table(lines))
     if arguments.json:
-        Path(arguments.json).write_text(json.dumps({"processor": processor(), "threads": threads, "rounds": results}))
+        rounds = {name: values.tolist() for name, values in results.items()}
+        Path(arguments.json).write_text(json.dumps({"processor": processor(), "threads": threads, "rounds": rounds}))
     return 0
 
 
