@@ -104,10 +104,7 @@ def main() -> int:
     lines = [["dim, solver", "mu s", "implicit s", "ratio", "mu processor s", "implicit processor s", "ratio"]]
     for name, rounds in results.items():  # [rounds, library, wall or processor]
         medians, ratios = np.median(rounds, axis=0), np.median(rounds[:, 1] / rounds[:, 0], axis=0)
-        cells = [
-            [f"{mine:.2f}", f"{theirs:.2f}", f"{ratio:.1f}"]
-            for (mine, theirs), ratio in zip(medians.T, ratios, strict=True)
-        ]
+        cells = np.column_stack([medians.T, ratios])
         lines.append([name, *(f"{value:.2f}" for value in cells.ravel())])
     print(f"Gowalla, {len(rows.data):,} pairs; {threads} threads of {processor()}; implicit {implicit.__version__}")
     print(text_table(lines))
