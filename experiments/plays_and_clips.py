@@ -91,11 +91,7 @@ def get_config(arg: str | None = None) -> ConfigDict:
     config.best = {"metric": "valid/plays/discovery/recall@20", "patience": None}
     config.evaluate_every_steps = config.checkpoint_every_steps = 10 if args.smoke else 200
     config.log_every_steps = 10 if args.smoke else 50
-    config.baselines = {
-        "random": {"name": "mu.baselines.simple:Random"},
-        "popularity": {"name": "mu.baselines.popularity:Popularity"},
-        "item_knn": {"name": "mu.baselines.item_knn:ItemKNN"},
-    }
+    config.baselines.update(random={"name": "mu.baselines.simple:Random"})
     if has_audio:
         config.baselines.update(content={"name": "mu.baselines.content:ContentNeighbours"})
     return config
