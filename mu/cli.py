@@ -122,6 +122,11 @@ def _run(arguments: list[str]) -> int:
 
         print(f"mu {name}: {explained(error)}", file=sys.stderr)
         status = 1
+    except MemoryError as error:
+        from mu.console import explained
+
+        print(f"mu {name}: {explained(error) or 'there is not enough memory'}", file=sys.stderr)
+        status = 1
     except Exception as error:
         from mu.console import explained
         from mu.own_code import traceback_of_own_code

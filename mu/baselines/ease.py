@@ -34,7 +34,8 @@ class EASE(TopKRecommender):
       l2: the penalty; more for larger logs, such as 100 to 1,000.
       weights: how much the plays of a user of an item count by their weights, summed: a name of
         `mu.data.logs.weighting`; 'none' for all alike.
-      precision: of the matrices; 'float64' takes twice the memory and time.
+      precision: of the matrices; 'float64' takes twice the memory and time, and is needed with an l2 below 1, where
+        float32 is wrong in the third digit.
       most_items: refuses a larger catalogue, whose V^3 multiplications would take long; None for any.
     """
 

@@ -63,7 +63,10 @@ class GFCF(TopKRecommender):
         del users, times_ms
         linear = fitted(self._linear, "GFCF")
         history = play_matrix(histories, linear.shape[0], self._weights)
-        smooth = (history @ (self._from[:, None] * self._vectors)).astype(np.float32) @ self._vectors.T
+        filtered = sparse.csr_array(
+            (history.data * self._from[history.indices], history.indices, history.indptr), history.shape
+        )
+        smooth = (filtered.astype(np.float32) @ self._vectors) @ self._vectors.T
         return (history @ linear).toarray().astype(np.float32) + smooth * self._to
 
 

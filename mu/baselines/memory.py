@@ -22,9 +22,11 @@ def free_bytes() -> int | None:
         limits += [int(words[1]) * 1024 for words in lines if words[0] == "MemAvailable:"]
     elif hasattr(os, "sysconf") and "SC_AVPHYS_PAGES" in os.sysconf_names:
         limits.append(os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
-    most, used = CGROUP / "memory.max", CGROUP / "memory.current"
+    most, used, parts = (CGROUP / f"memory.{name}" for name in ("max", "current", "stat"))
     if most.is_file() and used.is_file() and most.read_text().strip() != "max":
-        limits.append(int(most.read_text()) - int(used.read_text()))
+        # Pages of files that were read count as used, and are given back where somebody needs memory.
+        stat = dict(line.split() for line in parts.read_text().splitlines()) if parts.is_file() else {}
+        limits.append(int(most.read_text()) - int(used.read_text()) + int(stat.get("inactive_file", 0)))
     return min(limits, default=None)
 
 

@@ -62,7 +62,7 @@ class RP3beta(TopKRecommender):
         """Finds where walks from each item end: one sparse product, a block of items at a time."""
         played = play_matrix(log, log.n_items, self._weights)
         of_items = np.asarray(played.sum(axis=0))
-        penalties = np.power(np.maximum(of_items, np.finfo(float).tiny), -self._beta)
+        penalties = np.power(np.where(of_items > 0, of_items, 1.0), -self._beta)
 
         def kept(walks: SparseMatrix, first: int) -> SparseMatrix:
             walks.data *= penalties[walks.indices]

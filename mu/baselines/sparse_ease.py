@@ -22,8 +22,9 @@ class SparseEASE(TopKRecommender):
 
     A column of EASE is the ridge regression of item j on all other items. This one is the same regression on the
     `neighbours` items of largest cosine with j (feature selection of Ning & Karypis, "SLIM", ICDM 2011, with the
-    penalty of EASE; the submatrices of Steck, "Markov random fields for collaborative filtering", NeurIPS 2019). With
-    all items as neighbours it is EASE. It holds V K weights and, while it is fitted, an entry for every two items
+    penalty of EASE; the submatrices of Steck, "Markov random fields for collaborative filtering", NeurIPS 2019). An
+    item that no user has played together with j is never its neighbour; where every two items were played together and
+    all are neighbours, it is EASE. It holds V K weights and, while it is fitted, an entry for every two items
     that a user has played both; it takes V K^3 / 6 multiplications, in parallel.
 
     Args:

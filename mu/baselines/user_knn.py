@@ -50,8 +50,7 @@ class UserKNN(TopKRecommender):
     def fit(self, log: Interactions) -> Self:
         """Keeps what each user has played, by user and by item."""
         self._played = play_matrix(log, log.n_items, self._weights)
-        unit = _unit_rows(self._played) if self._cosine else self._played
-        self._players = sparse.csr_array(unit.T)
+        self._players, self._squares = sparse.csr_array(self._played.T), _squares(self._played)
         return self
 
     def scores(self, users: np.ndarray, histories: Log, times_ms: np.ndarray | None = None) -> np.ndarray:
@@ -59,17 +58,20 @@ class UserKNN(TopKRecommender):
         del times_ms
         played = fitted(self._played, "UserKNN")
         history = play_matrix(histories, played.shape[1], self._weights)
-        users = np.asarray(users)
+        users, squares = np.asarray(users), _squares(history)
 
-        def neighbour_lists(similar: SparseMatrix, first: int) -> SparseMatrix:
-            own = similar.indices == users[entry_rows(similar) + first]
-            return largest_in_rows(without_entries(similar, own), self._neighbours)
+        def neighbour_lists(together: SparseMatrix, first: int) -> SparseMatrix:
+            row = entry_rows(together) + first
+            own = together.indices == users[row]
+            if self._cosine:  # equal fractions of whole numbers are equal here, so that users alike on paper tie
+                shares = np.square(together.data) / self._squares[together.indices]
+                together.data = np.sqrt(shares / squares[row])
+            return largest_in_rows(without_entries(together, own), self._neighbours)
 
-        similar = product_rows(_unit_rows(history) if self._cosine else history, self._players, neighbour_lists)
+        similar = product_rows(history, self._players, neighbour_lists)
         return (similar @ played).toarray().astype(np.float32)
 
 
-def _unit_rows(matrix: SparseMatrix) -> SparseMatrix:
-    """The rows divided by their lengths."""
-    lengths = np.sqrt(matrix.power(2).sum(axis=1))
-    return sparse.csr_array((matrix.data / lengths[entry_rows(matrix)], matrix.indices, matrix.indptr), matrix.shape)
+def _squares(matrix: SparseMatrix) -> np.ndarray:
+    """float64: the squared length of each row."""
+    return np.asarray(matrix.power(2).sum(axis=1))

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+from mu.baselines.memory import free_bytes
 from mu.files import read_json, write_json
 from mu.protocols import ProgressCallback
 from mu.run.trial import Trial
@@ -131,27 +132,10 @@ def fitting(first: Trial) -> int:
     """
     cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     counts = [max(cpus // 2, 1)]
-    free = free_memory_bytes()
+    free = free_bytes()
     if free is None or first.peak_memory_bytes is None:
         return 1
     counts.append(int(SHARE * free // first.peak_memory_bytes))
     if first.device_share is not None:
         counts.append(int(SHARE // first.device_share))
     return max(min(counts), 1)
-
-
-def free_memory_bytes() -> int | None:
-    """The memory that new processes may take: what the system has, and what the limit of a container leaves.
-
-    None where the system does not say, as without /proc.
-    """
-    lines = _lines("/proc/meminfo")
-    free = [1024 * int(line.split()[1]) for line in lines if line.startswith("MemAvailable:")]
-    limit, used = (_lines(f"/sys/fs/cgroup/memory.{name}") for name in ("max", "current"))
-    if limit and used and limit[0].isdigit():
-        free.append(max(int(limit[0]) - int(used[0]), 0))
-    return min(free, default=None)
-
-
-def _lines(path: str) -> list[str]:
-    return Path(path).read_text(encoding="ascii").splitlines() if os.path.isfile(path) else []

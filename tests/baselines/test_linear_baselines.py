@@ -1,6 +1,7 @@
 """EASE, GF-CF, RP3beta and UserKNN: the equations in dense NumPy, on small logs."""
 
 import dataclasses
+import itertools
 
 import numpy as np
 import pytest
@@ -110,6 +111,8 @@ def test_free_memory_is_that_of_the_machine_or_of_its_control_group(monkeypatch,
     (tmp_path / "memory.max").write_text("9000\n")
     (tmp_path / "memory.current").write_text("2000\n")
     assert mu.baselines.memory.free_bytes() == 7000
+    (tmp_path / "memory.stat").write_text("anon 1200\nactive_file 300\ninactive_file 500\n")
+    assert mu.baselines.memory.free_bytes() == 7500
     (tmp_path / "memory.max").write_text("max\n")
     assert mu.baselines.memory.free_bytes() != 7000
 
@@ -142,6 +145,21 @@ def test_user_knn_sums_the_plays_of_similar_users(log, weights, similarity, neig
     np.fill_diagonal(of_log, 0)
     scores = model.scores(np.arange(log.n_users), log)
     np.testing.assert_allclose(scores, cut(of_log, neighbours) @ played, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
+def test_of_users_who_are_alike_on_paper_those_of_lower_ids_are_neighbours(order):
+    """The cosine of each with the first user is 1 / sqrt(3): 1 track of 1, 2 of 4, 3 of 9."""
+    others = [[0], [0, 1, 10, 11], [0, 1, 2, *range(12, 18)]]
+    log = log_of([[0, 1, 2], *(others[one] for one in order)], 18)
+    scores = UserKNN(neighbours=1).fit(log).scores(np.array([0]), log.take(np.array([0])))[0]
+    assert list(np.flatnonzero(scores)) == others[order[0]]
+
+
+def test_items_that_nobody_has_played_do_not_overflow_a_large_beta():
+    log = log_of([[0, 1], [1, 2], [0, 2]], 5)
+    scores = RP3beta(beta=3.0).fit(log).scores(np.array([0]), log.take(np.array([0])))
+    np.testing.assert_allclose(scores, [[1 / 32, 1 / 32, 2 / 32, 0, 0]])
 
 
 @pytest.mark.parametrize(

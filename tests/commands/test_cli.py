@@ -317,6 +317,17 @@ def test_train_does_not_begin_after_a_ctrl_c_that_python_ignored(capsys, monkeyp
     assert (status, out, err) == (130, "", "mu train: interrupted\n")
 
 
+@pytest.mark.parametrize("error", ["MemoryError('EASE needs 9 GB')", "MemoryError()"])
+def test_a_command_that_does_not_fit_into_memory_says_so(capsys, monkeypatch, tmp_path, config_file, error):
+    """As if the error came from mu: the user's own code has its traceback."""
+    names = {}
+    exec(compile(f"def full(*_, **__): raise {error}", mu.cli.__file__, "exec"), names)
+    monkeypatch.setattr("mu.train.train", names["full"])
+    status, out, err = call(capsys, "train", f"--config={config_file}", f"--workdir={tmp_path / 'run'}")
+    line = "EASE needs 9 GB" if "EASE" in error else "there is not enough memory"
+    assert (status, out, err) == (1, "", f"mu train: {line}\n")
+
+
 def test_print_config_shows_what_a_flag_sets(capsys, tmp_path, config_file):
     flags = ["--config.model.dim=128", "--config.total_steps", "7", "--print_config"]
     status, out, _ = call(capsys, "train", f"--config={config_file}:smoke", f"--workdir={tmp_path / 'run'}", *flags)
