@@ -157,9 +157,10 @@ def _count_or_auto(text: str) -> int | str:
 
 
 def _go_on(arguments: argparse.Namespace) -> str:
-    """The command that goes on: a config is named again, the rest is in the folder."""
-    config = [] if arguments.config is None else [f"--config={arguments.config}"]
-    return shlex.join(["mu", "sweep", f"--workdir={arguments.workdir}", *config])
+    """The command that goes on: with the config, and what this call asked for; the rest is in the folder."""
+    words = [f"--{name}={value}" for name in ("config", "parallel") if (value := getattr(arguments, name)) is not None]
+    finish = ["--finish"] if arguments.finish else []
+    return shlex.join(["mu", "sweep", f"--workdir={arguments.workdir}", *words, *finish])
 
 
 @contextlib.contextmanager

@@ -12,7 +12,7 @@ GRAMMAR = "choices a|b|c, log(low,high), uniform(low,high) or int(low,high)"
 KINDS = ("log", "uniform", "int")
 _CALL = re.compile(r"(\w+)\((.*)\)")
 _DIGITS = 4
-"""Of a number that is drawn from a range: more are not worth their place in a table."""
+"""Of a number that is drawn from a range, behind those that all its numbers share: more are not worth their place."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,7 +52,9 @@ class Range:
         """A value as `--config.KEY=` takes it, inside of the range, with few digits."""
         if self.kind == "int":
             return str(int(value))
-        return repr(min(max(float(f"{value:.{_DIGITS}g}"), self.low), self.high))
+        # Of a narrow range, such as 0.99 to 0.9999, the first digits are the same in all values.
+        same = math.floor(math.log10(max(abs(self.low), abs(self.high)) / (self.high - self.low)))
+        return repr(min(max(float(f"{value:.{_DIGITS + max(same, 0)}g}"), self.low), self.high))
 
 
 Space = Mapping[str, Choices | Range]

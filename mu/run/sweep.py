@@ -87,9 +87,12 @@ def sweep(
             )
         folder.write(folder.trials, count=wanted)
         plan = Plan(space=space, sampler=settings.sampler, seed=settings.seed, count=wanted)
-        if parallel == "auto":
+        if parallel == "auto" and folder.fitting is not None:
+            parallel = folder.fitting  # trials follow from how many run at once: it is measured once
+        elif parallel == "auto":
             first = _run(dataclasses.replace(plan, count=1), folder, objective, argv, progress)[0]
             parallel = fitting(first)
+            folder.write(folder.trials, fitting=parallel)
             logger.info(f"{parallel} {'trial' if parallel == 1 else 'trials'} at once.")
         plan = dataclasses.replace(plan, lag=folder.parallel if parallel is None else parallel)
         trials = _run(plan, folder, objective, argv if plan.lag > 1 else (), progress)

@@ -69,6 +69,11 @@ class SweepFolder:
         return self._document.get("parallel", 1)
 
     @property
+    def fitting(self) -> int | None:
+        """How many trials `--parallel=auto` has found to fit; None before."""
+        return self._document.get("fitting")
+
+    @property
     def count(self) -> int | None:
         """How many trials there are to be; None before it is known."""
         return self._document.get("count")

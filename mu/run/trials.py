@@ -128,7 +128,7 @@ def run_trial(objective: Objective, trial: Trial, folder: Path, known: Sequence[
         entries = objective.run(trial, folder, known)
         if not abs(entries["value"]) < float("inf"):
             raise ValueError(f"{objective.metric} is {entries['value']}: no unit has a number in it")
-    except (ArithmeticError, RuntimeError, ValueError) as error:
+    except (ArithmeticError, MemoryError, RuntimeError, ValueError) as error:
         entries = {"state": "failed", "reason": explained(error)}
     entries |= {
         "duration_s": round(time.perf_counter() - started, 3),

@@ -116,6 +116,16 @@ def test_a_trial_follows_from_the_seed_and_the_trials_before(sampler):
     assert late < 1.5 if sampler == "tpe" else late > 2, late
 
 
+def test_values_of_a_narrow_range_differ():
+    wide, narrow, high = (
+        parse_space(f"x={text}")["x"] for text in ("log(1e-4,1e-2)", "uniform(0.99,0.9999)", "uniform(-1000,-999)")
+    )
+    assert wide.text(0.00123456) == "0.001235"
+    assert (
+        narrow.text(0.9912341) == "0.991234" and narrow.text(2.0) == "0.9999" and high.text(-999.51239) == "-999.5124"
+    )
+
+
 # ---- successive halving
 
 
@@ -170,6 +180,14 @@ def test_a_killed_sweep_that_goes_on_equals_an_unbroken_one(unbroken, log, tmp_p
     assert told(again.trials) == told(unbroken.trials) and again.summary == unbroken.summary
 
 
+def test_how_many_trials_fit_is_measured_once(unbroken, log, tmp_path, monkeypatch):
+    monkeypatch.setattr("mu.run.sweep.fitting", lambda first: 1)
+    assert sweep(settings(log=log, baseline=KNN), tmp_path, count=2, parallel="auto").trials
+    monkeypatch.setattr("mu.run.sweep.fitting", lambda first: pytest.fail("again"))
+    again = sweep(settings(log=log, baseline=KNN), tmp_path, count=3, parallel="auto")
+    assert told(again.trials) == told(unbroken.trials)[:3]
+
+
 def test_more_trials_follow_and_another_sweep_in_the_folder_is_refused(unbroken, log, tmp_path):
     folder = shutil.copytree(unbroken.folder, tmp_path / "sweep")
     more = sweep(settings(log=log, baseline=KNN), folder, count=15)
@@ -210,6 +228,10 @@ def test_a_grid_tries_all_and_a_trial_that_cannot_be_is_no_error(log, tmp_path):
     some = sweep(dataclasses.replace(popularity, over=over), tmp_path / "some")
     assert [trial.state for trial in some.trials] == ["complete", "failed", "complete", "complete"]
     assert "leave count out" in some.trials[1].reason
+    small = settings(log=log, baseline="mu.baselines.ease:EASE", over="most_items=10|100", sampler="grid")
+    some = sweep(small, tmp_path / "memory")
+    assert [trial.state for trial in some.trials] == ["failed", "complete"]
+    assert "more than most_items=10" in some.trials[0].reason
     failing = dataclasses.replace(settings(log=log, baseline="tests.run.test_sweep:Failing"), over="a=1|2|3|4")
     with pytest.raises(
         NoTrialSucceeds, match=r"the first 3 trials have all failed; the last: your own code(.|\n)*ValueError: no"
@@ -363,8 +385,8 @@ def test_the_command_prints_a_table_and_how_to_go_on(log, tmp_path, capsys, monk
     run = BaselineObjective.run
     monkeypatch.setattr(BaselineObjective, "run", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        main([*words, f"--workdir={tmp_path / 'run'}", "--sampler=grid"])
-    assert f"go on with: mu sweep --workdir={tmp_path / 'run'}" in capsys.readouterr().err
+        main([*words, f"--workdir={tmp_path / 'run'}", "--sampler=grid", "--parallel=1", "--finish"])
+    assert f"go on with: mu sweep --workdir={tmp_path / 'run'} --parallel=1 --finish\n" in capsys.readouterr().err
     monkeypatch.setattr(BaselineObjective, "run", run)
     assert main([f"--workdir={tmp_path / 'run'}", "--trial=0"]) == 0  # alone, as a process of --parallel runs it
     assert read_json(tmp_path / "run" / "trials" / "0000" / "trial.json")["state"] == "complete"
