@@ -30,7 +30,8 @@ class RP3beta(TopKRecommender):
 
     Args:
       neighbours: how many items each item keeps, as one that was played and as a candidate; None for all.
-      alpha: exponent of the steps of the walk; 1 for probabilities.
+      alpha: exponent of the steps of the walk; 1 for probabilities. This default and that of `beta` did well on the
+        validation parts of lightgcnpp_lastfm and ml-100k; at 1 rare items win where most items have few users.
       beta: exponent of the popularity of the item that is reached; 0 leaves it alone.
       normalise: see above.
       weights: how much the plays of a user of an item count by their weights, summed: a name of
@@ -43,8 +44,8 @@ class RP3beta(TopKRecommender):
     def __init__(
         self,
         neighbours: Count | None = 100,
-        alpha: NonNegative = 1.0,
-        beta: NonNegative = 0.6,
+        alpha: NonNegative = 0.6,
+        beta: NonNegative = 0.3,
         normalise: bool = False,
         weights: str = "none",
     ):

@@ -36,6 +36,8 @@ SPACES = {
     "pctm": "tau=log(100,100000);history_decay=uniform(0.3,1);counts_decay=uniform(0,1.5);"
     "popularity_weight=uniform(-0.3,0.3)",
     "ease": "l2=log(10,5000)",
+    "rp3beta": "alpha=uniform(0.3,1);beta=uniform(0,0.8)",
+    "ials": "l2=log(0.0003,0.03);unobserved_weight=log(0.01,1);regularisation_exponent=uniform(0,1)",
 }
 """Rung -> what `--tune` searches; the others have nothing to tune."""
 TUNED = "_tuned"
