@@ -158,7 +158,7 @@ def test_of_users_who_are_alike_on_paper_those_of_lower_ids_are_neighbours(order
 
 def test_items_that_nobody_has_played_do_not_overflow_a_large_beta():
     log = log_of([[0, 1], [1, 2], [0, 2]], 5)
-    scores = RP3beta(beta=3.0).fit(log).scores(np.array([0]), log.take(np.array([0])))
+    scores = RP3beta(alpha=1.0, beta=3.0).fit(log).scores(np.array([0]), log.take(np.array([0])))
     np.testing.assert_allclose(scores, [[1 / 32, 1 / 32, 2 / 32, 0, 0]])
 
 
