@@ -3,12 +3,13 @@
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
 from mu.evals.few_units import interval_text
 from mu.evals.groups import MIN_LISTENERS, by_group, group_names, listeners_of
-from mu.evals.result import Estimate, Result
+from mu.evals.result import Result
 from mu.evals.text_tables import text_table
 from mu.files import replacing
 
@@ -61,12 +62,13 @@ def group_frame(
     listeners = listeners_of(first)
     if listeners is None:
         raise ValueError(f"units are {first.unit}s of no listeners, so there are no groups of them")
+    groups = {column: group_names(users[column].to_list())[listeners] for column in columns}
     rows = [
         (column, one.group, one.n_listeners, name, *one.value, one.gap.value, one.gap.low, one.gap.high)
-        for column in columns
+        for column, names in groups.items()
         for name, result in results.items()
         for metric in result.columns
-        for one in by_group(result, metric, group_names(users[column].to_list())[listeners], samples, seed)
+        for one in by_group(result, metric, names, samples, seed)
     ]
     return pl.DataFrame(rows, schema=SCHEMA, orient="row")
 
@@ -100,14 +102,15 @@ def group_text(frame: pl.DataFrame, metric: str, columns: Sequence[str], width: 
         first, names = rows["recommender"][0], rows["recommender"].unique(maintain_order=True).to_list()
         table = [[f"{metric} by {column}", "listeners", *names, f"gap of {first}"]]
         for (group,), own in rows.group_by("group", maintain_order=True):
-            values = [_cell(Estimate(metric, one["value"], one["low"], one["high"])) for one in own.rows(named=True)]
-            of_first = own.row(0, named=True)
-            gap = Estimate(metric, of_first["gap"], of_first["gap_low"], of_first["gap_high"])
-            table.append([str(group), f"{of_first['listeners']:,}", *values, _cell(gap)])
+            # A metric may be undefined for so many lists of one recommender that the group is among its others.
+            by_name = {one["recommender"]: one for one in own.rows(named=True)}
+            values = [_cell(by_name.get(name), "value", "low", "high") for name in names]
+            gap = _cell(by_name.get(first), "gap", "gap_low", "gap_high")
+            table.append([str(group), f"{own['listeners'].max():,}", *values, gap])
         texts.append(text_table(table, width=width))
     note = f"gap: the group less all other listeners. Groups of fewer than {MIN_LISTENERS} are put together as others."
     return "\n\n".join([*texts, note])
 
 
-def _cell(estimate: Estimate) -> str:
-    return f"{estimate.value:.4f} {interval_text(estimate.low, estimate.high)}"
+def _cell(row: Mapping[str, Any] | None, value: str, low: str, high: str) -> str:
+    return "" if row is None else f"{row[value]:.4f} {interval_text(row[low], row[high])}"

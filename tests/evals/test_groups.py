@@ -95,3 +95,18 @@ def test_a_frame_holds_every_metric_and_a_text_the_one_that_is_asked_for():
         group_frame(results, users.select("user"), ["user"])
     with pytest.raises(ValueError, match="units are clips of no listeners"):
         group_frame({"model": Result("clip", np.arange(3), {"a": np.ones(3)})}, users, ["gender"])
+
+
+def test_a_group_in_which_one_recommender_has_no_value_has_an_empty_cell():
+    """Short lists have no diversity: of the second recommender all lists of the first group."""
+    values = np.random.default_rng(0).random((2, 60))
+    values[1, :25] = np.nan
+    results = {
+        name: Result("user", np.arange(60), {"d@10": own}) for name, own in zip(("one", "two"), values, strict=True)
+    }
+    users = pl.DataFrame({"user": np.arange(60), "city": np.repeat(["a", "b", "c"], 20)})
+    frame = group_frame(results, users, ["city"])
+    lines = {line.split()[0]: line.split() for line in group_text(frame, "d@10", ["city"], None).splitlines() if line}
+    assert [len(lines[name]) for name in "abc"] == [2 + 2 * 3, 2 + 3 * 3, 2 + 3 * 3]
+    assert lines["a"][2] == f"{values[0, :20].mean():.4f}" and lines["b"][5] == f"{values[1, 25:40].mean():.4f}"
+    assert lines["b"][1] == "20"
