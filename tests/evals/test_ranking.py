@@ -183,6 +183,18 @@ def test_evaluations_survive_the_disk(problem, tmp_path):
     assert len(text.splitlines()) == 3 + len(results) + 3 + ("= behind a value" in text)
 
 
+def test_targets_that_were_played_before_are_counted(problem):
+    train, _, table = problem
+    targets = CSR.from_pairs([0, 0, 1], [4, 5, 6], U, V)
+    exclude = CSR.from_pairs([0, 1, 1, 2], [5, 6, 7, 4], U, V)
+    result = RankingEvaluator(targets, train, exclude).run(Given(table))
+    assert result.counts["excluded targets"] == 2
+    assert result.notes == (
+        "2 of 3 targets had been played before: each is ranked among unplayed items alone, which is easy",
+    )
+    assert "excluded targets" not in RankingEvaluator(targets, train).run(Given(table)).counts
+
+
 def test_wide_tables_are_turned_round(problem):
     train, test, table = problem
     evaluator = RankingEvaluator(test.seen(), train, ks=(1, 2, 3, 4))

@@ -23,13 +23,15 @@ from mu.ranges import Count, Threads
 from mu_kernels import CSR
 
 SHORT_LISTS = "users with fewer candidates than places"
+EXCLUDED_TARGETS = "excluded targets"
 
 
 class RankingEvaluator:
     """Ranks each user's targets among all items but the excluded ones.
 
     Ties count as their expectation over random order (`mu.evals.metrics.ranks`). Users without targets are left out
-    and counted. Targets are always candidates, excluded or not.
+    and counted. Targets are always candidates, excluded or not; those that are excluded for others, plays of what was
+    played before, are counted too: among unplayed items alone they are easy to find.
 
     Args:
       targets: CSR [U, V], the items that each user should be recommended.
@@ -81,6 +83,9 @@ class RankingEvaluator:
         self._histories = histories
         self._targets = targets.take(self._users)
         self._exclude = None if exclude is None else exclude.take(self._users)
+        rows = np.repeat(np.arange(len(self._users)), self._targets.counts())
+        again = self._exclude is not None and self._exclude.contains(rows, self._targets.indices)
+        self._n_excluded_targets = int(np.sum(again))
         self._hittable = None if known is None else known[self._targets.indices]
         self._gains = gains  # users without targets have no entries
         self._ks, self._metrics = tuple(int(k) for k in ks), metric_paths(metrics)
@@ -130,6 +135,8 @@ class RankingEvaluator:
             "targets": len(greater),
             "cold targets": 0 if self._hittable is None else int((~self._hittable).sum()),
         }
+        if self._n_excluded_targets:
+            counts[EXCLUDED_TARGETS] = self._n_excluded_targets
         if longest:
             excluded = 0 if self._exclude is None else self._exclude.counts()
             counts[SHORT_LISTS] = int(np.sum(np.full(len(self._users), self._shape[1]) - excluded < longest))
@@ -240,6 +247,9 @@ def _notes(counts: Mapping[str, int]) -> tuple[str, ...]:
     if counts["cold targets"]:
         cold = f"{counts['cold targets']:,} of {counts['targets']:,} targets"
         notes.append(f"{cold} unseen in training, counted as misses")
+    if counts.get(EXCLUDED_TARGETS):
+        again = f"{counts[EXCLUDED_TARGETS]:,} of {counts['targets']:,} targets had been played before"
+        notes.append(f"{again}: each is ranked among unplayed items alone, which is easy")
     if counts.get(SHORT_LISTS):
         notes.append(f"{counts[SHORT_LISTS]:,} users have fewer candidates than the longest list has places")
     return tuple(notes)
