@@ -1,6 +1,6 @@
 """Items that are alike by the words of their attributes: cosines of TF-IDF vectors, of each item the largest."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import polars as pl
@@ -10,8 +10,8 @@ from sklearn.feature_extraction.text import TfidfTransformer
 from mu.data.logs.attributes import multi_label
 from mu_kernels import SparseRows
 
-BLOCK_ITEMS = 1024
-"""Products of so many items with all others are in memory at once."""
+BLOCK_PAIRS = 1 << 22
+"""Cosines of so many pairs of items are in memory at once, or of one item with all others."""
 
 
 def attribute_neighbours(tracks: pl.DataFrame, columns: Sequence[str], neighbours: int | None) -> SparseRows:
@@ -28,11 +28,12 @@ def attribute_neighbours(tracks: pl.DataFrame, columns: Sequence[str], neighbour
     Raises:
       ValueError: there is no such column, or no item has a word in it.
     """
-    words = sparse.hstack([_words(tracks, column) for column in columns], format="csr")
+    words = sparse.csr_array(sparse.hstack([_words(tracks, column) for column in columns]))
     vectors = sparse.csr_array(TfidfTransformer().fit_transform(words))
     columns_of, values_of, counts = [], [], []
-    for first in range(0, len(tracks), BLOCK_ITEMS):
-        similar = sparse.csr_array(vectors[first : first + BLOCK_ITEMS] @ vectors.T)
+    transposed = sparse.csr_array(vectors.T)
+    for first, stop in _blocks(words):
+        similar = sparse.csr_array(vectors[first:stop] @ transposed)
         similar.sort_indices()
         for row in range(len(similar.indptr) - 1):
             where = slice(similar.indptr[row], similar.indptr[row + 1])
@@ -42,6 +43,17 @@ def attribute_neighbours(tracks: pl.DataFrame, columns: Sequence[str], neighbour
             counts.append(len(items))
     indptr = np.concatenate([[0], np.cumsum(counts, dtype=np.int64)])
     return SparseRows.from_csr(indptr, np.concatenate(columns_of), np.concatenate(values_of), len(tracks))
+
+
+def _blocks(words: sparse.csr_array) -> Iterator[tuple[int, int]]:
+    """Ranges of items of at most `BLOCK_PAIRS` pairs with items that share a word, but for ranges of one item."""
+    n_items = len(words.indptr) - 1
+    pairs = np.append(0, np.cumsum(np.minimum(words @ words.sum(axis=0), n_items)))
+    first = 0
+    while first < n_items:
+        stop = max(int(np.searchsorted(pairs, pairs[first] + BLOCK_PAIRS, side="right")) - 1, first + 1)
+        yield first, stop
+        first = stop
 
 
 def _words(tracks: pl.DataFrame, column: str) -> sparse.csr_array:

@@ -73,7 +73,12 @@ class CountingModel(TopKRecommender, abc.ABC):
         Raises:
           ValueError: the log has no plays, or lacks what an option needs.
         """
-        self._counts = TransitionCounts(log, self._distances)
+        return self._learn(log, TransitionCounts(log, self._distances))
+
+    def _learn(self, log: Interactions, counts: TransitionCounts, like: Self | None = None) -> Self:
+        """Takes the counts of a log, and what is the same in a model `like` this one that was fitted to it."""
+        del log, like
+        self._counts = counts
         self._rows = self._background = None
         return self
 

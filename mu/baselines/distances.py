@@ -1,6 +1,7 @@
 """What lies between two plays of a listener: plays, sessions or time, in classes that are counted apart."""
 
 import dataclasses
+import functools
 import logging
 from typing import Literal
 
@@ -14,7 +15,7 @@ MINUTE_MS = 60_000
 DistanceKind = Literal["plays", "sessions", "gaps"]
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
+@dataclasses.dataclass(frozen=True)
 class Distances:
     """Classes d = 1, ..., W of the distance between two plays of a listener.
 
@@ -78,20 +79,24 @@ class Distances:
         return before + (1 if self.kind == "plays" else int(time_ms - before_ms > self._session_ms))
 
     def say_what_is_too_long(self, log: Interactions, coordinates: np.ndarray | None) -> None:
-        """Warns, in the log of this module, where no pair can be of the last class."""
+        """Warns in the log of this module where no pair can be of the last class, in the same words once."""
         played = np.flatnonzero(log.lengths > 0)
         first, last = log.indptr[:-1][played], log.indptr[1:][played] - 1
         spans = last - first if coordinates is None else coordinates[last] - coordinates[first]
         edges, widest = self.edges, int(spans.max(initial=0))
         if len(edges) > 1 and edges[-2] >= widest:
             useful = max(int(np.searchsorted(edges, widest)) + 1, 1)
-            logger.warning(
-                "the window of %d distances (distance=%r) is longer than any history: none reaches beyond distance %d",
-                len(edges),
-                self.kind,
-                useful,
+            _warn_once(
+                f"the window of {len(edges)} distances (distance={self.kind!r}) is longer than any history: "
+                f"none reaches beyond distance {useful}"
             )
 
     @property
     def _session_ms(self) -> int:
         return round(self.session_minutes * MINUTE_MS)
+
+
+@functools.lru_cache
+def _warn_once(message: str) -> None:
+    """A search fits many models to a log."""
+    logger.warning(message)

@@ -6,6 +6,7 @@ from typing import Annotated, Self
 import numpy as np
 
 from mu.baselines.decays import CountsShape, HistoryShape
+from mu.baselines.transitions import TransitionCounts
 from mu.baselines.windowed import WindowedCounts
 from mu.data.logs.interactions import Interactions
 from mu.ranges import Between, Count, NonNegative, Positive
@@ -45,18 +46,16 @@ class PCTM(WindowedCounts):
     attribute_weight: NonNegative = 0.6
     attribute_neighbours: Count | None = 100
 
-    def fit(self, log: Interactions) -> Self:
-        """Counts the transitions of a log, and finds which items are alike.
-
-        Raises:
-          ValueError: the log has no plays, or lacks what an option needs.
-        """
+    def _learn(self, log: Interactions, counts: TransitionCounts, like: Self | None = None) -> Self:
         self._similar, self._similar_weight = None, self.attribute_weight
-        if self.attributes:
+        neighbours = self.attributes, self.attribute_neighbours
+        if like is not None and neighbours == (like.attributes, like.attribute_neighbours):
+            self._similar = like._similar
+        elif self.attributes:
             from mu.baselines.attributes import attribute_neighbours  # scikit-learn takes a second to import
 
-            self._similar = attribute_neighbours(log.tracks, self.attributes, self.attribute_neighbours)
-        return super().fit(log)
+            self._similar = attribute_neighbours(log.tracks, *neighbours)
+        return super()._learn(log, counts)
 
     def _history_weights(self, plays: int) -> np.ndarray:
         weights = super()._history_weights(plays)

@@ -1,6 +1,7 @@
 """Counts of transitions that can be kept up to date: a play is added, a listener is forgotten, as if counted anew."""
 
-from typing import NamedTuple
+import copy
+from typing import NamedTuple, Self
 
 import numpy as np
 
@@ -37,6 +38,7 @@ class TransitionCounts:
       classes: uint8 [N].
       counts: int32 [N].
       plays: int64 [V], plays of each item.
+      log: that was counted, without what was learnt since.
       n_classes: W.
       changed: rows that were changed since the last `take_changed`.
 
@@ -47,7 +49,7 @@ class TransitionCounts:
     def __init__(self, log: Interactions, distances: Distances):
         if not len(log):
             raise ValueError("the training log has no plays, so there are no transitions to count; give one with plays")
-        self._distances, self._log = distances, log
+        self._distances, self.log = distances, log
         self._coordinates = distances.coordinates(log)
         distances.say_what_is_too_long(log, self._coordinates)
         self._edges, self._reach = distances.edges, distances.max_between
@@ -62,6 +64,14 @@ class TransitionCounts:
         self.plays = log.counts()
         self._histories: dict[int, _History] = {}
         self.changed: set[int] | None = None
+
+    def copy(self) -> Self:
+        """The same counts, which learn and forget by themselves."""
+        other = copy.copy(self)
+        for name in ("starts", "stops", "items", "classes", "counts", "plays", "_limits"):
+            setattr(other, name, getattr(self, name).copy())
+        other._histories, other.changed = dict(self._histories), None
+        return other
 
     def take_changed(self) -> np.ndarray | None:
         """int64: the rows that were changed since the last call, or None where all moved; they count as taken."""
@@ -130,11 +140,11 @@ class TransitionCounts:
             raise ValueError(f"user is {user}; it must be the id of a listener, at least 0")
         if user in self._histories:
             return self._histories[user]
-        if user >= self._log.n_users:
+        if user >= self.log.n_users:
             return _History([], [], [])
-        where = slice(int(self._log.indptr[user]), int(self._log.indptr[user + 1]))
+        where = slice(int(self.log.indptr[user]), int(self.log.indptr[user + 1]))
         places = np.arange(where.stop - where.start) if self._coordinates is None else self._coordinates[where]
-        return _History(self._log.items[where].tolist(), places.tolist(), self._log.times[where].tolist())
+        return _History(self.log.items[where].tolist(), places.tolist(), self.log.times[where].tolist())
 
     def _pairs_of(self, history: _History, place: int) -> list[tuple[int, int, int]]:
         """(source, target, class) of every pair whose second play is that of this place."""

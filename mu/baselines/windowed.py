@@ -1,7 +1,7 @@
 """The options of counting models with a window: how counts weigh by distance, and plays of a history by age."""
 
 import dataclasses
-from typing import Annotated
+from typing import Annotated, Any, Self
 
 import numpy as np
 
@@ -64,6 +64,18 @@ class WindowedCounts(CountingModel):
         )
         self._distance_weights = distance_weights(self.counts, len(self._distances.edges), self.counts_decay)
         self._history_length, self._successors = self.history_length, self.successors
+
+    def with_options(self, **options: Any) -> Self:
+        """This fitted model with other options; what was counted is not counted again.
+
+        Raises:
+          ValueError: an option is out of range, or is one of the distances, which would have to be counted.
+        """
+        other = dataclasses.replace(self, **options)
+        if other._distances != self._distances:
+            raise ValueError(f"{', '.join(options)}: other distances have to be counted: fit a model with them")
+        counts = self._fitted.copy()
+        return other._learn(counts.log, counts, self)
 
     def _history_weights(self, plays: int) -> np.ndarray:
         return history_weights(self.history, plays, self.history_decay, self.history_head, self.history_head_mass)

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from mu.config.base import Config, ConfigError, base
+from mu.config.base import Config, ConfigError, base, known_names
 from mu.config.overrides import load as load_config
 from mu.config.overrides import with_overrides
 from mu.config.paths import anchored
@@ -23,7 +23,7 @@ from mu.locks import writing
 from mu.protocols import ProgressCallback
 from mu.run.evaluation import evaluator_on, fitted_baselines
 from mu.run.needs import Need, needs
-from mu.run.objective import measured_part
+from mu.run.objective import VALID, measured_part, with_part
 from mu.run.sweep import sweep
 from mu.run.sweep_folder import SweepSettings
 from mu.training.provenance import host_provenance
@@ -127,18 +127,28 @@ def _climb(
     """Measures and writes, as `climb` says, into a folder that nobody else writes."""
     evaluation, metric = measured_part(config.best.metric)
     train = split.train.merged(split.valid) if config.refit else split.train
+    evaluators = {name: evaluator_on(config, name, split, train, "test") for name in config.evals}
+    measured = [f"{VALID}{name}/{column}" for name, one in evaluators.items() for column in one.names]
+    if with_part(config.best.metric) not in measured:
+        raise ConfigError(
+            f"config.best.metric={config.best.metric!r} is not measured{known_names(config.best.metric, measured)}"
+        )
     options = _tuned(config, folder / "tuned", log, file, changes, tune, progress) if tune else {}
     specs = dict(config.baselines)
     for name, chosen in options.items():
         specs[f"{name}{TUNED}"] = {**specs[name], **chosen}
     recommenders, left_out = fitted_baselines(specs, train, progress)
-    evaluators = {name: evaluator_on(config, name, split, train, "test") for name in config.evals}
     card = {"split": split.name, "split_hash": split.hash, "part": "test", "refit": config.refit, **host_provenance()}
     for name, evaluator in evaluators.items():
         results = {}
         for number, (rung, recommender) in enumerate(recommenders.items()):
             progress("evaluate on test", number, len(recommenders), f"{name} of {rung}")
             results[rung] = evaluator.run(recommender)
+            if name == evaluation and metric in results[rung].descriptive:
+                raise ConfigError(
+                    f"config.best.metric={config.best.metric!r} describes lists and does not say which are better; "
+                    "name another"
+                )
         samples, seed = evaluator.bootstrap_samples, config.seed
         place = folder / "evaluation" / name
         save(place, results, card, samples=samples, seed=seed)
@@ -152,9 +162,13 @@ def _climb(
 
 
 def bar_of(results: Mapping[str, Result], metric: str) -> dict[str, Any]:
-    """{'rung': the best, 'value', 'level': those that cannot be told from it}: what a trained model must beat."""
+    """{'rung': the best, 'value', 'level': those that cannot be told from it}: what a trained model must beat.
+
+    Where no rung has a value, 'rung' is '' and 'value' None.
+    """
     ahead = leaders(results, [metric])[metric]
-    return {"rung": ahead.best, "value": results[ahead.best].values()[metric], "level": list(ahead.level)}
+    value = results[ahead.best].values()[metric] if ahead.best else None
+    return {"rung": ahead.best, "value": value, "level": list(ahead.level)}
 
 
 def _tuned(

@@ -20,6 +20,7 @@ from mu.data.logs.interactions import Interactions
 from mu.data.logs.splits import Split
 from mu.evals.intervals import clustered_bootstrap
 from mu.evals.paired import ABOVE, LEVEL, Paired, paired
+from mu.evals.protocols.ranking import RankingEvaluator
 from mu.evals.result import Result
 from mu.protocols import ProgressCallback
 from mu.run.evaluation import evaluator_on
@@ -30,6 +31,8 @@ SMOOTHING = tuple(
 )
 ATTRIBUTE_WEIGHTS = (0.03, 0.1, 0.3, 1.0, 3.0)
 """Of both the one with the largest metric on validation is taken."""
+MOST_LISTENERS = 10_000
+"""Of the validation part, on whom these are chosen."""
 SOME_REPEATS = 0.05
 """From so large a share of repeats on a log asks for them."""
 YES, NO, UNKNOWN = "yes", "no", "not known"
@@ -65,35 +68,51 @@ def needs(
     """
     evaluation, metric = measured_part(config.best.metric)
     options = {key: value for key, value in config.baselines.get("pctm", {}).items() if key != "name"}
-    train = split.train
-    learnt = train.merged(split.valid) if config.refit else train
+    learnt = split.train.merged(split.valid) if config.refit else split.train
+    test = evaluator_on(config, evaluation, split, learnt, "test")
+    valid = some = None
+    if len(split.valid):
+        valid = evaluator_on(config, evaluation, _of_some_listeners(split, config.seed), split.train, "valid")
+        some = PCTM(**options).fit(split.train)
 
-    def measured(model: Any, log: Interactions, part: str) -> Result:
-        return evaluator_on(config, evaluation, split, log, part).run(model.fit(log))
-
-    def best_on_validation(tried: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-        values = [measured(PCTM(**{**options, **one}), train, "valid").values()[metric] for one in tried]
+    def best_on_validation(model: PCTM, evaluator: Any, tried: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+        values = [evaluator.run(model.with_options(**one)).values()[metric] for one in tried]
         return {**options, **tried[int(np.argmax(values))]}
 
     progress("what the log needs", 0, 4, "order")
-    if len(split.valid):
-        options = best_on_validation(SMOOTHING)
-    whole = measured(PCTM(**options), learnt, "test")
-    answers = [_order(_pair(whole, measured(ShuffledHistories(PCTM(**options)), learnt, "test"), metric), metric)]
+    if some is not None:
+        options = best_on_validation(some, valid, SMOOTHING)
+    model = PCTM(**options).fit(learnt)
+    whole = test.run(model)
+    answers = [_order(_pair(whole, test.run(ShuffledHistories(PCTM(**options)).fit(learnt)), metric), metric)]
     progress("what the log needs", 1, 4, "more than the last play")
-    last = measured(PCTM(**{**options, "history_length": 1}), learnt, "test")
+    last = test.run(model.with_options(history_length=1))
     answers.append(_history(_pair(whole, last, metric), metric))
     progress("what the log needs", 2, 4, "attributes")
     columns = attribute_columns(learnt.tracks)
     if not columns:
         answers.append(Need("attributes", UNKNOWN, "the log says nothing of its tracks that several share"))
-    elif not len(split.valid):
+    elif some is None:
         answers.append(Need("attributes", UNKNOWN, "there is no validation part to choose their weight on"))
     else:
-        best = best_on_validation([{"attributes": columns, "attribute_weight": one} for one in ATTRIBUTE_WEIGHTS])
-        answers.append(_attributes(_pair(measured(PCTM(**best), learnt, "test"), whole, metric), best, metric))
+        some = some.with_options(**{**options, "attributes": columns})
+        best = best_on_validation(
+            some, valid, [{"attributes": columns, "attribute_weight": one} for one in ATTRIBUTE_WEIGHTS]
+        )
+        answers.append(_attributes(_pair(test.run(model.with_options(**best)), whole, metric), best, metric))
     progress("what the log needs", 3, 4, "repeats")
-    return [*answers, _repeats(train.merged(split.valid), split.test)]
+    masked = isinstance(test, RankingEvaluator)
+    return [*answers, _repeats(split.train.merged(split.valid), split.test, masked)]
+
+
+def _of_some_listeners(split: Split, seed: int) -> Split:
+    """The split with at most `MOST_LISTENERS` random listeners in its validation part."""
+    listeners = np.flatnonzero(split.valid.lengths)
+    if len(listeners) <= MOST_LISTENERS:
+        return split
+    chosen = np.zeros(split.valid.n_users, bool)
+    chosen[np.random.default_rng(seed).choice(listeners, MOST_LISTENERS, replace=False)] = True
+    return dataclasses.replace(split, valid=split.valid.where(np.repeat(chosen, split.valid.lengths)))
 
 
 def _order(one: Paired, metric: str) -> Need:
@@ -113,12 +132,14 @@ def _attributes(one: Paired, options: Mapping[str, Any], metric: str) -> Need:
     return Need("attributes", YES if one.outcome == ABOVE else NO, words)
 
 
-def _repeats(before: Interactions, test: Interactions) -> Need:
+def _repeats(before: Interactions, test: Interactions, masked: bool) -> Need:
     users = np.repeat(np.arange(test.n_users), test.lengths)
     again = before.seen().contains(users, test.items)
     (low,), (high,) = clustered_bootstrap(again[:, None].astype(float), users)
     share = again.mean()
     words = f"{share:.1%} [{low:.1%}, {high:.1%}] of the test plays are of tracks that the listener had played before"
+    if masked and again.any():
+        words += "; each of them is ranked among unplayed tracks alone, which is easy"
     return Need("repeats", YES if low >= SOME_REPEATS else NO, words)
 
 
@@ -133,4 +154,5 @@ def _change(one: Paired, metric: str) -> str:
     if one.outcome == ABOVE:
         return f"falls from {numbers}, by {one.difference:.4f} [{one.low:.4f}, {one.high:.4f}]"
     verb = "is level" if one.outcome == LEVEL else "gains"
-    return f"{verb}: from {numbers}, by {-one.difference:+.4f} [{-one.high:+.4f}, {-one.low:+.4f}]"
+    # Less than 0 and not with the sign changed: there is a -0.
+    return f"{verb}: from {numbers}, by {0 - one.difference:+.4f} [{0 - one.high:+.4f}, {0 - one.low:+.4f}]"

@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 from sklearn.feature_extraction.text import TfidfVectorizer
 
+from mu.baselines import attributes, distances
 from mu.baselines.attributes import attribute_neighbours
 from mu.baselines.decays import distance_weights, history_weights
 from mu.baselines.markov import MC
@@ -202,6 +203,39 @@ def test_updates_play_by_play_equal_fitting_anew(model, seed):
     check_same(model, refit.fit(log))
 
 
+@pytest.mark.parametrize("name", [name for name in MODELS if name != "markov"])
+def test_other_options_are_those_of_a_model_fitted_with_them_and_learn_apart(name):
+    rows, times = plays(12)
+    log = log_of(rows, times)
+    model = dataclasses.replace(MODELS[name]).fit(log)
+    model.scores(np.arange(1), log_of([[0]]))
+    options = {"successors": 3, "history": "uniform", "history_length": 4}
+    other = model.with_options(**options)
+    refit = dataclasses.replace(MODELS[name], **options)
+    check_same(other, refit.fit(log))
+    other.update(0, 7, 10**9)
+    refit.update(0, 7, 10**9)
+    check_same(other, refit)
+    check_same(model, dataclasses.replace(MODELS[name]).fit(log))
+
+
+def test_attributes_can_be_other_options_and_distances_cannot():
+    log = log_of(plays(12)[0])
+    model = PCTM(tau=20.0).fit(log)
+    tags = model.with_options(attributes=("tags",), attribute_weight=0.5)
+    check_same(tags, PCTM(tau=20.0, attributes=("tags",), attribute_weight=0.5).fit(log))
+    check_same(
+        tags.with_options(attribute_weight=2.0), PCTM(tau=20.0, attributes=("tags",), attribute_weight=2.0).fit(log)
+    )
+    check_same(tags.with_options(attributes=()), model)
+    with pytest.raises(ValueError, match="window: other distances have to be counted"):
+        model.with_options(window=3)
+    with pytest.raises(ValueError, match="tau=-1"):
+        model.with_options(tau=-1.0)
+    with pytest.raises(RuntimeError, match="PCTM"):
+        PCTM().with_options(tau=1.0)
+
+
 @pytest.mark.parametrize("seed", [5, 6])
 def test_a_forgotten_listener_is_as_if_never_there(model, seed):
     rows, times = plays(seed)
@@ -307,6 +341,19 @@ def test_items_are_alike_by_the_words_of_their_attributes():
         assert items.tolist() == sorted(best) and len(items) == min(3, np.count_nonzero(similar[item]))
 
 
+@pytest.mark.parametrize("pairs", [1, 7, 20])
+def test_blocks_of_alike_items_change_nothing(pairs, monkeypatch):
+    """Of one item, of some."""
+    whole = attribute_neighbours(TRACKS, ("artist", "tags"), 3)
+    monkeypatch.setattr(attributes, "BLOCK_PAIRS", pairs)
+    blocks = list(attributes._blocks(attributes._words(TRACKS, "tags")))
+    assert [first for first, _ in blocks[1:]] == [stop for _, stop in blocks[:-1]]
+    assert blocks[0][0] == 0 and blocks[-1][1] == V and (len(blocks) == V) == (pairs == 1)
+    found = attribute_neighbours(TRACKS, ("artist", "tags"), 3)
+    for item in range(V):
+        assert [part.tolist() for part in found.row(item)] == [part.tolist() for part in whole.row(item)]
+
+
 def test_attributes_are_evidence_beside_the_counts():
     rows, _ = plays(11)
     log, history = log_of(rows), log_of([[0, 3]])
@@ -366,8 +413,10 @@ def test_a_log_without_plays_is_refused():
 
 
 def test_a_window_that_no_history_fills_is_told_once(caplog):
+    distances._warn_once.cache_clear()
     with caplog.at_level(logging.WARNING):
         model = SeqRules(window=10).fit(log_of([[0, 1, 2], [1]]))
+        PCTM(window=10).fit(log_of([[0, 1, 2], [1]]))
         model.scores(np.arange(1), log_of([[0]]))
     assert [record.getMessage() for record in caplog.records] == [
         "the window of 10 distances (distance='plays') is longer than any history: none reaches beyond distance 2"

@@ -14,6 +14,7 @@ from mu.data.logs.importing.run import import_log
 from mu.data.logs.interactions import load
 from mu.data.logs.splits import leave_one_out
 from mu.evals.results import load as load_evaluation
+from mu.run import needs as needs_module
 from mu.run.ladder import ladder_config
 from mu.run.needs import needs
 from mu.topk import recommend
@@ -87,7 +88,8 @@ def test_repeats_are_those_of_the_test_plays(cyclic):
     split = leave_one_out(log)
     before = split.train.merged(split.valid)
     expected = np.mean([split.test.row(user)[0] in before.row(user) for user in range(log.n_users)])
-    assert answers(cyclic)["repeats"].words.startswith(f"{expected:.1%} [")
+    words = answers(cyclic)["repeats"].words
+    assert words.startswith(f"{expected:.1%} [") and words.endswith("among unplayed tracks alone, which is easy")
 
 
 def test_the_command_prints_the_bar_and_writes_an_evaluation(cyclic, tmp_path, capsys):
@@ -129,8 +131,42 @@ def test_wrong_calls_are_said(cyclic, tmp_path, capsys):
     assert "name the folder of a log" in capsys.readouterr().err
     assert main(["ladder", str(tmp_path), f"--output={tmp_path / 'a'}"]) == 1
     assert "mu ladder: " in capsys.readouterr().err
-    assert main(["ladder", str(cyclic), f"--output={tmp_path / 'a'}", "--config.baselines.ease.l3=4"]) == 2
-    assert "l3" in capsys.readouterr().err
+    for change, message in (
+        ("baselines.ease.l3=4", "l3"),
+        ("best.metric=ranking/ndgc@10", "'ranking/ndgc@10' is not measured (did you mean 'valid/ranking/ndcg@10'?)"),
+        ("best.metric=nothing", "config.best.metric='nothing' is not measured"),
+    ):
+        assert main(["ladder", str(cyclic), f"--output={tmp_path / 'a'}", f"--config.{change}"]) == 2
+        assert message in capsys.readouterr().err
+    lists = ["--config.evals.ranking.list_metrics=novelty", "--config.best.metric=ranking/novelty@10"]
+    assert main(["ladder", str(cyclic), f"--output={tmp_path / 'a'}", *lists]) == 2
+    assert "'ranking/novelty@10' describes lists and does not say which are better" in capsys.readouterr().err
+    assert not (tmp_path / "a" / "ladder.json").exists()
+
+
+def test_a_log_without_a_validation_part_is_measured_with_the_published_options(cyclic, tmp_path, capsys):
+    """And what is chosen on validation is not known or refused."""
+    rows = (cyclic.parent / "plays.csv").read_text().splitlines()
+    parts = {"train": rows[:1] + rows[1:][::2], "test": rows[:1] + rows[1:][1::2]}
+    for name, lines in parts.items():
+        (tmp_path / f"{name}.csv").write_text("\n".join(lines) + "\n")
+    parts = {name: [str(tmp_path / f"{name}.csv")] for name in parts}
+    import_log([], tmp_path / "log", train=parts["train"], test=parts["test"])
+    calls = ["ladder", str(tmp_path / "log"), f"--output={tmp_path / 'a'}"]
+    calls += ["--config.split.name=mu.data.logs.splits:predefined", "--config.evals.ranking.bootstrap_samples=20"]
+    assert main(calls) == 0
+    assert "does the log need" in capsys.readouterr().out
+    assert main([*calls, "--tune=2"]) == 2
+    assert "has no validation plays to choose options on" in capsys.readouterr().err
+
+
+def test_options_are_chosen_on_some_listeners_of_a_large_log(cyclic, monkeypatch):
+    split = leave_one_out(load(cyclic))
+    monkeypatch.setattr(needs_module, "MOST_LISTENERS", 20)
+    some = needs_module._of_some_listeners(split, 0)
+    there = np.flatnonzero(some.valid.lengths)
+    assert len(there) == 20 and some.train is split.train and some.test is split.test
+    assert all(some.valid.row(user).tolist() == split.valid.row(user).tolist() for user in there)
 
 
 def test_histories_are_shuffled_alike_in_any_block(cyclic):
