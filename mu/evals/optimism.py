@@ -38,9 +38,11 @@ def optimism(results: Sequence[Result], metric: str, samples: int = 1000, seed: 
       seed: of the draws.
 
     Raises:
-      ValueError: the results are of different units, or lack the metric.
+      ValueError: the results are of different units, lack the metric, or are of one cluster alone.
     """
     first = results[0]
+    if first.n_clusters < 2:
+        raise ValueError(f"there is one {first.drawn_noun} alone: none is left to measure what is chosen by it")
     for other in results:
         if not np.array_equal(other.units, first.units):
             raise ValueError(f"the trials were not measured on the same {first.unit}s in the same order")
@@ -49,20 +51,20 @@ def optimism(results: Sequence[Result], metric: str, samples: int = 1000, seed: 
     value = max(result.values()[metric] for result in results)
     outside = []
     for weights in first.weights(samples, seed):
-        inside = np.stack([_values(result, metric, weights) for result in results], axis=1)
-        beyond = np.stack([_values(result, metric, (weights == 0) * 1.0) for result in results], axis=1)
+        inside = _values(results, metric, weights)
+        beyond = _values(results, metric, (weights == 0) * 1.0)
         best = np.where(np.isnan(inside), -np.inf, inside).argmax(axis=1)
         outside.append(beyond[np.arange(len(best)), best])
     corrected = float(np.nanmean(np.concatenate(outside)))
     return Optimism(value, corrected, value - corrected)
 
 
-def _values(result: Result, metric: str, weights: np.ndarray) -> np.ndarray:
-    """float64 [S]: a metric under each weighting of the units, float64 [S, n]; NaN where it is not defined."""
-    if metric in result.columns:
-        column = result.columns[metric]
-        defined = np.isfinite(column)
-        total = weights[:, defined].sum(axis=1)
-        sums = weights[:, defined] @ column[defined]
-        return np.divide(sums, total, out=np.full(len(weights), np.nan), where=total > 0)
-    return result.drawn([weights])[metric]
+def _values(results: Sequence[Result], metric: str, weights: np.ndarray) -> np.ndarray:
+    """float64 [S, T]: a metric of T results under each weighting of the units, float64 [S, n]; NaN where undefined."""
+    if metric not in results[0].columns:
+        return np.stack([result.drawn([weights])[metric] for result in results], axis=1)
+    columns = np.stack([result.columns[metric] for result in results], axis=1)
+    defined = np.isfinite(columns)
+    total = weights @ defined.astype(np.float64)
+    sums = weights @ np.where(defined, columns, 0.0)
+    return np.divide(sums, total, out=np.full(total.shape, np.nan), where=total > 0)

@@ -46,7 +46,8 @@ def summary(trials: Sequence[Trial], metric: str, folder_of: Callable[[Trial], P
         assert second is not None
         facts["level"] = [int(name) for name in ahead.level]
         facts["runner_up"] = {"number": second.number} | _difference(results, second, best, column)
-        facts["optimism"] = optimism(list(results.values()), column, SAMPLES)._asdict()
+        if first.n_clusters > 1:
+            facts["optimism"] = optimism(list(results.values()), column, SAMPLES)._asdict()
     return facts
 
 

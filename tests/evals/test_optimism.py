@@ -48,6 +48,20 @@ def test_clusters_are_drawn_whole_and_statistics_are_corrected_as_columns():
     assert optimism(whole, "mean", 200) == pytest.approx(once)
 
 
+def test_units_without_a_number_are_left_out_of_their_trial_alone():
+    """Against means of every draw, one trial at a time."""
+    values = np.random.default_rng(2).normal(0.5, 0.2, (3, 30))
+    values[0, :12] = values[2, 20:] = np.nan
+    results, outside = [users(one) for one in values], []
+    for weights in np.concatenate(list(results[0].weights(40, 0))):
+        means = []
+        for where in (weights, weights == 0):
+            known = [np.isfinite(one) for one in values]
+            means.append([np.average(one[k], weights=where[k]) for one, k in zip(values, known, strict=True)])
+        outside.append(means[1][int(np.argmax(means[0]))])
+    assert optimism(results, "recall@10", 40, 0).corrected == pytest.approx(np.mean(outside))
+
+
 def mean(values, weights):
     return weights @ values / weights.sum(axis=1)
 
@@ -57,3 +71,5 @@ def test_what_cannot_be_compared_is_refused():
         optimism([users(np.ones(3)), users(np.ones(4))], "recall@10")
     with pytest.raises(ValueError, match=r"lacks the metric 'ndcg@10'; it has recall@10"):
         optimism([users(np.ones(3))], "ndcg@10")
+    with pytest.raises(ValueError, match="there is one user alone"):
+        optimism([users(np.ones(1))], "recall@10")
