@@ -21,7 +21,19 @@ from mu.run.validation import Validation
 from mu.training.memory import device_share
 
 # Trials that differ in these are measured otherwise, or not measured: their values say nothing of each other.
-NOT_SWEPT = ("split", "evals", "best", "baselines", "refit", "title", "published", "writers", "profile", "mesh")
+NOT_SWEPT = (
+    "data.path",
+    "split",
+    "evals",
+    "best",
+    "baselines",
+    "refit",
+    "title",
+    "published",
+    "writers",
+    "profile",
+    "mesh",
+)
 
 
 class Train(Protocol):
@@ -58,7 +70,7 @@ class ConfigObjective:
     def check(self, params: Mapping[str, str]) -> None:
         """Raises ConfigError where a trial cannot have these parameters."""
         for key in params:
-            if key.partition(".")[0] in NOT_SWEPT:
+            if any(f"{key}.".startswith(f"{one}.") for one in NOT_SWEPT):
                 raise ConfigError(
                     f"--over: {key}: trials that differ in it cannot be compared, or do not differ in what is "
                     "measured; sweep the model, the task, the batches or the optimizer"

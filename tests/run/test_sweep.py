@@ -358,7 +358,8 @@ def test_the_command_says_what_is_wrong_before_anything_runs(log, experiment, tm
     assert "config.optimizer.learning_rate=-1.0; it must be" in error(
         config, "--over=optimizer.learning_rate=uniform(-1,1)"
     )
-    assert "trials that differ in it cannot be compared" in error(config, "--over=split.name=a|b")
+    for key in ("split.name", "data.path", "mesh.data"):
+        assert "trials that differ in it cannot be compared" in error(config, f"--over={key}=a|b")
     assert "no.py'; give a Python file" in error("--config=no.py", "--over=a=1")
     assert "did you mean 'neighbours'" in error(*knn, "--over=neighbors=1|2")
     assert "neighbours=0; it must be at least 1" in error(*knn, "--over=neighbours=int(0,9)")
