@@ -22,9 +22,9 @@ from mu.data.logs.importing.options import LogImportOptions
 from mu.data.logs.importing.run import import_log
 from mu.evals.results import load
 from mu.files import read_json, write_json, write_whole
+from mu.ladder.needs import Need
+from mu.ladder.run import DOCUMENT, TUNED, climb
 from mu.quickstart.steps import import_world
-from mu.run.ladder import DOCUMENT, TUNED, climb
-from mu.run.needs import Need
 from mu.training.memory import keep_freed_memory
 from mu.training.provenance import commit
 from mu.world.tables import write

@@ -84,6 +84,31 @@ ARROWS = {
         "mu.trust",
         "mu.durations",
     },
+    "mu.sweep": {
+        "mu.baselines.memory",
+        "mu.config",
+        "mu.console",
+        "mu.data.logs.interactions",
+        "mu.evals",
+        "mu.files",
+        "mu.locks",
+        "mu.protocols",
+        "mu.run",
+        "mu.training.memory",
+        "mu.trust",
+    },
+    "mu.ladder": {
+        "mu.baselines",
+        "mu.config",
+        "mu.data.logs",
+        "mu.evals",
+        "mu.files",
+        "mu.locks",
+        "mu.protocols",
+        "mu.run.evaluation",
+        "mu.sweep",
+        "mu.training.provenance",
+    },
     "mu.train": {
         "mu.run",
         "mu.training",
@@ -161,6 +186,8 @@ ARROWS = {
         "mu.report.table_files",
         "mu.report.taste",
         "mu.run",
+        "mu.ladder",
+        "mu.sweep",
         "mu.train",
         "mu.training",
         "mu.trust",
@@ -246,6 +273,8 @@ LIBRARIES = {
     "mu.evals.text_tables": {"rich"},
     "mu.evals.protocols": {"numpy", "polars"},
     "mu.run": {"jax", "flax", "numpy", "ml_collections"},
+    "mu.sweep": {"jax", "numpy"},
+    "mu.ladder": {"numpy"},
     "mu.train": {"jax"},
     "mu.embedding": {"jax", "numpy", "polars", "soundfile"},
     "mu.report": {"jax", "jinja2", "numpy", "polars", "soundfile"},
@@ -257,7 +286,16 @@ LIBRARIES = {
     "experiments": {"ml_collections"},
 }
 # A config is seen by these alone.
-SEES_CONFIGS = {"mu.config", "mu.run", "mu.train", "mu.interface.training", "mu.quickstart", "mu.commands"}
+SEES_CONFIGS = {
+    "mu.config",
+    "mu.run",
+    "mu.sweep",
+    "mu.ladder",
+    "mu.train",
+    "mu.interface.training",
+    "mu.quickstart",
+    "mu.commands",
+}
 # And the importers of data by these, beside the importers themselves.
 IMPORTS_LOGS = {"mu.commands", "mu.interface.logs", "mu.quickstart"}
 NEVER = {"tensorflow", "torch"}

@@ -45,8 +45,8 @@ def main(argv: list[str]) -> int:
     from mu.commands.results import show_tables
     from mu.config.base import ConfigError
     from mu.console import Progress, explained, show_logs, terminal_width
-    from mu.run.ladder import climb
-    from mu.run.ladder_words import ladder_text
+    from mu.ladder.run import climb
+    from mu.ladder.words import ladder_text
 
     show_logs()
     try:

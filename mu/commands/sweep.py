@@ -46,7 +46,7 @@ def main(argv: list[str]) -> int:
     from mu.config.base import ConfigError
     from mu.console import Progress, explained, show_logs
     from mu.ranges import Count, CountOrZero, Seed
-    from mu.run.sweep import sweep, sweep_trial
+    from mu.sweep.run import sweep, sweep_trial
     from mu.train import train
     from mu.training.memory import keep_freed_memory
 
@@ -123,7 +123,7 @@ def _parser() -> CommandParser:
 
 def _settings(parser: CommandParser, arguments: argparse.Namespace, changes: Mapping[str, str]) -> Any:
     """The settings of the call: what it leaves out is as in the sweep that the folder holds."""
-    from mu.run.sweep_folder import SweepSettings, is_sweep, settings_in
+    from mu.sweep.folder import SweepSettings, is_sweep, settings_in
 
     words: dict[str, Any] = {
         name: getattr(arguments, name) for name in ("log", "baseline", "over", "sampler", "metric", "seed")

@@ -6,11 +6,11 @@ import signal
 
 import pytest
 
-from mu.run import parallel
-from mu.run.parallel import fitting, run_parallel, write_ended
-from mu.run.space import parse_space
-from mu.run.trial import Trial
-from mu.run.trials import NoTrialSucceeds, Plan
+from mu.sweep import parallel
+from mu.sweep.parallel import fitting, run_parallel, write_ended
+from mu.sweep.space import parse_space
+from mu.sweep.trial import Trial
+from mu.sweep.trials import NoTrialSucceeds, Plan
 
 SPACE = parse_space("x=uniform(0,1)")
 

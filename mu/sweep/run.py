@@ -1,4 +1,4 @@
-"""A sweep from its settings to its winner; `--over="model.dim=64|128"` says what is searched (`mu.run.space`)."""
+"""A sweep from its settings to its winner; `--over="model.dim=64|128"` says what is searched (`mu.sweep.space`)."""
 
 import dataclasses
 import logging
@@ -11,15 +11,15 @@ from typing import Any, Literal
 from mu.config.base import ConfigError
 from mu.locks import writing
 from mu.protocols import ProgressCallback
-from mu.run.baseline_objective import BaselineObjective
-from mu.run.config_objective import ConfigObjective, Train
-from mu.run.objective import Objective, check_space
-from mu.run.parallel import fitting, launched, run_parallel, write_ended
-from mu.run.space import parse_space
-from mu.run.sweep_folder import SweepFolder, SweepSettings
-from mu.run.trial import Trial
-from mu.run.trials import NoTrialSucceeds, Plan, known_trials, run_trial, run_trials, trial_count
-from mu.run.winner import summary
+from mu.sweep.folder import SweepFolder, SweepSettings
+from mu.sweep.objective import Objective, check_space
+from mu.sweep.of_baseline import BaselineObjective
+from mu.sweep.of_config import ConfigObjective, Train
+from mu.sweep.parallel import fitting, launched, run_parallel, write_ended
+from mu.sweep.space import parse_space
+from mu.sweep.trial import Trial
+from mu.sweep.trials import NoTrialSucceeds, Plan, known_trials, run_trial, run_trials, trial_count
+from mu.sweep.winner import summary
 
 logger = logging.getLogger(__name__)
 
@@ -32,7 +32,7 @@ class Sweep:
       folder: of the sweep.
       metric: that was maximised, 'valid/ranking/ndcg@10'.
       trials: in order of their numbers.
-      summary: of `mu.run.winner.summary`.
+      summary: of `mu.sweep.winner.summary`.
       finished: {'folder': of the winner's test, from that of the sweep; 'trial': its number}; None before `finish`.
     """
 
@@ -64,9 +64,9 @@ def sweep(
       finish: whether the winner is measured on the test part, after which there are no more trials.
       parallel: how many trials run at once, each in a process of its own: a number, or 'auto' for as many as the memory
         holds by the first; None for as many as before, at first one, in this process.
-      argv: of a process that runs one trial of the sweep and writes `mu.run.parallel.ENDED`, but for its last word,
+      argv: of a process that runs one trial of the sweep and writes `mu.sweep.parallel.ENDED`, but for its last word,
         '--trial=7'; needed for several at once.
-      progress: see `mu.run.trials.run_trials`.
+      progress: see `mu.sweep.trials.run_trials`.
 
     Raises:
       ConfigError: the settings are wrong, or the folder holds another sweep.

@@ -12,8 +12,8 @@ from typing import Any, Literal
 import numpy as np
 
 from mu.config.base import ConfigError
-from mu.run.space import Choices, Range, Space, grid
-from mu.run.trial import Trial
+from mu.sweep.space import Choices, Range, Space, grid
+from mu.sweep.trial import Trial
 
 Sampler = Literal["grid", "random", "tpe"]
 

@@ -9,10 +9,10 @@ from typing import Any
 from mu import trust
 from mu.config.base import Config, ConfigError
 from mu.files import read_json, write_json
-from mu.run.propose import Sampler
 from mu.run.same_run import refuse_other_config
-from mu.run.space import Choices, parse_space
-from mu.run.trial import Trial
+from mu.sweep.propose import Sampler
+from mu.sweep.space import Choices, parse_space
+from mu.sweep.trial import Trial
 
 FILE = "sweep.json"
 FORMAT_VERSION = 1
@@ -26,10 +26,10 @@ class SweepSettings:
       config: FILE[:ARG,...]; None for a baseline on a log.
       log: folder of the log of a baseline; None for that of the config.
       baseline: 'package.module:Class'; None for the model of the config.
-      over: the space, see `mu.run.space.parse_space`.
+      over: the space, see `mu.sweep.space.parse_space`.
       changes: overrides of every trial.
       metric: 'valid/ranking/ndcg@10'; None for config.best.metric.
-      sampler: see `mu.run.propose.propose`.
+      sampler: see `mu.sweep.propose.propose`.
       seed: of the sampler.
       halving: whether trials are stopped by successive halving.
     """

@@ -7,8 +7,8 @@ from typing import Any, Protocol
 from mu.config.base import Config, ConfigError
 from mu.evals.result import Result
 from mu.evals.results import load
-from mu.run.space import Space
-from mu.run.trial import Trial
+from mu.sweep.space import Space
+from mu.sweep.trial import Trial
 
 VALID = "valid/"
 

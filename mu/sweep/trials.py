@@ -1,6 +1,6 @@
 """The trials of a sweep, one after the other in one process.
 
-The parameters of a trial follow from the seed and the trials before it (`mu.run.propose`), so a sweep that was killed
+The parameters of a trial follow from the seed and the trials before it (`mu.sweep.propose`), so a sweep that was killed
 goes on as it would have been.
 """
 
@@ -13,10 +13,10 @@ from pathlib import Path
 from mu.config.base import ConfigError
 from mu.console import explained
 from mu.protocols import ProgressCallback
-from mu.run.objective import Objective
-from mu.run.propose import Sampler, propose
-from mu.run.space import Space, grid_size
-from mu.run.trial import Trial, best_of
+from mu.sweep.objective import Objective
+from mu.sweep.propose import Sampler, propose
+from mu.sweep.space import Space, grid_size
+from mu.sweep.trial import Trial, best_of
 from mu.training.memory import peak_memory_bytes
 
 logger = logging.getLogger(__name__)
@@ -37,7 +37,7 @@ class Plan:
 
     Attributes:
       space: that is searched.
-      sampler: see `mu.run.propose.propose`.
+      sampler: see `mu.sweep.propose.propose`.
       seed: of the sampler.
       count: how many trials there are.
       lag: trial n knows of the trials up to n - lag: as many run at once.

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
-from mu.run.trial import Trial
+from mu.sweep.trial import Trial
 
 FACTOR = 3
 """Of the trials at a rung the best 1 / FACTOR go on; rungs are the evaluations 1, 3, 9, 27, ..."""

@@ -11,16 +11,16 @@ from mu.commands.sweep import main
 from mu.config.base import ConfigError
 from mu.evals.results import load
 from mu.files import read_json, write_json
-from mu.run.baseline_objective import BaselineObjective
-from mu.run.config_objective import ConfigObjective
-from mu.run.halving import halving
-from mu.run.propose import propose
 from mu.run.refit import ChosenSteps
-from mu.run.space import Choices, Range, grid, parse_space
-from mu.run.sweep import sweep
-from mu.run.sweep_folder import SweepSettings
-from mu.run.trial import Trial
-from mu.run.trials import NoTrialSucceeds
+from mu.sweep.folder import SweepSettings
+from mu.sweep.halving import halving
+from mu.sweep.of_baseline import BaselineObjective
+from mu.sweep.of_config import ConfigObjective
+from mu.sweep.propose import propose
+from mu.sweep.run import sweep
+from mu.sweep.space import Choices, Range, grid, parse_space
+from mu.sweep.trial import Trial
+from mu.sweep.trials import NoTrialSucceeds
 from tests.helpers.compilations import cache_misses
 from tests.helpers.tiny_runs import Breaking, train, write_log
 
@@ -181,9 +181,9 @@ def test_a_killed_sweep_that_goes_on_equals_an_unbroken_one(unbroken, log, tmp_p
 
 
 def test_how_many_trials_fit_is_measured_once(unbroken, log, tmp_path, monkeypatch):
-    monkeypatch.setattr("mu.run.sweep.fitting", lambda first: 1)
+    monkeypatch.setattr("mu.sweep.run.fitting", lambda first: 1)
     assert sweep(settings(log=log, baseline=KNN), tmp_path, count=2, parallel="auto").trials
-    monkeypatch.setattr("mu.run.sweep.fitting", lambda first: pytest.fail("again"))
+    monkeypatch.setattr("mu.sweep.run.fitting", lambda first: pytest.fail("again"))
     again = sweep(settings(log=log, baseline=KNN), tmp_path, count=3, parallel="auto")
     assert told(again.trials) == told(unbroken.trials)[:3]
 
@@ -232,7 +232,7 @@ def test_a_grid_tries_all_and_a_trial_that_cannot_be_is_no_error(log, tmp_path):
     some = sweep(small, tmp_path / "memory")
     assert [trial.state for trial in some.trials] == ["failed", "complete"]
     assert "more than most_items=10" in some.trials[0].reason
-    failing = dataclasses.replace(settings(log=log, baseline="tests.run.test_sweep:Failing"), over="a=1|2|3|4")
+    failing = dataclasses.replace(settings(log=log, baseline="tests.sweep.test_sweep:Failing"), over="a=1|2|3|4")
     with pytest.raises(
         NoTrialSucceeds, match=r"the first 3 trials have all failed; the last: your own code(.|\n)*ValueError: no"
     ):

@@ -19,13 +19,13 @@ from mu.evals.result import Result
 from mu.evals.results import load, save
 from mu.evals.table import ResultTable
 from mu.files import write_json, write_whole
+from mu.ladder.needs import Need, needs
 from mu.locks import writing
 from mu.protocols import ProgressCallback
 from mu.run.evaluation import evaluator_on, fitted_baselines
-from mu.run.needs import Need, needs
-from mu.run.objective import VALID, measured_part, with_part
-from mu.run.sweep import sweep
-from mu.run.sweep_folder import SweepSettings
+from mu.sweep.folder import SweepSettings
+from mu.sweep.objective import VALID, measured_part, with_part
+from mu.sweep.run import sweep
 from mu.training.provenance import host_provenance
 
 logger = logging.getLogger(__name__)
@@ -86,7 +86,7 @@ def climb(
       config: FILE[:ARG,...] for the split, the evaluations and the rungs (its baselines); None for the defaults.
       changes: overrides of it, such as {'split.name': ...}.
       tune: trials of each rung's options on validation; 0 for the defaults alone.
-      ask_needs: whether `mu.run.needs.needs` is asked.
+      ask_needs: whether `mu.ladder.needs.needs` is asked.
       progress: is called with a stage, how much of it is done, of how much, and a note.
 
     Raises:

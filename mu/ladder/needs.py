@@ -24,7 +24,7 @@ from mu.evals.protocols.ranking import RankingEvaluator
 from mu.evals.result import Result
 from mu.protocols import ProgressCallback
 from mu.run.evaluation import evaluator_on
-from mu.run.objective import measured_part
+from mu.sweep.objective import measured_part
 
 SMOOTHING = tuple(
     {"tau": tau, "popularity_weight": weight} for tau in (100.0, 1000.0, 11_250.0) for weight in (-0.04, 0.0, 0.04)

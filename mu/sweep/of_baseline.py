@@ -16,8 +16,8 @@ from mu.evals.table import ResultTable
 from mu.files import write_whole
 from mu.protocols import Data, Split
 from mu.run.evaluation import evaluator_on
-from mu.run.objective import measured_part, with_part
-from mu.run.trial import Trial
+from mu.sweep.objective import measured_part, with_part
+from mu.sweep.trial import Trial
 
 TUNED = "baseline"
 """The name of the baseline in the config of its sweep: `baselines.baseline`."""

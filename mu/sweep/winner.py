@@ -8,8 +8,8 @@ from mu.evals.compare import differences
 from mu.evals.leaders import leaders
 from mu.evals.optimism import optimism
 from mu.evals.result import Result
-from mu.run.objective import measured_part, result_of
-from mu.run.trial import Trial, best_of, distinct
+from mu.sweep.objective import measured_part, result_of
+from mu.sweep.trial import Trial, best_of, distinct
 
 SAMPLES = 1000
 """Of the intervals and the correction: each pair of trials is drawn so often."""

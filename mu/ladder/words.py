@@ -2,7 +2,7 @@
 
 from mu.evals.leaders import leaders
 from mu.evals.text_tables import text_table, wrapped_table
-from mu.run.ladder import Ladder
+from mu.ladder.run import Ladder
 
 WIDTH = 120
 """Of sentences where there is no terminal."""
@@ -12,7 +12,7 @@ def ladder_text(ladder: Ladder, width: int | None) -> str:
     """The bar, the options that were chosen, the rungs that are missing, and what the log needs.
 
     Args:
-      ladder: of `mu.run.ladder.climb`.
+      ladder: of `mu.ladder.run.climb`.
       width: of the terminal; None for any.
     """
     parts = [bar_sentence(ladder)]

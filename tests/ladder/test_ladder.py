@@ -14,9 +14,9 @@ from mu.data.logs.importing.run import import_log
 from mu.data.logs.interactions import load
 from mu.data.logs.splits import leave_one_out
 from mu.evals.results import load as load_evaluation
-from mu.run import needs as needs_module
-from mu.run.ladder import ladder_config
-from mu.run.needs import needs
+from mu.ladder import needs as needs_module
+from mu.ladder.needs import needs
+from mu.ladder.run import ladder_config
 from mu.topk import recommend
 
 N_TRACKS, N_USERS, N_PLAYS = 40, 300, 12

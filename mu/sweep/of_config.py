@@ -13,11 +13,11 @@ from mu.config.overrides import load as load_config
 from mu.config.paths import anchored
 from mu.evals.result import Result
 from mu.run.build import build_run
-from mu.run.halving import halving
-from mu.run.objective import VALID, measured_part, model_result, with_part
 from mu.run.refit import CHOSEN, ChosenSteps, choosing
-from mu.run.trial import Trial
 from mu.run.validation import Validation
+from mu.sweep.halving import halving
+from mu.sweep.objective import VALID, measured_part, model_result, with_part
+from mu.sweep.trial import Trial
 from mu.training.memory import device_share
 
 # Trials that differ in these are measured otherwise, or not measured: their values say nothing of each other.

@@ -12,8 +12,8 @@ from pathlib import Path
 from mu.baselines.memory import free_bytes
 from mu.files import read_json, write_json
 from mu.protocols import ProgressCallback
-from mu.run.trial import Trial
-from mu.run.trials import Plan, Save, best_words, refuse_failures, trial_words
+from mu.sweep.trial import Trial
+from mu.sweep.trials import Plan, Save, best_words, refuse_failures, trial_words
 
 logger = logging.getLogger(__name__)
 
@@ -45,7 +45,7 @@ def run_parallel(
       folder_of: the folder of a trial.
       save: called with all trials when one begins, and when it has ended.
       launch: starts a trial.
-      progress: see `mu.run.trials.run_trials`.
+      progress: see `mu.sweep.trials.run_trials`.
 
     Raises:
       NoTrialSucceeds: the first trials have all failed.
