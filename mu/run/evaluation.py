@@ -168,17 +168,31 @@ def fitted_baselines(
 
     Returns:
       (name -> recommender or predictor, name -> why there is none: it would not fit into memory, which is warned of).
+
+    Raises:
+      ConfigError: the options of one do not go together; before any is fitted.
+      ValueError: one lacks something in the data; names it.
     """
+    baselines = {name: _baseline(name, spec) for name, spec in specs.items()}
     fitted, left_out = {}, {}
-    for number, (name, spec) in enumerate(specs.items()):
+    for number, (name, baseline) in enumerate(baselines.items()):
         progress("fit baselines", number, len(specs), name)
-        baseline: Baseline[Data, Measured] = build(spec)
         try:
             fitted[name] = baseline.fit(train)
         except MemoryError as error:
             left_out[name] = str(error)
             logger.warning("The baseline %s is left out: %s", name, error)
+        except ValueError as error:
+            raise ValueError(f"config.baselines.{name}: {error}") from error
     return fitted, left_out
+
+
+def _baseline(name: str, spec: Config) -> Baseline[Data, Measured]:
+    """The baseline that config.baselines.NAME describes, not fitted."""
+    try:
+        return build(spec)
+    except ValueError as error:
+        raise ConfigError(f"config.baselines.{name}: {error}") from error
 
 
 def evaluate(

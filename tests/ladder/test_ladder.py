@@ -138,6 +138,11 @@ def test_wrong_calls_are_said(cyclic, tmp_path, capsys):
     ):
         assert main(["ladder", str(cyclic), f"--output={tmp_path / 'a'}", f"--config.{change}"]) == 2
         assert message in capsys.readouterr().err
+    gaps = ["--config.baselines.pctm.distance=gaps", "--config.baselines.pctm.gap_minutes=60,10"]
+    assert main(["ladder", str(cyclic), f"--output={tmp_path / 'a'}", *gaps]) == 2
+    assert "config.baselines.pctm: gap_minutes=(60, 10); they must ascend" in capsys.readouterr().err
+    assert main(["ladder", str(cyclic), f"--output={tmp_path / 'a'}", "--config.baselines.pctm.attributes=label"]) == 1
+    assert "config.baselines.pctm: the table has no column 'label'" in capsys.readouterr().err
     lists = ["--config.evals.ranking.list_metrics=novelty", "--config.best.metric=ranking/novelty@10"]
     assert main(["ladder", str(cyclic), f"--output={tmp_path / 'a'}", *lists]) == 2
     assert "'ranking/novelty@10' describes lists and does not say which are better" in capsys.readouterr().err
