@@ -3,6 +3,7 @@
 The best baseline of a metric is the one with the largest value on the same units, so it is picked in its own favour.
 """
 
+import textwrap
 from collections.abc import Mapping, Sequence
 
 from mu.evals.few_units import interval_text
@@ -12,6 +13,7 @@ from mu.evals.result import Result
 
 BRIEFLY = {ABOVE: "better on", LEVEL: "level on", BELOW: "worse on"}
 WORDS = {ABOVE: "better than", BELOW: "worse than"}
+WIDTH = 120
 MAIN = "ndcg"
 """The metric of rankings by which the sentence speaks, where there is one."""
 
@@ -76,7 +78,8 @@ def bar_sentences(
     for metric, one in pairs.items():
         by_outcome[one.outcome].append(f"{metric.rpartition('/')[0]} ({one.other})")
     words = "; ".join(f"{BRIEFLY[outcome]} {', '.join(names)}" for outcome, names in by_outcome.items() if names)
-    return [f"the model beside the best baseline of each section, by paired differences: {words}"]
+    sentence = f"the model beside the best baseline of each section, by paired differences: {words}"
+    return ["\n".join(textwrap.wrap(sentence, WIDTH))]
 
 
 def _outcome(one: Paired) -> str:

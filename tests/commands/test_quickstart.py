@@ -47,8 +47,9 @@ def evaluation(folder):
 def test_one_table_beside_the_ceiling(tiny):
     folder, out = tiny
     rows = evaluation(folder)["rows"]
-    others = {"random", "popularity", "artist_popularity", "item_knn", "content_of_model", "model_unboosted"}
-    assert set(rows) == {"model", "oracle", *others}
+    ladder = {"popularity", "markov", "item_knn", "sequential_rules", "pctm", "ease"}
+    others = {"random", "artist_popularity", "content_of_model", "model_unboosted"}
+    assert set(rows) == {"model", "oracle", *ladder, *others}
     found = {name: row["discovery/recall@20"]["value"] for name, row in rows.items()}
     assert found["oracle"] > max(value for name, value in found.items() if name != "oracle")
     for name, mean in found.items():

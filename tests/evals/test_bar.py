@@ -46,7 +46,10 @@ def test_sections_are_put_together_by_how_they_ended():
 
     results = {"model": result(0.2, 0.5), "popularity": result(0.1, 0.1), "item_knn": result(0.4, 0)}
     (sentence,) = bar_sentences(results, list(results["model"].columns), 200)
-    assert sentence.endswith("by paired differences: better on new (popularity); worse on known (item_knn)")
+    assert max(map(len, sentence.splitlines())) <= 120
+    assert sentence.replace("\n", " ").endswith(
+        "by paired differences: better on new (popularity); worse on known (item_knn)"
+    )
 
 
 def test_nothing_is_said_without_a_model_or_a_baseline():
