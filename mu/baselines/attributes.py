@@ -70,6 +70,8 @@ def _largest(items: np.ndarray, cosines: np.ndarray, own: int, neighbours: int |
     other = items != own
     items, cosines = items[other], cosines[other]
     if neighbours is not None and len(items) > neighbours:
-        best = np.sort(np.lexsort((items, -cosines))[:neighbours])
+        last = np.partition(cosines, len(cosines) - neighbours)[len(cosines) - neighbours]
+        ties = np.flatnonzero(cosines == last)[: neighbours - np.count_nonzero(cosines > last)]
+        best = np.union1d(np.flatnonzero(cosines > last), ties)
         items, cosines = items[best], cosines[best]
     return items, cosines

@@ -62,7 +62,12 @@ class WindowedCounts(CountingModel):
         self._distances = Distances(
             self.distance, self.window, self.session_minutes, tuple(self.gap_minutes), self.max_plays
         )
-        self._distance_weights = distance_weights(self.counts, len(self._distances.edges), self.counts_decay)
+        with np.errstate(over="ignore"):
+            self._distance_weights = distance_weights(self.counts, len(self._distances.edges), self.counts_decay)
+        if not np.isfinite(self._distance_weights).all():
+            raise ValueError(
+                f"counts_decay={self.counts_decay}: the weight of a distance is no finite number; lower it"
+            )
         self._history_length, self._successors = self.history_length, self.successors
 
     def with_options(self, **options: Any) -> Self:

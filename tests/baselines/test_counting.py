@@ -393,6 +393,10 @@ def test_attributes_that_say_nothing_are_refused():
         ({"distance": "gaps", "gap_minutes": ()}, r"gap_minutes=\(\)"),
         ({"distance": "sessions", "window": 300}, "window=300; it must be at most 256"),
         ({"popularity_weight": math.nan}, "popularity_weight=nan"),
+        (
+            {"window": 256, "counts": "exponential", "counts_decay": 1e5},
+            "counts_decay=100000.0: the weight of a distance",
+        ),
     ],
 )
 def test_wrong_options_are_refused(options, message):
