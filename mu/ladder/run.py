@@ -90,10 +90,13 @@ def climb(
       progress: is called with a stage, how much of it is done, of how much, and a note.
 
     Raises:
-      ConfigError: the config is wrong, or its data are no log of plays.
+      ConfigError: the config is wrong, its data are no log of plays, or `output` is the folder of a run or a sweep.
       Locked: another process writes `output`.
     """
     resolved = ladder_config(log, config, changes or {})
+    for other, what in (("config.json", "run"), ("sweep.json", "sweep")):
+        if (Path(output) / other).exists():
+            raise ConfigError(f"{output} is the folder of a {what}, whose evaluation would be replaced; choose another")
     split = build(resolved.split, build(resolved.data))
     if not isinstance(split.train, Interactions):
         raise ConfigError(f"{resolved.data.path} is no log of plays; a ladder is of a log")

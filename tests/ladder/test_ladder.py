@@ -143,6 +143,11 @@ def test_wrong_calls_are_said(cyclic, tmp_path, capsys):
     assert "config.baselines.pctm: gap_minutes=(60, 10); they must ascend" in capsys.readouterr().err
     assert main(["ladder", str(cyclic), f"--output={tmp_path / 'a'}", "--config.baselines.pctm.attributes=label"]) == 1
     assert "config.baselines.pctm: the table has no column 'label'" in capsys.readouterr().err
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "config.json").write_text("{}")
+    assert main(["ladder", str(cyclic), f"--output={tmp_path / 'run'}"]) == 2
+    assert "is the folder of a run, whose evaluation would be replaced" in capsys.readouterr().err
+    assert [path.name for path in (tmp_path / "run").iterdir()] == ["config.json"]
     lists = ["--config.evals.ranking.list_metrics=novelty", "--config.best.metric=ranking/novelty@10"]
     assert main(["ladder", str(cyclic), f"--output={tmp_path / 'a'}", *lists]) == 2
     assert "'ranking/novelty@10' describes lists and does not say which are better" in capsys.readouterr().err
