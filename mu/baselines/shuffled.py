@@ -65,9 +65,12 @@ def shuffled(log: Any, seed: int) -> Any:
     lengths = np.diff(log.indptr)
     row = np.repeat(np.arange(len(lengths)), lengths)
     place = np.arange(len(row)) - np.repeat(log.indptr[:-1], lengths)
-    # The length of the history stands for the listener: users are renumbered in blocks.
-    counter = (place.astype(np.uint64) << np.uint64(32)) | np.repeat(lengths, lengths).astype(np.uint64)
-    key = mix_array(counter * np.uint64(GOLDEN) + np.uint64(seed) + log.items.astype(np.uint64))
+    # The plays of the history stand for the listener: users are renumbered in blocks. A key of the play alone would put
+    # the same track late wherever it has the same place.
+    counter = place.astype(np.uint64) * np.uint64(GOLDEN)
+    sums = np.append(np.uint64(0), np.cumsum(mix_array(counter + log.items.astype(np.uint64)), dtype=np.uint64))
+    whole = mix_array(sums[log.indptr[1:]] - sums[log.indptr[:-1]] + np.uint64(seed))
+    key = mix_array(counter + np.repeat(whole, lengths))
     order = np.lexsort((key, row))
     fields = {"items": log.items[order]}
     if any(field.name == "weights" for field in dataclasses.fields(log)):

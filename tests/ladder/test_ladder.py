@@ -14,6 +14,7 @@ from mu.data.logs.importing.run import import_log
 from mu.data.logs.interactions import load
 from mu.data.logs.splits import leave_one_out
 from mu.evals.results import load as load_evaluation
+from mu.histories import TrackHistories
 from mu.ladder import needs as needs_module
 from mu.ladder.needs import needs
 from mu.ladder.run import ladder_config
@@ -189,3 +190,19 @@ def test_histories_are_shuffled_alike_in_any_block(cyclic):
     model, users = ShuffledHistories(PCTM()).fit(log), np.arange(20)
     direct = PCTM().fit(whole).scores(users, whole.take(users))
     np.testing.assert_array_equal(model.scores(users, log.take(users)), direct)
+
+
+def test_every_order_is_as_likely_whatever_the_tracks_and_their_places():
+    """A track that always has the same place goes to no place more than to another."""
+    random, n = np.random.default_rng(0), 24_000
+    items = random.integers(0, 30, (n, 4)) + 30 * np.arange(4)  # 30 tracks at each place
+    log = TrackHistories(np.arange(n + 1) * 4, items.ravel().astype(np.int32))
+    orders = shuffled(log, 0).items.reshape(n, 4) // 30
+    distinct, place = np.unique(orders, axis=0, return_inverse=True)
+    assert len(distinct) == 24
+    counts = np.bincount(place.ravel())
+    assert (np.square(counts - n / 24) / (n / 24)).sum() < 60  # chi squared of 23 degrees of freedom
+    of_one_track = orders[items[:, 0] == 5]
+    assert abs((of_one_track[:, 3] == 0).mean() - 1 / 4) < 0.07
+    again = (shuffled(log, 1).items.reshape(n, 4) // 30 == orders).all(axis=1)
+    assert abs(again.mean() - 1 / 24) < 0.01
