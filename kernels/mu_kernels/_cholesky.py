@@ -12,7 +12,7 @@ ZERO, ONE = np.float32(0), np.float32(1)  # Python's numbers would make float64 
 
 @kernel(reordered_sums=True)
 def gram(rows, out):
-    """out[i, j] = rows[i] . rows[j] for j <= i, plus 1 on the diagonal."""
+    """Adds rows[i] . rows[j] to out[i, j] for j <= i."""
     n, width = rows.shape
     for i in range(n):
         a = rows[i]
@@ -25,16 +25,26 @@ def gram(rows, out):
                 s1 += a[k] * b1[k]
                 s2 += a[k] * b2[k]
                 s3 += a[k] * b3[k]
-            out[i, j], out[i, j + 1], out[i, j + 2], out[i, j + 3] = s0, s1, s2, s3
+            out[i, j] += s0
+            out[i, j + 1] += s1
+            out[i, j + 2] += s2
+            out[i, j + 3] += s3
             j += 4
         while j <= i:
             b = rows[j]
             s = ZERO
             for k in range(width):
                 s += a[k] * b[k]
-            out[i, j] = s
+            out[i, j] += s
             j += 1
-        out[i, i] += ONE
+
+
+@kernel
+def unit_matrix(out, n):
+    """Sets the lower triangle of out[:n, :n] to that of the unit matrix."""
+    for i in range(n):
+        out[i, :i] = ZERO
+        out[i, i] = ONE
 
 
 @kernel(reordered_sums=True)

@@ -14,10 +14,13 @@ from typing import Any
 
 import numpy as np
 
-from mu_kernels._cholesky import ONE, ZERO, factorise, gram, solve_factorised
+from mu_kernels._cholesky import ONE, ZERO, factorise, gram, solve_factorised, unit_matrix
 from mu_kernels.compile import kernel
 from mu_kernels.csr import CSR
 from mu_kernels.threads import run_rows
+
+BLOCK = 496
+"""Columns of a row that are in memory at once, of millions maybe. No power of two, whose rows share lines of a cache."""
 
 
 def solve_rows(
@@ -111,6 +114,7 @@ def _solve_rows(first, stop, indptr, indices, weights, factors, diagonal, ridge,
     matrix = np.empty((dim, dim), np.float32)
     right = np.empty(dim, np.float32)
     few = np.empty((dim, dim), np.float32)
+    block = np.empty((dim, BLOCK), np.float32)
     for row in range(first, stop):
         begin, n = indptr[row], indptr[row + 1] - indptr[row]
         if n == 0:
@@ -126,6 +130,7 @@ def _solve_rows(first, stop, indptr, indices, weights, factors, diagonal, ridge,
                 of_item, into = factors[indices[begin + i]], scaled[i]
                 for k in range(dim):
                     into[k] = root * of_item[k] * scale[k]
+            unit_matrix(matrix, n)
             gram(scaled, matrix)
             if not factorise(matrix, n):
                 failed[row] = True
@@ -136,19 +141,22 @@ def _solve_rows(first, stop, indptr, indices, weights, factors, diagonal, ridge,
                 for k in range(dim):
                     out[k] += value * of_item[k]
         else:
-            columns = np.empty((dim, n), np.float32)
-            for i in range(n):
-                root = np.sqrt(weights[begin + i])
-                of_item = factors[indices[begin + i]]
+            unit_matrix(matrix, dim)
+            for start in range(begin, begin + n, BLOCK):
+                size = min(BLOCK, begin + n - start)
+                columns = block if size == BLOCK else np.empty((dim, size), np.float32)
+                for i in range(size):
+                    root = np.sqrt(weights[start + i])
+                    of_item = factors[indices[start + i]]
+                    for k in range(dim):
+                        columns[k, i] = root * of_item[k] * scale[k]
+                gram(columns, matrix)
                 for k in range(dim):
-                    columns[k, i] = root * of_item[k] * scale[k]
-            gram(columns, matrix)
-            for k in range(dim):
-                of_dim = columns[k]
-                s = ZERO
-                for i in range(n):
-                    s += of_dim[i] * np.sqrt(weights[begin + i])
-                out[k] = s
+                    of_dim = columns[k]
+                    s = ZERO
+                    for i in range(size):
+                        s += of_dim[i] * np.sqrt(weights[start + i])
+                    out[k] += s
             if not factorise(matrix, dim):
                 failed[row] = True
                 continue

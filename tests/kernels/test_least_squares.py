@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from mu_kernels import CSR
-from mu_kernels.least_squares import improve_rows, solve_rows
+from mu_kernels.least_squares import BLOCK, improve_rows, solve_rows
 
 V, DIM = 40, 11
 
@@ -35,6 +35,16 @@ def expected(rows, weights, factors, diagonal, ridge):
 
 
 def test_rows_are_solved_in_the_smaller_form(system):
+    np.testing.assert_allclose(solve_rows(*system), expected(*system), rtol=1e-3, atol=2e-5)
+
+
+@pytest.mark.parametrize("size", [BLOCK - 1, BLOCK, BLOCK + 1, 3 * BLOCK, 3 * BLOCK + 7])
+def test_rows_of_many_columns_are_summed_block_by_block(size):
+    random = np.random.default_rng(2)
+    rows = CSR(np.array([0, size, size + 3]), np.append(np.arange(size), [0, 5, 9]).astype(np.int32), size)
+    weights = random.uniform(0.1, 5, size + 3).astype(np.float32)
+    factors, diagonal = random.standard_normal((size, DIM)).astype(np.float32), np.ones(DIM, np.float32)
+    system = rows, weights, factors, diagonal, np.full(2, 0.5, np.float32)
     np.testing.assert_allclose(solve_rows(*system), expected(*system), rtol=1e-3, atol=2e-5)
 
 
