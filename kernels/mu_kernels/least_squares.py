@@ -20,7 +20,7 @@ from mu_kernels.csr import CSR
 from mu_kernels.threads import run_rows
 
 BLOCK = 496
-"""Columns of a row that are in memory at once, of millions maybe. No power of two, whose rows share lines of a cache."""
+"""Columns of a row that are in memory at once, of millions maybe. No power of two, whose rows share cache lines."""
 
 
 def solve_rows(
