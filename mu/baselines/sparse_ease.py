@@ -60,12 +60,19 @@ class SparseEASE(TopKRecommender):
           ValueError: a system cannot be solved in float32.
         """
         played = play_matrix(log, log.n_items, self._weights)
-        gram = product_rows(sparse.csr_array(played.T), played, lambda rows, first: rows.astype(np.float32))
-        lengths, row = np.sqrt(gram.diagonal()), entry_rows(gram)
-        cosines = sparse.csr_array(
-            (gram.data / (lengths[row] * lengths[gram.indices]), gram.indices, gram.indptr), gram.shape
-        )
-        kept = largest_in_rows(without_entries(cosines, gram.indices == row), self._neighbours)
+        squares = np.bincount(played.indices, weights=np.square(played.data), minlength=log.n_items)
+        lists: list[SparseMatrix] = [sparse.csr_array((0, log.n_items))]
+
+        def neighbours_beside(together: SparseMatrix, first: int) -> SparseMatrix:
+            """The block as it is; its lists are made meanwhile, so that no second matrix has as many entries."""
+            row = entry_rows(together) + first
+            cosines = together.data / np.sqrt(squares[row] * squares[together.indices])
+            rows = sparse.csr_array((cosines, together.indices, together.indptr), together.shape)
+            lists.append(largest_in_rows(without_entries(rows, together.indices == row), self._neighbours))
+            return together.astype(np.float32)
+
+        gram = product_rows(sparse.csr_array(played.T), played, neighbours_beside)
+        kept = sparse.csr_array(sparse.vstack(lists, format="csr"))
         neighbours = CSR(kept.indptr, kept.indices, log.n_items)
         pairs = CSR(gram.indptr, gram.indices, log.n_items)
         weights = regress_on_neighbours(pairs, gram.data, neighbours, self._l2, threads=self._threads)
