@@ -30,7 +30,7 @@ class BaselineObjective:
       baseline: 'package.module:Class'.
       log: folder of the log; None for that of the config.
       config: FILE[:ARG,...] for the data, the split and the evaluations; None for the defaults.
-      changes: overrides of them, such as {'split.name': ...}.
+      changes: overrides of them, such as {'split.name': ...}, and of the baseline: {'baselines.baseline.weights': ...}.
       metric: 'ranking/ndcg@10'; None for config.best.metric.
 
     Attributes:
@@ -41,12 +41,14 @@ class BaselineObjective:
     def __init__(
         self, baseline: str, log: str | None, config: str | None, changes: Mapping[str, str], metric: str | None
     ):
-        loaded = base() if config is None else load_config(config, changes)
+        of_baseline = {key: text for key, text in changes.items() if key.startswith(f"baselines.{TUNED}.")}
+        others = {key: text for key, text in changes.items() if key not in of_baseline}
+        loaded = base() if config is None else load_config(config, others)
         if log is not None:
             loaded.data.path = os.path.abspath(log)
         with loaded.ignore_type():
             loaded.baselines = {TUNED: {"name": baseline}}
-        self.config = anchored(with_overrides(loaded, changes if config is None else {}), os.getcwd())
+        self.config = anchored(with_overrides(loaded, changes if config is None else of_baseline), os.getcwd())
         self.metric = self.config.best.metric if metric is None else with_part(metric)
         self._opened: tuple[Data, Split] | None = None
 

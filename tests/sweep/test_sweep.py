@@ -180,6 +180,18 @@ def test_a_killed_sweep_that_goes_on_equals_an_unbroken_one(unbroken, log, tmp_p
     assert told(again.trials) == told(unbroken.trials) and again.summary == unbroken.summary
 
 
+@pytest.mark.parametrize("of_file", [False, True])
+def test_an_option_of_the_baseline_is_set_for_all_trials(log, experiment, of_file):
+    changes = {"baselines.baseline.history_decay": "0.5", "evals.ranking.bootstrap_samples": "30"}
+    where = (None, experiment) if of_file else (log, None)
+    config = BaselineObjective(KNN, *where, changes, None).config
+    assert list(config.baselines) == ["baseline"] and config.baselines.baseline.name == KNN
+    assert config.baselines.baseline.history_decay == 0.5
+    assert config.evals.ranking.bootstrap_samples == 30
+    with pytest.raises(ConfigError, match="did you mean 'history_decay'"):
+        BaselineObjective(KNN, *where, {"baselines.baseline.history_decy": "0.5"}, None)
+
+
 def test_how_many_trials_fit_is_measured_once(unbroken, log, tmp_path, monkeypatch):
     monkeypatch.setattr("mu.sweep.run.fitting", lambda first: 1)
     assert sweep(settings(log=log, baseline=KNN), tmp_path, count=2, parallel="auto").trials
