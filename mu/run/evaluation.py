@@ -173,9 +173,8 @@ def fitted_baselines(
       ConfigError: the options of one do not go together; before any is fitted.
       ValueError: one lacks something in the data; names it.
     """
-    baselines = {name: _baseline(name, spec) for name, spec in specs.items()}
     fitted, left_out = {}, {}
-    for number, (name, baseline) in enumerate(baselines.items()):
+    for number, (name, baseline) in enumerate(build_baselines(specs).items()):
         progress("fit baselines", number, len(specs), name)
         try:
             fitted[name] = baseline.fit(train)
@@ -187,12 +186,19 @@ def fitted_baselines(
     return fitted, left_out
 
 
-def _baseline(name: str, spec: Config) -> Baseline[Data, Measured]:
-    """The baseline that config.baselines.NAME describes, not fitted."""
-    try:
-        return build(spec)
-    except ValueError as error:
-        raise ConfigError(f"config.baselines.{name}: {error}") from error
+def build_baselines(specs: Mapping[str, Config]) -> dict[str, Baseline[Data, Measured]]:
+    """The baselines of config.baselines, not fitted.
+
+    Raises:
+      ConfigError: options of one do not go together; names it.
+    """
+    baselines = {}
+    for name, spec in specs.items():
+        try:
+            baselines[name] = build(spec)
+        except ValueError as error:
+            raise ConfigError(f"config.baselines.{name}: {error}") from error
+    return baselines
 
 
 def evaluate(

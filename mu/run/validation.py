@@ -3,7 +3,14 @@
 import numpy as np
 
 from mu.run.build import Run
-from mu.run.evaluation import build_evaluators, check_policy_metric, content_encoder, held_out_loss, model_of
+from mu.run.evaluation import (
+    build_baselines,
+    build_evaluators,
+    check_policy_metric,
+    content_encoder,
+    held_out_loss,
+    model_of,
+)
 from mu.training.state import State, weights
 
 
@@ -18,7 +25,7 @@ class Validation:
       names: 'ranking/ndcg@10' and so on; 'negative_loss' too where batches hold out.
 
     Raises:
-      ConfigError: no evaluator has the metric that config.policy is chosen by.
+      ConfigError: no evaluator has the metric that config.policy is chosen by, or a baseline cannot be built.
     """
 
     def __init__(self, run: Run):
@@ -26,6 +33,7 @@ class Validation:
         # A refit measures nothing before the test: what cannot be measured then is refused now.
         self.evaluators = build_evaluators(run, "test" if run.config.refit else "valid")
         self.names = [f"{name}/{metric}" for name, one in self.evaluators.items() for metric in one.names]
+        build_baselines(run.config.baselines)  # they are fitted after training: wrong options are refused before it
         policy = run.config.policy
         if policy is not None and "metric" in policy and not run.config.refit:
             check_policy_metric(policy.metric, self.names)

@@ -397,6 +397,10 @@ def test_a_refit_learns_from_validation_too_and_tests_its_last_weights(log, tmp_
     [
         ({"baselines": {"model": {"name": "mu.baselines.popularity:Popularity"}}}, r"config\.baselines\.model"),
         ({"policy": {"name": "mu.inference.policy:new_release_boost", "metric": "x"}}, "knows the time of a play"),
+        (
+            {"baselines": {"p": {"name": "mu.baselines.pctm:PCTM", "distance": "gaps", "gap_minutes": (60.0, 10.0)}}},
+            r"config\.baselines\.p: gap_minutes=\(60\.0, 10\.0\); they must ascend",
+        ),
     ],
 )
 def test_what_could_not_be_evaluated_is_refused_before_anything_is_trained(log, tmp_path, changes, message):
