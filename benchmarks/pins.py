@@ -43,11 +43,11 @@ import scipy.sparse as sparse
 from mu.baselines.ease import EASE
 from mu.baselines.gf_cf import GFCF
 from mu.baselines.item_knn import ItemKNN
-from mu.baselines.markov import MC
+from mu.baselines.markov import MarkovChain
 from mu.baselines.pctm import PCTM
 from mu.baselines.popularity import Popularity
 from mu.baselines.rp3beta import RP3beta
-from mu.baselines.sequential_rules import SeqRules
+from mu.baselines.sequential_rules import SequentialRules
 from mu.data.logs.importing.options import LogImportOptions
 from mu.data.logs.importing.run import import_log
 from mu.data.logs.interactions import Interactions, load
@@ -56,6 +56,8 @@ from mu.evals.protocols.ranking import RankingEvaluator
 from mu.evals.text_tables import text_table
 from mu.topk import recommend
 
+ROWS = {MarkovChain: "MC", SequentialRules: "SeqRules", PCTM: "PCTM"}
+"""What the paper calls them."""
 RULES = ("mu", "file id", "sha256", "target first", "target first, DCD", "inverse of items")
 
 
@@ -230,8 +232,8 @@ def beauty(data: Path, scratch: Path) -> Iterator[Pin]:
 def beauty_counts(data: Path, scratch: Path) -> Iterator[Pin]:
     """Counting models, learnt from all plays but test."""
     log = imported(scratch / "Beauty counts", [data / "s3rec" / "Beauty.txt.gz"])
-    yield from counts(log, "s3rec/Beauty", MC(), "file id", ".072296/.049177")
-    yield from counts(log, "s3rec/Beauty", SeqRules(), "file id", ".095558/.060477", ".060336")
+    yield from counts(log, "s3rec/Beauty", MarkovChain(), "file id", ".072296/.049177")
+    yield from counts(log, "s3rec/Beauty", SequentialRules(), "file id", ".095558/.060477", ".060336")
     yield from counts(log, "s3rec/Beauty", PCTM(), "sha256", ".099816/.063517", ".063369")
 
 
@@ -245,7 +247,12 @@ def lastfm(data: Path, scratch: Path) -> Iterator[Pin]:
 
 
 def counts(
-    log: Interactions, data: str, model: MC | SeqRules | PCTM, rule: str, published: str, of_all: str | None = None
+    log: Interactions,
+    data: str,
+    model: MarkovChain | SequentialRules | PCTM,
+    rule: str,
+    published: str,
+    of_all: str | None = None,
 ) -> Iterator[Pin]:
     """A counting model under the tie rule of its row: over users with a target of training, and over all if given."""
     log = _numbered_by(log, rule)  # ties go to the lower number, in lists and in pruning
@@ -255,7 +262,7 @@ def counts(
     listed = {"hit_rate@10": is_hit.any(axis=1), "ndcg@10": (is_hit / np.log2(np.arange(10) + 2)).sum(axis=1)}
     evaluator = RankingEvaluator(test.seen(), history, history.seen(), ks=(10,), metrics=("hit_rate", "ndcg"))
     columns = {"mu": evaluator.run(model).columns, rule: listed}
-    row, known = type(model).__name__, history.counts()[test.items] > 0
+    row, known = ROWS[type(model)], history.counts()[test.items] > 0
     warm = {of: shown({name: one[known].mean() for name, one in each.items()}, 6) for of, each in columns.items()}
     yield Pin(f"{data} HR@10/N@10", f"{row}, users with a known target", published, warm)
     if of_all is not None:

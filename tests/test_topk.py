@@ -12,7 +12,7 @@ from mu.baselines.ease import EASE
 from mu.baselines.gf_cf import GFCF
 from mu.baselines.ials import IALS
 from mu.baselines.item_knn import ItemKNN
-from mu.baselines.markov import MC
+from mu.baselines.markov import MarkovChain
 from mu.baselines.most_frequent_own import MostFrequentOwn
 from mu.baselines.pctm import PCTM
 from mu.baselines.popularity import Popularity
@@ -20,7 +20,7 @@ from mu.baselines.rating_biases import RatingBiases
 from mu.baselines.recent_popularity import RecentPopularity
 from mu.baselines.repeat_last import RepeatLast
 from mu.baselines.rp3beta import RP3beta
-from mu.baselines.sequential_rules import SeqRules
+from mu.baselines.sequential_rules import SequentialRules
 from mu.baselines.simple import GroupPopularity, Random
 from mu.baselines.sparse_ease import SparseEASE
 from mu.baselines.user_knn import UserKNN
@@ -78,8 +78,8 @@ ALL = {
     "group popularity": GroupPopularity(column="track"),
     "item knn": ItemKNN(),
     "item knn by weights": ItemKNN(neighbours=4, weights="log", history_decay=0.5),
-    "markov chain": MC(),
-    "sequential rules": SeqRules(successors=4),
+    "markov chain": MarkovChain(),
+    "sequential rules": SequentialRules(successors=4),
     "pctm": PCTM(),
     "user knn": UserKNN(),
     "rp3beta": RP3beta(neighbours=4),
@@ -115,7 +115,7 @@ def expected(scores, k, out):
 def check(hits, scores, k, out):
     ids, best = expected(scores, k, out)
     np.testing.assert_array_equal(hits.ids, ids)
-    np.testing.assert_allclose(hits.scores, best, rtol=1e-5)
+    np.testing.assert_allclose(hits.scores, best, rtol=1e-5, atol=1e-6)
     np.testing.assert_array_equal(hits.count, (ids >= 0).sum(axis=1))
 
 

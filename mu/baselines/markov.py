@@ -7,7 +7,7 @@ from mu.baselines.distances import Distances
 from mu.baselines.transitions import TransitionCounts
 
 
-class MC(CountingModel):
+class MarkovChain(CountingModel):
     """Scores an item by the share of the plays of the last item that it followed.
 
         S(a) = N(b -> a) / sum over i of N(b -> i),  b the last play

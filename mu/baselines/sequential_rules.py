@@ -8,7 +8,7 @@ from mu.ranges import Count
 
 
 @dataclasses.dataclass(kw_only=True, eq=False)
-class SeqRules(WindowedCounts):
+class SequentialRules(WindowedCounts):
     """Scores an item by the rules of the newest plays of the history.
 
         S(a) = sum over plays h_j, j = 1, 2, ..., the newest first, of v(j) R[h_j, a]

@@ -62,9 +62,9 @@ def base() -> Config:
             "checkpoint_every_steps": 200,
             "baselines": {
                 "popularity": {"name": "mu.baselines.popularity:Popularity"},
-                "markov": {"name": "mu.baselines.markov:MC"},
+                "markov": {"name": "mu.baselines.markov:MarkovChain"},
                 "item_knn": {"name": "mu.baselines.item_knn:ItemKNN"},
-                "sequential_rules": {"name": "mu.baselines.sequential_rules:SeqRules"},
+                "sequential_rules": {"name": "mu.baselines.sequential_rules:SequentialRules"},
                 "pctm": {"name": "mu.baselines.pctm:PCTM"},
                 # The time of its fit grows with the cube of the tracks: a minute on two cores for so many.
                 "ease": {"name": "mu.baselines.ease:EASE", "most_items": 20_000},

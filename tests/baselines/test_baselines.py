@@ -17,7 +17,7 @@ from mu.baselines.ease import EASE
 from mu.baselines.gf_cf import GFCF
 from mu.baselines.ials import IALS
 from mu.baselines.item_knn import ItemKNN
-from mu.baselines.markov import MC
+from mu.baselines.markov import MarkovChain
 from mu.baselines.mfcc import clip_statistics
 from mu.baselines.most_frequent_own import MostFrequentOwn
 from mu.baselines.pctm import PCTM
@@ -25,7 +25,7 @@ from mu.baselines.popularity import Popularity
 from mu.baselines.recent_popularity import RecentPopularity
 from mu.baselines.repeat_last import RepeatLast
 from mu.baselines.rp3beta import RP3beta
-from mu.baselines.sequential_rules import SeqRules
+from mu.baselines.sequential_rules import SequentialRules
 from mu.baselines.simple import GroupPopularity, Random
 from mu.baselines.sparse_ease import SparseEASE
 from mu.baselines.user_knn import UserKNN
@@ -60,8 +60,8 @@ ALL = [
     ContentNeighbours(np.random.default_rng(0).random((30, 4))),
 ]
 # They go by the order of plays, of which the checkerboard has none.
-IN_ORDER = [MC(), SeqRules(), PCTM()]
-UNFITTED = [*ALL[:-2], GroupPopularity(), ContentNeighbours(), MC(), PCTM()]
+IN_ORDER = [MarkovChain(), SequentialRules(), PCTM()]
+UNFITTED = [*ALL[:-2], GroupPopularity(), ContentNeighbours(), MarkovChain(), PCTM()]
 
 REQUIRED = {ContextPopularity: {"column": "user"}}
 

@@ -12,9 +12,9 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from mu.baselines import attributes, distances
 from mu.baselines.attributes import attribute_neighbours
 from mu.baselines.decays import distance_weights, history_weights
-from mu.baselines.markov import MC
+from mu.baselines.markov import MarkovChain
 from mu.baselines.pctm import PCTM
-from mu.baselines.sequential_rules import SeqRules
+from mu.baselines.sequential_rules import SequentialRules
 from mu.data.logs.interactions import Interactions
 from mu.evals.protocols.ranking import RankingEvaluator
 from mu_kernels import CSR
@@ -70,7 +70,7 @@ def strongest(rules, k):
 def test_the_markov_chain_is_the_share_of_what_followed_the_last_play():
     rows, _ = plays(0)
     counts = transitions(rows, 1)[0]
-    scores = MC().fit(log_of(rows)).scores(np.arange(2), log_of([[0, 1, 2], []]))
+    scores = MarkovChain().fit(log_of(rows)).scores(np.arange(2), log_of([[0, 1, 2], []]))
     np.testing.assert_allclose(scores[0, :7], counts[2, :7] / counts[2].sum(), rtol=1e-6)
     assert (scores[0, 7:] < scores[0, :7].min()).all() and (scores[1, :7] == 0).all()
 
@@ -80,16 +80,16 @@ def test_sequential_rules_are_their_equation():
     rules = strongest(np.tensordot(1 / np.log10(np.arange(1, 11) + 1.7), transitions(rows, 10), 1), 4)
     history = [0, 3, 3, 5, 1, 2, 6, 4, 0, 1, 2, 5]
     expected = sum(rules[item] / (j + 1) ** 2 for j, item in enumerate(history[::-1][:10]))
-    scores = SeqRules(successors=4).fit(log_of(rows)).scores(np.arange(1), log_of([history]))[0]
+    scores = SequentialRules(successors=4).fit(log_of(rows)).scores(np.arange(1), log_of([history]))[0]
     np.testing.assert_allclose(scores[:7], expected[:7], rtol=1e-6)
 
 
 def test_idf_is_zero_for_the_most_played_item_and_cuts_come_after_it():
     rows = [[0, 1], [0, 2], [0, 1], [1, 2]]  # plays: 3, 3, 2
-    scores = SeqRules(idf=True).fit(log_of(rows)).scores(np.arange(1), log_of([[0]]))[0]
+    scores = SequentialRules(idf=True).fit(log_of(rows)).scores(np.arange(1), log_of([[0]]))[0]
     assert not scores[:3].any()
     rows = [[0, 1], [0, 2], [3, 0], [0, 3], [3, 1]]  # plays: 4, 2, 1, 3
-    scores = SeqRules(idf=True, history_length=1).fit(log_of(rows)).scores(np.arange(1), log_of([[3]]))[0]
+    scores = SequentialRules(idf=True, history_length=1).fit(log_of(rows)).scores(np.arange(1), log_of([[3]]))[0]
     weight = math.log(4 / 3) / math.log(4)
     np.testing.assert_allclose(scores[[0, 1]], weight * (1 / math.log10(2.7)) * np.ones(2), rtol=1e-6)
 
@@ -134,29 +134,29 @@ def test_sessions_and_gaps_in_place_of_plays():
     times = [[0, 10 * MINUTE_MS, 50 * MINUTE_MS, 2930 * MINUTE_MS]]
     log, alone = log_of([[0, 1, 2, 3]], times), log_of([[0]])
     options = {"counts": "inverse", "history_length": 1, "successors": None}
-    sessions = SeqRules(distance="sessions", window=2, session_minutes=30, **options).fit(log)
+    sessions = SequentialRules(distance="sessions", window=2, session_minutes=30, **options).fit(log)
     assert sessions.scores(np.arange(1), alone)[0, :4].tolist() == [0, 1, 0.5, 0]
-    gaps = SeqRules(distance="gaps", gap_minutes=(10, 60), **options).fit(log)
+    gaps = SequentialRules(distance="gaps", gap_minutes=(10, 60), **options).fit(log)
     assert gaps.scores(np.arange(1), alone)[0, :4].tolist() == [0, 1, 0.5, 0]
-    near = SeqRules(distance="gaps", gap_minutes=(10, 60), max_plays=1, **options).fit(log)
+    near = SequentialRules(distance="gaps", gap_minutes=(10, 60), max_plays=1, **options).fit(log)
     assert near.scores(np.arange(1), alone)[0, :4].tolist() == [0, 1, 0, 0]
 
 
 MODELS = {
-    "markov": MC(),
-    "rules": SeqRules(successors=2),
-    "rules by idf": SeqRules(idf=True, counts="inverse", successors=3, history="inverse"),
+    "markov": MarkovChain(),
+    "rules": SequentialRules(successors=2),
+    "rules by idf": SequentialRules(idf=True, counts="inverse", successors=3, history="inverse"),
     "pctm": PCTM(tau=20.0),
     "pctm tail": PCTM(tau=20.0, history="tail", counts="exponential", counts_decay=0.7, popularity_weight=0.5),
     "sessions": PCTM(tau=20.0, distance="sessions", window=3, max_plays=4),
-    "gaps": SeqRules(distance="gaps", max_plays=3),
+    "gaps": SequentialRules(distance="gaps", max_plays=3),
     "attributes": PCTM(tau=20.0, attributes=("artist", "tags"), attribute_neighbours=4, attribute_weight=0.3),
 }
 
 
 @pytest.fixture(params=MODELS)
 def model(request):
-    return dataclasses.replace(MODELS[request.param]) if request.param != "markov" else MC()
+    return dataclasses.replace(MODELS[request.param]) if request.param != "markov" else MarkovChain()
 
 
 def check_same(one, other):
@@ -199,7 +199,7 @@ def test_updates_play_by_play_equal_fitting_anew(model, seed):
         kept[user] += 1
         if rng.random() < 0.3:
             model.scores(np.arange(log.n_users), log)
-    refit = type(model)() if isinstance(model, MC) else dataclasses.replace(model)
+    refit = type(model)() if isinstance(model, MarkovChain) else dataclasses.replace(model)
     check_same(model, refit.fit(log))
 
 
@@ -250,7 +250,7 @@ def test_a_forgotten_listener_is_as_if_never_there(model, seed):
     rest = [[] if user in gone else row for user, row in enumerate(rows)]
     moments = [[] if user in gone else time for user, time in enumerate(times)]
     rest[3], moments[3] = [2], [5]
-    refit = type(model)() if isinstance(model, MC) else dataclasses.replace(model)
+    refit = type(model)() if isinstance(model, MarkovChain) else dataclasses.replace(model)
     check_same(model, refit.fit(log_of(rest, moments)))
 
 
@@ -411,7 +411,7 @@ def test_an_order_alone_has_no_time_between(distance):
 
 
 def test_a_log_without_plays_is_refused():
-    for model in (MC(), SeqRules(), PCTM()):
+    for model in (MarkovChain(), SequentialRules(), PCTM()):
         with pytest.raises(ValueError, match="the training log has no plays"):
             model.fit(log_of([[], []]))
 
@@ -419,15 +419,15 @@ def test_a_log_without_plays_is_refused():
 def test_a_window_that_no_history_fills_is_told_once(caplog):
     distances._warn_once.cache_clear()
     with caplog.at_level(logging.WARNING):
-        model = SeqRules(window=10).fit(log_of([[0, 1, 2], [1]]))
+        model = SequentialRules(window=10).fit(log_of([[0, 1, 2], [1]]))
         PCTM(window=10).fit(log_of([[0, 1, 2], [1]]))
         model.scores(np.arange(1), log_of([[0]]))
     assert [record.getMessage() for record in caplog.records] == [
         "the window of 10 distances (distance='plays') is longer than any history: none reaches beyond distance 2"
     ]
     caplog.clear()
-    SeqRules(window=2).fit(log_of([[0, 1, 2], [1]]))
-    MC().fit(log_of([[0]]))
+    SequentialRules(window=2).fit(log_of([[0, 1, 2], [1]]))
+    MarkovChain().fit(log_of([[0]]))
     assert not caplog.records
 
 

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from mu.baselines.markov import MC
+from mu.baselines.markov import MarkovChain
 from mu.baselines.pctm import PCTM
 from mu.baselines.shuffled import ShuffledHistories, shuffled
 from mu.cli import main
@@ -108,7 +108,7 @@ def test_the_command_prints_the_bar_and_writes_an_evaluation(cyclic, tmp_path, c
     # A refit: fitted on all but the test part, as the baseline is by hand.
     split = leave_one_out(load(cyclic))
     learnt = split.train.merged(split.valid)
-    hits = recommend(MC().fit(learnt), np.arange(N_USERS), learnt, 10).ids
+    hits = recommend(MarkovChain().fit(learnt), np.arange(N_USERS), learnt, 10).ids
     new = [user for user in range(N_USERS) if split.test.row(user)[0] not in learnt.row(user)]
     by_hand = np.mean([split.test.row(user)[0] in hits[user] for user in new])
     assert results["markov"].columns["recall@10"][new].mean() == pytest.approx(by_hand, abs=0.02)  # but for ties

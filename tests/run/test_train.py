@@ -410,7 +410,7 @@ def test_what_could_not_be_evaluated_is_refused_before_anything_is_trained(log, 
 
 
 def test_a_refit_cannot_be_stopped_by_what_it_learns_from(log, tmp_path):
-    with pytest.raises(ConfigError, match=r"set best\.patience=None"):
+    with pytest.raises(ConfigError, match=r"or best\.patience=None"):
         train(tiny_config(log, refit=True, best__patience=2), tmp_path)
 
 
