@@ -50,7 +50,9 @@ def test_separable_classes_are_all_told(head):
     assert found["colour/accuracy"][0] == found["colour/f1"][0] == found["colour/roc_auc"][0] == 1.0
 
 
-@pytest.mark.parametrize("head", HEADS)
+@pytest.mark.parametrize(
+    "head", [pytest.param(head, marks=pytest.mark.slow if head == "mlp" else ()) for head in HEADS]
+)
 def test_random_classes_are_told_by_chance(head):
     generator = np.random.default_rng(1)
     found = measured(generator.standard_normal((N, 8)), classes(generator.integers(0, 3, N)), head)

@@ -461,7 +461,9 @@ PATHS = {
 
 
 @needs_jit("this is one of the paths, and the test would start itself")
-@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize(
+    "path", [pytest.param(path, marks=pytest.mark.slow if path == "without VNNI" else ()) for path in PATHS]
+)
 def test_portable_paths(path):
     """Tests that need no size, in a process that compiles for another CPU or not at all (all: `make test-jit-off`)."""
     variables, chosen = PATHS[path]

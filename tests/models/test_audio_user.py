@@ -345,7 +345,7 @@ def on_one_device(sparse):
     return train(make_mesh(data=1, model=1, devices=jax.devices()[:1]), sparse=sparse)
 
 
-@pytest.mark.parametrize("sparse", [True, False])
+@pytest.mark.parametrize("sparse", [True, pytest.param(False, marks=pytest.mark.slow)])
 def test_the_trainer_keeps_what_was_heard_and_nothing_else_changes(sparse):
     state, heard, losses = on_one_device(sparse)
     known = np.any(state["buffers"]["content"] != 0, axis=1)

@@ -167,6 +167,7 @@ def test_masked_modelling_leaves_the_clip_vectors_statistics_alone():
     assert float(state["stats"]["clip_norm"]["count"]) == 0
 
 
+@pytest.mark.slow  # tests/models/test_audio_user.py and tests/training hold the law for other models
 def test_several_tasks_give_on_eight_devices_what_they_give_on_one():
     """Batch statistics and contrasts included: both are taken over the whole batch, wherever it lies."""
     tasks = {
