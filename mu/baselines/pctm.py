@@ -25,7 +25,8 @@ class PCTM(WindowedCounts):
     training, f_a the plays of a, F those of all.
 
     Petrov et al., RecSys 2026 (spotify-research/sequential-capacity-probes). The defaults are theirs for Beauty:
-    g(d) = d^-.5 of 10 distances, w_j in proportion to .6^(j - 1) over the newest 50 plays.
+    g(d) = d^-.5 of 10 distances, w_j in proportion to .6^(j - 1) over the newest 50 plays. For the other options
+    see `WindowedCounts`.
 
     Args:
       tau: how many random plays after each item smooth its counts.
@@ -35,7 +36,6 @@ class PCTM(WindowedCounts):
         training. () for none.
       attribute_weight: what that cosine is multiplied with; chosen on validation.
       attribute_neighbours: only so many items most like a play get evidence of it; None for all that share a word.
-      others: see `WindowedCounts`.
     """
 
     counts: CountsShape = "power"
