@@ -212,8 +212,8 @@ Written by `make results-ladder MU_DATA=FOLDER` (`benchmarks/ladder_results.py`)
 gradients, in seconds to minutes, on public logs and simulated worlds: what a trained model must beat. Every number is
 over all users with a test item, ties as exact expectations, targets unseen in training counted as misses. Brackets are
 95 % bootstrap intervals over users. **Bold**: the best of a column; `=`: the paired interval of its difference to the
-best holds 0. Rows `*_tuned` have options chosen on the validation part ({trials} trials a rung, TPE), then they were
-fitted again; the others have mu's defaults.
+best holds 0. Rows `*_tuned` have options chosen on the validation part ({trials} trials a rung beside its defaults,
+TPE), then they were fitted again; the others have mu's defaults.
 
 """
 
@@ -250,7 +250,7 @@ def section(name: str, row: Mapping[str, Any]) -> str:
             cells.append(f"{value} [{own[metric]['low']:.4f}, {own[metric]['high']:.4f}]{sign}")
         lines.append(f"| {rung} | {' | '.join(cells)} |")
     options = [
-        f"- {rung}{TUNED}: {', '.join(f'{key}={value}' for key, value in own.items())}"
+        f"- {rung}{TUNED}: {', '.join(f'{key}={value}' for key, value in own.items()) or 'the defaults'}"
         for rung, own in row["options"].items()
     ]
     needs = [Need(**own) for own in row["needs"]]

@@ -55,7 +55,7 @@ class Ladder:
       evaluation: name of the evaluation that has it.
       results: name of a rung -> its result.
       left_out: name of a rung -> why it was not fitted.
-      options: name of a tuned rung -> the options that were chosen.
+      options: name of a tuned rung -> the options that were chosen; none where the defaults did best.
       needs: what the log asks of a model; empty where it was not asked.
     """
 
@@ -136,10 +136,11 @@ def _climb(
         raise ConfigError(
             f"config.best.metric={config.best.metric!r} is not measured{known_names(config.best.metric, measured)}"
         )
-    options = _tuned(config, folder / "tuned", log, file, changes, tune, progress) if tune else {}
+    options = _tuned(config, split, folder / "tuned", log, file, changes, tune, progress) if tune else {}
     specs = dict(config.baselines)
     for name, chosen in options.items():
-        specs[f"{name}{TUNED}"] = {**specs[name], **chosen}
+        if chosen:
+            specs[f"{name}{TUNED}"] = {**specs[name], **chosen}
     recommenders, left_out = fitted_baselines(specs, train, progress)
     card = {"split": split.name, "split_hash": split.hash, "part": "test", "refit": config.refit, **host_provenance()}
     for name, evaluator in evaluators.items():
@@ -176,6 +177,7 @@ def bar_of(results: Mapping[str, Result], metric: str) -> dict[str, Any]:
 
 def _tuned(
     config: Config,
+    split: Split,
     folder: Path,
     log: str | None,
     file: str | None,
@@ -183,7 +185,12 @@ def _tuned(
     trials: int,
     progress: ProgressCallback,
 ) -> dict[str, dict[str, Any]]:
-    """Rung -> the options with the largest metric on the validation part; a sweep each, which goes on after a stop."""
+    """Rung -> the options with the largest metric on the validation part; a sweep each, which goes on after a stop.
+
+    The defaults are a trial, too: where none is better, no option is chosen.
+    """
+    evaluation, metric = measured_part(config.best.metric)
+    evaluator = evaluator_on(config, evaluation, split, split.train, "valid")
     chosen = {}
     for name, space in SPACES.items():
         if name not in config.baselines:
@@ -192,7 +199,12 @@ def _tuned(
             over=space, baseline=config.baselines[name].name, log=log, config=file, changes=changes, seed=config.seed
         )
         done = sweep(settings, folder / name, count=trials, progress=progress)
-        params = done.trials[done.summary["winner"]].params
+        winner, default = done.trials[done.summary["winner"]], build(config.baselines[name]).fit(split.train)
+        assert winner.value is not None
+        if evaluator.run(default).values()[metric] >= winner.value:
+            chosen[name] = {}
+            continue
+        params = winner.params
         own = {f"baselines.{name}.{key}": value for key, value in params.items()}
         spec = with_overrides(config, own).baselines[name]
         chosen[name] = {key: spec[key] for key in params}

@@ -18,7 +18,8 @@ def ladder_text(ladder: Ladder, width: int | None) -> str:
     parts = [bar_sentence(ladder)]
     if ladder.options:
         rows = [
-            [name, ", ".join(f"{key}={value}" for key, value in own.items())] for name, own in ladder.options.items()
+            [name, ", ".join(f"{key}={value}" for key, value in own.items()) or "the defaults"]
+            for name, own in ladder.options.items()
         ]
         parts.append(text_table([["chosen on validation", ""], *rows], left=(0, 1)))
     parts += [f"{name} is left out: {reason}" for name, reason in ladder.left_out.items()]

@@ -18,6 +18,7 @@ from mu.histories import TrackHistories
 from mu.ladder import needs as needs_module
 from mu.ladder.needs import needs
 from mu.ladder.run import ladder_config
+from mu.run.evaluation import evaluator_on
 from mu.topk import recommend
 
 N_TRACKS, N_USERS, N_PLAYS = 40, 300, 12
@@ -122,8 +123,15 @@ def test_options_are_chosen_on_validation(cyclic, tmp_path, capsys):
     assert set(document["options"]) == {"item_knn", "sequential_rules", "pctm", "ease"}
     trials = json.loads((output / "tuned" / "pctm" / "sweep.json").read_text())["trials"]
     best = max(trials, key=lambda trial: trial["value"])
-    assert {key: str(value) for key, value in document["options"]["pctm"].items()} == best["params"]
-    assert "pctm_tuned" in load_evaluation(output).results and "chosen on validation" in capsys.readouterr().out
+    split, rows = leave_one_out(load(cyclic)), load_evaluation(output).results
+    config = ladder_config(str(cyclic), None, {})
+    default = evaluator_on(config, "ranking", split, split.train, "valid").run(PCTM().fit(split.train))
+    chosen = best["params"] if best["value"] > default.values()["ndcg@10"] else {}
+    assert {key: str(value) for key, value in document["options"]["pctm"].items()} == chosen
+    assert ("pctm_tuned" in rows) == bool(chosen) and "chosen on validation" in capsys.readouterr().out
+    assert {name for name, own in document["options"].items() if own} == {
+        name.removesuffix("_tuned") for name in rows if name.endswith("_tuned")
+    }
 
 
 def test_wrong_calls_are_said(cyclic, tmp_path, capsys):
