@@ -1,6 +1,7 @@
 """Configs: whatever cannot be run is refused before anything runs, and the message names the nearest way out."""
 
 import json
+import os
 from fractions import Fraction
 from typing import Annotated
 
@@ -337,6 +338,16 @@ def test_the_title_is_the_first_line_of_the_file_unless_the_config_has_one(tmp_p
     assert load(str(file)).title == "Its own"
     file.write_text(f"{body}    return config\n")
     assert load(str(file)).title is None
+
+
+def test_a_config_is_read_as_it_is_even_if_it_changed_in_the_same_second(tmp_path):
+    file = tmp_path / "experiment.py"
+    body = "from mu.config.base import base\ndef get_config(arg=None):\n    config = base()\n"
+    for seed in (1, 2, 3):
+        file.write_text(f"{body}    config.data.path, config.seed = 'log', {seed}\n    return config\n")
+        os.utime(file, (1_700_000_000, 1_700_000_000))
+        assert load(str(file)).seed == seed
+    assert not list(tmp_path.glob("__pycache__"))
 
 
 def test_a_config_of_an_earlier_version_has_no_title():
