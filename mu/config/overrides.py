@@ -1,5 +1,6 @@
 """A config from a file, with keys set on the command line."""
 
+import importlib.machinery
 import importlib.util
 import os
 import typing
@@ -27,14 +28,14 @@ def load(path_and_arg: str, overrides: Mapping[str, Any] | None = None) -> Confi
     file = Path(path)
     if not file.is_file():
         raise ConfigError(f"there is no config {path!r}; give a Python file with a `get_config(arg)`")
-    spec = importlib.util.spec_from_file_location(f"config_{file.stem}", file)
-    assert spec is not None
+    name = f"config_{file.stem}"
+    spec = importlib.util.spec_from_file_location(name, file, loader=_SourceLoader(name, str(file)))
+    assert spec is not None and spec.loader is not None
     # The config's own folder first, then the one where the command was given.
     for folder in (file.parent, os.curdir):
         find_modules_in(folder)
     module = importlib.util.module_from_spec(spec)
-    # Not by the loader: its bytecode is also that of another text of this size, saved in the same second.
-    exec(compile(file.read_bytes(), str(file), "exec"), module.__dict__)
+    spec.loader.exec_module(module)
     if not hasattr(module, "get_config"):
         raise ConfigError(f"{path} has no get_config(arg)")
     config = module.get_config(arg or None)
@@ -44,6 +45,13 @@ def load(path_and_arg: str, overrides: Mapping[str, Any] | None = None) -> Confi
         with config.ignore_type():
             config.title = module.__doc__.strip().partition("\n")[0].rstrip(".").replace("`", "")
     return with_overrides(config, overrides or {})
+
+
+class _SourceLoader(importlib.machinery.SourceFileLoader):
+    """Compiles the text each time: Python's bytecode is also that of another text of its size from the same second."""
+
+    def get_code(self, fullname: str) -> Any:
+        return self.source_to_code(self.get_data(self.path), self.path)
 
 
 def with_overrides(config: ConfigDict, overrides: Mapping[str, Any]) -> Config:
