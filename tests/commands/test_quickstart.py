@@ -9,7 +9,7 @@ import pytest
 from mu.cli import main
 from mu.commands import quickstart
 from tests.helpers.audio_files import write
-from tests.helpers.chromium import BROWSER, browser
+from tests.helpers.chromium import browser, needs_browser
 from tests.helpers.doc_commands import blocks
 from tests.helpers.pages import LEAST_CONTRAST, OVERFLOWING
 from tests.helpers.processes import ROOT, run_python
@@ -165,7 +165,7 @@ def test_the_page_holds_its_parts(tiny):
     assert not re.search(r"(src|href)=\"(?!data:|#)", text)
 
 
-@pytest.mark.skipif(BROWSER is None, reason="needs Chromium")
+@needs_browser
 def test_the_page_in_a_browser(tiny, tmp_path):
     """Wide and narrow, light and dark: nothing complains, rows play, words are legible, nothing hangs out."""
     folder, _ = tiny
@@ -186,7 +186,7 @@ def test_the_page_in_a_browser(tiny, tmp_path):
         assert window.said == []
 
 
-@pytest.mark.skipif(BROWSER is None, reason="needs Chromium")
+@needs_browser
 def test_without_its_script_the_page_shows_the_same_and_plays(tiny, tmp_path):
     folder, _ = tiny
     text = (folder / "report.html").read_text(encoding="utf-8")

@@ -9,8 +9,11 @@ import subprocess
 import sys
 import time
 
+import pytest
+
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 BROWSER = next((path for name in NAMES if (path := shutil.which(name))), None)
+needs_browser = pytest.mark.skipif(BROWSER is None, reason=f"needs one of {', '.join(NAMES)}")
 PATIENCE_S = 60.0
 
 

@@ -9,7 +9,7 @@ import pytest
 from mu.report.age_chart import age_chart
 from mu.report.interval_chart import FRAME, interval_chart, spread
 from mu.report.page import environment
-from tests.helpers.chromium import BROWSER, browser
+from tests.helpers.chromium import browser, needs_browser
 from tests.helpers.comparisons import compared, half_ones, play_result, user_result
 
 N = 400
@@ -96,7 +96,7 @@ def test_without_new_tracks_there_is_no_chart():
     assert age_chart(compared({"model": user_result(recall=half_ones(N, 40))})) is None
 
 
-@pytest.mark.skipif(BROWSER is None, reason="needs Chromium")
+@needs_browser
 def test_no_name_is_cut_off_and_none_lies_on_another(tmp_path):
     names = ("model", "oracle", "artist_popularity", "a_baseline_with_a_very_long_name", "item_knn", "random")
     figure = age_chart(compared({name: play_result(SECTIONS) for name in names}))

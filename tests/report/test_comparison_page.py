@@ -17,7 +17,7 @@ from mu.report.config_differences import config_differences
 from mu.report.difference_table import difference_table
 from mu.report.numbers import signed, signed_interval
 from mu.report.table_files import latex
-from tests.helpers.chromium import BROWSER, browser
+from tests.helpers.chromium import browser, needs_browser
 from tests.helpers.comparisons import half_ones, play_result, user_result, write_run
 
 N = 400
@@ -238,7 +238,7 @@ def test_signs_of_latex_are_escaped():
     assert latex("50%_a&b#{c}$\\~^") == (r"50\%\_a\&b\#\{c\}\$\textbackslash{}\textasciitilde{}\textasciicircum{}")
 
 
-@pytest.mark.skipif(BROWSER is None, reason="needs Chromium")
+@needs_browser
 def test_nothing_is_cut_off_at_any_width(page, tmp_path):
     cut = """[...document.querySelectorAll('h1, h2, p, td, th, li')].filter(one => {
       const box = one.getBoundingClientRect(), holder = one.closest('.scroll');

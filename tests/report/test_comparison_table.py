@@ -8,7 +8,7 @@ from mu.evals.result import Result
 from mu.report.comparison_table import comparison_table
 from mu.report.page import environment
 from mu.report.tiles import tiles
-from tests.helpers.chromium import BROWSER, browser
+from tests.helpers.chromium import browser, needs_browser
 from tests.helpers.comparisons import compared, half_ones, play_result, user_result
 
 N = 400
@@ -145,7 +145,7 @@ def test_names_are_escaped(page):
     assert "mine &lt;b&gt;" in page.read_text() and "<b>" not in page.read_text()
 
 
-@pytest.mark.skipif(BROWSER is None, reason="needs Chromium")
+@needs_browser
 def test_tables_are_cards_on_a_phone_and_keep_their_first_column_elsewhere(page, tmp_path):
     with browser(tmp_path) as tab:
         for width in (390, 800, 1280):

@@ -9,7 +9,7 @@ from mu.commands import report
 from mu.evals.results import load
 from mu.files import read_json
 from mu.report.page import Head, render
-from tests.helpers.chromium import BROWSER, browser
+from tests.helpers.chromium import browser, needs_browser
 from tests.helpers.pages import LEAST_CONTRAST, OVERFLOWING
 from tests.helpers.tiny_runs import tiny_config, train, write_log
 
@@ -17,7 +17,6 @@ BASELINES = {
     "popularity": {"name": "mu.baselines.popularity:Popularity"},
     "item_knn": {"name": "mu.baselines.item_knn:ItemKNN", "neighbours": 20},
 }
-needs_browser = pytest.mark.skipif(BROWSER is None, reason="needs Chromium")
 
 
 @pytest.fixture(scope="module")

@@ -25,7 +25,7 @@ from mu.files import read_json
 from mu.report.audio import Sounds
 from mu.report.page import Head, render, script_hash
 from tests.helpers.audio_files import write
-from tests.helpers.chromium import BROWSER
+from tests.helpers.chromium import BROWSER, needs_browser
 from tests.helpers.tiny_runs import train
 
 RATE_HZ = 8000
@@ -360,7 +360,6 @@ def test_what_is_no_run_on_audio_is_refused(tmp_path, capsys, files, words):
 
 # ---- in a browser
 
-needs_browser = pytest.mark.skipif(BROWSER is None, reason="needs chromium, chromium-browser or google-chrome")
 # Waits for every player to know its length, then writes what it measured where --dump-dom shows it.
 MEASURE = """
 const frame = document.querySelector('iframe');

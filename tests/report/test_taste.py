@@ -14,7 +14,7 @@ from mu.commands.import_log import main
 from mu.data.logs.interactions import load
 from mu.report.listener_history import ListenerHistory
 from mu.report.taste import taste_page
-from tests.helpers.chromium import BROWSER, browser
+from tests.helpers.chromium import browser, needs_browser
 
 PLAYS = [  # end of play, track, artist, skipped: two sessions on a Monday, one on a Sunday a year later
     ("2020-03-02T10:00:00Z", "a", "Nova <i>", False),
@@ -112,7 +112,7 @@ def test_a_track_without_title_goes_by_its_id_and_one_without_artist_counts_no_a
     assert "rtists" not in text and "Discovery" not in text
 
 
-@pytest.mark.skipif(BROWSER is None, reason="needs Chromium")
+@needs_browser
 def test_numbers_stay_in_sight_beside_a_long_title_on_a_phone(folder, tmp_path):
     page = tmp_path / "taste.html"
     page.write_text(taste_page(load(folder)).replace("Nova &lt;i&gt;", "Unbroken" * 30), encoding="utf-8")
