@@ -4,7 +4,7 @@ from typing import Annotated, Self
 
 import numpy as np
 
-from mu.baselines.fitting import fitted
+from mu.baselines.fitting import check_options, fitted
 from mu.data.logs.interactions import Interactions
 from mu.data.logs.weighting import counted, weighting
 from mu.protocols import Log
@@ -33,8 +33,7 @@ class BaseLevelActivation(TopKRecommender):
     time_aware = True
 
     def __init__(self, decay: Annotated[float, Bounds(0, MAX_DECAY, above=True)] = 0.5, weights: str = "none"):
-        if not 0 < decay <= MAX_DECAY:
-            raise ValueError(f"decay is {decay}; it must be above 0 and at most {MAX_DECAY:g}")
+        check_options(BaseLevelActivation, locals())
         weighting(weights)
         self._decay, self._weights = decay, weights
         self._catalogue: tuple[int, int] | None = None

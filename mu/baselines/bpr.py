@@ -4,7 +4,7 @@ from typing import Literal, Self
 
 import numpy as np
 
-from mu.baselines.fitting import fitted
+from mu.baselines.fitting import check_options, fitted
 from mu.baselines.play_matrix import play_matrix
 from mu.data.logs.interactions import Interactions
 from mu.data.logs.weighting import weighting
@@ -52,15 +52,9 @@ class BPR(TopKRecommender):
         weights: str = "none",
         seed: Seed = 0,
     ):
-        for name, number in (("dim", dim), ("epochs", epochs), ("tries", tries)):
-            if number < 1:
-                raise ValueError(f"{name} is {number}; it must be at least 1")
-        if not 0 < learning_rate < np.inf:
-            raise ValueError(f"learning_rate is {learning_rate}; it must be a number above 0")
-        if not 0 <= l2 * learning_rate < 1:
-            raise ValueError(f"l2 is {l2}; it must be at least 0, and below 1 / learning_rate")
-        if loss not in ("bpr", "warp"):
-            raise ValueError(f"loss is {loss!r}; it must be 'bpr' or 'warp'")
+        check_options(BPR, locals())
+        if l2 * learning_rate >= 1:
+            raise ValueError(f"l2={l2}; it must be below 1 / learning_rate, which is {1 / learning_rate:g}")
         weighting(weights)
         self._dim, self._epochs, self._rate, self._l2 = dim, epochs, learning_rate, l2
         self._loss: Literal["bpr", "warp"] = loss

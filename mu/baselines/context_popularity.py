@@ -6,7 +6,7 @@ from typing import Self
 import numpy as np
 import scipy.sparse as sparse
 
-from mu.baselines.fitting import fitted
+from mu.baselines.fitting import check_options, fitted
 from mu.data.logs.interactions import Interactions
 from mu.data.logs.weighting import counted, weighting
 from mu.names import nearest
@@ -36,8 +36,7 @@ class ContextPopularity(TopKRecommender):
     time_aware = False
 
     def __init__(self, column: str, prior_strength: NonNegative = 100.0, weights: str = "none"):
-        if not 0 <= prior_strength < np.inf:
-            raise ValueError(f"prior_strength is {prior_strength}; it must be a number of at least 0")
+        check_options(ContextPopularity, locals())
         weighting(weights)
         self._column, self._strength, self._weights = column, prior_strength, weights
         self._of_users: np.ndarray | None = None

@@ -6,7 +6,7 @@ import numpy as np
 import scipy.sparse as sparse
 from scipy.linalg import lapack
 
-from mu.baselines.fitting import fitted
+from mu.baselines.fitting import check_options, fitted
 from mu.baselines.memory import require_memory
 from mu.baselines.play_matrix import SparseMatrix, play_matrix
 from mu.data.logs.interactions import Interactions
@@ -49,10 +49,7 @@ class EASE(TopKRecommender):
         precision: Literal["float32", "float64"] = "float32",
         most_items: Count | None = None,
     ):
-        if not l2 > 0:
-            raise ValueError(f"l2 is {l2}; it must be above 0")
-        if precision not in ("float32", "float64"):
-            raise ValueError(f"precision is {precision!r}; it must be 'float32' or 'float64'")
+        check_options(EASE, locals())
         weighting(weights)
         self._l2, self._weights, self._dtype, self._most = l2, weights, np.dtype(precision), most_items
         self._matrix: np.ndarray | None = None

@@ -1,6 +1,28 @@
-"""A check for baselines: an error where one is used before `fit`."""
+"""Checks of baselines: their options lie in their ranges when one is made, and it has been fitted before it is used."""
 
+from collections.abc import Mapping
 from typing import Any
+
+import numpy as np
+
+from mu.ranges import faults
+from mu.signatures import hints_of
+
+
+def check_options(model: type, values: Mapping[str, Any]) -> None:
+    """Holds options against the annotations of a constructor (`mu.ranges`); NumPy's numbers count as Python's.
+
+    Args:
+      model: the class whose constructor it is.
+      values: by name, such as `locals()` at its start; what has no annotation is passed over.
+
+    Raises:
+      ValueError: names each option that is wrong, its value and what it takes, a line each.
+    """
+    plain = {name: value.item() if isinstance(value, np.generic) else value for name, value in values.items()}
+    hints = {name: hint for name, hint in hints_of(model).items() if name in plain}
+    if wrong := [line for name, hint in hints.items() for line in faults(plain[name], hint, name, model.__name__)]:
+        raise ValueError("\n".join(wrong))
 
 
 def fitted(value: Any, name: str) -> Any:

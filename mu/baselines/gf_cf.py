@@ -6,7 +6,7 @@ import numpy as np
 import scipy.sparse as sparse
 from scipy.sparse.linalg import svds
 
-from mu.baselines.fitting import fitted
+from mu.baselines.fitting import check_options, fitted
 from mu.baselines.play_matrix import SparseMatrix, play_matrix
 from mu.data.logs.interactions import Interactions
 from mu.data.logs.weighting import weighting
@@ -39,10 +39,7 @@ class GFCF(TopKRecommender):
     time_aware = False
 
     def __init__(self, vectors: CountOrZero = 256, alpha: NonNegative = 0.3, weights: str = "none"):
-        if vectors < 0:
-            raise ValueError(f"vectors is {vectors}; it must be at least 0")
-        if not 0 <= alpha < np.inf:
-            raise ValueError(f"alpha is {alpha}; it must be a number of at least 0")
+        check_options(GFCF, locals())
         weighting(weights)
         self._n_vectors, self._alpha, self._weights = vectors, alpha, weights
         self._linear: SparseMatrix = None

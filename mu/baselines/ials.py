@@ -4,7 +4,7 @@ from typing import Literal, Self, cast
 
 import numpy as np
 
-from mu.baselines.fitting import fitted
+from mu.baselines.fitting import check_options, fitted
 from mu.baselines.play_matrix import SparseMatrix, play_matrix
 from mu.data.logs.interactions import Interactions
 from mu.data.logs.weighting import weighting
@@ -61,16 +61,7 @@ class IALS(TopKRecommender):
         seed: Seed = 0,
         threads: Threads | None = None,
     ):
-        for name, number in (("dim", dim), ("epochs", epochs), ("steps", steps)):
-            if number < 1:
-                raise ValueError(f"{name} is {number}; it must be at least 1")
-        for name, value in (("l2", l2), ("unobserved_weight", unobserved_weight)):
-            if not 0 < value < np.inf:
-                raise ValueError(f"{name} is {value}; it must be a number above 0")
-        if not 0 <= regularisation_exponent < np.inf:
-            raise ValueError(f"regularisation_exponent is {regularisation_exponent}; it must be a number of at least 0")
-        if solver not in ("cholesky", "conjugate_gradients"):
-            raise ValueError(f"solver is {solver!r}; it must be 'cholesky' or 'conjugate_gradients'")
+        check_options(IALS, locals())
         weighting(weights)
         self._dim, self._epochs, self._l2, self._unobserved = dim, epochs, l2, unobserved_weight
         self._exponent, self._steps, self._weights = regularisation_exponent, steps, weights

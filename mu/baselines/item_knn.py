@@ -5,7 +5,7 @@ from typing import Literal, Self
 import numpy as np
 import scipy.sparse as sparse
 
-from mu.baselines.fitting import fitted
+from mu.baselines.fitting import check_options, fitted
 from mu.baselines.neighbours import entry_rows, largest_in_rows, product_rows, without_entries
 from mu.baselines.play_matrix import SparseMatrix, play_matrix
 from mu.data.logs.interactions import Interactions
@@ -53,16 +53,7 @@ class ItemKNN(TopKRecommender):
         keep_by: Literal["candidate", "history"] = "candidate",
         weights: str = "none",
     ):
-        if neighbours is not None and neighbours < 1:
-            raise ValueError(f"neighbours is {neighbours}; it must be at least 1, or None for all")
-        if similarity not in ("cosine", "dot"):
-            raise ValueError(f"similarity is {similarity!r}; it must be 'cosine' or 'dot'")
-        if not 0 < history_decay <= 1:
-            raise ValueError(f"history_decay is {history_decay}; it must lie in (0, 1]; 1 weighs all plays alike")
-        if history_length is not None and history_length < 1:
-            raise ValueError(f"history_length is {history_length}; it must be at least 1, or None for all")
-        if keep_by not in ("candidate", "history"):
-            raise ValueError(f"keep_by is {keep_by!r}; it must be 'candidate' or 'history'")
+        check_options(ItemKNN, locals())
         weighting(weights)
         self._weights = weights
         self._neighbours = neighbours

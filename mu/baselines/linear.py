@@ -9,6 +9,7 @@ from sklearn.linear_model import LogisticRegression, Ridge
 
 from mu.baselines.classifier import fit_classifier, fitted_scaler, probabilities, standardised
 from mu.baselines.cross_validation import best_option, grouped_folds
+from mu.baselines.fitting import check_options
 from mu.data.clips.targets import ClassTarget, NumberTarget, TagTarget, Target
 from mu.ranges import Positive
 
@@ -27,8 +28,7 @@ class Linear:
     """
 
     def __init__(self, inverse_penalty: Positive = 1.0):
-        if inverse_penalty <= 0:
-            raise ValueError(f"inverse_penalty={inverse_penalty}; it must be positive")
+        check_options(Linear, locals())
         self._inverse_penalty = inverse_penalty
 
     def fit(self, features: np.ndarray, target: Target) -> Self:

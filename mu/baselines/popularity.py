@@ -4,7 +4,7 @@ from typing import Literal, Self
 
 import numpy as np
 
-from mu.baselines.fitting import fitted
+from mu.baselines.fitting import check_options, fitted
 from mu.data.logs.interactions import Interactions
 from mu.data.logs.weighting import NONE, track_totals, weighting
 from mu.protocols import Log
@@ -26,8 +26,7 @@ class Popularity(TopKRecommender):
     time_aware = False
 
     def __init__(self, count: Literal["plays", "listeners"] = "plays", weights: str = "none"):
-        if count not in ("plays", "listeners"):
-            raise ValueError(f"count is {count!r}; it must be 'plays' or 'listeners'")
+        check_options(Popularity, locals())
         if count == "listeners" and weights != NONE:
             raise ValueError(f"count='listeners' counts each once; with weights={weights!r} leave count out")
         weighting(weights)

@@ -4,7 +4,7 @@ from typing import Self
 
 import numpy as np
 
-from mu.baselines.fitting import fitted
+from mu.baselines.fitting import check_options, fitted
 from mu.data.logs.interactions import Interactions
 from mu.protocols import Log
 from mu.ranges import NonNegative
@@ -28,9 +28,7 @@ class RatingBiases(TopKRecommender):
     predicts_ratings = True
 
     def __init__(self, item_shrinkage: NonNegative = 25.0, user_shrinkage: NonNegative = 10.0):
-        for name, value in (("item_shrinkage", item_shrinkage), ("user_shrinkage", user_shrinkage)):
-            if value < 0:
-                raise ValueError(f"{name}={value}; it must not be negative")
+        check_options(RatingBiases, locals())
         self._shrinkage = item_shrinkage, user_shrinkage
         self._biases: tuple[np.ndarray, np.ndarray] | None = None
 

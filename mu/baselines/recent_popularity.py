@@ -4,7 +4,7 @@ from typing import Self
 
 import numpy as np
 
-from mu.baselines.fitting import fitted
+from mu.baselines.fitting import check_options, fitted
 from mu.data.logs.interactions import Interactions
 from mu.data.logs.weighting import counted, weighting
 from mu.protocols import Log
@@ -28,8 +28,7 @@ class RecentPopularity(TopKRecommender):
     time_aware = False
 
     def __init__(self, half_life_days: Positive = 30.0, weights: str = "none"):
-        if not half_life_days > 0:
-            raise ValueError(f"half_life_days is {half_life_days}; it must be above 0")
+        check_options(RecentPopularity, locals())
         weighting(weights)
         self._half_life_ms, self._weights = half_life_days * DAY_MS, weights
         self._plays: np.ndarray | None = None

@@ -5,7 +5,7 @@ from typing import Self
 import numpy as np
 import scipy.sparse as sparse
 
-from mu.baselines.fitting import fitted
+from mu.baselines.fitting import check_options, fitted
 from mu.baselines.neighbours import entry_rows, largest_in_rows, product_rows, without_entries
 from mu.baselines.play_matrix import SparseMatrix, play_matrix
 from mu.data.logs.interactions import Interactions
@@ -49,11 +49,7 @@ class RP3beta(TopKRecommender):
         normalise: bool = False,
         weights: str = "none",
     ):
-        if neighbours is not None and neighbours < 1:
-            raise ValueError(f"neighbours is {neighbours}; it must be at least 1, or None for all")
-        for name, value in (("alpha", alpha), ("beta", beta)):
-            if not 0 <= value < np.inf:
-                raise ValueError(f"{name} is {value}; it must be a number of at least 0")
+        check_options(RP3beta, locals())
         weighting(weights)
         self._neighbours, self._alpha, self._beta = neighbours, alpha, beta
         self._normalise, self._weights = normalise, weights

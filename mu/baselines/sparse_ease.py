@@ -5,7 +5,7 @@ from typing import Self
 import numpy as np
 import scipy.sparse as sparse
 
-from mu.baselines.fitting import fitted
+from mu.baselines.fitting import check_options, fitted
 from mu.baselines.neighbours import entry_rows, largest_in_rows, product_rows, without_entries
 from mu.baselines.play_matrix import SparseMatrix, play_matrix
 from mu.data.logs.interactions import Interactions
@@ -45,10 +45,7 @@ class SparseEASE(TopKRecommender):
         weights: str = "none",
         threads: Threads | None = None,
     ):
-        if neighbours < 1:
-            raise ValueError(f"neighbours is {neighbours}; it must be at least 1")
-        if not l2 > 0:
-            raise ValueError(f"l2 is {l2}; it must be above 0")
+        check_options(SparseEASE, locals())
         weighting(weights)
         self._neighbours, self._l2, self._weights, self._threads = neighbours, l2, weights, threads
         self._matrix: SparseMatrix = None

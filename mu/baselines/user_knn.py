@@ -5,7 +5,7 @@ from typing import Literal, Self
 import numpy as np
 import scipy.sparse as sparse
 
-from mu.baselines.fitting import fitted
+from mu.baselines.fitting import check_options, fitted
 from mu.baselines.neighbours import entry_rows, largest_in_rows, product_rows, without_entries
 from mu.baselines.play_matrix import SparseMatrix, play_matrix
 from mu.data.logs.interactions import Interactions
@@ -39,10 +39,7 @@ class UserKNN(TopKRecommender):
         similarity: Literal["cosine", "dot"] = "cosine",
         weights: str = "none",
     ):
-        if neighbours is not None and neighbours < 1:
-            raise ValueError(f"neighbours is {neighbours}; it must be at least 1, or None for all")
-        if similarity not in ("cosine", "dot"):
-            raise ValueError(f"similarity is {similarity!r}; it must be 'cosine' or 'dot'")
+        check_options(UserKNN, locals())
         weighting(weights)
         self._neighbours, self._cosine, self._weights = neighbours, similarity == "cosine", weights
         self._played: SparseMatrix = None

@@ -8,9 +8,9 @@ import numpy as np
 from mu.baselines.counting import CountingModel
 from mu.baselines.decays import CountsShape, HistoryShape, distance_weights, history_weights
 from mu.baselines.distances import DistanceKind, Distances
+from mu.baselines.fitting import check_options
 from mu.baselines.transitions import TransitionCounts
-from mu.ranges import Between, Count, Decay, NonNegative, Positive, Share, faults
-from mu.signatures import hints_of
+from mu.ranges import Between, Count, Decay, NonNegative, Positive, Share
 
 
 @dataclasses.dataclass(kw_only=True, eq=False)
@@ -55,10 +55,7 @@ class WindowedCounts(CountingModel):
     max_plays: Count = 50
 
     def __post_init__(self) -> None:
-        hints, model = hints_of(type(self)), type(self).__name__
-        values = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
-        if wrong := [line for name, value in values.items() for line in faults(value, hints[name], name, model)]:
-            raise ValueError("\n".join(wrong))
+        check_options(type(self), vars(self))
         self._distances = Distances(
             self.distance, self.window, self.session_minutes, tuple(self.gap_minutes), self.max_plays
         )

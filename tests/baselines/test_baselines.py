@@ -17,11 +17,13 @@ from mu.baselines.ease import EASE
 from mu.baselines.gf_cf import GFCF
 from mu.baselines.ials import IALS
 from mu.baselines.item_knn import ItemKNN
+from mu.baselines.linear import Linear
 from mu.baselines.markov import MarkovChain
 from mu.baselines.mfcc import clip_statistics
 from mu.baselines.most_frequent_own import MostFrequentOwn
 from mu.baselines.pctm import PCTM
 from mu.baselines.popularity import Popularity
+from mu.baselines.rating_biases import RatingBiases
 from mu.baselines.recent_popularity import RecentPopularity
 from mu.baselines.repeat_last import RepeatLast
 from mu.baselines.rp3beta import RP3beta
@@ -214,12 +216,12 @@ def test_recency_counts_plays_since_the_latest_of_an_item():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"neighbours": 0}, "neighbours is 0"),
-        ({"similarity": "cos"}, "similarity is 'cos'"),
-        ({"history_decay": 0}, "history_decay is 0"),
-        ({"history_decay": 1.5}, "history_decay is 1.5"),
-        ({"history_length": 0}, "history_length is 0"),
-        ({"keep_by": "item"}, "keep_by is 'item'"),
+        ({"neighbours": 0}, "neighbours=0; it must be at least 1"),
+        ({"similarity": "cos"}, "similarity='cos'; ItemKNN takes one of cosine, dot"),
+        ({"history_decay": 0}, "history_decay=0; it must be above 0"),
+        ({"history_decay": 1.5}, "history_decay=1.5; it must be at most 1"),
+        ({"history_length": 0}, "history_length=0; it must be at least 1"),
+        ({"keep_by": "item"}, "keep_by='item'; ItemKNN takes one of candidate, history"),
         ({"weights": "logs"}, "weights 'logs' are not known"),
     ],
 )
@@ -228,10 +230,23 @@ def test_bad_options_are_refused(options, message):
         ItemKNN(**options)
 
 
+@pytest.mark.parametrize(
+    ("made", "message"),
+    [
+        (lambda: RatingBiases(-1), "item_shrinkage=-1; it must be at least 0"),
+        (lambda: RatingBiases(user_shrinkage=np.nan), "user_shrinkage=nan; it must be a finite number"),
+        (lambda: Linear(0), "inverse_penalty=0; it must be above 0"),
+    ],
+)
+def test_bad_options_of_others_are_refused(made, message):
+    with pytest.raises(ValueError, match=message):
+        made()
+
+
 def test_listeners_are_not_weighted():
     with pytest.raises(ValueError, match="counts each once; with weights='log' leave count out"):
         Popularity(count="listeners", weights="log")
-    with pytest.raises(ValueError, match="count is 'users'"):
+    with pytest.raises(ValueError, match="count='users'; Popularity takes one of plays, listeners"):
         Popularity(count="users")
 
 

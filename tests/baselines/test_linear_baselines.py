@@ -165,23 +165,30 @@ def test_items_that_nobody_has_played_do_not_overflow_a_large_beta():
 @pytest.mark.parametrize(
     ("made", "message"),
     [
-        (lambda: EASE(l2=0), "l2 is 0; it must be above 0"),
-        (lambda: EASE(precision="float16"), "precision is 'float16'"),
+        (lambda: EASE(l2=0), "l2=0; it must be above 0"),
+        (lambda: EASE(precision="float16"), "precision='float16'; EASE takes one of float32, float64"),
         (lambda: EASE(weights="logs"), "weights 'logs' are not known"),
-        (lambda: SparseEASE(l2=0), "l2 is 0; it must be above 0"),
-        (lambda: SparseEASE(neighbours=0), "neighbours is 0; it must be at least 1"),
-        (lambda: GFCF(vectors=-1), "vectors is -1; it must be at least 0"),
-        (lambda: GFCF(alpha=-1), "alpha is -1"),
-        (lambda: RP3beta(neighbours=0), "neighbours is 0"),
-        (lambda: RP3beta(alpha=-1), "alpha is -1; it must be a number of at least 0"),
-        (lambda: RP3beta(beta=np.inf), "beta is inf"),
-        (lambda: UserKNN(neighbours=0), "neighbours is 0"),
-        (lambda: UserKNN(similarity="cos"), "similarity is 'cos'"),
+        (lambda: SparseEASE(l2=0), "l2=0; it must be above 0"),
+        (lambda: SparseEASE(neighbours=0), "neighbours=0; it must be at least 1"),
+        (lambda: GFCF(vectors=-1), "vectors=-1; it must be at least 0"),
+        (lambda: GFCF(alpha=-1), "alpha=-1; it must be at least 0"),
+        (lambda: RP3beta(neighbours=0), "neighbours=0; it must be at least 1"),
+        (lambda: RP3beta(alpha=-1), "alpha=-1; it must be at least 0"),
+        (lambda: RP3beta(beta=np.inf), "beta=inf; it must be a finite number"),
+        (lambda: RP3beta(alpha=-1, beta=np.nan), "alpha=-1; it must be at least 0\nbeta=nan; it must be a finite"),
+        (lambda: UserKNN(neighbours=0), "neighbours=0; it must be at least 1"),
+        (lambda: UserKNN(similarity="cos"), "similarity='cos'; UserKNN takes one of cosine, dot"),
     ],
 )
 def test_bad_options_are_refused(made, message):
     with pytest.raises(ValueError, match=message):
         made()
+
+
+def test_numbers_of_numpy_are_numbers():
+    UserKNN(neighbours=np.int64(5))
+    with pytest.raises(ValueError, match="neighbours=0; it must be at least 1"):
+        UserKNN(neighbours=np.int64(0))
 
 
 def test_a_penalty_too_small_for_the_precision_is_named():

@@ -130,10 +130,10 @@ def test_a_context_is_given_by_its_name():
 @pytest.mark.parametrize(
     ("made", "message"),
     [
-        (lambda: BaseLevelActivation(decay=0), "decay is 0; it must be above 0 and at most 3"),
-        (lambda: BaseLevelActivation(decay=4), "decay is 4"),
-        (lambda: RecentPopularity(half_life_days=0), "half_life_days is 0; it must be above 0"),
-        (lambda: ContextPopularity("device", -1), "prior_strength is -1"),
+        (lambda: BaseLevelActivation(decay=0), "decay=0; it must be above 0"),
+        (lambda: BaseLevelActivation(decay=4), "decay=4; it must be at most 3"),
+        (lambda: RecentPopularity(half_life_days=0), "half_life_days=0; it must be above 0"),
+        (lambda: ContextPopularity("device", -1), "prior_strength=-1; it must be at least 0"),
         (lambda: MostFrequentOwn("logs"), "weights 'logs' are not known"),
     ],
 )
