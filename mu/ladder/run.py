@@ -21,10 +21,11 @@ from mu.evals.table import ResultTable
 from mu.files import write_json, write_whole
 from mu.ladder.needs import Need, needs
 from mu.locks import writing
-from mu.protocols import ProgressCallback
-from mu.run.evaluation import evaluator_on, fitted_baselines
+from mu.protocols import Data, Evaluator, ProgressCallback
+from mu.run.evaluation import Measured, evaluator_on, fitted_baselines
 from mu.sweep.folder import SweepSettings
 from mu.sweep.objective import VALID, measured_part, with_part
+from mu.sweep.of_baseline import BASELINE
 from mu.sweep.run import sweep
 from mu.training.provenance import host_provenance
 
@@ -102,8 +103,26 @@ def climb(
         raise ConfigError(f"{resolved.data.path} is no log of plays; a ladder is of a log")
     if tune and not len(split.valid):
         raise ConfigError(f"the split {split.name} has no validation plays to choose options on: leave --tune out")
+    train = split.train.merged(split.valid) if resolved.refit else split.train
+    evaluators = _evaluators(resolved, split, train)
     with writing(output) as folder:
-        return _climb(resolved, split, folder, log, config, changes or {}, tune, ask_needs, progress)
+        search = SweepSettings(over="", log=log, config=config, changes=changes or {}, seed=resolved.seed)
+        options = _tuned(resolved, split, folder / "tuned", search, tune, progress) if tune else {}
+        specs = dict(resolved.baselines)
+        for name, chosen in options.items():
+            if chosen:
+                specs[f"{name}{TUNED}"] = {**specs[name], **chosen}
+        recommenders, left_out = fitted_baselines(specs, train, progress)
+        card = {"split": split.name, "split_hash": split.hash, "part": "test", "refit": resolved.refit}
+        card |= host_provenance()
+        _measure(resolved, evaluators, recommenders, card, folder / "evaluation", progress)
+        asked = needs(resolved, split, progress) if ask_needs else []
+        evaluation, metric = measured_part(resolved.best.metric)
+        results = load(folder, evaluation).results
+        document = {**card, "metric": metric, "evaluation": evaluation, "left_out": left_out, "options": options}
+        document |= {"bar": bar_of(results, metric), "needs": [dataclasses.asdict(one) for one in asked]}
+        write_json(folder / DOCUMENT, document)
+    return Ladder(folder, metric, evaluation, results, left_out, options, asked)
 
 
 def ladder_config(log: str | None, config: str | None, changes: Mapping[str, str]) -> Config:
@@ -116,33 +135,27 @@ def ladder_config(log: str | None, config: str | None, changes: Mapping[str, str
     return anchored(with_overrides(loaded, changes if config is None else {}), os.getcwd())
 
 
-def _climb(
-    config: Config,
-    split: Split,
-    folder: Path,
-    log: str | None,
-    file: str | None,
-    changes: Mapping[str, str],
-    tune: int,
-    ask_needs: bool,
-    progress: ProgressCallback,
-) -> Ladder:
-    """Measures and writes, as `climb` says, into a folder that nobody else writes."""
-    evaluation, metric = measured_part(config.best.metric)
-    train = split.train.merged(split.valid) if config.refit else split.train
+def _evaluators(config: Config, split: Split, train: Data) -> dict[str, Evaluator[Measured, Result]]:
+    """Those of the config on the test part; ConfigError where none has the metric of config.best.metric."""
     evaluators = {name: evaluator_on(config, name, split, train, "test") for name in config.evals}
     measured = [f"{VALID}{name}/{column}" for name, one in evaluators.items() for column in one.names]
     if with_part(config.best.metric) not in measured:
         raise ConfigError(
             f"config.best.metric={config.best.metric!r} is not measured{known_names(config.best.metric, measured)}"
         )
-    options = _tuned(config, split, folder / "tuned", log, file, changes, tune, progress) if tune else {}
-    specs = dict(config.baselines)
-    for name, chosen in options.items():
-        if chosen:
-            specs[f"{name}{TUNED}"] = {**specs[name], **chosen}
-    recommenders, left_out = fitted_baselines(specs, train, progress)
-    card = {"split": split.name, "split_hash": split.hash, "part": "test", "refit": config.refit, **host_provenance()}
+    return evaluators
+
+
+def _measure(
+    config: Config,
+    evaluators: Mapping[str, Evaluator[Measured, Result]],
+    recommenders: Mapping[str, Measured],
+    card: Mapping[str, Any],
+    output: Path,
+    progress: ProgressCallback,
+) -> None:
+    """Writes every evaluation into a folder of its own."""
+    evaluation, metric = measured_part(config.best.metric)
     for name, evaluator in evaluators.items():
         results = {}
         for number, (rung, recommender) in enumerate(recommenders.items()):
@@ -154,15 +167,8 @@ def _climb(
                     "name another"
                 )
         samples, seed = evaluator.bootstrap_samples, config.seed
-        place = folder / "evaluation" / name
-        save(place, results, card, samples=samples, seed=seed)
-        write_whole(place / "table.txt", f"{ResultTable(results, samples=samples, seed=seed)}\n")
-    asked = needs(config, split, progress) if ask_needs else []
-    results = load(folder, evaluation).results
-    document = {**card, "metric": metric, "evaluation": evaluation, "left_out": left_out, "options": options}
-    document |= {"bar": bar_of(results, metric), "needs": [dataclasses.asdict(one) for one in asked]}
-    write_json(folder / DOCUMENT, document)
-    return Ladder(folder, metric, evaluation, results, left_out, options, asked)
+        save(output / name, results, card, samples=samples, seed=seed)
+        write_whole(output / name / "table.txt", f"{ResultTable(results, samples=samples, seed=seed)}\n")
 
 
 def bar_of(results: Mapping[str, Result], metric: str) -> dict[str, Any]:
@@ -176,36 +182,38 @@ def bar_of(results: Mapping[str, Result], metric: str) -> dict[str, Any]:
 
 
 def _tuned(
-    config: Config,
-    split: Split,
-    folder: Path,
-    log: str | None,
-    file: str | None,
-    changes: Mapping[str, str],
-    trials: int,
-    progress: ProgressCallback,
+    config: Config, split: Split, folder: Path, search: SweepSettings, trials: int, progress: ProgressCallback
 ) -> dict[str, dict[str, Any]]:
     """Rung -> the options with the largest metric on the validation part; a sweep each, which goes on after a stop.
 
-    The defaults are a trial, too: where none is better, no option is chosen.
+    The defaults are a trial, too: where none is better, no option is chosen. A rung that does not fit is left out.
+
+    Args:
+      config: resolved.
+      split: of the log.
+      folder: of the sweeps.
+      search: the settings that these have in common.
+      trials: of each rung.
+      progress: see `climb`.
     """
     evaluation, metric = measured_part(config.best.metric)
     evaluator = evaluator_on(config, evaluation, split, split.train, "valid")
+    common = {key: text for key, text in search.changes.items() if not key.startswith("baselines.")}
     chosen = {}
     for name, space in SPACES.items():
         if name not in config.baselines:
             continue
-        settings = SweepSettings(
-            over=space, baseline=config.baselines[name].name, log=log, config=file, changes=changes, seed=config.seed
-        )
-        done = sweep(settings, folder / name, count=trials, progress=progress)
-        winner, default = done.trials[done.summary["winner"]], build(config.baselines[name]).fit(split.train)
-        assert winner.value is not None
-        if evaluator.run(default).values()[metric] >= winner.value:
-            chosen[name] = {}
+        spec = config.baselines[name]
+        try:
+            default = evaluator.run(build(spec).fit(split.train)).values()[metric]
+        except MemoryError:
             continue
-        params = winner.params
-        own = {f"baselines.{name}.{key}": value for key, value in params.items()}
-        spec = with_overrides(config, own).baselines[name]
-        chosen[name] = {key: spec[key] for key in params}
+        own = {f"{BASELINE}.{key}": str(value) for key, value in spec.items() if key != "name"}
+        settings = dataclasses.replace(search, over=space, baseline=spec.name, changes={**common, **own})
+        done = sweep(settings, folder / name, count=trials, progress=progress)
+        winner = done.trials[done.summary["winner"]]
+        assert winner.value is not None
+        params = winner.params if winner.value > default else {}
+        best = with_overrides(config, {f"baselines.{name}.{key}": text for key, text in params.items()}).baselines[name]
+        chosen[name] = {key: best[key] for key in params}
     return chosen

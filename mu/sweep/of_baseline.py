@@ -20,7 +20,9 @@ from mu.sweep.objective import measured_part, with_part
 from mu.sweep.trial import Trial
 
 TUNED = "baseline"
-"""The name of the baseline in the config of its sweep: `baselines.baseline`."""
+"""The name of the baseline in the config of its sweep."""
+BASELINE = f"baselines.{TUNED}"
+"""The key of its options there."""
 
 
 class BaselineObjective:
@@ -41,7 +43,7 @@ class BaselineObjective:
     def __init__(
         self, baseline: str, log: str | None, config: str | None, changes: Mapping[str, str], metric: str | None
     ):
-        of_baseline = {key: text for key, text in changes.items() if key.startswith(f"baselines.{TUNED}.")}
+        of_baseline = {key: text for key, text in changes.items() if key.startswith(f"{BASELINE}.")}
         others = {key: text for key, text in changes.items() if key not in of_baseline}
         loaded = base() if config is None else load_config(config, others)
         if log is not None:
@@ -98,7 +100,7 @@ class BaselineObjective:
         return evaluator_on(self.config, evaluation, self._open()[1], self._train(part), part)
 
     def _spec(self, params: Mapping[str, str]) -> Any:
-        own = {f"baselines.{TUNED}.{key}": value for key, value in params.items()}
+        own = {f"{BASELINE}.{key}": value for key, value in params.items()}
         return with_overrides(self.config, own).baselines[TUNED]
 
     def _open(self) -> tuple[Data, Split]:

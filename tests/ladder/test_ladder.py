@@ -134,6 +134,19 @@ def test_options_are_chosen_on_validation(cyclic, tmp_path, capsys):
     }
 
 
+def test_trials_have_the_other_options_of_their_rung(cyclic, tmp_path):
+    """A rung that does not fit is left out, and the others are tuned all the same."""
+    output = tmp_path / "ladder"
+    changes = ["--config.baselines.item_knn.weights=log", "--config.baselines.ease.most_items=39"]
+    changes += ["--config.evals.ranking.bootstrap_samples=20"]
+    assert main(["ladder", str(cyclic), f"--output={output}", "--tune=2", "--no_needs", *changes]) == 0
+    settings = json.loads((output / "tuned" / "item_knn" / "sweep.json").read_text())["settings"]
+    assert settings["changes"]["baselines.baseline.weights"] == "log"
+    document = json.loads((output / "ladder.json").read_text())
+    assert set(document["options"]) == {"item_knn", "sequential_rules", "pctm"}
+    assert set(document["left_out"]) == {"ease"}
+
+
 def test_wrong_calls_are_said(cyclic, tmp_path, capsys):
     with pytest.raises(SystemExit):
         main(["ladder", f"--output={tmp_path / 'a'}"])
