@@ -172,7 +172,7 @@ def _listener(models: LogModels, choice: Choice, best: Mapping[str, np.ndarray],
     tested = np.unique(log.test.row(user))
     shown = {name: tracks[:SHOWN] for name, tracks in best.items()}
     reasons = [""] * len(shown["model"]) if why is None else why.reasons(user, shown["model"])
-    lists = []
+    lists = {}
     for name, tracks in shown.items():
         notes = reasons if name == "model" else [""] * len(tracks)
         rows = [_row(log, int(track), tested, note) for track, note in zip(tracks, notes, strict=True)]
@@ -181,22 +181,45 @@ def _listener(models: LogModels, choice: Choice, best: Mapping[str, np.ndarray],
         summary = f"{sum(row.hit for row in rows)} of {len(rows)} {IN_TEST}"
         if k > SHOWN:  # the metric looks further than the list
             summary += f", {np.isin(best[name][:k], tested).sum()} of the first {k}"
-        lists.append(TrackList(heading, rows, summary))
-    values = {name: value for name, value in choice.values.items() if name in shown and np.isfinite(value)}
+        lists[name] = TrackList(heading, rows, summary)
+    played = [(log.titles[track], bool(np.isin(track, shown["model"]))) for track in _first(tested, shown["model"])]
+    return chosen_listener(log, choice, len(tested), _history(log, user), lists, played)
+
+
+def chosen_listener(
+    log: SplitLog,
+    choice: Choice,
+    n_test: int,
+    history: TrackList,
+    lists: Mapping[str, TrackList],
+    played: Sequence[tuple[str, bool]] = (),
+) -> Listener:
+    """A chosen listener with their id, attributes, and metric under each recommender that has a list.
+
+    Args:
+      log: of the run.
+      choice: who it is, and why.
+      n_test: see `Listener`.
+      history: see `Listener`.
+      lists: name of the recommender -> its list, the model's first.
+      played: see `Listener`.
+    """
+    user = choice.user
+    values = {name: value for name, value in choice.values.items() if name in lists and np.isfinite(value)}
     return Listener(
         tab=TABS[choice.name],
-        name=", ".join(filter(None, [called(log.user_id(user)), log.user_words(user)])),
+        name=", ".join(filter(None, [_called(log.user_id(user)), log.user_words(user)])),
         rule=choice.rule,
         values=[(words_of(name), f"{value:.3f}") for name, value in values.items()],
         n_events=int(log.histories.lengths[user]),
-        n_test=len(tested),
-        history=_history(log, user),
-        lists=lists,
-        played=[(log.titles[track], bool(np.isin(track, shown["model"]))) for track in _first(tested, shown["model"])],
+        n_test=n_test,
+        history=history,
+        lists=list(lists.values()),
+        played=played,
     )
 
 
-def called(user_id: str) -> str:
+def _called(user_id: str) -> str:
     """'Listener 292' for an id that is a number; other ids as they are."""
     return f"Listener {user_id}" if user_id.isdigit() else user_id
 

@@ -9,7 +9,7 @@ from mu.evals.result import Result
 from mu.protocols import Recommender
 from mu.report.columns import words_of
 from mu.report.listener_choice import Choice, choose
-from mu.report.listeners import SHOWN, TABS, Listener, Listeners, Row, TrackList, called
+from mu.report.listeners import SHOWN, Listener, Listeners, Row, TrackList, chosen_listener
 from mu.report.log_words import RATINGS
 from mu.report.split_log import LogModels, SplitLog
 from mu.topk import recommend
@@ -80,19 +80,8 @@ def _orders(
 def _listener(
     log: SplitLog, choice: Choice, orders: Mapping[str, np.ndarray], ratings: Mapping[int, float], good: float
 ) -> Listener:
-    user = choice.user
-    values = {name: value for name, value in choice.values.items() if name in orders and np.isfinite(value)}
-    return Listener(
-        tab=TABS[choice.name],
-        name=", ".join(filter(None, [called(log.user_id(user)), log.user_words(user)])),
-        rule=choice.rule,
-        values=[(words_of(name), f"{value:.3f}") for name, value in values.items()],
-        n_events=int(log.histories.lengths[user]),
-        n_test=len(ratings),
-        history=_rated_before(log, user),
-        lists=[_list(log, name, tracks, ratings, good) for name, tracks in orders.items()],
-        played=[],
-    )
+    lists = {name: _list(log, name, tracks, ratings, good) for name, tracks in orders.items()}
+    return chosen_listener(log, choice, len(ratings), _rated_before(log, choice.user), lists)
 
 
 def _list(log: SplitLog, name: str, tracks: np.ndarray, ratings: Mapping[int, float], good: float) -> TrackList:
