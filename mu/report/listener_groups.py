@@ -11,6 +11,8 @@ from mu.evals.result import Result
 from mu.report.log_words import LogWords
 from mu.report.metric_tables import Cell, cell
 
+EMPTY: Cell = ("", "")
+
 
 @dataclasses.dataclass(frozen=True)
 class Groups:
@@ -59,11 +61,16 @@ def listener_groups(
             groups[column.replace("_", " ")] = group_names(values.to_list())[listeners]
     tables = []
     for by, names in groups.items():
-        columns = [by_group(result, metric, names, samples, seed) for result in results.values()]
-        rows = [
-            (own[0].group, own[0].n_listeners, [cell(one.value) for one in own], cell(own[0].gap))
-            for own in zip(*columns, strict=True)
+        columns = [
+            {one.group: one for one in by_group(result, metric, names, samples, seed)} for result in results.values()
         ]
+        rows = []
+        for group in dict.fromkeys(group for column in columns for group in column):
+            # A metric may be undefined for so many lists of one recommender that the group is among its others.
+            own = [column.get(group) for column in columns]
+            cells = [EMPTY if one is None else cell(one.value) for one in own]
+            n_listeners = max(one.n_listeners for one in own if one is not None)
+            rows.append((group, n_listeners, cells, EMPTY if own[0] is None else cell(own[0].gap)))
         if rows:
             tables.append(Groups(by, metric, list(results), rows))
     return tables

@@ -74,6 +74,19 @@ def test_groups_of_listeners_hold_each_once_and_have_their_means():
     assert not listener_groups({"model": result_of(values)}, "recall@10", np.full(40, 3), users[["user"]], PLAYS, 20, 0)
 
 
+def test_a_group_in_which_one_recommender_has_no_value_has_an_empty_cell():
+    lists = np.linspace(0, 1, 60)
+    results = {"model": result_of(lists), "other": result_of(np.where(np.arange(60) < 25, np.nan, lists))}
+    users = pl.DataFrame({"user": range(60), "city": np.repeat(["a", "b", "c"], 20)})
+    (table,) = listener_groups(results, "recall@10", np.full(60, 3), users, PLAYS, 20, 0)
+    assert [(group, n) for group, n, *_ in table.rows] == [("a", 20), ("b", 20), ("c", 20)]
+    assert [[value for value, _ in cells] for _, _, cells, _ in table.rows] == [
+        [f"{lists[:20].mean():.3f}", ""],
+        [f"{lists[20:40].mean():.3f}", f"{lists[25:40].mean():.3f}"],
+        [f"{lists[40:].mean():.3f}"] * 2,
+    ]
+
+
 def models_of(log, **baselines):
     return LogModels(split_log(log), Scores(log), {}, baselines)
 
