@@ -7,7 +7,7 @@ import textwrap
 from collections.abc import Mapping, Sequence
 
 from mu.evals.few_units import interval_text
-from mu.evals.leaders import MODEL, baselines_of
+from mu.evals.leaders import MODEL, baselines_of, best_of
 from mu.evals.paired import ABOVE, BELOW, LEVEL, Paired, paired
 from mu.evals.result import Result
 
@@ -32,15 +32,10 @@ def best_baselines(
     rivals = baselines_of(results)
     if MODEL not in results or not rivals:
         return {}
-    values = {name: results[name].values() for name in rivals}
-    by_best: dict[str, list[str]] = {}
-    for metric in metrics:
-        defined = [name for name in rivals if values[name][metric] == values[name][metric]]
-        if defined and results[MODEL].n_units(metric):
-            by_best.setdefault(max(defined, key=lambda name: values[name][metric]), []).append(metric)
+    measured = [metric for metric in metrics if results[MODEL].n_units(metric)]
     return {
         metric: pairs[0]
-        for best, names in by_best.items()
+        for best, names in best_of({name: results[name] for name in rivals}, measured).items()
         for metric, pairs in paired(results, MODEL, [best], names, samples, seed).items()
         if pairs
     }

@@ -37,6 +37,17 @@ def baselines_of(results: Mapping[str, Result]) -> list[str]:
     return [name for name in results if name not in (MODEL, ORACLE, *VARIANTS)]
 
 
+def best_of(results: Mapping[str, Result], metrics: Sequence[str]) -> dict[str, list[str]]:
+    """Name -> the metrics in which it has the largest value, the first of equal ones; none that nobody has."""
+    values = {name: result.values() for name, result in results.items()}
+    by_best: dict[str, list[str]] = {}
+    for metric in metrics:
+        defined = [name for name, one in values.items() if math.isfinite(one[metric])]
+        if defined:
+            by_best.setdefault(max(defined, key=lambda name: values[name][metric]), []).append(metric)
+    return by_best
+
+
 def leaders(
     results: Mapping[str, Result], metrics: Sequence[str], samples: int | None = None, seed: int = 0
 ) -> dict[str, Leaders]:
@@ -52,16 +63,9 @@ def leaders(
       ValueError: the results cannot be paired, or lack a metric; names what differs.
     """
     rivals = contestants(results)
-    values = {name: result.values() for name, result in rivals.items()}
-    by_best: dict[str, list[str]] = {}
-    ahead: dict[str, Leaders] = {}
-    for metric in metrics:
-        defined = [name for name, one in values.items() if math.isfinite(one[metric])]
-        if not defined or metric in rivals[defined[0]].descriptive:
-            ahead[metric] = Leaders("", ())
-            continue
-        by_best.setdefault(max(defined, key=lambda name: values[name][metric]), []).append(metric)
-    for best, names in by_best.items():
+    descriptive = {name for result in rivals.values() for name in result.descriptive}
+    ahead = dict.fromkeys(metrics, Leaders("", ()))
+    for best, names in best_of(rivals, [metric for metric in metrics if metric not in descriptive]).items():
         level: dict[str, list[str]] = {metric: [] for metric in names}
         for other, result in rivals.items():
             if other == best:
@@ -71,4 +75,4 @@ def leaders(
                 if math.isfinite(rows[metric]["difference"]) and not rows[metric]["low"] > 0:
                     level[metric].append(other)
         ahead |= {metric: Leaders(best, tuple(level[metric])) for metric in names}
-    return {metric: ahead[metric] for metric in metrics}
+    return ahead
