@@ -1,7 +1,6 @@
 """The ladder of a log: counting models, neighbours and closed forms on its test part, the bar for trained models."""
 
 import dataclasses
-import logging
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -16,20 +15,16 @@ from mu.data.logs.interactions import Interactions
 from mu.data.logs.splits import Split
 from mu.evals.leaders import leaders
 from mu.evals.result import Result
-from mu.evals.results import load, save
-from mu.evals.table import ResultTable
-from mu.files import write_json, write_whole
+from mu.files import write_json
 from mu.ladder.needs import Need, needs
 from mu.locks import writing
 from mu.protocols import Data, Evaluator, ProgressCallback
-from mu.run.evaluation import Measured, evaluator_on, fitted_baselines
+from mu.run.evaluation import Measured, evaluator_on, fitted_baselines, measure
 from mu.sweep.folder import SweepSettings
 from mu.sweep.objective import VALID, measured_part, with_part
 from mu.sweep.of_baseline import BASELINE
 from mu.sweep.run import sweep
 from mu.training.provenance import host_provenance
-
-logger = logging.getLogger(__name__)
 
 SPACES = {
     "item_knn": "neighbours=20|50|100|200|500;history_decay=uniform(0.2,1)",
@@ -115,10 +110,14 @@ def climb(
         recommenders, left_out = fitted_baselines(specs, train, progress)
         card = {"split": split.name, "split_hash": split.hash, "part": "test", "refit": resolved.refit}
         card |= host_provenance()
-        _measure(resolved, evaluators, recommenders, card, folder / "evaluation", progress)
-        asked = needs(resolved, split, progress) if ask_needs else []
         evaluation, metric = measured_part(resolved.best.metric)
-        results = load(folder, evaluation).results
+        results = measure(evaluators, recommenders, card, folder / "evaluation", resolved.seed, progress)[evaluation]
+        if any(metric in one.descriptive for one in results.values()):
+            raise ConfigError(
+                f"config.best.metric={resolved.best.metric!r} describes lists and does not say which are better; "
+                "name another"
+            )
+        asked = needs(resolved, split, progress) if ask_needs else []
         document = {**card, "metric": metric, "evaluation": evaluation, "left_out": left_out, "options": options}
         document |= {"bar": bar_of(results, metric), "needs": [dataclasses.asdict(one) for one in asked]}
         write_json(folder / DOCUMENT, document)
@@ -144,31 +143,6 @@ def _evaluators(config: Config, split: Split, train: Data) -> dict[str, Evaluato
             f"config.best.metric={config.best.metric!r} is not measured{known_names(config.best.metric, measured)}"
         )
     return evaluators
-
-
-def _measure(
-    config: Config,
-    evaluators: Mapping[str, Evaluator[Measured, Result]],
-    recommenders: Mapping[str, Measured],
-    card: Mapping[str, Any],
-    output: Path,
-    progress: ProgressCallback,
-) -> None:
-    """Writes every evaluation into a folder of its own."""
-    evaluation, metric = measured_part(config.best.metric)
-    for name, evaluator in evaluators.items():
-        results = {}
-        for number, (rung, recommender) in enumerate(recommenders.items()):
-            progress("evaluate on test", number, len(recommenders), f"{name} of {rung}")
-            results[rung] = evaluator.run(recommender)
-            if name == evaluation and metric in results[rung].descriptive:
-                raise ConfigError(
-                    f"config.best.metric={config.best.metric!r} describes lists and does not say which are better; "
-                    "name another"
-                )
-        samples, seed = evaluator.bootstrap_samples, config.seed
-        save(output / name, results, card, samples=samples, seed=seed)
-        write_whole(output / name / "table.txt", f"{ResultTable(results, samples=samples, seed=seed)}\n")
 
 
 def bar_of(results: Mapping[str, Result], metric: str) -> dict[str, Any]:

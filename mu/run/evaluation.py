@@ -288,15 +288,36 @@ def _evaluate(
         "new_release_boost": policy.new_release_boost,
         "baselines_left_out": left_out,
     }
+    return measure(evaluators, models, card, output, run.config.seed, progress)
+
+
+def measure(
+    evaluators: Mapping[str, Evaluator[Measured, Result]],
+    models: Mapping[str, Measured],
+    card: Mapping[str, Any],
+    output: Path,
+    seed: int,
+    progress: ProgressCallback = lambda stage, done, total, note: None,
+) -> Results:
+    """Runs evaluators on fitted models; writes the results of each, and their table, into `output`/NAME.
+
+    Args:
+      evaluators: name -> evaluator.
+      models: name -> recommender or predictor.
+      card: that is written beside the results; its 'part' is the evaluators'.
+      output: folder of the results.
+      seed: of the intervals.
+      progress: see `evaluate`.
+    """
     results: Results = {}
     done, total = 0, len(evaluators) * len(models)
     for name, evaluator in evaluators.items():
         results[name] = {}
         for model, one in models.items():
-            progress(f"evaluate on {part}", done, total, f"{name} of {model}")
+            progress(f"evaluate on {card['part']}", done, total, f"{name} of {model}")
             results[name][model] = evaluator.run(one)
             done += 1
-        folder, samples, seed = output / name, evaluator.bootstrap_samples, run.config.seed
+        folder, samples = output / name, evaluator.bootstrap_samples
         save(folder, results[name], card, samples=samples, seed=seed)
         write_whole(folder / "table.txt", f"{ResultTable(results[name], samples=samples, seed=seed)}\n")
     return results

@@ -1,5 +1,6 @@
 """Trials of a baseline: fitted on the training part of a log, measured on its validation part."""
 
+import functools
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,11 +12,8 @@ from mu.config.overrides import with_overrides
 from mu.config.paths import anchored
 from mu.config.resolve import build
 from mu.data.logs.interactions import Interactions
-from mu.evals.results import save
-from mu.evals.table import ResultTable
-from mu.files import write_whole
-from mu.protocols import Data, Split
-from mu.run.evaluation import evaluator_on
+from mu.protocols import Split
+from mu.run.evaluation import evaluator_on, measure
 from mu.sweep.objective import measured_part, with_part
 from mu.sweep.trial import Trial
 
@@ -52,7 +50,6 @@ class BaselineObjective:
             loaded.baselines = {TUNED: {"name": baseline}}
         self.config = anchored(with_overrides(loaded, changes if config is None else of_baseline), os.getcwd())
         self.metric = self.config.best.metric if metric is None else with_part(metric)
-        self._opened: tuple[Data, Split] | None = None
 
     def check(self, params: Mapping[str, str]) -> None:
         """Raises ConfigError where the baseline does not take these parameters."""
@@ -63,7 +60,7 @@ class BaselineObjective:
         evaluation, column = measured_part(self.metric)
         if evaluation not in self.config.evals:
             raise ConfigError(f"--metric={self.metric!r}{known_names(evaluation, self.config.evals)}")
-        names = self._evaluator("valid").names
+        names = evaluator_on(self.config, evaluation, self._split, self._split.train, "valid").names
         if column not in names:
             raise ConfigError(f"--metric={self.metric!r} is not measured{known_names(column, names)}")
 
@@ -79,36 +76,24 @@ class BaselineObjective:
         return folder
 
     def _measure(self, trial: Trial, output: Path, part: str) -> float:
-        _, split = self._open()
+        split = self._split
+        train = split.train.merged(split.valid) if part == "test" else split.train
         evaluation, column = measured_part(self.metric)
-        evaluator = self._evaluator(part)
-        train = self._train(part)
-        result = evaluator.run(build(self._spec(trial.params)).fit(train))
+        model = build(self._spec(trial.params)).fit(train)
         card = {"split": split.name, "split_hash": split.hash, "part": part, "refit": part == "test"}
         card |= {"baseline": self.config.baselines[TUNED].name, "options": dict(trial.params)}
-        samples, place = evaluator.bootstrap_samples, output / evaluation
-        save(place, {"model": result}, card, samples=samples)
-        write_whole(place / "table.txt", f"{ResultTable({'model': result}, samples=samples)}\n")
-        return result.values()[column]
-
-    def _train(self, part: str) -> Data:
-        _, split = self._open()
-        return split.train.merged(split.valid) if part == "test" else split.train
-
-    def _evaluator(self, part: str) -> Any:
-        evaluation, _ = measured_part(self.metric)
-        return evaluator_on(self.config, evaluation, self._open()[1], self._train(part), part)
+        evaluators = {evaluation: evaluator_on(self.config, evaluation, split, train, part)}
+        results = measure(evaluators, {"model": model}, card, output, self.config.seed)
+        return results[evaluation]["model"].values()[column]
 
     def _spec(self, params: Mapping[str, str]) -> Any:
         own = {f"{BASELINE}.{key}": value for key, value in params.items()}
         return with_overrides(self.config, own).baselines[TUNED]
 
-    def _open(self) -> tuple[Data, Split]:
-        """The log and its parts, opened once."""
-        if self._opened is None:
-            data = build(self.config.data)
-            split = build(self.config.split, data)
-            if not isinstance(split.train, Interactions):
-                raise ConfigError(f"--baseline: {self.config.data.path} is no log of plays")
-            self._opened = data, split
-        return self._opened
+    @functools.cached_property
+    def _split(self) -> Split:
+        """Of the log."""
+        split = build(self.config.split, build(self.config.data))
+        if not isinstance(split.train, Interactions):
+            raise ConfigError(f"--baseline: {self.config.data.path} is no log of plays")
+        return split
