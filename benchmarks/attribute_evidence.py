@@ -12,6 +12,7 @@ import gzip
 import json
 import os
 import tempfile
+import time
 from pathlib import Path
 
 import polars as pl
@@ -21,7 +22,7 @@ from mu.data.logs.importing.options import LogImportOptions
 from mu.data.logs.importing.run import import_log
 from mu.data.logs.interactions import Interactions, load
 from mu.data.logs.splits import leave_one_out
-from mu.evals.intervals import bootstrap
+from mu.evals.few_units import interval_text
 from mu.evals.protocols.ranking import Ranking
 from mu.evals.text_tables import text_table
 
@@ -66,11 +67,14 @@ def main() -> None:
         print(text_table([["weight", f"{METRIC} on validation"], *([f"{w:g}", f"{v:.5f}"] for w, v in found.items())]))
         everything = split.train.merged(split.valid)
         on_test = Ranking(split=split, train=everything, part="test", ks=(10,))
-        lines = [["", f"{METRIC} on test", "95 % interval"]]
+        lines = [["on test", "recall@10", "95 % interval", METRIC, "95 % interval", "fitted in"]]
         for weight, row in ((0.0, "counts alone"), (chosen, f"with attributes, weight {chosen:g}")):
-            values = on_test.run(with_attributes(weight, neighbours).fit(everything)).columns[METRIC]
-            low, high = bootstrap(values[:, None])
-            lines.append([row, f"{values.mean():.6f}", f"[{low[0]:.4f}, {high[0]:.4f}]"])
+            start = time.perf_counter()
+            model = with_attributes(weight, neighbours).fit(everything)
+            seconds = time.perf_counter() - start
+            estimates = on_test.run(model).summary()
+            cells = [cell for one in estimates for cell in (f"{one.value:.6f}", interval_text(one.low, one.high))]
+            lines.append([row, *cells, f"{seconds:.1f} s"])
         print(text_table(lines))
 
 
