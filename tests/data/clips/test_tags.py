@@ -37,6 +37,15 @@ LISTS = {name: str(value).split("|") for name, value in WANTED.items()} | {
 }
 
 
+# Vorbis comments of other names than the columns, as in MusicBrainz Picard's table of tags.
+COMMENTS = {
+    "year": "date",
+    "recording_mbid": "musicbrainz_trackid",
+    "artist_mbid": "musicbrainz_artistid",
+    "release_mbid": "musicbrainz_albumid",
+}
+
+
 def add_id3(file):
     if file.tags is None:
         file.add_tags()
@@ -55,8 +64,8 @@ def add_comments(file):
     if file.tags is None:
         file.add_tags()
     assert file.tags is not None
-    for name, names in TAGS.items():
-        file.tags[names.vorbis] = LISTS[name]
+    for name, values in LISTS.items():
+        file.tags[COMMENTS.get(name, name)] = values
     file.save()
 
 
