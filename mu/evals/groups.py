@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from mu.evals.few_units import interval
+from mu.evals.few_units import effective_size, interval
 from mu.evals.intervals import drawn_cluster_means, drawn_means
 from mu.evals.result import Estimate, Result
 
@@ -149,7 +149,7 @@ def _mean(
     column, (distinct, sizes) = values[:, None], np.unique(clusters, return_counts=True)
     alone = len(distinct) == len(values)
     drawn = drawn_means(column, samples, seed) if alone else drawn_cluster_means(column, clusters, samples, seed)[0]
-    mean, size = float(values.mean()), float(sizes.sum() ** 2 / np.square(sizes).sum())
+    mean, size = float(values.mean()), effective_size(sizes.astype(np.float64))
     share = bool(((values >= 0) & (values <= 1)).all())
     low, high = interval(drawn[:, 0], mean, len(distinct), size, share)
     return (mean, float(low), float(high)), drawn[:, 0], len(distinct)
