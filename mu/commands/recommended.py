@@ -4,6 +4,7 @@ import dataclasses
 from typing import Any
 
 from mu.console import printable, terminal_width
+from mu.evals.nouns import counted
 from mu.evals.text_tables import wrapped_table
 from mu.files import json_text
 
@@ -34,7 +35,7 @@ def as_text(answer: Answer) -> str:
     lines = []
     if answer.history is not None:
         count = len(answer.history)
-        lines += [f"After {count:,} {'play' if count == 1 else 'plays'}, the last of them"]
+        lines += [f"After {counted(count, 'play')}, the last of them"]
         lines += [f"  {_title(row)}" for row in answer.history.tail(SHOWN_HISTORY).iter_rows(named=True)]
     columns = [name for name in answer.frame.columns if name not in REASONS]
     if "title" in columns:

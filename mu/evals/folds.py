@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from mu.evals.few_units import interval
+from mu.evals.nouns import plural
 from mu.evals.result import Estimate, Result
 
 DOCUMENT = "crossvalidation.json"
@@ -66,7 +67,7 @@ def mean_summary(results: Sequence[Result], samples: int = 1000, seed: int = 0) 
     first = results[0]
     for other in results:
         if not np.array_equal(other.units, first.units):
-            raise ValueError(f"the results are not of the same {first.unit}s in the same order")
+            raise ValueError(f"the results are not of the same {plural(first.unit)} in the same order")
     values = [result.values() for result in results]
     drawn = [_drawn(result, first.weights(samples, seed)) for result in results]
     estimates = []

@@ -9,6 +9,7 @@ import polars as pl
 
 from mu.evals.few_units import interval_text
 from mu.evals.groups import MIN_LISTENERS, by_group, group_names, listeners_of
+from mu.evals.nouns import plural
 from mu.evals.result import Result
 from mu.evals.text_tables import text_table
 from mu.files import replacing
@@ -61,7 +62,7 @@ def group_frame(
     first = next(iter(results.values()))
     listeners = listeners_of(first)
     if listeners is None:
-        raise ValueError(f"units are {first.unit}s of no listeners, so there are no groups of them")
+        raise ValueError(f"units are {plural(first.unit)} of no listeners, so there are no groups of them")
     groups = {column: group_names(users[column].to_list())[listeners] for column in columns}
     rows = [
         (column, one.group, one.n_listeners, name, *one.value, one.gap.value, one.gap.low, one.gap.high)

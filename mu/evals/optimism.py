@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from mu.evals.nouns import plural
 from mu.evals.result import Result
 
 
@@ -45,7 +46,7 @@ def optimism(results: Sequence[Result], metric: str, samples: int = 1000, seed: 
         raise ValueError(f"there is one {first.drawn_noun} alone: none is left to measure what is chosen by it")
     for other in results:
         if not np.array_equal(other.units, first.units):
-            raise ValueError(f"the trials were not measured on the same {first.unit}s in the same order")
+            raise ValueError(f"the trials were not measured on the same {plural(first.unit)} in the same order")
         if metric not in other.names:
             raise ValueError(f"a trial lacks the metric {metric!r}; it has {', '.join(other.names)}")
     value = max(result.values()[metric] for result in results)

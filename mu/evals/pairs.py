@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from mu.evals.nouns import counted, plural
 from mu.evals.result import Result
 
 
@@ -21,7 +22,8 @@ def aligned(a: Result, b: Result, names: tuple[str, str] = ("A", "B")) -> tuple[
     """
     if a.unit != b.unit:
         raise ValueError(
-            f"of {names[0]} and {names[1]} one was measured on {a.unit}s and the other on {b.unit}s: there are no pairs"
+            f"of {names[0]} and {names[1]} one was measured on {plural(a.unit)} and the other on {plural(b.unit)}: "
+            "there are no pairs"
         )
     a, b = _in_order(a), _in_order(b)
     faults = _different_units(a, b)
@@ -74,7 +76,7 @@ def _different_units(a: Result, b: Result) -> list[str]:
     only_a, only_b = (len(np.setdiff1d(*pair)) for pair in ((a.units, b.units), (b.units, a.units)))
     both = len(np.intersect1d(a.units, b.units))
     words = f"{only_a:,} only in A, {only_b:,} only in B, {both:,} in both"
-    return [f"they were measured on different {a.unit}s: {words}"]
+    return [f"they were measured on different {plural(a.unit)}: {words}"]
 
 
 def _different_clusters(a: Result, b: Result) -> list[str]:
@@ -85,8 +87,8 @@ def _different_clusters(a: Result, b: Result) -> list[str]:
     at = int(np.argmax(different))
     unit, one, other = (array[at].item() for array in (a.units, mine, others))
     return [
-        f"their {a.unit}s are grouped otherwise: {unit!r} is of {one!r} in A and of {other!r} in B; evaluate both with "
-        "one `group` (config.evals, of mu probe --group)"
+        f"their {plural(a.unit)} are grouped otherwise: {unit!r} is of {one!r} in A and of {other!r} in B; evaluate "
+        "both with one `group` (config.evals, of mu probe --group)"
     ]
 
 
@@ -110,7 +112,7 @@ def _different_truth(a: Result, b: Result) -> list[str]:
         if not same.all():
             at = int(np.argmin(same))
             faults.append(
-                f"the truth of {target!r} differs for {int((~same).sum()):,} {a.unit}s, of which the first is "
+                f"the truth of {target!r} differs for {counted(int((~same).sum()), a.unit)}, of which the first is "
                 f"{a.units[at].item()!r}: {one[at]} in A and {other[at]} in B; their labels have changed"
             )
     return faults

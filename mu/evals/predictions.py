@@ -9,6 +9,7 @@ import numpy as np
 
 from mu.evals.left_out import left_out
 from mu.evals.metrics.loading import metric_paths
+from mu.evals.nouns import plural
 from mu.evals.result import Result, Statistic
 
 CLIP_METRICS = "mu.evals.metrics.clips"
@@ -143,7 +144,7 @@ def result_of(
     arrays, statistics, details = {}, {}, {}
     counts: dict[str, int] = {}
     for target, one in targets.items():
-        counts |= left_out(f"{unit}s of {target}", len(one.known), {"not known": int((~one.known).sum())})
+        counts |= left_out(f"{plural(unit)} of {target}", len(one.known), {"not known": int((~one.known).sum())})
         taken = (f"{target}/scores", f"{target}/truth")
         arrays |= dict(zip(taken, (one.scores, one.truth), strict=True))
         for name, path in metric_paths(metrics[type(one)], CLIP_METRICS).items():

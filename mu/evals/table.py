@@ -9,7 +9,7 @@ from mu.evals.bar import bar_sentences
 from mu.evals.few_units import FEW, interval_text
 from mu.evals.leaders import Leaders, contestants, leaders
 from mu.evals.left_out import left_out_sentences
-from mu.evals.nouns import counted
+from mu.evals.nouns import counted, plural
 from mu.evals.result import Estimate, Result
 from mu.evals.text_tables import column_blocks, text_table
 
@@ -108,7 +108,7 @@ class ResultTable:
         if not self.by_section:
             return ["", *self.names]
         sections = (f"{name.rpartition('/')[0]}, {self._first.n_units(name):,}" for name in self.names)
-        return [f"{next(iter(self._metrics))}, {self._first.unit}s", *sections]
+        return [f"{next(iter(self._metrics))}, {plural(self._first.unit)}", *sections]
 
     def note(self) -> str:
         """The lines below the table: number of units, what the intervals are over, the model beside the best baseline,

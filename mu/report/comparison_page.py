@@ -5,6 +5,7 @@ import math
 from collections.abc import Mapping, Sequence
 
 from mu.durations import duration
+from mu.evals.nouns import plural
 from mu.report.age_chart import age_chart
 from mu.report.charts import Figure
 from mu.report.columns import columns_of
@@ -123,7 +124,7 @@ def _chart(compared: Comparison) -> Figure | None:
         series,
         titles,
         [f"{column.n_units:,}" for column in columns],
-        x_name=f"number of {unit}s",
+        x_name=f"number of {plural(unit)}",
         y_name=columns[0].metric if len({column.metric for column in columns}) == 1 else "value",
         label=f"The runs in {listed(titles)}. {values}.",
         joined=False,

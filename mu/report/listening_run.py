@@ -5,6 +5,7 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from mu.evals.nouns import counted
 from mu.evals.result import Result
 from mu.evals.results import Evaluation
 from mu.files import read_json
@@ -99,7 +100,7 @@ def main_metric(result: Result, chosen: str) -> str:
 def data_facts(card: Mapping[str, Any], words: LogWords) -> dict[str, str]:
     """Numbers of listeners, tracks and plays or ratings; how many tracks have audio."""
     sizes = {"listener": card.get("users", 0), "track": card.get("tracks", 0), words.event: card.get("events", 0)}
-    numbers = ", ".join(f"{n:,} {name}s" for name, n in sizes.items())
+    numbers = ", ".join(counted(n, name) for name, n in sizes.items())
     audio = card.get("audio")
     if not audio:
         return {"Data": numbers}

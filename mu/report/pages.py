@@ -8,6 +8,7 @@ import numpy as np
 
 from mu.data.clips.clips import Clips
 from mu.evals.folds import is_cross_validation
+from mu.evals.nouns import plural
 from mu.evals.results import load
 from mu.files import read_json
 from mu.protocols import Predictor
@@ -69,7 +70,9 @@ def page_of(folder: Path, access: RunAccess, name: str | None = None) -> Page:
     evaluation = evaluation_of(place, name)
     unit = unit_of(evaluation)
     if unit not in PAGES:
-        raise ValueError(f"{evaluation} is over {unit}s; pages are of {', '.join(PAGES)}: `mu evaluate` prints a table")
+        raise ValueError(
+            f"{evaluation} is over {plural(unit)}; pages are of {', '.join(PAGES)}: `mu evaluate` prints a table"
+        )
     return PAGES[unit](place, evaluation, access, seeds)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from mu.evals.few_units import interval_text
 from mu.evals.folds import DOCUMENT, is_cross_validation
 from mu.evals.leaders import MODEL
+from mu.evals.nouns import counted
 from mu.files import read_json
 from mu.report.columns import words_of
 from mu.report.metric_tables import AllMetrics, MetricTable
@@ -33,9 +34,8 @@ class Seeds:
     @property
     def words(self) -> str:
         """'3 seeds of 5 folds', or '3 seeds'."""
-        n = len(self.seeds)
         folds = f" of {self.folds} folds" if self.folds > 1 else ""
-        return f"{n} {'seed' if n == 1 else 'seeds'}{folds}"
+        return f"{counted(len(self.seeds), 'seed')}{folds}"
 
 
 def seeds_of(folder: str | os.PathLike[str]) -> Seeds:

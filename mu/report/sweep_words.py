@@ -6,6 +6,7 @@ from typing import Any
 
 from mu.durations import duration
 from mu.evals.few_units import interval_text
+from mu.evals.nouns import counted, plural
 from mu.files import read_json
 
 DOCUMENT = "sweep.json"
@@ -74,18 +75,18 @@ def winner_lines(document: Mapping[str, Any]) -> list[str]:
     second, level = facts["runner_up"], len(facts["level"])
     if second is not None:
         interval = interval_text(second["low"], second["high"], "+.4f")
-        drawn = "" if facts["resampled"] == f"{facts['unit']}s" else f" of {facts['resampled']}"
+        drawn = "" if facts["resampled"] == plural(facts["unit"]) else f" of {facts['resampled']}"
         clear = "ahead of it" if second["low"] > 0 else "level with it, as the interval holds 0"
         lines.append(
             f"Runner-up: trial {second['number']}. The best is above it by {second['difference']:+.4f} {interval}, "
-            f"paired over {facts['n_units']:,} {facts['unit']}s{drawn}: {clear}."
+            f"paired over {counted(facts['n_units'], facts['unit'])}{drawn}: {clear}."
         )
     if level:
-        lines.append(f"{LEVEL} marks {level} {'trial' if level == 1 else 'trials'} level with the best.")
+        lines.append(f"{LEVEL} marks {counted(level, 'trial')} level with the best.")
     if facts["optimism"] is not None:
         one = facts["optimism"]
         lines.append(
-            f"Optimism of a maximum over trials: {one['optimism']:.4f}. On {facts['unit']}s that had no part in the "
-            f"choice the chosen trial is worth {one['corrected']:.4f} (bootstrap bias correction)."
+            f"Optimism of a maximum over trials: {one['optimism']:.4f}. On {plural(facts['unit'])} that had no part in "
+            f"the choice the chosen trial is worth {one['corrected']:.4f} (bootstrap bias correction)."
         )
     return lines
