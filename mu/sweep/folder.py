@@ -9,7 +9,9 @@ from typing import Any
 from mu import trust
 from mu.config.base import Config, ConfigError
 from mu.files import read_json, write_json
+from mu.protocols import Split
 from mu.run.same_run import refuse_other_config
+from mu.run.workdir import refuse_other_split
 from mu.sweep.propose import Sampler
 from mu.sweep.space import Choices, parse_space
 from mu.sweep.trial import Trial
@@ -83,11 +85,12 @@ class SweepFolder:
         """What `--finish` has measured; None before."""
         return self._document.get("finished")
 
-    def begin(self, settings: SweepSettings, config: Config) -> None:
+    def begin(self, settings: SweepSettings, config: Config, split: Split) -> None:
         """Begins a sweep, or takes one up.
 
         Raises:
           ConfigError: the folder holds another sweep; names what differs.
+          ValueError: it holds one of other data.
         """
         now, resolved = dataclasses.asdict(settings), json.loads(config.to_json())
         if self._document:
@@ -100,10 +103,12 @@ class SweepFolder:
                     f"{self.folder} holds another sweep; choose another --workdir, or set:\n  " + "\n  ".join(changed)
                 )
             refuse_other_config(self._document["config"], resolved, self.folder)
+            refuse_other_split(split, self._document["split_hash"], self.folder)
             self._document["settings"] = now
         else:
             space = {key: dataclasses.asdict(one) for key, one in parse_space(settings.over).items()}
             self._document = {"format_version": FORMAT_VERSION, "settings": now, "space": space, "config": resolved}
+            self._document["split_hash"] = split.hash
 
     def write(self, trials: Sequence[Trial], **more: Any) -> None:
         """Writes the trials, and entries beside them, whole."""

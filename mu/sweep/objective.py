@@ -7,6 +7,7 @@ from typing import Any, Protocol
 from mu.config.base import Config, ConfigError
 from mu.evals.result import Result
 from mu.evals.results import load
+from mu.protocols import Split
 from mu.sweep.space import Space
 from mu.sweep.trial import Trial
 
@@ -28,8 +29,8 @@ class Objective(Protocol):
         """Raises ConfigError where a trial cannot have these parameters."""
         ...
 
-    def check_metric(self) -> None:
-        """Raises ConfigError where the validation part has no such metric."""
+    def measured_split(self) -> Split:
+        """The split whose validation part is measured; raises ConfigError where that has no such metric."""
         ...
 
     def run(self, trial: Trial, folder: Path, others: Sequence[Trial]) -> dict[str, Any]:

@@ -55,14 +55,15 @@ class BaselineObjective:
         """Raises ConfigError where the baseline does not take these parameters."""
         self._spec(params)
 
-    def check_metric(self) -> None:
-        """Raises ConfigError where the validation part has no such metric."""
+    def measured_split(self) -> Split:
+        """See `Objective.measured_split`."""
         evaluation, column = measured_part(self.metric)
         if evaluation not in self.config.evals:
             raise ConfigError(f"--metric={self.metric!r}{known_names(evaluation, self.config.evals)}")
         names = evaluator_on(self.config, evaluation, self._split, self._split.train, "valid").names
         if column not in names:
             raise ConfigError(f"--metric={self.metric!r} is not measured{known_names(column, names)}")
+        return self._split
 
     def run(self, trial: Trial, folder: Path, others: Sequence[Trial]) -> dict[str, Any]:
         """See `Objective.run`."""

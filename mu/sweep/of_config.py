@@ -12,6 +12,7 @@ from mu.config.base import Config, ConfigError, known_names
 from mu.config.overrides import load as load_config
 from mu.config.paths import anchored
 from mu.evals.result import Result
+from mu.protocols import Split
 from mu.run.build import build_run
 from mu.run.refit import CHOSEN, ChosenSteps, choosing
 from mu.run.validation import Validation
@@ -77,12 +78,13 @@ class ConfigObjective:
                 )
         self._trial_config(params)
 
-    def check_metric(self) -> None:
-        """Raises ConfigError where the validation part has no such metric, or the parts of the run do not fit."""
+    def measured_split(self) -> Split:
+        """See `Objective.measured_split`; raises ConfigError also where the parts of the run do not fit."""
         run = build_run(self._trial_config({}))
         names = [VALID + name for name in Validation(run).names]
         if self.metric not in names:
             raise ConfigError(f"--metric={self.metric!r} is not measured{known_names(self.metric, names)}")
+        return run.split
 
     def run(self, trial: Trial, folder: Path, others: Sequence[Trial]) -> dict[str, Any]:
         """See `Objective.run`."""

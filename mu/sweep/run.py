@@ -70,15 +70,16 @@ def sweep(
 
     Raises:
       ConfigError: the settings are wrong, or the folder holds another sweep.
+      ValueError: the data are not those that the trials in the folder were measured on.
       NoTrialSucceeds: all trials have failed.
     """
     space, objective = parse_space(settings.over), objective_of(settings, train)
     check_space(objective, space)
     wanted = trial_count(space, settings.sampler, count)
-    objective.check_metric()
+    split = objective.measured_split()
     with writing(workdir) as place:
         folder = SweepFolder(place)
-        folder.begin(settings, objective.config)
+        folder.begin(settings, objective.config, split)
         wanted = wanted if count is not None or folder.count is None else folder.count
         if folder.finished is not None and wanted > len(folder.trials):
             raise ConfigError(

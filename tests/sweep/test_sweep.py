@@ -209,6 +209,9 @@ def test_more_trials_follow_and_another_sweep_in_the_folder_is_refused(unbroken,
     with pytest.raises(ConfigError, match=r"evals.ranking.ks"):
         changes = {**settings().changes, "evals.ranking.ks": "10,5"}
         sweep(settings(log=log, baseline=KNN, changes=changes), folder)
+    (tmp_path / "other").mkdir()
+    with pytest.raises(ValueError, match=r"the data or split .* has changed"):
+        sweep(settings(log=str(write_log(tmp_path / "other", n_users=30)), baseline=KNN), folder)
 
 
 def test_finish_measures_the_winner_once(unbroken, log, tmp_path, monkeypatch, capsys):
