@@ -46,7 +46,7 @@ def bar_sentences(
 ) -> list[str]:
     """Whether the model is better than, level with or worse than the best baseline, in one sentence.
 
-    Of rankings by the first NDCG, else by the first metric; of sections by the first metric of each.
+    Of rankings by the first NDCG, else by the first metric; where all are of sections, by the first metric of each.
 
     Args:
       results: name -> result of one evaluation.
@@ -62,10 +62,11 @@ def bar_sentences(
     for name in sorted(metrics, key=lambda name: not name.startswith(MAIN)):
         if name not in descriptive:
             first.setdefault(name.rpartition("/")[0], name)
-    pairs = best_baselines(results, list(first.values()), samples, seed)
+    whole = [first[""]] if "" in first else []
+    pairs = best_baselines(results, whole or list(first.values()), samples, seed)
     if not pairs:
         return []
-    if "" in first:
+    if whole:
         ((metric, one),) = pairs.items()
         values = f"{one.value:.4f} against {one.other_value:.4f}, paired difference {_difference(one)}"
         return [f"by {metric} the model is {_outcome(one)} {one.other}, the best baseline: {values}"]

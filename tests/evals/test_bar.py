@@ -1,5 +1,7 @@
 """The sentence below a table: whether the model is better than the best baseline."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -50,6 +52,15 @@ def test_sections_are_put_together_by_how_they_ended():
     assert sentence.replace("\n", " ").endswith(
         "by paired differences: better on new (popularity); worse on known (item_knn)"
     )
+
+
+def test_a_metric_of_all_units_speaks_for_those_of_sections():
+    results = {
+        name: dataclasses.replace(one, columns={"new/recall@10": one.columns["recall@10"], **one.columns})
+        for name, one in results_of(model=0.5, popularity=0.1).items()
+    }
+    (sentence,) = bar_sentences(results, list(results["model"].columns), 200)
+    assert sentence.startswith("by ndcg@10 the model is better than popularity")
 
 
 def test_nothing_is_said_without_a_model_or_a_baseline():
