@@ -202,3 +202,16 @@ def time_deltas(times_ms: np.ndarray, plays: np.ndarray, first: np.ndarray) -> n
     seconds = (times_ms[plays].astype(np.int64) - times_ms[before]) / 1000
     deltas = np.minimum(1 + np.floor(np.log2(1 + np.maximum(seconds, 0))), TIME_DELTAS - 1)
     return np.where(plays > first, deltas, 0).astype(np.int32)
+
+
+def known_features(features: np.ndarray, trained: np.ndarray) -> np.ndarray:
+    """int32 [n, P]: the hashed features, -1 for those whose place no row that training learns from has.
+
+    The vector of such a place, as of an artist whose first track comes out after training, keeps its random initial
+    value.
+
+    Args:
+      features: int32 [n, P], -1 for none.
+      trained: int32 [...], the features of the rows that training learns from.
+    """
+    return np.where(np.isin(features, trained), features, -1).astype(np.int32)

@@ -8,7 +8,7 @@ import jax
 import numpy as np
 from flax import nnx
 
-from mu.data.features import HistoryFeatures
+from mu.data.features import HistoryFeatures, known_features
 from mu.inference.compiled import once
 from mu.inference.policy import NEW_RELEASE_DAYS, Policy
 from mu.inference.recommender import BLOCK, TrainedRecommender
@@ -103,7 +103,7 @@ class TimeAwareRecommender(TrainedRecommender):
         Returns:
           'own', 'sound' for a model of sound, and each column's, float32 [V, D].
         """
-        columns = {name: self._known(features) for name, features in columns.items()}
+        columns = {name: known_features(features, self._trained_features) for name, features in columns.items()}
         whole, of_columns = _parts(self._graph)(self.params, self.rows, jax.device_put(dict(columns)))
         parts = {name: np.asarray(part) for name, part in whole.items() if name != "features"}
         count = sum((features >= 0).sum(axis=1, keepdims=True) for features in columns.values())
@@ -132,7 +132,7 @@ class TimeAwareRecommender(TrainedRecommender):
             "items": np.zeros((n, self.item_vectors.shape[1]), np.float32),
             "plays": np.zeros((n, 1), np.float32),
             "age_days": np.zeros((n, 1), np.float32),
-            "item_features": self._known(item_features),
+            "item_features": known_features(item_features, self._trained_features),
             "content": content,
         }
         if (scale := self._features.item_numbers) is not None:
@@ -140,10 +140,6 @@ class TimeAwareRecommender(TrainedRecommender):
             rows["item_numbers"] = scale.apply(missing if item_numbers is None else item_numbers)
         vectors, bias = nnx.merge(self._graph, self.params).item_vectors(rows)
         return np.asarray(vectors), np.asarray(bias)
-
-    def _known(self, features: np.ndarray) -> np.ndarray:
-        """int32: hashed features, -1 for those that no row of the run has: their vectors are not trained."""
-        return np.where(np.isin(features, self._trained_features), features, -1).astype(np.int32)
 
     def log_share(
         self, queries: np.ndarray, vectors: np.ndarray, bias: np.ndarray, catalogue_bias: np.ndarray

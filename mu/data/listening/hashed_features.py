@@ -13,7 +13,7 @@ def hashed_features(table: pl.DataFrame, columns: Sequence[str], hash_size: int)
 
     A column of text may have several values, separated by '|', or lists; a number counts as it is written, a whole one
     without its '.0', for a column of years has that once a year is missing. Values are hashed together with their
-    column's name, so a value met after training has a place too; `known_features` leaves it out.
+    column's name, so a value met after training has a place too; `mu.data.features.known_features` leaves it out.
 
     Args:
       table: of n rows.
@@ -38,19 +38,6 @@ def hashed_features(table: pl.DataFrame, columns: Sequence[str], hash_size: int)
     joined = np.concatenate([np.full((len(table), 0), -1, np.int32), *parts], axis=1)
     # Without any value there is a column of none: checkpoints have no empty arrays.
     return joined if joined.shape[1] else np.full((len(table), 1), -1, np.int32)
-
-
-def known_features(features: np.ndarray, trained: np.ndarray) -> np.ndarray:
-    """int32 [n, P]: the hashed features, -1 for those whose place no row that training learns from has.
-
-    The vector of such a place, as of an artist whose first track comes out after training, keeps its random initial
-    value.
-
-    Args:
-      features: int32 [n, P], -1 for none.
-      trained: int32 [...], the features of the rows that training learns from.
-    """
-    return np.where(np.isin(features, trained), features, -1).astype(np.int32)
 
 
 def values_of(table: pl.DataFrame, column: str) -> tuple[str, ...]:

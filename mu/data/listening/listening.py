@@ -14,8 +14,8 @@ import polars as pl
 
 from mu.data.clips.clips import Clips
 from mu.data.clips.clips import load as load_clips
-from mu.data.features import Standardizer
-from mu.data.listening.hashed_features import hashed_features, known_features
+from mu.data.features import Standardizer, known_features
+from mu.data.listening.hashed_features import hashed_features
 from mu.data.logs.attributes import UNKNOWN_RELEASE, multi_hot, numeric, released_ms
 from mu.data.logs.id_forms import find_other_forms
 from mu.data.logs.interactions import Interactions

@@ -4,7 +4,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from mu.data.listening.hashed_features import hashed_features, known_features, values_of
+from mu.data.features import known_features
+from mu.data.listening.hashed_features import hashed_features, values_of
 from tests.helpers.listening_logs import DAY_MS, make_listening
 
 TABLE = pl.DataFrame(
