@@ -42,12 +42,14 @@ def largest_in_rows(rows: SparseMatrix, k: int | None) -> SparseMatrix:
     """
     if k is None:
         return rows
-    row = entry_rows(rows)
-    order = np.lexsort((-rows.data, row))  # stable
-    best = np.arange(len(row)) - rows.indptr[row] < k
-    chosen = np.sort(order[best])
-    indptr = np.append(0, np.cumsum(np.minimum(np.diff(rows.indptr), k)))
-    return sparse.csr_array((rows.data[chosen], rows.indices[chosen], indptr), shape=rows.shape)
+    out = np.zeros(len(rows.data), bool)
+    for row in np.flatnonzero(np.diff(rows.indptr) > k):
+        where = slice(rows.indptr[row], rows.indptr[row + 1])
+        values = rows.data[where]
+        last = np.partition(values, len(values) - k)[len(values) - k]
+        out[where] = values < last
+        out[where][np.flatnonzero(values == last)[k - np.count_nonzero(values > last) :]] = True
+    return without_entries(rows, out)
 
 
 def without_entries(rows: SparseMatrix, out: np.ndarray) -> SparseMatrix:

@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 from sklearn.feature_extraction.text import TfidfVectorizer
 
-from mu.baselines import attributes, distances
+from mu.baselines import attributes, distances, neighbours
 from mu.baselines.attributes import attribute_neighbours
 from mu.baselines.decays import distance_weights, history_weights
 from mu.baselines.markov import MarkovChain
@@ -341,17 +341,19 @@ def test_items_are_alike_by_the_words_of_their_attributes():
         assert items.tolist() == sorted(best) and len(items) == min(3, np.count_nonzero(similar[item]))
 
 
-@pytest.mark.parametrize("pairs", [1, 7, 20])
-def test_blocks_of_alike_items_change_nothing(pairs, monkeypatch):
+@pytest.mark.parametrize("products", [1, 7, 20])
+def test_blocks_of_alike_items_change_nothing(products, monkeypatch):
     """Of one item, of some."""
     whole = attribute_neighbours(TRACKS, ("artist", "tags"), 3)
-    monkeypatch.setattr(attributes, "BLOCK_PAIRS", pairs)
-    blocks = list(attributes._blocks(attributes._words(TRACKS, "tags")))
-    assert [first for first, _ in blocks[1:]] == [stop for _, stop in blocks[:-1]]
-    assert blocks[0][0] == 0 and blocks[-1][1] == V and (len(blocks) == V) == (pairs == 1)
-    found = attribute_neighbours(TRACKS, ("artist", "tags"), 3)
+    monkeypatch.setattr(neighbours, "BLOCK_PRODUCTS", products)
+    words, blocks = attributes._words(TRACKS, "tags"), []
+    neighbours.product_rows(words, words.T.tocsr(), lambda rows, first: blocks.append((first, rows)) or rows)
+    assert [first for first, _ in blocks[1:]] == [first + rows.shape[0] for first, rows in blocks[:-1]]
+    assert blocks[0][0] == 0 and blocks[-1][0] + blocks[-1][1].shape[0] == V
+    assert (len(blocks) == V) == (products == 1) and len(blocks) > 1
+    in_blocks = attribute_neighbours(TRACKS, ("artist", "tags"), 3)
     for item in range(V):
-        assert [part.tolist() for part in found.row(item)] == [part.tolist() for part in whole.row(item)]
+        assert [part.tolist() for part in in_blocks.row(item)] == [part.tolist() for part in whole.row(item)]
 
 
 def test_attributes_are_evidence_beside_the_counts():
