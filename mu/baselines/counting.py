@@ -4,7 +4,7 @@ import abc
 from typing import Self
 
 import numpy as np
-from scipy.sparse import coo_array, csr_array
+from scipy.sparse import coo_array
 
 from mu.baselines.distances import Distances
 from mu.baselines.fitting import fitted
@@ -137,22 +137,6 @@ class CountingModel(TopKRecommender, abc.ABC):
 
     def play_evidence(self, histories: Histories) -> SparseRows:
         """[T, V]: what each play of one history, the oldest first, gives; see `mu.protocols.EvidenceByPlay`."""
-        table = self._play_table(histories)
-        return SparseRows.from_csr(table.indptr, table.indices, table.data, len(self._fitted.plays))
-
-    def contributions(self, histories: Histories, items: np.ndarray) -> np.ndarray:
-        """float64 [T, k]: what each play of one history, the oldest first, gives to the scores of items.
-
-        Their sum and the background are the score.
-
-        Args:
-          histories: one history of T plays.
-          items: int [k].
-        """
-        return self._play_table(histories)[:, items].toarray()
-
-    def _play_table(self, histories: Histories) -> csr_array:
-        """float64 [T, V]: what each play of one history gives to each score."""
         rows, n_plays = self.sparse_rows, int(histories.indptr[-1])
         sources, weights = self.sparse_queries(np.array([-1]), histories).row(0)
         asked = rows.take(sources)
@@ -161,7 +145,8 @@ class CountingModel(TopKRecommender, abc.ABC):
         age = np.repeat(np.arange(len(sources)) // (1 if self._similar is None else 2), lengths)
         values = np.repeat(weights, lengths) * rows.values[entries]
         shape = (n_plays, rows.n_columns)
-        return coo_array((values, (n_plays - 1 - age, rows.indices[entries])), shape=shape).tocsr()
+        table = coo_array((values, (n_plays - 1 - age, rows.indices[entries])), shape=shape).tocsr()
+        return SparseRows.from_csr(table.indptr, table.indices, table.data, rows.n_columns)
 
     @property
     def _fitted(self) -> TransitionCounts:

@@ -277,18 +277,27 @@ def test_everybody_can_be_forgotten():
     assert np.isfinite(model.scores(np.arange(1), log_of([[0]]))).all()
 
 
+def dense(rows):
+    """float64 [R, V]."""
+    matrix = np.zeros((rows.n_rows, rows.n_columns))
+    for row in range(rows.n_rows):
+        columns, values = rows.row(row)
+        matrix[row, columns] = values
+    return matrix
+
+
 @pytest.mark.parametrize("name", MODELS)
 def test_evidence_by_play_sums_to_the_score(name):
     rows, times = plays(8)
     model = MODELS[name].fit(log_of(rows, times))
     history = log_of([[0, 3, 3, 5, 1, 0]])
     items = np.array([8, 0, 5, 6])
-    evidence = model.contributions(history, items)
+    evidence = dense(model.play_evidence(history))[:, items]
     assert evidence.shape == (6, 4)
     scores = model.scores(np.arange(1), history)[0, items]
     np.testing.assert_allclose(model.background[items] + evidence.sum(axis=0), scores, 1e-6)
     assert not evidence[:, 0].any()  # nobody has played 8
-    last = model.contributions(log_of([[0]]), items)
+    last = dense(model.play_evidence(log_of([[0]])))[:, items]
     if name == "markov":
         np.testing.assert_array_equal(evidence[:5], 0)
         np.testing.assert_array_equal(evidence[5], last[0])
