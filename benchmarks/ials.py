@@ -13,7 +13,6 @@ Seconds of the processor, of all threads, tell what other work on the machine ha
 import argparse
 import json
 import os
-import platform
 import sys
 import tempfile
 import time
@@ -30,6 +29,7 @@ from mu.baselines.play_matrix import play_matrix
 from mu.data.logs.interactions import Interactions
 from mu.data.logs.splits import predefined
 from mu.evals.text_tables import text_table
+from mu.training.provenance import processor
 from mu_kernels.threads import available_cpus
 
 SOLVERS = ("cholesky", "conjugate_gradients")
@@ -59,14 +59,6 @@ def of_implicit(played: sparse.csr_matrix, dim: int, solver: str, threads: int) 
 def now() -> np.ndarray:
     """(wall, processor) seconds; those of the processor are of all threads."""
     return np.array([time.perf_counter(), time.process_time()])
-
-
-def processor() -> str:
-    """Its name."""
-    file = Path("/proc/cpuinfo")
-    lines = file.read_text().splitlines() if file.is_file() else []
-    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor()
 
 
 def main() -> int:
