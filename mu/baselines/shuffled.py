@@ -6,7 +6,7 @@ from typing import Any, Self
 import numpy as np
 
 from mu.data.logs.interactions import Interactions
-from mu.protocols import Histories, Log, SparseRecommender
+from mu.protocols import Histories, Log
 from mu.ranges import Seed
 from mu_kernels import SparseRows
 from mu_kernels.hashing import GOLDEN, mix_array
@@ -33,26 +33,26 @@ class ShuffledHistories:
 
     def fit(self, log: Interactions) -> Self:
         """Fits the baseline to the shuffled histories."""
-        self._fitted: SparseRecommender = self._baseline.fit(shuffled(log, self._seed))
+        self._baseline.fit(shuffled(log, self._seed))
         return self
 
     @property
     def sparse_rows(self) -> SparseRows:
         """Of the baseline."""
-        return self._fitted.sparse_rows
+        return self._baseline.sparse_rows
 
     @property
     def background(self) -> np.ndarray:
         """Of the baseline."""
-        return self._fitted.background
+        return self._baseline.background
 
     def sparse_queries(self, users: np.ndarray, histories: Histories, times_ms: np.ndarray | None = None) -> SparseRows:
         """Of the baseline for shuffled histories."""
-        return self._fitted.sparse_queries(users, shuffled(histories, self._seed), times_ms)
+        return self._baseline.sparse_queries(users, shuffled(histories, self._seed), times_ms)
 
     def scores(self, users: np.ndarray, histories: Log, times_ms: np.ndarray | None = None) -> np.ndarray:
         """float32 [B, V]; see `mu.protocols.Recommender`."""
-        return self._fitted.scores(users, shuffled(histories, self._seed), times_ms)
+        return self._baseline.scores(users, shuffled(histories, self._seed), times_ms)
 
 
 def shuffled(log: Any, seed: int) -> Any:
