@@ -91,13 +91,19 @@ class CountingModel(TopKRecommender, abc.ABC):
           time_ms: unix milliseconds; needed where distances are of sessions or time.
 
         Raises:
-          ValueError: the item is outside the catalogue, or the time is missing or before the listener's last play.
+          ValueError: the item is outside the catalogue, the user is negative, or the time is missing or before the
+            listener's last play.
+          OverflowError: a count would be above 2**31 - 1.
         """
         self._fitted.update(user, item, time_ms)
         self._background = None
 
     def forget(self, user: int) -> None:
-        """Forgets all plays of a listener; the model is then that which is fitted without them, bit for bit."""
+        """Forgets all plays of a listener; the model is then that which is fitted without them, bit for bit.
+
+        Raises:
+          ValueError: the user is negative.
+        """
         self._fitted.forget(user)
         self._background = None
 

@@ -85,17 +85,7 @@ class TransitionCounts:
         return before[self.stops] - before[self.starts]
 
     def update(self, user: int, item: int, time_ms: int | None = None) -> None:
-        """Counts one more play of a listener, behind those that are there.
-
-        Args:
-          user: the listener's id; one behind those of the log is a new listener.
-          item: the track, in the catalogue.
-          time_ms: unix milliseconds; needed where distances are of sessions or time.
-
-        Raises:
-          ValueError: the item is outside the catalogue, or the time is missing or before the listener's last play.
-          OverflowError: a count would be above 2**31 - 1.
-        """
+        """Counts one more play of a listener, behind those that are there; see `CountingModel.update`."""
         if not 0 <= item < len(self.plays):
             raise ValueError(f"item is {item}; the catalogue has the items 0 to {len(self.plays) - 1:,}: fit again")
         history = self._history(user)
@@ -122,11 +112,7 @@ class TransitionCounts:
         self._histories[user] = longer
 
     def forget(self, user: int) -> None:
-        """Takes all plays of a listener out of the counts; one who has none changes nothing.
-
-        Raises:
-          ValueError: the user is negative.
-        """
+        """Takes all plays of a listener out of the counts; one who has none changes nothing."""
         history = self._history(user)
         for place, item in enumerate(history.items):
             for source, target, distance_class in self._pairs_of(history, place):
