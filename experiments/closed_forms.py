@@ -1,4 +1,4 @@
-"""Every model of mu that is fitted without gradients, as the rungs of a ladder: the widest bar for a trained model.
+"""Neighbours, counts, closed forms and factors as the rungs of a ladder: the widest bar for a trained model.
 
     mu ladder LOG --config=experiments/closed_forms.py --output=ladders/plays
     mu ladder LOG --config=experiments/closed_forms.py --output=ladders/plays --tune=24

@@ -35,7 +35,7 @@ SPACES = {
     "rp3beta": "alpha=uniform(0.3,1);beta=uniform(0,0.8)",
     "ials": "l2=log(0.0003,0.03);unobserved_weight=log(0.01,1);regularisation_exponent=uniform(0,1)",
 }
-"""Rung -> what `--tune` searches; the others have nothing to tune."""
+"""Rung -> what `--tune` searches; the others stay as they are."""
 TUNED = "_tuned"
 """Behind the name of a rung whose options were chosen on validation."""
 DOCUMENT = "ladder.json"
