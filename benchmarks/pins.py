@@ -59,6 +59,8 @@ from mu.topk import recommend
 ROWS = {MarkovChain: "MC", SequentialRules: "SeqRules", PCTM: "PCTM"}
 """What the paper calls them."""
 RULES = ("mu", "file id", "sha256", "target first", "target first, DCD", "inverse of items")
+OF_SCORES = ("mu", "file id", "target first", "target first, DCD")
+"""Rules that `Ordered` knows; counting models are numbered by SHA-256, and EASE has an inverse."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -90,7 +92,7 @@ class Ordered:
       scores: of the recommender, of any float type; only their order against the target's counts.
       targets: int [U], the target of each user.
       file_id: int [V], the id of each item in the file.
-      rule: of `RULES`; 'mu' leaves ties.
+      rule: of `OF_SCORES`; 'mu' leaves ties.
     """
 
     dot_product = False
@@ -304,7 +306,7 @@ def _leave_one_out(path: Path, scratch: Path) -> tuple[Interactions, Callable[..
 
     def pin(row: str, published: str, recommender: Any, rounded: Any = None) -> Pin:
         values = {}
-        for rule in RULES:
+        for rule in OF_SCORES:
             of = rounded if rule.endswith("DCD") else recommender
             if of is not None:
                 ordered = Ordered(of.scores, test.items, file_id, rule)
