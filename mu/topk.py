@@ -73,7 +73,7 @@ def recommend(
         choice = _choice(len(users), len(vectors), candidates, exclude, played)
         return _search(_index_of(recommender, vectors, bias), product.queries(users, histories), k, choice)
     if (sparse := as_sparse(recommender)) is not None:
-        index, times = _sparse_index_of(sparse), None if time_ms is None else np.full(len(users), time_ms, np.int64)
+        index, times = _sparse_index_of(sparse), _times(recommender, len(users), time_ms)
         choice = _choice(len(users), index.n_items, candidates, exclude, played)
         return _search(index, sparse.sparse_queries(users, histories, times), k, choice)
     return _dense_top_k(recommender, users, histories, k, candidates, exclude, played, time_ms)
@@ -142,7 +142,7 @@ def _catalogue_size(recommender: Recommender, time_ms: int | None) -> int:
     if recommender.dot_product:
         return len(cast(DotProductRecommender, recommender).item_vectors)
     if (sparse := as_sparse(recommender)) is not None:
-        return _sparse_index_of(sparse).n_items
+        return len(sparse.background)
     nobody = np.zeros(0, np.int64)
     empty = TrackHistories(np.zeros(1, np.int64), np.zeros(0, np.int32))
     return recommender.scores(nobody, cast(Any, empty), _times(recommender, 0, time_ms)).shape[1]
