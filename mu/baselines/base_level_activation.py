@@ -4,7 +4,7 @@ from typing import Annotated, Self
 
 import numpy as np
 
-from mu.baselines.fitting import check_options, fitted
+from mu.baselines.fitting import check_options, fitted, require_times
 from mu.data.logs.interactions import Interactions
 from mu.data.logs.weighting import counted, weighting
 from mu.protocols import Log
@@ -13,6 +13,7 @@ from mu.topk import TopKRecommender
 
 SHORTEST_MS = 1000
 MAX_DECAY = 3.0
+OWN_WITHOUT_TIMES = "mu.baselines.most_frequent_own or mu.baselines.repeat_last"
 
 
 class BaseLevelActivation(TopKRecommender):
@@ -44,7 +45,7 @@ class BaseLevelActivation(TopKRecommender):
         Raises:
           ValueError: the log knows the order of plays and not their times.
         """
-        _refuse_order(log)
+        require_times(log, "BaseLevelActivation", OWN_WITHOUT_TIMES)
         self._catalogue = log.n_items, int(log.times.max(initial=0))
         return self
 
@@ -56,7 +57,7 @@ class BaseLevelActivation(TopKRecommender):
         """
         del users
         n_items, end_ms = fitted(self._catalogue, "BaseLevelActivation")
-        _refuse_order(histories)
+        require_times(histories, "BaseLevelActivation", OWN_WITHOUT_TIMES)
         lengths = np.diff(histories.indptr)
         row = np.repeat(np.arange(len(lengths)), lengths)
         if times_ms is None:
@@ -66,11 +67,3 @@ class BaseLevelActivation(TopKRecommender):
         presence = counted(histories.weights, self._weights) * np.power(seconds, -self._decay)
         sums = np.bincount(row * n_items + histories.items, presence, len(lengths) * n_items)
         return sums.reshape(len(lengths), n_items).astype(np.float32)
-
-
-def _refuse_order(plays: Log) -> None:
-    if not plays.has_times:
-        raise ValueError(
-            "BaseLevelActivation needs the times of plays, and these have an order alone: import the log with --time, "
-            "or use mu.baselines.most_frequent_own or mu.baselines.repeat_last"
-        )

@@ -7,6 +7,7 @@ from typing import Literal
 
 import numpy as np
 
+from mu.baselines.fitting import require_times
 from mu.data.logs.interactions import Interactions
 
 logger = logging.getLogger(__name__)
@@ -64,10 +65,7 @@ class Distances:
         """
         if self.kind == "plays":
             return None
-        if not log.has_times:
-            raise ValueError(
-                f"distance={self.kind!r} needs the times of plays; this log has an order alone: use distance='plays'"
-            )
+        require_times(log, f"distance={self.kind!r}", "distance='plays'")
         if self.kind == "gaps":
             return log.times
         return np.cumsum(np.diff(log.times, prepend=log.times[:1]) > self._session_ms, dtype=np.int64)

@@ -1,10 +1,11 @@
-"""Checks of baselines: their options lie in their ranges when one is made, and it has been fitted before it is used."""
+"""Checks of baselines: of options when one is made, of the log that it is fitted to, and of a use before `fit`."""
 
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
+from mu.protocols import Log
 from mu.ranges import faults
 from mu.signatures import hints_of
 
@@ -23,6 +24,15 @@ def check_options(model: type, values: Mapping[str, Any]) -> None:
     hints = {name: hint for name, hint in hints_of(model).items() if name in plain}
     if wrong := [line for name, hint in hints.items() for line in faults(plain[name], hint, name, model.__name__)]:
         raise ValueError("\n".join(wrong))
+
+
+def require_times(plays: Log, name: str, instead: str) -> None:
+    """Raises ValueError where the order of plays is known and not their times: says what to use instead."""
+    if not plays.has_times:
+        raise ValueError(
+            f"{name} needs the times of plays, and these have an order alone: import the log with --time, or use "
+            f"{instead}"
+        )
 
 
 def fitted(value: Any, name: str) -> Any:

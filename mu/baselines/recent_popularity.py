@@ -4,7 +4,7 @@ from typing import Self
 
 import numpy as np
 
-from mu.baselines.fitting import check_options, fitted
+from mu.baselines.fitting import check_options, fitted, require_times
 from mu.data.logs.interactions import Interactions
 from mu.data.logs.weighting import counted, weighting
 from mu.protocols import Log
@@ -39,11 +39,7 @@ class RecentPopularity(TopKRecommender):
         Raises:
           ValueError: the log knows the order of plays and not their times.
         """
-        if not log.has_times:
-            raise ValueError(
-                "RecentPopularity needs the times of plays, and this log has their order alone: import it with --time, "
-                "or use mu.baselines.popularity"
-            )
+        require_times(log, "RecentPopularity", "mu.baselines.popularity")
         ages_ms = log.times.max(initial=0) - log.times
         plays = counted(log.weights, self._weights) * np.exp2(-ages_ms / self._half_life_ms)
         self._plays = np.bincount(log.items, plays, log.n_items).astype(np.float32)

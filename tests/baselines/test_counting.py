@@ -417,7 +417,8 @@ def test_wrong_options_are_refused(options, message):
 
 @pytest.mark.parametrize("distance", ["sessions", "gaps"])
 def test_an_order_alone_has_no_time_between(distance):
-    with pytest.raises(ValueError, match=f"distance='{distance}' needs the times of plays; this log has an order"):
+    message = f"distance='{distance}' needs the times of plays, and these have an order alone.* use distance='plays'"
+    with pytest.raises(ValueError, match=message):
         PCTM(distance=distance).fit(log_of([[0, 1]]))
 
 
