@@ -24,7 +24,7 @@ class BPR(TopKRecommender):
                 from how many it took (Weston, Bengio & Usunier, "WSABIE", IJCAI 2011); over log(V)
 
     It knows users by their ids alone and has no scores for those outside the log. Steps are taken in one thread, by
-    counted draws: the result depends on the seed alone.
+    counted draws: on one kind of CPU the result depends on the seed alone.
 
     Args:
       dim: numbers of a factor.
