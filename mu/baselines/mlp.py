@@ -13,6 +13,7 @@ from sklearn.preprocessing import StandardScaler
 
 from mu.baselines.classifier import fit_classifier, fitted_scaler, probabilities, standardised
 from mu.baselines.cross_validation import best_option, grouped_folds
+from mu.baselines.fitting import check_options
 from mu.data.clips.targets import ClassTarget, NumberTarget, TagTarget, Target
 from mu.ranges import NonNegative, Seed, Size
 
@@ -34,6 +35,7 @@ class MLP:
     """
 
     def __init__(self, weight_decay: NonNegative = 1e-2, *, hidden: Size = 128, seed: Seed = 0):
+        check_options(MLP, locals())
         self._weight_decay, self._hidden, self._seed = weight_decay, hidden, seed
 
     def fit(self, features: np.ndarray, target: Target) -> Self:

@@ -20,6 +20,7 @@ from mu.baselines.item_knn import ItemKNN
 from mu.baselines.linear import Linear
 from mu.baselines.markov import MarkovChain
 from mu.baselines.mfcc import clip_statistics
+from mu.baselines.mlp import MLP
 from mu.baselines.most_frequent_own import MostFrequentOwn
 from mu.baselines.pctm import PCTM
 from mu.baselines.popularity import Popularity
@@ -236,6 +237,7 @@ def test_bad_options_are_refused(options, message):
         (lambda: RatingBiases(-1), "item_shrinkage=-1; it must be at least 0"),
         (lambda: RatingBiases(user_shrinkage=np.nan), "user_shrinkage=nan; it must be a finite number"),
         (lambda: Linear(0), "inverse_penalty=0; it must be above 0"),
+        (lambda: MLP(-1), "weight_decay=-1; it must be at least 0"),
     ],
 )
 def test_bad_options_of_others_are_refused(made, message):
