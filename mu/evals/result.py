@@ -40,6 +40,7 @@ class Statistic:
     options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     parts: tuple[str, ...] = ()
     counted: str = dataclasses.field(default="", compare=False)
+    units: str = ""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -199,15 +200,21 @@ class Result:
         """bool [n]: the units that a metric is of."""
         if name in self.columns:
             return np.isfinite(self.columns[name])
-        known = np.ones(len(self.units), bool)
-        for truth in (self.arrays[array] for array in self.statistics[name].arrays if array in self.truth):
-            known &= truth >= 0 if truth.ndim == 1 else np.isfinite(truth).all(axis=1)
+        statistic = self.statistics[name]
+        known = self._computed_of(statistic)
+        for truth in (self.arrays[array] for array in statistic.arrays if array in self.truth):
+            known = np.logical_and(known, truth >= 0 if truth.ndim == 1 else np.isfinite(truth).all(axis=1))
         return known
 
+    def _computed_of(self, statistic: Statistic) -> np.ndarray:
+        """bool [n]: the units whose numbers a statistic takes."""
+        return self.arrays[statistic.units] if statistic.units else np.ones(len(self.units), bool)
+
     def _computed(self, name: str, statistic: Statistic, weights: np.ndarray) -> np.ndarray:
-        arrays = (self.arrays[array] for array in statistic.arrays)
+        rows = self._computed_of(statistic) if statistic.units else slice(None)
+        arrays = (self.arrays[array][rows] for array in statistic.arrays)
         try:
-            return locate(statistic.metric)(*arrays, weights, **statistic.options)
+            return locate(statistic.metric)(*arrays, weights[:, rows], **statistic.options)
         except ValueError as error:
             raise ValueError(f"{name}: {error}") from error
 
@@ -216,6 +223,7 @@ class Result:
         if not statistic.counted:
             return np.full(len(statistic.parts), self.n_clusters), np.zeros(len(statistic.parts))
         units = locate(statistic.counted)(*(self.arrays[name] for name in statistic.arrays))
+        units = units & self._computed_of(statistic)[:, None]
         counts = self._cluster_counts(units)
         return np.count_nonzero(counts, axis=0), effective_size(counts)
 

@@ -229,9 +229,14 @@ def _result(document: Mapping[str, Any], arrays: Mapping[str, np.ndarray], recom
 
 def _statistics(described: Mapping[str, Mapping[str, Any]]) -> dict[str, Statistic]:
     return {
-        # Evaluations of older versions do not say what is counted.
+        # Evaluations of older versions do not say what is counted, or of which units a statistic is.
         name: Statistic(
-            one["metric"], tuple(one["arrays"]), one["options"], tuple(one["parts"]), one.get("counted", "")
+            one["metric"],
+            tuple(one["arrays"]),
+            one["options"],
+            tuple(one["parts"]),
+            one.get("counted", ""),
+            one.get("units", ""),
         )
         for name, one in described.items()
     }

@@ -61,9 +61,14 @@ class Column:
 
 
 def columns_of(result: Result) -> list[Column]:
-    """The first metric of each section that a table of the result shows, of those that any unit is in."""
+    """The first metric of each section that a table of the result shows, of those that any unit is in.
+
+    Descriptive ones (coverage, novelty) are left out: of them more is not always better.
+    """
     first: dict[str, str] = {}
     for name in result.shown or result.names:
+        if name in result.descriptive:
+            continue
         section, _, metric = name.rpartition("/")
         first.setdefault(section, metric)
     columns = [_column(result, section, metric) for section, metric in first.items()]
@@ -73,7 +78,7 @@ def columns_of(result: Result) -> list[Column]:
 def other_metrics(result: Result, column: Column, most: int) -> list[Column]:
     """Other metrics of a section: first those of another kind, then those of the same kind with another cut-off.
 
-    Descriptive ones (coverage, novelty) are left out: of them more is not always better.
+    Descriptive ones are left out here, too.
 
     Args:
       result: that has them.

@@ -159,6 +159,9 @@ class Factors:
         assert self.time_aware
         return self.edges_ms, self.values
 
+    def scores(self, users, histories, times_ms=None):
+        return self.dense(PlayEvents(users, np.zeros(0, np.int32), times_ms))
+
     def dense(self, events):
         """[E, V]: the scores that the ranks are of."""
         exact = self.users[events.users].astype(np.float64) @ self.item_vectors.T.astype(np.float64)

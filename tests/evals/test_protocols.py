@@ -105,7 +105,7 @@ def test_plays_are_those_of_a_part_of_a_split(split):
     log = split.train
     end_ms = int(log.times.max())
     released_ms = np.where(np.arange(N_TRACKS) < 30, -1, end_ms + 1)
-    fields = {name: getattr(log, name) for name in ("counts", "seen", "indptr", "items")}
+    fields = {name: getattr(log, name) for name in ("n_items", "counts", "tracks")}
     train = types.SimpleNamespace(**fields, released_ms=released_ms, end_ms=end_ms)
     table = np.random.default_rng(0).random((N_USERS, N_TRACKS))
     for part, histories in (("valid", log), ("test", log.merged(split.valid))):
@@ -115,6 +115,11 @@ def test_plays_are_those_of_a_part_of_a_split(split):
         assert ours.names == theirs.names == evaluator.names and ours.same == {"part": part, **theirs.same}
         for name, column in theirs.columns.items():
             np.testing.assert_array_equal(ours.columns[name], column)
+    options = {"ks": (5,), "list_metrics": ("novelty", "artist_exposure", "intra_list_diversity")}
+    lists = PlayRanking(split=split, train=train, part="test", groups="track", vectors="track", **options)
+    found = lists.run(Given(table))
+    assert set(lists.names) > {"lists/novelty@5", "lists/artist_exposure@5"} and "vectors of tracks" in found.same
+    assert found.values()["lists/intra_list_diversity@5"] == pytest.approx(1)  # no track has another's label
 
 
 class Truth:

@@ -141,6 +141,14 @@ class Unplayed:
         ranks = index.rank_at_times(queries, plays.tracks, plays.times_ms, self.available_from_ms, seen)
         return ranks.greater, ranks.equal
 
+    def choice(self, plays: PlayEvents) -> tuple[np.ndarray, CSR]:
+        """(bool [V], CSR [B, V]): the tracks that any play has as a candidate, and those that each has not of them."""
+        out_by_then = self.available_from_ms <= plays.times_ms.max()
+        late = np.flatnonzero(out_by_then & (self.available_from_ms > plays.times_ms.min()))
+        rows, columns = np.nonzero(self.available_from_ms[late] > plays.times_ms[:, None])
+        not_out = CSR.from_pairs(rows, late[columns], len(plays), len(out_by_then))
+        return out_by_then, self.seen.take(plays.users).union(not_out)
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class NewReleases:

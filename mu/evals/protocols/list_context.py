@@ -1,5 +1,6 @@
 """What list metrics know of the tracks of a log: popularity, groups, and what they are like."""
 
+import hashlib
 import os
 from collections.abc import Hashable
 
@@ -25,6 +26,13 @@ def list_context(train: Interactions, groups: str | None, vectors: str | None) -
         groups=None if groups is None else group_codes(train.tracks, groups),
         vectors=None if vectors is None else track_vectors(train.tracks, vectors),
     )
+
+
+def same_vectors(context: ListContext) -> dict[str, str]:
+    """{'vectors of tracks': sha256}, what results must agree in to be compared; {} without vectors."""
+    if context.vectors is None:
+        return {}
+    return {"vectors of tracks": hashlib.sha256(np.ascontiguousarray(context.vectors).data).hexdigest()}
 
 
 def group_codes(tracks: pl.DataFrame, column: str) -> np.ndarray:

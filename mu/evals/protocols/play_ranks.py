@@ -8,7 +8,7 @@ from mu.evals.protocols.candidates import Candidates, ItemScores
 from mu.evals.protocols.catalogue import BLOCK_BYTES, QUERY_BLOCK, Histories, user_queries, user_scores
 from mu.evals.protocols.play_events import PlayEvents
 from mu.protocols import DotProductRecommender, Recommender, SparseRecommender
-from mu_kernels import SparseIndex
+from mu_kernels import SparseIndex, SparseRows
 
 # Plays whose queries are ranked at once.
 PLAY_BLOCK = 1 << 15
@@ -58,12 +58,7 @@ def by_sparse_rows(
         for start in range(0, len(plays), PLAY_BLOCK):
             block = plays[start : start + PLAY_BLOCK]
             some = events.take(block)
-            if recommender.time_aware:
-                queries = recommender.sparse_queries(some.users, histories.take(some.users), some.times_ms)
-            else:
-                listeners, place = np.unique(some.users, return_inverse=True)
-                queries = recommender.sparse_queries(listeners, histories.take(listeners)).take(place)
-            ranks[rule][:, block] = rule.sparse_ranks(some, queries, index)
+            ranks[rule][:, block] = rule.sparse_ranks(some, sparse_queries_at(recommender, some, histories), index)
     return ranks
 
 
@@ -85,6 +80,14 @@ def by_scores(
             among = rule.mask(plays)
             greater[block], equal[block] = (above & among).sum(axis=1), (tied & among).sum(axis=1)
     return ranks
+
+
+def sparse_queries_at(recommender: SparseRecommender, plays: PlayEvents, histories: Histories) -> SparseRows:
+    """[E, R]: the sparse query of each play, at its moment where the recommender is time-aware."""
+    if recommender.time_aware:
+        return recommender.sparse_queries(plays.users, histories.take(plays.users), plays.times_ms)
+    listeners, place = np.unique(plays.users, return_inverse=True)
+    return recommender.sparse_queries(listeners, histories.take(listeners)).take(place)
 
 
 def scores_at(recommender: Recommender, plays: PlayEvents, histories: Histories, n_items: int) -> np.ndarray:

@@ -11,11 +11,15 @@ from mu.data.listening.listening import Listening
 from mu.data.logs.attributes import UNKNOWN_RELEASE
 from mu.data.logs.splits import Split
 from mu.evals.left_out import left_out
+from mu.evals.metrics.lists.context import ListContext
 from mu.evals.metrics.loading import at_cutoffs, check_cutoffs, metric_paths
 from mu.evals.metrics.ranks import target_ranks
 from mu.evals.protocols.candidates import Candidates, NewReleases, Played, Unplayed
 from mu.evals.protocols.catalogue import Histories
+from mu.evals.protocols.list_context import list_context, same_vectors
+from mu.evals.protocols.lists import short_lists_notes
 from mu.evals.protocols.play_events import PlayEvents, first_plays, plays_of
+from mu.evals.protocols.play_lists import PlayLists
 from mu.evals.protocols.play_ranks import by_dot_products, by_scores, by_sparse_rows
 from mu.evals.result import Result
 from mu.protocols import DotProductRecommender, Recommender, as_sparse
@@ -61,6 +65,9 @@ class PlayEvaluator:
     of tracks that came out before training ended, and that nobody played in it, are in no section, nor are those of
     tracks that nobody played in it and whose release is not known. All of them are counted by reason.
 
+    List metrics are of one list a listener: of the best tracks among those that were out and unplayed at the moment of
+    the listener's first play in any section. The value of a list stands at that play.
+
     Args:
       plays: of the test, in any order.
       histories: log of the same users, what they played before.
@@ -69,6 +76,9 @@ class PlayEvaluator:
       known: bool [V], tracks that training has seen.
       ks: cut-offs.
       metrics: names or paths of ranking metrics (`mu.evals.metrics`): metric(ranks, k).
+      list_metrics: names or paths of metrics of the best k tracks of each listener (`mu.evals.metrics.lists`).
+      context: what list metrics know of the tracks; needed for them. What they need of listeners is added here: the
+        targets are the tracks that the listener plays for the first time in the test.
       same: what results must agree in to be compared, beside plays, histories and candidates.
       bootstrap_samples: of the intervals.
 
@@ -80,10 +90,11 @@ class PlayEvaluator:
       new: bool [V], tracks that came out after training ended.
       unplayed: among which tracks the plays of 'discovery' and of each age are ranked.
       sections: name -> section, of those that have any play.
-      names: 'discovery/recall@20' and so on.
+      names: 'discovery/recall@20' and so on, those of lists 'lists/novelty@20'.
 
     Raises:
-      ValueError: there is no metric, an unknown one, or no play to rank.
+      ValueError: there is no metric, an unknown one, one needs what is not known of the tracks, or there is no play to
+        rank.
     """
 
     def __init__(
@@ -96,6 +107,8 @@ class PlayEvaluator:
         *,
         ks: Sequence[int] = (20,),
         metrics: Sequence[str] = ("recall", "ndcg"),
+        list_metrics: Sequence[str] = (),
+        context: ListContext | None = None,
         same: Mapping[str, str] | None = None,
         bootstrap_samples: Count = 1000,
     ):
@@ -103,8 +116,8 @@ class PlayEvaluator:
         if bootstrap_samples < 1:
             raise ValueError(f"bootstrap_samples={bootstrap_samples}; it must be at least 1")
         self._ks, self._metrics = tuple(int(k) for k in ks), metric_paths(metrics)
-        if not self._metrics:
-            raise ValueError("there is no metric to measure: name one in `metrics`")
+        if not (self._metrics or list_metrics):
+            raise ValueError("there is no metric to measure: name one in `metrics` or `list_metrics`")
         available_from_ms = np.where(released_ms == UNKNOWN_RELEASE, LONG_AGO_MS, released_ms)
         self.events = first_plays(plays, available_from_ms)
         self._n_plays, early = len(plays), int((available_from_ms[plays.tracks] > plays.times_ms).sum())
@@ -135,9 +148,11 @@ class PlayEvaluator:
             "track without plays in training, of unknown release": int((~in_section & no_release).sum()),
             "track without plays in training, and not new": int((~in_section & ~no_release).sum()),
         }
+        self._lists = PlayLists(list_metrics, self._ks, context, self.events, in_section, histories, self.unplayed)
         columns = [f"{metric}@{k}" for metric in self._metrics for k in self._ks]
-        self.names = [f"{section}/{column}" for section in self.sections for column in columns]
-        self._shown = tuple(f"{section.name}/{columns[0]}" for section in self.sections.values() if section.in_table)
+        self.names = [*(f"{section}/{column}" for section in self.sections for column in columns), *self._lists.names]
+        in_table = [section.name for section in self.sections.values() if section.in_table]
+        self._shown = (*(f"{name}/{column}" for name in in_table for column in columns[:1]), *self._lists.shown)
         self._same = {**(same or {}), "plays, histories and candidates": self.hash()}
         self.bootstrap_samples = bootstrap_samples
 
@@ -164,16 +179,21 @@ class PlayEvaluator:
             for name, values in at_cutoffs(ranks, self._metrics, self._ks).items():
                 column = columns[f"{section.name}/{name}"] = np.full(len(self.events), np.nan)
                 column[section.plays] = values
+        of_lists, statistics, arrays, n_lists = self._lists.run(recommender)
+        sections = {section.name: len(section.plays) for section in self.sections.values()}
         return Result(
             unit="play",
             units=np.arange(len(self.events)),
             cluster="user",
             clusters=self.events.users,
-            columns=columns,
-            counts=left_out("plays", self._n_plays, self._reasons)
-            | {section.name: len(section.plays) for section in self.sections.values()},
+            columns=columns | of_lists,
+            statistics=statistics,
+            arrays=arrays,
+            counts=left_out("plays", self._n_plays, self._reasons) | sections | n_lists,
             same=self._same,
+            notes=short_lists_notes(n_lists),
             shown=self._shown,
+            descriptive=tuple(self._lists.names),
         )
 
     def hash(self) -> str:
@@ -221,7 +241,10 @@ class PlayRanking(PlayEvaluator):
         refit: its releases and its end are what is new.
       part: 'valid' or 'test'.
       metrics: see `PlayEvaluator`.
+      list_metrics: see `PlayEvaluator`.
       ks: cut-offs.
+      groups: column of the tracks whose values are the groups of list metrics ('artist'); None for none.
+      vectors: what tracks are like, for list metrics; see `mu.evals.protocols.ranking.Ranking`. None for nothing.
       bootstrap_samples: of the intervals.
     """
 
@@ -232,19 +255,25 @@ class PlayRanking(PlayEvaluator):
         train: Listening,
         part: str,
         metrics: tuple[str, ...] = ("recall", "ndcg"),
+        list_metrics: tuple[str, ...] = (),
         ks: tuple[Count, ...] = (20,),
+        groups: str | None = None,
+        vectors: str | None = None,
         bootstrap_samples: Count = 1000,
     ):
         if part not in ("valid", "test"):
             raise ValueError(f"part is {part!r}; it must be 'valid' or 'test'")
+        context = list_context(train, groups, vectors)
         super().__init__(
             plays_of(getattr(split, part)),
             split.train.merged(split.valid) if part == "test" else split.train,
             train.released_ms,
             train.end_ms,
-            train.counts() > 0,
+            context.popularity > 0,
             ks=ks,
             metrics=metrics,
-            same={"part": part},
+            list_metrics=list_metrics,
+            context=context,
+            same={"part": part, **same_vectors(context)},
             bootstrap_samples=bootstrap_samples,
         )

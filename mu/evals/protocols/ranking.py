@@ -1,6 +1,5 @@
 """Ranking protocol: every user's targets ranked among the whole catalogue, and the lists of the best items."""
 
-import dataclasses
 import hashlib
 from collections.abc import Mapping, Sequence
 from typing import cast
@@ -15,14 +14,13 @@ from mu.evals.metrics.lists.context import ListContext
 from mu.evals.metrics.loading import at_cutoffs, check_cutoffs, metric_paths
 from mu.evals.metrics.ranks import target_ranks
 from mu.evals.protocols.catalogue import Histories, of_dot_products, of_scores, of_sparse_rows
-from mu.evals.protocols.list_context import list_context
-from mu.evals.protocols.lists import LISTS, check_needs, in_order, list_columns, list_statistics
+from mu.evals.protocols.list_context import list_context, same_vectors
+from mu.evals.protocols.lists import SHORT_LISTS, ListMetrics, short_lists_notes
 from mu.evals.result import Result
 from mu.protocols import DotProductRecommender, Recommender, as_sparse
 from mu.ranges import Count, Threads
 from mu_kernels import CSR
 
-SHORT_LISTS = "users with fewer candidates than places"
 EXCLUDED_TARGETS = "excluded targets"
 
 
@@ -89,21 +87,16 @@ class RankingEvaluator:
         self._hittable = None if known is None else known[self._targets.indices]
         self._gains = gains  # users without targets have no entries
         self._ks, self._metrics = tuple(int(k) for k in ks), metric_paths(metrics)
-        self._list_metrics = metric_paths(list_metrics, LISTS)
-        if self._list_metrics and context is None:
-            raise ValueError(f"list metrics {tuple(list_metrics)} need the context of the items: give `context`")
-        if self._list_metrics and context is not None:
-            check_needs(self._list_metrics, context)
-            context = dataclasses.replace(context, histories=histories.take(self._users), targets=self._targets)
-        if not (self._metrics or self._list_metrics):
+        self._lists = ListMetrics(list_metrics, self._ks, context, histories, self._users, self._targets)
+        if not (self._metrics or self._lists.names):
             raise ValueError("there is no metric to measure: name one in `metrics` or `list_metrics`")
         one, whole = np.ones(1, np.int64), np.array([0, 1])
         trial = target_ranks(0 * one, one, whole, gains=None if gains is None else np.ones(1))
         at_cutoffs(trial, self._metrics, self._ks)  # a metric that lacks what it needs is refused now
-        self._context, self._block, self._threads = context, users_per_block, threads
+        self._block, self._threads = users_per_block, threads
         self._same = {**(same or {}), "targets and masks": _digest(targets, exclude, known, gains)}
         self.bootstrap_samples = bootstrap_samples
-        self.names = [f"{name}@{k}" for name in [*self._metrics, *in_order(self._list_metrics)] for k in self._ks]
+        self.names = [*(f"{name}@{k}" for name in self._metrics for k in self._ks), *self._lists.names]
 
     def run(self, recommender: Recommender) -> Result:
         """Ranks the targets of every user who has any.
@@ -115,8 +108,7 @@ class RankingEvaluator:
         Raises:
           ValueError: scores or queries are not float32 of the right shape, or not numbers; names the user.
         """
-        longest = max(self._ks) if self._list_metrics else 0
-        task = (self._users, self._histories, self._targets, self._exclude, longest)
+        task = (self._users, self._histories, self._targets, self._exclude, self._lists.length)
         how = {"users_per_block": self._block, "threads": self._threads}
         if recommender.dot_product:
             greater, equal, items = of_dot_products(cast(DotProductRecommender, recommender), *task, **how)
@@ -125,11 +117,7 @@ class RankingEvaluator:
         else:
             greater, equal, items = of_scores(recommender, *task, **how)
         ranks = target_ranks(greater, equal, self._targets.indptr, self._hittable, self._gains)
-        columns, statistics, arrays = at_cutoffs(ranks, self._metrics, self._ks), {}, {}
-        if self._list_metrics:
-            assert self._context is not None
-            columns |= list_columns(self._list_metrics, self._ks, items, self._context)
-            statistics, arrays = list_statistics(self._list_metrics, self._ks, items, self._context)
+        statistics, arrays = self._lists.statistics(items)
         n_users = self._shape[0]
         counts = left_out("users", n_users, {"no target": n_users - len(self._users)}) | {
             "targets": len(greater),
@@ -137,19 +125,18 @@ class RankingEvaluator:
         }
         if self._n_excluded_targets:
             counts[EXCLUDED_TARGETS] = self._n_excluded_targets
-        if longest:
-            excluded = 0 if self._exclude is None else self._exclude.counts()
-            counts[SHORT_LISTS] = int(np.sum(np.full(len(self._users), self._shape[1]) - excluded < longest))
+        if self._lists.length:
+            counts[SHORT_LISTS] = int((items[:, -1] < 0).sum())
         return Result(
             unit="user",
             units=self._users,
-            columns=columns,
+            columns=at_cutoffs(ranks, self._metrics, self._ks) | self._lists.columns(items),
             statistics=statistics,
             arrays=arrays,
             counts=counts,
             same=self._same,
             notes=_notes(counts),
-            descriptive=tuple(f"{name}@{k}" for name in self._list_metrics for k in self._ks),
+            descriptive=tuple(self._lists.names),
         )
 
     @staticmethod
@@ -223,9 +210,6 @@ class Ranking(RankingEvaluator):
         if part == "test" and test_masks_valid:
             exclude = exclude.union(split.valid.seen())
         context = list_context(train, groups, vectors)
-        same = {"split": split.hash}
-        if context.vectors is not None:
-            same["vectors of tracks"] = hashlib.sha256(np.ascontiguousarray(context.vectors).data).hexdigest()
         targets, values = pair_weights(getattr(split, part), gains)
         super().__init__(
             targets,
@@ -237,7 +221,7 @@ class Ranking(RankingEvaluator):
             metrics=metrics,
             list_metrics=list_metrics,
             context=context,
-            same=same,
+            same={"split": split.hash, **same_vectors(context)},
             bootstrap_samples=bootstrap_samples,
         )
 
@@ -250,9 +234,7 @@ def _notes(counts: Mapping[str, int]) -> tuple[str, ...]:
     if counts.get(EXCLUDED_TARGETS):
         again = f"{counts[EXCLUDED_TARGETS]:,} of {counts['targets']:,} targets had been played before"
         notes.append(f"{again}: each is ranked among unplayed items alone, which is easy")
-    if counts.get(SHORT_LISTS):
-        notes.append(f"{counts[SHORT_LISTS]:,} users have fewer candidates than the longest list has places")
-    return tuple(notes)
+    return (*notes, *short_lists_notes(counts))
 
 
 def _digest(targets: CSR, exclude: CSR | None, known: np.ndarray | None, gains: np.ndarray | None) -> str:
