@@ -3,16 +3,11 @@
 from collections.abc import Mapping
 
 import jax
-import jax.numpy as jnp
 from flax import nnx
 
+from mu.nn.normalise import unit
 from mu.nn.table import Table
 from mu.ranges import NonNegative, Positive, Size
-
-
-def unit(x: jax.Array) -> jax.Array:
-    """`x / |x|` over the last axis; the zero vector stays zero, with a finite gradient."""
-    return x * jax.lax.rsqrt(jnp.sum(jnp.square(x), axis=-1, keepdims=True) + 1e-12)
 
 
 class Factorization(nnx.Module):

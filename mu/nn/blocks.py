@@ -6,6 +6,7 @@ from flax import nnx
 
 from mu.nn.attention import SelfAttention
 from mu.nn.dropout import dropout
+from mu.nn.layers import scan_layers, stack_layers
 from mu.nn.linear import linear
 
 
@@ -41,7 +42,8 @@ class TransformerBlock(nnx.Module):
 class LiGRBlock(nnx.Module):
     """Pre-norm attention and SwiGLU (x 4), each residual gated by sigmoid(W x); [B, T, D] -> [B, T, D].
 
-    Source: LiGR (LinkedIn, arXiv:2502.03417), as used by eSASRec (Tikhonovich et al., RecSys 2025).
+    Source: LiGR (LinkedIn, arXiv:2502.03417), as used by eSASRec (Tikhonovich et al., RecSys 2025, arXiv:2508.06450).
+    As in the authors' RecTools the gates see x before the norm, and only the SwiGLU has no biases.
     """
 
     def __init__(self, dim: int, heads: int, *, rotary: bool, rate: float, dtype: jnp.dtype, rngs: nnx.Rngs):
@@ -97,11 +99,7 @@ BLOCKS = {"transformer": TransformerBlock, "ligr": LiGRBlock, "vit": ViTBlock}
 
 
 class Stack(nnx.Module):
-    """`layers` blocks of one kind, their parameters stacked on a leading axis and scanned.
-
-    Compile time and Python time do not grow with depth; each block's activations are recomputed in the
-    backward pass (`jax.checkpoint`), so memory holds one [B, T, D] a layer.
-    """
+    """`layers` blocks of one kind, stacked and scanned (`mu.nn.layers`)."""
 
     def __init__(
         self,
@@ -117,24 +115,11 @@ class Stack(nnx.Module):
     ):
         if block not in BLOCKS:
             raise ValueError(f"block={block!r}; known: {', '.join(BLOCKS)}")
-        if layers < 1:
-            raise ValueError(f"layers={layers}; at least 1")
-        self.layers = layers
 
-        @nnx.split_rngs(splits=layers)
-        @nnx.vmap(in_axes=0, out_axes=0)
         def create(rngs: nnx.Rngs) -> nnx.Module:
             return BLOCKS[block](dim, heads, rotary=rotary, rate=rate, dtype=dtype, rngs=rngs)
 
-        self.blocks = create(rngs)
+        self.blocks = stack_layers(create, layers, rngs)
 
     def __call__(self, x: jax.Array, mask: jax.Array, positions: jax.Array, key: jax.Array | None) -> jax.Array:
-        graph, stacked = nnx.split(self.blocks)
-
-        @jax.checkpoint
-        def body(x: jax.Array, layer: tuple[nnx.State, jax.Array]) -> tuple[jax.Array, None]:
-            state, number = layer
-            layer_key = None if key is None else jax.random.fold_in(key, number)
-            return nnx.merge(graph, state)(x, mask, positions, layer_key), None
-
-        return jax.lax.scan(body, x, (stacked, jnp.arange(self.layers, dtype=jnp.int32)))[0]
+        return scan_layers(self.blocks, x, mask, positions, key=key)
