@@ -64,8 +64,8 @@ class HistoryFeatures:
 
     Attributes:
       window: T, the latest plays of a user that a model sees; None for models that know users by their ids alone.
-      event_columns: columns of plays, in the order of the inputs; None where plays are known by their tracks alone,
-        without times and outcomes too.
+      event_columns: columns of plays, in the order of the inputs; None where plays are known by their tracks and times
+        alone.
       user_features: int32 [U, Q], hashed features of the log's users, -1 where there are fewer; None for none.
       item_numbers: what numeric features of tracks were standardised with; None without such features.
     """
@@ -122,7 +122,7 @@ class HistoryFeatures:
     def events(
         self, histories: Histories, rows: np.ndarray, plays: np.ndarray, filled: np.ndarray, users: np.ndarray
     ) -> dict[str, np.ndarray]:
-        """Features of plays beside their tracks; empty where `event_columns` is None.
+        """Features of plays beside their tracks.
 
         Args:
           histories: the log.
@@ -132,12 +132,11 @@ class HistoryFeatures:
           users: int [...], whose user features belong there, -1 for a user without.
 
         Returns:
-          int32 [...] 'time_deltas' (since the user's play before, `time_deltas`) and 'outcomes'; int32 [..., C]
-          'event_columns', 1 + the code of each column, 0 where it is not known; int32 [..., Q] 'user_features'. All 0
-          where there is no play, user features aside.
+          Where `event_columns` is None, int32 [...] 'seconds' (`seconds_since`) of histories with times, else nothing.
+          Otherwise int32 [...] 'time_deltas' (since the user's play before, `time_deltas`) and 'outcomes'; int32
+          [..., C] 'event_columns', 1 + the code of each column, 0 where it is not known; int32 [..., Q]
+          'user_features'. All 0 where there is no play, user features aside.
         """
-        if self.event_columns is None:
-            return {}
         plays = plays[filled]
 
         def spread(values: np.ndarray) -> np.ndarray:
@@ -145,6 +144,10 @@ class HistoryFeatures:
             everywhere[filled] = values
             return everywhere
 
+        if self.event_columns is None:
+            if not histories.has_times:
+                return {}
+            return {"seconds": spread(seconds_since(histories.times, plays, histories.indptr[rows[filled]]))}
         unknown = np.zeros(len(plays), np.int32)
         deltas, outcomes = unknown, unknown
         if histories.has_times:
@@ -202,6 +205,22 @@ def time_deltas(times_ms: np.ndarray, plays: np.ndarray, first: np.ndarray) -> n
     seconds = (times_ms[plays].astype(np.int64) - times_ms[before]) / 1000
     deltas = np.minimum(1 + np.floor(np.log2(1 + np.maximum(seconds, 0))), TIME_DELTAS - 1)
     return np.where(plays > first, deltas, 0).astype(np.int32)
+
+
+def seconds_since(times_ms: np.ndarray, plays: np.ndarray, first: np.ndarray) -> np.ndarray:
+    """int32 [n]: whole seconds since the user's first play; after 68 years they count no further.
+
+    Unix milliseconds need 64 bits, which JAX does not have by default, and float32 is off by 16 seconds after eight
+    years. Each time is cut to whole seconds before they are subtracted: the difference of two plays is the same
+    whatever play of the user was the first.
+
+    Args:
+      times_ms: int64 [E], of all plays.
+      plays: int [n], which of them.
+      first: int [n], the first play of the same user.
+    """
+    seconds = times_ms[plays] // 1000 - times_ms[first] // 1000
+    return np.minimum(seconds, np.iinfo(np.int32).max).astype(np.int32)
 
 
 def known_features(features: np.ndarray, trained: np.ndarray) -> np.ndarray:

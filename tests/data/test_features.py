@@ -5,8 +5,10 @@ import dataclasses
 import numpy as np
 import pytest
 
+from mu.data.batches.histories import HistoryBatches
 from mu.data.batches.listening import ListeningBatches
-from mu.data.features import HistoryFeatures
+from mu.data.features import HistoryFeatures, seconds_since
+from mu.histories import TrackHistories
 from tests.helpers.listening_logs import make_listening
 
 LOG = make_listening()
@@ -32,6 +34,40 @@ def test_training_rows_and_inputs_have_the_same_features():
             filled = inputs["segments"][0] > 0
             for name in ("items", "positions", "time_deltas", "outcomes", "event_columns", "user_features"):
                 np.testing.assert_array_equal(inputs[name][0, filled], batch[name][0, at], err_msg=name)
+
+
+@pytest.mark.parametrize("packed", [True, False])
+def test_histories_have_the_seconds_of_their_plays(packed):
+    """As far apart as their times are, in training and at inference, however long the user had listened before."""
+    batches = HistoryBatches(LOG, window=4, rows=1, negatives=0, packed=packed, sparse=False, seed=0)
+    seen = set()
+    for row in range(batches.n_examples):
+        batch = batches.batch(np.array([row]), 0)
+        assert batch["seconds"].dtype == np.int32 and not batch["seconds"][batch["segments"] == 0].any()
+        for segment in range(1, batch["segments"].max() + 1):
+            at = batch["segments"][0] == segment
+            apart = tuple(np.diff(batch["seconds"][0, at]))
+            seen.add((*batch["items"][0, at], *apart))
+    for user in range(LOG.n_users):
+        plays, seconds = LOG.row(user), LOG.times[LOG.indptr[user] : LOG.indptr[user + 1]] // 1000
+        stop = len(plays) - 1
+        while stop > 0:
+            window = slice(max(stop - 4, 0), stop)
+            assert (*plays[window], *np.diff(seconds[window])) in seen
+            stop = window.start
+        inputs = batches.features.inputs(np.array([user]), LOG.take(np.array([user])))
+        filled = inputs["segments"][0] > 0
+        np.testing.assert_array_equal(np.diff(inputs["seconds"][0, filled]), np.diff(seconds[-4:]))
+
+
+def test_histories_without_times_have_no_seconds():
+    assert "seconds" not in HistoryFeatures(5).inputs(np.array([-1]), TrackHistories.of(np.array([1, 2])))
+
+
+def test_seconds_are_exact_over_decades_and_end_with_int32():
+    times_ms = np.array([999, 1_000, 1_500_000_000_001, 1_500_000_003_999, 9_000_000_000_000], np.int64)
+    seconds = seconds_since(times_ms, np.arange(5), np.zeros(5, np.int64))
+    assert seconds.tolist() == [0, 1, 1_500_000_000, 1_500_000_003, 2**31 - 1]
 
 
 def test_columns_come_in_the_order_of_their_names():

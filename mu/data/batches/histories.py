@@ -70,7 +70,6 @@ class HistoryBatches:
             follows[log.indptr[:-1][log.lengths > 0]] = False
             self._weights = example_weights(log, weights, follows)
             self.left_out["plays of weight 0"] = int((follows & (self._weights == 0)).sum())
-            self._events = np.arange(len(log), dtype=np.int32)
         if packed:
             self._packing = pack_windows(self._windows.length, window)
         else:
@@ -94,6 +93,13 @@ class HistoryBatches:
         row_of_track = np.repeat(row_of_window, played.counts())
         return CSR.from_pairs(row_of_track, played.indices, self._packing.n_rows, self.log.n_items)
 
+    def _plays(self, examples: np.ndarray, segments: np.ndarray, positions: np.ndarray) -> np.ndarray:
+        """int64 [B, T]: which play of the log stands at each place of these rows; 0 where it is empty."""
+        filled = segments > 0
+        first = self._packing.indptr[examples][:, None]
+        window = self._packing.windows[np.where(filled, first + segments - 1, 0)]
+        return np.where(filled, self._windows.start[window] + self._windows.length[window] - 1 - positions, 0)
+
     @property
     def n_examples(self) -> int:
         """Rows an epoch."""
@@ -108,21 +114,24 @@ class HistoryBatches:
         """Rows `examples` of the packing.
 
         Returns:
-          int32 [B, T] 'items', 'targets' (of no meaning where empty), 'positions', 'segments' (0 where empty);
-          float32 [B, T] 'weights', 0 where there is no transition, else 1 in their mean; with
-          negatives int32 [B, T, K] 'negatives' and float32 [B, T, K] 'log_q', both [B, 1, K] where a row shares them.
+          int32 [B, T] 'items', 'targets' (of no meaning where empty), 'positions', 'segments' (0 where empty) and, of a
+          log with times, 'seconds' of the plays of 'items' (`mu.data.features.seconds_since`); float32 [B, T]
+          'weights', 0 where there is no transition, else 1 in their mean; with negatives int32 [B, T, K] 'negatives'
+          and float32 [B, T, K] 'log_q', both [B, 1, K] where a row shares them.
         """
         rows = fill_windows(examples, self._packing, self._windows, self.log.items, self.window, self._threads)
+        filled = rows.segments > 0
+        plays = self._plays(examples, rows.segments, rows.positions)
         batch: Batch = {
             "items": rows.items,
             "targets": rows.targets,
             "positions": rows.positions,
             "segments": rows.segments,
-            "weights": (rows.segments > 0).astype(np.float32),
+            **self.features.events(self.log, rows.users, plays, filled, rows.users),
+            "weights": filled.astype(np.float32),
         }
         if self._weights is not None:
-            places = fill_windows(examples, self._packing, self._windows, self._events, self.window, self._threads)
-            batch["weights"] *= self._weights[np.where(rows.segments > 0, places.targets, 0)]
+            batch["weights"] *= self._weights[np.where(filled, plays + 1, 0)]
         names = ["items", "targets"]
         if self._sampler is not None:
             who = examples if self._per_row else rows.users.reshape(-1)
@@ -134,8 +143,7 @@ class HistoryBatches:
             return batch
         # Empty slots name a track that the batch holds anyway; as track 0 they would have its row trained by
         # every batch.
-        empty = rows.segments == 0
         for name in names:
-            if batch[name].shape[:2] == empty.shape:
-                batch[name][empty] = rows.items[0, 0]
+            if batch[name].shape[:2] == filled.shape:
+                batch[name][~filled] = rows.items[0, 0]
         return with_local_ids(batch, {"items": (names, self.log.n_items)})
