@@ -7,16 +7,20 @@ from flax import nnx
 from mu.nn.linear import linear
 
 
-def packed_causal_mask(segments: jax.Array) -> jax.Array:
-    """bool [B, 1, T, T]: position t may look at s when s <= t and both belong to one segment.
+def packed_mask(segments: jax.Array) -> jax.Array:
+    """bool [B, 1, T, T]: position t may look at s when both belong to one segment.
 
     Args:
       segments: int32 [B, T]; 0 marks empty positions, which look at each other only (no row of the mask is
         empty, so the softmax stays finite).
     """
+    return (segments[:, :, None] == segments[:, None, :])[:, None]
+
+
+def packed_causal_mask(segments: jax.Array) -> jax.Array:
+    """bool [B, 1, T, T]: `packed_mask` where also s <= t."""
     length = segments.shape[-1]
-    same = segments[:, :, None] == segments[:, None, :]
-    return (same & jnp.tril(jnp.ones((1, length, length), bool)))[:, None]
+    return packed_mask(segments) & jnp.tril(jnp.ones((1, 1, length, length), bool))
 
 
 def rotate(x: jax.Array, positions: jax.Array, base: float = 10_000.0) -> jax.Array:

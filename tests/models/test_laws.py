@@ -15,6 +15,8 @@ from flax import nnx
 from mu.models.audio_encoder import AudioEncoder
 from mu.models.audio_user import TIME_DELTAS, AudioUser
 from mu.models.factorization import Factorization
+from mu.models.gru4rec import GRU4Rec
+from mu.models.hstu import HSTU
 from mu.models.ratings import RatingModel
 from mu.models.sasrec import SASRec
 from mu.nn.heads import Head
@@ -69,6 +71,16 @@ def events(random):
     }
 
 
+def timed(random):
+    """Seconds apart, minutes and months."""
+    seconds = np.cumsum(np.exp(random.uniform(0, 16, (B, T))), axis=1).astype(np.int32)
+    return histories(random) | {"seconds": seconds}
+
+
+def cloze(random):
+    return histories(random) | {"hidden": random.random((B, T)) < 0.4}
+
+
 def audio(random):
     """Clips of different lengths, silent behind their ends.
 
@@ -92,7 +104,7 @@ def other_empty_places(random, batch):
     return batch | {
         name: np.where(empty.reshape(*empty.shape, *[1] * (array.ndim - 2)), random.permutation(array), array)
         for name, array in batch.items()
-        if name in ("items", "time_deltas", "outcomes", "event_columns")
+        if name in ("items", "seconds", "hidden", "time_deltas", "outcomes", "event_columns")
     }
 
 
@@ -139,6 +151,15 @@ MODELS = {
     "sasrec_rotary_ligr": Case(
         lambda rngs: SASRec(dim=16, layers=1, heads=2, positions="rotary", block="ligr", rngs=rngs), **SEQUENCE
     ),
+    "bert4rec": Case(
+        lambda rngs: SASRec(dim=16, layers=2, heads=2, window=2 * T, attention="bidirectional", rngs=rngs),
+        **SEQUENCE | {"batch": cloze},
+    ),
+    "hstu": Case(lambda rngs: HSTU(dim=16, heads=2, window=2 * T, rngs=rngs), **SEQUENCE | {"batch": timed}),
+    "hstu_without_times": Case(
+        lambda rngs: HSTU(dim=16, layers=1, heads=2, window=2 * T, temperature=None, rngs=rngs), **SEQUENCE
+    ),
+    "gru4rec": Case(lambda rngs: GRU4Rec(dim=16, layers=2, rngs=rngs), **SEQUENCE),
     "factorization": Case(
         lambda rngs: Factorization(dim=16, rngs=rngs),
         lambda random: {"users": random.integers(0, U, B).astype(np.int32)},
