@@ -42,7 +42,7 @@ def gbce(positive: jax.Array, negatives: jax.Array, n_items: int, calibration: f
     """-beta log sigmoid(p) - sum_k log(1 - sigmoid(n_k)) (gSASRec, Petrov & Macdonald 2023, arXiv:2308.07192).
 
     beta = a (t (1 - 1/a) + 1/a) with a = K / (V - 1) the share of negatives drawn and t the calibration:
-    t = 0 is plain BCE, t = 1 undoes the overconfidence of sampling.
+    t = 0 is plain BCE, t = 1 undoes the overconfidence of sampling. The paper's loss is this over K + 1.
 
     Args:
       positive: [B...].
