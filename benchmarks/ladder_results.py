@@ -23,7 +23,7 @@ from mu.data.logs.importing.run import import_log
 from mu.evals.results import load
 from mu.files import read_json, write_json, write_whole
 from mu.ladder.needs import Need
-from mu.ladder.run import DOCUMENT, TUNED, climb
+from mu.ladder.run import DOCUMENT, TUNED, measure_ladder
 from mu.quickstart.steps import import_world
 from mu.training.memory import keep_freed_memory
 from mu.training.provenance import commit
@@ -194,7 +194,7 @@ def measured(name: str, data: Path, workdir: Path, tune: int) -> dict[str, Any]:
         log.parent.mkdir(parents=True, exist_ok=True)
         one.importing(data, log)
     output, trials = workdir / name / "ladder", tune if one.tuned else 0
-    ladder = climb(str(log), output, config=CONFIG, changes=one.changes, tune=trials, ask_needs=one.needs)
+    ladder = measure_ladder(str(log), output, config=CONFIG, changes=one.changes, tune=trials, ask_needs=one.needs)
     evaluation = load(ladder.folder, ladder.evaluation)
     return {
         **read_json(output / DOCUMENT),

@@ -45,13 +45,13 @@ def main(argv: list[str]) -> int:
     from mu.commands.results import show_tables
     from mu.config.base import ConfigError
     from mu.console import Progress, explained, show_logs, terminal_width
-    from mu.ladder.run import climb
+    from mu.ladder.run import measure_ladder
     from mu.ladder.words import ladder_text
 
     show_logs()
     try:
         with Progress() as progress:
-            ladder = climb(
+            ladder = measure_ladder(
                 arguments.log,
                 arguments.output,
                 config=arguments.config,

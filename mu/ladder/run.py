@@ -2,7 +2,7 @@
 
 import dataclasses
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ from mu.run.evaluation import Measured, evaluator_on, fitted_baselines, measure
 from mu.sweep.folder import SweepSettings
 from mu.sweep.objective import VALID, measured_part, with_part
 from mu.sweep.of_baseline import BASELINE
-from mu.sweep.run import sweep
+from mu.sweep.run import Sweep, sweep
 from mu.training.provenance import host_provenance
 
 SPACES = {
@@ -64,7 +64,7 @@ class Ladder:
     needs: Sequence[Need]
 
 
-def climb(
+def measure_ladder(
     log: str | None,
     output: str | os.PathLike[str],
     *,
@@ -101,8 +101,16 @@ def climb(
     train = split.train.merged(split.valid) if resolved.refit else split.train
     evaluators = _evaluators(resolved, split, train)
     with writing(output) as folder:
-        search = SweepSettings(over="", log=log, config=config, changes=changes or {}, seed=resolved.seed)
-        options = _tuned(resolved, split, folder / "tuned", search, tune, progress) if tune else {}
+
+        def search(rung: str) -> Sweep:
+            spec = resolved.baselines[rung]
+            common = {key: text for key, text in (changes or {}).items() if not key.startswith("baselines.")}
+            own = {f"{BASELINE}.{key}": str(value) for key, value in spec.items() if key != "name"}
+            over = {"over": SPACES[rung], "baseline": spec.name, "changes": {**common, **own}}
+            settings = SweepSettings(log=log, config=config, seed=resolved.seed, **over)
+            return sweep(settings, folder / "tuned" / rung, count=tune, progress=progress)
+
+        options = _tuned(resolved, split, search) if tune else {}
         specs = dict(resolved.baselines)
         for name, chosen in options.items():
             if chosen:
@@ -155,9 +163,7 @@ def bar_of(results: Mapping[str, Result], metric: str) -> dict[str, Any]:
     return {"rung": ahead.best, "value": value, "level": list(ahead.level)}
 
 
-def _tuned(
-    config: Config, split: Split, folder: Path, search: SweepSettings, trials: int, progress: ProgressCallback
-) -> dict[str, dict[str, Any]]:
+def _tuned(config: Config, split: Split, search: Callable[[str], Sweep]) -> dict[str, dict[str, Any]]:
     """Rung -> the options with the largest metric on the validation part; a sweep each, which goes on after a stop.
 
     The defaults are a trial, too: where none is better, no option is chosen. A rung that does not fit is left out.
@@ -165,26 +171,17 @@ def _tuned(
     Args:
       config: resolved.
       split: of the log.
-      folder: of the sweeps.
-      search: the settings that these have in common.
-      trials: of each rung.
-      progress: see `climb`.
+      search: runs the sweep of a rung.
     """
     evaluation, metric = measured_part(config.best.metric)
     evaluator = evaluator_on(config, evaluation, split, split.train, "valid")
-    common = {key: text for key, text in search.changes.items() if not key.startswith("baselines.")}
     chosen = {}
-    for name, space in SPACES.items():
-        if name not in config.baselines:
-            continue
-        spec = config.baselines[name]
+    for name in (one for one in SPACES if one in config.baselines):
         try:
-            default = evaluator.run(build(spec).fit(split.train)).values()[metric]
+            default = evaluator.run(build(config.baselines[name]).fit(split.train)).values()[metric]
         except MemoryError:
             continue
-        own = {f"{BASELINE}.{key}": str(value) for key, value in spec.items() if key != "name"}
-        settings = dataclasses.replace(search, over=space, baseline=spec.name, changes={**common, **own})
-        done = sweep(settings, folder / name, count=trials, progress=progress)
+        done = search(name)
         winner = done.trials[done.summary["winner"]]
         assert winner.value is not None
         params = winner.params if winner.value > default else {}

@@ -12,7 +12,7 @@ def ladder_text(ladder: Ladder, width: int | None) -> str:
     """The bar, the options that were chosen, the rungs that are missing, and what the log needs.
 
     Args:
-      ladder: of `mu.ladder.run.climb`.
+      ladder: of `mu.ladder.run.measure_ladder`.
       width: of the terminal; None for any.
     """
     parts = [bar_sentence(ladder)]
