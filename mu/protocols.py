@@ -433,7 +433,8 @@ class Evaluator(Protocol[MeasuredT, ResultT]):
 
     @property
     def names(self) -> Sequence[str]:
-        """The metrics, larger is better: 'recall@10', 'discovery/recall@20', 'genre/accuracy'."""
+        """The metrics: 'recall@10', 'discovery/recall@20', 'genre/accuracy'. Larger is better but for descriptive ones,
+        see `DeclaresDescriptive`."""
         ...
 
     @property
@@ -444,6 +445,15 @@ class Evaluator(Protocol[MeasuredT, ResultT]):
     def run(self, measured: MeasuredT, /) -> ResultT:
         """The values of every unit (user, play, clip, rating)."""
         ...
+
+
+@runtime_checkable
+class DeclaresDescriptive(Protocol):
+    """An evaluator that says which of its metrics say what lists are like (coverage, novelty): of them more is not
+    always better, so nothing is chosen by one."""
+
+    descriptive: Sequence[str]
+    """Names of metrics."""
 
 
 class Baseline(Protocol[TrainT, FittedT]):

@@ -29,7 +29,7 @@ from mu.files import write_json
 from mu.interrupts import Interrupts
 from mu.locks import FOLDER_LOCK, writing
 from mu.run.build import build_run
-from mu.run.evaluation import Results, evaluate
+from mu.run.evaluation import Results, evaluate, refuse_descriptive
 from mu.run.initialise import initialise
 from mu.run.record import RunRecord
 from mu.run.refit import CHOOSE, CHOSEN, ChosenSteps, choosing
@@ -154,6 +154,7 @@ def _train(
     measured = [f"valid/{name}" for name in validation.names]
     if metric not in measured and not config.refit:
         raise ConfigError(f"config.best.metric={metric!r} is not measured{known_names(metric, measured)}")
+    refuse_descriptive(validation.evaluators, metric, "config.best.metric")
     step_number = 0
     batches = loader(run.batches, config.seed)
     progress: dict[str, Any] = {"best_step": None, "best_value": None, "evaluations_since_best": 0}

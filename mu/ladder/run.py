@@ -19,7 +19,7 @@ from mu.files import write_json
 from mu.ladder.needs import Need, needs
 from mu.locks import writing
 from mu.protocols import Data, Evaluator, ProgressCallback
-from mu.run.evaluation import Measured, evaluator_on, fitted_baselines, measure
+from mu.run.evaluation import Measured, evaluator_on, fitted_baselines, measure, refuse_descriptive
 from mu.sweep.folder import SweepSettings
 from mu.sweep.objective import VALID, measured_part, with_part
 from mu.sweep.of_baseline import BASELINE
@@ -120,11 +120,6 @@ def measure_ladder(
         card |= host_provenance()
         evaluation, metric = measured_part(resolved.best.metric)
         results = measure(evaluators, recommenders, card, folder / "evaluation", resolved.seed, progress)[evaluation]
-        if any(metric in one.descriptive for one in results.values()):
-            raise ConfigError(
-                f"config.best.metric={resolved.best.metric!r} describes lists and does not say which are better; "
-                "name another"
-            )
         asked = needs(resolved, split, progress) if ask_needs else []
         document = {**card, "metric": metric, "evaluation": evaluation, "left_out": left_out, "options": options}
         document |= {"bar": bar_of(results, metric), "needs": [dataclasses.asdict(one) for one in asked]}
@@ -143,13 +138,14 @@ def ladder_config(log: str | None, config: str | None, changes: Mapping[str, str
 
 
 def _evaluators(config: Config, split: Split, train: Data) -> dict[str, Evaluator[Measured, Result]]:
-    """Those of the config on the test part; ConfigError where none has the metric of config.best.metric."""
+    """Those of the config on the test part; ConfigError where none has config.best.metric, or it describes lists."""
     evaluators = {name: evaluator_on(config, name, split, train, "test") for name in config.evals}
     measured = [f"{VALID}{name}/{column}" for name, one in evaluators.items() for column in one.names]
     if with_part(config.best.metric) not in measured:
         raise ConfigError(
             f"config.best.metric={config.best.metric!r} is not measured{known_names(config.best.metric, measured)}"
         )
+    refuse_descriptive(evaluators, config.best.metric, "config.best.metric")
     return evaluators
 
 

@@ -10,6 +10,7 @@ from mu.run.evaluation import (
     content_encoder,
     held_out_loss,
     model_of,
+    refuse_descriptive,
 )
 from mu.training.state import State, weights
 
@@ -25,7 +26,8 @@ class Validation:
       names: 'ranking/ndcg@10' and so on; 'negative_loss' too where batches hold out.
 
     Raises:
-      ConfigError: no evaluator has the metric that config.policy is chosen by, or a baseline cannot be built.
+      ConfigError: no evaluator has the metric that config.policy is chosen by, it describes lists, or a baseline cannot
+        be built.
     """
 
     def __init__(self, run: Run):
@@ -37,6 +39,7 @@ class Validation:
         policy = run.config.policy
         if policy is not None and "metric" in policy and not run.config.refit:
             check_policy_metric(policy.metric, self.names)
+            refuse_descriptive(self.evaluators, policy.metric, "config.policy.metric")
         self._content = content_encoder(run)
         if run.batches.holds_out:
             self.names = ["negative_loss", *self.names]

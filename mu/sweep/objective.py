@@ -30,7 +30,8 @@ class Objective(Protocol):
         ...
 
     def measured_split(self) -> Split:
-        """The split whose validation part is measured; raises ConfigError where that has no such metric."""
+        """The split whose validation part is measured; raises ConfigError where that has no such metric, or where it
+        describes lists (coverage, novelty): of those more is not always better."""
         ...
 
     def run(self, trial: Trial, folder: Path, others: Sequence[Trial]) -> dict[str, Any]:

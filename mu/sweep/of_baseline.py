@@ -13,7 +13,7 @@ from mu.config.paths import anchored
 from mu.config.resolve import build
 from mu.data.logs.interactions import Interactions
 from mu.protocols import Split
-from mu.run.evaluation import evaluator_on, measure
+from mu.run.evaluation import evaluator_on, measure, refuse_descriptive
 from mu.sweep.objective import measured_part, with_part
 from mu.sweep.trial import Trial
 
@@ -60,9 +60,10 @@ class BaselineObjective:
         evaluation, column = measured_part(self.metric)
         if evaluation not in self.config.evals:
             raise ConfigError(f"--metric={self.metric!r}{known_names(evaluation, self.config.evals)}")
-        names = evaluator_on(self.config, evaluation, self._split, self._split.train, "valid").names
-        if column not in names:
-            raise ConfigError(f"--metric={self.metric!r} is not measured{known_names(column, names)}")
+        evaluator = evaluator_on(self.config, evaluation, self._split, self._split.train, "valid")
+        if column not in evaluator.names:
+            raise ConfigError(f"--metric={self.metric!r} is not measured{known_names(column, evaluator.names)}")
+        refuse_descriptive({evaluation: evaluator}, self.metric, "--metric")
         return self._split
 
     def run(self, trial: Trial, folder: Path, others: Sequence[Trial]) -> dict[str, Any]:

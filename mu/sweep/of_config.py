@@ -14,6 +14,7 @@ from mu.config.paths import anchored
 from mu.evals.result import Result
 from mu.protocols import Split
 from mu.run.build import build_run
+from mu.run.evaluation import refuse_descriptive
 from mu.run.refit import CHOSEN, ChosenSteps, choosing
 from mu.run.validation import Validation
 from mu.sweep.halving import halving
@@ -81,9 +82,11 @@ class ConfigObjective:
     def measured_split(self) -> Split:
         """See `Objective.measured_split`; raises ConfigError also where the parts of the run do not fit."""
         run = build_run(self._trial_config({}))
-        names = [VALID + name for name in Validation(run).names]
+        validation = Validation(run)
+        names = [VALID + name for name in validation.names]
         if self.metric not in names:
             raise ConfigError(f"--metric={self.metric!r} is not measured{known_names(self.metric, names)}")
+        refuse_descriptive(validation.evaluators, self.metric, "--metric")
         return run.split
 
     def run(self, trial: Trial, folder: Path, others: Sequence[Trial]) -> dict[str, Any]:

@@ -173,7 +173,7 @@ def test_wrong_calls_are_said(cyclic, tmp_path, capsys):
     lists = ["--config.evals.ranking.list_metrics=novelty", "--config.best.metric=ranking/novelty@10"]
     assert main(["ladder", str(cyclic), f"--output={tmp_path / 'a'}", *lists]) == 2
     assert "'ranking/novelty@10' describes lists and does not say which are better" in capsys.readouterr().err
-    assert not (tmp_path / "a" / "ladder.json").exists()
+    assert not (tmp_path / "a").exists(), "no rung was fitted"
 
 
 def test_a_log_without_a_validation_part_is_measured_with_the_published_options(cyclic, tmp_path, capsys):

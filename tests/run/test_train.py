@@ -232,6 +232,10 @@ def test_another_log_at_the_same_place_is_refused(unbroken, log, tmp_path):
 def test_a_metric_that_is_not_measured_is_refused(log, tmp_path):
     with pytest.raises(ConfigError, match=r"metric='valid/ranking/ndcg@11' .*did you mean 'valid/ranking/ndcg@10'"):
         train(tiny_config(log, best__metric="valid/ranking/ndcg@11"), tmp_path)
+    lists = {"evals__ranking__list_metrics": ("novelty",), "best__metric": "valid/ranking/novelty@10"}
+    with pytest.raises(ConfigError, match=r"metric='valid/ranking/novelty@10' describes lists"):
+        train(tiny_config(log, **lists), tmp_path)
+    assert not (tmp_path / "config.json").exists()
 
 
 @pytest.mark.parametrize(

@@ -384,6 +384,11 @@ def test_the_command_says_what_is_wrong_before_anything_runs(log, experiment, tm
     )
     assert "a baseline has no steps" in error(*knn, "--over=neighbours=1|2", "--halving")
     assert "did you mean 'ndcg@10'" in error(*knn, "--over=neighbours=1|2", "--metric=ranking/ndgc@10")
+    # Of what lists are like more is not always better: there is no best trial, so there is none at all.
+    lists = "--config.evals.ranking.list_metrics=coverage,novelty"
+    for sweeps, over in ((knn, "neighbours=1|2"), ([config], "model.dim=8|16")):
+        words = error(*sweeps, f"--over={over}", lists, "--metric=ranking/coverage@10")
+        assert "--metric='valid/ranking/coverage@10' describes lists and does not say which are better" in words
     assert "it takes a whole number from 1, or auto" in error(*knn, "--over=neighbours=1|2", "--parallel=0")
     assert "--baseline needs --log" in error(knn[1], "--over=neighbours=1|2")
     assert "give --config=FILE, or --log=LOG" in error(knn[0], "--over=neighbours=1|2")

@@ -91,6 +91,7 @@ class PlayEvaluator:
       unplayed: among which tracks the plays of 'discovery' and of each age are ranked.
       sections: name -> section, of those that have any play.
       names: 'discovery/recall@20' and so on, those of lists 'lists/novelty@20'.
+      descriptive: those of lists.
 
     Raises:
       ValueError: there is no metric, an unknown one, one needs what is not known of the tracks, or there is no play to
@@ -151,6 +152,7 @@ class PlayEvaluator:
         self._lists = PlayLists(list_metrics, self._ks, context, self.events, in_section, histories, self.unplayed)
         columns = [f"{metric}@{k}" for metric in self._metrics for k in self._ks]
         self.names = [*(f"{section}/{column}" for section in self.sections for column in columns), *self._lists.names]
+        self.descriptive = tuple(self._lists.names)
         in_table = [section.name for section in self.sections.values() if section.in_table]
         self._shown = (*(f"{name}/{column}" for name in in_table for column in columns[:1]), *self._lists.shown)
         self._same = {**(same or {}), "plays, histories and candidates": self.hash()}
@@ -193,7 +195,7 @@ class PlayEvaluator:
             same=self._same,
             notes=short_lists_notes(n_lists),
             shown=self._shown,
-            descriptive=tuple(self._lists.names),
+            descriptive=self.descriptive,
         )
 
     def hash(self) -> str:

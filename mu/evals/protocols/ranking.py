@@ -49,6 +49,7 @@ class RankingEvaluator:
 
     Attributes:
       names: 'recall@10' and so on.
+      descriptive: those of lists.
 
     Raises:
       ValueError: shapes do not fit each other, nobody has a target, a metric is unknown, or one needs what is not known
@@ -97,6 +98,7 @@ class RankingEvaluator:
         self._same = {**(same or {}), "targets and masks": _digest(targets, exclude, known, gains)}
         self.bootstrap_samples = bootstrap_samples
         self.names = [*(f"{name}@{k}" for name in self._metrics for k in self._ks), *self._lists.names]
+        self.descriptive = tuple(self._lists.names)
 
     def run(self, recommender: Recommender) -> Result:
         """Ranks the targets of every user who has any.
@@ -136,7 +138,7 @@ class RankingEvaluator:
             counts=counts,
             same=self._same,
             notes=_notes(counts),
-            descriptive=tuple(self._lists.names),
+            descriptive=self.descriptive,
         )
 
     @staticmethod
