@@ -1,7 +1,9 @@
 """The ladder of a log: counting models, neighbours and closed forms on its test part, the bar for trained models."""
 
 import dataclasses
+import logging
 import os
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,7 @@ from mu.data.logs.interactions import Interactions
 from mu.data.logs.splits import Split
 from mu.evals.leaders import leaders
 from mu.evals.result import Result
+from mu.evals.results import evaluations_of
 from mu.files import write_json
 from mu.ladder.needs import Need, needs
 from mu.locks import writing
@@ -25,6 +28,8 @@ from mu.sweep.objective import VALID, measured_part, with_part
 from mu.sweep.of_baseline import BASELINE
 from mu.sweep.run import Sweep, sweep
 from mu.training.provenance import host_provenance
+
+logger = logging.getLogger(__name__)
 
 SPACES = {
     "item_knn": "neighbours=20|50|100|200|500;history_decay=uniform(0.2,1)",
@@ -78,7 +83,8 @@ def measure_ladder(
 
     Args:
       log: folder of the log; None for that of the config.
-      output: folder of the results: evaluation/NAME as of a run, ladder.json, and the sweeps of `tune`.
+      output: folder of the results: evaluation/NAME as of a run, ladder.json, and the sweeps of `tune`. Results of a
+        ladder before are replaced or removed; its sweeps go on.
       config: FILE[:ARG,...] for the split, the evaluations and the rungs (its baselines); None for the defaults.
       changes: overrides of it, such as {'split.name': ...}.
       tune: trials of each rung's options on validation; 0 for the defaults alone.
@@ -120,6 +126,10 @@ def measure_ladder(
         card |= host_provenance()
         evaluation, metric = measured_part(resolved.best.metric)
         results = measure(evaluators, recommenders, card, folder / "evaluation", resolved.seed, progress)[evaluation]
+        for name, place in evaluations_of(folder).items():
+            if name not in evaluators:  # of a ladder before, with other evaluations: `mu compare` would offer it
+                logger.info("Removing %s: this ladder has no such evaluation.", place)
+                shutil.rmtree(place)
         asked = needs(resolved, split, progress) if ask_needs else []
         document = {**card, "metric": metric, "evaluation": evaluation, "left_out": left_out, "options": options}
         document |= {"bar": bar_of(results, metric), "needs": [dataclasses.asdict(one) for one in asked]}

@@ -115,6 +115,21 @@ def test_the_command_prints_the_bar_and_writes_an_evaluation(cyclic, tmp_path, c
     assert results["markov"].columns["recall@10"][new].mean() == pytest.approx(by_hand, abs=0.02)  # but for ties
 
 
+def test_another_ladder_in_a_folder_leaves_no_results_of_the_one_before(cyclic, tmp_path):
+    output, few = tmp_path / "ladder", ["--no_needs", "--config.evals.ranking.bootstrap_samples=20"]
+    changed = tmp_path / "two.py"
+    changed.write_text(
+        "from mu.config.base import base\n\n\ndef get_config(arg):\n    config = base()\n"
+        "    config.evals.more = {'name': 'mu.evals.protocols.ranking:Ranking'}\n    return config\n"
+    )
+    assert main(["ladder", str(cyclic), f"--output={output}", f"--config={changed}", *few]) == 0
+    assert {path.name for path in (output / "evaluation").iterdir()} == {"ranking", "more"}
+    drop = "--config.baselines.ease.most_items=3"
+    assert main(["ladder", str(cyclic), f"--output={output}", drop, *few]) == 0
+    assert [path.name for path in (output / "evaluation").iterdir()] == ["ranking"]
+    assert "ease" not in load_evaluation(output).results
+
+
 def test_options_are_chosen_on_validation(cyclic, tmp_path, capsys):
     output = tmp_path / "ladder"
     changes = ["--config.evals.ranking.bootstrap_samples=20"]
