@@ -34,6 +34,7 @@ OWN = {
     "mu.data.logs.splits": ("predefined", "leave_one_out", "random_by_ratio", "global_temporal"),
     "mu.data.ratings.rated_clips": ("RatedClips", "load"),
     "mu.inference.clips": ("ClipPredictor",),
+    "mu.inference.multi_interest": ("MultiInterestRecommender",),
     "mu.inference.policy": ("new_release_boost",),
     "mu.inference.ratings": ("RatingPredictor",),
     "mu.inference.recommender": ("TrainedRecommender",),

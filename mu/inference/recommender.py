@@ -54,9 +54,20 @@ class TrainedRecommender(TopKRecommender):
           times_ms: unused; queries are those after the last play.
 
         Raises:
-          ValueError: a user is outside the log, see `mu.data.features.HistoryFeatures.inputs`.
+          ValueError: a user is outside the log, see `mu.data.features.HistoryFeatures.inputs`; or the task gives each
+            several queries.
         """
         del times_ms
+        queries = self._encoded(users, histories)
+        if queries.ndim != 2:
+            raise ValueError(
+                f"the task gives each listener {queries.shape[1]} queries: set recommender.name="
+                "'mu.inference.multi_interest:MultiInterestRecommender', whose scores are the best of them"
+            )
+        return queries
+
+    def _encoded(self, users: np.ndarray, histories: Histories) -> np.ndarray:
+        """What the task predicts of users, in blocks."""
         if "users" in self.rows and (users := np.asarray(users)).max(initial=-1) >= (
             n_users := len(self.rows["users"])
         ):

@@ -23,7 +23,7 @@ class GRULayer(nnx.Module):
 
         r, z = sigmoid(W x + U h + b);  c = tanh(W x + r * (U h + b));  h' = (1 - z) * h + z * c
 
-    Equations 2 to 4 of the paper in the form of cuDNN, which the authors' PyTorch code uses: r multiplies U h, not h.
+    Equations 2 to 5 of the paper in the form of cuDNN, which the authors' PyTorch code uses: r multiplies U h, not h.
 
     Args:
       dim: D.

@@ -10,6 +10,7 @@ from flax import nnx
 from mu.nn.attention import packed_causal_mask, packed_mask
 from mu.nn.blocks import Norm, Stack
 from mu.nn.dropout import dropout
+from mu.nn.linear import linear
 from mu.nn.table import Table
 from mu.ranges import Between, Divides, NonNegative, Precision, Rate, Size
 
@@ -23,8 +24,8 @@ class SASRec(nnx.Module):
     Causal it is SASRec (Kang & McAuley 2018, arXiv:1808.09781), with `block='ligr'` eSASRec (Tikhonovich et al. 2025,
     arXiv:2508.06450): the query of a position is for the next play. Bidirectional it is the encoder of BERT4Rec (Sun et
     al. 2019, arXiv:1904.06690), trained by `mu.tasks.cloze`: some plays are hidden behind a learnt vector, and their
-    queries are for the play that is hidden. Blocks are pre-norm; BERT4Rec's own are post-norm, and its output layer
-    (equation 7) is left out.
+    queries are for the play that is hidden. Blocks are pre-norm; BERT4Rec's own are post-norm, and its output layer,
+    GELU(W h + b) and a bias of each track, is left out.
 
     Args:
       dim: D, size of track rows and hidden states.
@@ -35,6 +36,8 @@ class SASRec(nnx.Module):
       positions: 'learned' (a vector a position, added) or 'rotary' (queries and keys rotated).
       block: 'transformer' or 'ligr' (see `mu.nn.blocks`).
       attention: 'causal', or 'bidirectional' for `mu.tasks.cloze`.
+      interests: M, queries of a position; several are for `mu.tasks.multi_interest`, each a linear map of the hidden
+        state.
       scale: standard deviation of the initial track rows.
       dtype: of the computation, 'float32' or 'bfloat16'; parameters are float32.
       rngs: source of the initial values.
@@ -51,6 +54,7 @@ class SASRec(nnx.Module):
         positions: Positions = "learned",
         block: Literal["transformer", "ligr"] = "transformer",
         attention: Attention = "causal",
+        interests: Size = 1,
         scale: NonNegative = 0.02,
         dtype: Precision = "float32",
         rngs: nnx.Rngs,
@@ -71,6 +75,9 @@ class SASRec(nnx.Module):
         self.hidden_play = vectors(1, None) if attention == "bidirectional" else None
         self.stack = Stack(layers, dim, heads, block=block, rotary=rotary, rate=dropout, dtype=self.dtype, rngs=rngs)
         self.norm = Norm(dim, dtype=self.dtype, rngs=rngs)
+        self.interests = interests
+        if interests > 1:
+            self.interest_maps = linear(dim, interests * dim, ("embed", None), dtype=self.dtype, rngs=rngs)
 
     def tables(self) -> dict[str, Table]:
         """The rows the trainer keeps: one for each track, used both as input and as output."""
@@ -91,7 +98,7 @@ class SASRec(nnx.Module):
 
         Returns:
           'embedded' [B, T, D], rows with positions; 'queries' float32 [B, T, D], for the play after position t, or for
-          the hidden play there.
+          the hidden play there. With several interests 'interests' float32 [B, T, M, D] instead of 'queries'.
 
         Raises:
           ValueError: a row is longer than the window, or the task is none for this attention.
@@ -114,6 +121,9 @@ class SASRec(nnx.Module):
         embedded = dropout(x, self.rate, key)
         mask = (packed_causal_mask if self.hidden_play is None else packed_mask)(batch["segments"])
         hidden = self.norm(self.stack(embedded, mask, batch["positions"], stack_key))
+        if self.interests > 1:
+            maps = self.interest_maps(hidden).astype(jnp.float32)
+            return {"embedded": embedded, "interests": maps.reshape(*maps.shape[:2], self.interests, self.dim)}
         return {"embedded": embedded, "queries": hidden.astype(jnp.float32)}
 
     def item_vectors(self, rows: Mapping[str, jax.Array]) -> tuple[jax.Array, jax.Array | None]:

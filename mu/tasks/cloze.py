@@ -14,10 +14,10 @@ class Cloze(Retrieval):
     """Retrieval of hidden plays by a model that sees the plays before and after them (BERT4Rec, Sun et al. 2019).
 
     The sequence of a window are the targets of its transitions: each play of a listener but the first is in one window
-    of an epoch. Each play is hidden with probability `share`, and the loss is that of the hidden plays (equation 8 of
-    arXiv:1904.06690, or with negatives). With probability `last` a window has its latest play hidden alone, which is
-    what the model is asked at inference: there a hidden play is appended to the history. A hidden play is never shown
-    as another or as itself, as in the authors' code (`mask_prob=1.0`).
+    of an epoch. Each play is hidden with probability `share`, and the loss is that of the hidden plays: the paper's
+    (arXiv:1904.06690) with 'full_softmax', or one with negatives. With probability `last` a window has its latest play
+    hidden alone, which is what the model is asked at inference: there a hidden play is appended to the history. A
+    hidden play is never shown as another or as itself, as in the authors' code (`mask_prob=1.0`).
 
     Args:
       loss: as of `mu.tasks.retrieval.Retrieval`.

@@ -89,20 +89,14 @@ class Retrieval:
             flat = queries.reshape(-1, queries.shape[-1])
             values = losses.full_softmax(flat, vectors, targets.reshape(-1), bias, self.chunk)
             return values.reshape(targets.shape), weights
-        negatives = batch["negatives"]
-        positive_scores = jnp.sum(queries * vectors[targets], axis=-1)
-        if negatives.shape[:-1] == targets.shape:
-            flat = negatives.reshape(-1, negatives.shape[-1])
-            scores = gathered_dot(queries.reshape(-1, queries.shape[-1]), vectors, flat)
-            negative_scores = scores.reshape(negatives.shape)
-        else:
-            negative_scores = jnp.einsum("...td,...kd->...tk", queries, vectors[negatives[..., 0, :]])
-        if bias is not None:
-            positive_scores = positive_scores + bias[targets]
-            negative_scores = negative_scores + bias[negatives]
+        return self.sampled_loss(*sampled_scores(queries, vectors, bias, batch), batch), weights
+
+    def sampled_loss(self, positive: jax.Array, negatives: jax.Array, batch: Mapping[str, Any]) -> jax.Array:
+        """[B...]: the loss of scores [B...] and [B..., K], with the batch's 'log_q' where it is corrected for."""
+        assert self.sampled is not None
         if self.name == "sampled_softmax" and self.correct_log_q:
-            return losses.sampled_softmax(positive_scores, negative_scores, batch["log_q"]), weights
-        return self.sampled(positive_scores, negative_scores), weights
+            return losses.sampled_softmax(positive, negatives, batch["log_q"])
+        return self.sampled(positive, negatives)
 
     def predict(
         self, model: QueryModel, rows: Mapping[str, jax.Array], batch: Mapping[str, Any]
@@ -117,3 +111,28 @@ class Retrieval:
         last = batch["last"][:, None, None]
         query = jnp.take_along_axis(queries, jnp.maximum(last, 0), axis=1)[:, 0]
         return {"query": jnp.where(last[:, 0] >= 0, query, 0.0)}
+
+
+def sampled_scores(
+    queries: jax.Array, vectors: jax.Array, bias: jax.Array | None, batch: Mapping[str, Any]
+) -> tuple[jax.Array, jax.Array]:
+    """(float32 [B...] of the targets, float32 [B..., K] of the negatives).
+
+    Args:
+      queries: float32 [B..., D].
+      vectors: float32 [L, D].
+      bias: float32 [L] or None.
+      batch: 'targets' int32 [B...] and 'negatives' int32 [B..., K], see `Retrieval.loss`.
+    """
+    targets, negatives = batch["targets"], batch["negatives"]
+    positive_scores = jnp.sum(queries * vectors[targets], axis=-1)
+    if negatives.shape[:-1] == targets.shape:
+        flat = negatives.reshape(-1, negatives.shape[-1])
+        scores = gathered_dot(queries.reshape(-1, queries.shape[-1]), vectors, flat)
+        negative_scores = scores.reshape(negatives.shape)
+    else:
+        negative_scores = jnp.einsum("...td,...kd->...tk", queries, vectors[negatives[..., 0, :]])
+    if bias is not None:
+        positive_scores = positive_scores + bias[targets]
+        negative_scores = negative_scores + bias[negatives]
+    return positive_scores, negative_scores

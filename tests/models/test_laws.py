@@ -155,6 +155,10 @@ MODELS = {
         lambda rngs: SASRec(dim=16, layers=2, heads=2, window=2 * T, attention="bidirectional", rngs=rngs),
         **SEQUENCE | {"batch": cloze},
     ),
+    "sasrec_interests": Case(
+        lambda rngs: SASRec(dim=16, layers=1, heads=2, window=2 * T, interests=3, rngs=rngs),
+        **SEQUENCE | {"outputs": ("interests",)},
+    ),
     "hstu": Case(lambda rngs: HSTU(dim=16, heads=2, window=2 * T, rngs=rngs), **SEQUENCE | {"batch": timed}),
     "hstu_without_times": Case(
         lambda rngs: HSTU(dim=16, layers=1, heads=2, window=2 * T, temperature=None, rngs=rngs), **SEQUENCE

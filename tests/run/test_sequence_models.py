@@ -19,6 +19,11 @@ CONFIGS = {
         "model": {**SASREC, "attention": "bidirectional"},
         "task": {"name": "mu.tasks.cloze:Cloze", "loss": "sampled_softmax", "last": 0.5},
     },
+    "multi_interest": {
+        "model": {**SASREC, "interests": 2},
+        "task": {"name": "mu.tasks.multi_interest:MultiInterest", "loss": "sampled_softmax"},
+        "recommender": {"name": "mu.inference.multi_interest:MultiInterestRecommender"},
+    },
     "hstu": {"model": {"name": "mu.models.hstu:HSTU", "heads": 2, "window": 8, **TINY}},
     "gru4rec": {"model": {"name": "mu.models.gru4rec:GRU4Rec", **TINY}},
 }
