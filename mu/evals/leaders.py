@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from mu.evals.compare import differences
 from mu.evals.result import Result
 
-MODEL, UNBOOSTED = "model", "model_unboosted"
-VARIANTS = (UNBOOSTED, "content_of_model")
-"""Parts of the model or the model without a part: they stand beside it and are no baselines."""
+MODEL, UNBOOSTED, MIXTURE = "model", "model_unboosted", "mixture"
+VARIANTS = (UNBOOSTED, "content_of_model", MIXTURE)
+"""Parts of the model, the model without a part or with baselines: they stand beside it and are no baselines."""
 ORACLE = "oracle"
 """The row of a simulated world's truth, which is no contestant: the best of a metric is the best beside it."""
 

@@ -12,8 +12,9 @@ import jax
 import numpy as np
 from flax import nnx
 
-from mu.config.base import DENSE, Config, ConfigError
+from mu.config.base import DENSE, Config, ConfigError, known_names
 from mu.config.resolve import build, locate
+from mu.data.logs.splits import Split as LogSplit
 from mu.evals.leaders import MODEL, VARIANTS
 from mu.inference.recommender import TrainedRecommender
 from mu.nn.table import Buffer, Table
@@ -84,6 +85,7 @@ def build_run(config: Config, mesh: jax.sharding.Mesh | None = None, chosen: Cho
     data: Data = build(config.data)
     split: Split = build(config.split, data)
     refuse_empty_parts(config, split)
+    check_mixture(config, split)
     # A refit learns from the validation part too: its steps and rates were chosen by an earlier run.
     train = split.train.merged(split.valid) if config.refit else split.train
     batches: Batches = build(config.batches, train, sparse=sparse, seed=config.seed)
@@ -151,6 +153,22 @@ def check_policy(config: Config) -> None:
         raise ConfigError(
             f"config.policy={config.policy.name!r} needs a recommender that knows the time of a play, and {name!r} "
             "does not: set recommender.name='mu.inference.time_aware:TimeAwareRecommender', or policy=None"
+        )
+
+
+def check_mixture(config: Config, split: Split) -> None:
+    """Raises ConfigError where config.mixture names no baseline, or its weights cannot be chosen on validation."""
+    if config.mixture and not isinstance(split, LogSplit):
+        raise ConfigError(f"config.mixture is of recommenders on a log, and {config.data.name} is none: leave it out")
+    for name in config.mixture or ():
+        if name not in config.baselines:
+            raise ConfigError(
+                f"config.mixture names {name!r}, which is no baseline{known_names(name, config.baselines)}"
+            )
+    if config.mixture and config.refit is True:
+        raise ConfigError(
+            "config.mixture: its weights are chosen on the validation plays, and refit=True learns these: set "
+            "refit='chosen'"
         )
 
 

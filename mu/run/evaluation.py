@@ -19,11 +19,14 @@ from mu.console import working
 from mu.data.clips.clips import Clips
 from mu.data.listening.listening import Listening
 from mu.data.logs.interactions import Interactions
+from mu.data.logs.splits import Split as LogSplit
+from mu.evals.leaders import MIXTURE, MODEL
 from mu.evals.result import Result
 from mu.evals.results import save
 from mu.evals.table import ResultTable
 from mu.files import write_whole
 from mu.inference import track_content
+from mu.inference.mixture import Mixture
 from mu.inference.policy import Policy
 from mu.inference.recommender import weights_hash
 from mu.inference.track_content import ContentEncoder
@@ -40,6 +43,9 @@ from mu.protocols import (
     Split,
 )
 from mu.run.build import Run
+from mu.run.mixture_weights import MixtureWeights, choose_weights, few_enough
+from mu.run.rebuild import rebuild
+from mu.run.refit import CHOOSE
 from mu.training.state import State, weights
 
 logger = logging.getLogger(__name__)
@@ -301,6 +307,12 @@ def _evaluate(
         models["content_of_model"] = ContentNeighbours(np.asarray(content)).fit(run.train)
     baselines, left_out = fitted_baselines(run.config.baselines, run.train, progress)
     models |= baselines
+    weights_of_mixture = None
+    if run.config.mixture:
+        weights_of_mixture = _mixture_weights(run, models, left_out, workdir, digest, progress)
+        logger.info(f"{weights_of_mixture}.")
+        members = {name: models[name] for name in weights_of_mixture.weights}
+        models[MIXTURE] = Mixture(members, weights_of_mixture.weights)
     card = {
         "split": run.split.name,
         "split_hash": run.split.hash,
@@ -311,8 +323,48 @@ def _evaluate(
         "weights_hash": digest,
         "new_release_boost": policy.new_release_boost,
         "baselines_left_out": left_out,
+        "mixture": None if weights_of_mixture is None else dataclasses.asdict(weights_of_mixture),
     }
     return measure(evaluators, models, card, output, run.config.seed, progress)
+
+
+def _mixture_weights(
+    run: Run,
+    models: Mapping[str, Any],
+    left_out: Mapping[str, str],
+    workdir: Path | None,
+    digest: str,
+    progress: ProgressCallback,
+) -> MixtureWeights:
+    """The weights of config.mixture for these weights of the model: saved ones, or chosen now and saved.
+
+    A refit has learnt the validation part; its weights are those of the model that chose its steps, and of baselines
+    that have learnt as little.
+
+    Raises:
+      ConfigError: a member was left out.
+    """
+    if missing := [name for name in run.config.mixture if name in left_out]:
+        raise ConfigError(f"config.mixture names {missing[0]!r}, which is left out: {left_out[missing[0]]}")
+    names = {MODEL, *run.config.mixture}
+    saved = None if workdir is None else MixtureWeights.load(workdir)
+    if saved is not None and saved.weights_hash == digest and saved.weights.keys() == names:
+        return saved
+    on, members = run, {name: models[name] for name in (MODEL, *run.config.mixture)}
+    if run.config.refit:
+        assert workdir is not None, "a refit by chosen steps has a folder"
+        chose = rebuild(workdir / CHOOSE)
+        on = chose.run
+        specs = {name: run.config.baselines[name] for name in run.config.mixture}
+        members = {MODEL: model_of(on, *weights(chose.state)), **fitted_baselines(specs, on.train, progress)[0]}
+    _, name, column = run.config.best.metric.split("/", 2)
+    split = cast(LogSplit, on.split)
+    split = dataclasses.replace(split, valid=few_enough(split.valid, len(members), run.config.seed))
+    evaluator = evaluator_on(run.config, name, split, on.train, "valid")
+    chosen = choose_weights(members, evaluator, f"{name}/{column}", weights_hash=digest, progress=progress)
+    if workdir is not None:
+        chosen.save(workdir)
+    return chosen
 
 
 def measure(

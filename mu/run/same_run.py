@@ -18,7 +18,7 @@ from mu.signatures import parameters_of
 # Keys that may differ between a checkpoint and the run that takes it up: they change what is watched, not
 # what is learnt. More steps are no other run, only a longer one, unless the optimizer plans by them.
 MAY_DIFFER = (
-    *LATER,  # what a page says
+    *LATER,
     "data",  # a log may move; that it is the same log is known by the hash of its split
     "log_every_steps",
     "checkpoint_every_steps",

@@ -1,0 +1,121 @@
+"""config.mixture: the model and baselines in one score, with weights that are chosen on validation."""
+
+import numpy as np
+import pytest
+
+from mu.config.base import ConfigError
+from mu.evals.results import load
+from mu.files import read_json
+from mu.inference.mixture import Mixture
+from mu.run.mixture_weights import MixtureWeights, choose_weights, few_enough
+from mu.run.rebuild import rebuild
+from mu.run.refit import CHOOSE
+from tests.helpers.tiny_runs import logged, make_log, tiny_config, train, write_log
+
+POPULARITY = {"name": "mu.baselines.popularity:Popularity"}
+PCTM = {"name": "mu.baselines.pctm:PCTM"}
+BESIDE = {"baselines": {"popularity": POPULARITY, "pctm": PCTM}, "mixture": ("pctm",)}
+
+
+class Constant:
+    """Scores that are the same for everyone."""
+
+    dot_product = False
+
+    def __init__(self, scores, time_aware=False):
+        self.time_aware, self.asked = time_aware, []
+        self._scores = np.asarray(scores, np.float32)
+
+    def scores(self, users, histories, times_ms=None):
+        self.asked.append(times_ms)
+        return np.tile(self._scores, (len(users), 1))
+
+
+class Result:
+    def __init__(self, value):
+        self._value = value
+
+    def values(self):
+        return {"closeness": self._value}
+
+
+class Closeness:
+    """How close scores are to some others."""
+
+    def __init__(self, wanted):
+        self._wanted = wanted
+
+    def run(self, recommender):
+        scores = recommender.scores(np.arange(3), None)[0]
+        return Result(-float(np.abs(scores - self._wanted).sum()))
+
+
+def test_scores_are_the_weighted_sum():
+    members = {"a": Constant([1, 2, 3]), "b": Constant([10, 0, 0], time_aware=True), "c": Constant([7, 7, 7])}
+    mixture = Mixture(members, {"a": 2.0, "b": 0.5, "c": 0.0})
+    times = np.array([5, 6])
+    np.testing.assert_array_equal(mixture.scores(np.arange(2), None, times), np.tile([7.0, 4, 6], (2, 1)))
+    assert mixture.time_aware and not Mixture(members, {"a": 1.0, "b": 0.0, "c": 0.0}).time_aware
+    assert members["a"].asked == [None] and members["b"].asked[0] is times and not members["c"].asked
+    with pytest.raises(ValueError, match="no member of a has a weight"):
+        Mixture({"a": members["a"]}, {"a": 0.0})
+    with pytest.raises(ValueError, match="members are a, and weights are of b"):
+        Mixture({"a": members["a"]}, {"b": 1.0})
+
+
+def test_weights_are_found_and_members_are_asked_once():
+    """In standard deviations of their scores the best member counts 1, the second a quarter, and noise nothing."""
+    first, second, noise = np.random.default_rng(0).normal(size=(3, 50)).astype(np.float32) * [[1.0], [30.0], [0.1]]
+    members = {"second": Constant(second), "first": Constant(first), "noise": Constant(noise)}
+    wanted = first / np.std(first) + 0.25 * second / np.std(second)
+    chosen = choose_weights(members, Closeness(wanted), "x/closeness", weights_hash="h")
+    assert [len(member.asked) for member in members.values()] == [1, 1, 1]
+    assert chosen.weights["first"] * np.std(first) == pytest.approx(1)
+    assert chosen.weights["second"] * np.std(second) == pytest.approx(0.25)
+    assert chosen.weights["noise"] == 0 and chosen.value == pytest.approx(0, abs=1e-4) and chosen.weights_hash == "h"
+    assert chosen.alone == {name: -float(np.abs(member._scores - wanted).sum()) for name, member in members.items()}
+
+
+def test_few_enough_keeps_whole_listeners(monkeypatch):
+    log = make_log()
+    monkeypatch.setattr("mu.run.mixture_weights.MOST_BYTES", 4 * log.n_items * 2 * 100)
+    few = few_enough(log, 2, seed=0)
+    kept = few.lengths > 0
+    assert 60 < len(few) <= 100 and (few.lengths[kept] == log.lengths[kept]).all()
+    assert few_enough(log, 2, seed=0).hash() == few.hash() != few_enough(log, 2, seed=1).hash()
+
+
+@pytest.fixture(scope="module")
+def log(tmp_path_factory):
+    return write_log(tmp_path_factory.mktemp("log"))
+
+
+def test_a_run_measures_the_mixture_beside_its_members(log, tmp_path):
+    results = train(tiny_config(log, **BESIDE), tmp_path)["ranking"]
+    assert {"model", "popularity", "pctm", "mixture"} <= results.keys()
+    chosen = MixtureWeights.load(tmp_path)
+    assert chosen is not None and chosen.weights.keys() == {"model", "pctm"} and chosen.metric == "ranking/ndcg@10"
+    assert chosen.value >= max(chosen.alone.values())
+    values = [line["valid/ranking/ndcg@10"] for line in logged(tmp_path) if "valid/ranking/ndcg@10" in line]
+    assert chosen.alone["model"] == pytest.approx(max(values))
+    card = load(tmp_path).card
+    assert card["mixture"] == read_json(tmp_path / "mixture.json")
+    assert "the mixture is" in (tmp_path / "evaluation" / "ranking" / "table.txt").read_text()
+
+
+def test_a_refit_takes_the_weights_of_the_run_that_chose_its_steps(log, tmp_path):
+    options = {**BESIDE, "evaluate_every_steps": 2, "refit": "chosen"}
+    results = train(tiny_config(log, **options), tmp_path)["ranking"]
+    chosen = MixtureWeights.load(tmp_path)
+    assert chosen is not None and "mixture" in results
+    alone = train(tiny_config(log, **{**options, "refit": False, "baselines": BESIDE["baselines"]}), tmp_path / "alone")
+    assert alone and rebuild(tmp_path / CHOOSE).step == rebuild(tmp_path / "alone").step
+    weights = MixtureWeights.load(tmp_path / "alone")
+    assert weights is not None and weights.weights == chosen.weights and weights.value == chosen.value
+
+
+def test_what_is_wrong_is_named_before_training(log, tmp_path):
+    with pytest.raises(ConfigError, match=r"config\.mixture names 'pctn', which is no baseline.*pctm"):
+        train(tiny_config(log, **{**BESIDE, "mixture": ("pctn",)}), tmp_path)
+    with pytest.raises(ConfigError, match="set refit='chosen'"):
+        train(tiny_config(log, **BESIDE, refit=True), tmp_path)
