@@ -207,6 +207,20 @@ def faults(value: Any, annotation: Any, where: str, taker: str = "it") -> Iterat
             yield from faults(element, inside[1], f"{where}.{key}", taker)
 
 
+def faults_of(
+    values: Mapping[str, Any], annotations: Mapping[str, Any], prefix: str = "", taker: str = "it"
+) -> list[str]:
+    """What is wrong with the values of one signature, in its order: `faults` of each.
+
+    Args:
+      values: parameter -> value; what has no annotation is passed over.
+      annotations: parameter -> annotation; each has a value.
+      prefix: before the names in the messages: '--'.
+      taker: see `faults`.
+    """
+    return [line for name, hint in annotations.items() for line in faults(values[name], hint, f"{prefix}{name}", taker)]
+
+
 def faults_beside(values: Mapping[str, Any], annotations: Mapping[str, Any], where: str) -> Iterator[str]:
     """What is wrong between the values of one signature: 'model.heads=3; it must divide model.dim=8'.
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from mu.protocols import Log
-from mu.ranges import faults
+from mu.ranges import faults_of
 from mu.signatures import hints_of
 
 
@@ -22,7 +22,7 @@ def check_options(model: type, values: Mapping[str, Any]) -> None:
     """
     plain = {name: value.item() if isinstance(value, np.generic) else value for name, value in values.items()}
     hints = {name: hint for name, hint in hints_of(model).items() if name in plain}
-    if wrong := [line for name, hint in hints.items() for line in faults(plain[name], hint, name, model.__name__)]:
+    if wrong := faults_of(plain, hints, taker=model.__name__):
         raise ValueError("\n".join(wrong))
 
 

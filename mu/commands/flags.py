@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
 from mu.names import as_boolean, closest
-from mu.ranges import faults
+from mu.ranges import faults_of
 from mu.trust import find_modules_in, trust
 
 OPEN_ENDED = "--config."
@@ -172,8 +172,7 @@ def check_flags(parser: argparse.ArgumentParser, arguments: argparse.Namespace, 
       arguments: parsed.
       **ranges: an annotation of `mu.ranges` for each flag that has one.
     """
-    values = vars(arguments)
-    if wrong := [line for name, hint in ranges.items() for line in faults(values[name], hint, f"--{name}")]:
+    if wrong := faults_of(vars(arguments), ranges, prefix="--"):
         parser.error("\n".join(wrong))
 
 

@@ -4,7 +4,7 @@ import dataclasses
 import typing
 from typing import Any
 
-from mu.ranges import faults
+from mu.ranges import faults_of
 
 
 class OptionError(ValueError):
@@ -30,5 +30,5 @@ def check_options(options: Any) -> None:
       OptionError: names each field that is wrong, its value and what it takes, a line each.
     """
     hints = typing.get_type_hints(type(options), include_extras=True)
-    if wrong := [line for name, hint in hints.items() for line in faults(getattr(options, name), hint, name)]:
+    if wrong := faults_of(vars(options), hints):
         raise OptionError("\n".join(line.replace("=", " is ", 1) for line in wrong))

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import numpy as np
 
-from mu.ranges import AtLeast, Between, Count, Decay, NonNegative, PartialShare, Positive, Rate, faults
+from mu.ranges import AtLeast, Between, Count, Decay, NonNegative, PartialShare, Positive, Rate, faults_of
 
 DAY_MS = 24 * 3600 * 1000
 WEEK_MS = 7 * DAY_MS
@@ -95,8 +95,7 @@ class Settings:
     accept_slope: Weight = 3.0
 
     def __post_init__(self) -> None:
-        hints = typing.get_type_hints(Settings, include_extras=True)
-        if wrong := [line for name, hint in hints.items() for line in faults(getattr(self, name), hint, name)]:
+        if wrong := faults_of(vars(self), typing.get_type_hints(Settings, include_extras=True)):
             raise ValueError("\n".join(wrong))
         if self.plays < self.listeners * self.min_plays:
             raise ValueError(
