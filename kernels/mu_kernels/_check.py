@@ -42,15 +42,16 @@ def is_floating(dtype: np.dtype) -> bool:
 def in_range(array: np.ndarray, low: int, high: int, name: str, what: str) -> None:
     """Refuses values outside `low <= value < high`, naming the first."""
     if array.size and (int(array.min()) < low or int(array.max()) >= high):
-        flat = array.reshape(-1)
-        at = int(np.flatnonzero((flat < low) | (flat >= high))[0])
-        where = ", ".join(map(str, np.unravel_index(at, array.shape)))
-        raise ValueError(f"{name}[{where}] is {flat[at]}; {what} lie in [{low}, {high})")
+        refuse_where((array < low) | (array >= high), array, name, f"{what} lie in [{low}, {high})")
 
 
 def finite(array: np.ndarray, name: str) -> None:
     """Refuses NaN and infinities in `array` [rows, ...], naming the first."""
-    good = np.isfinite(array)
-    if not good.all():
-        where = tuple(int(axis[0]) for axis in np.nonzero(~good))
-        raise ValueError(f"{name}[{', '.join(map(str, where))}] is {array[where]}; every number must be finite")
+    refuse_where(~np.isfinite(array), array, name, "every number must be finite")
+
+
+def refuse_where(wrong: np.ndarray, array: np.ndarray, name: str, rule: str) -> None:
+    """Refuses numbers of `array` that are wrong (bool of its shape), naming the first: 'name[2, 0] is nan; rule'."""
+    if wrong.any():
+        where = np.unravel_index(int(np.argmax(wrong)), array.shape)
+        raise ValueError(f"{name}[{', '.join(map(str, where))}] is {array[where]}; {rule}")

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from mu_kernels._check import is_floating
+from mu_kernels._check import is_floating, refuse_where
 
 UNITS = 2.0**62  # that all weights together are rounded to
 LIKE = 0.98  # weights of one class are at least this share of its heaviest
@@ -84,10 +84,7 @@ def _checked(weights: Any, n_items: int) -> np.ndarray:
     if array.shape != (n_items,):
         raise ValueError(f"weights has shape {array.shape} and n_items is {n_items}; every item has one")
     array = array.astype(np.float64)
-    good = np.isfinite(array) & (array >= 0)
-    if not good.all():
-        at = int(np.argmin(good))
-        raise ValueError(f"weights[{at}] is {array[at]}; weights are finite and not negative")
+    refuse_where(~(np.isfinite(array) & (array >= 0)), array, "weights", "weights are finite and not negative")
     if not array.any():
         raise ValueError("weights are all zero: no item can be drawn")
     return array

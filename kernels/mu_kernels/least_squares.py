@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from mu_kernels._check import refuse_where
 from mu_kernels._cholesky import ONE, ZERO, factorise, gram, solve_factorised, unit_matrix
 from mu_kernels.compile import kernel
 from mu_kernels.csr import CSR
@@ -96,10 +97,7 @@ def _numbers(
     array = np.ascontiguousarray(values, np.float32)
     if array.shape != shape:
         raise ValueError(f"{name} has the shape {array.shape}; it must have {shape}")
-    wrong = ~(np.isfinite(array) & holds(array))
-    if wrong.any():
-        at = np.unravel_index(int(np.argmax(wrong)), shape)
-        raise ValueError(f"{name}[{', '.join(map(str, at))}] is {array[at]}; it must be finite {rule}".rstrip())
+    refuse_where(~(np.isfinite(array) & holds(array)), array, name, f"it must be finite {rule}".rstrip())
     return array
 
 
