@@ -65,24 +65,24 @@ OF_SCORES = ("mu", "file id", "target first", "target first, DCD")
 
 @dataclasses.dataclass(frozen=True)
 class Pin:
-    """A published row and what was found, all as text with the digits shown.
+    """A published row beside mu's own, all as text with the digits shown.
 
     Attributes:
       data: the log and what is measured.
       row: the recommender.
       published: such as '.0416/.0317'.
-      found: rule of ties -> the same from mu; without those that were not asked for.
+      ours: rule of ties -> the same from mu; without those that were not asked for.
     """
 
     data: str
     row: str
     published: str
-    found: dict[str, str]
+    ours: dict[str, str]
 
     @property
     def met_by(self) -> list[str]:
         """The rules of ties under which the published numbers come out."""
-        return [rule for rule in RULES if self.found.get(rule) == self.published]
+        return [rule for rule in RULES if self.ours.get(rule) == self.published]
 
 
 class Ordered:
@@ -339,7 +339,7 @@ def main() -> int:
         ):
             for pin in pins:
                 print(".", end="", flush=True, file=sys.stderr)
-                cells = [pin.found.get(rule, "") for rule in RULES]
+                cells = [pin.ours.get(rule, "") for rule in RULES]
                 lines.append([f"{pin.data}: {pin.row}", pin.published, *cells, " = ".join(pin.met_by) or "NONE"])
                 missed += not pin.met_by
     print(file=sys.stderr)

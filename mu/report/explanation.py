@@ -29,7 +29,7 @@ class Why(Protocol):
         ...
 
 
-class Explanation:
+class LargestParts:
     """Names the parts of scores that are largest beyond those of the mean track.
 
     Args:

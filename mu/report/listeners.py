@@ -11,7 +11,7 @@ from mu.evals.result import Result
 from mu.protocols import DotProductRecommender
 from mu.report.best_tracks import best_tracks
 from mu.report.columns import words_of
-from mu.report.explanation import Explanation, NearPlayed, Why
+from mu.report.explanation import LargestParts, NearPlayed, Why
 from mu.report.listener_choice import Choice, choose
 from mu.report.log_words import PLAYS
 from mu.report.score_parts import ScoreParts
@@ -157,7 +157,7 @@ def reasons_of(models: LogModels) -> Why | None:
         bias = bias_at(model, log.now_ms)
         bias = np.zeros(log.data.n_items, np.float32) if bias is None else bias
         parts = ScoreParts(models.parts, bias, log.released, log.data.tracks)
-        return Explanation(parts, model, log.histories)
+        return LargestParts(parts, model, log.histories)
     return NearPlayed(model.item_vectors, log.histories, log.titles)
 
 

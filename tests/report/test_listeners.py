@@ -6,7 +6,7 @@ import pytest
 
 from mu.evals.result import Result
 from mu.report.best_tracks import best_tracks
-from mu.report.explanation import Explanation, NearPlayed
+from mu.report.explanation import LargestParts, NearPlayed
 from mu.report.listener_choice import choose
 from mu.report.listener_groups import listener_groups
 from mu.report.listeners import SHOWN, listeners
@@ -167,7 +167,7 @@ def test_reasons_are_the_largest_parts_beyond_those_of_the_mean_track():
             return np.full((len(users), 1), 1.5, np.float32)
 
     scores = ScoreParts(parts, np.zeros(log.n_items, np.float32), released, log.tracks)
-    explanation = Explanation(scores, One(log), log)
+    explanation = LargestParts(scores, One(log), log)
     assert explanation.reasons(0, np.array([3, 4])) == [
         f"who else plays it {3.0 * (1 - 1 / log.n_items):+.1f}",
         "its sound +0.1",
