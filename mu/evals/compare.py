@@ -8,7 +8,7 @@ import numpy as np
 
 from mu.evals.few_units import difference_interval, effective_size, extremes, may_be_missed
 from mu.evals.intervals import drawn_cluster_means, drawn_means, sign_flip_test
-from mu.evals.pairs import aligned, shared_names
+from mu.evals.pairs import aligned, defined_in_all, shared_names
 from mu.evals.result import Result
 from mu.evals.results import evaluations_of, load
 from mu.evals.seed_groups import left_out_seeds, shared_seeds, spread
@@ -122,7 +122,7 @@ def _of_columns(
 ) -> dict[str, dict[str, float]]:
     """Of columns over the same units: those of which all results have a number."""
     first = pairs[0][0]
-    units = _defined(pairs, names[0])
+    units = defined_in_all(pairs, names[0])
     if not units.any():
         unknown = dict.fromkeys(("a", "b", "difference", "low", "high", "p"), np.nan)
         return {name: unknown | {"b_better": 0, "a_better": 0, "n": 0} for name in names}
@@ -192,14 +192,9 @@ def _sections(pairs: Sequence[tuple[Result, Result]], names: Sequence[str]) -> l
     """Columns that are drawn together: those of one section ('day 0/...') over the same units."""
     together: dict[tuple[str, bytes], list[str]] = {}
     for name in names:
-        defined = np.packbits(_defined(pairs, name)).tobytes()
+        defined = np.packbits(defined_in_all(pairs, name)).tobytes()
         together.setdefault((name.rpartition("/")[0], defined), []).append(name)
     return list(together.values())
-
-
-def _defined(pairs: Sequence[tuple[Result, Result]], name: str) -> np.ndarray:
-    """bool [n]: the units of which every result has a number in this column."""
-    return np.all([np.isfinite(result.columns[name]) for pair in pairs for result in pair], axis=0)
 
 
 def _mean(columns: Sequence[np.ndarray]) -> np.ndarray:

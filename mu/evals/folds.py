@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from mu.evals.few_units import interval
+from mu.evals.intervals import weighted_means
 from mu.evals.nouns import plural
 from mu.evals.result import Estimate, Result
 
@@ -82,16 +83,11 @@ def mean_summary(results: Sequence[Result], samples: int = 1000, seed: int = 0) 
 
 def _drawn(result: Result, weightings: Iterable[np.ndarray]) -> dict[str, np.ndarray]:
     """Every metric under every weighting of the units, float64 [samples] each."""
-    blocks = []
+    blocks, table = (
+        [],
+        np.stack(list(result.columns.values()), axis=1) if result.columns else np.empty((len(result), 0)),
+    )
     for weights in weightings:
-        means = {name: _means(column, weights) for name, column in result.columns.items()}
+        means = dict(zip(result.columns, weighted_means(table, weights).T, strict=True))
         blocks.append(means | result.drawn([weights]))
     return {name: np.concatenate([block[name] for block in blocks]) for name in result.names}
-
-
-def _means(column: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """float64 [S]: weighted means over the units that have a number, NaN where none of them is drawn."""
-    defined = np.isfinite(column)
-    total = weights[:, defined].sum(axis=1)
-    sums = weights[:, defined] @ column[defined]
-    return np.divide(sums, total, out=np.full(len(weights), np.nan), where=total > 0)

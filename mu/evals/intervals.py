@@ -79,6 +79,19 @@ def drawn_means(values: np.ndarray, samples: int, seed: int) -> np.ndarray:
     return means
 
 
+def weighted_means(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """float64 [S, M]: means over the units that have a number, under each weighting; NaN where none of them counts.
+
+    Args:
+      values: float [n, M], NaN for a unit without a number.
+      weights: float64 [S, n], how much each unit counts.
+    """
+    defined = np.isfinite(values)
+    total = weights @ defined.astype(np.float64)
+    sums = weights @ np.where(defined, values, 0.0)
+    return np.divide(sums, total, out=np.full(total.shape, np.nan), where=total > 0)
+
+
 def drawn_cluster_means(
     values: np.ndarray, clusters: np.ndarray, samples: int, seed: int, weights: np.ndarray | None = None
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from mu.evals.intervals import weighted_means
 from mu.evals.nouns import plural
 from mu.evals.result import Result
 
@@ -65,7 +66,4 @@ def _values(results: Sequence[Result], metric: str, weights: np.ndarray) -> np.n
     if metric not in results[0].columns:
         return np.stack([result.drawn([weights])[metric] for result in results], axis=1)
     columns = np.stack([result.columns[metric] for result in results], axis=1)
-    defined = np.isfinite(columns)
-    total = weights @ defined.astype(np.float64)
-    sums = weights @ np.where(defined, columns, 0.0)
-    return np.divide(sums, total, out=np.full(total.shape, np.nan), where=total > 0)
+    return weighted_means(columns, weights)

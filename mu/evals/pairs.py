@@ -65,6 +65,11 @@ def shared_names(a: Result, b: Result, metrics: Sequence[str] | None) -> list[st
     return [name for name in names if name in metrics or name.rpartition("/")[2] in metrics]
 
 
+def defined_in_all(pairs: Sequence[tuple[Result, Result]], name: str) -> np.ndarray:
+    """bool [n]: the units of which every result has a number in this column: those that are compared."""
+    return np.all([np.isfinite(result.columns[name]) for pair in pairs for result in pair], axis=0)
+
+
 def _in_order(result: Result) -> Result:
     order = np.argsort(result.units, kind="stable")
     return result if (order[:-1] < order[1:]).all() else result.take(order)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from mu.evals.folds import DOCUMENT, is_cross_validation
+from mu.evals.pairs import defined_in_all
 from mu.evals.result import Result
 from mu.files import read_json
 
@@ -42,21 +43,22 @@ def left_out_seeds(a: str | os.PathLike[str], b: str | os.PathLike[str], seeds: 
 def spread(seeds: Sequence[int], pairs: Sequence[tuple[Result, Result]], metric: str) -> dict[str, Any]:
     """{'seeds': {seed: B less A}, 'std': standard deviation over seeds, None of one} of a metric.
 
+    A column is compared over the units of which every result of every seed has a number, so that the mean of the seeds'
+    differences is that of `mu.evals.compare.differences`.
+
     Args:
       seeds: of the pairs.
       pairs: (A, B) of each seed, on the same units in one order.
       metric: a column or a statistic of all.
     """
-    of_seed = {seed: _difference(*pair, metric) for seed, pair in zip(seeds, pairs, strict=True)}
-    return {"seeds": of_seed, "std": float(np.std(list(of_seed.values()), ddof=1)) if len(of_seed) > 1 else None}
-
-
-def _difference(a: Result, b: Result, metric: str) -> float:
-    if metric in a.columns:
-        units = b.columns[metric] - a.columns[metric]
-        defined = np.isfinite(units)
-        return float(units[defined].mean()) if defined.any() else np.nan
-    return float((b.drawn([b.plain()])[metric] - a.drawn([a.plain()])[metric])[0])
+    if metric in pairs[0][0].columns:
+        units = defined_in_all(pairs, metric)
+        values = [(b.columns[metric] - a.columns[metric])[units] for a, b in pairs]
+        differences = [float(one.mean()) if units.any() else np.nan for one in values]
+    else:
+        differences = [float((b.drawn([b.plain()])[metric] - a.drawn([a.plain()])[metric])[0]) for a, b in pairs]
+    std = float(np.std(differences, ddof=1)) if len(differences) > 1 else None
+    return {"seeds": dict(zip(seeds, differences, strict=True)), "std": std}
 
 
 def _seeds(folder: str | os.PathLike[str]) -> list[int]:

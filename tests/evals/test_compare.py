@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 
 from mu.commands.compare import main
+from mu.evals.compare import differences
 from mu.evals.predictions import ClassPredictions, result_of
 from mu.evals.result import Result
 from mu.evals.results import save
+from mu.evals.seed_groups import spread
 from mu.files import write_json
 
 
@@ -310,6 +312,18 @@ def test_groups_of_seeds_are_compared_seed_by_seed_and_pooled(groups, capsys):
     assert main([f"{folder / 'a'}:popularity", str(folder / "b")]) == 0
     out = capsys.readouterr().out
     assert "mean over seeds 1, 2" in out and "seed 1" in out and "std" in out and "over seeds) how it varies" in out
+
+
+def test_the_mean_of_the_seeds_is_the_difference_where_units_lack_a_number_in_some_seeds():
+    rng = np.random.default_rng(0)
+    values = rng.random((2, 2, 30))
+    values[0, 1, :9] = values[1, 0, 25:] = np.nan  # seed 0 lacks the first nine, seed 1 the last five
+    pairs = [(result(values[seed, 0]), result(values[seed, 1])) for seed in (0, 1)]
+    of_seed = spread([0, 1], pairs, "recall@10")["seeds"]
+    expected = [(values[seed, 1] - values[seed, 0])[9:25].mean() for seed in (0, 1)]
+    assert list(of_seed.values()) == pytest.approx(expected)
+    row = differences(pairs, ["recall@10"], samples=20)["recall@10"]
+    assert row["n"] == 16 and row["difference"] == pytest.approx(np.mean(expected))
 
 
 def test_groups_without_a_pair_are_refused(groups, capsys):
