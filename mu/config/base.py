@@ -55,7 +55,7 @@ def base() -> Config:
             "evaluate_every_steps": 200,
             "recommender": {"name": "mu.inference.recommender:TrainedRecommender"},
             "policy": None,
-            "mixture": None,
+            "mixture": (),
             "evals": {"ranking": {"name": "mu.evals.protocols.ranking:Ranking"}},
             "refit": config_dict.FieldReference(False, field_type=object),  # or a word
             "init_from": None,
@@ -76,8 +76,8 @@ def base() -> Config:
     )
 
 
-LATER = ("title", "published", "mixture")
-"""Keys that change nothing of what is learnt, and which configs of earlier versions lack; None for nothing."""
+LATER = {"title": None, "published": None, "mixture": ()}
+"""Keys that change nothing of what is learnt, and which configs of earlier versions lack: what they stand for there."""
 # The range of each key that no object takes; the others have theirs in the signature of what the spec names.
 KEYS: dict[str, Any] = {
     "title": or_none(str),
@@ -101,7 +101,7 @@ KEYS: dict[str, Any] = {
     "best.metric": str,
     "best.patience": or_none(Count),
     "policy": or_none(dict[str, Any]),
-    "mixture": or_none(tuple[str, ...]),
+    "mixture": tuple[str, ...],
     "checkpoint_every_steps": Count,
     "writers": tuple[str, ...],
     "profile.start": or_none(CountOrZero),

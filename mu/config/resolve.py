@@ -47,7 +47,7 @@ def resolve(config: Config, specs: Container[str] | None = None) -> Config:
       ConfigError: names the key and the nearest known one; values that are wrong are named all at once, a line each.
     """
     wrong: list[str] = []
-    config = ConfigDict(dict.fromkeys(LATER) | config.to_dict())
+    config = ConfigDict(LATER | config.to_dict())
     _check_keys(config, base(), "config", wrong)
     resolved: Config = ConfigDict(config.to_dict())
     for key, provided in PROVIDED.items():

@@ -160,7 +160,7 @@ def check_mixture(config: Config, split: Split) -> None:
     """Raises ConfigError where config.mixture names no baseline, or its weights cannot be chosen on validation."""
     if config.mixture and not isinstance(split, LogSplit):
         raise ConfigError(f"config.mixture is of recommenders on a log, and {config.data.name} is none: leave it out")
-    for name in config.mixture or ():
+    for name in config.mixture:
         if name not in config.baselines:
             raise ConfigError(
                 f"config.mixture names {name!r}, which is no baseline{known_names(name, config.baselines)}"

@@ -94,5 +94,5 @@ def choosing(config: Config) -> Config:
     """The config of the run that chooses: it learns from the training part, and nothing stands beside it."""
     chosen = config.copy_and_resolve_references()
     with chosen.ignore_type():
-        chosen.refit, chosen.baselines, chosen.mixture = False, {}, None
+        chosen.refit, chosen.baselines, chosen.mixture = False, {}, ()
     return chosen

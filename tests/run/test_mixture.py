@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from mu.config.base import ConfigError
+from mu.config.base import ConfigError, base
+from mu.config.overrides import with_overrides
 from mu.evals.results import load
 from mu.files import read_json
 from mu.inference.mixture import Mixture
@@ -119,3 +120,8 @@ def test_what_is_wrong_is_named_before_training(log, tmp_path):
         train(tiny_config(log, **{**BESIDE, "mixture": ("pctn",)}), tmp_path)
     with pytest.raises(ConfigError, match="set refit='chosen'"):
         train(tiny_config(log, **BESIDE, refit=True), tmp_path)
+
+
+def test_the_command_line_takes_one_name_or_several():
+    for text, names in (("pctm", ("pctm",)), ("pctm,ease", ("pctm", "ease"))):
+        assert with_overrides(base(), {"mixture": text}).mixture == names
