@@ -30,7 +30,8 @@ TrainT = TypeVar("TrainT", contravariant=True)
 FittedT = TypeVar("FittedT", covariant=True)
 """A fitted baseline: a `Recommender` or a `Predictor`."""
 Batch = Mapping[str, Any]
-"""Name -> array with leading axis B; in sparse runs 'ids' maps each id space to the batch's distinct ids."""
+"""Name -> array with leading axis B; in sparse runs 'ids' maps each id space to the batch's distinct ids. What all
+examples share, without that axis, comes from the host under 'shared'; the step passes it on beside the others."""
 
 ProgressCallback = Callable[[str, float, float, str], None]
 """Is called with a stage of long work, how much of it is done, of how much, and a note."""

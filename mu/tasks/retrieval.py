@@ -13,6 +13,8 @@ from mu_kernels.xla import gathered_dot
 
 # Each takes (positive [B...], negatives [B..., K]); sampled softmax also log_q, gBCE the size of the catalogue.
 SAMPLED = ("sampled_softmax", "bpr", "bce", "gbce")
+MASKED = -1e30
+"""Score of a draw that does not count. It is finite: the gradient of a sum over nothing but -inf is NaN."""
 
 
 class QueryModel(Protocol):
@@ -78,8 +80,9 @@ class Retrieval:
           model: gives 'queries' [B..., D].
           rows: the tables' rows of this batch.
           batch: the model's inputs; 'targets' int32 [B...]; 'weights' float32 [B...], 0 where there is no
-            example; for sampled losses 'negatives' int32 [B..., K] and 'log_q' float32 [B..., K], where the
-            last of the axes B... may be 1: those queries share their negatives.
+            example; for sampled losses 'negatives' int32 and 'log_q' float32: [B..., K], a query's own; with 1 as the
+            last of the axes B..., shared by those queries; or [K], shared by all. A negative counts where 'candidates'
+            bool [B..., K] is True; without it all count.
           key: for dropout.
         """
         queries = model(rows, batch, key)["queries"]
@@ -95,7 +98,7 @@ class Retrieval:
         """[B...]: the loss of scores [B...] and [B..., K], with the batch's 'log_q' where it is corrected for."""
         assert self.sampled is not None
         if self.name == "sampled_softmax" and self.correct_log_q:
-            return losses.sampled_softmax(positive, negatives, batch["log_q"])
+            return losses.sampled_softmax(positive, negatives, _beside(negatives, batch["log_q"]))
         return self.sampled(positive, negatives)
 
     def predict(
@@ -116,17 +119,19 @@ class Retrieval:
 def sampled_scores(
     queries: jax.Array, vectors: jax.Array, bias: jax.Array | None, batch: Mapping[str, Any]
 ) -> tuple[jax.Array, jax.Array]:
-    """(float32 [B...] of the targets, float32 [B..., K] of the negatives).
+    """(float32 [B...] of the targets, float32 [B..., K] of the negatives, `MASKED` where one does not count).
 
     Args:
       queries: float32 [B..., D].
       vectors: float32 [L, D].
       bias: float32 [L] or None.
-      batch: 'targets' int32 [B...] and 'negatives' int32 [B..., K], see `Retrieval.loss`.
+      batch: 'targets', 'negatives' and 'candidates', see `Retrieval.loss`.
     """
     targets, negatives = batch["targets"], batch["negatives"]
     positive_scores = jnp.sum(queries * vectors[targets], axis=-1)
-    if negatives.shape[:-1] == targets.shape:
+    if negatives.ndim == 1:
+        negative_scores = queries @ vectors[negatives].T
+    elif negatives.shape[:-1] == targets.shape:
         flat = negatives.reshape(-1, negatives.shape[-1])
         scores = gathered_dot(queries.reshape(-1, queries.shape[-1]), vectors, flat)
         negative_scores = scores.reshape(negatives.shape)
@@ -134,5 +139,12 @@ def sampled_scores(
         negative_scores = jnp.einsum("...td,...kd->...tk", queries, vectors[negatives[..., 0, :]])
     if bias is not None:
         positive_scores = positive_scores + bias[targets]
-        negative_scores = negative_scores + bias[negatives]
+        negative_scores = negative_scores + _beside(negative_scores, bias[negatives])
+    if "candidates" in batch:
+        negative_scores = jnp.where(batch["candidates"], negative_scores, MASKED)
     return positive_scores, negative_scores
+
+
+def _beside(scores: jax.Array, values: jax.Array) -> jax.Array:
+    """Values of shared negatives with as many axes as scores [B..., K] have."""
+    return values.reshape((1,) * (scores.ndim - values.ndim) + values.shape)

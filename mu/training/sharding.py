@@ -87,10 +87,11 @@ def replicated(mesh: Mesh) -> NamedSharding:
 
 
 def put_batch(batch: Mapping[str, Any], mesh: Mesh) -> dict[str, Any]:
-    """Host arrays onto the mesh: the examples split over 'data', the tables' ids (`batch['ids']`) on every device.
+    """Host arrays onto the mesh: the examples split over 'data', the rest on every device.
 
+    The rest has no axis of examples: the tables' ids (`batch['ids']`) and what all examples share (`batch['shared']`).
     One process feeds all devices of the mesh; a run over several hosts needs a `put_batch` of its own.
     """
-    examples = {k: jax.device_put(v, batch_sharding(mesh)) for k, v in batch.items() if k != "ids"}
-    ids = {k: jax.device_put(v, replicated(mesh)) for k, v in batch.get("ids", {}).items()}
-    return {**examples, "ids": ids}
+    whole = {"ids": {}, **{name: batch[name] for name in ("ids", "shared") if name in batch}}
+    examples = {k: jax.device_put(v, batch_sharding(mesh)) for k, v in batch.items() if k not in whole}
+    return {**examples, **jax.device_put(whole, replicated(mesh))}

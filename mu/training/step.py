@@ -49,18 +49,21 @@ def make_step(
       The step. Its metrics: 'loss', 'grad_norm' (before clipping), 'weight' (sum of weights), 'finite' (bool).
     """
 
-    def sums(trained: dict[str, Any], stats: Any, buffers: Any, batch: Batch, key: jax.Array) -> tuple[jax.Array, Any]:
+    def sums(
+        trained: dict[str, Any], stats: Any, buffers: Any, batch: Batch, shared: Batch, key: jax.Array
+    ) -> tuple[jax.Array, Any]:
         rows = trained["rows"] if row_optimizer is not None else trained["params"]["tables"]
-        values, weights, stats, buffers = loss(trained["params"]["model"], stats, {**rows, **buffers}, batch, key)
+        everything = {**batch, **shared}
+        values, weights, stats, buffers = loss(trained["params"]["model"], stats, {**rows, **buffers}, everything, key)
         return jnp.sum(values * weights), (jnp.sum(weights), stats, buffers)
 
     def gradient_of(
-        trained: dict[str, Any], stats: Any, buffers: Any, batch: Batch, key: jax.Array
+        trained: dict[str, Any], stats: Any, buffers: Any, batch: Batch, shared: Batch, key: jax.Array
     ) -> tuple[jax.Array, jax.Array, Any, Any, dict[str, Any]]:
         """(sum of losses, sum of weights, new stats, rows computed anew, gradient of the sum)."""
         derivative = jax.value_and_grad(sums, has_aux=True)
         if microbatches == 1:
-            (total, (weight, stats, buffers)), gradient = derivative(trained, stats, buffers, batch, key)
+            (total, (weight, stats, buffers)), gradient = derivative(trained, stats, buffers, batch, shared, key)
             return total, weight, stats, buffers, gradient
 
         def split(x: jax.Array) -> jax.Array:
@@ -69,7 +72,7 @@ def make_step(
 
         def add(carry: Any, part: tuple[Batch, jax.Array]) -> tuple[Any, None]:
             micro, number = part
-            micro_gradient = derivative(trained, stats, buffers, micro, jax.random.fold_in(key, number))
+            micro_gradient = derivative(trained, stats, buffers, micro, shared, jax.random.fold_in(key, number))
             return jax.tree.map(jnp.add, carry, micro_gradient), None
 
         if jax.tree.leaves(stats):
@@ -83,7 +86,8 @@ def make_step(
         number = state["step"]
         key = jax.random.fold_in(jax.random.key(seed), number)
         ids = batch.get("ids", {})  # none where all tables are dense
-        examples = {name: array for name, array in batch.items() if name != "ids"}
+        shared = batch.get("shared", {})
+        examples = {name: array for name, array in batch.items() if name not in ("ids", "shared")}
         gathered = {name: gather(state["tables"][name], ids[specs[name].ids]) for name in state["tables"]}
         trained = {
             "params": state["params"],
@@ -92,7 +96,7 @@ def make_step(
         buffers = dict(state.get("buffers", {}))
         if row_optimizer is not None:
             buffers = {name: gather({"rows": rows}, ids[specs[name].ids])["rows"] for name, rows in buffers.items()}
-        total, weight, stats, computed, gradient = gradient_of(trained, state["stats"], buffers, examples, key)
+        total, weight, stats, computed, gradient = gradient_of(trained, state["stats"], buffers, examples, shared, key)
         inverse = 1.0 / jnp.maximum(weight, 1e-12)  # no weight at all: no loss and no gradient
         gradient = jax.tree.map(lambda g: g * inverse, gradient)
         norm = optax.tree.norm(gradient)

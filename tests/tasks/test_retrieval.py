@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 from mu import losses
+from mu.data.batches.histories import HistoryBatches
 from mu.tasks.retrieval import Retrieval
+from tests.helpers.small_logs import log_of
 
 B, T, K, V, D = 2, 3, 5, 40, 4
 KEYS = jax.random.split(jax.random.key(0), 4)
@@ -42,3 +44,64 @@ def test_gbce_knows_the_catalogue_and_its_calibration(per, calibration):
     negative = np.take_along_axis(np.asarray(scores), np.broadcast_to(negatives, (B, T, K)), 2)
     expected = losses.gbce(positive, negative, n_items=V, calibration=calibration)
     np.testing.assert_allclose(values, expected, rtol=1e-5, atol=1e-5)
+
+
+SHAPES = {"position": (B, T, K), "row": (B, 1, K), "batch": (K,)}
+
+
+@pytest.mark.parametrize("loss", ["sampled_softmax", "bpr", "bce", "gbce"])
+@pytest.mark.parametrize("per", SHAPES)
+def test_shared_negatives_are_those_of_each_query(per, loss):
+    """The three shapes of negatives say the same as the same negatives given to each query."""
+    random = np.random.default_rng(0)
+    negatives = random.integers(0, V, SHAPES[per]).astype(np.int32)
+    batch = {"targets": random.integers(0, V, (B, T)).astype(np.int32), "weights": np.ones((B, T), np.float32)}
+    task = Retrieval(loss=loss, n_items=V)
+
+    def values(negatives):
+        drawn = {"negatives": negatives, "log_q": np.full(negatives.shape, -np.log(V), np.float32)}
+        return task.loss(Fixed(), ROWS, batch | drawn, None)[0]
+
+    np.testing.assert_allclose(values(negatives), values(np.broadcast_to(negatives, (B, T, K)).copy()), rtol=1e-5)
+
+
+def test_a_draw_that_is_no_candidate_counts_nothing():
+    """The loss is that of the candidates alone, each counted as one of K; without any it is 0 and has no gradient."""
+    negatives, candidates = np.arange(K, dtype=np.int32), np.zeros((B, T, K), bool)
+    candidates[0, :, :2] = True
+    batch = {
+        "targets": np.full((B, T), 30, np.int32),
+        "weights": np.ones((B, T), np.float32),
+        "negatives": negatives,
+        "log_q": np.full(K, -np.log(V), np.float32),
+        "candidates": candidates,
+    }
+    task = Retrieval(loss="sampled_softmax", n_items=V)
+    values, gradient = jax.value_and_grad(lambda rows: task.loss(Fixed(), rows, batch, None)[0].sum())(ROWS)
+    scores = np.asarray(jnp.einsum("btd,vd->btv", QUERIES, ROWS["items"]) + ROWS["bias"][None, None], np.float64)[0]
+    total = V / K * np.exp(scores[:, :2]).sum(1)
+    np.testing.assert_allclose(values, np.log1p(total / np.exp(scores[:, 30])).sum(), rtol=1e-5)
+    assert np.isfinite(gradient["items"]).all() and (np.flatnonzero(gradient["bias"]) == [0, 1, 30]).all()
+
+
+def test_shared_draws_estimate_the_sum_over_what_the_listener_has_not_played():
+    """Over many draws the mean of e^loss e^s - e^s is the sum of e^s over these items: log q is right, sign and all."""
+    n_users = 5  # each plays the tracks of a residue class, so that a track says whose play it is
+    log = log_of([range(user, V, n_users) for user in range(n_users)], V)
+    batches = HistoryBatches(log, window=T, rows=B, negatives=K, negatives_per="batch", sparse=False, seed=3)
+    task = Retrieval(loss="sampled_softmax", n_items=V)
+    scores = np.asarray(jnp.einsum("btd,vd->btv", QUERIES, ROWS["items"]) + ROWS["bias"][None, None], np.float64)
+    examples = np.arange(B)
+    targets = batches.batch(examples, 0)["targets"]
+    own = np.take_along_axis(scores, targets[..., None], 2)[..., 0]
+    values = jax.jit(lambda batch: task.loss(Fixed(), ROWS, batch, None)[0])
+
+    def total(step):
+        batch = batches.batch(examples, step)
+        return np.expm1(np.asarray(values({**batch, **batch["shared"]}), np.float64)) * np.exp(own)
+
+    totals = np.stack([total(step) for step in range(1500)])
+    unplayed = np.arange(V) % n_users != targets[..., None] % n_users
+    expected, error = (np.exp(scores) * unplayed).sum(2), totals.std(0) / np.sqrt(len(totals))
+    filled = batches.batch(examples, 0)["weights"] > 0
+    assert (np.abs(totals.mean(0) - expected) < 4.5 * error)[filled].all() and (error < 0.1 * expected)[filled].all()

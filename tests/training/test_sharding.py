@@ -69,10 +69,15 @@ def test_a_mesh_that_does_not_fit_is_refused(shape, words):
 
 def test_a_batch_is_split_and_its_ids_are_copied():
     mesh = make_mesh(data=4, model=2)
-    batch = {"items": np.arange(16).reshape(8, 2), "ids": {"items": np.arange(5)}}
+    batch = {
+        "items": np.arange(16).reshape(8, 2),
+        "ids": {"items": np.arange(5)},
+        "shared": {"negatives": np.arange(3)},
+    }
     placed = put_batch(batch, mesh)
     assert {shard.data.shape for shard in placed["items"].addressable_shards} == {(2, 2)}
     assert {shard.data.shape for shard in placed["ids"]["items"].addressable_shards} == {(5,)}
+    assert {shard.data.shape for shard in placed["shared"]["negatives"].addressable_shards} == {(3,)}
     np.testing.assert_array_equal(placed["items"], batch["items"])
 
 
@@ -174,6 +179,12 @@ def test_losses_are_those_of_one_device(eight, reference):
 def test_losses_are_those_of_one_device_otherwise_too(log, reference, changes):
     """On other meshes; with dense tables instead of sparse ones; in microbatches instead of at once."""
     np.testing.assert_allclose(trained(log, **changes)[1], reference, rtol=1e-5)
+
+
+def test_losses_are_those_of_one_device_where_a_batch_shares_its_negatives(log):
+    changes = {"batches__negatives_per": "batch", "batches__negatives": 512}
+    found = trained(log, 8, **changes, gradient_accumulation_steps=2)[1]
+    np.testing.assert_allclose(found, trained(log, 1, **changes)[1], rtol=1e-5)
 
 
 @pytest.mark.slow

@@ -5,6 +5,7 @@ from typing import Literal
 import numpy as np
 
 from mu.data.batches.base import Batch, refuse_saturated, with_local_ids
+from mu.data.batches.shared_negatives import SharedNegatives, share
 from mu.data.features import HistoryFeatures
 from mu.data.logs.interactions import Interactions
 from mu.data.logs.weighting import NONE, example_weights
@@ -24,8 +25,10 @@ class HistoryBatches:
       rows: B, rows a batch.
       packed: fill rows with several histories.
       negatives: K, uniform draws among the tracks that the listener has not played; 0 for none.
-      negatives_per: 'position', each has K draws of its own; or 'row', the positions of a row share K draws
-        among the tracks that none of the row's listeners has played: a matrix product instead of a gather.
+      negatives_per: 'position', each has K draws of its own; 'row', the positions of a row share K draws among the
+        tracks that none of the row's listeners has played: a matrix product instead of a gather; or 'batch', all
+        positions share K draws, of which those that its listener has played are no candidates of a position (see
+        `mu.data.batches.shared_negatives`): one matrix product, for thousands of negatives.
       weights: how much a transition counts in the loss by the weight of the next track's play, a name of
         `mu.data.logs.weighting`; 'none' for all alike.
       threads: of the kernels; None takes every core.
@@ -50,7 +53,7 @@ class HistoryBatches:
         rows: Count = 32,
         packed: bool = True,
         negatives: CountOrZero = 256,
-        negatives_per: Literal["position", "row"] = "position",
+        negatives_per: Literal["position", "row", "batch"] = "position",
         weights: str = "none",
         threads: Threads | None = None,
         sparse: bool,
@@ -74,11 +77,13 @@ class HistoryBatches:
             self._packing = pack_windows(self._windows.length, window)
         else:
             self._packing = one_per_row(len(self._windows))
-        if negatives_per not in ("position", "row"):
-            raise ValueError(f"negatives_per={negatives_per!r}; known: position, row")
+        if negatives_per not in ("position", "row", "batch"):
+            raise ValueError(f"negatives_per={negatives_per!r}; known: position, row, batch")
         self._per_row = negatives_per == "row"
-        self._sampler = None
-        if negatives:
+        self._sampler = self._shared = None
+        if negatives and negatives_per == "batch":
+            self._shared = SharedNegatives(log.seen(), negatives, seed)
+        elif negatives:
             seen = log.seen()
             if self._per_row:
                 seen = self._seen_by_row(seen)
@@ -117,7 +122,8 @@ class HistoryBatches:
           int32 [B, T] 'items', 'targets' (of no meaning where empty), 'positions', 'segments' (0 where empty) and, of a
           log with times, 'seconds' of the plays of 'items' (`mu.data.features.seconds_since`); float32 [B, T]
           'weights', 0 where there is no transition, else 1 in their mean; with negatives int32 [B, T, K] 'negatives'
-          and float32 [B, T, K] 'log_q', both [B, 1, K] where a row shares them.
+          and float32 [B, T, K] 'log_q', both [B, 1, K] where a row shares them. Where the batch shares them they are
+          [K], under 'shared', and bool [B, T, K] 'candidates' says which of them count.
         """
         rows = fill_windows(examples, self._packing, self._windows, self.log.items, self.window, self._threads)
         filled = rows.segments > 0
@@ -139,11 +145,14 @@ class HistoryBatches:
             shape = (len(examples), 1 if self._per_row else self.window, self.negatives)
             batch["negatives"], batch["log_q"] = draw.ids.reshape(shape), draw.log_q.reshape(shape)
             names.append("negatives")
-        if not self._sparse:
-            return batch
-        # Empty slots name a track that the batch holds anyway; as track 0 they would have its row trained by
-        # every batch.
-        for name in names:
-            if batch[name].shape[:2] == filled.shape:
-                batch[name][~filled] = rows.items[0, 0]
-        return with_local_ids(batch, {"items": (names, self.log.n_items)})
+        if self._shared is not None:
+            self._shared.add(batch, rows.users, step)
+            names.append("negatives")
+        if self._sparse:
+            # Empty slots name a track that the batch holds anyway; as track 0 they would have its row trained by
+            # every batch.
+            for name in names:
+                if batch[name].shape[:2] == filled.shape:
+                    batch[name][~filled] = rows.items[0, 0]
+            batch = with_local_ids(batch, {"items": (names, self.log.n_items)})
+        return batch if self._shared is None else share(batch)

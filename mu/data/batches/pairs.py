@@ -1,8 +1,11 @@
 """Batches of (listener, track) pairs for factorisation, with negatives drawn for each."""
 
+from typing import Literal
+
 import numpy as np
 
 from mu.data.batches.base import Batch, refuse_saturated, with_local_ids
+from mu.data.batches.shared_negatives import SharedNegatives, share
 from mu.data.features import HistoryFeatures
 from mu.data.logs.interactions import Interactions
 from mu.data.logs.weighting import NONE, example_weights
@@ -17,6 +20,8 @@ class PairBatches:
       log: the training plays.
       pairs: B, pairs a batch.
       negatives: K, uniform draws a pair among the tracks its listener has not played; 0 for none.
+      negatives_per: 'pair', each has K draws of its own; or 'batch', all pairs share K draws, of which those that its
+        listener has played are no candidates of a pair (see `mu.data.batches.shared_negatives`).
       weights: how much a play counts in the loss, a name of `mu.data.logs.weighting`; 'none' for all alike.
       threads: of the kernels; None takes every core.
       sparse: ids are local to the batch and `batch['ids']` says which they are.
@@ -40,6 +45,7 @@ class PairBatches:
         *,
         pairs: Count = 2048,
         negatives: CountOrZero = 64,
+        negatives_per: Literal["pair", "batch"] = "pair",
         weights: str = "none",
         threads: Threads | None = None,
         sparse: bool,
@@ -50,8 +56,12 @@ class PairBatches:
         self._weights = None if weights == NONE else example_weights(log, weights)
         self._plays = None if self._weights is None else np.flatnonzero(self._weights)
         self.left_out = {"plays of weight 0": len(log) - self.n_examples}
-        self._sampler = None
-        if negatives:
+        if negatives_per not in ("pair", "batch"):
+            raise ValueError(f"negatives_per={negatives_per!r}; known: pair, batch")
+        self._sampler = self._shared = None
+        if negatives and negatives_per == "batch":
+            self._shared = SharedNegatives(log.seen(), negatives, seed)
+        elif negatives:
             seen = log.seen()
             refuse_saturated(seen, "listener")
             self._sampler = NegativeSampler(seen, log.n_items)
@@ -66,7 +76,8 @@ class PairBatches:
 
         Returns:
           int32 [B] 'users', 'targets'; float32 [B] 'weights', 1 in their mean over the log; with negatives
-          int32 [B, K] 'negatives' and float32 [B, K] 'log_q'.
+          int32 [B, K] 'negatives' and float32 [B, K] 'log_q'. Where the batch shares them they are [K], under 'shared',
+          and bool [B, K] 'candidates' says which of them count.
         """
         plays = examples if self._plays is None else self._plays[examples]
         users = (np.searchsorted(self.log.indptr, plays, side="right") - 1).astype(np.int32)
@@ -80,6 +91,10 @@ class PairBatches:
             draw = self._sampler.sample(users, self.negatives, seed=self._seed, step=step, threads=self._threads)
             batch["negatives"], batch["log_q"] = draw.ids, draw.log_q
             names.append("negatives")
-        if not self._sparse:
-            return batch
-        return with_local_ids(batch, {"users": (["users"], self.log.n_users), "items": (names, self.log.n_items)})
+        if self._shared is not None:
+            self._shared.add(batch, users, step)
+            names.append("negatives")
+        if self._sparse:
+            spaces = {"users": (["users"], self.log.n_users), "items": (names, self.log.n_items)}
+            batch = with_local_ids(batch, spaces)
+        return batch if self._shared is None else share(batch)

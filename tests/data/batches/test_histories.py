@@ -33,14 +33,16 @@ KINDS = {
     "padded": lambda **options: histories(packed=False, **options),
     "row negatives": lambda **options: histories(negatives_per="row", **options),
     "pairs": pairs,
+    "batch negatives": lambda **options: histories(negatives_per="batch", **options),
+    "pairs, batch negatives": lambda **options: pairs(negatives_per="batch", **options),
 }
 
 
 def assert_same(first, second):
     assert first.keys() == second.keys()
     for name in first:
-        if name == "ids":
-            assert_same(first["ids"], second["ids"])
+        if name in ("ids", "shared"):
+            assert_same(first[name], second[name])
         else:
             np.testing.assert_array_equal(first[name], second[name], err_msg=name)
 
@@ -102,7 +104,7 @@ def test_a_transition_has_the_weight_of_the_next_play(kind):
     assert (batch["weights"][~filled] == 0).all()
     weights = places.weights[batch["targets"][filled]]
     np.testing.assert_allclose(batch["weights"][filled], weights / weights[weights > 0].mean(), rtol=1e-6)
-    if kind == "pairs":
+    if kind.startswith("pairs"):
         assert (weights > 0).all() and batches.left_out == {"plays of weight 0": (places.weights == 0).sum()}
     else:
         assert batches.left_out["plays of weight 0"] == (weights == 0).sum() > 0
@@ -143,25 +145,33 @@ def test_negatives_were_never_played_by_the_listener(kind):
             heard = set(owner[row][filled[row]])
             assert heard and not heard & set((batch["negatives"][row] % n_users).ravel())
         return
+    if kind.endswith("batch negatives"):
+        draws, log_q = batch["shared"]["negatives"], batch["shared"]["log_q"]
+        candidates = draws % n_users != owner[..., None]  # all that the listener has not played, and these alone
+        np.testing.assert_array_equal(batch["candidates"][filled], candidates[filled])
+        np.testing.assert_allclose(log_q, np.full(12, -np.log(n_items)), rtol=1e-6)
+        return
     assert (batch["negatives"] % n_users != owner[..., None])[filled].all()
     np.testing.assert_allclose(batch["log_q"][filled], -np.log(n_items - n_items // n_users), rtol=1e-6)
 
 
 def options_of(kind):
-    if kind == "pairs":
-        return {"pairs": 8, "negatives": 12}
+    if kind.startswith("pairs"):
+        return {"pairs": 8, "negatives": 12, "negatives_per": "batch" if kind.endswith("batch negatives") else "pair"}
     return {
         "window": 12,
         "rows": 2,
         "negatives": 12,
         "packed": kind != "padded",
-        "negatives_per": "row" if kind == "row negatives" else "position",
+        "negatives_per": {"row negatives": "row", "batch negatives": "batch"}.get(kind, "position"),
     }
 
 
-def test_negatives_are_said_to_be_per_position_or_row():
-    with pytest.raises(ValueError, match="negatives_per='batch'; known: position, row"):
-        histories(negatives_per="batch")
+def test_negatives_are_said_to_be_per_position_row_or_batch():
+    with pytest.raises(ValueError, match="negatives_per='user'; known: position, row, batch"):
+        histories(negatives_per="user")
+    with pytest.raises(ValueError, match="negatives_per='row'; known: pair, batch"):
+        pairs(negatives_per="row")
 
 
 def test_packed_and_padded_rows_have_the_same_loss():
@@ -197,8 +207,9 @@ def test_local_ids_lead_back_to_the_ids_of_the_log(kind):
         assert ids.dtype == np.int32 and (np.diff(ids) > 0).all()
         names = ("users",) if space == "users" else ("items", "targets", "negatives")
         used = set()
-        for name in (name for name in names if name in expected):
-            back, original = ids[found[name]], expected[name]
+        whole_arrays, local_arrays = ({**batch, **batch.get("shared", {})} for batch in (expected, found))
+        for name in (name for name in names if name in whole_arrays):
+            back, original = ids[local_arrays[name]], whole_arrays[name]
             where = filled if original.shape[:2] == filled.shape[:2] else slice(None)
             np.testing.assert_array_equal(back[where], original[where])
             used |= set(original[where].ravel().tolist())
@@ -212,8 +223,7 @@ def test_shapes_are_the_same_in_every_batch(kind):
     shapes = set()
     for step in range(3):
         batch = batches.batch(np.arange(step, step + batches.batch_size), step)
-        arrays = {**batch, **{("ids", space): ids for space, ids in batch["ids"].items()}}
-        shapes.add(tuple((name, a.shape, a.dtype) for name, a in arrays.items() if name != "ids"))
+        shapes.add(tuple((str(path), a.shape, a.dtype) for path, a in jax.tree.leaves_with_path(batch)))
     assert len(shapes) == 1
 
 
