@@ -463,3 +463,12 @@ class Baseline(Protocol[TrainT, FittedT]):
     def fit(self, train: TrainT, /) -> FittedT:
         """Learns from the training part; returns the recommender or predictor, mostly itself."""
         ...
+
+
+@runtime_checkable
+class ChecksData(Protocol):
+    """A baseline that says before it is fitted whether the data have what it needs: a run asks it before training."""
+
+    def check_data(self, train: Any, /) -> None:
+        """Raises ValueError where data lack something, such as a column or the times of plays; cheap beside `fit`."""
+        ...

@@ -27,7 +27,7 @@ def attribute_neighbours(tracks: pl.DataFrame, columns: Sequence[str], neighbour
     Raises:
       ValueError: there is no such column, or no item has a word in it.
     """
-    words = sparse.csr_array(sparse.hstack([_words(tracks, column) for column in columns]))
+    words = sparse.csr_array(sparse.hstack([words_of(tracks, column) for column in columns]))
     vectors = sparse.csr_array(TfidfTransformer().fit_transform(words))
 
     def most_alike(similar: SparseMatrix, first: int) -> SparseMatrix:
@@ -38,8 +38,12 @@ def attribute_neighbours(tracks: pl.DataFrame, columns: Sequence[str], neighbour
     return SparseRows.from_csr(kept.indptr, kept.indices, kept.data, len(tracks))
 
 
-def _words(tracks: pl.DataFrame, column: str) -> sparse.csr_array:
-    """float64 [V, words]: 1 where an item has a word in a column."""
+def words_of(tracks: pl.DataFrame, column: str) -> sparse.csr_array:
+    """float64 [V, words]: 1 where an item has a word in a column.
+
+    Raises:
+      ValueError: see `attribute_neighbours`.
+    """
     labels = multi_label(tracks, column)
     if not labels.names:
         raise ValueError(f"attributes: no track has a word in column {column!r}; leave it out")

@@ -39,13 +39,17 @@ class BaseLevelActivation(TopKRecommender):
         self._decay, self._weights = decay, weights
         self._catalogue: tuple[int, int] | None = None
 
+    def check_data(self, train: Log) -> None:
+        """Raises ValueError where a log knows the order of plays and not their times."""
+        require_times(train, "BaseLevelActivation", OWN_WITHOUT_TIMES)
+
     def fit(self, log: Interactions) -> Self:
         """Learns how many items there are and when the log ends.
 
         Raises:
-          ValueError: the log knows the order of plays and not their times.
+          ValueError: see `check_data`.
         """
-        require_times(log, "BaseLevelActivation", OWN_WITHOUT_TIMES)
+        self.check_data(log)
         self._catalogue = log.n_items, int(log.times.max(initial=0))
         return self
 
@@ -53,11 +57,11 @@ class BaseLevelActivation(TopKRecommender):
         """float32 [B, V]; without times, at the end of the training log, or of a history that goes on after it.
 
         Raises:
-          ValueError: the histories know the order of plays and not their times.
+          ValueError: see `check_data`, of the histories.
         """
         del users
         n_items, end_ms = fitted(self._catalogue, "BaseLevelActivation")
-        require_times(histories, "BaseLevelActivation", OWN_WITHOUT_TIMES)
+        self.check_data(histories)
         lengths = np.diff(histories.indptr)
         row = np.repeat(np.arange(len(lengths)), lengths)
         if times_ms is None:

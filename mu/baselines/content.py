@@ -28,12 +28,22 @@ class ContentNeighbours(TopKRecommender):
         self._track_vectors = vectors
         self._vectors: np.ndarray | None = None
 
+    def check_data(self, train: Any) -> None:
+        """Raises ValueError where there are not as many vectors as tracks, or a log has no sound to make them of."""
+        if self._track_vectors is not None and len(self._track_vectors) != train.n_items:
+            raise ValueError(f"there are {len(self._track_vectors):,} vectors for {train.n_items:,} tracks")
+        if self._track_vectors is None and getattr(train, "sound", None) is None:
+            raise ValueError("the log has no sound to take MFCCs of; leave this baseline out")
+
     def fit(self, log: Any) -> Self:
-        """Standardises the vectors by the tracks of the training log, and scales them to length one."""
+        """Standardises the vectors by the tracks of the training log, and scales them to length one.
+
+        Raises:
+          ValueError: see `check_data`.
+        """
+        self.check_data(log)
         vectors = self._track_vectors
         vectors = mfcc_statistics(log.sound) if vectors is None else np.asarray(vectors, np.float64)
-        if len(vectors) != log.n_items:
-            raise ValueError(f"there are {len(vectors):,} vectors for {log.n_items:,} tracks")
         has_vector = np.any(vectors != 0, axis=1)
         played = vectors[has_vector & (log.counts() > 0)]
         self._vectors = np.zeros(vectors.shape)
@@ -55,8 +65,6 @@ class ContentNeighbours(TopKRecommender):
 
 def mfcc_statistics(sound: Any) -> np.ndarray:
     """float64 [V, 120] of every track of a `mu.data.listening.listening.Sound`; zeros for one without."""
-    if sound is None:
-        raise ValueError("the log has no sound to take MFCCs of; leave this baseline out")
     statistics = np.zeros((len(sound.lengths), 120))
     for track in np.flatnonzero(sound.lengths):
         audio = sound.waveform(int(track), 0, int(sound.lengths[track]))

@@ -47,29 +47,33 @@ class ContextPopularity(TopKRecommender):
         """The event column that histories are asked for; none for a column of users."""
         return (self._column,) if self._of_users is None else ()
 
+    def check_data(self, train: Interactions) -> None:
+        """Raises ValueError where neither plays nor users have the column; names those that there are."""
+        there = [*train.columns, *train.users.columns]
+        if self._column not in there:
+            raise ValueError(
+                f"column={self._column!r}{nearest(self._column, there)}; event columns: "
+                f"{', '.join(train.columns) or 'none'}; columns of users: {', '.join(train.users.columns)}"
+            )
+
     def fit(self, log: Interactions) -> Self:
         """Counts the plays of each item in each context.
 
         Raises:
-          ValueError: neither plays nor users have the column; names those that there are.
+          ValueError: see `check_data`.
         """
+        self.check_data(log)
         self._of_users = None
         if self._column in log.columns:
             values = log.vocabulary(self._column)
             self._places = np.array([*(code if value else UNKNOWN for code, value in enumerate(values)), UNKNOWN])
             of_plays = self._places[log.columns[self._column].astype(np.int64)]
-        elif self._column in log.users.columns:
+        else:
             names = log.users[self._column].to_list()
             values = list(dict.fromkeys(name for name in names if name is not None))
             codes = {name: code for code, name in enumerate(values)}
             self._of_users = np.array([*(codes.get(name, UNKNOWN) for name in names), UNKNOWN])
             of_plays = np.repeat(self._of_users[:-1], log.lengths)
-        else:
-            there = [*log.columns, *log.users.columns]
-            raise ValueError(
-                f"column={self._column!r}{nearest(self._column, there)}; event columns: "
-                f"{', '.join(log.columns) or 'none'}; columns of users: {', '.join(log.users.columns)}"
-            )
         counts = counted(log.weights, self._weights)
         known = of_plays != UNKNOWN
         shape = len(values), log.n_items

@@ -67,11 +67,15 @@ class CountingModel(TopKRecommender, abc.ABC):
         """float64 [n]: the background of the items of training, each of which has so many plays."""
         return np.zeros(len(plays))
 
+    def check_data(self, train: Interactions) -> None:
+        """Raises ValueError where a log lacks what an option needs."""
+        self._distances.check_data(train)
+
     def fit(self, log: Interactions) -> Self:
         """Counts the transitions of a log.
 
         Raises:
-          ValueError: the log has no plays, or lacks what an option needs.
+          ValueError: the log has no plays, or see `check_data`.
         """
         return self._learn(log, TransitionCounts(log, self._distances))
 

@@ -57,15 +57,20 @@ class Distances:
         """The most plays between two that are counted; None where the classes say it."""
         return None if self.kind == "plays" else self.max_plays - 1
 
+    def check_data(self, log: Interactions) -> None:
+        """Raises ValueError where a log has no times and the distances need them."""
+        if self.kind != "plays":
+            require_times(log, f"distance={self.kind!r}", "distance='plays'")
+
     def coordinates(self, log: Interactions) -> np.ndarray | None:
         """int64 [E]: whose differences are the distances; None for places in the history.
 
         Raises:
-          ValueError: the log has no times and the distances need them.
+          ValueError: see `check_data`.
         """
         if self.kind == "plays":
             return None
-        require_times(log, f"distance={self.kind!r}", "distance='plays'")
+        self.check_data(log)
         if self.kind == "gaps":
             return log.times
         return np.cumsum(np.diff(log.times, prepend=log.times[:1]) > self._session_ms, dtype=np.int64)

@@ -10,6 +10,7 @@ import numpy as np
 from mu.audio.mel import mfcc
 from mu.baselines.linear import chosen_linear
 from mu.data.clips.targets import Target
+from mu.data.logs.attributes import column_of
 from mu.data.whole_numbers import integers_where_possible
 
 # Clips are padded to a multiple of so many seconds, so that few lengths are compiled for.
@@ -45,11 +46,15 @@ class MFCCLinear:
     def __init__(self, *, group: str | None = None):
         self._group = group
 
-    def fit(self, clips: LabelledAudio) -> Self:
-        """Learns every target of the clips; returns itself."""
-        features = statistics(clips)
-        if self._group is not None and (missing := clips.table[self._group].null_count()):
+    def check_data(self, train: LabelledAudio) -> None:
+        """Raises ValueError where clips have no group."""
+        if self._group is not None and (missing := column_of(train.table, self._group).null_count()):
             raise ValueError(f"{missing:,} clips have no {self._group!r}; take another column as the baseline's group")
+
+    def fit(self, clips: LabelledAudio) -> Self:
+        """Learns every target of the clips; returns itself. Raises ValueError as `check_data`."""
+        self.check_data(clips)
+        features = statistics(clips)
         groups = np.arange(len(clips))
         if self._group is not None:
             groups = integers_where_possible(clips.table[self._group]).to_numpy()

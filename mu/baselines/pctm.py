@@ -46,6 +46,15 @@ class PCTM(WindowedCounts):
     attribute_weight: NonNegative = 0.6
     attribute_neighbours: Count | None = 100
 
+    def check_data(self, train: Interactions) -> None:
+        """See `CountingModel.check_data`; the columns of attributes have words."""
+        super().check_data(train)
+        if self.attributes:
+            from mu.baselines.attributes import words_of  # scikit-learn takes a second to import
+
+            for column in self.attributes:
+                words_of(train.tracks, column)
+
     def _learn(self, log: Interactions, counts: TransitionCounts, like: Self | None = None) -> Self:
         self._similar, self._similar_weight = None, self.attribute_weight
         neighbours = self.attributes, self.attribute_neighbours

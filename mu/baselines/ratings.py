@@ -33,8 +33,13 @@ class SmoothedRates:
             raise ValueError("by=(); name the columns that make the cells")
         self._by = tuple(by)
 
+    def check_data(self, train: RatedClips) -> None:
+        """Raises ValueError where neither listeners nor clips have a column of the cells."""
+        for name in self._by:
+            _column(train, name)
+
     def fit(self, clips: RatedClips) -> Self:
-        """Learns from all ratings of the clips; returns itself."""
+        """Learns from all ratings of the clips; returns itself. Raises ValueError as `check_data`."""
         self._columns = [_column(clips, name) for name in self._by]
         self._labels = clips.ratings.labels
         folds = grouped_folds(clips.ratings.clips)

@@ -33,13 +33,17 @@ class RecentPopularity(TopKRecommender):
         self._half_life_ms, self._weights = half_life_days * DAY_MS, weights
         self._plays: np.ndarray | None = None
 
+    def check_data(self, train: Interactions) -> None:
+        """Raises ValueError where a log knows the order of plays and not their times."""
+        require_times(train, "RecentPopularity", "mu.baselines.popularity")
+
     def fit(self, log: Interactions) -> Self:
         """Sums the plays of each item.
 
         Raises:
-          ValueError: the log knows the order of plays and not their times.
+          ValueError: see `check_data`.
         """
-        require_times(log, "RecentPopularity", "mu.baselines.popularity")
+        self.check_data(log)
         ages_ms = log.times.max(initial=0) - log.times
         plays = counted(log.weights, self._weights) * np.exp2(-ages_ms / self._half_life_ms)
         self._plays = np.bincount(log.items, plays, log.n_items).astype(np.float32)

@@ -54,10 +54,15 @@ class GroupPopularity(TopKRecommender):
         self._column, self._weights = column, weights
         self._scores: np.ndarray | None = None
 
+    def check_data(self, train: Interactions) -> None:
+        """Raises ValueError where the tracks have no such column; names those that there are."""
+        columns = train.tracks.columns
+        if self._column not in columns:
+            raise ValueError(f"the tracks have no column {self._column!r}; they have {', '.join(columns)}")
+
     def fit(self, log: Interactions) -> Self:
-        """Counts the plays of each group."""
-        if self._column not in log.tracks.columns:
-            raise ValueError(f"the tracks have no column {self._column!r}; they have {', '.join(log.tracks.columns)}")
+        """Counts the plays of each group; raises ValueError as `check_data`."""
+        self.check_data(log)
         names = enumerate(log.tracks[self._column].to_list())
         keys = [("alone", place) if name is None else ("of", name) for place, name in names]
         codes = {key: code for code, key in enumerate(dict.fromkeys(keys))}

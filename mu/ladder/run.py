@@ -22,7 +22,7 @@ from mu.files import write_json
 from mu.ladder.needs import Need, needs
 from mu.locks import writing
 from mu.protocols import Data, Evaluator, ProgressCallback
-from mu.run.evaluation import Measured, evaluator_on, fitted_baselines, measure, refuse_descriptive
+from mu.run.evaluation import Measured, build_baselines, evaluator_on, fitted_baselines, measure, refuse_descriptive
 from mu.sweep.folder import SweepSettings
 from mu.sweep.objective import VALID, measured_part, with_part
 from mu.sweep.of_baseline import BASELINE
@@ -93,6 +93,7 @@ def measure_ladder(
 
     Raises:
       ConfigError: the config is wrong, its data are no log of plays, or `output` is the folder of a run or a sweep.
+      ValueError: a rung lacks something in the data.
       Locked: another process writes `output`.
     """
     resolved = ladder_config(log, config, changes or {})
@@ -106,6 +107,7 @@ def measure_ladder(
         raise ConfigError(f"the split {split.name} has no validation plays to choose options on: leave --tune out")
     train = split.train.merged(split.valid) if resolved.refit else split.train
     evaluators = _evaluators(resolved, split, train)
+    build_baselines(resolved.baselines, train)  # what one lacks in the data is said before any is fitted or tuned
     with writing(output) as folder:
 
         def search(rung: str) -> Sweep:

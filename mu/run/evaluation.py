@@ -33,6 +33,7 @@ from mu.inference.track_content import ContentEncoder
 from mu.locks import writing
 from mu.protocols import (
     Baseline,
+    ChecksData,
     Data,
     DeclaresDescriptive,
     Evaluator,
@@ -200,11 +201,10 @@ def fitted_baselines(
       (name -> recommender or predictor, name -> why there is none: it would not fit into memory, which is warned of).
 
     Raises:
-      ConfigError: the options of one do not go together; before any is fitted.
-      ValueError: one lacks something in the data; names it.
+      ConfigError, ValueError: see `build_baselines`, before any is fitted; ValueError also where one cannot be fitted.
     """
     fitted, left_out = {}, {}
-    for number, (name, baseline) in enumerate(build_baselines(specs).items()):
+    for number, (name, baseline) in enumerate(build_baselines(specs, train).items()):
         progress("fit baselines", number, len(specs), name)
         try:
             fitted[name] = baseline.fit(train)
@@ -216,11 +216,16 @@ def fitted_baselines(
     return fitted, left_out
 
 
-def build_baselines(specs: Mapping[str, Config]) -> dict[str, Baseline[Data, Measured]]:
+def build_baselines(specs: Mapping[str, Config], train: Data) -> dict[str, Baseline[Data, Measured]]:
     """The baselines of config.baselines, not fitted.
+
+    Args:
+      specs: name -> spec.
+      train: what they are to learn from.
 
     Raises:
       ConfigError: options of one do not go together; names it.
+      ValueError: one says that it lacks something in the data (`mu.protocols.ChecksData`); names it.
     """
     baselines = {}
     for name, spec in specs.items():
@@ -228,6 +233,11 @@ def build_baselines(specs: Mapping[str, Config]) -> dict[str, Baseline[Data, Mea
             baselines[name] = build(spec)
         except ValueError as error:
             raise ConfigError(f"config.baselines.{name}: {error}") from error
+        try:
+            if isinstance(baselines[name], ChecksData):
+                baselines[name].check_data(train)
+        except ValueError as error:
+            raise ValueError(f"config.baselines.{name}: {error}") from error
     return baselines
 
 

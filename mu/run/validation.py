@@ -28,6 +28,7 @@ class Validation:
     Raises:
       ConfigError: no evaluator has the metric that config.policy is chosen by, it describes lists, or a baseline cannot
         be built.
+      ValueError: a baseline lacks something in the data.
     """
 
     def __init__(self, run: Run):
@@ -35,7 +36,8 @@ class Validation:
         # A refit measures nothing before the test: what cannot be measured then is refused now.
         self.evaluators = build_evaluators(run, "test" if run.config.refit else "valid")
         self.names = [f"{name}/{metric}" for name, one in self.evaluators.items() for metric in one.names]
-        build_baselines(run.config.baselines)  # they are fitted after training: wrong options are refused before it
+        # They are fitted after training: wrong options, and what they lack in the data, are said before it.
+        build_baselines(run.config.baselines, run.train)
         policy = run.config.policy
         if policy is not None and "metric" in policy and not run.config.refit:
             check_policy_metric(policy.metric, self.names)

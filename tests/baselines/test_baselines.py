@@ -314,4 +314,4 @@ def test_content_takes_mfccs_of_the_sound():
     assert found.shape == (4, 120) and not found[2].any()
     np.testing.assert_array_equal(found[1], clip_statistics(sound.waveform(1, 0, RATE_HZ // 2), RATE_HZ))
     with pytest.raises(ValueError, match="the log has no sound"):
-        mfcc_statistics(None)
+        ContentNeighbours().fit(log_of([[0, 1]], 2))

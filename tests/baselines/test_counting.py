@@ -355,7 +355,7 @@ def test_blocks_of_alike_items_change_nothing(products, monkeypatch):
     """Of one item, of some."""
     whole = attribute_neighbours(TRACKS, ("artist", "tags"), 3)
     monkeypatch.setattr(neighbours, "BLOCK_PRODUCTS", products)
-    words, blocks = attributes._words(TRACKS, "tags"), []
+    words, blocks = attributes.words_of(TRACKS, "tags"), []
     neighbours.product_rows(words, words.T.tocsr(), lambda rows, first: blocks.append((first, rows)) or rows)
     assert [first for first, _ in blocks[1:]] == [first + rows.shape[0] for first, rows in blocks[:-1]]
     assert blocks[0][0] == 0 and blocks[-1][0] + blocks[-1][1].shape[0] == V
@@ -418,8 +418,10 @@ def test_wrong_options_are_refused(options, message):
 @pytest.mark.parametrize("distance", ["sessions", "gaps"])
 def test_an_order_alone_has_no_time_between(distance):
     message = f"distance='{distance}' needs the times of plays, and these have an order alone.* use distance='plays'"
-    with pytest.raises(ValueError, match=message):
-        PCTM(distance=distance).fit(log_of([[0, 1]]))
+    model = PCTM(distance=distance)
+    for ask in (model.check_data, model.fit):
+        with pytest.raises(ValueError, match=message):
+            ask(log_of([[0, 1]]))
 
 
 def test_a_log_without_plays_is_refused():

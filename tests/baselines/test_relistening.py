@@ -64,8 +64,9 @@ def test_plays_fade_by_half_in_each_half_life(half_life_days):
 
 @pytest.mark.parametrize("baseline", [BaseLevelActivation(), RecentPopularity()])
 def test_a_log_without_times_is_refused(baseline):
-    with pytest.raises(ValueError, match=r"needs the times of plays, and th.* order alone: import .* --time, or use"):
-        baseline.fit(dataclasses.replace(log_of([[0, 1]], 2), card=ORDER))
+    for ask in (baseline.check_data, baseline.fit):
+        with pytest.raises(ValueError, match=r"the times of plays, and th.* order alone: import .* --time, or use"):
+            ask(dataclasses.replace(log_of([[0, 1]], 2), card=ORDER))
 
 
 def test_a_history_without_times_is_refused():

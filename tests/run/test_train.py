@@ -239,6 +239,21 @@ def test_a_metric_that_is_not_measured_is_refused(log, tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("baseline", "message"),
+    [
+        ({"name": "mu.baselines.pctm:PCTM", "attributes": ("mood",)}, "config.baselines.one: .* no column 'mood'"),
+        ({"name": "mu.baselines.context_popularity:ContextPopularity", "column": "device"}, "column='device'; event"),
+        ({"name": "mu.baselines.simple:GroupPopularity", "column": "label"}, "the tracks have no column 'label'"),
+        ({"name": "mu.baselines.content:ContentNeighbours"}, "the log has no sound to take MFCCs of"),
+    ],
+)
+def test_what_a_baseline_lacks_in_the_data_is_said_before_training(log, tmp_path, baseline, message):
+    with pytest.raises(ValueError, match=message):
+        train(tiny_config(log, baselines={"one": baseline}), tmp_path)
+    assert not (tmp_path / "config.json").exists() and not (tmp_path / "checkpoints").exists()
+
+
+@pytest.mark.parametrize(
     ("changes", "words"),
     [
         ({"task__loss": "full_softmax"}, "needs every item's row at every step: tables.name='dense'"),
