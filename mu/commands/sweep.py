@@ -27,6 +27,7 @@ examples:
   log(low,high)       a number whose logarithm is uniform
   uniform(low,high)   a number
   int(low,high)       a whole number
+Without it, models and baselines of mu have a space of their own (mu.sweep.default_spaces), which is printed.
 Values are held against the same ranges as --config.KEY=VALUE, which sets a key for all trials.
 
 Trials learn from the training part and are measured on the validation part; the test part is measured by --finish
@@ -99,7 +100,9 @@ def _parser() -> CommandParser:
     what.add_argument("--log", metavar="LOG", help="the folder of a log, for --baseline")
     what.add_argument("--baseline", metavar="PACKAGE.MODULE:CLASS", help="fitted and measured in place of a model")
     what.add_argument(
-        "--over", metavar="SPACE", help='such as "model.dim=64|128;optimizer.learning_rate=log(1e-4,1e-2)"'
+        "--over",
+        metavar="SPACE",
+        help='such as "model.dim=64|128;optimizer.learning_rate=log(1e-4,1e-2)" (default: mu has some of its own)',
     )
     how = parser.add_argument_group("how")
     how.add_argument("--workdir", required=True, metavar="DIR", help="the sweep's folder; one that it holds goes on")
@@ -140,11 +143,22 @@ def _settings(parser: CommandParser, arguments: argparse.Namespace, changes: Map
         words["halving"] = True
     if is_sweep(Path(arguments.workdir)):
         return settings_in(Path(arguments.workdir), words)
+    if not {"config", "baseline", "over"} & words.keys():
+        parser.error(f"{arguments.workdir} holds no sweep to go on with: give --config, or --log with --baseline")
     if arguments.over is None:
-        parser.error(
-            f"{arguments.workdir} holds no sweep to go on with: give --over, and --config or --log with --baseline"
-        )
+        words["over"] = _default_space(words)
+        print(f"--over={shlex.quote(words['over'])}", file=sys.stderr)
     return SweepSettings(**words)
+
+
+def _default_space(words: Mapping[str, Any]) -> str:
+    """The default space of the baseline, or of the model of the config."""
+    from mu.config.overrides import load
+    from mu.sweep.default_spaces import space_of_baseline, space_of_config
+
+    if baseline := words.get("baseline"):
+        return space_of_baseline(baseline)
+    return space_of_config(load(words["config"], words.get("changes", {})))
 
 
 def _count_or_auto(text: str) -> int | str:

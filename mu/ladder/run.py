@@ -23,6 +23,7 @@ from mu.ladder.needs import Need, needs
 from mu.locks import writing
 from mu.protocols import Data, Evaluator, ProgressCallback
 from mu.run.evaluation import Measured, build_baselines, evaluator_on, fitted_baselines, measure, refuse_descriptive
+from mu.sweep.default_spaces import SPACES_OF_BASELINES
 from mu.sweep.folder import SweepSettings
 from mu.sweep.objective import VALID, measured_part, with_part
 from mu.sweep.of_baseline import BASELINE
@@ -31,16 +32,6 @@ from mu.training.provenance import host_provenance
 
 logger = logging.getLogger(__name__)
 
-SPACES = {
-    "item_knn": "neighbours=20|50|100|200|500;history_decay=uniform(0.2,1)",
-    "sequential_rules": "window=5|10|20;history=inverse|quadratic|exponential;successors=50|100|200",
-    "pctm": "tau=log(100,100000);history_decay=uniform(0.3,1);counts_decay=uniform(0,1.5);"
-    "popularity_weight=uniform(-0.3,0.3)",
-    "ease": "l2=log(10,5000)",
-    "rp3beta": "alpha=uniform(0.3,1);beta=uniform(0,0.8)",
-    "ials": "l2=log(0.0003,0.03);unobserved_weight=log(0.01,1);regularisation_exponent=uniform(0,1)",
-}
-"""Rung -> what `--tune` searches; the others stay as they are."""
 TUNED = "_tuned"
 """Behind the name of a rung whose options were chosen on validation."""
 DOCUMENT = "ladder.json"
@@ -114,7 +105,7 @@ def measure_ladder(
             spec = resolved.baselines[rung]
             common = {key: text for key, text in (changes or {}).items() if not key.startswith("baselines.")}
             own = {f"{BASELINE}.{key}": str(value) for key, value in spec.items() if key != "name"}
-            over = {"over": SPACES[rung], "baseline": spec.name, "changes": {**common, **own}}
+            over = {"over": SPACES_OF_BASELINES[spec.name], "baseline": spec.name, "changes": {**common, **own}}
             settings = SweepSettings(log=log, config=config, seed=resolved.seed, **over)
             return sweep(settings, folder / "tuned" / rung, count=tune, progress=progress)
 
@@ -184,7 +175,7 @@ def _tuned(config: Config, split: Split, search: Callable[[str], Sweep]) -> dict
     evaluation, metric = measured_part(config.best.metric)
     evaluator = evaluator_on(config, evaluation, split, split.train, "valid")
     chosen = {}
-    for name in (one for one in SPACES if one in config.baselines):
+    for name in (one for one, spec in config.baselines.items() if spec.name in SPACES_OF_BASELINES):
         try:
             default = evaluator.run(build(config.baselines[name]).fit(split.train)).values()[metric]
         except MemoryError:

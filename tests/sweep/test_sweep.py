@@ -8,16 +8,20 @@ import pytest
 
 import mu.run.evaluation
 from mu.commands.sweep import main
-from mu.config.base import ConfigError
+from mu.config.base import ConfigError, base
+from mu.config.overrides import with_overrides
+from mu.config.resolve import resolve
 from mu.evals.results import load
 from mu.files import read_json, write_json
 from mu.run.refit import ChosenSteps
+from mu.sweep.default_spaces import SPACES_OF_BASELINES, SPACES_OF_MODELS, space_of_baseline, space_of_config
 from mu.sweep.folder import SweepSettings
 from mu.sweep.halving import halving
+from mu.sweep.objective import check_space
 from mu.sweep.of_baseline import BaselineObjective
 from mu.sweep.of_config import ConfigObjective
 from mu.sweep.propose import propose
-from mu.sweep.run import sweep
+from mu.sweep.run import objective_of, sweep
 from mu.sweep.space import Choices, Range, grid, parse_space
 from mu.sweep.trial import Trial
 from mu.sweep.trials import NoTrialSucceeds
@@ -355,6 +359,30 @@ def fail():
     raise OSError("no space left")
 
 
+# ---- default spaces
+
+
+@pytest.mark.parametrize("baseline", SPACES_OF_BASELINES)
+def test_a_baseline_takes_all_of_its_default_space(baseline, log):
+    over = space_of_baseline(baseline)
+    check_space(objective_of(settings(log=log, baseline=baseline, over=over), None), parse_space(over))
+
+
+@pytest.mark.parametrize("model", SPACES_OF_MODELS)
+def test_a_config_takes_all_of_the_default_space_of_its_model(model):
+    """With the rates of the optimizers that there are."""
+    config = base()
+    with config.ignore_type():
+        config.model = {"name": model} | ({"audio": None} if "audio" in model else {})
+    space = parse_space(space_of_config(resolve(config)))
+    assert {"optimizer.learning_rate", "tables.learning_rate"} < space.keys()
+    for key, one in space.items():
+        for text in one.ends():
+            with_overrides(config, {key: text})
+    config.tables = {"name": "dense"}
+    assert "tables.learning_rate" not in parse_space(space_of_config(resolve(config)))
+
+
 # ---- the command
 
 
@@ -366,7 +394,10 @@ def test_the_command_says_what_is_wrong_before_anything_runs(log, experiment, tm
         return capsys.readouterr().err
 
     config, knn = f"--config={experiment}", [f"--log={log}", f"--baseline={KNN}"]
-    assert "holds no sweep to go on with" in error(config)
+    assert "holds no sweep to go on with" in error()
+    assert "tests.sweep.test_sweep:Failing has no default space: give --over" in error(
+        knn[0], "--baseline=tests.sweep.test_sweep:Failing"
+    )
     assert "--over='' is empty" in error(config, "--over=")
     assert "did you mean 'dim'" in error(config, "--over=model.dmi=8|16")
     assert "config.model.dim='8.0'; it takes a whole number" in error(config, "--over=model.dim=uniform(8,16)")

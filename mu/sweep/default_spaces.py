@@ -1,0 +1,51 @@
+"""The spaces that are searched where none is named: a start for models and baselines of mu, on any log."""
+
+from mu.config.base import DENSE, Config, ConfigError
+
+SPACES_OF_BASELINES = {
+    "mu.baselines.item_knn:ItemKNN": "neighbours=20|50|100|200|500;history_decay=uniform(0.2,1)",
+    "mu.baselines.sequential_rules:SequentialRules": "window=5|10|20;history=inverse|quadratic|exponential;"
+    "successors=50|100|200",
+    "mu.baselines.pctm:PCTM": "tau=log(100,100000);history_decay=uniform(0.3,1);counts_decay=uniform(0,1.5);"
+    "popularity_weight=uniform(-0.3,0.3)",
+    "mu.baselines.ease:EASE": "l2=log(10,5000)",
+    "mu.baselines.rp3beta:RP3beta": "alpha=uniform(0.3,1);beta=uniform(0,0.8)",
+    "mu.baselines.ials:IALS": "l2=log(0.0003,0.03);unobserved_weight=log(0.01,1);regularisation_exponent=uniform(0,1)",
+}
+"""Class -> what is searched of its options."""
+_SEQUENCE = "model.dim=32|64|128|256;model.layers=1|2;model.dropout=uniform(0.1,0.6)"
+SPACES_OF_MODELS = {
+    "mu.models.sasrec:SASRec": _SEQUENCE,
+    "mu.models.hstu:HSTU": _SEQUENCE,
+    "mu.models.gru4rec:GRU4Rec": "model.dim=32|64|128|256;model.dropout=uniform(0.1,0.6)",
+    "mu.models.factorization:Factorization": "model.dim=32|64|128|256",
+    "mu.models.audio_user:AudioUser": "model.dim=32|64|128;model.dropout=uniform(0.1,0.6);"
+    "model.drop_id=uniform(0.1,0.6)",
+}
+"""Class -> what is searched of the keys of a config, beside its rates."""
+RATE = "learning_rate=log(0.0003,0.005)"
+
+
+def space_of_baseline(baseline: str) -> str:
+    """The default space of a baseline, 'package.module:Class'.
+
+    Raises:
+      ConfigError: it has none.
+    """
+    return _space(baseline, SPACES_OF_BASELINES)
+
+
+def space_of_config(config: Config) -> str:
+    """The default space of a resolved config: that of its model, and the rates that its optimizers take.
+
+    Raises:
+      ConfigError: its model has none.
+    """
+    rated = [key for key in ("optimizer", "tables") if config[key].name != DENSE and "learning_rate" in config[key]]
+    return ";".join([_space(config.model.name, SPACES_OF_MODELS), *(f"{key}.{RATE}" for key in rated)])
+
+
+def _space(name: str, spaces: dict[str, str]) -> str:
+    if name not in spaces:
+        raise ConfigError(f"{name} has no default space: give --over; those that have one are {', '.join(spaces)}")
+    return spaces[name]
