@@ -193,6 +193,22 @@ def test_losses_are_those_of_one_device_with_dropout_too(log):
     np.testing.assert_allclose(trained(log, 8, **changes)[1], trained(log, 1, **changes)[1], rtol=1e-5)
 
 
+SEQUENCE_MODELS = {
+    "hstu": {"model": {"name": "mu.models.hstu:HSTU", "dim": 8, "heads": 2, "window": 8}},
+    "gru4rec": {"model": {"name": "mu.models.gru4rec:GRU4Rec", "dim": 8}},
+    "bert4rec": {"model__attention": "bidirectional", "task__name": "mu.tasks.cloze:Cloze"},
+    "interests": {"model__interests": 2, "task__name": "mu.tasks.multi_interest:MultiInterest"},
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", SEQUENCE_MODELS)
+def test_losses_of_other_sequence_models_are_those_of_one_device(log, name):
+    """Dropout is on, and plays are hidden at random: both follow the step, not the devices."""
+    changes = {"model__dropout": 0.3, **SEQUENCE_MODELS[name]}
+    np.testing.assert_allclose(trained(log, 8, **changes)[1], trained(log, 1, **changes)[1], rtol=1e-5)
+
+
 @pytest.mark.slow
 def test_tables_may_be_split_by_rows(log):
     places, _ = trained(log, 8, sharding__rows="model")
