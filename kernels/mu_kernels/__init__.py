@@ -23,6 +23,7 @@ from mu_kernels.ranks import Ranks, rank_scores
 from mu_kernels.sparse_index import SparseIndex
 from mu_kernels.sparse_rows import SparseRows
 from mu_kernels.topk import Hits, top_k_scores
+from mu_kernels.transition_evidence import TransitionEvidence, transition_evidence
 from mu_kernels.transition_weights import weigh_transitions
 from mu_kernels.transitions import Transitions, count_transitions
 from mu_kernels.windows import WindowBatch, Windows, cut_windows, fill_windows
@@ -39,6 +40,7 @@ __all__ = [
     "Ranks",
     "SparseIndex",
     "SparseRows",
+    "TransitionEvidence",
     "Transitions",
     "WindowBatch",
     "Windows",
@@ -53,6 +55,7 @@ __all__ = [
     "rank_at_times",
     "rank_scores",
     "top_k_scores",
+    "transition_evidence",
     "weigh_transitions",
 ]
 

@@ -8,8 +8,12 @@ import numpy as np
 from mu.baselines.decays import CountsShape, HistoryShape
 from mu.baselines.transitions import TransitionCounts
 from mu.baselines.windowed import WindowedCounts
+from mu.data.evidence import TrainingEvidence
 from mu.data.logs.interactions import Interactions
 from mu.ranges import Between, Count, NonNegative, Positive
+
+LONGEST = 1000
+"""The weights of histories of all lengths up to this are a table of so many numbers, squared."""
 
 
 @dataclasses.dataclass(kw_only=True, eq=False)
@@ -65,6 +69,36 @@ class PCTM(WindowedCounts):
 
             self._similar = attribute_neighbours(log.tracks, *neighbours)
         return super()._learn(log, counts)
+
+    def training_evidence(self) -> TrainingEvidence:
+        """The first term of S at places of the training log, for models that learn from the same log.
+
+        Raises:
+          ValueError: an option makes rules of more than the counts of a pair, or of pairs in classes other than plays.
+        """
+        wanted = {"distance": "plays", "successors": None, "idf": False}
+        if wrong := [name for name, value in wanted.items() if getattr(self, name) != value]:
+            raise ValueError(
+                f"{wrong[0]}={getattr(self, wrong[0])!r}: evidence leaves a listener's later plays out of counts of "
+                f"pairs by plays between them; set {wrong[0]}={wanted[wrong[0]]!r}"
+            )
+        length = self.history_length
+        if length is None or length > LONGEST:
+            raise ValueError(f"history_length={length}: of evidence at most {LONGEST} plays speak; set a number")
+        counts = self._fitted
+        weights = np.zeros((length, length))
+        for plays in range(1, length + 1):
+            weights[plays - 1, :plays] = self._history_weights(plays)
+        return TrainingEvidence(
+            log=counts.log,
+            item_plays=counts.plays,
+            counts=(counts.starts, counts.stops, counts.items, counts.classes, counts.counts),
+            rules=self.sparse_rows,
+            distance_weights=self._distance_weights,
+            history_weights=weights,
+            log_factor=self._log_factor(int((counts.plays > 0).sum())),
+            similar_weight=self._similar_weight if self._similar is not None else 0.0,
+        )
 
     def _history_weights(self, plays: int) -> np.ndarray:
         weights = super()._history_weights(plays)

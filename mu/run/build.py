@@ -14,11 +14,14 @@ from flax import nnx
 
 from mu.config.base import DENSE, Config, ConfigError, known_names
 from mu.config.resolve import build, locate
+from mu.data.evidence import EvidenceFeatures
 from mu.data.logs.splits import Split as LogSplit
 from mu.evals.leaders import MODEL, VARIANTS
+from mu.inference.evidence import EvidenceRecommender
 from mu.inference.recommender import TrainedRecommender
+from mu.nn.evidence import EvidenceOffset
 from mu.nn.table import Buffer, Table
-from mu.protocols import Batches, Data, Model, Split, TableSpec, Task
+from mu.protocols import Batches, Data, Features, Model, Split, TableSpec, Task
 from mu.run.refit import ChosenSteps
 from mu.run.usage import refuse_empty_parts
 from mu.training.sharding import make_mesh, replicated
@@ -99,18 +102,18 @@ def build_run(config: Config, mesh: jax.sharding.Mesh | None = None, chosen: Cho
     optimizer = build(config.optimizer, total_steps=planned)
     row_optimizer = build(config.tables) if sparse else None
 
-    def build_model(rngs: nnx.Rngs) -> Any:  # a `Model` and a `flax.nnx.Module`
-        return build(config.model, rngs=rngs, **task.offers)
+    def new_model(rngs: nnx.Rngs) -> Any:
+        return build_model(config, task, batches.features, rngs)
 
     rows = train.track_rows()
-    model: Model = nnx.eval_shape(lambda: build_model(nnx.Rngs(0)))
+    model: Model = nnx.eval_shape(lambda: new_model(nnx.Rngs(0)))
     tables = dict(model.tables())
     if twice := set(tables) & set(rows):
         raise ConfigError(f"model and data both have a table {min(twice)!r}: the model's must have another name")
     computes_rows = any(not table.learnt for table in tables.values())
     tables |= {name: Table(ids="items", dim=array.shape[1], scale=0.0, learnt=False) for name, array in rows.items()}
     plan = plan_state(
-        build_model,
+        new_model,
         tables,
         data.sizes,
         optimizer,
@@ -128,6 +131,14 @@ def build_run(config: Config, mesh: jax.sharding.Mesh | None = None, chosen: Cho
         )
     step = train_step(config, task, plan, tables, planned)
     return Run(config, data, split, train, batches, task, tables, mesh, plan, step, steps)
+
+
+def build_model(config: Config, task: Task[Model], features: Features | None, rngs: nnx.Rngs) -> Any:
+    """The model of a config, a `mu.protocols.Model` and a `flax.nnx.Module`; with evidence its weights are a part."""
+    model = build(config.model, rngs=rngs, **task.offers)
+    if isinstance(features, EvidenceFeatures):
+        model.evidence_offset = EvidenceOffset()
+    return model
 
 
 def counts_of(sizes: Mapping[str, int]) -> dict[str, int]:
@@ -181,6 +192,12 @@ def check_recommender(config: Config, batches: Batches) -> None:
             f"config.recommender.name={config.recommender.name!r} recommends tracks to listeners, and the examples of "
             f"{config.batches.name} are clips or ratings: set recommender.name='mu.inference.clips:ClipPredictor' or "
             "'mu.inference.ratings:RatingPredictor'"
+        )
+    adds_evidence = isinstance(recommender, type) and issubclass(recommender, EvidenceRecommender)
+    if config.evals and isinstance(batches.features, EvidenceFeatures) and not adds_evidence:
+        raise ConfigError(
+            f"config.recommender.name={config.recommender.name!r} does not add the evidence of config.batches.evidence "
+            "to the model's scores: set recommender.name='mu.inference.evidence:EvidenceRecommender'"
         )
 
 

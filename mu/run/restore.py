@@ -25,7 +25,7 @@ from mu.inference.policy import Policy
 from mu.inference.recommender import TrainedRecommender, weights_hash
 from mu.inference.track_content import ContentEncoder
 from mu.protocols import Data, Features, Model, ModelWithAudio, Predictor, Recommender, Split, Task
-from mu.run.build import counts_of, use_compilation_cache
+from mu.run.build import build_model, counts_of, use_compilation_cache
 from mu.run.saved_inputs import load_inputs
 from mu.run.workdir import RECORD, best_step, here, open_data, open_split, run_config
 from mu.training.saved_checkpoints import SavedCheckpoints
@@ -244,7 +244,7 @@ def open_run(workdir: str | os.PathLike[str]) -> TrainedRun:
     data = inputs.clips if inputs.log is None else inputs.log
     assert data is not None
     task = build(config.task, data=data, **counts_of(data.sizes))
-    graph, _ = nnx.split(nnx.eval_shape(lambda: build(config.model, rngs=nnx.Rngs(0), **task.offers)))
+    graph, _ = nnx.split(nnx.eval_shape(lambda: build_model(config, task, inputs.features, nnx.Rngs(0))))
     policy = Policy.load(folder)
     is_complete = policy.weights_hash == weights_hash(params)
     if is_complete:

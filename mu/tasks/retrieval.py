@@ -2,19 +2,22 @@
 
 import functools
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar, Literal, Protocol
+from typing import Any, ClassVar, Literal, Protocol, cast
 
 import jax
 import jax.numpy as jnp
 
 from mu import losses
-from mu.ranges import Count, Share
+from mu.nn.evidence import EvidenceOffset
+from mu.ranges import Count, Rate, Share
 from mu_kernels.xla import gathered_dot
 
 # Each takes (positive [B...], negatives [B..., K]); sampled softmax also log_q, gBCE the size of the catalogue.
 SAMPLED = ("sampled_softmax", "bpr", "bce", "gbce")
 MASKED = -1e30
 """Score of a draw that does not count. It is finite: the gradient of a sum over nothing but -inf is NaN."""
+EVIDENCE = 1
+"""What is folded into the key of a step for the dropout of evidence; the model has the key itself."""
 
 
 class QueryModel(Protocol):
@@ -27,6 +30,12 @@ class QueryModel(Protocol):
     def item_vectors(self, rows: Mapping[str, jax.Array]) -> tuple[jax.Array, jax.Array | None]: ...
 
 
+class ModelWithEvidence(QueryModel, Protocol):
+    """A model whose scores have evidence of counts added."""
+
+    evidence_offset: EvidenceOffset
+
+
 class Retrieval:
     """Queries [B..., D] against item vectors, one target each; SASRec and factorisation alike.
 
@@ -36,6 +45,8 @@ class Retrieval:
       correct_log_q: sampled softmax uses the draws' exact log-probabilities, so that it estimates the full one.
       calibration: of gBCE.
       chunk: items at a time in the full softmax.
+      evidence_dropout: share of the examples whose scores in training are those of the model alone, where batches have
+        evidence of counts. With it everywhere the model learns only what counts do not say, and that is soon noise.
 
     Attributes:
       offers: nothing for the model's constructor.
@@ -56,12 +67,14 @@ class Retrieval:
         correct_log_q: bool = True,
         calibration: Share = 0.75,
         chunk: Count = 4096,
+        evidence_dropout: Rate = 0.5,
     ):
         if loss != "full_softmax" and loss not in SAMPLED:
             raise ValueError(f"loss={loss!r}; known: full_softmax, {', '.join(SAMPLED)}")
         self.name = loss
         self.correct_log_q = correct_log_q
         self.chunk = chunk
+        self._evidence_dropout = evidence_dropout
         self.needs_all_items = loss == "full_softmax"
         self.sampled: Callable[..., jax.Array] | None = getattr(losses, loss) if loss in SAMPLED else None
         if loss == "gbce":
@@ -82,17 +95,44 @@ class Retrieval:
           batch: the model's inputs; 'targets' int32 [B...]; 'weights' float32 [B...], 0 where there is no
             example; for sampled losses 'negatives' int32 and 'log_q' float32: [B..., K], a query's own; with 1 as the
             last of the axes B..., shared by those queries; or [K], shared by all. A negative counts where 'candidates'
-            bool [B..., K] is True; without it all count.
-          key: for dropout.
+            bool [B..., K] is True; without it all count. What 'target_evidence' and 'target_popularity' float32 [B...],
+            'negative_evidence' float32 [B..., K] and 'negative_popularity', of the negatives' shape, say is added to
+            the scores, see `mu.nn.evidence`.
+          key: for dropout; None for none.
         """
         queries = model(rows, batch, key)["queries"]
         vectors, bias = model.item_vectors(rows)
         targets, weights = batch["targets"], batch["weights"]
         if self.sampled is None:
+            if "target_evidence" in batch:
+                raise ValueError(
+                    "batches.evidence goes with a sampled loss: set task.loss='sampled_softmax' and, for a sum close "
+                    "to that over all tracks, batches.negatives_per='batch' with thousands of negatives"
+                )
             flat = queries.reshape(-1, queries.shape[-1])
             values = losses.full_softmax(flat, vectors, targets.reshape(-1), bias, self.chunk)
             return values.reshape(targets.shape), weights
-        return self.sampled_loss(*sampled_scores(queries, vectors, bias, batch), batch), weights
+        scores = sampled_scores(queries, vectors, bias, batch)
+        if "target_evidence" in batch:
+            scores = self._with_evidence(cast(ModelWithEvidence, model).evidence_offset, *scores, batch, key)
+        return self.sampled_loss(*scores, batch), weights
+
+    def _with_evidence(
+        self,
+        offset: EvidenceOffset,
+        positive: jax.Array,
+        negatives: jax.Array,
+        batch: Mapping[str, Any],
+        key: jax.Array | None,
+    ) -> tuple[jax.Array, jax.Array]:
+        """Scores [B...] and [B..., K] with the offset of the evidence, which some examples of training do without."""
+        own = offset(batch["target_evidence"], batch["target_popularity"])
+        others = offset(batch["negative_evidence"], _beside(negatives, batch["negative_popularity"]))
+        if key is not None:
+            share = jnp.float32(1 - self._evidence_dropout)
+            added = jax.random.bernoulli(jax.random.fold_in(key, EVIDENCE), share, own.shape)
+            own, others = jnp.where(added, own, 0.0), jnp.where(added[..., None], others, 0.0)
+        return positive + own, negatives + others
 
     def sampled_loss(self, positive: jax.Array, negatives: jax.Array, batch: Mapping[str, Any]) -> jax.Array:
         """[B...]: the loss of scores [B...] and [B..., K], with the batch's 'log_q' where it is corrected for."""

@@ -7,6 +7,7 @@ import pytest
 
 from mu import losses
 from mu.data.batches.histories import HistoryBatches
+from mu.nn.evidence import EvidenceOffset
 from mu.tasks.retrieval import Retrieval
 from tests.helpers.small_logs import log_of
 
@@ -105,3 +106,52 @@ def test_shared_draws_estimate_the_sum_over_what_the_listener_has_not_played():
     expected, error = (np.exp(scores) * unplayed).sum(2), totals.std(0) / np.sqrt(len(totals))
     filled = batches.batch(examples, 0)["weights"] > 0
     assert (np.abs(totals.mean(0) - expected) < 4.5 * error)[filled].all() and (error < 0.1 * expected)[filled].all()
+
+
+@pytest.mark.parametrize("per", SHAPES)
+def test_evidence_is_added_to_scores(per):
+    """As if the bias of each query's items were the offset; not with dropout 1, and not with weights 0."""
+    random = np.random.default_rng(0)
+    negatives = random.integers(0, V, SHAPES[per]).astype(np.int32)
+    batch = {
+        "targets": random.integers(0, V, (B, T)).astype(np.int32),
+        "weights": np.ones((B, T), np.float32),
+        "negatives": negatives,
+        "log_q": np.full(negatives.shape, -np.log(V), np.float32),
+    }
+    counts = {
+        "target_evidence": np.maximum(random.normal(size=(B, T)), 0).astype(np.float32),
+        "target_popularity": random.normal(size=(B, T)).astype(np.float32),
+        "negative_evidence": np.maximum(random.normal(size=(B, T, K)), 0).astype(np.float32),
+        "negative_popularity": random.normal(size=negatives.shape).astype(np.float32),
+    }
+    model, task = Fixed(), Retrieval(loss="sampled_softmax", n_items=V)
+    model.evidence_offset = EvidenceOffset()
+    alpha, beta, gamma, delta = 2.9, 3.5, 0.11, 0.73
+
+    def offset(evidence, popularity):
+        return np.where(evidence > 0, alpha * evidence + beta + gamma * popularity, delta * popularity)
+
+    own = offset(counts["target_evidence"], counts["target_popularity"])
+    others = offset(counts["negative_evidence"], counts["negative_popularity"])
+    scores = np.asarray(jnp.einsum("btd,vd->btv", QUERIES, ROWS["items"]) + ROWS["bias"][None, None])
+    positive = np.take_along_axis(scores, batch["targets"][..., None], 2)[..., 0] + own
+    negative = np.take_along_axis(scores, np.broadcast_to(negatives, (B, T, K)), 2) + others
+    expected = losses.sampled_softmax(positive, negative, np.full((1, 1, K), -np.log(V), np.float32))
+    both = batch | counts
+    values = task.loss(model, ROWS, both, None)[0]
+    np.testing.assert_allclose(values, expected, rtol=1e-4, atol=1e-5)
+
+    without = task.loss(Fixed(), ROWS, batch, None)[0]
+    key = jax.random.key(3)
+    dropped = Retrieval(loss="sampled_softmax", n_items=V, evidence_dropout=0.5).loss(model, ROWS, both, key)[0]
+    with_it, without_it = np.isclose(dropped, values, rtol=1e-5), np.isclose(dropped, without, rtol=1e-5)
+    assert (with_it ^ without_it).all() and with_it.any() and without_it.any()
+    model.evidence_offset = EvidenceOffset(alpha=0.0, beta=0.0, gamma=0.0, delta=0.0)
+    np.testing.assert_array_equal(task.loss(model, ROWS, both, None)[0], without)
+
+
+def test_a_full_softmax_takes_no_evidence():
+    batch = {"targets": np.zeros((B, T), np.int32), "weights": np.ones((B, T)), "target_evidence": np.zeros((B, T))}
+    with pytest.raises(ValueError, match=r"batches.evidence goes with a sampled loss"):
+        Retrieval(loss="full_softmax", n_items=V).loss(Fixed(), ROWS, batch, None)

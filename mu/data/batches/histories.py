@@ -6,6 +6,7 @@ import numpy as np
 
 from mu.data.batches.base import Batch, refuse_saturated, with_local_ids
 from mu.data.batches.shared_negatives import SharedNegatives, share
+from mu.data.evidence import EvidenceModel
 from mu.data.features import HistoryFeatures
 from mu.data.logs.interactions import Interactions
 from mu.data.logs.weighting import NONE, example_weights
@@ -31,6 +32,9 @@ class HistoryBatches:
         `mu.data.batches.shared_negatives`): one matrix product, for thousands of negatives.
       weights: how much a transition counts in the loss by the weight of the next track's play, a name of
         `mu.data.logs.weighting`; 'none' for all alike.
+      evidence: a counting model such as `mu.baselines.pctm:PCTM`, or None. It is fitted to the log, and what it says of
+        targets and negatives is added to the model's scores, with learnt weights (`mu.nn.evidence`). Nothing of it
+        comes from what the listener plays later.
       threads: of the kernels; None takes every core.
       sparse: ids are local to the batch and `batch['ids']` says which they are.
       seed: of the draws.
@@ -55,6 +59,7 @@ class HistoryBatches:
         negatives: CountOrZero = 256,
         negatives_per: Literal["position", "row", "batch"] = "position",
         weights: str = "none",
+        evidence: EvidenceModel | None = None,
         threads: Threads | None = None,
         sparse: bool,
         seed: int,
@@ -67,6 +72,12 @@ class HistoryBatches:
             "listeners without plays": int((log.lengths == 0).sum()),
             "listeners with one play": int((log.lengths == 1).sum()),
         }
+        self._evidence = None
+        if evidence is not None:
+            if not negatives:
+                raise ValueError("evidence is added to scores of targets and negatives: set negatives, at least 1")
+            self._evidence = evidence.fit(log).training_evidence()
+            self.features = self._evidence.features(window)
         self._weights = None
         if weights != NONE:
             follows = np.ones(len(log), bool)
@@ -123,7 +134,9 @@ class HistoryBatches:
           log with times, 'seconds' of the plays of 'items' (`mu.data.features.seconds_since`); float32 [B, T]
           'weights', 0 where there is no transition, else 1 in their mean; with negatives int32 [B, T, K] 'negatives'
           and float32 [B, T, K] 'log_q', both [B, 1, K] where a row shares them. Where the batch shares them they are
-          [K], under 'shared', and bool [B, T, K] 'candidates' says which of them count.
+          [K], under 'shared', and bool [B, T, K] 'candidates' says which of them count. With evidence float32 [B, T]
+          'target_evidence' and 'target_popularity', [B, T, K] 'negative_evidence' and 'negative_popularity', which has
+          the shape of the negatives.
         """
         rows = fill_windows(examples, self._packing, self._windows, self.log.items, self.window, self._threads)
         filled = rows.segments > 0
@@ -148,6 +161,11 @@ class HistoryBatches:
         if self._shared is not None:
             self._shared.add(batch, rows.users, step)
             names.append("negatives")
+        if self._evidence is not None:
+            negatives = batch["negatives"]
+            candidates = negatives.reshape((1,) * (3 - negatives.ndim) + negatives.shape)
+            batch |= self._evidence.at(np.where(filled, plays, -1), candidates, self._threads)
+            batch["negative_popularity"] = batch["negative_popularity"].reshape(negatives.shape)
         if self._sparse:
             # Empty slots name a track that the batch holds anyway; as track 0 they would have its row trained by
             # every batch.

@@ -55,7 +55,6 @@ class SharedNegatives:
 
 
 def share(batch: Batch) -> Batch:
-    """The batch with 'negatives' and 'log_q', which have no axis of examples, under `batch['shared']`."""
-    names = ("negatives", "log_q")
-    rest = {name: array for name, array in batch.items() if name not in names}
-    return {**rest, "shared": {name: batch[name] for name in names}}
+    """The batch with what has no axis of examples under `batch['shared']`: what is [K] of the negatives."""
+    shared = {name: batch[name] for name in ("negatives", "log_q", "negative_popularity") if name in batch}
+    return {**{name: array for name, array in batch.items() if name not in shared}, "shared": shared}

@@ -1,0 +1,165 @@
+"""Evidence of counts for a trained model: in training without what the listener plays later, at inference from all."""
+
+import dataclasses
+import functools
+import os
+from pathlib import Path
+from typing import Protocol, Self
+
+import numpy as np
+
+from mu.data.features import HistoryFeatures
+from mu.data.logs.interactions import Interactions
+from mu.protocols import Histories
+from mu_kernels import SparseRows, transition_evidence
+
+ARRAYS = ("starts", "stops", "indices", "values", "history_weights", "popularity")
+
+
+@dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
+class EvidenceFeatures(HistoryFeatures):
+    """A model's inputs, and the evidence that a counting model sees for items in a history.
+
+    Attributes:
+      rules: [V, V], or [2 V, V] with the likeness of items below.
+      history_weights: float64 [L, L]; row n - 1 begins with the weights of a history of n plays, the newest first.
+      similar_weight: of the likeness.
+      popularity: float32 [V], `log_popularity` of the training log.
+    """
+
+    rules: SparseRows
+    history_weights: np.ndarray
+    similar_weight: float
+    popularity: np.ndarray
+
+    def evidence(self, histories: Histories) -> np.ndarray:
+        """float32 [B, V]: the evidence that the newest plays of B histories are for each item; 0 for none."""
+        n_items, n_rows = self.rules.n_columns, len(histories.indptr) - 1
+        sums = np.zeros((n_rows, n_items))
+        for row in range(n_rows):
+            begin, end = int(histories.indptr[row]), int(histories.indptr[row + 1])
+            n = min(end - begin, len(self.history_weights))
+            for age in range(n):
+                weight, item = self.history_weights[n - 1, age], int(histories.items[end - 1 - age])
+                columns, values = self.rules.row(item)
+                sums[row, columns] += weight * values
+                if self.rules.n_rows > n_items:
+                    columns, values = self.rules.row(n_items + item)
+                    sums[row, columns] += weight * self.similar_weight * values
+        return sums.astype(np.float32)
+
+    def save(self, folder: str | os.PathLike[str]) -> None:
+        """Writes the features to a folder that exists."""
+        super().save(folder)
+        rules = {name: getattr(self.rules, name) for name in ("starts", "stops", "indices", "values")}
+        arrays = {**rules, "history_weights": self.history_weights, "popularity": self.popularity}
+        for name in ARRAYS:
+            np.save(Path(folder) / f"evidence_{name}.npy", arrays[name])
+        np.save(Path(folder) / "evidence_similar_weight.npy", np.float64(self.similar_weight))
+
+    @classmethod
+    def load(cls, folder: str | os.PathLike[str]) -> Self:
+        """The features that `save` wrote."""
+        known = HistoryFeatures.load(folder)
+        arrays = {name: np.load(Path(folder) / f"evidence_{name}.npy") for name in ARRAYS}
+        rules = SparseRows(*(arrays.pop(name) for name in ARRAYS[:4]), n_columns=len(arrays["popularity"]))
+        similar_weight = float(np.load(Path(folder) / "evidence_similar_weight.npy"))
+        return cls(**vars(known), rules=rules, similar_weight=similar_weight, **arrays)
+
+
+@dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
+class TrainingEvidence:
+    """Evidence at places of the log that was counted; nothing of it comes from what the listener plays later.
+
+    Attributes:
+      log: that was counted.
+      item_plays: int64 [V], its plays of each item.
+      counts: (starts, stops, items, classes, counts) of `mu.baselines.transitions.TransitionCounts`.
+      rules: see `EvidenceFeatures`.
+      distance_weights: float64 [W].
+      history_weights: see `EvidenceFeatures`.
+      log_factor: of the rules.
+      similar_weight: see `EvidenceFeatures`.
+    """
+
+    log: Interactions
+    item_plays: np.ndarray
+    counts: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]
+    rules: SparseRows
+    distance_weights: np.ndarray
+    history_weights: np.ndarray
+    log_factor: float
+    similar_weight: float
+
+    def at(self, plays: np.ndarray, candidates: np.ndarray, threads: int | None = None) -> dict[str, np.ndarray]:
+        """What a batch gets.
+
+        Args:
+          plays: int64 [B, T], the latest play of each history, a place of the log that another of the same listener
+            follows; -1 for none.
+          candidates: int32 [B or 1, T or 1, K], items that the listeners do not play.
+          threads: None for all CPUs; the result does not depend on it.
+
+        Returns:
+          float32 'target_evidence' and 'target_popularity' [B, T], of the play that follows; 'negative_evidence'
+          [B, T, K] and 'negative_popularity', of the candidates' shape.
+        """
+        evidence = transition_evidence(
+            plays,
+            candidates,
+            self.log.indptr,
+            self.log.items,
+            self.counts,
+            self.rules,
+            self.distance_weights,
+            self.history_weights,
+            log_factor=self.log_factor,
+            similar_weight=self.similar_weight,
+            threads=threads,
+        )
+        targets = self.log.items[np.where(plays >= 0, plays + 1, 0)]
+        return {
+            "target_evidence": evidence.targets,
+            "target_popularity": self._popularity(targets, evidence.later_plays),
+            "negative_evidence": evidence.candidates,
+            "negative_popularity": self._popularity(candidates, 0),
+        }
+
+    def _popularity(self, items: np.ndarray, left_out: np.ndarray | int) -> np.ndarray:
+        """float32: `log_popularity` of items, so many plays of which are left out."""
+        return (np.log(self.item_plays[items] - left_out + 1) - self._mean_log).astype(np.float32)
+
+    @functools.cached_property
+    def _mean_log(self) -> float:
+        return _mean_log(self.item_plays)
+
+    def features(self, window: int) -> EvidenceFeatures:
+        """The inputs at inference of a model that sees the latest `window` plays."""
+        return EvidenceFeatures(
+            window=window,
+            rules=self.rules,
+            history_weights=self.history_weights,
+            similar_weight=self.similar_weight,
+            popularity=log_popularity(self.item_plays),
+        )
+
+
+class EvidenceModel(Protocol):
+    """A counting model whose evidence a trained model learns to use; `mu.baselines.pctm.PCTM` is one."""
+
+    def fit(self, log: Interactions) -> Self:
+        """Counts the training log."""
+        ...
+
+    def training_evidence(self) -> TrainingEvidence:
+        """The evidence at places of that log."""
+        ...
+
+
+def log_popularity(plays: np.ndarray) -> np.ndarray:
+    """float32 [V]: log(f + 1) of f plays, less its mean over the items that are played."""
+    return (np.log(plays + 1) - _mean_log(plays)).astype(np.float32)
+
+
+def _mean_log(plays: np.ndarray) -> float:
+    return float(np.log(plays[plays > 0] + 1).mean())
