@@ -6,6 +6,8 @@ from typing import Any
 import numpy as np
 
 from mu_kernels._check import finite, in_range, read_only
+from mu_kernels.compile import kernel
+from mu_kernels.threads import run_rows
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -75,11 +77,30 @@ class SparseRows:
             object.__setattr__(taken, name, value[rows] if name in ("starts", "stops") else value)
         return taken
 
-    def dense_sums(self, of: "SparseRows") -> np.ndarray:
-        """float64 [R, V]: these rows times the rows `of` [n_columns, V], summed in their order; slow, for few rows."""
+    def dense_sums(self, of: "SparseRows", threads: int | None = None) -> np.ndarray:
+        """float64 [R, V]: these rows times the rows `of` [n_columns, V], summed in their order.
+
+        Args:
+          of: as many rows as there are columns.
+          threads: None for all CPUs; the result does not depend on it.
+
+        Raises:
+          ValueError: there are fewer rows than columns.
+        """
+        if of.n_rows < self.n_columns:
+            raise ValueError(f"of has {of.n_rows} rows; there are {self.n_columns} columns")
         sums = np.zeros((self.n_rows, of.n_columns))
-        for row in range(self.n_rows):
-            for source, value in zip(*self.row(row), strict=True):
-                columns, values = of.row(source)
-                sums[row, columns] += value * values
+        rows = [(one.starts, one.stops, one.indices, one.values) for one in (self, of)]
+        run_rows(_dense_sums, self.n_rows, threads, *rows[0], *rows[1], sums, min_rows=16)
         return sums
+
+
+@kernel
+def _dense_sums(
+    first, stop, starts, stops, indices, weights, source_starts, source_stops, source_indices, values, sums
+):
+    for row in range(first, stop):
+        for entry in range(starts[row], stops[row]):
+            source, weight = indices[entry], weights[entry]
+            for at in range(source_starts[source], source_stops[source]):
+                sums[row, source_indices[at]] += weight * values[at]

@@ -10,6 +10,9 @@ from mu_kernels.compile import kernel
 from mu_kernels.sparse_rows import SparseRows
 from mu_kernels.threads import run_rows
 
+SCATTERED = 16
+"""So many numbers in a row are set to 0 in the time of one that is found by its index."""
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class TransitionEvidence:
@@ -186,20 +189,25 @@ def _evidence(
                         if rule_items[at] == target:
                             evidence += weight * similar_weight * rule_values[at]
             targets[b, t] = evidence
-            for part in range(2):  # sums of what the plays say are taken, then set back to 0
-                for age in range(n):
-                    for half in range(parts):
-                        weight = history_weights[n - 1, age] * (similar_weight if half else 1.0)
-                        row = half * n_items + items[play - age]
-                        for at in range(rule_starts[row], rule_stops[row]):
-                            if part == 0:
-                                sums[rule_items[at]] += weight * rule_values[at]
-                            else:
-                                sums[rule_items[at]] = 0.0
-                if part == 0:
-                    row, column = b % candidates.shape[0], t % candidates.shape[1]
-                    for k in range(candidates.shape[2]):
-                        others[b, t, k] = sums[candidates[row, column, k]]
+            entries = 0
+            for age in range(n):
+                for half in range(parts):
+                    weight = history_weights[n - 1, age] * (similar_weight if half else 1.0)
+                    row = half * n_items + items[play - age]
+                    for at in range(rule_starts[row], rule_stops[row]):
+                        sums[rule_items[at]] += weight * rule_values[at]
+                    entries += rule_stops[row] - rule_starts[row]
+            row, column = b % candidates.shape[0], t % candidates.shape[1]
+            for k in range(candidates.shape[2]):
+                others[b, t, k] = sums[candidates[row, column, k]]
+            if entries * SCATTERED > n_items:
+                sums[:] = 0.0
+                continue
+            for age in range(n):
+                for half in range(parts):
+                    row = half * n_items + items[play - age]
+                    for at in range(rule_starts[row], rule_stops[row]):
+                        sums[rule_items[at]] = 0.0
 
 
 @kernel

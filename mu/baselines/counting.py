@@ -9,6 +9,7 @@ from scipy.sparse import coo_array
 from mu.baselines.distances import Distances
 from mu.baselines.fitting import fitted
 from mu.baselines.transitions import TransitionCounts
+from mu.data.evidence import newest_plays
 from mu.data.logs.interactions import Interactions
 from mu.protocols import Histories, Log
 from mu.topk import TopKRecommender
@@ -124,21 +125,8 @@ class CountingModel(TopKRecommender, abc.ABC):
     def sparse_queries(self, users: np.ndarray, histories: Histories, times_ms: np.ndarray | None = None) -> SparseRows:
         """[B, R]: the plays of each history that speak, the newest first, with their weights w_j."""
         del users, times_ms
-        lengths = np.diff(histories.indptr)
-        if self._history_length is not None:
-            lengths = np.minimum(lengths, self._history_length)
-        indptr = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
-        age = np.arange(indptr[-1]) - np.repeat(indptr[:-1], lengths)
-        items = histories.items[np.repeat(histories.indptr[1:], lengths) - 1 - age]
-        weights = np.empty(len(items))
-        for length in np.unique(lengths):
-            rows = np.flatnonzero(lengths == length)
-            weights[indptr[rows, None] + np.arange(length)] = self._history_weights(int(length))
-        n_items = len(self._fitted.plays)
-        if self._similar is None:
-            return SparseRows.from_csr(indptr, items, weights, n_items)
-        both = np.stack([items, items + n_items], axis=1), np.stack([weights, weights * self._similar_weight], axis=1)
-        return SparseRows.from_csr(2 * indptr, both[0].ravel(), both[1].ravel(), 2 * n_items)
+        similar = None if self._similar is None else self._similar_weight
+        return newest_plays(histories, self._history_length, self._history_weights, len(self._fitted.plays), similar)
 
     def scores(self, users: np.ndarray, histories: Log, times_ms: np.ndarray | None = None) -> np.ndarray:
         """float32 [B, V]; see `mu.protocols.Recommender`."""

@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol, Self
 
@@ -34,19 +35,12 @@ class EvidenceFeatures(HistoryFeatures):
 
     def evidence(self, histories: Histories) -> np.ndarray:
         """float32 [B, V]: the evidence that the newest plays of B histories are for each item; 0 for none."""
-        n_items, n_rows = self.rules.n_columns, len(histories.indptr) - 1
-        sums = np.zeros((n_rows, n_items))
-        for row in range(n_rows):
-            begin, end = int(histories.indptr[row]), int(histories.indptr[row + 1])
-            n = min(end - begin, len(self.history_weights))
-            for age in range(n):
-                weight, item = self.history_weights[n - 1, age], int(histories.items[end - 1 - age])
-                columns, values = self.rules.row(item)
-                sums[row, columns] += weight * values
-                if self.rules.n_rows > n_items:
-                    columns, values = self.rules.row(n_items + item)
-                    sums[row, columns] += weight * self.similar_weight * values
-        return sums.astype(np.float32)
+        n_items = self.rules.n_columns
+        similar_weight = self.similar_weight if self.rules.n_rows > n_items else None
+        newest = newest_plays(
+            histories, len(self.history_weights), lambda n: self.history_weights[n - 1, :n], n_items, similar_weight
+        )
+        return newest.dense_sums(self.rules).astype(np.float32)
 
     def save(self, folder: str | os.PathLike[str]) -> None:
         """Writes the features to a folder that exists."""
@@ -154,6 +148,38 @@ class EvidenceModel(Protocol):
     def training_evidence(self) -> TrainingEvidence:
         """The evidence at places of that log."""
         ...
+
+
+def newest_plays(
+    histories: Histories,
+    longest: int | None,
+    weights_of: Callable[[int], np.ndarray],
+    n_items: int,
+    similar_weight: float | None = None,
+) -> SparseRows:
+    """[B, V]: the newest plays of each history, the newest first, with their weights.
+
+    Args:
+      histories: B rows.
+      longest: how many plays of a history there are at most; None for all.
+      weights_of: n -> float64 [n], the weights of the plays of a history of n, of which n are taken.
+      n_items: V.
+      similar_weight: each play v is followed by column V + v, with so many times its weight: [B, 2 V]; None for none.
+    """
+    lengths = np.diff(histories.indptr)
+    if longest is not None:
+        lengths = np.minimum(lengths, longest)
+    indptr = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+    age = np.arange(indptr[-1]) - np.repeat(indptr[:-1], lengths)
+    items = histories.items[np.repeat(histories.indptr[1:], lengths) - 1 - age]
+    weights = np.empty(len(items))
+    for length in np.unique(lengths):
+        rows = np.flatnonzero(lengths == length)
+        weights[indptr[rows, None] + np.arange(length)] = weights_of(int(length))
+    if similar_weight is None:
+        return SparseRows.from_csr(indptr, items, weights, n_items)
+    both = np.stack([items, items + n_items], axis=1), np.stack([weights, weights * similar_weight], axis=1)
+    return SparseRows.from_csr(2 * indptr, both[0].ravel(), both[1].ravel(), 2 * n_items)
 
 
 def log_popularity(plays: np.ndarray) -> np.ndarray:

@@ -39,8 +39,18 @@ def problem(seed, n_queries=6, n_rows=5, n_items=9):
     return rng, rows, queries, background, targets, exclude
 
 
+def slow_sums(rows, queries):
+    """The twin of `SparseRows.dense_sums`."""
+    sums = np.zeros((queries.n_rows, rows.n_columns))
+    for query in range(queries.n_rows):
+        for source, weight in zip(*queries.row(query), strict=True):
+            columns, values = rows.row(source)
+            sums[query, columns] += weight * values
+    return sums
+
+
 def dense(rows, queries, background):
-    return (background + queries.dense_sums(rows)).astype(np.float32)
+    return (background + slow_sums(rows, queries)).astype(np.float32)
 
 
 def check(rows, queries, background, targets, exclude, k, threads=None):
@@ -115,6 +125,14 @@ def test_rows_of_scipy_and_rows_that_are_taken():
     assert [taken.row(row)[1].tolist() for row in range(3)] == [[3], [1, 2], [3]]
     queries = SparseRows.from_csr([0, 2], [0, 2], [10.0, 1.0], 3)
     assert queries.dense_sums(rows).tolist() == [[3, 20, 0, 0, 10]]
+    with pytest.raises(ValueError, match="of has 2 rows; there are 3 columns"):
+        queries.dense_sums(rows.take([0, 1]))
+
+
+def test_dense_sums_equal_their_twin_at_any_number_of_threads():
+    _, rows, queries, *_ = problem(3, n_queries=70, n_rows=30, n_items=50)
+    for threads in (1, 3):
+        np.testing.assert_array_equal(queries.dense_sums(rows, threads), slow_sums(rows, queries))
 
 
 @pytest.mark.parametrize(
