@@ -10,6 +10,7 @@ import numpy as np
 from mu.config.base import ConfigError
 from mu.config.differences import differences
 from mu.data.clips.clips import Clips
+from mu.data.evidence import EvidenceFeatures
 from mu.run.build import Run
 from mu.run.learnt import known_clips, learnt_from
 from mu.run.rebuild import rebuild
@@ -72,4 +73,5 @@ def _encoder(run: Run) -> dict[str, Any]:
     """What must be the same of two models for one to start from the other's weights."""
     model = json.loads(run.config.to_json())["model"]
     same = {key: value for key, value in model.items() if key not in ("dropout", "dtype")}
-    return {"model": same, "sample_rate_hz": run.task.offers.get("sample_rate_hz")}
+    evidence = isinstance(run.batches.features, EvidenceFeatures)
+    return {"model": same, "sample_rate_hz": run.task.offers.get("sample_rate_hz"), "evidence of counts": evidence}

@@ -187,6 +187,16 @@ def test_losses_are_those_of_one_device_where_a_batch_shares_its_negatives(log):
     np.testing.assert_allclose(found, trained(log, 1, **changes)[1], rtol=1e-5)
 
 
+def test_losses_are_those_of_one_device_with_evidence(log):
+    changes = {
+        "batches__negatives_per": "batch",
+        "batches__negatives": 512,
+        "batches__evidence": {"name": "mu.baselines.pctm:PCTM"},
+        "recommender__name": "mu.inference.evidence:EvidenceRecommender",
+    }
+    np.testing.assert_allclose(trained(log, 8, **changes)[1], trained(log, 1, **changes)[1], rtol=1e-5)
+
+
 @pytest.mark.slow
 def test_losses_are_those_of_one_device_with_dropout_too(log):
     changes = {"model__dropout": 0.3}
