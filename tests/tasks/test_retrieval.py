@@ -85,11 +85,14 @@ def test_a_draw_that_is_no_candidate_counts_nothing():
     assert np.isfinite(gradient["items"]).all() and (np.flatnonzero(gradient["bias"]) == [0, 1, 30]).all()
 
 
-def test_shared_draws_estimate_the_sum_over_what_the_listener_has_not_played():
+@pytest.mark.parametrize("popular", [0.0, 0.4])
+def test_shared_draws_estimate_the_sum_over_what_the_listener_has_not_played(popular):
     """Over many draws the mean of e^loss e^s - e^s is the sum of e^s over these items: log q is right, sign and all."""
     n_users = 5  # each plays the tracks of a residue class, so that a track says whose play it is
-    log = log_of([range(user, V, n_users) for user in range(n_users)], V)
-    batches = HistoryBatches(log, window=T, rows=B, negatives=K, negatives_per="batch", sparse=False, seed=3)
+    # Tracks below 10 are played three times as often as others.
+    log = log_of([[*range(user, V, n_users), user, user + 5, user, user + 5] for user in range(n_users)], V)
+    per_batch = {"negatives_per": "batch", "popular_negatives": popular}
+    batches = HistoryBatches(log, window=T, rows=B, negatives=K, sparse=False, seed=3, **per_batch)
     task = Retrieval(loss="sampled_softmax", n_items=V)
     scores = np.asarray(jnp.einsum("btd,vd->btv", QUERIES, ROWS["items"]) + ROWS["bias"][None, None], np.float64)
     examples = np.arange(B)

@@ -10,7 +10,7 @@ from mu.data.evidence import EvidenceModel
 from mu.data.features import HistoryFeatures
 from mu.data.logs.interactions import Interactions
 from mu.data.logs.weighting import NONE, example_weights
-from mu.ranges import Count, CountOrZero, Size, Threads
+from mu.ranges import Count, CountOrZero, Share, Size, Threads
 from mu_kernels import CSR, NegativeSampler, cut_windows, fill_windows, one_per_row, pack_windows
 
 
@@ -30,6 +30,7 @@ class HistoryBatches:
         tracks that none of the row's listeners has played: a matrix product instead of a gather; or 'batch', all
         positions share K draws, of which those that its listener has played are no candidates of a position (see
         `mu.data.batches.shared_negatives`): one matrix product, for thousands of negatives.
+      popular_negatives: share of the draws that are by plays instead, where the batch shares them.
       weights: how much a transition counts in the loss by the weight of the next track's play, a name of
         `mu.data.logs.weighting`; 'none' for all alike.
       evidence: a counting model such as `mu.baselines.pctm:PCTM`, or None. It is fitted to the log, and what it says of
@@ -58,6 +59,7 @@ class HistoryBatches:
         packed: bool = True,
         negatives: CountOrZero = 256,
         negatives_per: Literal["position", "row", "batch"] = "position",
+        popular_negatives: Share = 0.0,
         weights: str = "none",
         evidence: EvidenceModel | None = None,
         threads: Threads | None = None,
@@ -91,9 +93,13 @@ class HistoryBatches:
         if negatives_per not in ("position", "row", "batch"):
             raise ValueError(f"negatives_per={negatives_per!r}; known: position, row, batch")
         self._per_row = negatives_per == "row"
+        if popular_negatives and negatives_per != "batch":
+            raise ValueError(
+                f"popular_negatives={popular_negatives} goes with negatives_per='batch', not {negatives_per!r}"
+            )
         self._sampler = self._shared = None
         if negatives and negatives_per == "batch":
-            self._shared = SharedNegatives(log.seen(), negatives, seed)
+            self._shared = SharedNegatives(log, negatives, popular_negatives, seed)
         elif negatives:
             seen = log.seen()
             if self._per_row:

@@ -9,7 +9,7 @@ from mu.data.batches.shared_negatives import SharedNegatives, share
 from mu.data.features import HistoryFeatures
 from mu.data.logs.interactions import Interactions
 from mu.data.logs.weighting import NONE, example_weights
-from mu.ranges import Count, CountOrZero, Threads
+from mu.ranges import Count, CountOrZero, Share, Threads
 from mu_kernels import NegativeSampler
 
 
@@ -22,6 +22,7 @@ class PairBatches:
       negatives: K, uniform draws a pair among the tracks its listener has not played; 0 for none.
       negatives_per: 'pair', each has K draws of its own; or 'batch', all pairs share K draws, of which those that its
         listener has played are no candidates of a pair (see `mu.data.batches.shared_negatives`).
+      popular_negatives: share of the draws that are by plays instead, where the batch shares them.
       weights: how much a play counts in the loss, a name of `mu.data.logs.weighting`; 'none' for all alike.
       threads: of the kernels; None takes every core.
       sparse: ids are local to the batch and `batch['ids']` says which they are.
@@ -46,6 +47,7 @@ class PairBatches:
         pairs: Count = 2048,
         negatives: CountOrZero = 64,
         negatives_per: Literal["pair", "batch"] = "pair",
+        popular_negatives: Share = 0.0,
         weights: str = "none",
         threads: Threads | None = None,
         sparse: bool,
@@ -58,9 +60,13 @@ class PairBatches:
         self.left_out = {"plays of weight 0": len(log) - self.n_examples}
         if negatives_per not in ("pair", "batch"):
             raise ValueError(f"negatives_per={negatives_per!r}; known: pair, batch")
+        if popular_negatives and negatives_per != "batch":
+            raise ValueError(
+                f"popular_negatives={popular_negatives} goes with negatives_per='batch', not {negatives_per!r}"
+            )
         self._sampler = self._shared = None
         if negatives and negatives_per == "batch":
-            self._shared = SharedNegatives(log.seen(), negatives, seed)
+            self._shared = SharedNegatives(log, negatives, popular_negatives, seed)
         elif negatives:
             seen = log.seen()
             refuse_saturated(seen, "listener")

@@ -3,30 +3,43 @@
 import numpy as np
 
 from mu.data.batches.base import Batch, refuse_saturated
+from mu.data.logs.interactions import Interactions
 from mu_kernels import CSR, NegativeSampler
 
 
 class SharedNegatives:
-    """K uniform draws among all V items, the same for every example of a batch: scores are one matrix product.
+    """K draws among all V items, the same for every example of a batch: scores are one matrix product.
 
-    A draw that the listener of an example has played, its target among them, is no candidate of that example. Each
-    draw has probability 1 / V of being any item, so the sum over the candidates among the draws, each counted V / K
-    times, is in expectation the sum over all items that the listener has not played: 'log_q' is -log V.
+    P of the draws are by plays and the others uniform. A draw that the listener of an example has played, its target
+    among them, is no candidate of that example. With share(v) the part of all plays that are of item v,
+
+        log_q(v) = log(((K - P) / V + P share(v)) / K)
+
+    K q(v) is how many of the draws are expected to be v, so the sum over the candidates among the draws, each divided
+    by K q, is in expectation the sum over all items that the listener has not played (the balance heuristic, Veach &
+    Guibas 1995). Draws by plays are the items of which that sum is mostly made. So are in-batch negatives, but the
+    probability that one of them is in a batch is not known exactly.
 
     Args:
-      seen: which items each listener has played.
+      log: the training plays.
       negatives: K.
+      popular: share of the draws that are by plays, P / K.
       seed: of the draws.
 
     Raises:
       ValueError: a listener has played every item.
     """
 
-    def __init__(self, seen: CSR, negatives: int, seed: int):
-        refuse_saturated(seen, "listener")
-        self._seen, self._negatives, self._seed = seen, negatives, seed
-        nobody = CSR.from_pairs(np.zeros(0, np.int64), np.zeros(0, np.int32), 1, seen.n_columns)
-        self._sampler = NegativeSampler(nobody, seen.n_columns)
+    def __init__(self, log: Interactions, negatives: int, popular: float, seed: int):
+        self._seen, self._seed = log.seen(), seed
+        refuse_saturated(self._seen, "listener")
+        self._negatives, self._by_plays = negatives, round(popular * negatives)
+        nobody = CSR.from_pairs(np.zeros(0, np.int64), np.zeros(0, np.int32), 1, log.n_items)
+        self._uniform = NegativeSampler(nobody, log.n_items)
+        self._weighted = NegativeSampler(nobody, log.n_items, weights=log.counts()) if self._by_plays else None
+        expected = (negatives - self._by_plays) / log.n_items + self._by_plays * log.counts() / len(log)
+        with np.errstate(divide="ignore"):  # what nobody plays is never drawn where all draws are by plays
+            self._log_q = np.log(expected / negatives).astype(np.float32)
 
     def add(self, batch: Batch, users: np.ndarray, step: int) -> None:
         """Adds int32 [K] 'negatives', float32 [K] 'log_q', and bool [B..., K] 'candidates' to a batch.
@@ -36,9 +49,13 @@ class SharedNegatives:
           users: int [B...], the listener of each example; -1 where there is none.
           step: counts the draws.
         """
-        draw = self._sampler.sample(np.zeros(1, np.int64), self._negatives, seed=self._seed, step=step)
-        batch["negatives"], batch["log_q"] = draw.ids[0], draw.log_q[0]
-        batch["candidates"] = self._unplayed(users.ravel(), draw.ids[0]).reshape(*users.shape, self._negatives)
+        row, n_uniform = np.zeros(1, np.int64), self._negatives - self._by_plays
+        ids = self._uniform.sample(row, n_uniform, seed=self._seed, step=step).ids[0]
+        if self._weighted is not None:
+            draw = self._weighted.sample(row, self._by_plays, seed=self._seed, step=step, first_row=1)
+            ids = np.concatenate([ids, draw.ids[0]])
+        batch["negatives"], batch["log_q"] = ids, self._log_q[ids]
+        batch["candidates"] = self._unplayed(users.ravel(), ids).reshape(*users.shape, self._negatives)
 
     def _unplayed(self, users: np.ndarray, items: np.ndarray) -> np.ndarray:
         """bool [N, K]: whether each of N listeners has not played each of K items."""

@@ -170,6 +170,8 @@ def options_of(kind):
 def test_negatives_are_said_to_be_per_position_row_or_batch():
     with pytest.raises(ValueError, match="negatives_per='user'; known: position, row, batch"):
         histories(negatives_per="user")
+    with pytest.raises(ValueError, match=r"popular_negatives=0.5 goes with negatives_per='batch', not 'position'"):
+        histories(popular_negatives=0.5)
     with pytest.raises(ValueError, match="negatives_per='row'; known: pair, batch"):
         pairs(negatives_per="row")
 
