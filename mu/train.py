@@ -109,7 +109,7 @@ def _chosen(config: Config, folder: Path, mesh: jax.sharding.Mesh | None, interr
         logger.info(f"Choosing the steps on validation, in {place}.")
         with contextlib.closing(RunRecord(place)) as record:
             _train(choosing(config), place, mesh, interrupts, record, None, None)
-        chosen = ChosenSteps.of_run(place)
+        chosen = ChosenSteps.of_run(place, folder)
         chosen.save(folder)
     chosen.refuse_other_config(config, folder)
     logger.info(

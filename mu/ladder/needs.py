@@ -17,7 +17,7 @@ from mu.baselines.shuffled import ShuffledHistories
 from mu.config.base import Config
 from mu.data.logs.attributes import attribute_columns
 from mu.data.logs.interactions import Interactions
-from mu.data.logs.splits import Split
+from mu.data.logs.splits import Split, with_fewer_valid
 from mu.evals.intervals import clustered_bootstrap
 from mu.evals.paired import ABOVE, LEVEL, Paired, paired
 from mu.evals.protocols.ranking import RankingEvaluator
@@ -72,7 +72,8 @@ def needs(
     test = evaluator_on(config, evaluation, split, learnt, "test")
     valid = some = None
     if len(split.valid):
-        valid = evaluator_on(config, evaluation, _of_some_listeners(split, config.seed), split.train, "valid")
+        fewer = with_fewer_valid(split, MOST_LISTENERS, config.seed)
+        valid = evaluator_on(config, evaluation, fewer, split.train, "valid")
         some = PCTM(**options).fit(split.train)
 
     def best_on_validation(model: PCTM, evaluator: Any, tried: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -103,16 +104,6 @@ def needs(
     progress("what the log needs", 3, 4, "repeats")
     masked = isinstance(test, RankingEvaluator)
     return [*answers, _repeats(split.train.merged(split.valid), split.test, masked)]
-
-
-def _of_some_listeners(split: Split, seed: int) -> Split:
-    """The split with at most `MOST_LISTENERS` random listeners in its validation part."""
-    listeners = np.flatnonzero(split.valid.lengths)
-    if len(listeners) <= MOST_LISTENERS:
-        return split
-    chosen = np.zeros(split.valid.n_users, bool)
-    chosen[np.random.default_rng(seed).choice(listeners, MOST_LISTENERS, replace=False)] = True
-    return dataclasses.replace(split, valid=split.valid.where(np.repeat(chosen, split.valid.lengths)))
 
 
 def _order(one: Paired, metric: str) -> Need:

@@ -18,6 +18,7 @@ from mu.config.overrides import load as load_config
 from mu.config.resolve import build
 from mu.data.logs.interactions import Interactions
 from mu.evals.folds import DOCUMENT, mean_summary, pooled
+from mu.evals.leaders import MIXTURE
 from mu.evals.nouns import plural
 from mu.evals.result import Result
 from mu.evals.results import Evaluation, evaluations_of, load, save
@@ -74,7 +75,7 @@ def _crossvalidate(
     commits: set[str] = set()
     for (seed, fold), one in runs.items():
         place = folder / f"seed{seed}" / f"fold{fold}"
-        if one.evals and set(one.evals) <= set(evaluations_of(place)):
+        if _is_measured(one, place):
             refuse_other_config(read_json(place / "config.json"), json.loads(one.to_json()), place)
         else:
             # Also where an evaluation measures nothing of the task: `train` alone knows which do.
@@ -101,6 +102,21 @@ def _crossvalidate(
     document = {**protocol, "seeds": seeds, "evaluations": evaluations, "over": over, "commits": sorted(commits)}
     write_json(folder / DOCUMENT, document)
     return document
+
+
+def _is_measured(config: Config, place: Path) -> bool:
+    """Whether all that a config asks for has been measured of the run in a folder."""
+    folders = evaluations_of(place)
+    if not config.evals or not set(config.evals) <= set(folders):
+        return False
+    for evaluated in map(load, folders.values()):
+        left_out = evaluated.card.get("baselines_left_out", {})
+        wanted = set(config.baselines) - set(left_out)
+        if set(config.mixture) - set(left_out):
+            wanted.add(MIXTURE)
+        if not wanted <= set(evaluated.results):
+            return False
+    return True
 
 
 def pooled_results(folds: Sequence[Evaluation]) -> dict[str, Result]:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import json
 import logging
 import os
 from collections.abc import Callable, Iterable, Mapping
@@ -20,6 +21,7 @@ from mu.data.clips.clips import Clips
 from mu.data.listening.listening import Listening
 from mu.data.logs.interactions import Interactions
 from mu.data.logs.splits import Split as LogSplit
+from mu.data.logs.splits import with_fewer_valid
 from mu.evals.leaders import MIXTURE, MODEL
 from mu.evals.result import Result
 from mu.evals.results import save
@@ -46,7 +48,7 @@ from mu.protocols import (
 from mu.run.build import Run
 from mu.run.mixture_weights import MixtureWeights, choose_weights, few_enough
 from mu.run.rebuild import rebuild
-from mu.run.refit import CHOOSE
+from mu.run.refit import ChosenSteps
 from mu.training.state import State, weights
 
 logger = logging.getLogger(__name__)
@@ -317,12 +319,12 @@ def _evaluate(
         models["content_of_model"] = ContentNeighbours(np.asarray(content)).fit(run.train)
     baselines, left_out = fitted_baselines(run.config.baselines, run.train, progress)
     models |= baselines
-    weights_of_mixture = None
-    if run.config.mixture:
-        weights_of_mixture = _mixture_weights(run, models, left_out, workdir, digest, progress)
-        logger.info(f"{weights_of_mixture}.")
-        members = {name: models[name] for name in weights_of_mixture.weights}
-        models[MIXTURE] = Mixture(members, weights_of_mixture.weights)
+    mixture = None
+    if run.config.mixture and part == "test":  # where the weights are chosen it is ahead by that alone
+        mixture = _mixture_weights(run, models, workdir, {"weights": digest, "step": step}, progress)
+    if mixture is not None:
+        logger.info(f"{mixture}.")
+        models[MIXTURE] = Mixture({name: models[name] for name in mixture.weights}, mixture.weights)
     card = {
         "split": run.split.name,
         "split_hash": run.split.hash,
@@ -333,48 +335,56 @@ def _evaluate(
         "weights_hash": digest,
         "new_release_boost": policy.new_release_boost,
         "baselines_left_out": left_out,
-        "mixture": None if weights_of_mixture is None else dataclasses.asdict(weights_of_mixture),
+        "mixture": None if mixture is None else dataclasses.asdict(mixture),
     }
     return measure(evaluators, models, card, output, run.config.seed, progress)
 
 
 def _mixture_weights(
-    run: Run,
-    models: Mapping[str, Any],
-    left_out: Mapping[str, str],
-    workdir: Path | None,
-    digest: str,
-    progress: ProgressCallback,
-) -> MixtureWeights:
-    """The weights of config.mixture for these weights of the model: saved ones, or chosen now and saved.
+    run: Run, models: Mapping[str, Any], workdir: Path | None, model: Mapping[str, Any], progress: ProgressCallback
+) -> MixtureWeights | None:
+    """The weights of config.mixture for a state of the model: saved ones, or chosen now and saved.
 
     A refit has learnt the validation part; its weights are those of the model that chose its steps, and of baselines
-    that have learnt as little.
-
-    Raises:
-      ConfigError: a member was left out.
+    that have learnt as little. None where all baselines of the mixture are left out; a member that is, is warned of.
     """
-    if missing := [name for name in run.config.mixture if name in left_out]:
-        raise ConfigError(f"config.mixture names {missing[0]!r}, which is left out: {left_out[missing[0]]}")
-    names = {MODEL, *run.config.mixture}
+    specs = {name: run.config.baselines[name] for name in run.config.mixture if name in models}
+    if absent := [name for name in run.config.mixture if name not in specs]:
+        logger.warning("config.mixture is without %s, which is left out of the baselines", " and ".join(absent))
+    if not specs:
+        return None
+    members = {MODEL: model, **{name: json.loads(spec.to_json()) for name, spec in specs.items()}}
     saved = None if workdir is None else MixtureWeights.load(workdir)
-    if saved is not None and saved.weights_hash == digest and saved.weights.keys() == names:
+    if saved is not None and saved.members == members:
         return saved
-    on, members = run, {name: models[name] for name in (MODEL, *run.config.mixture)}
+    on, recommenders = run, {name: models[name] for name in members}
     if run.config.refit:
-        assert workdir is not None, "a refit by chosen steps has a folder"
-        chose = rebuild(workdir / CHOOSE)
-        on = chose.run
-        specs = {name: run.config.baselines[name] for name in run.config.mixture}
-        members = {MODEL: model_of(on, *weights(chose.state)), **fitted_baselines(specs, on.train, progress)[0]}
+        chosen = None if workdir is None else ChosenSteps.load(workdir)
+        assert workdir is not None and chosen is not None, "a refit by chosen steps has a folder"
+        chose = rebuild(workdir / chosen.run)
+        on, (params, rows) = chose.run, weights(chose.state)
+        if (encoder := content_encoder(on)) is not None:
+            rows = {**rows, "content": encoder.content(params, np.asarray(rows["content"]))}
+        recommenders = {MODEL: model_of(on, params, rows), **fitted_baselines(specs, on.train, progress)[0]}
     _, name, column = run.config.best.metric.split("/", 2)
-    split = cast(LogSplit, on.split)
-    split = dataclasses.replace(split, valid=few_enough(split.valid, len(members), run.config.seed))
+    most = few_enough(cast(LogSplit, on.split).train.n_items, len(members))
+    split = with_fewer_valid(cast(LogSplit, on.split), most, run.config.seed)
     evaluator = evaluator_on(run.config, name, split, on.train, "valid")
-    chosen = choose_weights(members, evaluator, f"{name}/{column}", weights_hash=digest, progress=progress)
+    if column not in evaluator.names:  # of fewer listeners: a section may have no play
+        logger.warning("there is no mixture: %d listeners, for whom there is room, have no %s", most, column)
+        return None
+    values, value, alone = choose_weights(recommenders, evaluator, column, progress)
+    mixture = MixtureWeights(
+        weights=values,
+        metric=f"{name}/{column}",
+        value=value,
+        alone=alone,
+        n_listeners=int((split.valid.lengths > 0).sum()),
+        members=members,
+    )
     if workdir is not None:
-        chosen.save(workdir)
-    return chosen
+        mixture.save(workdir)
+    return mixture
 
 
 def measure(

@@ -8,6 +8,7 @@ the run follows as many more.
 import dataclasses
 import json
 import logging
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,7 @@ class ChosenSteps:
       n_examples: that an epoch of the training part has.
       batch_size: examples a step.
       config: of the run that chose, as JSON.
+      run: the folder of that run, as seen from that of the refit.
     """
 
     step: int
@@ -45,6 +47,7 @@ class ChosenSteps:
     n_examples: int
     batch_size: int
     config: Mapping[str, Any]
+    run: str = CHOOSE
 
     @property
     def epochs(self) -> float:
@@ -75,8 +78,8 @@ class ChosenSteps:
         return cls(**read_json(folder / FILE)) if (folder / FILE).is_file() else None
 
     @classmethod
-    def of_run(cls, folder: Path) -> "ChosenSteps":
-        """What a run on the training part has chosen, once it is complete."""
+    def of_run(cls, folder: Path, refit: Path) -> "ChosenSteps":
+        """What a run on the training part has chosen, once it is complete, for a refit in the folder `refit`."""
         config, record = read_json(folder / "config.json"), read_json(folder / RECORD)
         checkpoints = SavedCheckpoints(folder / "checkpoints")
         progress = checkpoints.note(checkpoints.steps()[-1])["progress"]
@@ -87,6 +90,7 @@ class ChosenSteps:
             n_examples=record["n_examples"],
             batch_size=record["batch_size"],
             config=config,
+            run=os.path.relpath(folder, refit),
         )
 
 

@@ -23,7 +23,10 @@ SPACES_OF_MODELS = {
     "model.drop_id=uniform(0.1,0.6)",
 }
 """Class -> what is searched of the keys of a config, beside its rates."""
-RATE = "learning_rate=log(0.0003,0.005)"
+OF_TABLES_ALONE = ("mu.models.factorization:Factorization",)
+"""Classes without parameters beside their tables."""
+RATE_FACTOR = 4.0
+"""Learning rates are searched from a quarter of the config's to so many times it."""
 
 
 def space_of_baseline(baseline: str) -> str:
@@ -36,13 +39,22 @@ def space_of_baseline(baseline: str) -> str:
 
 
 def space_of_config(config: Config) -> str:
-    """The default space of a resolved config: that of its model, and the rates that its optimizers take.
+    """The default space of a resolved config: that of its model, and the learning rates around the config's.
+
+    A rate that is a schedule stays as it is.
 
     Raises:
       ConfigError: its model has none.
     """
-    rated = [key for key in ("optimizer", "tables") if config[key].name != DENSE and "learning_rate" in config[key]]
-    return ";".join([_space(config.model.name, SPACES_OF_MODELS), *(f"{key}.{RATE}" for key in rated)])
+    parts = [_space(config.model.name, SPACES_OF_MODELS)]
+    rated = ["tables"] if config.tables.name != DENSE else []
+    if not (rated and config.model.name in OF_TABLES_ALONE):
+        rated.insert(0, "optimizer")
+    for key in rated:
+        rate = config[key].get("learning_rate")
+        if isinstance(rate, float):
+            parts.append(f"{key}.learning_rate=log({rate / RATE_FACTOR:g},{rate * RATE_FACTOR:g})")
+    return ";".join(parts)
 
 
 def _space(name: str, spaces: dict[str, str]) -> str:

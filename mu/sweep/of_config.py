@@ -29,6 +29,7 @@ NOT_SWEPT = (
     "evals",
     "best",
     "baselines",
+    "mixture",
     "refit",
     "title",
     "published",
@@ -117,7 +118,7 @@ class ConfigObjective:
             with config.ignore_type():
                 config.refit = CHOSEN
             folder.mkdir(exist_ok=True)
-            ChosenSteps.of_run(place).save(folder)
+            ChosenSteps.of_run(place, folder).save(folder)
             place = folder
         self._train(config, place)
         return place

@@ -3,17 +3,23 @@
 import numpy as np
 import pytest
 
+from mu.baselines.pctm import PCTM as PCTMModel
 from mu.config.base import ConfigError, base
 from mu.config.overrides import with_overrides
+from mu.data.logs.interactions import load as load_log
+from mu.data.logs.splits import leave_one_out, with_fewer_valid
 from mu.evals.results import load
 from mu.files import read_json
 from mu.inference.mixture import Mixture
+from mu.run.evaluation import build_evaluator
 from mu.run.mixture_weights import MixtureWeights, choose_weights, few_enough
 from mu.run.rebuild import rebuild
 from mu.run.refit import CHOOSE
+from mu.run.restore import open_run
 from tests.helpers.tiny_runs import logged, make_log, tiny_config, train, write_log
 
 POPULARITY = {"name": "mu.baselines.popularity:Popularity"}
+EASE = "mu.baselines.ease:EASE"
 PCTM = {"name": "mu.baselines.pctm:PCTM"}
 BESIDE = {"baselines": {"popularity": POPULARITY, "pctm": PCTM}, "mixture": ("pctm",)}
 
@@ -69,21 +75,59 @@ def test_weights_are_found_and_members_are_asked_once():
     first, second, noise = np.random.default_rng(0).normal(size=(3, 50)).astype(np.float32) * [[1.0], [30.0], [0.1]]
     members = {"second": Constant(second), "first": Constant(first), "noise": Constant(noise)}
     wanted = first / np.std(first) + 0.25 * second / np.std(second)
-    chosen = choose_weights(members, Closeness(wanted), "x/closeness", weights_hash="h")
+    weights, value, alone = choose_weights(members, Closeness(wanted), "closeness")
     assert [len(member.asked) for member in members.values()] == [1, 1, 1]
-    assert chosen.weights["first"] * np.std(first) == pytest.approx(1)
-    assert chosen.weights["second"] * np.std(second) == pytest.approx(0.25)
-    assert chosen.weights["noise"] == 0 and chosen.value == pytest.approx(0, abs=1e-4) and chosen.weights_hash == "h"
-    assert chosen.alone == {name: -float(np.abs(member._scores - wanted).sum()) for name, member in members.items()}
+    assert weights["first"] * np.std(first) == pytest.approx(1)
+    assert weights["second"] * np.std(second) == pytest.approx(0.25)
+    assert weights["noise"] == 0 and value == pytest.approx(0, abs=1e-4)
+    assert alone == {name: -float(np.abs(member._scores - wanted).sum()) for name, member in members.items()}
 
 
-def test_few_enough_keeps_whole_listeners(monkeypatch):
-    log = make_log()
-    monkeypatch.setattr("mu.run.mixture_weights.MOST_BYTES", 4 * log.n_items * 2 * 100)
-    few = few_enough(log, 2, seed=0)
-    kept = few.lengths > 0
-    assert 60 < len(few) <= 100 and (few.lengths[kept] == log.lengths[kept]).all()
-    assert few_enough(log, 2, seed=0).hash() == few.hash() != few_enough(log, 2, seed=1).hash()
+class ByPlay:
+    """Asks for a row a play where the recommender knows the time, else for one a listener, as plays are ranked."""
+
+    def __init__(self, wanted):
+        self._wanted = wanted
+
+    def run(self, recommender):
+        listeners, of_play = np.arange(3), np.array([0, 0, 0, 1, 2])
+        if recommender.time_aware:
+            scores = recommender.scores(of_play, None, np.arange(5))
+        else:
+            scores = recommender.scores(listeners, None)[of_play]
+        return Result(-float(np.abs(scores - self._wanted).sum()))
+
+
+class OfListener(Constant):
+    """Scores that are larger for later listeners."""
+
+    def scores(self, users, histories, times_ms=None):
+        return super().scores(users, histories, times_ms) * (1 + users[:, None]).astype(np.float32)
+
+
+@pytest.mark.parametrize("most_bytes", [10**9, 0])
+def test_what_is_measured_is_what_the_weights_give(monkeypatch, most_bytes):
+    """Where one member knows the time and another does not; with and without room for scores."""
+    monkeypatch.setattr("mu.run.mixture_weights.MOST_BYTES", most_bytes)
+    first, second = np.random.default_rng(1).normal(size=(2, 50)).astype(np.float32)
+    members = {"aware": Constant(first, time_aware=True), "other": OfListener(second)}
+    evaluator = ByPlay(first + 0.3 * second)
+    weights, value, _ = choose_weights(members, evaluator, "closeness")
+    assert (max(len(member.asked) for member in members.values()) == 1) == (most_bytes > 0)
+    again = evaluator.run(Mixture(members, weights)).values()["closeness"]
+    assert all(weights.values()) and value == pytest.approx(again)
+
+
+def test_the_validation_part_is_cut_to_whole_listeners(monkeypatch):
+    split = leave_one_out(make_log())
+    fewer, lengths = with_fewer_valid(split, 10, seed=0), split.valid.lengths
+    assert (fewer.valid.lengths > 0).sum() == 10 and fewer.train is split.train
+    assert (fewer.valid.lengths == np.where(fewer.valid.lengths > 0, lengths, 0)).all()
+    assert with_fewer_valid(split, 10, seed=0).valid.hash() == fewer.valid.hash()
+    assert with_fewer_valid(split, 10, seed=1).valid.hash() != fewer.valid.hash()
+    assert with_fewer_valid(split, 1000, seed=0) is split
+    monkeypatch.setattr("mu.run.mixture_weights.MOST_BYTES", 4 * 40 * 2 * 7)
+    assert few_enough(40, 2) == 7 and few_enough(10_000, 2) == 1
 
 
 @pytest.fixture(scope="module")
@@ -91,16 +135,26 @@ def log(tmp_path_factory):
     return write_log(tmp_path_factory.mktemp("log"))
 
 
+def fitted(log):
+    """PCTM as a run on the training part has it."""
+    return PCTMModel().fit(leave_one_out(load_log(log)).train)
+
+
 def test_a_run_measures_the_mixture_beside_its_members(log, tmp_path):
     results = train(tiny_config(log, **BESIDE), tmp_path)["ranking"]
     assert {"model", "popularity", "pctm", "mixture"} <= results.keys()
     chosen = MixtureWeights.load(tmp_path)
     assert chosen is not None and chosen.weights.keys() == {"model", "pctm"} and chosen.metric == "ranking/ndcg@10"
+    assert chosen.n_listeners == (rebuild(tmp_path).run.split.valid.lengths > 0).sum()
     assert chosen.value >= max(chosen.alone.values())
     values = [line["valid/ranking/ndcg@10"] for line in logged(tmp_path) if "valid/ranking/ndcg@10" in line]
     assert chosen.alone["model"] == pytest.approx(max(values))
     card = load(tmp_path).card
     assert card["mixture"] == read_json(tmp_path / "mixture.json")
+    members = {"model": open_run(tmp_path).recommender(), "pctm": fitted(log)}
+    run = rebuild(tmp_path).run
+    alike = build_evaluator(run, "ranking", "test").run(Mixture(members, chosen.weights)).values()
+    assert results["mixture"].values() == pytest.approx(alike)
     assert "the mixture is" in (tmp_path / "evaluation" / "ranking" / "table.txt").read_text()
 
 
@@ -113,6 +167,21 @@ def test_a_refit_takes_the_weights_of_the_run_that_chose_its_steps(log, tmp_path
     assert alone and rebuild(tmp_path / CHOOSE).step == rebuild(tmp_path / "alone").step
     weights = MixtureWeights.load(tmp_path / "alone")
     assert weights is not None and weights.weights == chosen.weights and weights.value == chosen.value
+
+
+def test_other_members_get_weights_of_their_own(log, tmp_path, caplog):
+    """A changed baseline is another member; one that does not fit into memory is left out, with a warning."""
+    train(tiny_config(log, **BESIDE), tmp_path)
+    before = MixtureWeights.load(tmp_path)
+    again = {"popularity": POPULARITY, "pctm": {**PCTM, "tau": 100.0}, "ease": {"name": EASE, "most_items": 1}}
+    results = train(tiny_config(log, baselines=again, mixture=("pctm", "ease")), tmp_path)["ranking"]
+    after = MixtureWeights.load(tmp_path)
+    assert before is not None and after is not None
+    assert after.members["pctm"]["tau"] == 100.0 and after.members["model"] == before.members["model"]
+    assert after.weights.keys() == {"model", "pctm"} and after.alone["pctm"] != before.alone["pctm"]
+    assert "mixture" in results and "config.mixture is without ease" in caplog.text
+    only = {"popularity": POPULARITY, "ease": again["ease"]}
+    assert "mixture" not in train(tiny_config(log, baselines=only, mixture=("ease",)), tmp_path)["ranking"]
 
 
 def test_what_is_wrong_is_named_before_training(log, tmp_path):

@@ -13,6 +13,7 @@ from mu.config.overrides import with_overrides
 from mu.config.resolve import resolve
 from mu.evals.results import load
 from mu.files import read_json, write_json
+from mu.run.mixture_weights import MixtureWeights
 from mu.run.refit import ChosenSteps
 from mu.sweep.default_spaces import SPACES_OF_BASELINES, SPACES_OF_MODELS, space_of_baseline, space_of_config
 from mu.sweep.folder import SweepSettings
@@ -36,7 +37,9 @@ from tests.helpers.tiny_runs import tiny_config
 
 
 def get_config(arg=None):
-    return tiny_config({log!r}, evaluate_every_steps=2, checkpoint_every_steps=4, total_steps=8, refit="chosen")
+    options = {{"evaluate_every_steps": 2, "checkpoint_every_steps": 4, "total_steps": 8, "refit": "chosen"}}
+    counts = {{"name": "mu.baselines.popularity:Popularity"}}
+    return tiny_config({log!r}, **options, baselines={{"popularity": counts}}, mixture=("popularity",))
 """
 
 
@@ -342,6 +345,10 @@ def test_the_winner_of_a_config_learns_once_more_where_refit_says_so(of_config, 
     assert chosen.step == of_config[0].trials[winner].step and not (folder / "winner" / "choose").exists()
     n_examples = read_json(folder / "winner" / "run.json")["n_examples"]
     assert evaluation.card["step"] == chosen.scaled(chosen.step, n_examples)
+    # Its mixture has the weights of the trial's model: the run that chose the steps.
+    assert chosen.run == f"../trials/{winner:04d}" and "mixture" in evaluation.results
+    alone = MixtureWeights.load(folder / "winner").alone
+    assert alone["model"] == pytest.approx(of_config[0].trials[winner].value)
 
 
 def test_a_sweep_of_a_stranger_runs_nothing_that_it_names(of_config, log, tmp_path, capsys):
@@ -375,12 +382,18 @@ def test_a_config_takes_all_of_the_default_space_of_its_model(model):
     with config.ignore_type():
         config.model = {"name": model} | ({"audio": None} if "audio" in model else {})
     space = parse_space(space_of_config(resolve(config)))
-    assert {"optimizer.learning_rate", "tables.learning_rate"} < space.keys()
+    assert space["tables.learning_rate"] == Range("log", 0.00025, 0.004)
+    assert ("optimizer.learning_rate" in space) == ("factor" not in model)
     for key, one in space.items():
         for text in one.ends():
             with_overrides(config, {key: text})
-    config.tables = {"name": "dense"}
-    assert "tables.learning_rate" not in parse_space(space_of_config(resolve(config)))
+    schedule = {"name": "optax:warmup_cosine_decay_schedule", "init_value": 0.0, "peak_value": 0.1, "warmup_steps": 1}
+    with config.ignore_type():
+        config.tables = {"name": "dense"}
+    assert parse_space(space_of_config(resolve(config))).keys() - space.keys() <= {"optimizer.learning_rate"}
+    with config.ignore_type():
+        config.optimizer.learning_rate = {**schedule, "decay_steps": 10}
+    assert not any("learning_rate" in key for key in parse_space(space_of_config(resolve(config))))
 
 
 # ---- the command

@@ -183,6 +183,16 @@ def global_temporal(
     return dataclasses.replace(split, valid_from_ms=valid_start, test_from_ms=test_start)
 
 
+def with_fewer_valid(split: Split, most: int, seed: int) -> Split:
+    """The split with at most `most` random listeners in its validation part, each with all plays."""
+    listeners = np.flatnonzero(split.valid.lengths)
+    if len(listeners) <= most:
+        return split
+    chosen = np.zeros(split.valid.n_users, bool)
+    chosen[np.random.default_rng(seed).choice(listeners, most, replace=False)] = True
+    return dataclasses.replace(split, valid=split.valid.where(np.repeat(chosen, split.valid.lengths)))
+
+
 def released_since(split: Split, released_ms: np.ndarray, part: str = "test") -> np.ndarray:
     """bool [V]: the tracks released during `part` or later, which have no earlier plays.
 
