@@ -83,10 +83,8 @@ def mean_summary(results: Sequence[Result], samples: int = 1000, seed: int = 0) 
 
 def _drawn(result: Result, weightings: Iterable[np.ndarray]) -> dict[str, np.ndarray]:
     """Every metric under every weighting of the units, float64 [samples] each."""
-    blocks, table = (
-        [],
-        np.stack(list(result.columns.values()), axis=1) if result.columns else np.empty((len(result), 0)),
-    )
+    table = np.stack(list(result.columns.values()), axis=1) if result.columns else np.empty((len(result), 0))
+    blocks = []
     for weights in weightings:
         means = dict(zip(result.columns, weighted_means(table, weights).T, strict=True))
         blocks.append(means | result.drawn([weights]))

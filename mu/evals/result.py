@@ -33,6 +33,7 @@ class Statistic:
       parts: names of the numbers that it returns, such as classes; empty where it returns one.
       counted: of a metric between 0 and 1 the path of a function counted(*arrays) -> bool [n, P], the units that each
         of its parts is a share of; empty for other metrics. It is for the interval alone.
+      units: name of the result's array bool [n] that says which units the metric takes; empty for all.
     """
 
     metric: str
