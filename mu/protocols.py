@@ -379,8 +379,11 @@ class DeclaresSparse(Protocol):
 
 
 def as_sparse(recommender: Recommender) -> SparseRecommender | None:
-    """The recommender where it declares to be a `SparseRecommender`, else None."""
-    if isinstance(recommender, DeclaresSparse) and recommender.sparse:
+    """The recommender where it declares to be a `SparseRecommender`, else None.
+
+    One that is a `DotProductRecommender` too is taken as that everywhere, so that its ranks and lists agree: None.
+    """
+    if isinstance(recommender, DeclaresSparse) and recommender.sparse and not recommender.dot_product:
         return cast(SparseRecommender, recommender)
     return None
 

@@ -11,6 +11,7 @@ from mu.evals.protocols.play_lists import LIST_BLOCK, best_unplayed
 from mu.evals.protocols.plays import PlayEvaluator
 from mu.evals.results import load, save
 from mu.evals.table import ResultTable
+from mu.protocols import as_sparse
 from mu.report.columns import columns_of
 from tests.evals.test_list_metrics import OWN
 from tests.evals.test_plays import CUT, RELEASED, Factors, Fixed, U, V, make_plays
@@ -150,6 +151,25 @@ def test_a_list_is_shorter_where_nothing_is_left_which_is_said():
     short = found.counts["users with fewer candidates than places"]
     assert short == found.counts["lists"] > 0
     assert found.notes == (f"{short} users have fewer candidates than the longest list has places",)
+
+
+def test_one_that_declares_both_kinds_is_ranked_and_listed_as_a_dot_product():
+    """Its sparse scores are others here: ranks of one kind beside lists of the other would not be of one model."""
+
+    class Both(Factors):
+        sparse, background = True, np.arange(V, dtype=np.float64)
+        sparse_rows = SparseScores(0, U, V).sparse_rows
+
+        def sparse_queries(self, users, histories, times_ms=None):
+            return SparseScores(0, U, V).sparse_queries(users, histories)
+
+    for time_aware in (False, True):
+        both, product = (one(0, whole=True, time_aware=time_aware) for one in (Both, Factors))
+        assert as_sparse(both) is None
+        found, expected = (evaluator().run(one) for one in (both, product))
+        for name, column in expected.columns.items():
+            np.testing.assert_array_equal(found.columns[name], column)
+        assert found.values() == pytest.approx(expected.values(), nan_ok=True)
 
 
 def test_what_a_metric_needs_is_asked_for():
