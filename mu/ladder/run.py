@@ -83,14 +83,13 @@ def measure_ladder(
       progress: is called with a stage, how much of it is done, of how much, and a note.
 
     Raises:
-      ConfigError: the config is wrong, its data are no log of plays, or `output` is the folder of a run or a sweep.
+      ConfigError: the config is wrong, its data are no log of plays, or `output` is the folder of a run or a sweep, or
+        holds evaluations that no ladder wrote.
       ValueError: a rung lacks something in the data.
       Locked: another process writes `output`.
     """
     resolved = ladder_config(log, config, changes or {})
-    for other, what in (("config.json", "run"), ("sweep.json", "sweep")):
-        if (Path(output) / other).exists():
-            raise ConfigError(f"{output} is the folder of a {what}, whose evaluation would be replaced; choose another")
+    _refuse_folder(Path(output))
     split = build(resolved.split, build(resolved.data))
     if not isinstance(split.train, Interactions):
         raise ConfigError(f"{resolved.data.path} is no log of plays; a ladder is of a log")
@@ -118,16 +117,26 @@ def measure_ladder(
         card = {"split": split.name, "split_hash": split.hash, "part": "test", "refit": resolved.refit}
         card |= host_provenance()
         evaluation, metric = measured_part(resolved.best.metric)
+        document = {**card, "metric": metric, "evaluation": evaluation, "left_out": left_out, "options": options}
+        write_json(folder / DOCUMENT, document)  # before the results, which are then those of a ladder if it is killed
         results = measure(evaluators, recommenders, card, folder / "evaluation", resolved.seed, progress)[evaluation]
         for name, place in evaluations_of(folder).items():
             if name not in evaluators:  # of a ladder before, with other evaluations: `mu compare` would offer it
                 logger.info("Removing %s: this ladder has no such evaluation.", place)
                 shutil.rmtree(place)
         asked = needs(resolved, split, progress) if ask_needs else []
-        document = {**card, "metric": metric, "evaluation": evaluation, "left_out": left_out, "options": options}
         document |= {"bar": bar_of(results, metric), "needs": [dataclasses.asdict(one) for one in asked]}
         write_json(folder / DOCUMENT, document)
     return Ladder(folder, metric, evaluation, results, left_out, options, asked)
+
+
+def _refuse_folder(folder: Path) -> None:
+    """Raises ConfigError where a folder holds evaluations that no ladder wrote: a ladder replaces or removes them."""
+    for other, what in (("config.json", "run"), ("sweep.json", "sweep")):
+        if (folder / other).exists():
+            raise ConfigError(f"{folder} is the folder of a {what}, whose evaluation would be replaced; choose another")
+    if (folder / "evaluation").exists() and not (folder / DOCUMENT).exists():
+        raise ConfigError(f"{folder / 'evaluation'} is of no ladder ({DOCUMENT} is not there); choose another folder")
 
 
 def ladder_config(log: str | None, config: str | None, changes: Mapping[str, str]) -> Config:

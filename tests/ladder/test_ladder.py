@@ -16,9 +16,10 @@ from mu.data.logs.splits import leave_one_out
 from mu.evals.results import load as load_evaluation
 from mu.histories import TrackHistories
 from mu.ladder import needs as needs_module
+from mu.ladder import run as run_module
 from mu.ladder.needs import needs
 from mu.ladder.run import ladder_config
-from mu.run.evaluation import evaluator_on
+from mu.run.evaluation import evaluator_on, measure
 from mu.topk import recommend
 
 N_TRACKS, N_USERS, N_PLAYS = 40, 300, 12
@@ -130,6 +131,30 @@ def test_another_ladder_in_a_folder_leaves_no_results_of_the_one_before(cyclic, 
     assert "ease" not in load_evaluation(output).results
 
 
+def test_evaluations_that_no_ladder_wrote_are_left_alone(cyclic, tmp_path, capsys):
+    other = tmp_path / "evaluation" / "others"
+    other.mkdir(parents=True)
+    (other / "evaluation.json").write_text("{}")
+    assert main(["ladder", str(cyclic), f"--output={tmp_path}", "--no_needs"]) == 2
+    assert "evaluation is of no ladder (ladder.json is not there); choose another folder" in capsys.readouterr().err
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["evaluation", "evaluation.json", "others"]
+
+
+def test_a_ladder_that_was_killed_while_it_measured_is_made_again(cyclic, tmp_path, monkeypatch):
+    few = [f"--output={tmp_path / 'a'}", "--no_needs", "--config.evals.ranking.bootstrap_samples=20"]
+
+    def killed(evaluators, recommenders, card, output, *others):
+        measure(evaluators, recommenders, card, output, *others)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(run_module, "measure", killed)
+        run_module.measure_ladder(str(cyclic), tmp_path / "a", ask_needs=False)
+    assert (tmp_path / "a" / "evaluation" / "ranking").is_dir()
+    assert main(["ladder", str(cyclic), *few]) == 0
+    assert json.loads((tmp_path / "a" / "ladder.json").read_text())["bar"]["rung"]
+
+
 def test_options_are_chosen_on_validation(cyclic, tmp_path, capsys):
     output = tmp_path / "ladder"
     changes = ["--config.evals.ranking.bootstrap_samples=20"]
@@ -178,8 +203,10 @@ def test_wrong_calls_are_said(cyclic, tmp_path, capsys):
     gaps = ["--config.baselines.pctm.distance=gaps", "--config.baselines.pctm.gap_minutes=60,10"]
     assert main(["ladder", str(cyclic), f"--output={tmp_path / 'a'}", *gaps]) == 2
     assert "config.baselines.pctm: gap_minutes=(60, 10); they must ascend" in capsys.readouterr().err
-    assert main(["ladder", str(cyclic), f"--output={tmp_path / 'a'}", "--config.baselines.pctm.attributes=label"]) == 1
-    assert "config.baselines.pctm: the table has no column 'label'" in capsys.readouterr().err
+    for tune in ([], ["--tune=1"]):  # no sweep of a rung before it is begun
+        attributes = ["--config.baselines.pctm.attributes=mood", *tune]
+        assert main(["ladder", str(cyclic), f"--output={tmp_path / 'a'}", *attributes]) == 1
+        assert "config.baselines.pctm: the table has no column 'mood'" in capsys.readouterr().err
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "config.json").write_text("{}")
     assert main(["ladder", str(cyclic), f"--output={tmp_path / 'run'}"]) == 2
