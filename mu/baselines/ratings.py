@@ -9,6 +9,7 @@ from mu.baselines.cross_validation import grouped_folds
 from mu.baselines.linear import chosen_linear
 from mu.baselines.mfcc import statistics
 from mu.data.clips.targets import TagTarget
+from mu.data.logs.attributes import column_of
 from mu.data.ratings.cell_rates import cell_rates
 from mu.data.ratings.rated_clips import RatedClips
 from mu.data.ratings.ratings import Ratings
@@ -84,8 +85,14 @@ class LogisticRatings:
             raise ValueError("crossed=True takes listener=True and columns to cross")
         self._sound, self._listener, self._columns, self._crossed = sound, listener, tuple(columns), crossed
 
+    def check_data(self, train: RatedClips) -> None:
+        """Raises ValueError where the clips' table lacks one of the columns."""
+        for name in self._columns:
+            column_of(train.table, name)
+
     def fit(self, clips: RatedClips) -> Self:
-        """Learns from all ratings of the clips; returns itself."""
+        """Learns from all ratings of the clips; returns itself. Raises ValueError as `check_data`."""
+        self.check_data(clips)
         self._train = clips
         self._values = {name: sorted({str(value) for value in clips.table[name]}) for name in self._columns}
         labels = TagTarget(clips.label_names, clips.ratings.labels)

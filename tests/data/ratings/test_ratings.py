@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from flax import nnx
+from ml_collections import ConfigDict
 
 from mu.baselines.ratings import LogisticRatings, SmoothedRates
 from mu.commands import report
@@ -20,7 +21,7 @@ from mu.evals.results import load as load_evaluation
 from mu.models.ratings import RatingModel
 from mu.nn.rating_spec import RatingSpec
 from mu.run.build import build_run
-from mu.run.evaluation import model_of
+from mu.run.evaluation import build_baselines, model_of
 from mu.run.rebuild import rebuild
 from mu.run.restore import open_run
 from mu.tasks.ratings import ListenerRatings
@@ -329,6 +330,13 @@ def test_only_products_tell_who_likes_what(data):
     assert losses[True] < losses[False] - 0.1
     sound = LogisticRatings().fit(split.train).predict(split.test)["disliked"]
     assert sound.shape == (len(split.test.ratings), 1) and np.isfinite(sound).all()
+    lacking = LogisticRatings(columns=("pitsh",))
+    for ask in (lacking.check_data, lacking.fit):
+        with pytest.raises(ValueError, match=r"the table has no column 'pitsh' \(did you mean 'pitch'"):
+            ask(data)
+    spec = ConfigDict({"name": "mu.baselines.ratings:LogisticRatings", "columns": ("pitsh",)})
+    with pytest.raises(ValueError, match=r"config\.baselines\.logistic: the table has no column 'pitsh'"):
+        build_baselines({"logistic": spec}, data)  # before training, which `fit` is called after
 
 
 def test_a_run_predicts_every_rating_of_the_test_clips(table, tmp_path):
