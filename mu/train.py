@@ -19,7 +19,7 @@ from typing import Any
 
 import jax
 
-from mu.config.base import Config, ConfigError, known_names
+from mu.config.base import Config, ConfigError
 from mu.config.paths import anchored
 from mu.config.resolve import locate, resolve
 from mu.console import Progress, working
@@ -29,7 +29,8 @@ from mu.files import write_json
 from mu.interrupts import Interrupts
 from mu.locks import FOLDER_LOCK, writing
 from mu.run.build import build_run
-from mu.run.evaluation import Results, evaluate, refuse_descriptive
+from mu.run.check_metric import check_metric
+from mu.run.evaluation import Results, evaluate
 from mu.run.initialise import initialise
 from mu.run.record import RunRecord
 from mu.run.refit import CHOOSE, CHOSEN, ChosenSteps, choosing
@@ -151,10 +152,9 @@ def _train(
     with working("opening the data and building the model"):
         run = build_run(config, mesh, chosen)
     validation, metric = Validation(run), config.best.metric
-    measured = [f"valid/{name}" for name in validation.names]
-    if metric not in measured and not config.refit:
-        raise ConfigError(f"config.best.metric={metric!r} is not measured{known_names(metric, measured)}")
-    refuse_descriptive(validation.evaluators, metric, "config.best.metric")
+    # Of a refit these are the names of the test part, which may have other sections.
+    measured = None if config.refit else [f"valid/{name}" for name in validation.names]
+    check_metric(metric, "config.best.metric", validation.evaluators, measured)
     step_number = 0
     batches = loader(run.batches, config.seed)
     progress: dict[str, Any] = {"best_step": None, "best_value": None, "evaluations_since_best": 0}

@@ -115,6 +115,7 @@ ARROWS = {
         "mu.files",
         "mu.locks",
         "mu.protocols",
+        "mu.run.check_metric",
         "mu.run.evaluation",
         "mu.sweep",
         "mu.training.provenance",

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from mu.config.base import Config, ConfigError, base, known_names
+from mu.config.base import Config, ConfigError, base
 from mu.config.overrides import load as load_config
 from mu.config.overrides import with_overrides
 from mu.config.paths import anchored
@@ -22,10 +22,11 @@ from mu.files import write_json
 from mu.ladder.needs import Need, needs
 from mu.locks import writing
 from mu.protocols import Data, Evaluator, ProgressCallback
-from mu.run.evaluation import Measured, build_baselines, evaluator_on, fitted_baselines, measure, refuse_descriptive
+from mu.run.check_metric import check_metric
+from mu.run.evaluation import Measured, build_baselines, evaluator_on, fitted_baselines, measure
 from mu.sweep.default_spaces import SPACES_OF_BASELINES
 from mu.sweep.folder import SweepSettings
-from mu.sweep.objective import VALID, measured_part, with_part
+from mu.sweep.objective import measured_by, measured_part, with_part
 from mu.sweep.of_baseline import BASELINE
 from mu.sweep.run import Sweep, sweep
 from mu.training.provenance import host_provenance
@@ -152,12 +153,10 @@ def ladder_config(log: str | None, config: str | None, changes: Mapping[str, str
 def _evaluators(config: Config, split: Split, train: Data) -> dict[str, Evaluator[Measured, Result]]:
     """Those of the config on the test part; ConfigError where none has config.best.metric, or it describes lists."""
     evaluators = {name: evaluator_on(config, name, split, train, "test") for name in config.evals}
-    measured = [f"{VALID}{name}/{column}" for name, one in evaluators.items() for column in one.names]
-    if with_part(config.best.metric) not in measured:
-        raise ConfigError(
-            f"config.best.metric={config.best.metric!r} is not measured{known_names(config.best.metric, measured)}"
-        )
-    refuse_descriptive(evaluators, config.best.metric, "config.best.metric")
+    measured, metric = measured_by(evaluators), config.best.metric
+    if with_part(metric) in measured:
+        measured.append(metric)  # its part may be left out
+    check_metric(metric, "config.best.metric", evaluators, measured)
     return evaluators
 
 

@@ -37,7 +37,6 @@ from mu.protocols import (
     Baseline,
     ChecksData,
     Data,
-    DeclaresDescriptive,
     Evaluator,
     HoldOutBatches,
     Predictor,
@@ -164,20 +163,6 @@ def check_policy_metric(metric: str, measured: Iterable[str]) -> None:
             f"config.policy.metric={metric!r} is measured by no evaluation of the validation part"
             f"{known_names(metric, measured)}"
         )
-
-
-def refuse_descriptive(evaluators: Mapping[str, Evaluator[Measured, Result]], metric: str, setting: str) -> None:
-    """Raises ConfigError where a metric that something is to be chosen by describes lists (coverage, novelty).
-
-    Args:
-      evaluators: of a part, by name.
-      metric: 'ranking/coverage@10', or 'valid/ranking/coverage@10'.
-      setting: what names it, for the message: 'config.best.metric'.
-    """
-    name, _, column = metric.removeprefix("valid/").partition("/")
-    evaluator = evaluators.get(name)
-    if isinstance(evaluator, DeclaresDescriptive) and column in evaluator.descriptive:
-        raise ConfigError(f"{setting}={metric!r} describes lists and does not say which are better; name another")
 
 
 def content_encoder(run: Run) -> ContentEncoder | None:

@@ -3,6 +3,7 @@
 import numpy as np
 
 from mu.run.build import Run
+from mu.run.check_metric import check_metric
 from mu.run.evaluation import (
     build_baselines,
     build_evaluators,
@@ -10,7 +11,6 @@ from mu.run.evaluation import (
     content_encoder,
     held_out_loss,
     model_of,
-    refuse_descriptive,
 )
 from mu.training.state import State, weights
 
@@ -41,7 +41,7 @@ class Validation:
         policy = run.config.policy
         if policy is not None and "metric" in policy and not run.config.refit:
             check_policy_metric(policy.metric, self.names)
-            refuse_descriptive(self.evaluators, policy.metric, "config.policy.metric")
+            check_metric(policy.metric, "config.policy.metric", self.evaluators)
         self._content = content_encoder(run)
         if run.batches.holds_out:
             self.names = ["negative_loss", *self.names]

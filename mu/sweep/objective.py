@@ -7,7 +7,7 @@ from typing import Any, Protocol
 from mu.config.base import Config, ConfigError
 from mu.evals.result import Result
 from mu.evals.results import load
-from mu.protocols import Split
+from mu.protocols import Evaluator, Split
 from mu.sweep.space import Space
 from mu.sweep.trial import Trial
 
@@ -62,6 +62,11 @@ def measured_part(metric: str) -> tuple[str, str]:
     """('ranking', 'ndcg@10') of 'valid/ranking/ndcg@10'."""
     evaluation, _, column = metric.removeprefix(VALID).partition("/")
     return evaluation, column
+
+
+def measured_by(evaluators: Mapping[str, Evaluator[Any, Result]]) -> list[str]:
+    """All that evaluators of the validation part measure: 'valid/ranking/ndcg@10' and so on."""
+    return [f"{VALID}{name}/{column}" for name, evaluator in evaluators.items() for column in evaluator.names]
 
 
 def with_part(metric: str) -> str:

@@ -6,15 +6,16 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from mu.config.base import ConfigError, base, known_names
+from mu.config.base import ConfigError, base
 from mu.config.overrides import load as load_config
 from mu.config.overrides import with_overrides
 from mu.config.paths import anchored
 from mu.config.resolve import build
 from mu.data.logs.interactions import Interactions
 from mu.protocols import Split
-from mu.run.evaluation import evaluator_on, measure, refuse_descriptive
-from mu.sweep.objective import measured_part, with_part
+from mu.run.check_metric import check_metric
+from mu.run.evaluation import evaluator_on, measure
+from mu.sweep.objective import measured_by, measured_part, with_part
 from mu.sweep.trial import Trial
 
 TUNED = "baseline"
@@ -57,13 +58,11 @@ class BaselineObjective:
 
     def measured_split(self) -> Split:
         """See `Objective.measured_split`."""
-        evaluation, column = measured_part(self.metric)
-        if evaluation not in self.config.evals:
-            raise ConfigError(f"--metric={self.metric!r}{known_names(evaluation, self.config.evals)}")
-        evaluator = evaluator_on(self.config, evaluation, self._split, self._split.train, "valid")
-        if column not in evaluator.names:
-            raise ConfigError(f"--metric={self.metric!r} is not measured{known_names(column, evaluator.names)}")
-        refuse_descriptive({evaluation: evaluator}, self.metric, "--metric")
+        evaluation, _ = measured_part(self.metric)
+        asked = [evaluation] if evaluation in self.config.evals else self.config.evals
+        split = self._split
+        evaluators = {name: evaluator_on(self.config, name, split, split.train, "valid") for name in asked}
+        check_metric(self.metric, "--metric", evaluators, measured_by(evaluators))
         return self._split
 
     def run(self, trial: Trial, folder: Path, others: Sequence[Trial]) -> dict[str, Any]:

@@ -8,13 +8,13 @@ from typing import Any, Protocol
 
 import jax
 
-from mu.config.base import Config, ConfigError, known_names
+from mu.config.base import Config, ConfigError
 from mu.config.overrides import load as load_config
 from mu.config.paths import anchored
 from mu.evals.result import Result
 from mu.protocols import Split
 from mu.run.build import build_run
-from mu.run.evaluation import refuse_descriptive
+from mu.run.check_metric import check_metric
 from mu.run.refit import CHOSEN, ChosenSteps, choosing
 from mu.run.validation import Validation
 from mu.sweep.halving import halving
@@ -84,10 +84,8 @@ class ConfigObjective:
         """See `Objective.measured_split`; raises ConfigError also where the parts of the run do not fit."""
         run = build_run(self._trial_config({}))
         validation = Validation(run)
-        names = [VALID + name for name in validation.names]
-        if self.metric not in names:
-            raise ConfigError(f"--metric={self.metric!r} is not measured{known_names(self.metric, names)}")
-        refuse_descriptive(validation.evaluators, self.metric, "--metric")
+        measured = [VALID + name for name in validation.names]
+        check_metric(self.metric, "--metric", validation.evaluators, measured)
         return run.split
 
     def run(self, trial: Trial, folder: Path, others: Sequence[Trial]) -> dict[str, Any]:

@@ -427,7 +427,10 @@ def test_the_command_says_what_is_wrong_before_anything_runs(log, experiment, tm
         *knn, "--over=neighbours=1|2", "--sampler=grid", "--trials=9"
     )
     assert "a baseline has no steps" in error(*knn, "--over=neighbours=1|2", "--halving")
-    assert "did you mean 'ndcg@10'" in error(*knn, "--over=neighbours=1|2", "--metric=ranking/ndgc@10")
+    words = error(*knn, "--over=neighbours=1|2", "--metric=ranking/ndgc@10")
+    assert "is not measured (did you mean 'valid/ranking/ndcg@10'" in words
+    words = error(*knn, "--over=neighbours=1|2", "--metric=rankin/ndcg@10")
+    assert "is not measured (did you mean 'valid/ranking/ndcg@10'" in words
     # Of what lists are like more is not always better: there is no best trial, so there is none at all.
     lists = "--config.evals.ranking.list_metrics=coverage,novelty"
     for sweeps, over in ((knn, "neighbours=1|2"), ([config], "model.dim=8|16")):
