@@ -1,11 +1,13 @@
 """What a page compares: a metric of each section, target or list of an evaluation, and the words for names."""
 
 import dataclasses
+from collections.abc import Sequence
 
 from mu.evals.leaders import MODEL, ORACLE, UNBOOSTED
 from mu.evals.nouns import counted
 from mu.evals.result import Result
 from mu.report.log_words import are_ratings
+from mu.report.numbers import listed
 
 NAMES = {
     MODEL: "the model",
@@ -50,6 +52,7 @@ class Column:
       title: above a column: 'known tracks'; the metric where there are no sections.
       phrase: in a sentence: 'on known tracks'; empty where there are no sections and all tracks are ranked.
       n_units: how many units it is of.
+      descriptive: whether it says what lists are like (coverage, novelty): more is not always better.
     """
 
     name: str
@@ -58,17 +61,23 @@ class Column:
     title: str
     phrase: str
     n_units: int
+    descriptive: bool
 
 
 def columns_of(result: Result) -> list[Column]:
     """The first metric of each section that a table of the result shows, of those that any unit is in.
 
-    Descriptive ones (coverage, novelty) are left out: of them more is not always better.
+    Descriptive ones are left out where there is any other.
     """
+    names = result.shown or result.names
+    return _first_of_sections(result, [name for name in names if name not in result.descriptive]) or (
+        _first_of_sections(result, names)
+    )
+
+
+def _first_of_sections(result: Result, names: Sequence[str]) -> list[Column]:
     first: dict[str, str] = {}
-    for name in result.shown or result.names:
-        if name in result.descriptive:
-            continue
+    for name in names:
         section, _, metric = name.rpartition("/")
         first.setdefault(section, metric)
     columns = [_column(result, section, metric) for section, metric in first.items()]
@@ -78,7 +87,7 @@ def columns_of(result: Result) -> list[Column]:
 def other_metrics(result: Result, column: Column, most: int) -> list[Column]:
     """Other metrics of a section: first those of another kind, then those of the same kind with another cut-off.
 
-    Descriptive ones are left out here, too.
+    Descriptive ones are left out here, too; beside a descriptive one there are no others.
 
     Args:
       result: that has them.
@@ -88,7 +97,8 @@ def other_metrics(result: Result, column: Column, most: int) -> list[Column]:
     kinds: dict[str, list[str]] = {}
     for name in result.names:
         section, _, metric = name.rpartition("/")
-        if section == column.section and metric != column.metric and name not in result.descriptive:
+        is_alike = (name in result.descriptive) == column.descriptive
+        if section == column.section and metric != column.metric and is_alike:
             kinds.setdefault(metric.partition("@")[0], []).append(metric)
     same = kinds.pop(column.metric.partition("@")[0], [])
     metrics = [metrics[0] for metrics in kinds.values()]
@@ -99,6 +109,16 @@ def other_metrics(result: Result, column: Column, most: int) -> list[Column]:
 def words_of(name: str) -> str:
     """What sentences call a row."""
     return NAMES.get(name, name)
+
+
+def which_is_better(result: Result) -> str:
+    """'Larger is better.', or of which metrics it is not: those that describe lists."""
+    names = list(dict.fromkeys(name.rpartition("/")[2].partition("@")[0] for name in result.descriptive))
+    if not names:
+        return "Larger is better."
+    described = f"{listed(names)} {'describe' if len(names) > 1 else 'describes'} lists: larger is not always better."
+    others = set(result.names) - set(result.descriptive)
+    return f"Larger is better, but {described}" if others else f"{described[:1].upper()}{described[1:]}"
 
 
 def measured_on(result: Result, column: Column) -> str:
@@ -113,4 +133,4 @@ def _column(result: Result, section: str, metric: str) -> Column:
     whole = "among the tracks that each listener rated" if are_ratings(result) else ""
     default = (section, f"on {section}" if result.unit == "play" else f"for {section}") if section else (metric, whole)
     title, phrase = SECTIONS.get(section, default) if result.unit == "play" else default
-    return Column(name, section, metric, title, phrase, result.n_units(name))
+    return Column(name, section, metric, title, phrase, result.n_units(name), name in result.descriptive)

@@ -79,6 +79,8 @@ def comparison_page(runs: Sequence[ComparedRun]) -> str:
 def compared_runs(runs: Sequence[ComparedRun]) -> Comparison:
     """The best of the runs by the main metric beside the others; one run beside its baselines.
 
+    Where the runs only describe lists none is best, and the first is held against the others.
+
     Raises:
       ValueError: the runs were not measured on the same units, task, truth and clusters; names what differs.
     """
@@ -90,7 +92,9 @@ def compared_runs(runs: Sequence[ComparedRun]) -> Comparison:
     if not columns:
         raise ValueError(f"{names[0]} has no value in any metric that {listed(names)} share")
     measured = [run for run in runs if math.isfinite(rows[run.name][columns[0].name].value)]
-    best = max(measured, key=lambda run: rows[run.name][columns[0].name].value)
+    best = measured[0]
+    if not columns[0].descriptive:
+        best = max(measured, key=lambda run: rows[run.name][columns[0].name].value)
     published: dict[str, Mapping[str, float]] = {}
     for run in runs:
         published |= run.document.get("published") or {}

@@ -120,9 +120,14 @@ def _how_to_read(compared: Comparison, main: Column) -> str:
         over += f", whose {plural(result.unit)} are drawn together"
     few = ", wider because they are few" if result.n_clusters < FEW else ""
     where = f" {main.phrase}" if main.phrase else ""
+    better = (
+        "larger is better. Bold: the best of a column. ≈: level with the best, for the 95 % interval of their paired "
+        "difference holds 0."
+    )
+    if main.descriptive:
+        better = "these metrics describe lists, and larger is not always better: no row is marked as best."
     words = [
-        f"Rows are in the order of {main.metric}{where}; larger is better.",
-        "Bold: the best of a column. ≈: level with the best, for the 95 % interval of their paired difference holds 0.",
+        f"Rows are in the order of {main.metric}{where}; {better}",
         f"Brackets: 95 % bootstrap interval over {over}{few}. Brackets of two rows may overlap where their paired "
         f"difference is clear, since both are of the same {plural(result.unit)}.",
     ]

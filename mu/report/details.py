@@ -36,8 +36,8 @@ def results(compared: Comparison, seeds: Seeds | None, evaluation: str) -> list[
     """
     sections = [Section("Results", "comparison.html", comparison_table(compared))]
     if seeds is not None:
-        metrics = [column.name for column in (*compared.columns, *compared.more)]
-        sections.append(Section("All seeds and folds", "metric_tables.html", seed_tables(seeds, evaluation, metrics)))
+        tables = seed_tables(seeds, evaluation, (*compared.columns, *compared.more))
+        sections.append(Section("All seeds and folds", "metric_tables.html", tables))
     return sections
 
 

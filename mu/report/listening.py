@@ -2,6 +2,7 @@
 
 from mu.evals.nouns import counted
 from mu.report.age_chart import age_chart
+from mu.report.columns import which_is_better
 from mu.report.details import head_of, results, run_details
 from mu.report.listening_run import ListeningRun
 from mu.report.metric_tables import AllMetrics, metric_tables
@@ -46,7 +47,7 @@ def all_metrics(run: ListeningRun) -> AllMetrics:
     """A table of all metrics, or of sections one for each metric."""
     evaluation, model = run.evaluation, run.evaluation.results["model"]
     over = counted(model.n_clusters, "listener" if model.drawn_noun == "user" else model.drawn_noun)
-    notes = [f"Larger is better. Brackets: 95 % bootstrap intervals over {over}.", *model.notes]
+    notes = [f"{which_is_better(model)} Brackets: 95 % bootstrap intervals over {over}.", *model.notes]
     if run.counts:
         notes.append(PLAYS_NOTE)
     if run.compared.boost is not None:

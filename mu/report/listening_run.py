@@ -85,16 +85,18 @@ def read_listening_run(
     return ListeningRun(run_facts(place, evaluation.card, data, problems), evaluation, compared, computed)
 
 
-def main_metric(result: Result, chosen: str) -> str:
+def main_metric(result: Result, chosen: str) -> str | None:
     """The column that listeners are compared by: the one that the best step was chosen by, or the first that is shown.
+
+    None where no column says who is served better: coverage has no value of a listener, novelty describes lists.
 
     Args:
       result: over listeners or plays.
       chosen: 'valid/EVALUATION/COLUMN'.
     """
     column = chosen.split("/", 2)[-1]
-    shown = [name for name in (column, *result.shown, *result.columns) if name in result.columns]
-    return shown[0]
+    comparing = [name for name in result.columns if name not in result.descriptive]
+    return next((name for name in (column, *result.shown, *comparing) if name in comparing), None)
 
 
 def data_facts(card: Mapping[str, Any], words: LogWords) -> dict[str, str]:

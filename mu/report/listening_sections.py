@@ -16,17 +16,19 @@ from mu.report.split_log import LogModels
 from mu.report.track_map import track_map
 
 
-def listening_sections(models: LogModels, evaluation: Evaluation, metric: str) -> Sections:
+def listening_sections(models: LogModels, evaluation: Evaluation, metric: str | None) -> Sections:
     """The sections of a run.
 
     Args:
       models: its recommenders.
       evaluation: that the page shows.
-      metric: the column that listeners are chosen by.
+      metric: the column that listeners are chosen by and groups compared by; None for neither.
     """
     log, results = models.log, evaluation.results
     words = log_words(results["model"])
-    people = (rated_listeners if words == RATINGS else listeners)(models, results, metric)
+    people = None
+    if metric is not None:
+        people = (rated_listeners if words == RATINGS else listeners)(models, results, metric)
     cold_start = None
     # Where tracks are rated, nothing is measured of who plays a new one.
     if words != RATINGS and models.time_aware is not None and isinstance(log.data, Listening):
@@ -37,8 +39,9 @@ def listening_sections(models: LogModels, evaluation: Evaluation, metric: str) -
         map_of_tracks = track_map(log, vectors, words)
         if log.sound is None:
             near = near_tracks(log, vectors, models.baselines, words)
-    lengths, users = log.histories.lengths, log.data.users
-    groups = listener_groups(results, metric, lengths, users, words, evaluation.samples, evaluation.seed)
+    lengths, users, groups = log.histories.lengths, log.data.users, []
+    if metric is not None:
+        groups = listener_groups(results, metric, lengths, users, words, evaluation.samples, evaluation.seed)
     rows = [] if people is None else list(people.tracks)
     rows += [] if cold_start is None else [cold_start.row.track]
     return Sections(people, cold_start, near, groups, map_of_tracks, log.pieces(rows))

@@ -11,7 +11,7 @@ from mu.evals.folds import DOCUMENT, is_cross_validation
 from mu.evals.leaders import MODEL
 from mu.evals.nouns import counted
 from mu.files import read_json
-from mu.report.columns import words_of
+from mu.report.columns import Column, words_of
 from mu.report.metric_tables import AllMetrics, MetricTable
 
 
@@ -49,15 +49,15 @@ def run_or_first_seed(folder: str | os.PathLike[str]) -> Path:
     return Path(folder) / f"seed{seeds_of(folder).seeds[0]}" if is_cross_validation(folder) else Path(folder)
 
 
-def seed_tables(seeds: Seeds, evaluation: str, metrics: Sequence[str]) -> AllMetrics:
+def seed_tables(seeds: Seeds, evaluation: str, columns: Sequence[Column]) -> AllMetrics:
     """A table for each metric: mean over seeds with its interval, spread, then each seed; and the folds of the model.
 
     Args:
       seeds: of the cross-validation.
       evaluation: name of it.
-      metrics: in the order of the tables.
+      columns: the metrics, in the order of the tables; all descriptive, or none.
     """
-    rows = seeds.rows[evaluation]
+    rows, metrics = seeds.rows[evaluation], [column.name for column in columns]
     several = len(seeds.seeds) > 1
     header = ["mean over seeds", *["std"] * several, *(f"seed {seed}" for seed in seeds.seeds)]
     tables = [
@@ -66,8 +66,11 @@ def seed_tables(seeds: Seeds, evaluation: str, metrics: Sequence[str]) -> AllMet
     ]
     by_fold = ", ".join(_number(value) for value in rows[MODEL][metrics[0]]["folds"])
     pooled = ", each seed pooled over its folds" if seeds.folds > 1 else ""
+    better = (
+        "These metrics describe lists: larger is not always better." if columns[0].descriptive else "Larger is better."
+    )
     notes = [
-        f"Larger is better. {seeds.words}{pooled}. Brackets: 95 % bootstrap intervals of the mean over seeds, over "
+        f"{better} {seeds.words}{pooled}. Brackets: 95 % bootstrap intervals of the mean over seeds, over "
         f"{seeds.over[evaluation]}." + " std: standard deviation over seeds." * several
     ]
     if seeds.folds > 1:

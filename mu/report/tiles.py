@@ -56,6 +56,8 @@ def tiles(compared: Comparison) -> list[Tile]:
 def _tile(compared: Comparison, column: Column) -> Tile:
     places, estimate, rivals = compared.places(column), compared.estimate(column), compared.beside(column)
     best, reference = (rivals[0] if rivals else None), _reference(compared, column)
+    if column.descriptive:  # the largest value is not the best
+        best = reference = None
     return Tile(
         title=column.title,
         metric="" if column.title == column.metric else column.metric,

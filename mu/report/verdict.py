@@ -1,7 +1,7 @@
 """The verdict of a page: how the model does beside its baselines, in two sentences, and why where that is a question.
 
 A recommender is called above or below another where the interval of their paired difference lies on one side of 0, and
-level with it otherwise.
+level with it otherwise. Where an evaluation only describes lists (coverage, novelty), nothing is called above or below.
 """
 
 import dataclasses
@@ -38,6 +38,9 @@ class Verdict:
 def verdict(compared: Comparison) -> Verdict:
     """The verdict on the model of an evaluation."""
     main, *rest = compared.columns
+    if main.descriptive:
+        over = measured_on(compared.result, main)
+        return Verdict((_described(compared, main), f"It was measured on {over}."), tuple(_published(compared, main)))
     first = _main(compared, main)
     if rest:
         second = _sections(compared, rest)
@@ -54,6 +57,18 @@ def _main(compared: Comparison, column: Column) -> str:
     oracle = compared.against(column, ORACLE)
     ceiling = "" if oracle is None else f"; the oracle has {number(oracle.other_value, compared.places(column))}"
     return f"{_sentence_case(words, subject)} {_beside(compared, column, f'{column.metric} ')}{ceiling}."
+
+
+def _described(compared: Comparison, column: Column) -> str:
+    """The value of a metric of which more is not always better, and those of the rivals."""
+    places, estimate = compared.places(column), compared.estimate(column)
+    value = f"{number(estimate.value, places)} {interval(estimate.low, estimate.high, places)}"
+    rivals = [f"{words_of(one.other)} {number(one.other_value, places)}" for one in compared.beside(column)]
+    beside = f"; {listed(_shortened(rivals))}" if rivals else ""
+    return (
+        "The metrics of this evaluation describe lists and do not say which are better: "
+        f"{words_of(compared.subject)} has {column.metric} {value}{beside}."
+    )
 
 
 def _sentence_case(words: str, subject: str) -> str:

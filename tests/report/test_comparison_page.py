@@ -1,6 +1,7 @@
 """`mu report A B C`: runs beside each other, refused where they share no test; the table as CSV and LaTeX."""
 
 import csv
+import dataclasses
 import io
 import re
 
@@ -259,3 +260,12 @@ def test_runs_whose_metrics_are_no_shares_have_a_page_without_a_chart(tmp_path):
         write_run(tmp_path / name, results)
     page = comparison_page(read_runs([tmp_path / "a", tmp_path / "b"]))
     assert "Paired differences" in page and 'aria-label="The runs in' not in page
+
+
+def test_of_runs_that_only_describe_lists_none_is_best(tmp_path):
+    for at, name in enumerate("ab"):
+        result = dataclasses.replace(user_result(novelty=half_ones(N, 20 + at)), descriptive=("novelty@10",))
+        write_run(tmp_path / name, {"model": result, "popularity": result})
+    runs = read_runs([tmp_path / "a", tmp_path / "b"])
+    assert compared_runs(runs).subject == str(tmp_path / "a")
+    assert "describe lists and do not say which are better" in comparison_page(runs)

@@ -85,6 +85,25 @@ def test_a_cross_validation_of_a_log_is_a_page_too(run, tmp_path):
     assert "item_knn" in (tmp_path / "table.csv").read_text().lower().replace("itemknn", "item_knn")
 
 
+def test_evaluations_that_only_describe_lists_have_a_page(run, tmp_path, capsys):
+    """Of lists' novelty, which each listener has, and of coverage alone, which is one number of all."""
+    ranking = "mu.evals.protocols.ranking:Ranking"
+    evals = {
+        "lists": {"name": ranking, "metrics": (), "list_metrics": ("novelty", "coverage"), "ks": (5,)},
+        "covered": {"name": ranking, "metrics": (), "list_metrics": ("coverage",), "ks": (5,)},
+    }
+    config = tiny_config(write_log(tmp_path), baselines=BASELINES, total_steps=2, evaluate_every_steps=2)
+    with config.ignore_type(), config.unlocked():
+        config.evals.update(evals)
+    train(config, tmp_path / "run")
+    for name in evals:
+        assert report.main([str(tmp_path / "run"), f"--eval={name}"]) == 0
+        assert "Without" not in capsys.readouterr().err
+        text = (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
+        assert "describe lists and do not say which are better" in text and "Map of the tracks" in text
+        assert "A typical listener" not in text and "coverage@5" in text and "the best baseline" not in text
+
+
 def test_without_the_log_the_numbers_remain_and_the_page_says_so(run, tmp_path, capsys):
     folder = shutil.copytree(run, tmp_path / "run")
     config = read_json(folder / "config.json")

@@ -1,5 +1,6 @@
 """The page of a run on plays: a new track, the metric of its listeners, and what an evaluation leaves out."""
 
+import dataclasses
 from typing import Any, cast
 
 import numpy as np
@@ -25,6 +26,9 @@ def test_listeners_are_compared_by_the_metric_that_the_best_step_was_chosen_by()
     assert main_metric(result, "valid/negative_loss") == "recall@10"
     plays = Result("play", np.arange(2), {"discovery/recall@20": np.ones(2), "repeat/recall@20": np.ones(2)})
     assert main_metric(plays, "valid/plays/repeat/recall@20") == "repeat/recall@20"
+    lists = Result("user", np.arange(2), {"novelty@10": np.ones(2)}, descriptive=("novelty@10", "coverage@10"))
+    assert main_metric(lists, "valid/lists/novelty@10") is None
+    assert main_metric(dataclasses.replace(lists, columns={}), "valid/ranking/ndcg@10") is None
 
 
 def make_run(folder, counts=(("repeat", 7),), **computed):

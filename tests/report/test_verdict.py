@@ -8,7 +8,7 @@ import pytest
 
 from mu.evals.compare import differences
 from mu.evals.result import Result, Statistic
-from mu.report.columns import columns_of
+from mu.report.columns import columns_of, which_is_better
 from mu.report.comparison_table import comparison_table
 from mu.report.metric_tables import metric_tables
 from mu.report.tiles import tiles
@@ -17,6 +17,7 @@ from tests.helpers.comparisons import compared, half_ones, play_result, user_res
 
 N = 400
 LOW, HIGH = half_ones(N, 80), half_ones(N, 240)
+DESCRIPTIVE = ("novelty@10", "tail@10")
 
 
 def said(results, **more):
@@ -209,6 +210,31 @@ def test_lists_of_columns_skip_what_no_unit_is_in():
         compared({"model": play_result({"day 0": [np.nan]})})
     with pytest.raises(ValueError, match="no row 'model'; it has popularity"):
         compared({"popularity": user_result(recall=HIGH)})
+
+
+def test_an_evaluation_that_describes_lists_is_shown_without_a_best():
+    def result(novelty):
+        return dataclasses.replace(user_result(novelty=novelty, tail=novelty / 2), descriptive=DESCRIPTIVE)
+
+    one = compared({"model": result(HIGH), "popularity": result(LOW), "item_knn": result(HIGH + 1)})
+    assert [column.name for column in one.table_columns] == ["novelty@10", "tail@10"]
+    found = verdict(one)
+    first, second = found.sentences
+    assert first.startswith("The metrics of this evaluation describe lists and do not say which are better: the model")
+    assert "has novelty@10 0.600 [0.5" in first and first.endswith("; ItemKNN 1.600 and popularity 0.200.")
+    assert second == "It was measured on 400 users." and found.further == ()
+    assert all(not (tile.outcome or tile.baseline or tile.reference) for tile in tiles(one))
+    table = comparison_table(one)
+    assert {cell.mark for row in table.rows for cell in row.cells} == {""}
+    assert "larger is not always better" in table.how_to_read and "Bold" not in table.how_to_read
+    # Beside a metric that says who is better they stay out of it.
+    both = {"model": user_result(recall=LOW, novelty=HIGH), "popularity": user_result(recall=HIGH, novelty=LOW)}
+    both = {name: dataclasses.replace(one, descriptive=("novelty@10",)) for name, one in both.items()}
+    assert [column.name for column in compared(both).table_columns] == ["recall@10"]
+    assert which_is_better(both["model"]) == (
+        "Larger is better, but novelty describes lists: larger is not always better."
+    )
+    assert which_is_better(result(HIGH)) == "Novelty and tail describe lists: larger is not always better."
 
 
 @pytest.mark.parametrize("seed", range(6))
