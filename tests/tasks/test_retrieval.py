@@ -150,7 +150,7 @@ def test_evidence_is_added_to_scores(per):
     dropped = Retrieval(loss="sampled_softmax", n_items=V, evidence_dropout=0.5).loss(model, ROWS, both, key)[0]
     with_it, without_it = np.isclose(dropped, values, rtol=1e-5), np.isclose(dropped, without, rtol=1e-5)
     assert (with_it ^ without_it).all() and with_it.any() and without_it.any()
-    model.evidence_offset = EvidenceOffset(alpha=0.0, beta=0.0, gamma=0.0, delta=0.0)
+    model.evidence_offset.weights[...] = jnp.zeros(4)
     np.testing.assert_array_equal(task.loss(model, ROWS, both, None)[0], without)
 
 
