@@ -16,8 +16,6 @@ from mu_kernels.xla import gathered_dot
 SAMPLED = ("sampled_softmax", "bpr", "bce", "gbce")
 MASKED = -1e30
 """Score of a draw that does not count. It is finite: the gradient of a sum over nothing but -inf is NaN."""
-EVIDENCE = 1
-"""What is folded into the key of a step for the dropout of evidence; the model has the key itself."""
 
 
 class QueryModel(Protocol):
@@ -100,7 +98,10 @@ class Retrieval:
             the scores, see `mu.nn.evidence`.
           key: for dropout; None for none.
         """
-        queries = model(rows, batch, key)["queries"]
+        evidence_key, model_key = None, key
+        if "target_evidence" in batch and key is not None:
+            evidence_key, model_key = jax.random.split(key)
+        queries = model(rows, batch, model_key)["queries"]
         vectors, bias = model.item_vectors(rows)
         targets, weights = batch["targets"], batch["weights"]
         if self.sampled is None:
@@ -114,7 +115,7 @@ class Retrieval:
             return values.reshape(targets.shape), weights
         scores = sampled_scores(queries, vectors, bias, batch)
         if "target_evidence" in batch:
-            scores = self._with_evidence(cast(ModelWithEvidence, model).evidence_offset, *scores, batch, key)
+            scores = self._with_evidence(cast(ModelWithEvidence, model).evidence_offset, *scores, batch, evidence_key)
         return self.sampled_loss(*scores, batch), weights
 
     def _with_evidence(
@@ -130,7 +131,7 @@ class Retrieval:
         others = offset(batch["negative_evidence"], _beside(negatives, batch["negative_popularity"]))
         if key is not None:
             share = jnp.float32(1 - self._evidence_dropout)
-            added = jax.random.bernoulli(jax.random.fold_in(key, EVIDENCE), share, own.shape)
+            added = jax.random.bernoulli(key, share, own.shape)
             own, others = jnp.where(added, own, 0.0), jnp.where(added[..., None], others, 0.0)
         return positive + own, negatives + others
 

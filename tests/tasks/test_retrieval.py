@@ -21,6 +21,7 @@ class Fixed:
     """A model whose queries are given."""
 
     def __call__(self, rows, batch, key=None):
+        self.key = key
         return {"queries": QUERIES}
 
     def item_vectors(self, rows):
@@ -150,6 +151,12 @@ def test_evidence_is_added_to_scores(per):
     dropped = Retrieval(loss="sampled_softmax", n_items=V, evidence_dropout=0.5).loss(model, ROWS, both, key)[0]
     with_it, without_it = np.isclose(dropped, values, rtol=1e-5), np.isclose(dropped, without, rtol=1e-5)
     assert (with_it ^ without_it).all() and with_it.any() and without_it.any()
+    # The model has a key of its own, from which it cannot split that of the draws; without evidence it has the step's.
+    own_key, model_key = jax.random.split(key)
+    assert model.key == model_key
+    np.testing.assert_array_equal(with_it, jax.random.bernoulli(own_key, 0.5, (B, T)))
+    task.loss(model, ROWS, batch, key)
+    assert model.key == key
     model.evidence_offset.weights[...] = jnp.zeros(4)
     np.testing.assert_array_equal(task.loss(model, ROWS, both, None)[0], without)
 
