@@ -28,7 +28,7 @@ OWN = {
     "mu.data.clips.clips": ("Clips", "load"),
     "mu.data.clips.folds": ("by_column", "by_hash", "predefined"),
     "mu.data.clips.targets": ("ClassTarget", "TagTarget", "NumberTarget"),
-    "mu.data.evidence": ("EvidenceFeatures",),
+    "mu.data.evidence_features": ("EvidenceFeatures",),
     "mu.data.features": ("HistoryFeatures",),
     "mu.data.listening.listening": ("load",),
     "mu.data.logs.interactions": ("load",),

@@ -9,7 +9,7 @@ from scipy.sparse import coo_array
 from mu.baselines.distances import Distances
 from mu.baselines.fitting import fitted
 from mu.baselines.transitions import TransitionCounts
-from mu.data.evidence import newest_plays
+from mu.data.evidence_features import newest_plays
 from mu.data.logs.interactions import Interactions
 from mu.protocols import Histories, Log
 from mu.topk import TopKRecommender

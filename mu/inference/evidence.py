@@ -6,7 +6,7 @@ import jax
 import numpy as np
 from flax import nnx
 
-from mu.data.evidence import EvidenceFeatures
+from mu.data.evidence_features import EvidenceFeatures
 from mu.data.features import HistoryFeatures
 from mu.inference.recommender import TrainedRecommender
 from mu.protocols import Histories, Model, Task

@@ -26,7 +26,7 @@ class EvidenceOffset(nnx.Module):
 
         Args:
           evidence: E, float32 [...].
-          popularity: log f, float32 of as many axes; see `mu.data.evidence.log_popularity`.
+          popularity: log f, float32 of as many axes; see `mu.data.evidence_features.log_popularity`.
         """
         alpha, beta, gamma, delta = self.weights[...]
         return jnp.where(evidence > 0, alpha * evidence + beta + gamma * popularity, delta * popularity)

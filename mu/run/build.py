@@ -14,7 +14,7 @@ from flax import nnx
 
 from mu.config.base import DENSE, Config, ConfigError, known_names
 from mu.config.resolve import build, locate
-from mu.data.evidence import EvidenceFeatures
+from mu.data.evidence_features import EvidenceFeatures
 from mu.data.logs.splits import Split as LogSplit
 from mu.evals.leaders import MODEL, VARIANTS
 from mu.inference.evidence import EvidenceRecommender

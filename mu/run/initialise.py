@@ -10,7 +10,7 @@ import numpy as np
 from mu.config.base import ConfigError
 from mu.config.differences import differences
 from mu.data.clips.clips import Clips
-from mu.data.evidence import EvidenceFeatures
+from mu.data.evidence_features import EvidenceFeatures
 from mu.run.build import Run
 from mu.run.learnt import known_clips, learnt_from
 from mu.run.rebuild import rebuild

@@ -8,7 +8,7 @@ import pytest
 
 from mu.baselines.pctm import PCTM
 from mu.data.batches.histories import HistoryBatches
-from mu.data.evidence import EvidenceFeatures
+from mu.data.evidence_features import EvidenceFeatures
 from mu.data.logs.interactions import Interactions
 from tests.helpers.small_logs import log_of
 
