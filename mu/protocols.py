@@ -286,6 +286,32 @@ class Task(Protocol[ModelT]):
         ...
 
 
+@runtime_checkable
+class DeclaresHiddenPlays(Protocol):
+    """A task or a model that says whether plays are hidden; one that does not say so knows nothing of it."""
+
+    hides_plays: bool
+    """Of a task: whether it gives the model the tracks that it is to tell, and in 'hidden' bool [B, T] which they are.
+    Of a model: whether it takes 'hidden', and does not read these tracks."""
+
+
+@runtime_checkable
+class DeclaresAddedEvidence(Protocol):
+    """A task or a recommender that says whether it adds evidence of counts to scores; one that does not adds none."""
+
+    adds_evidence: bool
+    """Of a task: whether its loss does, with a batch's 'target_evidence' and 'negative_evidence'. Of a recommender:
+    whether its scores have it."""
+
+
+@runtime_checkable
+class DeclaresSeveralQueries(Protocol):
+    """A task or a recommender that says whether a listener has several queries; with one that does not it is one."""
+
+    several_queries: bool
+    """Of a task: whether `predict` gives 'query' [B, M, D] and not [B, D]. Of a recommender: whether it takes these."""
+
+
 class Recommender(Protocol):
     """Scores of every item for listeners; baselines and trained models alike."""
 

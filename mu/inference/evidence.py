@@ -33,6 +33,7 @@ class EvidenceRecommender(TrainedRecommender):
     """
 
     dot_product = False
+    adds_evidence = True
 
     def __init__(
         self,

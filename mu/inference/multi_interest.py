@@ -14,6 +14,7 @@ class MultiInterestRecommender(TrainedRecommender):
     """
 
     dot_product = False
+    several_queries = True
 
     def interests(self, users: np.ndarray, histories: Histories) -> np.ndarray:
         """float32 [B, M, D]: the queries of each listener.

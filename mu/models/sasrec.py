@@ -79,6 +79,11 @@ class SASRec(nnx.Module):
         if interests > 1:
             self.interest_maps = linear(dim, interests * dim, ("embed", None), dtype=self.dtype, rngs=rngs)
 
+    @property
+    def hides_plays(self) -> bool:
+        """Whether it takes 'hidden' and reads no hidden play: where attention is bidirectional."""
+        return self.hidden_play is not None
+
     def tables(self) -> dict[str, Table]:
         """The rows the trainer keeps: one for each track, used both as input and as output."""
         return {"items": Table(ids="items", dim=self.dim, scale=self.scale)}

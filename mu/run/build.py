@@ -17,11 +17,10 @@ from mu.config.resolve import build, locate
 from mu.data.evidence_features import EvidenceFeatures
 from mu.data.logs.splits import Split as LogSplit
 from mu.evals.leaders import MODEL, VARIANTS
-from mu.inference.evidence import EvidenceRecommender
-from mu.inference.recommender import TrainedRecommender
 from mu.nn.evidence import EvidenceOffset
 from mu.nn.table import Buffer, Table
 from mu.protocols import Batches, Data, Features, Model, Split, TableSpec, Task
+from mu.run.check_parts import check_evidence, check_examples, check_hidden_plays, check_queries
 from mu.run.refit import ChosenSteps
 from mu.run.usage import refuse_empty_parts
 from mu.training.sharding import make_mesh, replicated
@@ -92,10 +91,12 @@ def build_run(config: Config, mesh: jax.sharding.Mesh | None = None, chosen: Cho
     # A refit learns from the validation part too: its steps and rates were chosen by an earlier run.
     train = split.train.merged(split.valid) if config.refit else split.train
     batches: Batches = build(config.batches, train, sparse=sparse, seed=config.seed)
-    check_recommender(config, batches)
+    check_examples(config, batches)
     task: Task[Model] = build(config.task, data=train, **counts_of(data.sizes))
     mesh = make_mesh(**config.mesh) if mesh is None else mesh
     check_batches(config, batches, task, mesh, sparse)
+    check_evidence(config, batches, task)
+    check_queries(config, task)
     steps = planned = config.total_steps
     if chosen is not None:  # the rate falls over as many epochs as it did when the steps were chosen
         steps, planned = (chosen.scaled(count, batches.n_examples) for count in (chosen.step, planned))
@@ -107,6 +108,7 @@ def build_run(config: Config, mesh: jax.sharding.Mesh | None = None, chosen: Cho
 
     rows = train.track_rows()
     model: Model = nnx.eval_shape(lambda: new_model(nnx.Rngs(0)))
+    check_hidden_plays(config, task, model)
     tables = dict(model.tables())
     if twice := set(tables) & set(rows):
         raise ConfigError(f"model and data both have a table {min(twice)!r}: the model's must have another name")
@@ -180,24 +182,6 @@ def check_mixture(config: Config, split: Split) -> None:
         raise ConfigError(
             "config.mixture: its weights are chosen on the validation plays, and refit=True learns these: set "
             "refit='chosen'"
-        )
-
-
-def check_recommender(config: Config, batches: Batches) -> None:
-    """Raises ConfigError where evaluations would ask a recommender of tracks about examples that are no listeners."""
-    recommender = locate(config.recommender.name, "config.recommender.name")
-    recommends = isinstance(recommender, type) and issubclass(recommender, TrainedRecommender)
-    if config.evals and batches.features is None and recommends:
-        raise ConfigError(
-            f"config.recommender.name={config.recommender.name!r} recommends tracks to listeners, and the examples of "
-            f"{config.batches.name} are clips or ratings: set recommender.name='mu.inference.clips:ClipPredictor' or "
-            "'mu.inference.ratings:RatingPredictor'"
-        )
-    adds_evidence = isinstance(recommender, type) and issubclass(recommender, EvidenceRecommender)
-    if config.evals and isinstance(batches.features, EvidenceFeatures) and not adds_evidence:
-        raise ConfigError(
-            f"config.recommender.name={config.recommender.name!r} does not add the evidence of config.batches.evidence "
-            "to the model's scores: set recommender.name='mu.inference.evidence:EvidenceRecommender'"
         )
 
 

@@ -27,7 +27,12 @@ class Cloze(Retrieval):
       correct_log_q: as of `mu.tasks.retrieval.Retrieval`.
       calibration: of gBCE.
       chunk: items at a time in the full softmax.
+
+    Attributes:
+      hides_plays: the model must not read the plays of 'hidden'.
     """
+
+    hides_plays = True
 
     def __init__(
         self,
@@ -44,6 +49,7 @@ class Cloze(Retrieval):
         if not 0 < share < 1:
             raise ValueError(f"share={share}; it must lie between 0 and 1")
         self._share, self._last = share, last
+        self.adds_evidence = False  # it is counted for the play after a history, and a hidden play has others after it
 
     def loss(
         self, model: QueryModel, rows: Mapping[str, jax.Array], batch: Mapping[str, Any], key: jax.Array

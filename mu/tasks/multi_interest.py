@@ -26,8 +26,12 @@ class MultiInterest(Retrieval):
       n_items: V, the catalogue.
       correct_log_q: as of `mu.tasks.retrieval.Retrieval`.
       calibration: of gBCE.
+
+    Attributes:
+      several_queries: `predict` gives M a listener.
     """
 
+    several_queries = True
     requires: ClassVar[frozenset[str]] = frozenset({"interests"})
 
     def __init__(
@@ -41,6 +45,7 @@ class MultiInterest(Retrieval):
         if loss == "full_softmax":
             raise ValueError("loss='full_softmax' is of one query a position; take a sampled loss")
         super().__init__(loss=loss, n_items=n_items, correct_log_q=correct_log_q, calibration=calibration)
+        self.adds_evidence = False
 
     def loss(
         self, model: QueryModel, rows: Mapping[str, jax.Array], batch: Mapping[str, Any], key: jax.Array | None

@@ -51,6 +51,7 @@ class Retrieval:
       requires: names that the model must return.
       compares_examples: whether the loss of an example depends on the others of its batch.
       needs_all_items: whether every step needs the rows of the whole catalogue: full softmax alone.
+      adds_evidence: whether evidence of counts is added to the scores of batches that have it: of sampled losses.
     """
 
     offers: ClassVar[Mapping[str, Any]] = {}
@@ -74,6 +75,7 @@ class Retrieval:
         self.chunk = chunk
         self._evidence_dropout = evidence_dropout
         self.needs_all_items = loss == "full_softmax"
+        self.adds_evidence = loss in SAMPLED
         self.sampled: Callable[..., jax.Array] | None = getattr(losses, loss) if loss in SAMPLED else None
         if loss == "gbce":
             self.sampled = functools.partial(losses.gbce, n_items=n_items, calibration=calibration)

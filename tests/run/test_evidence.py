@@ -83,11 +83,6 @@ def test_without_weights_scores_are_those_of_the_model(log):
     np.testing.assert_array_equal(first, second)
 
 
-def test_a_recommender_that_would_leave_the_evidence_out_is_refused(log):
-    with pytest.raises(ConfigError, match=r"set recommender.name='mu.inference.evidence:EvidenceRecommender'"):
-        build_run(tiny_config(log, batches__evidence=KEYS["batches__evidence"]), one_device())
-
-
 def test_a_run_does_not_start_from_one_without_evidence(run, log):
     plain = build_run(tiny_config(log, init_from=str(run[0]), batches__negatives=16), one_device())
     with pytest.raises(ConfigError, match=r"evidence of counts"):

@@ -1,0 +1,103 @@
+"""Which parts of a config go together: model, task, batches and recommender, by what each declares."""
+
+from typing import Any
+
+from mu.config.base import Config, ConfigError
+from mu.config.resolve import locate
+from mu.data.evidence_features import EvidenceFeatures
+from mu.inference.recommender import TrainedRecommender
+from mu.protocols import Batches, DeclaresAddedEvidence, DeclaresHiddenPlays, DeclaresSeveralQueries, Model, Task
+
+
+def check_examples(config: Config, batches: Batches) -> None:
+    """Raises ConfigError where evaluations would ask a recommender of tracks about examples that are no listeners."""
+    recommender = _recommender(config)
+    recommends = isinstance(recommender, type) and issubclass(recommender, TrainedRecommender)
+    if config.evals and batches.features is None and recommends:
+        raise ConfigError(
+            f"config.recommender.name={config.recommender.name!r} recommends tracks to listeners, and the examples of "
+            f"{config.batches.name} are clips or ratings: set recommender.name='mu.inference.clips:ClipPredictor' or "
+            "'mu.inference.ratings:RatingPredictor'"
+        )
+
+
+def check_evidence(config: Config, batches: Batches, task: Task[Model]) -> None:
+    """Raises ConfigError where the batches have evidence of counts that task or recommender leave out, or lack it."""
+    recommender = config.recommender.name
+    has_evidence = isinstance(batches.features, EvidenceFeatures)
+    if has_evidence and not _adds_evidence(task):
+        close = ""
+        if task.needs_all_items:
+            close = ". Thousands of negatives, cheap with batches.negatives_per='batch', come close to all tracks"
+        raise ConfigError(
+            f"config.task ({config.task.name}) does not add the evidence of config.batches.evidence to its scores: set "
+            "task.name='mu.tasks.retrieval:Retrieval' and task.loss='sampled_softmax', or batches.evidence=None" + close
+        )
+    if has_evidence and not _adds_evidence(_recommender(config)):
+        raise ConfigError(
+            f"config.recommender.name={recommender!r} does not add the evidence of config.batches.evidence to the "
+            f"model's scores: {_set_recommender(config, 'mu.inference.evidence:EvidenceRecommender')}"
+        )
+    if _adds_evidence(_recommender(config)) and not has_evidence:
+        raise ConfigError(
+            f"config.recommender.name={recommender!r} adds evidence of counts to the model's scores, and the batches "
+            "have none: set batches.evidence, such as {'name': 'mu.baselines.pctm:PCTM'}, or recommender.name="
+            "'mu.inference.recommender:TrainedRecommender'"
+        )
+
+
+def check_queries(config: Config, task: Task[Model]) -> None:
+    """Raises ConfigError where the task gives a listener one query and the recommender takes several, or otherwise."""
+    recommender = config.recommender.name
+    gives_several, takes_several = _has_several_queries(task), _has_several_queries(_recommender(config))
+    if gives_several and not takes_several:
+        raise ConfigError(
+            f"config.recommender.name={recommender!r} takes one query a listener, and config.task "
+            f"({config.task.name}) gives several: "
+            + _set_recommender(config, "mu.inference.multi_interest:MultiInterestRecommender")
+        )
+    if takes_several and not gives_several:
+        raise ConfigError(
+            f"config.recommender.name={recommender!r} takes several queries a listener, and config.task "
+            f"({config.task.name}) gives one: set recommender.name='mu.inference.recommender:TrainedRecommender', or "
+            "task.name='mu.tasks.multi_interest:MultiInterest'"
+        )
+
+
+def check_hidden_plays(config: Config, task: Task[Model], model: Model) -> None:
+    """Raises ConfigError where the model would read the plays that it is to tell."""
+    hides, takes_hidden = _hides_plays(task), _hides_plays(model)
+    if hides and not takes_hidden:
+        raise ConfigError(
+            f"config.task ({config.task.name}) hides plays, and config.model ({config.model.name}) would read the "
+            "tracks that it is to tell: set model.name='mu.models.sasrec:SASRec' and model.attention='bidirectional', "
+            "or task.name='mu.tasks.retrieval:Retrieval'; a model of your own that takes 'hidden' declares "
+            "hides_plays=True"
+        )
+    if takes_hidden and not hides:
+        raise ConfigError(
+            f"config.model ({config.model.name}) sees the plays on both sides of one that is hidden, and config.task "
+            f"({config.task.name}) hides none: set task.name='mu.tasks.cloze:Cloze', or model.attention='causal'"
+        )
+
+
+def _recommender(config: Config) -> Any:
+    """The class or function that makes the recommender of a run."""
+    return locate(config.recommender.name, "config.recommender.name")
+
+
+def _set_recommender(config: Config, name: str) -> str:
+    """What to set for this recommender, which does not know the time of a play as a policy needs it."""
+    return f"set recommender.name={name!r}" + (" and policy=None" if config.policy is not None else "")
+
+
+def _adds_evidence(part: Any) -> bool:
+    return isinstance(part, DeclaresAddedEvidence) and part.adds_evidence
+
+
+def _has_several_queries(part: Any) -> bool:
+    return isinstance(part, DeclaresSeveralQueries) and part.several_queries
+
+
+def _hides_plays(part: Any) -> bool:
+    return isinstance(part, DeclaresHiddenPlays) and part.hides_plays
