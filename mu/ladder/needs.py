@@ -17,7 +17,7 @@ from mu.baselines.shuffled import ShuffledHistories
 from mu.config.base import Config
 from mu.data.logs.attributes import attribute_columns
 from mu.data.logs.interactions import Interactions
-from mu.data.logs.splits import Split, with_fewer_valid
+from mu.data.logs.splits import Split
 from mu.evals.intervals import clustered_bootstrap
 from mu.evals.paired import ABOVE, LEVEL, Paired, paired
 from mu.evals.protocols.ranking import RankingEvaluator
@@ -72,7 +72,7 @@ def needs(
     test = evaluator_on(config, evaluation, split, learnt, "test")
     valid = some = None
     if len(split.valid):
-        fewer = with_fewer_valid(split, MOST_LISTENERS, config.seed)
+        fewer = split.with_fewer_valid(MOST_LISTENERS, config.seed)
         valid = evaluator_on(config, evaluation, fewer, split.train, "valid")
         some = PCTM(**options).fit(split.train)
 

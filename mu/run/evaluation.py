@@ -21,7 +21,6 @@ from mu.data.clips.clips import Clips
 from mu.data.listening.listening import Listening
 from mu.data.logs.interactions import Interactions
 from mu.data.logs.splits import Split as LogSplit
-from mu.data.logs.splits import with_fewer_valid
 from mu.evals.leaders import MIXTURE, MODEL
 from mu.evals.result import Result
 from mu.evals.results import save
@@ -352,8 +351,9 @@ def _mixture_weights(
             rows = {**rows, "content": encoder.content(params, np.asarray(rows["content"]))}
         recommenders = {MODEL: model_of(on, params, rows), **fitted_baselines(specs, on.train, progress)[0]}
     _, name, column = run.config.best.metric.split("/", 2)
-    most = few_enough(cast(LogSplit, on.split).train.n_items, len(members))
-    split = with_fewer_valid(cast(LogSplit, on.split), most, run.config.seed)
+    split = cast(LogSplit, on.split)
+    most = few_enough(split.train.n_items, len(members))
+    split = split.with_fewer_valid(most, run.config.seed)
     evaluator = evaluator_on(run.config, name, split, on.train, "valid")
     if column not in evaluator.names:  # of fewer listeners: a section may have no play
         logger.warning("there is no mixture: %d listeners, for whom there is room, have no %s", most, column)

@@ -15,7 +15,6 @@ from mu.data.logs.interactions import load
 from mu.data.logs.splits import leave_one_out
 from mu.evals.results import load as load_evaluation
 from mu.histories import TrackHistories
-from mu.ladder import needs as needs_module
 from mu.ladder import run as run_module
 from mu.ladder.needs import needs
 from mu.ladder.run import ladder_config
@@ -232,15 +231,6 @@ def test_a_log_without_a_validation_part_is_measured_with_the_published_options(
     assert "does the log need" in capsys.readouterr().out
     assert main([*calls, "--tune=2"]) == 2
     assert "has no validation plays to choose options on" in capsys.readouterr().err
-
-
-def test_options_are_chosen_on_some_listeners_of_a_large_log(cyclic, monkeypatch):
-    split = leave_one_out(load(cyclic))
-    monkeypatch.setattr(needs_module, "MOST_LISTENERS", 20)
-    some = needs_module._of_some_listeners(split, 0)
-    there = np.flatnonzero(some.valid.lengths)
-    assert len(there) == 20 and some.train is split.train and some.test is split.test
-    assert all(some.valid.row(user).tolist() == split.valid.row(user).tolist() for user in there)
 
 
 def test_histories_are_shuffled_alike_in_any_block(cyclic):

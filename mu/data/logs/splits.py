@@ -8,7 +8,7 @@ mistake. Statistics of items (popularity, neighbours) come from `Split.train` on
 import dataclasses
 import hashlib
 import json
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 import numpy as np
 
@@ -52,6 +52,15 @@ class Split:
             words = f"{len(log):,} plays by {int((log.lengths > 0).sum()):,} listeners"
             lines.append(f"  {name:5}  {', '.join(filter(None, (words, log.period)))}")
         return "\n".join(lines) + ")"
+
+    def with_fewer_valid(self, most: int, seed: int) -> Self:
+        """This split with at most `most` random listeners in the validation part, each with all plays."""
+        listeners = np.flatnonzero(self.valid.lengths)
+        if len(listeners) <= most:
+            return self
+        chosen = np.zeros(self.valid.n_users, bool)
+        chosen[np.random.default_rng(seed).choice(listeners, most, replace=False)] = True
+        return dataclasses.replace(self, valid=self.valid.where(np.repeat(chosen, self.valid.lengths)))
 
 
 def predefined(log: Interactions) -> Split:
@@ -181,16 +190,6 @@ def global_temporal(
     if not (latest[0] < earliest[0] and latest[1] < earliest[1]):
         raise AssertionError(f"parts overlap in time: they end at {latest} and the next begin at {earliest}")
     return dataclasses.replace(split, valid_from_ms=valid_start, test_from_ms=test_start)
-
-
-def with_fewer_valid(split: Split, most: int, seed: int) -> Split:
-    """The split with at most `most` random listeners in its validation part, each with all plays."""
-    listeners = np.flatnonzero(split.valid.lengths)
-    if len(listeners) <= most:
-        return split
-    chosen = np.zeros(split.valid.n_users, bool)
-    chosen[np.random.default_rng(seed).choice(listeners, most, replace=False)] = True
-    return dataclasses.replace(split, valid=split.valid.where(np.repeat(chosen, split.valid.lengths)))
 
 
 def released_since(split: Split, released_ms: np.ndarray, part: str = "test") -> np.ndarray:

@@ -190,3 +190,18 @@ def test_its_repr_has_a_line_for_each_part():
         "  valid  2 plays by 2 listeners",
         "  test   2 plays by 2 listeners",
     ]
+
+
+def test_the_validation_part_is_cut_to_whole_listeners():
+    generator = np.random.default_rng(0)
+    indptr = np.arange(0, 40 * 5 + 1, 5)
+    log = Interactions(indptr, generator.integers(0, 30, 200).astype(np.int32), np.arange(200), np.ones(200), 30)
+    split = random_by_ratio(log, valid_share=0.4, test_share=0.2)
+    fewer, lengths = split.with_fewer_valid(10, seed=0), split.valid.lengths
+    there = np.flatnonzero(fewer.valid.lengths)
+    assert len(there) == 10 and fewer.train is split.train and fewer.test is split.test
+    assert (fewer.valid.lengths[there] == lengths[there]).all()
+    assert all(fewer.valid.row(user).tolist() == split.valid.row(user).tolist() for user in there)
+    assert split.with_fewer_valid(10, seed=0).valid.hash() == fewer.valid.hash()
+    assert split.with_fewer_valid(10, seed=1).valid.hash() != fewer.valid.hash()
+    assert split.with_fewer_valid(1000, seed=0) is split
