@@ -193,10 +193,7 @@ def test_its_repr_has_a_line_for_each_part():
 
 
 def test_the_validation_part_is_cut_to_whole_listeners():
-    generator = np.random.default_rng(0)
-    indptr = np.arange(0, 40 * 5 + 1, 5)
-    log = Interactions(indptr, generator.integers(0, 30, 200).astype(np.int32), np.arange(200), np.ones(200), 30)
-    split = random_by_ratio(log, valid_share=0.4, test_share=0.2)
+    split = random_by_ratio(make_log([5] * 40), 0.4, 0.2)
     fewer, lengths = split.with_fewer_valid(10, seed=0), split.valid.lengths
     there = np.flatnonzero(fewer.valid.lengths)
     assert len(there) == 10 and fewer.train is split.train and fewer.test is split.test
