@@ -207,7 +207,11 @@ SEQUENCE_MODELS = {
     "hstu": {"model": {"name": "mu.models.hstu:HSTU", "dim": 8, "heads": 2, "window": 8}},
     "gru4rec": {"model": {"name": "mu.models.gru4rec:GRU4Rec", "dim": 8}},
     "bert4rec": {"model__attention": "bidirectional", "task__name": "mu.tasks.cloze:Cloze"},
-    "interests": {"model__interests": 2, "task__name": "mu.tasks.multi_interest:MultiInterest"},
+    "interests": {
+        "model__interests": 2,
+        "task__name": "mu.tasks.multi_interest:MultiInterest",
+        "recommender__name": "mu.inference.multi_interest:MultiInterestRecommender",
+    },
 }
 
 
