@@ -18,7 +18,18 @@ PATHS = sorted((ROOT / "experiments").glob("*.py"))
 # The numbers of the experiments for which 0 or -1 means something; every other number refuses them.
 ZERO = {
     *("seed", "eps", "eps_root", "b1", "b2", "init_value", "alpha", "weight_decay", "warmup_share"),
-    *("dropout", "listener_dropout", "drop_id", "scale", "rank", "fmin_hz", "ema_decay", "mixup_alpha"),
+    *(
+        "dropout",
+        "evidence_dropout",
+        "popular_negatives",
+        "listener_dropout",
+        "drop_id",
+        "scale",
+        "rank",
+        "fmin_hz",
+        "ema_decay",
+        "mixup_alpha",
+    ),
     *("label_smoothing", "skipped", "cold", "tags", "contrastive", "in_batch", "calibration", "negatives", "clips"),
     *("clips_of_plays", "fold", "valid", "test", "max_cost", "start", "head_weights", "frequency_shift", "shift_s"),
     *("time_masks", "time_mask_share", "frequency_masks", "frequency_mask_share", "gain_db", "noise_snr_db"),
