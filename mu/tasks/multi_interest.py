@@ -14,10 +14,9 @@ class MultiInterest(Retrieval):
     """Retrieval by M queries a position: score(v) = max_m q_m . v + b_v (ComiRec, Cen et al. 2020, arXiv:2005.09347).
 
     The loss is that of these scores, of target and negatives alike. ComiRec scores the negatives in training by the
-    query that is nearest to the target; then nothing keeps the other queries from scoring wrong tracks higher. On a
-    cycle of tracks, where each has one successor, that found .86 of the next tracks, and this all
-    (tests/run/test_sequence_models.py). The queries are linear maps of a hidden state (`SASRec(interests=M)`), not
-    ComiRec's attention or routing over the plays.
+    query that is nearest to the target; then nothing keeps the other queries from scoring wrong tracks higher. The
+    queries are linear maps of a hidden state (`SASRec(interests=M)`), not ComiRec's attention or routing over the
+    plays.
 
     A maximum is no dot product: `mu.inference.multi_interest:MultiInterestRecommender` scores all tracks.
 
