@@ -44,7 +44,7 @@ from mu.protocols import (
     Split,
 )
 from mu.run.build import Run
-from mu.run.mixture_weights import MixtureWeights, choose_weights, few_enough
+from mu.run.mixture_weights import MixtureWeights, choose_weights, listeners_in_memory
 from mu.run.rebuild import rebuild
 from mu.run.refit import ChosenSteps
 from mu.training.state import State, weights
@@ -352,7 +352,7 @@ def _mixture_weights(
         recommenders = {MODEL: model_of(on, params, rows), **fitted_baselines(specs, on.train, progress)[0]}
     _, name, column = run.config.best.metric.split("/", 2)
     split = cast(LogSplit, on.split)
-    most = few_enough(split.train.n_items, len(members))
+    most = listeners_in_memory(split.train.n_items, len(members))
     split = split.with_fewer_valid(most, run.config.seed)
     evaluator = evaluator_on(run.config, name, split, on.train, "valid")
     if column not in evaluator.names:  # of fewer listeners: a section may have no play

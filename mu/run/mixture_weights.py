@@ -103,7 +103,7 @@ def choose_weights(
     return mixed(multiples), value, alone
 
 
-def few_enough(n_items: int, n_members: int) -> int:
+def listeners_in_memory(n_items: int, n_members: int) -> int:
     """Of how many listeners the scores of all items by all members fit into `MOST_BYTES`; at least one."""
     return max(1, MOST_BYTES // (4 * n_items * n_members))
 

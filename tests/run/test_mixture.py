@@ -12,7 +12,7 @@ from mu.evals.results import load
 from mu.files import read_json
 from mu.inference.mixture import Mixture
 from mu.run.evaluation import build_evaluator
-from mu.run.mixture_weights import MixtureWeights, choose_weights, few_enough
+from mu.run.mixture_weights import MixtureWeights, choose_weights, listeners_in_memory
 from mu.run.rebuild import rebuild
 from mu.run.refit import CHOOSE
 from mu.run.restore import open_run
@@ -120,7 +120,7 @@ def test_what_is_measured_is_what_the_weights_give(monkeypatch, most_bytes):
 
 def test_as_many_listeners_are_asked_as_there_is_room_for(monkeypatch):
     monkeypatch.setattr("mu.run.mixture_weights.MOST_BYTES", 4 * 40 * 2 * 7)
-    assert few_enough(40, 2) == 7 and few_enough(10_000, 2) == 1
+    assert listeners_in_memory(40, 2) == 7 and listeners_in_memory(10_000, 2) == 1
 
 
 @pytest.fixture(scope="module")

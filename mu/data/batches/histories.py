@@ -5,7 +5,7 @@ from typing import Literal
 import numpy as np
 
 from mu.data.batches.base import Batch, refuse_saturated, with_local_ids
-from mu.data.batches.shared_negatives import SharedNegatives, share
+from mu.data.batches.shared_negatives import share, shared_negatives
 from mu.data.evidence import EvidenceModel
 from mu.data.features import HistoryFeatures
 from mu.data.logs.interactions import Interactions
@@ -91,17 +91,11 @@ class HistoryBatches:
             self._packing = pack_windows(self._windows.length, window)
         else:
             self._packing = one_per_row(len(self._windows))
-        if negatives_per not in ("position", "row", "batch"):
-            raise ValueError(f"negatives_per={negatives_per!r}; known: position, row, batch")
         self._per_row = negatives_per == "row"
-        if popular_negatives and negatives_per != "batch":
-            raise ValueError(
-                f"popular_negatives={popular_negatives} goes with negatives_per='batch', not {negatives_per!r}"
-            )
-        self._sampler = self._shared = None
-        if negatives and negatives_per == "batch":
-            self._shared = SharedNegatives(log, negatives, popular_negatives, seed)
-        elif negatives:
+        known = "position", "row", "batch"
+        self._shared = shared_negatives(log, negatives, negatives_per, known, popular_negatives, seed)
+        self._sampler = None
+        if negatives and self._shared is None:
             seen = log.seen()
             if self._per_row:
                 seen = self._seen_by_row(seen)

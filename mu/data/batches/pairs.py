@@ -5,7 +5,7 @@ from typing import Literal
 import numpy as np
 
 from mu.data.batches.base import Batch, refuse_saturated, with_local_ids
-from mu.data.batches.shared_negatives import SharedNegatives, share
+from mu.data.batches.shared_negatives import share, shared_negatives
 from mu.data.features import HistoryFeatures
 from mu.data.logs.interactions import Interactions
 from mu.data.logs.weighting import NONE, example_weights
@@ -58,16 +58,10 @@ class PairBatches:
         self._weights = None if weights == NONE else example_weights(log, weights)
         self._plays = None if self._weights is None else np.flatnonzero(self._weights)
         self.left_out = {"plays of weight 0": len(log) - self.n_examples}
-        if negatives_per not in ("pair", "batch"):
-            raise ValueError(f"negatives_per={negatives_per!r}; known: pair, batch")
-        if popular_negatives and negatives_per != "batch":
-            raise ValueError(
-                f"popular_negatives={popular_negatives} goes with negatives_per='batch', not {negatives_per!r}"
-            )
-        self._sampler = self._shared = None
-        if negatives and negatives_per == "batch":
-            self._shared = SharedNegatives(log, negatives, popular_negatives, seed)
-        elif negatives:
+        known = "pair", "batch"
+        self._shared = shared_negatives(log, negatives, negatives_per, known, popular_negatives, seed)
+        self._sampler = None
+        if negatives and self._shared is None:
             seen = log.seen()
             refuse_saturated(seen, "listener")
             self._sampler = NegativeSampler(seen, log.n_items)

@@ -1,5 +1,7 @@
 """Negatives that all examples of a batch share, and for each example which of them count."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from mu.data.batches.base import Batch, refuse_saturated
@@ -69,6 +71,29 @@ class SharedNegatives:
         unplayed = np.ones((len(listeners), len(distinct_items)), bool)
         unplayed[rows[columns >= 0], columns[columns >= 0]] = False
         return unplayed[:, column][place]
+
+
+def shared_negatives(
+    log: Interactions, negatives: int, per: str, known: Sequence[str], popular: float, seed: int
+) -> SharedNegatives | None:
+    """The negatives that a batch shares; None where each example or row has its own, or there are none.
+
+    Args:
+      log: the training plays.
+      negatives: K.
+      per: negatives_per of the batches.
+      known: what that may be; 'batch' is one.
+      popular: popular_negatives of the batches.
+      seed: of the draws.
+
+    Raises:
+      ValueError: `per` is none of these, or popular draws are asked for that are not shared.
+    """
+    if per not in known:
+        raise ValueError(f"negatives_per={per!r}; known: {', '.join(known)}")
+    if popular and per != "batch":
+        raise ValueError(f"popular_negatives={popular} goes with negatives_per='batch', not {per!r}")
+    return SharedNegatives(log, negatives, popular, seed) if negatives and per == "batch" else None
 
 
 def share(batch: Batch) -> Batch:
