@@ -7,6 +7,9 @@ better. No loss averages over examples: the caller weighs and sums.
 import jax
 import jax.numpy as jnp
 
+MOST_LOGITS = 2**26
+"""That `full_softmax` holds at a time: 256 MiB."""
+
 
 def sampled_softmax(positive: jax.Array, negatives: jax.Array, log_q: jax.Array | None = None) -> jax.Array:
     """-log( e^p / (e^p + 1/K sum_k e^{n_k} / q_k) ), or with plain `sum_k e^{n_k}` when `log_q` is None.
@@ -60,25 +63,26 @@ def full_softmax(
     items: jax.Array,
     targets: jax.Array,
     bias: jax.Array | None = None,
-    chunk: int = 4096,
+    chunk: int | None = None,
 ) -> jax.Array:
-    """-log( e^{q . x_t + b_t} / sum_v e^{q . x_v + b_v} ), the catalogue in chunks.
+    """-log( e^{q . x_t + b_t} / sum_v e^{q . x_v + b_v} ).
 
-    Never holds more than N x `chunk` logits, forward or backward: each chunk's are computed again for the
-    gradient. Time 2 N V D multiply-adds forward, three times that backward.
+    In one piece, the logits are kept for the gradient: N V D multiply-adds forward, twice that backward. In chunks of
+    the catalogue no more than N x `chunk` logits are held at a time, and each chunk's are computed again for the
+    gradient: a third more in all.
 
     Args:
       queries: [N, D].
       items: [V, D].
       targets: int [N], in [0, V).
       bias: [V] or None.
-      chunk: items at a time.
+      chunk: items at a time; None for all at once where their logits fit into `MOST_LOGITS`, else for as many as do.
 
     Returns:
       [N].
     """
     n_items, dim = items.shape
-    chunk = min(chunk, n_items)
+    chunk = min(max(1, MOST_LOGITS // len(queries)) if chunk is None else chunk, n_items)
     chunks = -(-n_items // chunk)
     padding = chunks * chunk - n_items
     bias = jnp.zeros((n_items,), queries.dtype) if bias is None else bias
@@ -86,13 +90,12 @@ def full_softmax(
     padded_bias = jnp.pad(bias, (0, padding), constant_values=-jnp.inf).reshape(chunks, chunk)
     padded_items = jnp.pad(items, ((0, padding), (0, 0))).reshape(chunks, chunk, dim)
 
-    @jax.checkpoint
     def add(total: jax.Array, part: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, None]:
         vectors, biases = part
         return jnp.logaddexp(total, jax.nn.logsumexp(queries @ vectors.T + biases[None], axis=-1)), None
 
     start = jnp.full(queries.shape[:1], -jnp.inf, queries.dtype)
-    log_total, _ = jax.lax.scan(add, start, (padded_items, padded_bias))
+    log_total, _ = jax.lax.scan(add if chunks == 1 else jax.checkpoint(add), start, (padded_items, padded_bias))
     return log_total - (jnp.sum(queries * items[targets], axis=-1) + bias[targets])
 
 

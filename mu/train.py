@@ -105,6 +105,8 @@ def _chosen(config: Config, folder: Path, mesh: jax.sharding.Mesh | None, interr
     config = anchored(resolve(config), os.getcwd())
     chosen = ChosenSteps.load(folder)
     if chosen is None:
+        with working("opening the data and building the model"):
+            Validation(build_run(config, mesh))  # what the refit is refused for is said before anything is learnt
         place = folder / CHOOSE
         place.mkdir(exist_ok=True)
         logger.info(f"Choosing the steps on validation, in {place}.")

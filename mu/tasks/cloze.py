@@ -26,7 +26,7 @@ class Cloze(Retrieval):
       last: probability that a history has its latest play hidden alone: 1 in 11 in the authors' code.
       correct_log_q: as of `mu.tasks.retrieval.Retrieval`.
       calibration: of gBCE.
-      chunk: items at a time in the full softmax.
+      chunk: items at a time in the full softmax; None, see `mu.losses.full_softmax`.
 
     Attributes:
       hides_plays: the model must not read the plays of 'hidden'.
@@ -43,7 +43,7 @@ class Cloze(Retrieval):
         last: Share = 0.1,
         correct_log_q: bool = True,
         calibration: Share = 0.75,
-        chunk: Count = 4096,
+        chunk: Count | None = None,
     ):
         super().__init__(loss=loss, n_items=n_items, correct_log_q=correct_log_q, calibration=calibration, chunk=chunk)
         if not 0 < share < 1:

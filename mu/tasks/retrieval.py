@@ -42,7 +42,7 @@ class Retrieval:
       n_items: V, the catalogue.
       correct_log_q: sampled softmax uses the draws' exact log-probabilities, so that it estimates the full one.
       calibration: of gBCE.
-      chunk: items at a time in the full softmax.
+      chunk: items at a time in the full softmax; None, see `mu.losses.full_softmax`.
       evidence_dropout: share of the examples whose scores in training are those of the model alone, where batches have
         evidence of counts. With it everywhere the model learns only what counts do not say, and that is soon noise.
 
@@ -65,7 +65,7 @@ class Retrieval:
         n_items: int,
         correct_log_q: bool = True,
         calibration: Share = 0.75,
-        chunk: Count = 4096,
+        chunk: Count | None = None,
         evidence_dropout: Rate = 0.5,
     ):
         if loss != "full_softmax" and loss not in SAMPLED:

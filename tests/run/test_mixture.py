@@ -184,6 +184,15 @@ def test_what_is_wrong_is_named_before_training(log, tmp_path):
         train(tiny_config(log, **BESIDE, refit=True), tmp_path)
 
 
+def test_what_is_wrong_of_a_refit_is_named_before_its_steps_are_chosen(log, tmp_path):
+    unknown = {**BESIDE, "mixture": ("pctn",), "refit": "chosen"}
+    lacking = {"baselines": {"tags": {**PCTM, "attributes": ("tags",)}}, "refit": "chosen"}
+    for wrong, match in ((unknown, "names 'pctn'"), (lacking, "tags")):
+        with pytest.raises((ConfigError, ValueError), match=match):
+            train(tiny_config(log, **wrong), tmp_path)
+        assert not (tmp_path / CHOOSE).exists()
+
+
 def test_the_command_line_takes_one_name_or_several():
     for text, names in (("pctm", ("pctm",)), ("pctm,ease", ("pctm", "ease"))):
         assert with_overrides(base(), {"mixture": text}).mixture == names
