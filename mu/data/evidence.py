@@ -7,6 +7,7 @@ from typing import Protocol, Self
 import numpy as np
 
 from mu.data.evidence_features import EvidenceFeatures, log_popularity, mean_log
+from mu.data.features import HistoryFeatures
 from mu.data.logs.interactions import Interactions
 from mu_kernels import SparseRows, transition_evidence
 
@@ -77,10 +78,10 @@ class TrainingEvidence:
     def _mean_log(self) -> float:
         return mean_log(self.item_plays)
 
-    def features(self, window: int) -> EvidenceFeatures:
-        """The inputs at inference of a model that sees the latest `window` plays."""
+    def features(self, inputs: HistoryFeatures) -> EvidenceFeatures:
+        """The inputs at inference of a model that has these beside the evidence."""
         return EvidenceFeatures(
-            window=window,
+            **vars(inputs),
             rules=self.rules,
             history_weights=self.history_weights,
             similar_weight=self.similar_weight,

@@ -4,7 +4,7 @@ import dataclasses
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 
@@ -13,6 +13,8 @@ from mu.protocols import Histories
 
 TIME_DELTAS = 24
 """Times between plays are binned by powers of two of a second: 0 for a first play, the last from 48.5 days on."""
+EARLIER_PLAYS = 16
+"""Earlier plays of a track are binned by powers of two: 0 for none, the last from 32,767 on."""
 FEATURES, USER_FEATURES = "features.json", "user_features.npy"
 
 
@@ -64,16 +66,41 @@ class HistoryFeatures:
 
     Attributes:
       window: T, the latest plays of a user that a model sees; None for models that know users by their ids alone.
-      event_columns: columns of plays, in the order of the inputs; None where plays are known by their tracks and times
-        alone.
-      user_features: int32 [U, Q], hashed features of the log's users, -1 where there are fewer; None for none.
+      event_columns: columns of plays, in the order of the inputs.
+      user_features: int32 [U, Q], hashed features of the log's users, -1 where there are fewer; None for a model
+        without.
       item_numbers: what numeric features of tracks were standardised with; None without such features.
+      time_deltas: whether the model is told the time since the play before.
+      outcomes: whether it is told how plays ended.
+      earlier_plays: whether it is told how often the user had played the track before.
+      column_sizes: number of values of each event column.
+      hash_size: number of places of the hashed features of tracks; 0 for none.
     """
 
     window: int | None = None
-    event_columns: tuple[str, ...] | None = None
+    event_columns: tuple[str, ...] = ()
     user_features: np.ndarray | None = None
     item_numbers: Standardizer | None = None
+    time_deltas: bool = False
+    outcomes: bool = False
+    earlier_plays: bool = False
+    column_sizes: tuple[int, ...] = ()
+    hash_size: int = 0
+
+    @property
+    def model_inputs(self) -> dict[str, Any]:
+        """What a model of histories must know of these features: keyword arguments of `mu.nn.history.HistoryInputs`."""
+        if self.user_features is not None:  # a model of users' features has arguments of its own
+            return {}
+        inputs: dict[str, Any] = {
+            "time_deltas": self.time_deltas,
+            "outcomes": self.outcomes,
+            "earlier_plays": self.earlier_plays,
+            "event_columns": dict(zip(self.event_columns, self.column_sizes, strict=True)),
+            "hash_size": self.hash_size,
+            "item_numbers": 0 if self.item_numbers is None else len(self.item_numbers.mean),
+        }
+        return {name: value for name, value in inputs.items() if value}
 
     def inputs(self, users: np.ndarray, histories: Histories) -> dict[str, np.ndarray]:
         """The inputs of a model for users with these histories: their latest `window` plays, from the left.
@@ -120,7 +147,13 @@ class HistoryFeatures:
         }
 
     def events(
-        self, histories: Histories, rows: np.ndarray, plays: np.ndarray, filled: np.ndarray, users: np.ndarray
+        self,
+        histories: Histories,
+        rows: np.ndarray,
+        plays: np.ndarray,
+        filled: np.ndarray,
+        users: np.ndarray,
+        earlier: np.ndarray | None = None,
     ) -> dict[str, np.ndarray]:
         """Features of plays beside their tracks.
 
@@ -130,51 +163,50 @@ class HistoryFeatures:
           plays: int [...], which play of the log it is.
           filled: bool [...], False where there is no play.
           users: int [...], whose user features belong there, -1 for a user without.
+          earlier: `earlier_plays` of the log, where they are known already.
 
         Returns:
-          Where `event_columns` is None, int32 [...] 'seconds' (`seconds_since`) of histories with times, else nothing.
-          Otherwise int32 [...] 'time_deltas' (since the user's play before, `time_deltas`) and 'outcomes'; int32
-          [..., C] 'event_columns', 1 + the code of each column, 0 where it is not known; int32 [..., Q]
-          'user_features'. All 0 where there is no play, user features aside.
+          int32, those that the model is told: 'time_deltas' [...] (since the user's play before, `time_deltas`);
+          'outcomes' [...]; 'earlier_plays' [...] (`earlier_plays`); 'event_columns' [..., C], 1 + the code of each
+          column, 0 where it is not known. A model of users' features also gets these, 'user_features' [..., Q]; another
+          'seconds' [...] (`seconds_since`) of histories with times. All 0 where there is no play, user features aside.
         """
         plays = plays[filled]
+        first = histories.indptr[rows[filled]]
 
         def spread(values: np.ndarray) -> np.ndarray:
             everywhere = np.zeros((*filled.shape, *values.shape[1:]), np.int32)
             everywhere[filled] = values
             return everywhere
 
-        if self.event_columns is None:
-            if not histories.has_times:
-                return {}
-            return {"seconds": spread(seconds_since(histories.times, plays, histories.indptr[rows[filled]]))}
         unknown = np.zeros(len(plays), np.int32)
-        deltas, outcomes = unknown, unknown
-        if histories.has_times:
-            deltas = time_deltas(histories.times, plays, histories.indptr[rows[filled]])
-        if histories.outcomes is not None:
-            outcomes = histories.outcomes[plays]
-        codes = np.zeros((len(plays), len(self.event_columns)), np.int32)
-        for place, name in enumerate(self.event_columns):
-            if name in histories.columns:
-                codes[:, place] = histories.columns[name][plays].astype(np.int32) + 1
-        return {
-            "time_deltas": spread(deltas),
-            "outcomes": spread(outcomes),
-            "event_columns": spread(codes),
-            "user_features": self._of_users(users),
-        }
-
-    def _of_users(self, users: np.ndarray) -> np.ndarray:
-        """int32 [..., Q]."""
-        if self.user_features is None:
-            return np.full((*users.shape, 1), -1, np.int32)
-        return np.where((users >= 0)[..., None], self.user_features[users], -1).astype(np.int32)
+        told: dict[str, np.ndarray] = {}
+        if self.time_deltas:
+            deltas = time_deltas(histories.times, plays, first) if histories.has_times else unknown
+            told["time_deltas"] = spread(deltas)
+        if self.outcomes:
+            told["outcomes"] = spread(unknown if histories.outcomes is None else histories.outcomes[plays])
+        if self.earlier_plays:
+            if earlier is None:
+                earlier = earlier_plays(histories.indptr, histories.items)
+            told["earlier_plays"] = spread(earlier[plays])
+        if self.event_columns:
+            codes = np.zeros((len(plays), len(self.event_columns)), np.int32)
+            for place, name in enumerate(self.event_columns):
+                if name in histories.columns:
+                    codes[:, place] = histories.columns[name][plays].astype(np.int32) + 1
+            told["event_columns"] = spread(codes)
+        if self.user_features is not None:
+            features = np.where((users >= 0)[..., None], self.user_features[users], -1)
+            told["user_features"] = features.astype(np.int32)
+        elif histories.has_times:
+            told["seconds"] = spread(seconds_since(histories.times, plays, first))
+        return told
 
     def save(self, folder: str | os.PathLike[str]) -> None:
         """Writes the features to a folder that exists."""
-        columns = None if self.event_columns is None else list(self.event_columns)
-        card: dict[str, object] = {"window": self.window, "event_columns": columns}
+        names = ("window", "event_columns", "time_deltas", "outcomes", "earlier_plays", "column_sizes", "hash_size")
+        card: dict[str, Any] = {name: getattr(self, name) for name in names}
         if self.item_numbers is not None:
             card["item_numbers"] = {"mean": self.item_numbers.mean.tolist(), "std": self.item_numbers.std.tolist()}
         write_json(Path(folder) / FEATURES, card)
@@ -185,12 +217,23 @@ class HistoryFeatures:
     def load(cls, folder: str | os.PathLike[str]) -> Self:
         """The features that `save` wrote; those of users are memory-mapped."""
         card = read_json(Path(folder) / FEATURES)
-        columns = None if card["event_columns"] is None else tuple(card["event_columns"])
+        # A card without the later entries is of a model of users' features, with all that it is told, or of neither.
+        of_users = card["event_columns"] is not None
         file = Path(folder) / USER_FEATURES
         users = np.load(file, mmap_mode="r") if file.is_file() else None
         scale = card.get("item_numbers")
         numbers = scale and Standardizer(np.array(scale["mean"], np.float64), np.array(scale["std"], np.float64))
-        return cls(card["window"], columns, users, numbers)
+        return cls(
+            window=card["window"],
+            event_columns=tuple(card["event_columns"] or ()),
+            user_features=users,
+            item_numbers=numbers,
+            time_deltas=card.get("time_deltas", of_users),
+            outcomes=card.get("outcomes", of_users),
+            earlier_plays=card.get("earlier_plays", False),
+            column_sizes=tuple(card.get("column_sizes", ())),
+            hash_size=card.get("hash_size", 0),
+        )
 
 
 def time_deltas(times_ms: np.ndarray, plays: np.ndarray, first: np.ndarray) -> np.ndarray:
@@ -205,6 +248,23 @@ def time_deltas(times_ms: np.ndarray, plays: np.ndarray, first: np.ndarray) -> n
     seconds = (times_ms[plays].astype(np.int64) - times_ms[before]) / 1000
     deltas = np.minimum(1 + np.floor(np.log2(1 + np.maximum(seconds, 0))), TIME_DELTAS - 1)
     return np.where(plays > first, deltas, 0).astype(np.int32)
+
+
+def earlier_plays(indptr: np.ndarray, items: np.ndarray) -> np.ndarray:
+    """int32 [E]: how often the user had played the track before, as floor(log2(1 + n)), at most `EARLIER_PLAYS` - 1.
+
+    Args:
+      indptr: int64 [U+1]; user u's plays, oldest first, are `indptr[u]:indptr[u+1]`.
+      items: int32 [E], tracks.
+    """
+    users = np.repeat(np.arange(len(indptr) - 1), np.diff(indptr))
+    pairs = users * (int(items.max(initial=0)) + 1) + items
+    order = np.argsort(pairs, kind="stable")
+    ordered = pairs[order]
+    starts = np.flatnonzero(np.append(True, ordered[1:] != ordered[:-1])[: len(ordered)])
+    counts = np.empty(len(items), np.int64)
+    counts[order] = np.arange(len(items)) - np.repeat(starts, np.diff(np.append(starts, len(items))))
+    return np.minimum(np.floor(np.log2(1 + counts)), EARLIER_PLAYS - 1).astype(np.int32)
 
 
 def seconds_since(times_ms: np.ndarray, plays: np.ndarray, first: np.ndarray) -> np.ndarray:

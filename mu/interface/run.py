@@ -135,7 +135,7 @@ class Run(NamedRecommender):
     @property
     def _event_columns(self) -> Sequence[str]:
         features = self.trained.features
-        return (features.event_columns or ()) if isinstance(features, HistoryFeatures) else ()
+        return features.event_columns if isinstance(features, HistoryFeatures) else ()
 
     @property
     def _knows_histories(self) -> bool:

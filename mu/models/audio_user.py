@@ -15,6 +15,7 @@ from mu.nn.blocks import Norm, Stack
 from mu.nn.dropout import dropout
 from mu.nn.hashed_features import HashedFeatures
 from mu.nn.heads import Head
+from mu.nn.history import OUTCOMES, TIME_DELTAS, add_play_features
 from mu.nn.linear import linear, zero_linear
 from mu.nn.table import Buffer, Table
 from mu.ranges import ArgumentsOf, Between, CountOrZero, Divides, NonNegative, Precision, Rate, Size
@@ -23,8 +24,6 @@ AGES_DAYS = (1.0, 7.0, 14.0, 28.0, 56.0, 112.0, 224.0, 448.0)
 """Edges between the bins of a track's age."""
 AGE_STEP = 10.0
 """Factor of the steps of the age biases: they are few numbers, each seen in few plays."""
-TIME_DELTAS, OUTCOMES = 24, 3
-"""Bins of the time since the play before, by powers of two of a second; outcomes: unknown, finished, skipped."""
 
 
 class AudioUser(nnx.Module):
@@ -216,9 +215,7 @@ class AudioUser(nnx.Module):
         profile = self.profile_features(batch["user_features"])
         filled = (batch["segments"] > 0)[..., None]
         x = jnp.where(filled, tracks[batch["items"]], 0.0) + profile
-        x = x + self.delta[batch["time_deltas"]] + self.outcome[batch["outcomes"]]
-        for place, name in enumerate(self.event_columns):
-            x = x + self.columns[name][batch["event_columns"][..., place]]
+        x = add_play_features(x, batch, self.delta, self.outcome, self.columns, self.event_columns)
         x = dropout(x.astype(self.dtype), self.rate, dropout_key)
         mixed = self.stack(x, packed_causal_mask(batch["segments"]), batch["positions"], stack_key)
         return {"tracks": tracks, "queries": self.norm(mixed).astype(jnp.float32), "cold": self.cold(profile)}

@@ -1,12 +1,14 @@
 """GRU4Rec: a recurrent network over a listener's plays (Hidasi et al. 2016, arXiv:1511.06939)."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 from flax import nnx
 
 from mu.nn.dropout import dropout
+from mu.nn.history import HistoryInputs
 from mu.nn.layers import scan_layers, stack_layers
 from mu.nn.linear import linear
 from mu.nn.table import Table
@@ -67,6 +69,8 @@ class GRU4Rec(nnx.Module):
       dropout: rate after the embedding and after each layer.
       scale: standard deviation of the initial track rows.
       dtype: of the computation, 'float32' or 'bfloat16'; parameters and states are float32.
+      inputs: features of plays and tracks that it reads, keyword arguments of `mu.nn.history.HistoryInputs`; the run
+        gives those of its batches.
       rngs: source of the initial values.
     """
 
@@ -78,21 +82,20 @@ class GRU4Rec(nnx.Module):
         dropout: Rate = 0.2,
         scale: NonNegative = 0.1,
         dtype: Precision = "float32",
+        inputs: Mapping[str, Any] | None = None,
         rngs: nnx.Rngs,
     ):
-        self.dim, self.rate, self.scale, self.dtype = dim, dropout, scale, jnp.dtype(dtype)
+        self.rate, self.dtype = dropout, jnp.dtype(dtype)
 
         def create(rngs: nnx.Rngs) -> nnx.Module:
             return GRULayer(dim, rate=dropout, dtype=self.dtype, rngs=rngs)
 
         self.recurrent = stack_layers(create, layers, rngs)
+        self.inputs = HistoryInputs(dim, scale, **(inputs or {}), rngs=rngs)
 
     def tables(self) -> dict[str, Table]:
         """The rows the trainer keeps: one for each track, used both as input and as output, and its bias."""
-        return {
-            "items": Table(ids="items", dim=self.dim, scale=self.scale),
-            "item_bias": Table(ids="items", dim=1, scale=0.0),
-        }
+        return {**self.inputs.tables(), "item_bias": Table(ids="items", dim=1, scale=0.0)}
 
     def __call__(
         self, rows: Mapping[str, jax.Array], batch: Mapping[str, jax.Array], key: jax.Array | None = None
@@ -100,19 +103,19 @@ class GRU4Rec(nnx.Module):
         """Encodes (packed) histories.
 
         Args:
-          rows: 'items' float32 [L, D], the track rows of this batch.
+          rows: 'items' float32 [L, D], the track rows of this batch, and what `inputs` reads beside them.
           batch: 'items' int32 [B, T], indices into `rows`; 'segments' int32 [B, T], which history of the row a position
-            belongs to, 0 where empty.
+            belongs to, 0 where empty; and what `inputs` reads.
           key: for dropout; None at inference.
 
         Returns:
           'queries' float32 [B, T, D], for the play after position t.
         """
         key, stack_key = (None, None) if key is None else jax.random.split(key)
-        x = dropout(rows["items"][batch["items"]].astype(self.dtype), self.rate, key)
+        x = dropout(self.inputs(rows, batch).astype(self.dtype), self.rate, key)
         states = scan_layers(self.recurrent, x, segment_starts(batch["segments"]), key=stack_key)
         return {"queries": states.astype(jnp.float32)}
 
     def item_vectors(self, rows: Mapping[str, jax.Array]) -> tuple[jax.Array, jax.Array | None]:
         """(float32 [L, D], bias float32 [L])."""
-        return rows["items"], rows["item_bias"][:, 0]
+        return self.inputs.tracks(rows), self.inputs.trained(rows, rows["item_bias"])[:, 0]

@@ -1,7 +1,7 @@
 """HSTU: attention without a softmax over a listener's plays, with biases of position and time (Zhai et al. 2024)."""
 
 from collections.abc import Mapping
-from typing import Annotated
+from typing import Annotated, Any
 
 import jax
 import jax.numpy as jnp
@@ -9,6 +9,7 @@ from flax import nnx
 
 from mu.nn.attention import packed_causal_mask
 from mu.nn.dropout import dropout
+from mu.nn.history import HistoryInputs
 from mu.nn.layers import scan_layers, stack_layers
 from mu.nn.linear import linear
 from mu.nn.normalise import standardised, unit
@@ -93,6 +94,8 @@ class HSTU(nnx.Module):
       temperature: of the cosine; None for the dot product of track rows and normalised hidden states.
       scale: standard deviation of the initial track rows.
       dtype: of the computation, 'float32' or 'bfloat16'; parameters are float32.
+      inputs: features of plays and tracks that it reads, keyword arguments of `mu.nn.history.HistoryInputs`; the run
+        gives those of its batches.
       rngs: source of the initial values.
     """
 
@@ -107,23 +110,25 @@ class HSTU(nnx.Module):
         temperature: Positive | None = 0.05,
         scale: NonNegative = 0.02,
         dtype: Precision = "float32",
+        inputs: Mapping[str, Any] | None = None,
         rngs: nnx.Rngs,
     ):
         if dim % heads:
             raise ValueError(f"dim={dim} is not a multiple of heads={heads}")
         if temperature is not None and temperature <= 0:
             raise ValueError(f"temperature={temperature}; it must be positive")
-        self.dim, self.rate, self.temperature, self.scale = dim, dropout, temperature, scale
+        self.rate, self.temperature = dropout, temperature
         self.dtype = jnp.dtype(dtype)
 
         def create(rngs: nnx.Rngs) -> nnx.Module:
             return HSTUBlock(dim, heads, window, rate=dropout, dtype=self.dtype, rngs=rngs)
 
         self.blocks = stack_layers(create, layers, rngs)
+        self.inputs = HistoryInputs(dim, scale, **(inputs or {}), rngs=rngs)
 
     def tables(self) -> dict[str, Table]:
         """The rows the trainer keeps: one for each track, used both as input and as output."""
-        return {"items": Table(ids="items", dim=self.dim, scale=self.scale)}
+        return self.inputs.tables()
 
     def __call__(
         self, rows: Mapping[str, jax.Array], batch: Mapping[str, jax.Array], key: jax.Array | None = None
@@ -131,16 +136,17 @@ class HSTU(nnx.Module):
         """Encodes (packed) histories.
 
         Args:
-          rows: 'items' float32 [L, D], the track rows of this batch.
+          rows: 'items' float32 [L, D], the track rows of this batch, and what `inputs` reads beside them.
           batch: 'items' int32 [B, T], indices into `rows`; 'segments' int32 [B, T], which history of the row a position
-            belongs to, 0 where empty; of histories with times 'seconds' int32 [B, T], since any moment of the history.
+            belongs to, 0 where empty; of histories with times 'seconds' int32 [B, T], since any moment of the history;
+            and what `inputs` reads.
           key: for dropout; None at inference.
 
         Returns:
           'queries' float32 [B, T, D], for the play after position t.
         """
         key, stack_key = (None, None) if key is None else jax.random.split(key)
-        x = dropout(rows["items"][batch["items"]].astype(self.dtype), self.rate, key)
+        x = dropout(self.inputs(rows, batch).astype(self.dtype), self.rate, key)
         bins = time_bins(batch["seconds"]) if "seconds" in batch else None
         hidden = scan_layers(self.blocks, x, packed_causal_mask(batch["segments"]), bins, key=stack_key)
         if self.temperature is None:
@@ -149,4 +155,5 @@ class HSTU(nnx.Module):
 
     def item_vectors(self, rows: Mapping[str, jax.Array]) -> tuple[jax.Array, jax.Array | None]:
         """(vectors [L, D] that a query is multiplied with, None: no bias)."""
-        return (rows["items"] if self.temperature is None else unit(rows["items"])), None
+        vectors = self.inputs.tracks(rows)
+        return (vectors if self.temperature is None else unit(vectors)), None

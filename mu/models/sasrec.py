@@ -1,7 +1,7 @@
 """SASRec and BERT4Rec: a transformer over a listener's plays, causal or bidirectional, with tied output."""
 
 from collections.abc import Mapping
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
 
 import jax
 import jax.numpy as jnp
@@ -10,6 +10,7 @@ from flax import nnx
 from mu.nn.attention import packed_causal_mask, packed_mask
 from mu.nn.blocks import Norm, Stack
 from mu.nn.dropout import dropout
+from mu.nn.history import HistoryInputs
 from mu.nn.linear import linear
 from mu.nn.table import Table
 from mu.ranges import Between, Divides, NonNegative, Precision, Rate, Size
@@ -40,6 +41,8 @@ class SASRec(nnx.Module):
         state.
       scale: standard deviation of the initial track rows.
       dtype: of the computation, 'float32' or 'bfloat16'; parameters are float32.
+      inputs: features of plays and tracks that it reads, keyword arguments of `mu.nn.history.HistoryInputs`; the run
+        gives those of its batches.
       rngs: source of the initial values.
     """
 
@@ -57,13 +60,14 @@ class SASRec(nnx.Module):
         interests: Size = 1,
         scale: NonNegative = 0.02,
         dtype: Precision = "float32",
+        inputs: Mapping[str, Any] | None = None,
         rngs: nnx.Rngs,
     ):
         if positions not in get_args(Positions):
             raise ValueError(f"positions={positions!r}; known: {', '.join(get_args(Positions))}")
         if attention not in get_args(Attention):
             raise ValueError(f"attention={attention!r}; known: {', '.join(get_args(Attention))}")
-        self.dim, self.window, self.rate, self.scale = dim, window, dropout, scale
+        self.dim, self.window, self.rate = dim, window, dropout
         self.dtype = jnp.dtype(dtype)
         rotary = positions == "rotary"
 
@@ -75,6 +79,7 @@ class SASRec(nnx.Module):
         self.hidden_play = vectors(1, None) if attention == "bidirectional" else None
         self.stack = Stack(layers, dim, heads, block=block, rotary=rotary, rate=dropout, dtype=self.dtype, rngs=rngs)
         self.norm = Norm(dim, dtype=self.dtype, rngs=rngs)
+        self.inputs = HistoryInputs(dim, scale, **(inputs or {}), rngs=rngs)
         self.interests = interests
         if interests > 1:
             self.interest_maps = linear(dim, interests * dim, ("embed", None), dtype=self.dtype, rngs=rngs)
@@ -86,7 +91,7 @@ class SASRec(nnx.Module):
 
     def tables(self) -> dict[str, Table]:
         """The rows the trainer keeps: one for each track, used both as input and as output."""
-        return {"items": Table(ids="items", dim=self.dim, scale=self.scale)}
+        return self.inputs.tables()
 
     def __call__(
         self, rows: Mapping[str, jax.Array], batch: Mapping[str, jax.Array], key: jax.Array | None = None
@@ -94,11 +99,11 @@ class SASRec(nnx.Module):
         """Encodes (packed) histories.
 
         Args:
-          rows: 'items' float32 [L, D], the track rows of this batch.
+          rows: 'items' float32 [L, D], the track rows of this batch, and what `inputs` reads beside them.
           batch: 'items' int32 [B, T], indices into `rows`; 'positions' int32 [B, T], counted back from the
             latest play of each history;
             'segments' int32 [B, T], which history of the row a position belongs to, 0 where empty; bidirectional also
-            'hidden' bool [B, T], which plays are hidden.
+            'hidden' bool [B, T], which plays are hidden; and what `inputs` reads.
           key: for dropout; None at inference.
 
         Returns:
@@ -117,7 +122,7 @@ class SASRec(nnx.Module):
                 "show it the play that it is to predict, and a causal model has no vector for hidden plays"
             )
         key, stack_key = (None, None) if key is None else jax.random.split(key)
-        x = rows["items"][batch["items"]]
+        x = self.inputs(rows, batch)
         if self.hidden_play is not None:
             x = jnp.where(batch["hidden"][..., None], self.hidden_play[...][None], x)
         x = x.astype(self.dtype)
@@ -133,4 +138,4 @@ class SASRec(nnx.Module):
 
     def item_vectors(self, rows: Mapping[str, jax.Array]) -> tuple[jax.Array, jax.Array | None]:
         """(vectors [L, D] that a query is multiplied with, None: no bias)."""
-        return rows["items"], None
+        return self.inputs.tracks(rows), None

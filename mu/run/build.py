@@ -15,12 +15,13 @@ from flax import nnx
 from mu.config.base import DENSE, Config, ConfigError, known_names
 from mu.config.resolve import build, locate
 from mu.data.evidence_features import EvidenceFeatures
+from mu.data.features import HistoryFeatures
 from mu.data.logs.splits import Split as LogSplit
 from mu.evals.leaders import MODEL, VARIANTS
 from mu.nn.evidence import EvidenceOffset
 from mu.nn.table import Buffer, Table
 from mu.protocols import Batches, Data, Features, Model, Split, TableSpec, Task
-from mu.run.check_parts import check_evidence, check_examples, check_hidden_plays, check_queries
+from mu.run.check_parts import check_evidence, check_examples, check_hidden_plays, check_inputs, check_queries
 from mu.run.refit import ChosenSteps
 from mu.run.usage import refuse_empty_parts
 from mu.training.sharding import make_mesh, replicated
@@ -97,6 +98,7 @@ def build_run(config: Config, mesh: jax.sharding.Mesh | None = None, chosen: Cho
     check_batches(config, batches, task, mesh, sparse)
     check_evidence(config, batches, task)
     check_queries(config, task)
+    check_inputs(config, batches)
     steps = planned = config.total_steps
     if chosen is not None:  # the rate falls over as many epochs as it did when the steps were chosen
         steps, planned = (chosen.scaled(count, batches.n_examples) for count in (chosen.step, planned))
@@ -137,7 +139,8 @@ def build_run(config: Config, mesh: jax.sharding.Mesh | None = None, chosen: Cho
 
 def build_model(config: Config, task: Task[Model], features: Features | None, rngs: nnx.Rngs) -> Any:
     """The model of a config, a `mu.protocols.Model` and a `flax.nnx.Module`; with evidence its weights are a part."""
-    model = build(config.model, rngs=rngs, **task.offers)
+    inputs = features.model_inputs if isinstance(features, HistoryFeatures) else {}
+    model = build(config.model, rngs=rngs, **task.offers, **({"inputs": inputs} if inputs else {}))
     if isinstance(features, EvidenceFeatures):
         model.evidence_offset = EvidenceOffset()
     return model

@@ -3,8 +3,9 @@
 from typing import Any
 
 from mu.config.base import Config, ConfigError
-from mu.config.resolve import locate
+from mu.config.resolve import locate, takes
 from mu.data.evidence_features import EvidenceFeatures
+from mu.data.features import HistoryFeatures
 from mu.inference.recommender import TrainedRecommender
 from mu.protocols import Batches, DeclaresAddedEvidence, DeclaresHiddenPlays, DeclaresSeveralQueries, Model, Task
 
@@ -43,6 +44,17 @@ def check_evidence(config: Config, batches: Batches, task: Task[Model]) -> None:
             f"config.recommender.name={recommender!r} adds evidence of counts to the model's scores, and the batches "
             "have none: set batches.evidence, such as {'name': 'mu.baselines.pctm:PCTM'}, or recommender.name="
             "'mu.inference.recommender:TrainedRecommender'"
+        )
+
+
+def check_inputs(config: Config, batches: Batches) -> None:
+    """Raises ConfigError where the batches tell a model more of plays and tracks than it reads."""
+    told = batches.features.model_inputs if isinstance(batches.features, HistoryFeatures) else {}
+    if told and not takes(config.model, "inputs"):
+        raise ConfigError(
+            f"config.model ({config.model.name}) reads none of what config.batches tells it beside tracks and times "
+            f"({', '.join(told)}): take SASRec, HSTU or GRU4Rec, or leave these keys of config.batches out; a model of "
+            "your own that takes 'inputs' reads them by mu.nn.history:HistoryInputs"
         )
 
 

@@ -6,6 +6,7 @@ from typing import Any, Literal
 import jax
 import jax.numpy as jnp
 
+from mu.nn.history import PLAY_FEATURES
 from mu.ranges import Count, PartialShare, Share
 from mu.tasks.retrieval import QueryModel, Retrieval
 
@@ -65,7 +66,8 @@ class Cloze(Retrieval):
         hidden_key, model_key = jax.random.split(key)
         hidden = self._hidden(batch["segments"], batch["positions"], hidden_key)
         weights = batch["weights"] * hidden.astype(jnp.float32)
-        masked = {**batch, "items": batch["targets"], "hidden": hidden, "weights": weights}
+        told = {name: batch[f"next_{name}"] for name in PLAY_FEATURES if name in batch}
+        masked = {**batch, **told, "items": batch["targets"], "hidden": hidden, "weights": weights}
         return super().loss(model, rows, masked, model_key)
 
     def _hidden(self, segments: jax.Array, positions: jax.Array, key: jax.Array) -> jax.Array:
@@ -89,11 +91,17 @@ class Cloze(Retrieval):
         places = jnp.arange(length, dtype=jnp.int32)[None]
         after = last + 1 - full
         earlier = jnp.minimum(places + full, length - 1)
+        seen = {name: batch[name] for name in ("items", *PLAY_FEATURES) if name in batch}
         appended = {
-            "items": jnp.take_along_axis(batch["items"], earlier, axis=1),
+            **{name: _at(array, earlier) for name, array in seen.items()},
             "positions": jnp.maximum(after - places, 0),
             "segments": (places <= after).astype(jnp.int32),
             "hidden": places == after,
             "last": jnp.where(last[:, 0] < 0, -1, after[:, 0]),
         }
         return super().predict(model, rows, appended)
+
+
+def _at(array: jax.Array, places: jax.Array) -> jax.Array:
+    """The entries of [B, T, ...] at places [B, T] of the second axis."""
+    return jnp.take_along_axis(array, places.reshape(*places.shape, *[1] * (array.ndim - 2)), axis=1)

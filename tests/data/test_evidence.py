@@ -9,6 +9,7 @@ import pytest
 from mu.baselines.pctm import PCTM
 from mu.data.batches.histories import HistoryBatches
 from mu.data.evidence_features import EvidenceFeatures
+from mu.data.features import HistoryFeatures
 from mu.data.logs.interactions import Interactions
 from tests.helpers.small_logs import log_of
 
@@ -124,14 +125,14 @@ def test_threads_do_not_change_bits():
 def test_features_give_the_evidence_of_whole_histories_and_are_read_again(options, tmp_path):
     log = make()
     model = PCTM(**options).fit(log)
-    features = model.training_evidence().features(7)
+    features = model.training_evidence().features(HistoryFeatures(window=7))
     histories = log_of([[], [1, 2, 1], list(range(10)) * 6, [11]], V)
     expected = model.sparse_queries(np.zeros(4, np.int64), histories).dense_sums(model.sparse_rows)
     np.testing.assert_array_equal(features.evidence(histories), expected.astype(np.float32))
     assert not features.evidence(histories)[0].any()
     features.save(tmp_path)
     again = EvidenceFeatures.load(tmp_path)
-    assert again.window == 7 and again.event_columns is None
+    assert again.window == 7 and not again.model_inputs
     np.testing.assert_array_equal(again.evidence(histories), features.evidence(histories))
     np.testing.assert_array_equal(again.popularity, features.popularity)
 

@@ -7,7 +7,7 @@ import pytest
 
 from mu.data.batches.histories import HistoryBatches
 from mu.data.batches.listening import ListeningBatches
-from mu.data.features import HistoryFeatures, seconds_since
+from mu.data.features import EARLIER_PLAYS, HistoryFeatures, earlier_plays, seconds_since
 from mu.histories import TrackHistories
 from tests.helpers.listening_logs import make_listening
 
@@ -18,22 +18,95 @@ TWO = dataclasses.replace(
 )
 
 
-def test_training_rows_and_inputs_have_the_same_features():
+VOCABULARIES = {"event_columns": {**LOG.card["event_columns"], "device": ["phone", "desktop", "car"]}}
+AGAIN = dataclasses.replace(TWO, items=TWO.items // 3, card={**LOG.card, **VOCABULARIES})
+"""Listeners play the same tracks again."""
+PLAYS = {"time_deltas": True, "outcomes": True, "earlier_plays": True, "event_columns": ("device", "context")}
+SAME = {
+    "listening": lambda: ListeningBatches(TWO, window=20, rows=1, negatives=2, clips=0, sparse=False, seed=0),
+    "packed": lambda: HistoryBatches(AGAIN, window=20, rows=1, negatives=0, **PLAYS, sparse=False, seed=0),
+    "padded": lambda: HistoryBatches(
+        AGAIN, window=20, rows=1, negatives=0, packed=False, **PLAYS, sparse=False, seed=0
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", SAME)
+def test_training_rows_and_inputs_have_the_same_features(kind):
     """A history without its last play, as a row of training and as the input at inference."""
-    batches = ListeningBatches(TWO, window=20, rows=1, negatives=2, clips=0, sparse=False, seed=0)
+    batches = SAME[kind]()
+    log, told = batches.log, {"time_deltas", "outcomes", "event_columns"}
+    told |= {"user_features"} if kind == "listening" else {"earlier_plays"}
+    rows_seen = 0
     for row in range(batches.n_examples):
         batch = batches.batch(np.array([row]), 0)
         for segment in range(1, batch["segments"].max() + 1):
             at = batch["segments"][0] == segment
             user = next(
-                user for user in range(TWO.n_users) if np.array_equal(TWO.row(user)[:-1], batch["items"][0, at])
+                user for user in range(log.n_users) if is_of(log, user, batch["items"][0, at], batch["outcomes"][0, at])
             )
-            before = np.ones(len(TWO), bool)
-            before[TWO.indptr[user + 1] - 1] = False
-            inputs = batches.features.inputs(np.array([user]), TWO.where(before).take(np.array([user])))
+            before = np.ones(len(log), bool)
+            before[log.indptr[user + 1] - 1] = False
+            inputs = batches.features.inputs(np.array([user]), log.where(before).take(np.array([user])))
             filled = inputs["segments"][0] > 0
-            for name in ("items", "positions", "time_deltas", "outcomes", "event_columns", "user_features"):
+            assert told <= inputs.keys()
+            for name in ("items", "positions", *told):
                 np.testing.assert_array_equal(inputs[name][0, filled], batch[name][0, at], err_msg=name)
+            if kind != "listening":  # the next plays are told as the plays of the whole history are
+                whole = batches.features.inputs(np.array([user]), log.take(np.array([user])))
+                for name in told:
+                    expected = whole[name][0, whole["segments"][0] > 0][1:]
+                    np.testing.assert_array_equal(batch[f"next_{name}"][0, at], expected, err_msg=name)
+            rows_seen += 1
+    assert rows_seen == log.n_users
+
+
+def is_of(log, user, items, outcomes):
+    """Whether a history is this user's without the last play: their tracks, and how their plays ended."""
+    plays = slice(log.indptr[user], log.indptr[user + 1] - 1)
+    return np.array_equal(log.items[plays], items) and np.array_equal(log.outcomes[plays], outcomes)
+
+
+def test_earlier_plays_are_counted_play_by_play():
+    random = np.random.default_rng(0)
+    indptr = np.array([0, 0, 400, 401, 900])
+    items = random.integers(0, 5, 900).astype(np.int32)
+    expected = []
+    for user in range(4):
+        counts = dict.fromkeys(range(5), 0)
+        for item in items[indptr[user] : indptr[user + 1]]:
+            expected.append(int(np.log2(1 + counts[item])))
+            counts[item] += 1
+    np.testing.assert_array_equal(earlier_plays(indptr, items), expected)
+    assert earlier_plays(np.array([0, 70_000]), np.zeros(70_000, np.int32)).max() == EARLIER_PLAYS - 1
+    assert not len(earlier_plays(np.array([0, 0]), np.zeros(0, np.int32)))
+
+
+def test_histories_of_tracks_alone_are_told_as_unknown():
+    batches = SAME["packed"]()
+    inputs = batches.features.inputs(np.array([-1]), TrackHistories.of(np.array([1, 2, 1])))
+    assert not any(inputs[name].any() for name in ("time_deltas", "outcomes", "event_columns"))
+    assert inputs["earlier_plays"][0, :3].tolist() == [0, 0, 1]
+
+
+ORDERED = dataclasses.replace(LOG, outcomes=None, card={**LOG.card, "time_unit": "order"})
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"time_deltas": True}, "the log has no times, only an order: import it with --time=NAME"),
+        ({"outcomes": True}, "does not know how plays ended: import it with --finished"),
+        (
+            {"event_columns": ("mood",)},
+            "event_columns names 'mood', which is no event column of the log; it has c",
+        ),
+        ({"track_features": True}, "the data name no column of the tracks: set data.name="),
+    ],
+)
+def test_what_the_log_does_not_know_is_refused(options, words):
+    with pytest.raises(ValueError, match=words):
+        HistoryBatches(ORDERED, window=4, rows=1, negatives=0, **options, sparse=False, seed=0)
 
 
 @pytest.mark.parametrize("packed", [True, False])
@@ -81,12 +154,19 @@ def test_columns_come_in_the_order_of_their_names():
 
 
 @pytest.mark.parametrize(
-    "features", [HistoryFeatures(), HistoryFeatures(7), HistoryFeatures(7, ("device",), LOG.user_features)]
+    "features",
+    [
+        HistoryFeatures(),
+        HistoryFeatures(7),
+        HistoryFeatures(7, ("device",), LOG.user_features, time_deltas=True, outcomes=True),
+        SAME["packed"]().features,
+    ],
 )
 def test_what_is_saved_is_loaded(features, tmp_path):
     features.save(tmp_path)
     loaded = HistoryFeatures.load(tmp_path)
     assert (loaded.window, loaded.event_columns) == (features.window, features.event_columns)
+    assert loaded.model_inputs == features.model_inputs
     users, histories = np.array([2, 3 if features.window is None else -1]), LOG.take(np.array([2, 3]))
     for name, array in features.inputs(users, histories).items():
         np.testing.assert_array_equal(loaded.inputs(users, histories)[name], array)

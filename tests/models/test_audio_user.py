@@ -12,9 +12,9 @@ from flax import nnx
 from mu.data import features
 from mu.data.batches.listening import ListeningBatches
 from mu.data.logs import interactions
-from mu.models import audio_user
 from mu.models.audio_trunks import CNN_SIZES
 from mu.models.audio_user import AudioUser
+from mu.nn import history
 from mu.nn.table import Buffer, Table
 from mu.tasks import next_play
 from mu.tasks.next_play import NextPlay
@@ -400,8 +400,8 @@ def test_an_event_column_more_is_added_to_the_plays():
 
 def test_data_model_and_task_mean_the_same_by_pauses_and_outcomes():
     """They do not import each other."""
-    assert audio_user.TIME_DELTAS == features.TIME_DELTAS
-    assert len(interactions.OUTCOMES) == audio_user.OUTCOMES
+    assert history.TIME_DELTAS == features.TIME_DELTAS and history.EARLIER_PLAYS == features.EARLIER_PLAYS
+    assert len(interactions.OUTCOMES) == history.OUTCOMES
     assert next_play.SKIPPED == interactions.SKIPPED == interactions.OUTCOMES.index("skipped")
     assert interactions.UNKNOWN == interactions.OUTCOMES.index("unknown") == 0, "filled in where nothing is told"
 

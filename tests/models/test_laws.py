@@ -13,19 +13,28 @@ import pytest
 from flax import nnx
 
 from mu.models.audio_encoder import AudioEncoder
-from mu.models.audio_user import TIME_DELTAS, AudioUser
+from mu.models.audio_user import AudioUser
 from mu.models.factorization import Factorization
 from mu.models.gru4rec import GRU4Rec
 from mu.models.hstu import HSTU
 from mu.models.ratings import RatingModel
 from mu.models.sasrec import SASRec
 from mu.nn.heads import Head
+from mu.nn.history import EARLIER_PLAYS, TIME_DELTAS
 from mu.nn.rating_spec import RatingSpec
 from mu.training.sharding import make_mesh, put_batch, replicated
 
 B, T, V, U, R = 8, 6, 30, 9, 5
 RATE_HZ, SAMPLES = 4000, 1600
 HEADS = {"genre": Head(3)}
+INPUTS = {
+    "time_deltas": True,
+    "outcomes": True,
+    "earlier_plays": True,
+    "event_columns": {"context": 2, "device": 2},
+    "hash_size": 20,
+    "item_numbers": 2,
+}
 SPEC = RatingSpec({"kind": 4, "age": 5}, ("liked", "disliked"), "genre")
 ENCODER = {"size": "xs", "n_mels": 32, "sample_rate_hz": RATE_HZ, "outputs": HEADS}
 
@@ -66,6 +75,7 @@ def events(random):
     return histories(random) | {
         "time_deltas": random.integers(0, TIME_DELTAS, (B, T)).astype(np.int32),
         "outcomes": random.integers(0, 3, (B, T)).astype(np.int32),
+        "earlier_plays": random.integers(0, EARLIER_PLAYS, (B, T)).astype(np.int32),
         "event_columns": random.integers(0, 3, (B, T, 2)).astype(np.int32),
         "user_features": np.repeat(random.integers(-1, 20, (B, 1, 3)), T, axis=1).astype(np.int32),
     }
@@ -104,7 +114,7 @@ def other_empty_places(random, batch):
     return batch | {
         name: np.where(empty.reshape(*empty.shape, *[1] * (array.ndim - 2)), random.permutation(array), array)
         for name, array in batch.items()
-        if name in ("items", "seconds", "hidden", "time_deltas", "outcomes", "event_columns")
+        if name in ("items", "seconds", "hidden", "time_deltas", "outcomes", "earlier_plays", "event_columns")
     }
 
 
@@ -164,6 +174,15 @@ MODELS = {
         lambda rngs: HSTU(dim=16, layers=1, heads=2, window=2 * T, temperature=None, rngs=rngs), **SEQUENCE
     ),
     "gru4rec": Case(lambda rngs: GRU4Rec(dim=16, layers=2, rngs=rngs), **SEQUENCE),
+    "sasrec_inputs": Case(
+        lambda rngs: SASRec(dim=16, layers=1, heads=2, window=2 * T, inputs=INPUTS, rngs=rngs),
+        **SEQUENCE | {"batch": events},
+    ),
+    "hstu_inputs": Case(
+        lambda rngs: HSTU(dim=16, layers=1, heads=2, window=2 * T, inputs=INPUTS, rngs=rngs),
+        **SEQUENCE | {"batch": lambda random: events(random) | timed(random)},
+    ),
+    "gru4rec_inputs": Case(lambda rngs: GRU4Rec(dim=16, inputs=INPUTS, rngs=rngs), **SEQUENCE | {"batch": events}),
     "factorization": Case(
         lambda rngs: Factorization(dim=16, rngs=rngs),
         lambda random: {"users": random.integers(0, U, B).astype(np.int32)},
@@ -228,6 +247,7 @@ def built(name):
     for table, spec in nnx.merge(graph, params).tables().items():
         rows[table] = jnp.asarray(random.standard_normal((sizes[spec.ids], spec.dim)), jnp.float32)
     rows["plays"] = jnp.asarray(random.integers(0, 2, (V, 1)), jnp.float32)
+    rows["item_numbers"] = jnp.asarray(random.standard_normal((V, 4)), jnp.float32)
     rows["item_features"] = jnp.asarray(random.integers(-1, 20, (V, 3)), jnp.int32)
     apply = jax.jit(lambda params, rows, batch: nnx.merge(graph, params)(rows, batch))
     batch = case.batch(random)

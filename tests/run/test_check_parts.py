@@ -3,6 +3,7 @@
 import pytest
 
 from mu.config.base import ConfigError
+from mu.models.factorization import Factorization
 from mu.run.build import build_run
 from tests.helpers.tiny_runs import one_device, tiny_config, write_log
 
@@ -20,7 +21,12 @@ WITH_EVIDENCE = {"recommender": {"name": "mu.inference.evidence:EvidenceRecommen
 FULL = {"task": {"name": "mu.tasks.retrieval:Retrieval", "loss": "full_softmax"}, "tables": {"name": "dense"}}
 HIDES = r"Cloze\) hides plays.*set model.name='mu.models.sasrec:SASRec' and model.attention='bidirectional'"
 ADDS_NONE = r"does not add the evidence.*set task.name='mu.tasks.retrieval:Retrieval' and task.loss='sampled_softmax'"
+TWO_INPUTS = {"batches__time_deltas": True, "batches__earlier_plays": True}
 REFUSED = {
+    "inputs, encoder": (
+        {**TWO_INPUTS, "model": {"name": "tests.run.test_check_parts:OwnModel"}},
+        r"reads none of what config.batches tells it beside tracks and times \(time_deltas, earlier_plays\)",
+    ),
     "cloze, causal": (CLOZE, HIDES),
     "cloze, hstu": ({**CLOZE, "model": {"name": "mu.models.hstu:HSTU", "dim": 8, "window": 8}}, HIDES),
     "cloze, gru4rec": ({**CLOZE, "model": {"name": "mu.models.gru4rec:GRU4Rec", "dim": 8}}, HIDES),
@@ -47,6 +53,10 @@ ACCEPTED = {
     "evidence": {**EVIDENCE, **WITH_EVIDENCE},
     "interests": {**INTERESTS, **SEVERAL_QUERIES},
 }
+
+
+class OwnModel(Factorization):
+    """A model that takes no 'inputs'."""
 
 
 @pytest.fixture(scope="module")

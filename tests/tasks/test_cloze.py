@@ -1,5 +1,7 @@
 """Cloze: what is hidden, that it is not seen, its loss, and the hidden play that inference appends."""
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -99,6 +101,45 @@ def test_inference_appends_a_hidden_play(plays):
     inputs = BATCHES.features.inputs(np.array([user]), log.where(first))
     found = cloze().predict(MODEL, ROWS, inputs)["query"][0]
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4)
+
+
+TIMED = dataclasses.replace(LOG, outcomes=(np.arange(len(LOG)) % 3).astype(np.uint8))
+TOLD = HistoryBatches(
+    TIMED, window=T, rows=8, negatives=3, time_deltas=True, outcomes=True, threads=1, sparse=False, seed=0
+)
+
+
+def test_what_else_is_told_goes_with_the_plays_that_are_shown():
+    """A history that has its last play hidden in training is what inference makes of the plays before it."""
+    inputs = {"time_deltas": True, "outcomes": True}
+    model = SASRec(**OPTIONS, attention="bidirectional", inputs=inputs, scale=1.0, rngs=nnx.Rngs(0))
+    batch = TOLD.batch(np.arange(TOLD.n_examples), 0)
+    queries = None
+
+    class Keeping:
+        item_vectors = staticmethod(model.item_vectors)
+
+        def __call__(self, rows, shown, key=None):
+            nonlocal queries
+            queries = model(rows, shown)["queries"]
+            return {"queries": queries}
+
+    cloze(last=1.0).loss(Keeping(), ROWS, batch, KEY)
+    assert queries is not None
+    seen = 0
+    for row, place in zip(*np.nonzero((batch["segments"] > 0) & (batch["positions"] == 0)), strict=True):
+        at = batch["segments"][row] == batch["segments"][row, place]
+        # The window is the targets: without its last, and without the play before the first.
+        told = {name: batch[f"next_{name}"][row, at][:-1] for name in inputs}
+        plays = {"items": batch["targets"][row, at][:-1], **told}
+        n = len(plays["items"])
+        history = {name: np.pad(array, (0, T - n))[None].astype(np.int32) for name, array in plays.items()}
+        history["last"] = np.array([n - 1], np.int32)
+        if n:
+            expected = cloze().predict(model, ROWS, history)["query"][0]
+            np.testing.assert_allclose(queries[row, place], expected, rtol=1e-4, atol=1e-4)
+            seen += 1
+    assert seen > 20
 
 
 def test_a_listener_without_plays_is_told_nothing():

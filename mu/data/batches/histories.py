@@ -1,5 +1,6 @@
 """Batches of listening histories for sequence models: windows packed into rows, negatives drawn, one call a batch."""
 
+from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
@@ -8,6 +9,8 @@ from mu.data.batches.base import Batch, refuse_saturated, with_local_ids
 from mu.data.batches.shared_negatives import share, shared_negatives
 from mu.data.evidence import EvidenceModel
 from mu.data.features import HistoryFeatures
+from mu.data.features import earlier_plays as count_earlier_plays
+from mu.data.listening.listening import Listening
 from mu.data.logs.interactions import Interactions
 from mu.data.logs.weighting import NONE, example_weights
 from mu.ranges import Count, CountOrZero, Share, Size, Threads
@@ -37,6 +40,12 @@ class HistoryBatches:
       evidence: a counting model such as `mu.baselines.pctm:PCTM`, or None. It is fitted to the log, and what it says of
         targets and negatives is added to the model's scores, with learnt weights (`mu.nn.evidence`). Nothing of it
         comes from what the listener plays later.
+      time_deltas: the model is told the time between a play and the play before.
+      outcomes: it is told how plays ended: finished, skipped, or not known.
+      earlier_plays: it is told how often the listener had played the track before.
+      event_columns: it is told these event columns of the log.
+      track_features: tracks are what the columns say that `data.item_columns` and `data.item_numbers` of
+        `mu.data.listening.listening:load` name, beside a row of their own.
       threads: of the kernels; None takes every core.
       sparse: ids are local to the batch and `batch['ids']` says which they are.
       seed: of the draws.
@@ -63,13 +72,20 @@ class HistoryBatches:
         popular_negatives: Share = 0.0,
         weights: str = "none",
         evidence: EvidenceModel | None = None,
+        time_deltas: bool = False,
+        outcomes: bool = False,
+        earlier_plays: bool = False,
+        event_columns: tuple[str, ...] = (),
+        track_features: bool = False,
         threads: Threads | None = None,
         sparse: bool,
         seed: int,
     ):
         self.log, self.window, self.batch_size, self.negatives = log, window, rows, negatives
         self._threads, self._sparse, self._seed = threads, sparse, seed
-        self.features = HistoryFeatures(window=window)
+        self.features = _features(log, window, time_deltas, outcomes, earlier_plays, event_columns, track_features)
+        self._tells_more = time_deltas or outcomes or earlier_plays or bool(event_columns)
+        self._earlier = count_earlier_plays(log.indptr, log.items) if earlier_plays else None
         self._windows = cut_windows(log.indptr, window)
         self.left_out = {
             "listeners without plays": int((log.lengths == 0).sum()),
@@ -80,7 +96,7 @@ class HistoryBatches:
             if not negatives:
                 raise ValueError("evidence is added to scores of targets and negatives: set negatives, at least 1")
             self._evidence = evidence.fit(log).training_evidence()
-            self.features = self._evidence.features(window)
+            self.features = self._evidence.features(self.features)
         self._weights = None
         if weights != NONE:
             follows = np.ones(len(log), bool)
@@ -110,6 +126,14 @@ class HistoryBatches:
         row_of_track = np.repeat(row_of_window, played.counts())
         return CSR.from_pairs(row_of_track, played.indices, self._packing.n_rows, self.log.n_items)
 
+    def _told(self, users: np.ndarray, plays: np.ndarray, filled: np.ndarray) -> Batch:
+        """What the model is told of these plays, and, under 'next_...', of the plays that follow them."""
+        told = self.features.events(self.log, users, plays, filled, users, self._earlier)
+        if not self._tells_more:
+            return told
+        after = self.features.events(self.log, users, np.where(filled, plays + 1, 0), filled, users, self._earlier)
+        return told | {f"next_{name}": array for name, array in after.items() if name != "seconds"}
+
     def _plays(self, examples: np.ndarray, segments: np.ndarray, positions: np.ndarray) -> np.ndarray:
         """int64 [B, T]: which play of the log stands at each place of these rows; 0 where it is empty."""
         filled = segments > 0
@@ -132,8 +156,9 @@ class HistoryBatches:
 
         Returns:
           int32 [B, T] 'items', 'targets' (of no meaning where empty), 'positions', 'segments' (0 where empty) and, of a
-          log with times, 'seconds' of the plays of 'items' (`mu.data.features.seconds_since`); float32 [B, T]
-          'weights', 0 where there is no transition, else 1 in their mean; with negatives int32 [B, T, K] 'negatives'
+          log with times, 'seconds' of the plays of 'items'; what else the model is told of these plays
+          (`mu.data.features.HistoryFeatures.events`) and, as 'next_...', of the plays of 'targets'; float32 [B, T]
+          'weights', 0 where there is no transition, else 1 in their mean. With negatives int32 [B, T, K] 'negatives'
           and float32 [B, T, K] 'log_q', both [B, 1, K] where a row shares them. Where the batch shares them they are
           [K], under 'shared', and bool [B, T, K] 'candidates' says which of them count. With evidence float32 [B, T]
           'target_evidence' and 'target_popularity', [B, T, K] 'negative_evidence' and 'negative_popularity', which has
@@ -147,7 +172,7 @@ class HistoryBatches:
             "targets": rows.targets,
             "positions": rows.positions,
             "segments": rows.segments,
-            **self.features.events(self.log, rows.users, plays, filled, rows.users),
+            **self._told(rows.users, plays, filled),
             "weights": filled.astype(np.float32),
         }
         if self._weights is not None:
@@ -175,3 +200,44 @@ class HistoryBatches:
                     batch[name][~filled] = rows.items[0, 0]
             batch = with_local_ids(batch, {"items": (names, self.log.n_items)})
         return batch if self._shared is None else share(batch)
+
+
+def _features(
+    log: Interactions,
+    window: int,
+    time_deltas: bool,
+    outcomes: bool,
+    earlier_plays: bool,
+    event_columns: Sequence[str],
+    track_features: bool,
+) -> HistoryFeatures:
+    """The inputs of a model that is told so much; raises ValueError where the log does not know it."""
+    if time_deltas and not log.has_times:
+        raise ValueError("time_deltas=True, but the log has no times, only an order: import it with --time=NAME")
+    if outcomes and log.outcomes is None:
+        raise ValueError(
+            "outcomes=True, but the log does not know how plays ended: import it with --finished, --skipped or a limit"
+        )
+    if unknown := [name for name in event_columns if name not in log.columns]:
+        raise ValueError(
+            f"event_columns names {unknown[0]!r}, which is no event column of the log; it has "
+            f"{', '.join(log.columns) or 'none'}"
+        )
+    hash_size, numbers = 0, None
+    if track_features:
+        if not isinstance(log, Listening) or not (log.item_columns or log.item_numbers):
+            raise ValueError(
+                "track_features=True, but the data name no column of the tracks: set data.name="
+                "'mu.data.listening.listening:load' and data.item_columns or data.item_numbers"
+            )
+        hash_size, numbers = log.hash_size if log.item_columns else 0, log.number_scale
+    return HistoryFeatures(
+        window=window,
+        event_columns=tuple(event_columns),
+        item_numbers=numbers,
+        time_deltas=time_deltas,
+        outcomes=outcomes,
+        earlier_plays=earlier_plays,
+        column_sizes=tuple(len(log.vocabulary(name)) for name in event_columns),
+        hash_size=hash_size,
+    )

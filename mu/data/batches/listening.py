@@ -81,7 +81,14 @@ class ListeningBatches(HistoryBatches):
         nobody = CSR(np.zeros(2, np.int64), np.zeros(0, np.int32), log.n_items)
         self._uniform = NegativeSampler(nobody, log.n_items)
         self._events = np.arange(len(log), dtype=np.int32)
-        self.features = HistoryFeatures(window, log.event_columns, log.known_user_features(), log.number_scale)
+        self.features = HistoryFeatures(
+            window,
+            log.event_columns,
+            log.known_user_features(),
+            log.number_scale,
+            time_deltas=True,
+            outcomes=True,
+        )
         self.n_clips = clips if log.sound is not None else 0
         self._share, self._every, self._crops = clips_of_plays, clips_every, crops
         if log.sound is not None:
