@@ -11,14 +11,17 @@ every device computes all rows. Inside `jax.shard_map` each device computes its 
 from mu_kernels._xla.calls import KNOWN_API_VERSIONS, api_version
 from mu_kernels._xla.gathered_dot import gathered_dot
 from mu_kernels._xla.negatives import NegativeTables, negative_tables, sample_negatives
+from mu_kernels._xla.neighbour_sums import Bipartite, neighbour_sums
 from mu_kernels._xla.ranking import rank_of, top_k
 
 __all__ = [
     "KNOWN_API_VERSIONS",
+    "Bipartite",
     "NegativeTables",
     "api_version",
     "gathered_dot",
     "negative_tables",
+    "neighbour_sums",
     "rank_of",
     "sample_negatives",
     "top_k",

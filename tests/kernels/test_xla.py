@@ -71,6 +71,36 @@ def test_queries_split_over_devices():
     assert_close(found, value_and_gradients(plain, QUERIES, VECTORS, IDS))
 
 
+def pairs_both_ways(n_rows=6, n_columns=9):
+    """(dense [R, C], the pairs): a third of all, none in the last row."""
+    dense = np.random.default_rng(0).random((n_rows, n_columns)) < 1 / 3
+    dense[-1] = False
+    sides = [CSR.from_pairs(*np.nonzero(side), *side.shape) for side in (dense, dense.T)]
+    arrays = [jnp.asarray(array.astype(np.int32)) for side in sides for array in (side.indptr, side.indices)]
+    return dense.astype(np.float32), xla.Bipartite(*arrays)
+
+
+def test_neighbour_sums_and_their_gradient_are_products_with_the_dense_matrix():
+    dense, pairs = pairs_both_ways()
+    weights = jnp.arange(30, dtype=jnp.float32).reshape(6, 5)
+
+    def total(product, vectors):
+        return jnp.sum(weights * jnp.sin(product(vectors)))
+
+    products = [jax.jit(lambda vectors: xla.neighbour_sums(vectors, pairs)), lambda vectors: dense @ vectors]
+    assert_close(*(jax.value_and_grad(total, 1)(product, VECTORS) for product in products))
+    through = through_twins(jax.value_and_grad(lambda vectors: total(products[0].__wrapped__, vectors)), VECTORS)
+    assert_close(through, jax.value_and_grad(total, 1)(products[1], VECTORS))
+
+
+def test_neighbour_sums_refuse_what_does_not_fit():
+    _, pairs = pairs_both_ways()
+    with pytest.raises(ValueError, match="vectors has 8 rows; pairs have 9 columns"):
+        xla.neighbour_sums(VECTORS[:8], pairs)
+    with pytest.raises(TypeError, match=r"pairs\.rows is float32 of 1 axes; it must be int32"):
+        xla.neighbour_sums(VECTORS, pairs._replace(rows=pairs.rows.astype(jnp.float32)))
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [

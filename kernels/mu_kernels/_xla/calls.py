@@ -15,6 +15,7 @@ import numba
 import numpy as np
 
 from mu_kernels._ffi_cpu.gathered_dot import gathered_dot_gradients, gathered_dot_scores
+from mu_kernels._ffi_cpu.neighbour_sums import neighbour_sums
 from mu_kernels._ffi_cpu.rank_of import rank_of
 from mu_kernels._ffi_cpu.sample_negatives import sample_negatives
 from mu_kernels._ffi_cpu.top_k import top_k
@@ -23,7 +24,7 @@ from mu_kernels.compile import address_kernel
 KNOWN_API_VERSIONS = ((0, 1), (0, 2), (0, 3), (0, 5))  # those with the layouts in `_ffi_cpu.frame`
 HANDLERS = {
     handler.__name__: handler
-    for handler in (gathered_dot_scores, gathered_dot_gradients, top_k, rank_of, sample_negatives)
+    for handler in (gathered_dot_scores, gathered_dot_gradients, neighbour_sums, top_k, rank_of, sample_negatives)
 }
 
 

@@ -24,6 +24,12 @@ def gathered_dot_gradients(
     return pull_back(gradient)
 
 
+def neighbour_sums(vectors: jax.Array, indptr: jax.Array, indices: jax.Array) -> jax.Array:
+    n_rows = len(indptr) - 1
+    rows = jnp.repeat(jnp.arange(n_rows, dtype=jnp.int32), jnp.diff(indptr), total_repeat_length=len(indices))
+    return jax.ops.segment_sum(vectors[indices], rows, n_rows, indices_are_sorted=True)
+
+
 def top_k(
     k: int,
     queries: jax.Array,
