@@ -42,7 +42,7 @@ ARROWS = {
     "mu.audio": set(),
     "mu.nn": set(),
     "mu.losses": set(),
-    "mu.models": {"mu.nn", "mu.audio", "mu.ranges"},
+    "mu.models": {"mu.nn", "mu.audio", "mu.ranges", "mu_kernels.xla"},
     "mu.pretrained": {"mu.models", "mu.names"},
     "mu.tasks": {"mu.losses", "mu.audio", "mu.nn", "mu_kernels.xla", "mu.ranges"},
     "mu.data": {

@@ -19,6 +19,7 @@ SPACES_OF_MODELS = {
     "mu.models.hstu:HSTU": _SEQUENCE,
     "mu.models.gru4rec:GRU4Rec": "model.dim=32|64|128|256;model.dropout=uniform(0.1,0.6)",
     "mu.models.factorization:Factorization": "model.dim=32|64|128|256",
+    "mu.models.lightgcn:LightGCN": "model.dim=32|64|128;model.layers=1|2|3;model.gamma=uniform(0,0.5)",
     "mu.models.audio_user:AudioUser": "model.dim=32|64|128;model.dropout=uniform(0.1,0.6);"
     "model.drop_id=uniform(0.1,0.6)",
 }

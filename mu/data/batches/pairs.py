@@ -10,7 +10,7 @@ from mu.data.features import HistoryFeatures
 from mu.data.logs.interactions import Interactions
 from mu.data.logs.weighting import NONE, example_weights
 from mu.ranges import Count, CountOrZero, Share, Threads
-from mu_kernels import NegativeSampler
+from mu_kernels import CSR, NegativeSampler
 
 
 class PairBatches:
@@ -24,6 +24,7 @@ class PairBatches:
         listener has played are no candidates of a pair (see `mu.data.batches.shared_negatives`).
       popular_negatives: share of the draws that are by plays instead, where the batch shares them.
       weights: how much a play counts in the loss, a name of `mu.data.logs.weighting`; 'none' for all alike.
+      graph: whether each batch has, for graph models, which listener has played which track, in the whole log.
       threads: of the kernels; None takes every core.
       sparse: ids are local to the batch and `batch['ids']` says which they are.
       seed: of the draws.
@@ -49,6 +50,7 @@ class PairBatches:
         negatives_per: Literal["pair", "batch"] = "pair",
         popular_negatives: Share = 0.0,
         weights: str = "none",
+        graph: bool = False,
         threads: Threads | None = None,
         sparse: bool,
         seed: int,
@@ -60,6 +62,9 @@ class PairBatches:
         self.left_out = {"plays of weight 0": len(log) - self.n_examples}
         known = "pair", "batch"
         self._shared = shared_negatives(log, negatives, negatives_per, known, popular_negatives, seed)
+        if graph and sparse:
+            raise ValueError("batches.graph=True needs every row at every step: set tables.name='dense'")
+        self._graph = _both_ways(log.seen()) if graph else None
         self._sampler = None
         if negatives and self._shared is None:
             seen = log.seen()
@@ -77,7 +82,9 @@ class PairBatches:
         Returns:
           int32 [B] 'users', 'targets'; float32 [B] 'weights', 1 in their mean over the log; with negatives
           int32 [B, K] 'negatives' and float32 [B, K] 'log_q'. Where the batch shares them they are [K], under 'shared',
-          and bool [B, K] 'candidates' says which of them count.
+          and bool [B, K] 'candidates' says which of them count. With a graph, under 'shared', int32 'graph': 'columns',
+          the tracks of listener u, from indptr[u] to indptr[u + 1] of 'indptr'; and the same by tracks, 'rows' and
+          'column_indptr'.
         """
         plays = examples if self._plays is None else self._plays[examples]
         users = (np.searchsorted(self.log.indptr, plays, side="right") - 1).astype(np.int32)
@@ -97,4 +104,20 @@ class PairBatches:
         if self._sparse:
             spaces = {"users": (["users"], self.log.n_users), "items": (names, self.log.n_items)}
             batch = with_local_ids(batch, spaces)
-        return batch if self._shared is None else share(batch)
+        if self._shared is not None:
+            batch = share(batch)
+        if self._graph is not None:
+            batch["shared"] = {**batch.get("shared", {}), "graph": self._graph}
+        return batch
+
+
+def _both_ways(played: CSR) -> dict[str, np.ndarray]:
+    """The pairs of listeners and tracks sorted by either, as `mu_kernels.xla.Bipartite` names them."""
+    listeners = np.repeat(np.arange(played.n_rows, dtype=np.int64), played.counts())
+    players = CSR.from_pairs(played.indices.astype(np.int64), listeners, played.n_columns, played.n_rows)
+    return {
+        "indptr": played.indptr.astype(np.int32),
+        "columns": played.indices,
+        "column_indptr": players.indptr.astype(np.int32),
+        "rows": players.indices,
+    }
