@@ -3,7 +3,7 @@
 import math
 import warnings
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import jax
 import jax.numpy as jnp
@@ -17,6 +17,7 @@ from mu.nn.hashed_features import HashedFeatures
 from mu.nn.heads import Head
 from mu.nn.history import OUTCOMES, TIME_DELTAS, add_play_features
 from mu.nn.linear import linear, zero_linear
+from mu.nn.mean_history import MeanHistory
 from mu.nn.table import Buffer, Table
 from mu.ranges import ArgumentsOf, Between, CountOrZero, Divides, NonNegative, Precision, Rate, Size
 
@@ -34,10 +35,10 @@ class AudioUser(nnx.Module):
     embedding of its hashed features (artist, year, tags) and a linear map of its numeric features (tempo, energy). In
     training the own row is missing at random, so that the others learn to stand for it.
 
-    The user tower is a causal transformer over the plays. A play is the sum of the vector of its track, the time since
-    the play before, its outcome, its event columns and the user's features. Positions are rotary: a position counted
-    from the end would tell how many plays are left, which is known in training only. A user without plays is
-    represented by their features.
+    The user tower is a causal transformer over the plays, or an MLP of their mean. A play is the sum of the vector of
+    its track, the time since the play before, its outcome, its event columns and the user's features. Positions are
+    rotary: a position counted from the end would tell how many plays are left, which is known in training only. A user
+    without plays is represented by their features.
 
     The clip vectors of all tracks are kept beside the tables. A batch encodes some tracks anew; the others count with
     the last vector that was computed.
@@ -45,13 +46,15 @@ class AudioUser(nnx.Module):
     Args:
       audio: keyword arguments of `mu.models.audio_encoder.AudioEncoder`; None for a model without audio.
       dim: D, of tracks and users.
+      history: 'transformer', or 'mean': the order of the plays counts for nothing, and `layers` and `heads` neither
+        (`mu.nn.mean_history`).
       layers: of the transformer.
       heads: of the transformer; dim / heads is even.
-      dropout: of the transformer.
+      dropout: of the user tower.
       drop_id: share of tracks whose own rows are missing in training.
       max_column_values: most values of an event column.
       scale: standard deviation of the initial rows.
-      dtype: of the transformer, 'float32' or 'bfloat16'.
+      dtype: of the user tower, 'float32' or 'bfloat16'.
       hash_size: number of vectors of hashed features, as the data's.
       item_numbers: F, numeric features of a track; 0 for none.
       event_columns: columns of a play, name -> number of values, in the order of `batch['event_columns']`.
@@ -70,6 +73,7 @@ class AudioUser(nnx.Module):
         *,
         audio: Annotated[Mapping[str, Any] | None, ArgumentsOf(AudioEncoder)],
         dim: Size = 64,
+        history: Literal["transformer", "mean"] = "transformer",
         layers: Size = 1,
         heads: Annotated[int, Between(1, 1_024), Divides("dim")] = 1,
         dropout: Rate = 0.2,
@@ -86,6 +90,8 @@ class AudioUser(nnx.Module):
     ):
         if not 0 <= drop_id < 1:
             raise ValueError(f"drop_id={drop_id}; it must be at least 0 and below 1")
+        if history not in ("transformer", "mean"):
+            raise ValueError(f"history={history!r}; known: transformer, mean")
         for name, size in event_columns.items():
             if size > max_column_values:
                 raise ValueError(
@@ -113,9 +119,12 @@ class AudioUser(nnx.Module):
         # Value 0 is 'unknown'.
         self.columns = nnx.Dict({name: vectors(max_column_values + 1) for name in event_columns})
         self.profile_features = HashedFeatures(hash_size, dim, scale, rngs=rngs)
-        self.stack = Stack(
-            layers, dim, heads, block="transformer", rotary=True, rate=dropout, dtype=self.dtype, rngs=rngs
-        )
+        if history == "mean":
+            self.stack = MeanHistory(dim, rate=dropout, dtype=self.dtype, rngs=rngs)
+        else:
+            self.stack = Stack(
+                layers, dim, heads, block="transformer", rotary=True, rate=dropout, dtype=self.dtype, rngs=rngs
+            )
         self.norm = Norm(dim, dtype=self.dtype, rngs=rngs)
         self.cold = linear(dim, dim, ("embed", None), dtype=jnp.dtype(jnp.float32), rngs=rngs)
         self.item_numbers = item_numbers

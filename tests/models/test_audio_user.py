@@ -103,6 +103,22 @@ def test_what_comes_next_depends_on_what_was_and_not_on_what_will_be():
         assert np.abs(model(rows, other)["queries"] - queries).max() > 1e-3, name
 
 
+def test_a_mean_of_plays_does_not_know_their_order():
+    model = make_model(history="mean")
+    rows, batch = make_rows(model), make_batch()
+    lengths = np.asarray((batch["segments"] == batch["segments"][:, :1]).sum(1))
+    assert (lengths > 2).any()
+    names = ("items", "time_deltas", "outcomes", "event_columns")
+    turned = {name: np.array(array) for name, array in batch.items()}
+    for row, length in enumerate(lengths):
+        for name in names:
+            turned[name][row, :length] = turned[name][row, :length][::-1]
+    ours, theirs = model(rows, batch)["queries"], model(rows, turned)["queries"]
+    at = np.arange(len(lengths)), lengths - 1
+    np.testing.assert_allclose(ours[at], theirs[at], atol=1e-5)
+    assert np.abs(ours[:, 0] - theirs[:, 0]).max() > 1e-2
+
+
 def test_fresh_clips_are_heard_and_kept():
     model = make_model()
     rows, batch = make_rows(model), make_batch()

@@ -17,6 +17,7 @@ from mu.models.audio_user import AudioUser
 from mu.models.factorization import Factorization
 from mu.models.gru4rec import GRU4Rec
 from mu.models.hstu import HSTU
+from mu.models.lightgcn import LightGCN
 from mu.models.ratings import RatingModel
 from mu.models.sasrec import SASRec
 from mu.nn.heads import Head
@@ -193,6 +194,11 @@ MODELS = {
         lambda random: {"users": random.integers(0, U, B).astype(np.int32)},
         ("queries",),
     ),
+    "lightgcn": Case(
+        lambda rngs: LightGCN(dim=16, cosine=True, temperature=0.1, rngs=rngs),
+        lambda random: {"users": random.integers(0, U, B).astype(np.int32)},
+        ("queries",),
+    ),
     "encoder_cnn": Case(lambda rngs: AudioEncoder(trunk="cnn", **ENCODER, rngs=rngs), **SOUND),
     "encoder_transformer": Case(lambda rngs: AudioEncoder(trunk="transformer", **ENCODER, rngs=rngs), **SOUND),
     "audio_user": Case(
@@ -203,6 +209,19 @@ MODELS = {
             hash_size=20,
             event_columns={"context": 2, "device": 2},
             sample_rate_hz=RATE_HZ,
+            outputs={},
+            rngs=rngs,
+        ),
+        **SEQUENCE | {"batch": events},
+    ),
+    "two_tower": Case(
+        lambda rngs: AudioUser(
+            audio=None,
+            dim=16,
+            history="mean",
+            hash_size=20,
+            event_columns={"context": 2, "device": 2},
+            sample_rate_hz=None,
             outputs={},
             rngs=rngs,
         ),
