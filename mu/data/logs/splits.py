@@ -63,15 +63,35 @@ class Split:
         return dataclasses.replace(self, valid=self.valid.where(np.repeat(chosen, self.valid.lengths)))
 
 
-def predefined(log: Interactions) -> Split:
+def predefined(log: Interactions, valid_share: Rate = 0.0, seed: Seed = 0) -> Split:
     """The parts that the log was imported with (`mu import --train ... --valid ... --test ...`); one may be empty.
 
+    Published splits without a validation part get one by `valid_share`; with config.refit='chosen' the whole published
+    training part is learnt in the end, for as long as that validation part chose.
+
+    Args:
+      log: the log.
+      valid_share: share of the training plays of each user that is validation, drawn as by `random_by_ratio`.
+      seed: of that choice.
+
     Raises:
-      ValueError: the log has no `parts`.
+      ValueError: the log has no `parts`, or it has a validation part and `valid_share` asks for another.
     """
     if log.parts is None:
         raise ValueError("this log has no parts; import it with --train, --valid and --test, or choose another split")
-    return _split("predefined", {}, log, np.asarray(log.parts))
+    part = np.asarray(log.parts)
+    if not valid_share:
+        return _split("predefined", {}, log, part)
+    if (part == 1).any():
+        raise ValueError(
+            f"split.valid_share={valid_share} takes validation plays from training, and the log was imported with "
+            f"{(part == 1).sum():,} of its own: leave it out"
+        )
+    train = np.flatnonzero(part == 0)
+    user = np.repeat(np.arange(log.n_users), log.lengths)[train]
+    part = part.copy()
+    part[train] = _random_parts(np.bincount(user, minlength=log.n_users), valid_share, 0.0, seed)
+    return _split("predefined", {"valid_share": valid_share, "seed": seed}, log, part)
 
 
 def leave_one_out(log: Interactions) -> Split:
@@ -106,23 +126,7 @@ def random_by_ratio(
       ValueError: a share is outside [0, 1), or both leave nothing for training.
     """
     _check_shares(valid, test)
-    lengths = log.lengths
-    # 1e-9: a product such as .29 * 100 = 28.999999999999996 stands for a whole number.
-    n_test = np.floor(lengths * test + 1e-9).astype(np.int64)
-    n_valid = np.floor(lengths * valid + 1e-9).astype(np.int64)
-    if test:
-        n_test += (n_test == 0) & (lengths - n_test - n_valid > 1)
-    if valid:
-        n_valid += (n_valid == 0) & (lengths - n_test - n_valid > 1)
-    key = _hash(seed, np.arange(len(log), dtype=np.uint64))
-    user = np.repeat(np.arange(log.n_users), lengths)
-    order = np.lexsort((key, user))  # rows keep their places, the plays of a row are shuffled
-    rank = np.arange(len(log)) - np.repeat(log.indptr[:-1], lengths)
-    shuffled = np.zeros(len(log), np.uint8)
-    shuffled[rank < np.repeat(n_test + n_valid, lengths)] = 1
-    shuffled[rank < np.repeat(n_test, lengths)] = 2
-    part = np.empty_like(shuffled)
-    part[order] = shuffled
+    part = _random_parts(log.lengths, valid, test, seed)
     return _split("random_by_ratio", {"valid": valid, "test": test, "seed": seed}, log, part)
 
 
@@ -227,6 +231,28 @@ def _check_shares(valid: float, test: float, above: bool = False) -> None:
             raise ValueError(f"the share of {name} is {share}; it must lie in {'(' if above else '['}0, 1)")
     if valid + test >= 1:
         raise ValueError(f"shares of {valid} and {test} leave nothing for training")
+
+
+def _random_parts(lengths: np.ndarray, valid: float, test: float, seed: int) -> np.ndarray:
+    """uint8 [sum of lengths]: 0 train, 1 validation, 2 test of users with so many plays, see `random_by_ratio`."""
+    # 1e-9: a product such as .29 * 100 = 28.999999999999996 stands for a whole number.
+    n_test = np.floor(lengths * test + 1e-9).astype(np.int64)
+    n_valid = np.floor(lengths * valid + 1e-9).astype(np.int64)
+    if test:
+        n_test += (n_test == 0) & (lengths - n_test - n_valid > 1)
+    if valid:
+        n_valid += (n_valid == 0) & (lengths - n_test - n_valid > 1)
+    starts = np.cumsum(lengths) - lengths
+    key = _hash(seed, np.arange(lengths.sum(), dtype=np.uint64))
+    user = np.repeat(np.arange(len(lengths)), lengths)
+    order = np.lexsort((key, user))  # rows keep their places, the plays of a row are shuffled
+    rank = np.arange(len(user)) - np.repeat(starts, lengths)
+    shuffled = np.zeros(len(user), np.uint8)
+    shuffled[rank < np.repeat(n_test + n_valid, lengths)] = 1
+    shuffled[rank < np.repeat(n_test, lengths)] = 2
+    part = np.empty_like(shuffled)
+    part[order] = shuffled
+    return part
 
 
 def _hash(seed: int, counter: np.ndarray) -> np.ndarray:

@@ -69,6 +69,21 @@ def test_given_by_hand():
         predefined(dataclasses.replace(log, parts=None))
 
 
+def test_a_published_split_gets_a_validation_part_of_its_training_part():
+    log = make_log([5, 1, 40, 0, 3])
+    log = dataclasses.replace(log, parts=np.where(log.parts == 1, 0, log.parts).astype(np.uint8))
+    plain, split = predefined(log), predefined(log, valid_share=0.25, seed=3)
+    assert split.test.weights.tolist() == plain.test.weights.tolist()
+    both = np.concatenate([split.train.weights, split.valid.weights])
+    assert np.sort(both).tolist() == plain.train.weights.tolist()
+    # The rule of random_by_ratio on the training part: its user, its count, the same plays.
+    alone = random_by_ratio(plain.train, valid=0.25, test=0.0, seed=3)
+    assert split.valid.weights.tolist() == alone.valid.weights.tolist() and len(split.valid)
+    assert split.hash not in (plain.hash, predefined(log, valid_share=0.25, seed=4).hash)
+    with pytest.raises(ValueError, match=r"valid_share=0\.25 takes .* imported with 1 of its own"):
+        predefined(dataclasses.replace(log, parts=np.eye(1, len(log), dtype=np.uint8)[0]), valid_share=0.25)
+
+
 def test_random_counts_and_independence_of_other_users():
     sizes = [0, 1, 2, 3, 5, 10, 30, 104]
     split = random_by_ratio(make_log(sizes), 0.1, 0.1, seed=1)
