@@ -1,6 +1,6 @@
-"""GF-CF: graph filtering, a linear filter and an ideal low-pass filter of the normalised graph of users and items."""
+"""GF-CF and BSPM: filters of the normalised graph of users and items, linear, ideal low-pass, and sharpening."""
 
-from typing import Self
+from typing import Annotated, Self
 
 import numpy as np
 import scipy.sparse as sparse
@@ -11,7 +11,7 @@ from mu.baselines.play_matrix import SparseMatrix, play_matrix
 from mu.data.logs.interactions import Interactions
 from mu.data.logs.weighting import weighting
 from mu.protocols import Log
-from mu.ranges import CountOrZero, NonNegative
+from mu.ranges import Between, CountOrZero, NonNegative
 from mu.topk import TopKRecommender
 
 EPSILON = 1e-10
@@ -28,20 +28,38 @@ class GFCF(TopKRecommender):
     powerful is graph convolution for recommendation?", CIKM 2021). N'N is held with an entry for every two items that a
     user has played both. Items that nobody has played in training score 0.
 
+    With `sharpening` T these scores s are sharpened over the time T, ds/dt = -s N'N, by one step of an explicit method:
+
+        sum over k = 0..sharpening_order of s (-T N'N)^k / k!
+
+    which is Euler's at order 1 and Runge and Kutta's at order 4 (Choi et al., "Blurring-sharpening process models for
+    collaborative filtering", SIGIR 2023: BSPM-EM; on Gowalla T = 2.5, order 4, K = 448, alpha = .2). It takes a dense
+    row of scores by all plays of the log, 2 x order times, for each listener who is asked about.
+
     Args:
       vectors: K; fewer where users or items are fewer, 0 for the linear filter alone.
       alpha: what the low-pass filter counts beside the linear one.
       weights: how much the plays of a user of an item count by their weights, summed: a name of
         `mu.data.logs.weighting`; 'none' for all alike.
+      sharpening: T; 0 for GF-CF. Large ones, of order 1 from 2 on, turn the order of scores round.
+      sharpening_order: see above.
     """
 
     dot_product = False
     time_aware = False
 
-    def __init__(self, vectors: CountOrZero = 256, alpha: NonNegative = 0.3, weights: str = "none"):
+    def __init__(
+        self,
+        vectors: CountOrZero = 256,
+        alpha: NonNegative = 0.3,
+        weights: str = "none",
+        sharpening: NonNegative = 0.0,
+        sharpening_order: Annotated[int, Between(1, 8)] = 1,
+    ):
         check_options(GFCF, locals())
         weighting(weights)
         self._n_vectors, self._alpha, self._weights = vectors, alpha, weights
+        self._sharpening, self._order = sharpening, sharpening_order
         self._linear: SparseMatrix = None
 
     def fit(self, log: Interactions) -> Self:
@@ -53,6 +71,7 @@ class GFCF(TopKRecommender):
         self._from = self._alpha * roots
         self._to = np.divide(1, roots, out=np.zeros_like(roots), where=roots > 0).astype(np.float32)
         self._linear = sparse.csr_array(normalised.T @ normalised)
+        self._normalised = normalised.astype(np.float32)
         return self
 
     def scores(self, users: np.ndarray, histories: Log, times_ms: np.ndarray | None = None) -> np.ndarray:
@@ -64,7 +83,17 @@ class GFCF(TopKRecommender):
             (history.data * self._from[history.indices], history.indices, history.indptr), history.shape
         )
         smooth = (filtered.astype(np.float32) @ self._vectors) @ self._vectors.T
-        return (history @ linear).toarray().astype(np.float32) + smooth * self._to
+        scores = (history @ linear).toarray().astype(np.float32) + smooth * self._to
+        return self._sharpened(scores) if self._sharpening else scores
+
+    def _sharpened(self, scores: np.ndarray) -> np.ndarray:
+        """float32 [B, V] of scores of that shape."""
+        term = scores.T  # a sparse matrix is multiplied by dense columns
+        total = term.copy()
+        for k in range(1, self._order + 1):
+            term = np.float32(-self._sharpening / k) * (self._normalised.T @ (self._normalised @ term))
+            total += term
+        return total.T
 
 
 def _inverse_roots(sums: np.ndarray) -> np.ndarray:

@@ -92,6 +92,28 @@ def test_gf_cf_filters_the_normalised_graph(vectors, weights):
         np.testing.assert_allclose(model.scores(np.arange(log.n_users), log), expected, rtol=1e-4, atol=1e-5)
 
 
+def test_sharpening_is_euler_s_step_and_runge_kutta_s():
+    log = weighted_log(30, 40)
+    users = np.arange(log.n_users)
+    blurred = GFCF(5, 0.2).fit(log).scores(users, log).astype(np.float64)
+    played = matrix_of(log, "none")
+    roots = np.sqrt(played.sum(axis=0))
+    normalised = played / np.sqrt(played.sum(axis=1, keepdims=True)) / np.where(roots > 0, roots, 1)
+
+    def slope(scores):
+        return -scores @ normalised.T @ normalised
+
+    step = 2.5
+    first = slope(blurred)
+    second = slope(blurred + step / 2 * first)
+    third = slope(blurred + step / 2 * second)
+    fourth = slope(blurred + step * third)
+    expected = {1: first, 4: (first + 2 * second + 2 * third + fourth) / 6}
+    for order, mean_slope in expected.items():
+        model = GFCF(5, 0.2, sharpening=step, sharpening_order=order).fit(log)
+        np.testing.assert_allclose(model.scores(users, log), blurred + step * mean_slope, rtol=1e-4, atol=1e-4)
+
+
 def test_ease_beyond_memory_says_how_much_and_what_instead(monkeypatch):
     monkeypatch.setattr(mu.baselines.memory, "free_bytes", lambda: 500)
     message = (
