@@ -312,6 +312,31 @@ class DeclaresSeveralQueries(Protocol):
     """Of a task: whether `predict` gives 'query' [B, M, D] and not [B, D]. Of a recommender: whether it takes these."""
 
 
+@runtime_checkable
+class LearnsIntent(Protocol):
+    """A task that says which heads for what a listener is about to do it needs; the run adds them to the model as
+    `intent_heads` (`mu.nn.intent.IntentHeads`), and the task gives their logits under 'intent'."""
+
+    intent: Mapping[str, float]
+    """Name of a head -> its weight in the loss; none for no heads."""
+
+
+@runtime_checkable
+class DeclaresIntent(Protocol):
+    """A recommender that says whether it is an `IntentPredictor`."""
+
+    predicts_intent: bool
+    """Whether it is."""
+
+
+@runtime_checkable
+class MeasuresIntent(Protocol):
+    """An evaluator that says whether it measures `IntentPredictor`s alone, and leaves out other recommenders."""
+
+    measures_intent: bool
+    """Whether it does."""
+
+
 class Recommender(Protocol):
     """Scores of every item for listeners; baselines and trained models alike."""
 
@@ -332,6 +357,17 @@ class Recommender(Protocol):
         Returns:
           float32 [B, V].
         """
+        ...
+
+
+class IntentPredictor(Recommender, Protocol):
+    """A recommender that declares `predicts_intent`: it says what listeners are about to do."""
+
+    predicts_intent: bool = True
+
+    def intent(self, users: np.ndarray, histories: Histories) -> dict[str, np.ndarray]:
+        """'completion', 'skip', 'repeat', those that it knows -> float [B]: how likely the next play of each of these
+        users, int64 [B], with these B histories is finished, skipped, or of a track that they have played."""
         ...
 
 

@@ -36,6 +36,7 @@ OWN = {
     "mu.data.ratings.rated_clips": ("RatedClips", "load"),
     "mu.inference.clips": ("ClipPredictor",),
     "mu.inference.evidence": ("EvidenceRecommender",),
+    "mu.inference.intent": ("IntentRecommender",),
     "mu.inference.multi_interest": ("MultiInterestRecommender",),
     "mu.inference.policy": ("new_release_boost",),
     "mu.inference.ratings": ("RatingPredictor",),

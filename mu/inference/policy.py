@@ -2,7 +2,7 @@
 
 import dataclasses
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Self
 
@@ -25,11 +25,14 @@ class Policy:
         showing new releases is worth to who runs the service.
       weights_hash: of the model that it was fitted for (`mu.inference.recommender.weights_hash`); '' for none.
       content_sha256: of the file with the content embeddings of that model; '' where there is none.
+      intent: name of an intent -> (slope, intercept) of its logit, so that probabilities agree with what was observed
+        (`mu.inference.calibration`); none where nothing was fitted.
     """
 
     new_release_boost: float = 0.0
     weights_hash: str = ""
     content_sha256: str = ""
+    intent: Mapping[str, tuple[float, float]] = dataclasses.field(default_factory=dict)
 
     def save(self, run: str | os.PathLike[str]) -> None:
         """Writes policy.json to the folder of a run."""

@@ -66,15 +66,18 @@ class TrainedRecommender(TopKRecommender):
             )
         return queries
 
-    def _encoded(self, users: np.ndarray, histories: Histories) -> np.ndarray:
-        """What the task predicts of users, in blocks."""
+    def _encoded(
+        self, users: np.ndarray, histories: Histories, program: Callable[..., jax.Array] | None = None
+    ) -> np.ndarray:
+        """What the task predicts of users, in blocks: their queries, or what another program makes of a batch."""
+        program = program or self._encode
         if "users" in self.rows and (users := np.asarray(users)).max(initial=-1) >= (
             n_users := len(self.rows["users"])
         ):
             raise ValueError(f"users has {users.max()}; the training log has the users 0 to {n_users - 1:,}")
         inputs = self._features.inputs(users, histories)
         blocks = [
-            np.asarray(self._encode(self.params, self.rows, jax.device_put(block)))[:size]
+            np.asarray(program(self.params, self.rows, jax.device_put(block)))[:size]
             for block, size in _blocks(inputs, len(users))
         ]
         return np.concatenate(blocks)

@@ -7,7 +7,16 @@ from mu.config.resolve import locate, takes
 from mu.data.evidence_features import EvidenceFeatures
 from mu.data.features import HistoryFeatures
 from mu.inference.recommender import TrainedRecommender
-from mu.protocols import Batches, DeclaresAddedEvidence, DeclaresHiddenPlays, DeclaresSeveralQueries, Model, Task
+from mu.protocols import (
+    Batches,
+    DeclaresAddedEvidence,
+    DeclaresHiddenPlays,
+    DeclaresIntent,
+    DeclaresSeveralQueries,
+    LearnsIntent,
+    Model,
+    Task,
+)
 
 
 def check_examples(config: Config, batches: Batches) -> None:
@@ -58,6 +67,34 @@ def check_inputs(config: Config, batches: Batches) -> None:
         )
 
 
+def check_intent(config: Config, batches: Batches, task: Task[Model]) -> None:
+    """Raises ConfigError where the batches lack what intents are learnt from, or nobody says or has them."""
+    intents, recommender = intents_of(task), config.recommender.name
+    for key, needed in (("outcomes", {"completion", "skip"}), ("earlier_plays", {"repeat"})):
+        if needed & set(intents) and not getattr(batches.features, key, False):
+            raise ConfigError(
+                f"config.task.intent names {min(needed & set(intents))!r}, and config.batches ({config.batches.name}) "
+                f"does not say of a play what that is: set batches.{key}=True"
+            )
+    predicts = _predicts_intent(_recommender(config))
+    if intents and not predicts:
+        raise ConfigError(
+            f"config.recommender.name={recommender!r} leaves out what config.task.intent learns: "
+            + _set_recommender(config, "mu.inference.intent:IntentRecommender")
+        )
+    if predicts and not intents:
+        raise ConfigError(
+            f"config.recommender.name={recommender!r} says what listeners are about to do, and config.task "
+            f"({config.task.name}) learns none of it: set task.intent, such as {{'repeat': 0.1}}, or recommender.name="
+            "'mu.inference.recommender:TrainedRecommender'"
+        )
+
+
+def intents_of(task: Task[Model]) -> tuple[str, ...]:
+    """The names of the heads for what a listener is about to do."""
+    return tuple(task.intent) if isinstance(task, LearnsIntent) else ()
+
+
 def check_queries(config: Config, task: Task[Model]) -> None:
     """Raises ConfigError where the task gives a listener one query and the recommender takes several, or otherwise."""
     recommender = config.recommender.name
@@ -105,6 +142,10 @@ def _set_recommender(config: Config, name: str) -> str:
 
 def _adds_evidence(part: Any) -> bool:
     return isinstance(part, DeclaresAddedEvidence) and part.adds_evidence
+
+
+def _predicts_intent(part: Any) -> bool:
+    return isinstance(part, DeclaresIntent) and part.predicts_intent
 
 
 def _has_several_queries(part: Any) -> bool:

@@ -27,6 +27,7 @@ from mu.evals.results import save
 from mu.evals.table import ResultTable
 from mu.files import write_whole
 from mu.inference import track_content
+from mu.inference.intent import IntentRecommender
 from mu.inference.mixture import Mixture
 from mu.inference.policy import Policy
 from mu.inference.recommender import weights_hash
@@ -36,14 +37,17 @@ from mu.protocols import (
     Baseline,
     ChecksData,
     Data,
+    DeclaresIntent,
     Evaluator,
     HoldOutBatches,
+    MeasuresIntent,
     Predictor,
     ProgressCallback,
     Recommender,
     Split,
 )
 from mu.run.build import Run
+from mu.run.intent import calibrated_intent
 from mu.run.mixture_weights import MixtureWeights, choose_weights, listeners_in_memory
 from mu.run.rebuild import rebuild
 from mu.run.refit import ChosenSteps
@@ -294,6 +298,10 @@ def _evaluate(
         models = {"model": models["model"].with_policy(policy), "model_unboosted": models["model"]}
     elif policy.weights_hash != digest:
         policy = Policy(weights_hash=digest)
+        if isinstance(models["model"], IntentRecommender) and not run.config.refit:
+            policy = dataclasses.replace(policy, intent=calibrated_intent(run.split, models["model"]))
+    if isinstance(models["model"], IntentRecommender):
+        models["model"] = models["model"].with_policy(policy)
     if workdir is not None:
         if content is not None:
             digest_of_content = track_content.save(workdir, np.asarray(content))
@@ -322,6 +330,14 @@ def _evaluate(
         "mixture": None if mixture is None else dataclasses.asdict(mixture),
     }
     return measure(evaluators, models, card, output, run.config.seed, progress)
+
+
+def _of_intent(evaluator: Evaluator[Measured, Result]) -> bool:
+    return isinstance(evaluator, MeasuresIntent) and evaluator.measures_intent
+
+
+def _has_intent(measured: Measured) -> bool:
+    return isinstance(measured, DeclaresIntent) and measured.predicts_intent
 
 
 def _mixture_weights(
@@ -395,6 +411,9 @@ def measure(
     for name, evaluator in evaluators.items():
         results[name] = {}
         for model, one in models.items():
+            if _of_intent(evaluator) and not _has_intent(one):
+                total -= 1
+                continue
             progress(f"evaluate on {card['part']}", done, total, f"{name} of {model}")
             results[name][model] = evaluator.run(one)
             done += 1

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from mu.nn.history import PLAY_FEATURES
-from mu.ranges import Count, PartialShare, Share
+from mu.ranges import Count, NonNegative, PartialShare, Share
 from mu.tasks.retrieval import QueryModel, Retrieval
 
 
@@ -28,6 +28,7 @@ class Cloze(Retrieval):
       correct_log_q: as of `mu.tasks.retrieval.Retrieval`.
       calibration: of gBCE.
       chunk: items at a time in the full softmax; None, see `mu.losses.full_softmax`.
+      intent: as of `mu.tasks.retrieval.Retrieval`; of the hidden plays.
 
     Attributes:
       hides_plays: the model must not read the plays of 'hidden'.
@@ -45,8 +46,16 @@ class Cloze(Retrieval):
         correct_log_q: bool = True,
         calibration: Share = 0.75,
         chunk: Count | None = None,
+        intent: Mapping[str, NonNegative] | None = None,
     ):
-        super().__init__(loss=loss, n_items=n_items, correct_log_q=correct_log_q, calibration=calibration, chunk=chunk)
+        super().__init__(
+            loss=loss,
+            n_items=n_items,
+            correct_log_q=correct_log_q,
+            calibration=calibration,
+            chunk=chunk,
+            intent=intent,
+        )
         if not 0 < share < 1:
             raise ValueError(f"share={share}; it must lie between 0 and 1")
         self._share, self._last = share, last
@@ -82,7 +91,7 @@ class Cloze(Retrieval):
     def predict(
         self, model: QueryModel, rows: Mapping[str, jax.Array], batch: Mapping[str, Any]
     ) -> dict[str, jax.Array]:
-        """{'query': float32 [B, D]}, one a listener, of a hidden play that is appended to the history.
+        """{'query': float32 [B, D], ...}, one a listener, of a hidden play that is appended to the history.
 
         A full window forgets its oldest play for it. A listener without plays ('last' is -1) has the query 0.
         """

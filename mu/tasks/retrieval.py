@@ -9,7 +9,9 @@ import jax.numpy as jnp
 
 from mu import losses
 from mu.nn.evidence import EvidenceOffset
-from mu.ranges import Count, Rate, Share
+from mu.nn.intent import IntentHeads
+from mu.ranges import Count, NonNegative, Rate, Share
+from mu.tasks.intent import check_intents, intent_loss
 from mu_kernels.xla import gathered_dot
 
 # Each takes (positive [B...], negatives [B..., K]); sampled softmax also log_q, gBCE the size of the catalogue.
@@ -34,6 +36,12 @@ class ModelWithEvidence(QueryModel, Protocol):
     evidence_offset: EvidenceOffset
 
 
+class ModelWithIntent(QueryModel, Protocol):
+    """A model with heads for what the listener is about to do."""
+
+    intent_heads: IntentHeads
+
+
 class Retrieval:
     """Queries [B..., D] against item vectors, one target each; SASRec and factorisation alike.
 
@@ -45,16 +53,19 @@ class Retrieval:
       chunk: items at a time in the full softmax; None, see `mu.losses.full_softmax`.
       evidence_dropout: share of the examples whose scores in training are those of the model alone, where batches have
         evidence of counts. With it everywhere the model learns only what counts do not say, and that is soon noise.
+      intent: weights beside this loss of heads for what the next play is: 'completion' (finished), 'skip' and 'repeat'
+        (of a track that the listener has played before), see `mu.tasks.intent`. The first two need batches.outcomes,
+        the last batches.earlier_plays.
 
     Attributes:
-      offers: nothing for the model's constructor.
+      intent: as given.
+      offers: 'outputs', the names of these heads, where there are any.
       requires: names that the model must return.
       compares_examples: whether the loss of an example depends on the others of its batch.
       needs_all_items: whether every step needs the rows of the whole catalogue: full softmax alone.
       adds_evidence: whether evidence of counts is added to the scores of batches that have it: of sampled losses.
     """
 
-    offers: ClassVar[Mapping[str, Any]] = {}
     requires: ClassVar[frozenset[str]] = frozenset({"queries"})
     compares_examples = False
 
@@ -67,7 +78,11 @@ class Retrieval:
         calibration: Share = 0.75,
         chunk: Count | None = None,
         evidence_dropout: Rate = 0.5,
+        intent: Mapping[str, NonNegative] | None = None,
     ):
+        check_intents(tuple(intent or ()))
+        self.intent = dict(intent or {})
+        self.offers: Mapping[str, Any] = {"outputs": tuple(self.intent)} if self.intent else {}
         if loss != "full_softmax" and loss not in SAMPLED:
             raise ValueError(f"loss={loss!r}; known: full_softmax, {', '.join(SAMPLED)}")
         self.name = loss
@@ -97,15 +112,30 @@ class Retrieval:
             last of the axes B..., shared by those queries; or [K], shared by all. A negative counts where 'candidates'
             bool [B..., K] is True; without it all count. What 'target_evidence' and 'target_popularity' float32 [B...],
             'negative_evidence' float32 [B..., K] and 'negative_popularity', of the negatives' shape, say is added to
-            the scores, see `mu.nn.evidence`.
+            the scores, see `mu.nn.evidence`. With intents also what `mu.tasks.intent.intent_labels` takes.
           key: for dropout; None for none.
         """
         evidence_key, model_key = None, key
         if "target_evidence" in batch and key is not None:
             evidence_key, model_key = jax.random.split(key)
         queries = model(rows, batch, model_key)["queries"]
+        values = self._next_track(model, rows, batch, queries, evidence_key)
+        if self.intent:
+            logits = cast(ModelWithIntent, model).intent_heads(queries)
+            values = values + intent_loss(logits, batch, self.intent)
+        return values, batch["weights"]
+
+    def _next_track(
+        self,
+        model: QueryModel,
+        rows: Mapping[str, jax.Array],
+        batch: Mapping[str, Any],
+        queries: jax.Array,
+        evidence_key: jax.Array | None,
+    ) -> jax.Array:
+        """[B...]: the loss of the next track."""
         vectors, bias = model.item_vectors(rows)
-        targets, weights = batch["targets"], batch["weights"]
+        targets = batch["targets"]
         if self.sampled is None:
             if "target_evidence" in batch:
                 raise ValueError(
@@ -114,11 +144,11 @@ class Retrieval:
                 )
             flat = queries.reshape(-1, queries.shape[-1])
             values = losses.full_softmax(flat, vectors, targets.reshape(-1), bias, self.chunk)
-            return values.reshape(targets.shape), weights
+            return values.reshape(targets.shape)
         scores = sampled_scores(queries, vectors, bias, batch)
         if "target_evidence" in batch:
             scores = self._with_evidence(cast(ModelWithEvidence, model).evidence_offset, *scores, batch, evidence_key)
-        return self.sampled_loss(*scores, batch), weights
+        return self.sampled_loss(*scores, batch)
 
     def _with_evidence(
         self,
@@ -149,14 +179,17 @@ class Retrieval:
     ) -> dict[str, jax.Array]:
         """{'query': float32 [B, D]}, one a listener, at position `batch['last']` where queries have positions.
 
-        A listener without plays ('last' is -1) has the query 0: the model knows nothing of them.
+        A listener without plays ('last' is -1) has the query 0: the model knows nothing of them. With intents also
+        'intent' float32 [B, K], the logits of the heads.
         """
-        queries = model(rows, batch)["queries"]
-        if queries.ndim == 2:
-            return {"query": queries}
-        last = batch["last"][:, None, None]
-        query = jnp.take_along_axis(queries, jnp.maximum(last, 0), axis=1)[:, 0]
-        return {"query": jnp.where(last[:, 0] >= 0, query, 0.0)}
+        query = model(rows, batch)["queries"]
+        if query.ndim == 3:
+            last = batch["last"][:, None, None]
+            query = jnp.take_along_axis(query, jnp.maximum(last, 0), axis=1)[:, 0]
+            query = jnp.where(last[:, 0] >= 0, query, 0.0)
+        if not self.intent:
+            return {"query": query}
+        return {"query": query, "intent": cast(ModelWithIntent, model).intent_heads(query)}
 
 
 def sampled_scores(
