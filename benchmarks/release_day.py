@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from audience import audience
 from expected_recall import expected_recall
 
 from mu.config.resolve import build, resolve
@@ -24,6 +25,7 @@ from mu.evals.intervals import clustered_bootstrap
 from mu.evals.protocols.plays import DAY_MS, PlayEvaluator
 from mu.evals.results import Evaluation, evaluations_of, load
 from mu.inference.policy import NEW_RELEASE_DAYS, Policy
+from mu.inference.time_aware import TimeAwareRecommender
 from mu.quickstart.config import get_config
 from mu.quickstart.steps import import_world, simulate_world
 from mu.run.evaluation import build_evaluator, fit_policy
@@ -54,10 +56,10 @@ INTRODUCTION = """\
 Written by `python benchmarks/release_day.py`. {worlds} simulated worlds of size small; recall@20 of test plays by the
 age of the track, all plays of all worlds pooled, with 95 % bootstrap intervals over listeners. `model` encodes the
 sound of the tracks and ranks those of their first week with a boost that was chosen on validation (`config.policy`,
-`max_cost`: .05 of the recall of known tracks there); `model_unboosted` is without. `id_only` is SASRec on the same
-plays. All have learnt from what was played before the validation part, and see what was played before the test: who
-counts plays knows nothing of later tracks. The oracle knows each listener's taste at each moment, and shows new
-tracks without a boost.
+`max_cost`: .05 of the recall of known tracks there); `model_unboosted` is without, and calibrated by age as it is.
+`id_only` is SASRec on the same plays. All have learnt from what was played before the validation part, and see what was
+played before the test: who counts plays knows nothing of later tracks. The oracle knows each listener's taste at each
+moment, and shows new tracks without a boost.
 
 """
 EXPECTED = """
@@ -68,6 +70,17 @@ taste: here every track that was out and not yet played counts by the probabilit
 alone would play it at the moment of each test play (`benchmarks/expected_recall.py`; real plays also follow albums,
 slates and habits). `oracle_boosted` is the oracle with a boost chosen as the model's was.
 
+"""
+
+
+AUDIENCE = """
+## Audience of new tracks
+
+All listeners at the moments of the test plays, ordered by the share of their plays that the model without a boost gives
+a new track: those who would play it by taste stand at {model} (0 is first, .5 chance), by the oracle's order at
+{oracle}; those who did play it stand at {played} of the model's order. The model says how unsure it is of a new
+track's appeal (`TimeAwareRecommender.cold_start_variance`): the square of (log of expected plays over predicted plays)
+over that variance is {z:.2f} in the mean over {tracks} new tracks; 1 is calibrated.
 """
 
 
@@ -126,17 +139,17 @@ class BoostedOracle:
     dot_product = False
     time_aware = True
 
-    def __init__(self, oracle: Any, released_ms: np.ndarray, boost: float = 0.0):
-        self._oracle, self._released_ms, self._boost = oracle, released_ms, boost
+    def __init__(self, oracle: Any, released_ms: np.ndarray, policy: Policy | None = None):
+        self._oracle, self._released_ms, self.policy = oracle, released_ms, policy or Policy()
 
     def with_policy(self, policy: Policy) -> "BoostedOracle":
-        return BoostedOracle(self._oracle, self._released_ms, policy.new_release_boost)
+        return BoostedOracle(self._oracle, self._released_ms, policy)
 
     def scores(self, users: np.ndarray, histories: Any, times_ms: np.ndarray) -> np.ndarray:
         age_days = (times_ms[:, None] - self._released_ms) / DAY_MS
         new = (age_days >= 0) & (age_days < NEW_RELEASE_DAYS)
         chance = np.maximum(self._oracle.scores(users, histories, times_ms), 1e-30)
-        return (np.log(chance) + self._boost * new).astype(np.float32)
+        return (np.log(chance) + self.policy.new_release_boost * new).astype(np.float32)
 
 
 def expected(folder: Path) -> dict[str, dict[str, np.ndarray]]:
@@ -145,10 +158,12 @@ def expected(folder: Path) -> dict[str, dict[str, np.ndarray]]:
     file = place / f"expected-{load(folder / 'model').card['weights_hash'][:12]}.npz"
     names = ("model", "model_unboosted", "id_only", "item_knn", "popularity", "oracle", "oracle_boosted")
     if not file.is_file():
-        run = rebuild(folder / "model").run
-        shown = open_run(folder / "model").recommender()
+        run, shown = rebuild(folder / "model").run, shown_to_users(folder)
         baselines = {name: build(spec) for name, spec in run.config.baselines.items()}
-        recommenders = {"model": shown, "model_unboosted": shown.with_policy(Policy())}
+        recommenders: dict[str, Any] = {
+            "model": shown,
+            "model_unboosted": shown.with_policy(shown.policy.without_boost()),
+        }
         recommenders |= {name: baselines[name].fit(run.train) for name in names if name in baselines}
         law = recommenders["oracle"]
         assert isinstance(run.data, Listening)
@@ -165,6 +180,50 @@ def expected(folder: Path) -> dict[str, dict[str, np.ndarray]]:
     with np.load(file) as arrays:
         sections = dict.fromkeys(name.partition("/")[2] for name in arrays.files)
         return {name: {section: arrays[f"{name}/{section}"] for section in sections} for name in names}
+
+
+def shown_to_users(folder: Path) -> TimeAwareRecommender:
+    """The model of one world under its policy."""
+    recommender = open_run(folder / "model").recommender()
+    assert isinstance(recommender, TimeAwareRecommender)
+    return recommender
+
+
+def new_tracks(folder: Path) -> dict[str, np.ndarray]:
+    """What is said of each of the n new tracks of one world, without a boost; kept beside its evaluation.
+
+    Returns:
+      'model', 'oracle' and 'played' float64 [n, 2]: `audience` by these scores, expected, and of the model as observed;
+      'z' float64 [n]: log of the plays expected by taste over those by the model, divided by its predicted deviation.
+    """
+    file = folder / "model" / "evaluation" / f"new-{load(folder / 'model').card['weights_hash'][:12]}.npz"
+    if not file.is_file():
+        run, shown = rebuild(folder / "model").run, shown_to_users(folder)
+        unboosted = shown.with_policy(shown.policy.without_boost())
+        law = build(run.config.baselines.oracle).fit(run.train)
+        plays = build_evaluator(run, "plays", "test")
+        assert isinstance(plays, PlayEvaluator) and isinstance(run.data, Listening)
+        ours, oracles = (audience(plays, one, law) for one in (unboosted, BoostedOracle(law, run.data.released_ms)))
+        queries = unboosted.queries(plays.events.users, plays.histories.take(plays.events.users))
+        deviation = np.sqrt(unboosted.cold_start_variance(queries.mean(axis=0, keepdims=True)))
+        z = np.log(np.maximum(ours["expected"][:, 1], 1e-9) / np.maximum(ours["predicted"], 1e-9)) / deviation
+        arrays = {"model": ours["expected"], "oracle": oracles["expected"], "played": ours["observed"], "z": z}
+        np.savez_compressed(file, **arrays)  # pyright: ignore[reportArgumentType]
+    with np.load(file) as arrays:
+        return dict(arrays)
+
+
+def of_new_tracks(worlds: list[dict[str, np.ndarray]]) -> str:
+    """Where those who play a new track stand, and whether the posterior of its appeal is calibrated; in words."""
+    places = {}
+    for name in ("model", "oracle", "played"):
+        pairs = np.concatenate([world[name] for world in worlds])
+        low, high = clustered_bootstrap(
+            (pairs[:, :1] / np.maximum(pairs[:, 1:], 1e-12)), np.arange(len(pairs)), SAMPLES, weights=pairs[:, 1]
+        )
+        places[name] = Estimate(float(pairs[:, 0].sum() / pairs[:, 1].sum()), float(low[0]), float(high[0]))
+    z = np.concatenate([world["z"] for world in worlds])
+    return AUDIENCE.format(**places, z=float((z**2).mean()), tracks=len(z))
 
 
 def clusters_of(evaluation: Evaluation) -> np.ndarray:
@@ -272,6 +331,7 @@ def main() -> None:
     text += EXPECTED + markdown(
         [METRIC, *by_law], [[row, *(str(tables["expected"][name][row]) for name in by_law)] for row in laws[0]]
     )
+    text += of_new_tracks([new_tracks(folder) for folder in folders])
     text += "\n## Claims\n\n" + markdown(["claimed", "found", ""], [list(line) for line in made])
     boosts = ", ".join(f"{evaluation.card['new_release_boost']:g}" for evaluation in evaluations)
     machine = f"{available_cpus()} of {os.cpu_count()} cores of {processor()}"

@@ -15,7 +15,6 @@ from mu.data.listening.listening import Listening
 from mu.data.summary import LogSummary
 from mu.embedding.table import Embeddings, load
 from mu.inference.clip_encoder import ClipEncoder
-from mu.inference.policy import Policy
 from mu.inference.pooling import Fault, Tiles, clip_vectors
 from mu.inference.time_aware import TimeAwareRecommender
 from mu.names import closest
@@ -57,7 +56,8 @@ def listeners_of(
     """
     now_ms = int(data.end_ms)
     # How much is played, not what is to be shown: without the boost of new releases.
-    catalogue = recommender.with_policy(Policy()).item_bias(np.array([now_ms]))[0]
+    recommender = recommender.with_policy(recommender.policy.without_boost())
+    catalogue = recommender.item_bias(np.array([now_ms]))[0]
     catalogue = np.where(data.released_ms <= now_ms, catalogue, -np.inf)
     vectors, bias = recommender.cold_start(
         content[None], item_features[None], None if item_numbers is None else item_numbers[None]

@@ -1,4 +1,4 @@
-"""Decisions made after training: how much new releases are raised in the lists that users see."""
+"""Decisions made after training: by how much scores of new releases are calibrated, and raised in lists."""
 
 import dataclasses
 import os
@@ -11,6 +11,8 @@ from mu.ranges import NonNegative
 
 NEW_RELEASE_DAYS = 7.0
 """A track is a new release for so long."""
+CALIBRATED_DAYS = (7.0, 28.0)
+"""Scores of tracks younger than the first have an offset, and those of others younger than the second."""
 BOOST_STEP, MOST_BOOST = 0.25, 8.0
 POLICY = "policy.json"
 
@@ -23,6 +25,8 @@ class Policy:
       new_release_boost: added to the scores of tracks in their first `NEW_RELEASE_DAYS`. Less is known of a track that
         nobody has played than of others, so a likely guess of it rarely stands among the first; the boost is what
         showing new releases is worth to who runs the service.
+      age_offsets: added to the scores of tracks by their age, one for each of `CALIBRATED_DAYS`, so that
+        the model gives them the share of plays that they had on the validation part.
       weights_hash: of the model that it was fitted for (`mu.inference.recommender.weights_hash`); '' for none.
       content_sha256: of the file with the content embeddings of that model; '' where there is none.
       intent: name of an intent -> (slope, intercept) of its logit, so that probabilities agree with what was observed
@@ -30,9 +34,14 @@ class Policy:
     """
 
     new_release_boost: float = 0.0
+    age_offsets: tuple[float, ...] = (0.0,) * len(CALIBRATED_DAYS)
     weights_hash: str = ""
     content_sha256: str = ""
     intent: Mapping[str, tuple[float, float]] = dataclasses.field(default_factory=dict)
+
+    def without_boost(self) -> Self:
+        """The same policy without a boost: scores are how much is played, not what is to be shown."""
+        return dataclasses.replace(self, new_release_boost=0.0)
 
     def save(self, run: str | os.PathLike[str]) -> None:
         """Writes policy.json to the folder of a run."""
@@ -47,7 +56,12 @@ class Policy:
         """
         file = Path(run) / POLICY
         try:
-            return cls(**read_json(file)) if file.is_file() else cls()
+            if not file.is_file():
+                return cls()
+            fields = read_json(file)
+            if "age_offsets" in fields:  # those of an earlier version have none
+                fields["age_offsets"] = tuple(fields["age_offsets"])
+            return cls(**fields)
         except TypeError:
             raise ValueError(f"{file} holds no policy: delete it, and `mu evaluate` fits it again") from None
 

@@ -1,16 +1,18 @@
 """A recommender that knows the time: ages of tracks, new releases, and tracks that training never saw."""
 
 import copy
+import functools
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
 from mu.data.features import HistoryFeatures, known_features
 from mu.inference.compiled import once
-from mu.inference.policy import NEW_RELEASE_DAYS, Policy
+from mu.inference.policy import CALIBRATED_DAYS, NEW_RELEASE_DAYS, Policy
 from mu.inference.recommender import BLOCK, TrainedRecommender
 from mu.protocols import Model, Task
 
@@ -27,7 +29,7 @@ class TimeAwareRecommender(TrainedRecommender):
       params: see `TrainedRecommender`.
       rows: the whole tables; 'age_days' float32 [V, 1] at the end of the training log.
       end_ms: the end of the training log, unix milliseconds.
-      policy: adds the boost of new releases.
+      policy: adds offsets by age and the boost of new releases.
 
     Attributes:
       policy: as given.
@@ -81,7 +83,9 @@ class TimeAwareRecommender(TrainedRecommender):
         Returns:
           (edges_ms int64 [S], values float32 [S + 1]).
         """
-        edges_days = np.unique([0.0, NEW_RELEASE_DAYS, *nnx.merge(self._graph, self.params).age_edges_days])
+        edges_days = np.unique(
+            [0.0, NEW_RELEASE_DAYS, *CALIBRATED_DAYS, *nnx.merge(self._graph, self.params).age_edges_days]
+        )
         ages_days = np.asarray([edges_days[0] - 1.0, *edges_days], np.float32)
         values = self._bias_of(ages_days, np.zeros(1, np.float32))[0]
         return np.round(edges_days * DAY_MS).astype(np.int64), values
@@ -90,7 +94,8 @@ class TimeAwareRecommender(TrainedRecommender):
         return self._bias_of(self._age_days, days)
 
     def _bias_of(self, age_days: np.ndarray, days: np.ndarray) -> np.ndarray:
-        inputs = jax.device_put((age_days, days, np.float32(self.policy.new_release_boost)))
+        offsets = np.asarray(self.policy.age_offsets, np.float32)
+        inputs = jax.device_put((age_days, days, np.float32(self.policy.new_release_boost), offsets))
         return np.asarray(self._age_bias(self.params, *inputs))
 
     def score_parts(self, columns: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -139,7 +144,35 @@ class TimeAwareRecommender(TrainedRecommender):
             missing = np.full((n, len(scale.mean)), np.nan)
             rows["item_numbers"] = scale.apply(missing if item_numbers is None else item_numbers)
         vectors, bias = nnx.merge(self._graph, self.params).item_vectors(rows)
-        return np.asarray(vectors), np.asarray(bias)
+        return np.asarray(vectors), np.asarray(bias) + np.float32(self.policy.age_offsets[0])
+
+    @functools.cached_property
+    def cold_start_covariance(self) -> np.ndarray:
+        """float64 [D, D]: how far the vectors of new tracks are expected to be from what stands for them.
+
+        The mean over the tracks that were played in training of (r - s)(r - s)^T, with r a track's own row and s what
+        would stand for it if it had not been played.
+        """
+        own, stands_in = (np.asarray(part, np.float64) for part in _own_rows(self._graph)(self.params, self.rows))
+        played = np.asarray(self.rows["plays"])[:, 0] > 0
+        residuals = (own - stands_in)[played]
+        return residuals.T @ residuals / max(len(residuals), 1)
+
+    def cold_start_variance(self, queries: np.ndarray) -> np.ndarray:
+        """float64 [B]: the variance of the score of a track without plays, q^T C q, for queries [B, D]."""
+        return np.einsum("bd,de,be->b", queries, self.cold_start_covariance, queries)
+
+    def sampled(self, random: np.random.Generator) -> "TimeAwareRecommender":
+        """The same recommender with the vectors of tracks without plays drawn from their posterior, for exploration.
+
+        Their score is then normal with the mean it has here and the variance `cold_start_variance` (Thompson sampling).
+        """
+        new = np.flatnonzero(np.asarray(self.rows["plays"])[:, 0] == 0)
+        noise = random.multivariate_normal(np.zeros(self.item_vectors.shape[1]), self.cold_start_covariance, len(new))
+        other = copy.copy(self)
+        other.item_vectors = np.array(self.item_vectors)
+        other.item_vectors[new] += noise.astype(np.float32)
+        return other
 
     def log_share(
         self, queries: np.ndarray, vectors: np.ndarray, bias: np.ndarray, catalogue_bias: np.ndarray
@@ -174,12 +207,29 @@ def _parts(graph: nnx.GraphDef) -> Callable[..., tuple[dict[str, jax.Array], dic
 
 
 @once
+def _own_rows(graph: nnx.GraphDef) -> Callable[..., tuple[jax.Array, jax.Array]]:
+    """(the own part of all tracks' vectors, what it would be if no track had been played)."""
+
+    def own(params: Any, rows: Any) -> tuple[jax.Array, jax.Array]:
+        model = nnx.merge(graph, params)
+        unplayed = {**rows, "plays": jnp.zeros_like(rows["plays"])}
+        stands_in = jnp.broadcast_to(model.track_parts(unplayed)["own"], rows["items"].shape)
+        return model.track_parts(rows)["own"], stands_in
+
+    return jax.jit(own)
+
+
+@once
 def _age_bias(graph: nnx.GraphDef) -> Callable[..., jax.Array]:
     """The biases [B, V] of tracks of these ages, at these days."""
 
-    def bias(params: Any, age_days: jax.Array, days: jax.Array, boost: jax.Array) -> jax.Array:
+    def bias(params: Any, age_days: jax.Array, days: jax.Array, boost: jax.Array, offsets: jax.Array) -> jax.Array:
         ages = age_days[None] + days[:, None]
         is_new = (ages >= 0) & (ages < NEW_RELEASE_DAYS)
-        return nnx.merge(graph, params).age_bias(ages) + boost * is_new.astype(boost.dtype)
+        bias, from_days = nnx.merge(graph, params).age_bias(ages) + boost * is_new.astype(boost.dtype), 0.0
+        for offset, until_days in zip(offsets, CALIBRATED_DAYS, strict=True):
+            bias += offset * ((ages >= from_days) & (ages < until_days)).astype(offset.dtype)
+            from_days = until_days
+        return bias
 
     return jax.jit(bias)

@@ -9,7 +9,6 @@ from mu.data.listening.listening import Listening
 from mu.evals.few_units import interval_text
 from mu.evals.metrics.ratings.auc import auc
 from mu.evals.result import Estimate, Result
-from mu.inference.policy import Policy
 from mu.inference.time_aware import TimeAwareRecommender
 from mu.report.evenly_spaced import evenly_spaced
 from mu.report.listeners import Row
@@ -83,7 +82,7 @@ def cold_start_track(log: SplitLog, recommender: TimeAwareRecommender, *, reads_
     measured = played[evenly_spaced(len(played), MOST_NEW)]
     measured = np.union1d(measured, [track])
     users = np.flatnonzero(log.histories.lengths > 0)
-    shares = _log_shares(log, log.data, recommender.with_policy(Policy()), users, measured)
+    shares = _log_shares(log, log.data, recommender.with_policy(recommender.policy.without_boost()), users, measured)
     is_player = log.test.take(users).seen()
     players = [_has(is_player, len(users), int(one)) for one in measured]
     aucs = np.array([auc(shares[:, place], one, np.array([0, len(one)]))[0] for place, one in enumerate(players)])

@@ -5,7 +5,6 @@ import os
 import numpy as np
 
 from mu.data.logs.interactions import Interactions
-from mu.inference.policy import Policy
 from mu.inference.recommender import TrainedRecommender
 from mu.inference.time_aware import TimeAwareRecommender
 from mu.run.restore import open_run
@@ -35,4 +34,6 @@ class EarlierRun:
                 f"{self._workdir} has learnt from other plays than this run; give both the same data and split"
             )
         recommender = run.up_to_date().recommender()
-        return recommender.with_policy(Policy()) if isinstance(recommender, TimeAwareRecommender) else recommender
+        if isinstance(recommender, TimeAwareRecommender):
+            return recommender.with_policy(recommender.policy.without_boost())
+        return recommender

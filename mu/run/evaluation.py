@@ -21,15 +21,18 @@ from mu.data.clips.clips import Clips
 from mu.data.listening.listening import Listening
 from mu.data.logs.interactions import Interactions
 from mu.data.logs.splits import Split as LogSplit
-from mu.evals.leaders import MIXTURE, MODEL
+from mu.evals.leaders import MIXTURE, MODEL, UNBOOSTED
+from mu.evals.protocols.age_masses import age_masses
+from mu.evals.protocols.plays import PlayEvaluator
 from mu.evals.result import Result
 from mu.evals.results import save
 from mu.evals.table import ResultTable
 from mu.files import write_whole
 from mu.inference import track_content
+from mu.inference.age_offsets import age_offsets
 from mu.inference.intent import IntentRecommender
 from mu.inference.mixture import Mixture
-from mu.inference.policy import Policy
+from mu.inference.policy import CALIBRATED_DAYS, Policy
 from mu.inference.recommender import weights_hash
 from mu.inference.track_content import ContentEncoder
 from mu.locks import writing
@@ -137,8 +140,25 @@ def held_out_loss(run: Run) -> Callable[[State, Data], float]:
     return loss
 
 
+def calibrate(run: Run, recommender: Any) -> Policy:
+    """A policy without a boost whose offsets by age give a recommender the observed share of recent releases.
+
+    They are fitted on the plays of the validation part that config.policy.metric is of; all 0 of a refit, which has
+    learnt these plays, and where they are not ranked at their moments.
+    """
+    if run.config.policy is None or run.config.refit:
+        return Policy()
+    name = run.config.policy.metric.partition("/")[0]
+    evaluator = build_evaluator(run, name, "valid") if name in run.config.evals else None
+    if not isinstance(evaluator, PlayEvaluator):
+        return Policy()
+    return Policy(age_offsets=age_offsets(*age_masses(evaluator, recommender, CALIBRATED_DAYS)))
+
+
 def fit_policy(run: Run, recommender: Any) -> Policy:
     """The policy that config.policy chooses for a recommender by the metric that it names, on the validation part.
+
+    The recommender's offsets by age are kept.
 
     A refit has learnt the validation part: how it ranks that says nothing of what a policy costs, so nothing is chosen.
 
@@ -153,9 +173,11 @@ def fit_policy(run: Run, recommender: Any) -> Policy:
         name, _, column = metric.partition("/")
         measured = [f"{name}/{one}" for one in evaluator(name).names] if name in run.config.evals else []
         check_policy_metric(metric, measured or run.config.evals)
-        return evaluator(name).run(recommender.with_policy(Policy(boost))).values()[column]
+        policy = dataclasses.replace(recommender.policy, new_release_boost=boost)
+        return evaluator(name).run(recommender.with_policy(policy)).values()[column]
 
-    return build(run.config.policy, score=score)
+    chosen = build(run.config.policy, score=score)
+    return dataclasses.replace(chosen, age_offsets=recommender.policy.age_offsets)
 
 
 def check_policy_metric(metric: str, measured: Iterable[str]) -> None:
@@ -294,8 +316,10 @@ def _evaluate(
     models = {"model": model_of(run, params, rows)}
     if run.config.policy is not None and not run.config.refit:
         if policy.weights_hash != digest:
-            policy = dataclasses.replace(fit_policy(run, models["model"]), weights_hash=digest)
-        models = {"model": models["model"].with_policy(policy), "model_unboosted": models["model"]}
+            calibrated = models["model"].with_policy(calibrate(run, models["model"]))
+            policy = dataclasses.replace(fit_policy(run, calibrated), weights_hash=digest)
+        policies = {MODEL: policy, UNBOOSTED: policy.without_boost()}
+        models = {name: models[MODEL].with_policy(one) for name, one in policies.items()}
     elif policy.weights_hash != digest:
         policy = Policy(weights_hash=digest)
         if isinstance(models["model"], IntentRecommender) and not run.config.refit:
@@ -326,6 +350,7 @@ def _evaluate(
         "seed": run.config.seed,
         "weights_hash": digest,
         "new_release_boost": policy.new_release_boost,
+        "age_offsets": list(policy.age_offsets),
         "baselines_left_out": left_out,
         "mixture": None if mixture is None else dataclasses.asdict(mixture),
     }

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from mu.inference.policy import Policy
 from mu.report.split_log import SplitLog
 
 
@@ -31,6 +32,7 @@ class TimeAwareScores(Scores):
     """The same as a recommender of new tracks."""
 
     time_aware: bool = True
+    policy: Policy = Policy()
 
     def item_bias(self, times_ms=None):
         return self._bias if times_ms is None else np.repeat(self._bias[None], len(times_ms), axis=0)

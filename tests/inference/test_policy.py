@@ -32,5 +32,14 @@ def test_costs_that_make_no_sense_are_refused(max_cost):
 
 def test_what_is_saved_is_loaded(tmp_path):
     assert Policy.load(tmp_path) == Policy()
-    Policy(1.25, "abc").save(tmp_path)
-    assert Policy.load(tmp_path) == Policy(1.25, "abc")
+    Policy(1.25, weights_hash="abc").save(tmp_path)
+    assert Policy.load(tmp_path) == Policy(1.25, weights_hash="abc")
+
+
+def test_offsets_are_saved_with_the_boost_and_stay_without_it(tmp_path):
+    policy = Policy(1.25, (0.5, 0.25), "abc")
+    policy.save(tmp_path)
+    assert Policy.load(tmp_path) == policy
+    assert policy.without_boost() == Policy(0.0, (0.5, 0.25), "abc")
+    (tmp_path / "policy.json").write_text('{"new_release_boost": 1.0, "weights_hash": "x"}')
+    assert Policy.load(tmp_path) == Policy(1.0, weights_hash="x")

@@ -143,3 +143,33 @@ def test_a_cold_start_track_scores_as_a_track_that_comes_out_at_the_end(parts):
     missing = np.asarray(parts[0].missing[0])
     np.testing.assert_allclose(vectors, recommender.item_vectors[:2] - found["own"][:2] + missing, rtol=1e-4, atol=1e-5)
     np.testing.assert_allclose(bias, parts[0].age_bias(jnp.zeros(2)), rtol=1e-6)
+
+
+def test_offsets_by_age_are_added_to_recent_releases_alone(parts):
+    recommender, rows = make_scores(parts)
+    day_ms = 86_400_000
+    calibrated = recommender.with_policy(Policy(age_offsets=(1.5, -0.5)))
+    times_ms = LOG.end_ms + np.array([0, 10, 100]) * day_ms
+    ages = rows["age_days"][:, 0] + np.array([0, 10, 100])[:, None]
+    expected = np.where((ages >= 0) & (ages < 7), 1.5, np.where((ages >= 7) & (ages < 28), -0.5, 0.0))
+    assert {1.5, -0.5, 0.0} == set(expected.flat)
+    np.testing.assert_allclose(calibrated.item_bias(times_ms) - recommender.item_bias(times_ms), expected, atol=1e-5)
+    edges, values = calibrated.age_steps()
+    added = values - recommender.age_steps()[1]
+    middles = np.append((edges[:-1] + edges[1:]) / 2, edges[-1] + 1) / day_ms
+    np.testing.assert_allclose(added, [0.0, *np.where(middles < 7, 1.5, np.where(middles < 28, -0.5, 0.0))], atol=1e-5)
+
+
+def test_the_posterior_of_a_new_track_is_the_spread_of_own_rows_around_what_stands_for_them(parts):
+    recommender, rows = make_scores(parts)
+    missing, played = np.asarray(parts[0].missing[...])[0], rows["plays"][:, 0] > 0
+    residuals = (rows["items"] - missing)[played].astype(np.float64)
+    queries = np.random.default_rng(3).standard_normal((4, DIM))
+    variance = ((queries @ residuals.T) ** 2).mean(axis=1)
+    np.testing.assert_allclose(recommender.cold_start_variance(queries), variance, rtol=1e-5)
+    random = np.random.default_rng(4)
+    drawn = np.stack([recommender.sampled(random).item_vectors for _ in range(3000)])
+    scores = (drawn - recommender.item_vectors) @ queries.T
+    assert not scores[:, played].any()
+    np.testing.assert_allclose(scores[:, ~played].var(axis=(0, 1)), variance, rtol=0.1)
+    np.testing.assert_allclose(scores[:, ~played].mean(axis=(0, 1)) / np.sqrt(variance), 0.0, atol=0.05)
