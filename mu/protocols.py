@@ -313,12 +313,30 @@ class DeclaresSeveralQueries(Protocol):
 
 
 @runtime_checkable
+class AddsParts(Protocol):
+    """A task with parameters of its own: the run keeps them in the model."""
+
+    def parts(self, model: Any, rngs: Any) -> Mapping[str, Any]:
+        """Name -> module (`flax.nnx.Module`) that is set as an attribute of the model, with these random initial values
+        (`flax.nnx.Rngs`)."""
+        ...
+
+
+@runtime_checkable
 class LearnsIntent(Protocol):
-    """A task that says which heads for what a listener is about to do it needs; the run adds them to the model as
-    `intent_heads` (`mu.nn.intent.IntentHeads`), and the task gives their logits under 'intent'."""
+    """A task that says what a listener is about to do; it gives the logits of its heads under 'intent'."""
 
     intent: Mapping[str, float]
     """Name of a head -> its weight in the loss; none for no heads."""
+
+
+@runtime_checkable
+class DeclaresRepeats(Protocol):
+    """A task or a recommender that says whether played tracks get an offset; one that does not has none."""
+
+    offsets_repeats: bool
+    """Of a task: whether `predict` gives 'place_offsets' [B, T] beside queries. Of a recommender: whether it takes
+    these."""
 
 
 @runtime_checkable

@@ -41,6 +41,7 @@ OWN = {
     "mu.inference.policy": ("new_release_boost",),
     "mu.inference.ratings": ("RatingPredictor",),
     "mu.inference.recommender": ("TrainedRecommender",),
+    "mu.inference.repeats": ("RepeatRecommender",),
     "mu.inference.time_aware": ("TimeAwareRecommender",),
     "mu.run.baseline": ("EarlierRun",),
     "mu.training.optim": ("adamw_cosine",),

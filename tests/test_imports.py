@@ -89,7 +89,6 @@ ARROWS = {
         "mu.locks",
         "mu.names",
         "mu.nn.evidence",
-        "mu.nn.intent",
         "mu.nn.table",
         "mu.protocols",
         "mu.signatures",

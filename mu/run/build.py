@@ -19,9 +19,8 @@ from mu.data.features import HistoryFeatures
 from mu.data.logs.splits import Split as LogSplit
 from mu.evals.leaders import MODEL, VARIANTS
 from mu.nn.evidence import EvidenceOffset
-from mu.nn.intent import IntentHeads
 from mu.nn.table import Buffer, Table
-from mu.protocols import Batches, Data, Features, Model, Split, TableSpec, Task
+from mu.protocols import AddsParts, Batches, Data, Features, Model, Split, TableSpec, Task
 from mu.run.check_parts import (
     check_evidence,
     check_examples,
@@ -29,7 +28,7 @@ from mu.run.check_parts import (
     check_inputs,
     check_intent,
     check_queries,
-    intents_of,
+    check_repeats,
 )
 from mu.run.refit import ChosenSteps
 from mu.run.usage import refuse_empty_parts
@@ -109,6 +108,7 @@ def build_run(config: Config, mesh: jax.sharding.Mesh | None = None, chosen: Cho
     check_queries(config, task)
     check_inputs(config, batches)
     check_intent(config, batches, task)
+    check_repeats(config, task)
     steps = planned = config.total_steps
     if chosen is not None:  # the rate falls over as many epochs as it did when the steps were chosen
         steps, planned = (chosen.scaled(count, batches.n_examples) for count in (chosen.step, planned))
@@ -150,14 +150,15 @@ def build_run(config: Config, mesh: jax.sharding.Mesh | None = None, chosen: Cho
 def build_model(config: Config, task: Task[Model], features: Features | None, rngs: nnx.Rngs) -> Any:
     """The model of a config, a `mu.protocols.Model` and a `flax.nnx.Module`.
 
-    With evidence its weights are a part, with intents their heads.
+    With evidence its weights are a part, and so is what the task adds (`mu.protocols.AddsParts`).
     """
     inputs = features.model_inputs if isinstance(features, HistoryFeatures) else {}
     model = build(config.model, rngs=rngs, **task.offers, **({"inputs": inputs} if inputs else {}))
     if isinstance(features, EvidenceFeatures):
         model.evidence_offset = EvidenceOffset()
-    if intents := intents_of(task):
-        model.intent_heads = IntentHeads(model.tables()["items"].dim, intents, rngs=rngs)
+    if isinstance(task, AddsParts):
+        for name, part in task.parts(model, rngs).items():
+            setattr(model, name, part)
     return model
 
 

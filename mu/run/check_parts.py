@@ -12,6 +12,7 @@ from mu.protocols import (
     DeclaresAddedEvidence,
     DeclaresHiddenPlays,
     DeclaresIntent,
+    DeclaresRepeats,
     DeclaresSeveralQueries,
     LearnsIntent,
     Model,
@@ -90,6 +91,23 @@ def check_intent(config: Config, batches: Batches, task: Task[Model]) -> None:
         )
 
 
+def check_repeats(config: Config, task: Task[Model]) -> None:
+    """Raises ConfigError where only one of task and recommender has offsets of played tracks."""
+    recommender = config.recommender.name
+    has_offsets, takes_offsets = _offsets_repeats(task), _offsets_repeats(_recommender(config))
+    if has_offsets and not takes_offsets:
+        raise ConfigError(
+            f"config.recommender.name={recommender!r} leaves out the offsets of repeats that config.task "
+            f"({config.task.name}) learns: " + _set_recommender(config, "mu.inference.repeats:RepeatRecommender")
+        )
+    if takes_offsets and not has_offsets:
+        raise ConfigError(
+            f"config.recommender.name={recommender!r} adds offsets to tracks that were played, and "
+            f"config.task ({config.task.name}) learns none: set task.name='mu.tasks.repeats:RepeatRetrieval', or "
+            "recommender.name='mu.inference.recommender:TrainedRecommender'"
+        )
+
+
 def intents_of(task: Task[Model]) -> tuple[str, ...]:
     """The names of the heads for what a listener is about to do."""
     return tuple(task.intent) if isinstance(task, LearnsIntent) else ()
@@ -146,6 +164,10 @@ def _adds_evidence(part: Any) -> bool:
 
 def _predicts_intent(part: Any) -> bool:
     return isinstance(part, DeclaresIntent) and part.predicts_intent
+
+
+def _offsets_repeats(part: Any) -> bool:
+    return isinstance(part, DeclaresRepeats) and part.offsets_repeats
 
 
 def _has_several_queries(part: Any) -> bool:

@@ -95,6 +95,12 @@ class Retrieval:
         if loss == "gbce":
             self.sampled = functools.partial(losses.gbce, n_items=n_items, calibration=calibration)
 
+    def parts(self, model: Any, rngs: Any) -> dict[str, Any]:
+        """What the run adds to the model: heads of intents, where there are any (`mu.protocols.AddsParts`)."""
+        if not self.intent:
+            return {}
+        return {"intent_heads": IntentHeads(model.tables()["items"].dim, tuple(self.intent), rngs=rngs)}
+
     def loss(
         self,
         model: QueryModel,
