@@ -13,6 +13,7 @@ from mu.models.audio_encoder import AudioEncoder
 from mu.nn.attention import packed_causal_mask
 from mu.nn.blocks import Norm, Stack
 from mu.nn.dropout import dropout
+from mu.nn.earlier_tracks import EarlierTracks
 from mu.nn.hashed_features import HashedFeatures
 from mu.nn.heads import Head
 from mu.nn.history import OUTCOMES, TIME_DELTAS, add_play_features
@@ -57,6 +58,7 @@ class AudioUser(nnx.Module):
       dtype: of the user tower, 'float32' or 'bfloat16'.
       hash_size: number of vectors of hashed features, as the data's.
       item_numbers: F, numeric features of a track; 0 for none.
+      earlier_tracks: N, earlier tracks of its artist that stand for a track whose own row is missing; 0 for none.
       event_columns: columns of a play, name -> number of values, in the order of `batch['event_columns']`.
       sample_rate_hz: of the audio, None where there is none.
       outputs: the heads of the audio encoder.
@@ -83,6 +85,7 @@ class AudioUser(nnx.Module):
         dtype: Precision = "float32",
         hash_size: int,
         item_numbers: CountOrZero = 0,
+        earlier_tracks: CountOrZero = 0,
         event_columns: Mapping[str, int],
         sample_rate_hz: int | None,
         outputs: Mapping[str, Head],
@@ -132,6 +135,7 @@ class AudioUser(nnx.Module):
             # Each with whether it is missing. From zero, so that what training never saw says nothing of a new track: a
             # number that no trained track lacks, or that is the same for all of them.
             self.from_numbers = zero_linear(2 * item_numbers, dim, (None, "embed"), rngs=rngs)
+        self.earlier = EarlierTracks(dim, earlier_tracks, rngs=rngs) if earlier_tracks else None
         self.age = nnx.Param(jnp.zeros(len(AGES_DAYS) + 1, jnp.float32), axes=(None,))
 
     def __repr__(self) -> str:
@@ -173,16 +177,17 @@ class AudioUser(nnx.Module):
         own = rows["plays"] > 0
         if key is not None:
             own = own & jax.random.bernoulli(key, jnp.float32(1.0 - self.drop_id), own.shape)
-        parts = {
-            "own": jnp.where(own, rows["items"], self.missing[:1]),
-            "features": self.track_features(rows["item_features"]),
-        }
+        parts = {"features": self.track_features(rows["item_features"])}
         if self.item_numbers:
             parts["numbers"] = self.scale * self.from_numbers(rows["item_numbers"])
         if self.audio is not None:
             has_content = jnp.any(rows["content"] != 0, axis=-1, keepdims=True)
             parts["sound"] = jnp.where(has_content, self.scale * self.from_content(rows["content"]), self.missing[1:])
-        return parts
+        stands_in = self.missing[:1]
+        if self.earlier is not None:
+            described = sum(parts.values(), jnp.float32(0))
+            stands_in = self.earlier(rows["items"], described, rows["earlier"], stands_in)
+        return {"own": jnp.where(own, rows["items"], stands_in), **parts}
 
     def track_vectors(self, rows: Mapping[str, jax.Array], key: jax.Array | None = None) -> jax.Array:
         """float32 [L, D]: the sum of `track_parts`."""
@@ -207,8 +212,10 @@ class AudioUser(nnx.Module):
 
         Args:
           rows: 'items' float32 [L, D], 'item_features' int32 [L, P], 'plays' float32 [L, 1] and, in a model of them,
-            'item_numbers' float32 [L, 2 F] (`mu.data.features.Standardizer`) and 'content' float32 [L, A].
-          batch: of `mu.data.batches.listening.ListeningBatches`.
+            'item_numbers' float32 [L, 2 F] (`mu.data.features.Standardizer`), 'content' float32 [L, A] and 'earlier'
+            int32 [L, N], rows of the earlier tracks of each track's artist, -1 for none.
+          batch: of `mu.data.batches.listening.ListeningBatches`; its 'earlier', of local ids, replaces that of the
+            rows.
           key: for dropout; None at inference.
           clips: float32 [M, A], new clip vectors of the tracks `batch['clip_items']`, to be kept.
 
@@ -216,6 +223,8 @@ class AudioUser(nnx.Module):
           'tracks' float32 [L, D]; 'queries' float32 [B, T, D], for the play after position t; 'cold' float32 [B, T, D],
           the same by the user's features alone.
         """
+        if "earlier" in batch:
+            rows = {**rows, "earlier": batch["earlier"]}
         track_key, dropout_key, stack_key = (None,) * 3 if key is None else jax.random.split(key, 3)
         if clips is not None:
             rows = {**rows, "content": rows["content"].at[batch["clip_items"]].set(clips)}

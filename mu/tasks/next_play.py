@@ -25,6 +25,8 @@ class DescribedTracks(Protocol):
     @property
     def item_numbers(self) -> tuple[str, ...]: ...
     @property
+    def earlier_tracks(self) -> int: ...
+    @property
     def tag_names(self) -> tuple[str, ...]: ...
     @property
     def sample_rate_hz(self) -> int | None: ...
@@ -107,6 +109,8 @@ class NextPlay:
         }
         if data.item_numbers:
             self.offers = {**self.offers, "item_numbers": len(data.item_numbers)}
+        if data.earlier_tracks:
+            self.offers = {**self.offers, "earlier_tracks": data.earlier_tracks}
 
     def __repr__(self) -> str:
         """The parts of the loss, with weights where they are not 1."""

@@ -9,7 +9,7 @@ import numpy as np
 
 from mu.data.listening.listening import Listening, with_features
 from mu.data.logs.interactions import load as load_log
-from mu.ranges import Count
+from mu.ranges import Count, CountOrZero
 from mu.world.oracle import rows_of
 from mu.world.settings import Settings
 from mu.world.sound import RATE_HZ, SAMPLES
@@ -78,6 +78,8 @@ def load(
     hash_size: Count = 4096,
     tags: str | None = "tags",
     released: str | None = "release_date",
+    artist: str | None = "artist",
+    earlier_tracks: CountOrZero = 0,
 ) -> Listening:
     """The log that `mu import` made of the files of a world, with the sound of the world's tracks.
 
@@ -91,6 +93,8 @@ def load(
       hash_size: of hashed features.
       tags: the column of tags.
       released: the column of release dates.
+      artist: the column of artists.
+      earlier_tracks: so many earlier tracks of its artist stand for a track without plays; 0 for none.
     """
     log, simulated = load_log(path), load_world(world)
     rendered = None
@@ -98,4 +102,6 @@ def load(
         rows = rows_of(log.tracks["track"].to_list(), "track-", len(simulated.catalogue), "track")
         rendered = RenderedSound(simulated, rows)
     columns = {"item_columns": item_columns, "user_columns": user_columns, "event_columns": event_columns}
-    return with_features(log, rendered, dict(log.card), **columns, hash_size=hash_size, tags=tags, released=released)
+    options = {"hash_size": hash_size, "tags": tags, "released": released}
+    options |= {"artist": artist, "earlier_tracks": earlier_tracks}
+    return with_features(log, rendered, dict(log.card), **columns, **options)

@@ -122,7 +122,8 @@ class ListeningBatches(HistoryBatches):
           arrays of `mu.data.features.HistoryFeatures.events`; int32 [B, T] 'next_outcomes', of the target; float32
           [B, T] 'weights' (of the target) and 'days' (when the target is played, `Listening.days`); int32 and float32
           [B, 1, K] 'negatives' and 'log_q'. With audio also float32 [M, C, N] 'audio', int32 [M, C] 'samples', int32
-          [M] 'clip_items' (the tracks of the crops) and float32 [M, G] 'tags'.
+          [M] 'clip_items' (the tracks of the crops) and float32 [M, G] 'tags'. With local ids and `earlier_tracks` of
+          the log also, under 'shared', int32 [L, N] 'earlier': see `with_earlier_tracks`.
         """
         log = self.listening
         rows = fill_windows(examples, self._packing, self._windows, self._events, self.window, self._threads)
@@ -157,7 +158,9 @@ class ListeningBatches(HistoryBatches):
         if self.n_clips and step % self._every == 0:
             batch |= self._clips(batch["targets"][~empty], step)
             names.append("clip_items")
-        return with_local_ids(batch, {"items": (names, log.n_items)}) if self._sparse else batch
+        if not self._sparse:
+            return batch
+        return with_earlier_tracks(batch, names, log.earlier, log.n_items)
 
     def _clips(self, played: np.ndarray, step: int) -> Batch:
         """Crops of M different tracks, a share of them among the `played` ones."""
@@ -183,3 +186,30 @@ class ListeningBatches(HistoryBatches):
             "samples": samples.reshape(shape),
             "tags": log.tags[tracks],
         }
+
+
+def with_earlier_tracks(batch: Batch, names: list[str], earlier: np.ndarray | None, n_items: int) -> Batch:
+    """The batch with local ids, those of the earlier tracks of its tracks' artists among them.
+
+    Args:
+      batch: with global ids.
+      names: of the arrays that hold ids of tracks.
+      earlier: int32 [V, N] of `Listening.earlier`; None for none.
+      n_items: V.
+
+    Returns:
+      As of `with_local_ids`; with earlier tracks also, under 'shared', int32 [L, N] 'earlier': those of each local id,
+      -1 for none. The batch holds all of its own tracks; of a track that is here as an earlier one alone, some.
+    """
+    if earlier is None:
+        return with_local_ids(batch, {"items": (names, n_items)})
+    tracks = np.concatenate([batch[name].reshape(-1) for name in names])
+    related = earlier[tracks]
+    related = np.where(related < 0, tracks[:, None], related)  # as many for every batch: arrays of one shape
+    local = with_local_ids({**batch, "related": related}, {"items": ([*names, "related"], n_items)})
+    del local["related"]
+    ids = local["ids"]["items"]
+    here = np.where(ids[:, None] < n_items, earlier[np.minimum(ids, n_items - 1)], -1)  # the others fill up
+    places = np.minimum(np.searchsorted(ids, here), len(ids) - 1)
+    local["shared"] = {"earlier": np.where((here >= 0) & (ids[places] == here), places, -1).astype(np.int32)}
+    return local

@@ -15,12 +15,13 @@ import polars as pl
 from mu.data.clips.clips import Clips
 from mu.data.clips.clips import load as load_clips
 from mu.data.features import Standardizer, known_features
+from mu.data.listening.earlier_tracks import codes_of, earlier_tracks
 from mu.data.listening.hashed_features import hashed_features
 from mu.data.logs.attributes import UNKNOWN_RELEASE, multi_hot, numeric, released_ms
 from mu.data.logs.id_forms import find_other_forms
 from mu.data.logs.interactions import Interactions
 from mu.data.logs.interactions import load as load_log
-from mu.ranges import Count, SampleRate
+from mu.ranges import Count, CountOrZero, SampleRate
 
 DAY_MS = 24 * 3600 * 1000
 OLD_DAYS = 1e6
@@ -67,6 +68,8 @@ class Listening(Interactions):
       released_ms: int64 [V], unix milliseconds of the release; -1 where it is not known.
       item_numbers: columns of the tracks' table that `numeric_features` come from.
       numeric_features: float64 [V, F], numbers of each track as the table has them, NaN where they are missing.
+      artists: int32 [V], equal for tracks of one artist, -1 where there is none; None where no column names them.
+      earlier_tracks: N, so many earlier tracks of its artist stand for a track without plays; 0 for none.
     """
 
     sound: Sound | None
@@ -81,6 +84,8 @@ class Listening(Interactions):
     released_ms: np.ndarray
     item_numbers: tuple[str, ...] = ()
     numeric_features: np.ndarray | None = None
+    artists: np.ndarray | None = None
+    earlier_tracks: int = 0
 
     def __repr__(self) -> str:
         """That of any log, then the features of tracks."""
@@ -119,6 +124,16 @@ class Listening(Interactions):
             return None
         return Standardizer.fit(self.numeric_features[self.counts() > 0], self.item_numbers)
 
+    @functools.cached_property
+    def earlier(self) -> np.ndarray | None:
+        """int32 [V, N]: earlier tracks of each track's artist that are played in this log, latest first; -1 for none.
+
+        None where the log has no `earlier_tracks`.
+        """
+        if self.artists is None or not self.earlier_tracks:
+            return None
+        return earlier_tracks(self.artists, self.released_ms, self.counts() > 0, self.earlier_tracks)
+
     def track_rows(self) -> dict[str, np.ndarray]:
         """Features of every track for models, as tables that are not learnt.
 
@@ -127,7 +142,8 @@ class Listening(Interactions):
         Returns:
           'item_features' int32 [V, P], without those that no such track has; 'age_days' float32 [V, 1] at `end_ms`,
           negative for later releases; 'plays' float32 [V, 1], how often each is played in this log; with numeric
-          features 'item_numbers' float32 [V, 2 F], standardised by the tracks that are played in this log.
+          features 'item_numbers' float32 [V, 2 F], standardised by the tracks that are played in this log; with
+          `earlier_tracks` 'earlier' int32 [V, N].
         """
         age_days = np.where(self.released_ms != UNKNOWN_RELEASE, -self.days(self.released_ms), OLD_DAYS).astype(
             np.float32
@@ -141,6 +157,8 @@ class Listening(Interactions):
         }
         if self.number_scale is not None and self.numeric_features is not None:
             rows["item_numbers"] = self.number_scale.apply(self.numeric_features)
+        if self.earlier is not None:
+            rows["earlier"] = self.earlier
         return rows
 
     def known_user_features(self) -> np.ndarray:
@@ -155,6 +173,8 @@ class Listening(Interactions):
             digest.update(np.ascontiguousarray(array).data)
         if self.numeric_features is not None:
             digest.update(np.ascontiguousarray(self.numeric_features).data)
+        if self.artists is not None:
+            digest.update(self.artists.tobytes())
         return digest.hexdigest()
 
 
@@ -200,6 +220,8 @@ def load(
     hash_size: Count = 4096,
     tags: str | None = None,
     released: str | None = None,
+    artist: str | None = None,
+    earlier_tracks: CountOrZero = 0,
 ) -> Listening:
     """Opens a log that `mu import` wrote and the audio of its tracks that `mu import-audio` wrote.
 
@@ -218,6 +240,8 @@ def load(
       hash_size: features are hashed to so many places.
       tags: column of the tracks' table with tags to learn from sound, separated by '|'.
       released: column of the tracks' table with the date of release, ISO 8601.
+      artist: column of the tracks' table with the artist; several together count as one.
+      earlier_tracks: so many earlier tracks of its artist stand for a track without plays; 0 for none.
 
     Raises:
       FileNotFoundError, ValueError: as the imports' loaders; a column is missing; no clip is of any track.
@@ -237,6 +261,7 @@ def load(
     numbers = tuple(card.get("track_features", ()) if item_numbers is None else item_numbers)
     columns = {"item_columns": item_columns, "user_columns": user_columns, "event_columns": event_columns}
     options: dict[str, Any] = {"hash_size": hash_size, "tags": tags, "released": released}
+    options |= {"artist": artist, "earlier_tracks": earlier_tracks}
     return with_features(log, sound, card, **columns, **options, item_numbers=numbers)
 
 
@@ -251,6 +276,8 @@ def with_features(
     hash_size: int,
     tags: str | None,
     released: str | None,
+    artist: str | None = None,
+    earlier_tracks: int = 0,
     item_numbers: Sequence[str] = (),
 ) -> Listening:
     """`log` with `sound`, and the named columns as features; see `load`."""
@@ -258,6 +285,12 @@ def with_features(
         raise ValueError(
             f"data.released={released!r}, but the log has no times, only an order: how old a track was at a play is "
             "not known; import it with --time=NAME, or set data.released=None"
+        )
+    if earlier_tracks and (artist is None or released is None):
+        raise ValueError(
+            f"data.earlier_tracks={earlier_tracks} needs to know which tracks are of one artist and which came out "
+            f"earlier, and data.artist={artist!r}, data.released={released!r}: name both columns, or set "
+            "earlier_tracks=0"
         )
     if unknown := [name for name in event_columns if name not in {"context", *log.columns}]:
         raise ValueError(
@@ -280,6 +313,8 @@ def with_features(
         tags=np.nan_to_num(multi, nan=0.0),
         tag_names=tuple(names),
         released_ms=undated if released is None else released_ms(log.tracks, released),
+        artists=codes_of(log.tracks, artist) if artist is not None and earlier_tracks else None,
+        earlier_tracks=earlier_tracks,
         item_numbers=tuple(item_numbers),
         numeric_features=np.stack([numeric(log.tracks, name) for name in item_numbers], axis=1)
         if item_numbers

@@ -1,0 +1,41 @@
+"""The earlier tracks of each track's artist: what a service knows of a track on the day of its release."""
+
+import numpy as np
+import polars as pl
+
+from mu.data.logs.attributes import column_of
+
+
+def codes_of(table: pl.DataFrame, column: str) -> np.ndarray:
+    """int32 [n]: equal for rows with equal values of a column, -1 where there is none; errors of `column_of`."""
+    values = column_of(table, column).cast(pl.String).str.strip_chars()
+    values = values.set(values == "", None)
+    codes = values.rank("dense").cast(pl.Int32) - 1
+    return codes.fill_null(-1).to_numpy()
+
+
+def earlier_tracks(artists: np.ndarray, released_ms: np.ndarray, played: np.ndarray, count: int) -> np.ndarray:
+    """The latest tracks of the same artist that came out before each track and have been played, latest first.
+
+    Tracks that came out at one moment are not earlier than each other: on the day of an album none of its tracks has
+    been played.
+
+    Args:
+      artists: int32 [V], -1 for none.
+      released_ms: int64 [V]; tracks without a date, -1, came out before all others.
+      played: bool [V].
+      count: N, how many at most.
+
+    Returns:
+      int32 [V, N], -1 where there are fewer.
+    """
+    order = np.lexsort((released_ms, artists))
+    order = order[played[order] & (artists[order] >= 0)]
+    # Artist and date as one ascending number, so that one search finds where each track's earlier ones end.
+    _, dates = np.unique(released_ms, return_inverse=True)
+    keys = artists.astype(np.int64) * (int(dates.max(initial=0)) + 1) + dates
+    end = np.searchsorted(keys[order], keys)
+    places = end[:, None] - 1 - np.arange(count)
+    tracks = order[np.maximum(places, 0)] if len(order) else np.zeros_like(places)
+    there = (places >= 0) & (artists[tracks] == artists[:, None]) & (artists[:, None] >= 0)
+    return np.where(there, tracks, -1).astype(np.int32)
