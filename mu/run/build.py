@@ -106,7 +106,7 @@ def build_run(config: Config, mesh: jax.sharding.Mesh | None = None, chosen: Cho
     check_batches(config, batches, task, mesh, sparse)
     check_evidence(config, batches, task)
     check_queries(config, task)
-    check_inputs(config, batches)
+    check_inputs(config, batches, task)
     check_intent(config, batches, task)
     check_repeats(config, task)
     steps = planned = config.total_steps

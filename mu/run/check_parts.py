@@ -36,6 +36,11 @@ def check_evidence(config: Config, batches: Batches, task: Task[Model]) -> None:
     """Raises ConfigError where the batches have evidence of counts that task or recommender leave out, or lack it."""
     recommender = config.recommender.name
     has_evidence = isinstance(batches.features, EvidenceFeatures)
+    if has_evidence and intents_of(task):
+        raise ConfigError(
+            "config.batches.evidence and config.task.intent do not go together: no recommender has both; set "
+            "batches.evidence=None or task.intent=None"
+        )
     if has_evidence and not _adds_evidence(task):
         close = ""
         if task.needs_all_items:
@@ -57,14 +62,20 @@ def check_evidence(config: Config, batches: Batches, task: Task[Model]) -> None:
         )
 
 
-def check_inputs(config: Config, batches: Batches) -> None:
-    """Raises ConfigError where the batches tell a model more of plays and tracks than it reads."""
+def check_inputs(config: Config, batches: Batches, task: Task[Model]) -> None:
+    """Raises ConfigError where the batches tell a model more of plays and tracks than it reads or may know."""
     told = batches.features.model_inputs if isinstance(batches.features, HistoryFeatures) else {}
     if told and not takes(config.model, "inputs"):
         raise ConfigError(
             f"config.model ({config.model.name}) reads none of what config.batches tells it beside tracks and times "
             f"({', '.join(told)}): take SASRec, HSTU or GRU4Rec, or leave these keys of config.batches out; a model of "
             "your own that takes 'inputs' reads them by mu.nn.history:HistoryInputs"
+        )
+    if "earlier_plays" in told and _hides_plays(task):
+        raise ConfigError(
+            f"config.batches.earlier_plays=True counts the plays that config.task ({config.task.name}) hides: a track "
+            "that was played before, and that no visible play is of, must be a hidden one; set "
+            "batches.earlier_plays=False"
         )
 
 

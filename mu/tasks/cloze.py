@@ -18,7 +18,9 @@ class Cloze(Retrieval):
     of an epoch. Each play is hidden with probability `share`, and the loss is that of the hidden plays: the paper's
     (arXiv:1904.06690) with 'full_softmax', or one with negatives. With probability `last` a window has its latest play
     hidden alone, which is what the model is asked at inference: there a hidden play is appended to the history. A
-    hidden play is never shown as another or as itself, as in the authors' code (`mask_prob=1.0`).
+    hidden play is never shown as another or as itself, as in the authors' code (`mask_prob=1.0`). Nothing that is told
+    of the plays beside it comes from it: the play after it has no 'time_deltas', and `earlier_plays`, which counts
+    hidden plays too, is refused.
 
     Args:
       loss: as of `mu.tasks.retrieval.Retrieval`.
@@ -28,7 +30,8 @@ class Cloze(Retrieval):
       correct_log_q: as of `mu.tasks.retrieval.Retrieval`.
       calibration: of gBCE.
       chunk: items at a time in the full softmax; None, see `mu.losses.full_softmax`.
-      intent: as of `mu.tasks.retrieval.Retrieval`; of the hidden plays.
+      intent: as of `mu.tasks.retrieval.Retrieval`, without 'repeat'; learnt from hidden plays that are the latest of
+        their window, as at inference, where no play after them says how they ended.
 
     Attributes:
       hides_plays: the model must not read the plays of 'hidden'.
@@ -58,6 +61,11 @@ class Cloze(Retrieval):
         )
         if not 0 < share < 1:
             raise ValueError(f"share={share}; it must lie between 0 and 1")
+        if "repeat" in self.intent:
+            raise ValueError(
+                "intent names 'repeat', and Cloze hides plays: what was played before would tell the hidden ones; "
+                "leave it out, or take mu.tasks.retrieval:Retrieval"
+            )
         self._share, self._last = share, last
         self.adds_evidence = False  # it is counted for the play after a history, and a hidden play has others after it
 
@@ -76,6 +84,10 @@ class Cloze(Retrieval):
         hidden = self._hidden(batch["segments"], batch["positions"], hidden_key)
         weights = batch["weights"] * hidden.astype(jnp.float32)
         told = {name: batch[f"next_{name}"] for name in PLAY_FEATURES if name in batch}
+        if "time_deltas" in told:
+            told["time_deltas"] = jnp.where(_follows(hidden, batch["segments"]), 0, told["time_deltas"])
+        if "next_outcomes" in batch:  # what the heads learn: 0 teaches them nothing
+            told["next_outcomes"] = jnp.where(batch["positions"] == 0, batch["next_outcomes"], 0)
         masked = {**batch, **told, "items": batch["targets"], "hidden": hidden, "weights": weights}
         return super().loss(model, rows, masked, model_key)
 
@@ -109,6 +121,12 @@ class Cloze(Retrieval):
             "last": jnp.where(last[:, 0] < 0, -1, after[:, 0]),
         }
         return super().predict(model, rows, appended)
+
+
+def _follows(hidden: jax.Array, segments: jax.Array) -> jax.Array:
+    """bool [B, T]: whether the play before, of the same history, is hidden; from there the time is not known."""
+    before = hidden[:, :-1] & (segments[:, :-1] == segments[:, 1:])
+    return jnp.pad(before, ((0, 0), (1, 0)))
 
 
 def _at(array: jax.Array, places: jax.Array) -> jax.Array:

@@ -22,7 +22,16 @@ FULL = {"task": {"name": "mu.tasks.retrieval:Retrieval", "loss": "full_softmax"}
 HIDES = r"Cloze\) hides plays.*set model.name='mu.models.sasrec:SASRec' and model.attention='bidirectional'"
 ADDS_NONE = r"does not add the evidence.*set task.name='mu.tasks.retrieval:Retrieval' and task.loss='sampled_softmax'"
 TWO_INPUTS = {"batches__time_deltas": True, "batches__earlier_plays": True}
+NOT_BOTH = r"batches.evidence and config.task.intent do not go together.*set batches.evidence=None or task.intent=None"
+INTENT = {**EVIDENCE, "task__intent": {"skip": 0.1}}
+WITH_INTENT = {"recommender": {"name": "mu.inference.intent:IntentRecommender"}}
 REFUSED = {
+    "evidence, intent, evidence's recommender": ({**INTENT, **WITH_EVIDENCE}, NOT_BOTH),
+    "evidence, intent, intent's recommender": ({**INTENT, **WITH_INTENT}, NOT_BOTH),
+    "cloze, earlier plays": (
+        {**BOTH_SIDES, **CLOZE, "batches__earlier_plays": True},
+        r"earlier_plays=True counts the plays that config.task \(mu.tasks.cloze:Cloze\) hides.*earlier_plays=False",
+    ),
     "inputs, encoder": (
         {**TWO_INPUTS, "model": {"name": "tests.run.test_check_parts:OwnModel"}},
         r"reads none of what config.batches tells it beside tracks and times \(time_deltas, earlier_plays\)",

@@ -142,6 +142,63 @@ def test_what_else_is_told_goes_with_the_plays_that_are_shown():
     assert seen > 20
 
 
+def shown_of(log, task):
+    """(what the model is called with, the loss of every play) of a log whose histories are one window each."""
+    batches = HistoryBatches(
+        log, window=20, rows=8, negatives=3, time_deltas=True, outcomes=True, threads=1, sparse=False, seed=0
+    )
+    options = {**OPTIONS, "window": 20, "inputs": {"time_deltas": True, "outcomes": True}}
+    model = SASRec(**options, attention="bidirectional", scale=1.0, rngs=nnx.Rngs(0))
+    rows = {"items": jax.random.normal(jax.random.key(1), (log.n_items, 8))}
+    shown = {}
+
+    class Keeping:
+        item_vectors = staticmethod(model.item_vectors)
+
+        def __call__(self, rows, batch, key=None):
+            outputs = model(rows, batch)
+            shown.update(batch, queries=outputs["queries"])
+            return outputs
+
+        @staticmethod
+        def intent_heads(queries):
+            return queries[..., :1]
+
+    values, _ = task.loss(Keeping(), rows, batches.batch(np.arange(batches.n_examples), 0), KEY)
+    return {name: np.asarray(array) for name, array in shown.items()}, np.asarray(values)
+
+
+def test_no_play_beside_a_hidden_one_tells_of_it():
+    """With other tracks, times and outcomes of the hidden plays the model sees, bit for bit, what it saw before."""
+    indptr, plays = LOG.indptr, np.arange(len(LOG))
+    own = dataclasses.replace(TIMED, items=plays.astype(np.int32), n_items=len(LOG), times=100_000 * plays)
+    first, _ = shown_of(own, cloze(share=0.4, last=0.1))
+    hidden = np.zeros(len(LOG), bool)
+    hidden[first["items"][first["hidden"]]] = True
+    assert 0.2 < hidden.mean() < 0.6 and not hidden[indptr[:-1][LOG.lengths > 0]].any()
+    other = dataclasses.replace(
+        own,
+        items=np.where(hidden, np.roll(plays, 1), plays).astype(np.int32),
+        times=own.times + 60_000 * hidden,
+        outcomes=np.where(hidden, 2 - own.outcomes, own.outcomes).astype(np.uint8),
+    )
+    second, _ = shown_of(other, cloze(share=0.4, last=0.1))
+    visible = (first["segments"] > 0) & ~first["hidden"]
+    assert (first["time_deltas"][visible] > 0).sum() > 50, "of a visible play after a visible one it is told"
+    for name in ("items", "time_deltas", "outcomes"):
+        np.testing.assert_array_equal(first[name][visible], second[name][visible], err_msg=name)
+    np.testing.assert_array_equal(first["queries"], second["queries"])
+
+
+def test_intents_are_learnt_where_no_play_follows():
+    shown, values = shown_of(TIMED, cloze(share=0.4, last=0.1, intent={"skip": 1.0}))
+    _, plain = shown_of(TIMED, cloze(share=0.4, last=0.1))
+    counts = shown["hidden"] & (values != plain)
+    assert counts.sum() > 5 and not counts[shown["positions"] > 0].any()
+    with pytest.raises(ValueError, match=r"intent names 'repeat', and Cloze hides plays"):
+        cloze(intent={"repeat": 1.0})
+
+
 def test_a_listener_without_plays_is_told_nothing():
     user = np.flatnonzero(LOG.lengths == 0)[:1]
     assert not np.asarray(cloze().predict(MODEL, ROWS, BATCHES.features.inputs(user, LOG.take(user)))["query"]).any()
