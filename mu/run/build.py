@@ -15,7 +15,7 @@ from flax import nnx
 from mu.config.base import DENSE, Config, ConfigError, known_names
 from mu.config.resolve import build, locate
 from mu.data.evidence_features import EvidenceFeatures
-from mu.data.features import HistoryFeatures
+from mu.data.features import HistoryFeatures, known_features
 from mu.data.logs.splits import Split as LogSplit
 from mu.evals.leaders import MODEL, VARIANTS
 from mu.nn.evidence import EvidenceOffset
@@ -118,7 +118,7 @@ def build_run(config: Config, mesh: jax.sharding.Mesh | None = None, chosen: Cho
     def new_model(rngs: nnx.Rngs) -> Any:
         return build_model(config, task, batches.features, rngs)
 
-    rows = train.track_rows()
+    rows = track_rows(train, batches.features)
     model: Model = nnx.eval_shape(lambda: new_model(nnx.Rngs(0)))
     check_hidden_plays(config, task, model)
     tables = dict(model.tables())
@@ -145,6 +145,23 @@ def build_run(config: Config, mesh: jax.sharding.Mesh | None = None, chosen: Cho
         )
     step = train_step(config, task, plan, tables, planned)
     return Run(config, data, split, train, batches, task, tables, mesh, plan, step, steps)
+
+
+def track_rows(train: Data, features: Features | None) -> dict[str, np.ndarray]:
+    """Features of every track as the model learns from them; see `mu.data.listening.listening.Listening.track_rows`.
+
+    Batches of histories draw negatives from the whole catalogue. A hashed feature that only unplayed tracks have would
+    be trained as a negative alone, so it is left out, as their own rows are.
+
+    Args:
+      train: what is learnt from.
+      features: the model's inputs; those of histories have a `hash_size` where they read features of tracks.
+    """
+    rows = dict(train.track_rows())
+    if isinstance(features, HistoryFeatures) and features.hash_size:
+        hashed = rows["item_features"]
+        rows["item_features"] = known_features(hashed, hashed[rows["plays"][:, 0] > 0])
+    return rows
 
 
 def build_model(config: Config, task: Task[Model], features: Features | None, rngs: nnx.Rngs) -> Any:

@@ -11,7 +11,7 @@ from mu.config.base import ConfigError
 from mu.config.differences import differences
 from mu.data.clips.clips import Clips
 from mu.data.evidence_features import EvidenceFeatures
-from mu.run.build import Run
+from mu.run.build import Run, track_rows
 from mu.run.learnt import known_clips, learnt_from
 from mu.run.rebuild import rebuild
 from mu.training.state import State, init_state
@@ -19,7 +19,7 @@ from mu.training.state import State, init_state
 
 def initialise(run: Run) -> State:
     """The state at step 0; with config.init_from, with the weights of another run."""
-    state = init_state(run.plan, run.config.seed, run.train.track_rows())
+    state = init_state(run.plan, run.config.seed, track_rows(run.train, run.batches.features))
     return state if run.config.init_from is None else with_weights_of(run.config.init_from, run, state)
 
 

@@ -45,7 +45,8 @@ class HistoryBatches:
       earlier_plays: it is told how often the listener had played the track before.
       event_columns: it is told these event columns of the log.
       track_features: tracks are what the columns say that `data.item_columns` and `data.item_numbers` of
-        `mu.data.listening.listening:load` name, beside a row of their own.
+        `mu.data.listening.listening:load` name, beside a row of their own. A row and values that no played track has
+        are left out: they would be of negatives alone.
       threads: of the kernels; None takes every core.
       sparse: ids are local to the batch and `batch['ids']` says which they are.
       seed: of the draws.

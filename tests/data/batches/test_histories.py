@@ -10,11 +10,14 @@ import pytest
 from flax import nnx
 
 from mu.data.batches.histories import HistoryBatches
+from mu.data.batches.listening import ListeningBatches
 from mu.data.batches.pairs import PairBatches
 from mu.data.loader import loader
 from mu.data.logs.interactions import Interactions
 from mu.models.sasrec import SASRec
+from mu.run.build import track_rows
 from mu.tasks.retrieval import Retrieval
+from tests.helpers.listening_logs import make_listening
 from tests.helpers.tiny_runs import make_log
 
 LOG = make_log()
@@ -306,3 +309,17 @@ def test_an_epoch_holds_every_example_once():
 def test_a_log_smaller_than_a_batch_is_refused():
     with pytest.raises(ValueError, match="fewer than one batch of 1000: set a smaller batch"):
         loader(histories(rows=1000), seed=0)
+
+
+def test_features_that_no_played_track_has_are_no_negatives():
+    """Tracks 15 to 19 are out and not played, and 16 to 19 have an artist of their own, word 5."""
+    log = dataclasses.replace(make_listening(sound=False), item_columns=("artist",))
+    options = {"negatives": 3, "threads": 1, "sparse": False, "seed": 0}
+    told, plain = (HistoryBatches(log, track_features=on, **options).features for on in (True, False))
+    assert log.counts()[15:].sum() == 0 and (log.released_ms[15:] <= log.end_ms).all()
+    rows = track_rows(log, told)
+    np.testing.assert_array_equal(rows["item_features"][:16], log.item_features[:16])
+    np.testing.assert_array_equal(rows["item_features"][16:], [[-1, 50]] * 4)
+    np.testing.assert_array_equal(track_rows(log, plain)["item_features"], log.item_features)
+    listening = ListeningBatches(log, sparse=False, seed=0).features
+    np.testing.assert_array_equal(track_rows(log, listening)["item_features"], log.item_features)
