@@ -13,6 +13,8 @@ from mu.nn.table import Table
 TIME_DELTAS, OUTCOMES, EARLIER_PLAYS = 24, 3, 16
 """Bins of the time since the play before, by powers of two of a second; outcomes: unknown, finished, skipped; bins of
 the listener's earlier plays of the same track, by powers of two."""
+FINISHED, SKIPPED = 1, 2
+"""Two of the outcomes; 0 is unknown."""
 PLAY_FEATURES = ("time_deltas", "outcomes", "earlier_plays", "event_columns")
 """Names of the arrays of a batch that say more of a play than its track (`mu.data.features.HistoryFeatures.events`)."""
 

@@ -7,9 +7,9 @@ import jax
 import jax.numpy as jnp
 
 from mu import losses
+from mu.nn.history import FINISHED, SKIPPED
 
 INTENTS = ("completion", "skip", "repeat")
-FINISHED, SKIPPED = 1, 2
 
 
 def intent_labels(batch: Mapping[str, Any], name: str) -> tuple[jax.Array, jax.Array]:

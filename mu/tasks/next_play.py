@@ -8,11 +8,10 @@ import jax.numpy as jnp
 
 from mu import losses
 from mu.nn.heads import Head
+from mu.nn.history import SKIPPED
 from mu.ranges import CountOrZero, NonNegative, Positive, Share
 from mu.tasks.audio_views import AudioModel, augmented_waveforms, encode_views, flat_crops
 from mu.tasks.augmentations import Augmentations
-
-SKIPPED = 2
 
 
 class DescribedTracks(Protocol):

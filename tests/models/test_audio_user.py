@@ -16,7 +16,6 @@ from mu.models.audio_trunks import CNN_SIZES
 from mu.models.audio_user import AudioUser
 from mu.nn import history
 from mu.nn.table import Buffer, Table
-from mu.tasks import next_play
 from mu.tasks.next_play import NextPlay
 from mu.training.sharding import make_mesh, put_batch
 from mu.training.state import init_state, plan_state, values
@@ -418,7 +417,8 @@ def test_data_model_and_task_mean_the_same_by_pauses_and_outcomes():
     """They do not import each other."""
     assert history.TIME_DELTAS == features.TIME_DELTAS and history.EARLIER_PLAYS == features.EARLIER_PLAYS
     assert len(interactions.OUTCOMES) == history.OUTCOMES
-    assert next_play.SKIPPED == interactions.SKIPPED == interactions.OUTCOMES.index("skipped")
+    assert history.SKIPPED == interactions.SKIPPED == interactions.OUTCOMES.index("skipped")
+    assert history.FINISHED == interactions.FINISHED == interactions.OUTCOMES.index("finished")
     assert interactions.UNKNOWN == interactions.OUTCOMES.index("unknown") == 0, "filled in where nothing is told"
 
 

@@ -151,7 +151,14 @@ class Interactions:
         return {}
 
     def merged(self, other: Self) -> Self:
+        """The plays of both logs; see `merged_with_order`."""
+        return self.merged_with_order(other)[0]
+
+    def merged_with_order(self, other: Self) -> tuple[Self, np.ndarray]:
         """The plays of both logs (same users and catalogue) in order of time; at equal times those of `self` first.
+
+        Returns:
+          the log; int64 [E], where each of its plays is in the plays of `self` followed by those of `other`.
 
         Raises:
           ValueError: outcomes, an event column or a number of plays is in one of the two only, or a vocabulary differs.
@@ -174,7 +181,7 @@ class Interactions:
         def join(mine: np.ndarray, others: np.ndarray) -> np.ndarray:
             return np.concatenate([mine, others])[order]
 
-        return dataclasses.replace(
+        merged = dataclasses.replace(
             self,
             indptr=self.indptr + other.indptr,
             parts=None,
@@ -183,6 +190,7 @@ class Interactions:
             numbers={name: join(values, other.numbers[name]) for name, values in self.numbers.items()},
             **{name: join(getattr(self, name), getattr(other, name)) for name in EVENTS},
         )
+        return merged, order
 
     def seen(self) -> CSR:
         """Which tracks each user has played, rows sorted and unique."""
