@@ -32,7 +32,7 @@ PROVIDED = {
     "recommender": (*("graph", "task", "params", "rows", "policy", "batches", "features", "crop_samples", "end_ms"),),
 }
 # The same for each evaluator of config.evals.
-OF_EVALUATORS = ("split", "train", "part", "outputs")
+OF_EVALUATORS = ("split", "train", "part", "outputs", "intents")
 
 
 def resolve(config: Config, specs: Container[str] | None = None) -> Config:

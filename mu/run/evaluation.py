@@ -75,11 +75,14 @@ def build_evaluator(run: Run, name: str, part: str) -> Evaluator[Measured, Resul
     Raises:
       ConfigError: it cannot be built: a metric or a cut-off is wrong, or the data have not what it needs.
     """
-    return evaluator_on(run.config, name, run.split, run.train, part, run.task.offers.get("outputs"))
+    offers = run.task.offers
+    return evaluator_on(
+        run.config, name, run.split, run.train, part, outputs=offers.get("outputs"), intents=offers.get("intents")
+    )
 
 
 def evaluator_on(
-    config: Config, name: str, split: Split, train: Data, part: str, outputs: Any = None
+    config: Config, name: str, split: Split, train: Data, part: str, *, outputs: Any = None, intents: Any = None
 ) -> Evaluator[Measured, Result]:
     """The evaluator `name` of config.evals on a part of a split, without a run.
 
@@ -90,12 +93,13 @@ def evaluator_on(
       train: what was learnt from; with the validation part where that was learnt too.
       part: 'valid' or 'test'.
       outputs: what the task offers of them; None for recommenders.
+      intents: the same of the heads for what a listener is about to do.
 
     Raises:
       ConfigError: see `build_evaluator`.
     """
     try:
-        return build(config.evals[name], split=split, train=train, part=part, outputs=outputs)
+        return build(config.evals[name], split=split, train=train, part=part, outputs=outputs, intents=intents)
     except ValueError as error:
         raise ConfigError(f"config.evals.{name}: {error}") from error
 

@@ -59,7 +59,7 @@ class Retrieval:
 
     Attributes:
       intent: as given.
-      offers: 'outputs', the names of these heads, where there are any.
+      offers: 'intents', the names of these heads, where there are any.
       requires: names that the model must return.
       compares_examples: whether the loss of an example depends on the others of its batch.
       needs_all_items: whether every step needs the rows of the whole catalogue: full softmax alone.
@@ -82,7 +82,7 @@ class Retrieval:
     ):
         check_intents(tuple(intent or ()))
         self.intent = dict(intent or {})
-        self.offers: Mapping[str, Any] = {"outputs": tuple(self.intent)} if self.intent else {}
+        self.offers: Mapping[str, Any] = {"intents": tuple(self.intent)} if self.intent else {}
         if loss != "full_softmax" and loss not in SAMPLED:
             raise ValueError(f"loss={loss!r}; known: full_softmax, {', '.join(SAMPLED)}")
         self.name = loss

@@ -72,7 +72,7 @@ class Planted:
 
 def test_planted_probabilities_are_calibrated_and_distorted_ones_are_not():
     split = by_date(make(400, 40, 60))
-    evaluator = IntentPrediction(split=split, part="test", outputs=("repeat",), bootstrap_samples=50)
+    evaluator = IntentPrediction(split=split, part="test", intents=("repeat",), bootstrap_samples=50)
     probability = np.random.default_rng(1).uniform(0.02, 0.98, len(evaluator.plays))
     happened = np.random.default_rng(2).random(len(probability)) < probability
     evaluator.plays.labels["repeat"][:] = happened
@@ -104,4 +104,4 @@ def test_without_heads_or_outcomes_it_is_refused():
     with pytest.raises(ValueError, match=r"the task predicts no intent: set task.intent"):
         IntentPrediction(split=split, part="test")
     with pytest.raises(ValueError, match=r"does not know how plays ended, which 'skip' is about"):
-        IntentPrediction(split=split, part="test", outputs=("repeat", "skip"))
+        IntentPrediction(split=split, part="test", intents=("repeat", "skip"))

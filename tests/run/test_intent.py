@@ -1,5 +1,7 @@
 """A run with intent heads: trained, calibrated on validation, measured, opened again; and against a world's truth."""
 
+import copy
+
 import numpy as np
 import pytest
 
@@ -7,8 +9,10 @@ from mu.config.base import ConfigError
 from mu.data.logs.importing.options import LogImportOptions
 from mu.data.logs.importing.run import import_log
 from mu.evals.metrics.clips.roc_auc import roc_auc
-from mu.evals.protocols.intent import IntentPrediction, held_out_plays
+from mu.evals.protocols.intent import IntentPrediction
+from mu.inference.policy import Policy
 from mu.run.build import build_run
+from mu.run.intent import calibrated_intent
 from mu.run.restore import open_run
 from mu.world.listening import REPEAT
 from mu.world.settings import Settings
@@ -54,12 +58,19 @@ def test_intents_are_learnt_calibrated_and_kept(log, tmp_path):
     run = open_run(tmp_path)
     recommender, (_, split) = run.recommender(), run.open_split()
     assert set(run.policy.intent) == {"completion", "skip", "repeat"}
-    # The saved run gives the measured probabilities again, and its calibration fits the validation part.
-    again = IntentPrediction(split=split, part="test", outputs=recommender.intents).run(recommender)
+    # The saved run gives the measured probabilities again.
+    again = IntentPrediction(split=split, part="test", intents=recommender.intents).run(recommender)
     assert again.values() == pytest.approx(values, abs=1e-6)
-    plays = held_out_plays(split, "valid")
-    told = np.concatenate([recommender.intent(*block)["repeat"] for block in plays.blocks()])
-    assert told.mean() == pytest.approx(plays.labels["repeat"].mean(), abs=0.01)
+    # Logits that are too far apart and moved are put right on validation: test has the same probabilities again.
+    distorted = copy.copy(recommender)
+    distorted.intent_logits = lambda users, histories: 3 * recommender.intent_logits(users, histories) + 1
+    evaluator = IntentPrediction(split=split, part="test", intents=recommender.intents)
+    policies = Policy(), Policy(intent=calibrated_intent(split, distorted))
+    wrong, mended = (evaluator.run(distorted.with_policy(policy)).values() for policy in policies)
+    assert mended == pytest.approx(values, abs=0.01)
+    for name in recommender.intents:
+        assert mended[f"{name}/log_likelihood"] > wrong[f"{name}/log_likelihood"] + 0.05
+        assert mended[f"{name}/expected_calibration_error"] < wrong[f"{name}/expected_calibration_error"]
 
 
 REFUSED = {
@@ -108,7 +119,7 @@ def test_the_repeat_head_finds_the_repeats_that_a_world_meant(tmp_path):
     results = train(config, tmp_path / "run")
     run = open_run(tmp_path / "run")
     _, split = run.open_split()
-    evaluator = IntentPrediction(split=split, part="test", outputs=run.recommender().intents, plays_per_listener=None)
+    evaluator = IntentPrediction(split=split, part="test", intents=run.recommender().intents, plays_per_listener=None)
     plays, recommender = evaluator.plays, run.recommender()
     told = np.concatenate([recommender.intent(*block)["repeat"] for block in plays.blocks()])
     names = plays.log.users["user"].to_list()

@@ -47,9 +47,7 @@ class HeldOutPlays:
           held_out: what they played then.
           most: None for all.
         """
-        log = before.merged(held_out)
-        users = np.concatenate([np.repeat(np.arange(one.n_users), one.lengths) for one in (before, held_out)])
-        order = np.lexsort((np.arange(len(users)), np.concatenate([before.times, held_out.times]), users))
+        log, order = before.merged_with_order(held_out)
         plays = np.flatnonzero(order >= len(before))
         listeners = np.repeat(np.arange(log.n_users), log.lengths)[plays]
         places = plays - log.indptr[listeners]
@@ -83,7 +81,7 @@ class IntentPrediction:
     Args:
       split: with the logs `train`, `valid`, `test`.
       part: 'valid' or 'test'.
-      outputs: names of the intents that the task predicts.
+      intents: names of those that the task predicts.
       plays_per_listener: at most so many of each listener, the first; None for all.
       metrics: names or paths of metrics of tags (`mu.evals.metrics.clips`): metric(probabilities, truth, weights).
       bootstrap_samples: of the intervals.
@@ -104,21 +102,21 @@ class IntentPrediction:
         *,
         split: Split,
         part: str,
-        outputs: Collection[str] | None = None,
+        intents: Collection[str] | None = None,
         plays_per_listener: Count | None = 20,
         metrics: tuple[str, ...] = ("roc_auc", "log_likelihood", "expected_calibration_error"),
         bootstrap_samples: Count = 1000,
     ):
         if part not in ("valid", "test"):
             raise ValueError(f"part is {part!r}; it must be 'valid' or 'test'")
-        if not outputs:
+        if not intents:
             raise ValueError("the task predicts no intent: set task.intent, such as {'repeat': 0.1}")
         self.plays = held_out_plays(split, part, plays_per_listener)
-        if unknown := [name for name in outputs if name not in self.plays.labels]:
+        if unknown := [name for name in intents if name not in self.plays.labels]:
             raise ValueError(f"the log does not know how plays ended, which {unknown[0]!r} is about")
         if not len(self.plays):
             raise ValueError(f"no play of the {part} part has another of its listener before it")
-        self._intents = tuple(outputs)
+        self._intents = tuple(intents)
         self._metrics: Mapping[type[Predictions], tuple[str, ...]] = {TagPredictions: metrics}
         self._same = {"split": split.hash, "part": part}
         self.names = metric_names(dict.fromkeys(self._intents, TagPredictions), self._metrics)
