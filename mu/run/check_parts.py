@@ -82,6 +82,11 @@ def check_inputs(config: Config, batches: Batches, task: Task[Model]) -> None:
 def check_intent(config: Config, batches: Batches, task: Task[Model]) -> None:
     """Raises ConfigError where the batches lack what intents are learnt from, or nobody says or has them."""
     intents, recommender = intents_of(task), config.recommender.name
+    if intents and _offsets_repeats(task):
+        raise ConfigError(
+            f"config.task ({config.task.name}) offsets repeats, and no recommender has offsets and intents: set "
+            "task.intent=None, or task.name='mu.tasks.retrieval:Retrieval'"
+        )
     for key, needed in (("outcomes", {"completion", "skip"}), ("earlier_plays", {"repeat"})):
         if needed & set(intents) and not getattr(batches.features, key, False):
             raise ConfigError(

@@ -28,6 +28,10 @@ WITH_INTENT = {"recommender": {"name": "mu.inference.intent:IntentRecommender"}}
 REFUSED = {
     "evidence, intent, evidence's recommender": ({**INTENT, **WITH_EVIDENCE}, NOT_BOTH),
     "evidence, intent, intent's recommender": ({**INTENT, **WITH_INTENT}, NOT_BOTH),
+    "repeats, intent": (
+        {"task": {"name": "mu.tasks.repeats:RepeatRetrieval", "intent": {"skip": 0.1}}},
+        r"no recommender has offsets and intents: set task.intent=None, or task.name='mu.tasks.retrieval:Retrieval'",
+    ),
     "cloze, earlier plays": (
         {**BOTH_SIDES, **CLOZE, "batches__earlier_plays": True},
         r"earlier_plays=True counts the plays that config.task \(mu.tasks.cloze:Cloze\) hides.*earlier_plays=False",
