@@ -46,7 +46,7 @@ class Case:
 
     Attributes:
       build: rngs -> module.
-      batch: random -> arrays [B, ...].
+      batch: random -> arrays [B, ...], and under 'shared' what all examples share.
       outputs: names with a leading axis B.
       hidden: random, batch -> the batch with other values where its mask hides them; None without a mask.
       padded: batch -> the batch with more of what its mask hides; None without a mask.
@@ -108,6 +108,17 @@ def listeners(random):
         "listener_codes": random.integers(0, 4, (B, R, 2)).astype(np.int32),
         "cell_rates": random.standard_normal((B, R, 1 + 3, 2)).astype(np.float32),
     }
+
+
+def pairs_with_graph(random):
+    """Listeners of a graph of plays; each has played some tracks, one none."""
+    played = random.random((U, V)) < 0.2
+    played[U - 1] = False
+    indptr, column_indptr = (np.cumsum([0, *played.sum(axis)]).astype(np.int32) for axis in (1, 0))
+    columns, rows = (np.nonzero(matrix)[1].astype(np.int32) for matrix in (played, played.T))
+    graph = {"indptr": indptr, "columns": columns, "column_indptr": column_indptr, "rows": rows}
+    users = np.append(random.integers(0, U - 1, B - 1), U - 1).astype(np.int32)
+    return {"users": users, "shared": {"graph": graph}}
 
 
 def other_empty_places(random, batch):
@@ -195,9 +206,7 @@ MODELS = {
         ("queries",),
     ),
     "lightgcn": Case(
-        lambda rngs: LightGCN(dim=16, cosine=True, temperature=0.1, rngs=rngs),
-        lambda random: {"users": random.integers(0, U, B).astype(np.int32)},
-        ("queries",),
+        lambda rngs: LightGCN(dim=16, cosine=True, temperature=0.1, rngs=rngs), pairs_with_graph, ("queries",)
     ),
     "encoder_cnn": Case(lambda rngs: AudioEncoder(trunk="cnn", **ENCODER, rngs=rngs), **SOUND),
     "encoder_transformer": Case(lambda rngs: AudioEncoder(trunk="transformer", **ENCODER, rngs=rngs), **SOUND),
@@ -254,6 +263,11 @@ class Built:
     outputs: dict[str, np.ndarray]
 
 
+def as_model_sees(batch):
+    """As the train step hands it on: what is shared lies beside the others."""
+    return {name: array for name, array in batch.items() if name != "shared"} | batch.get("shared", {})
+
+
 @functools.cache
 def built(name):
     case, random = MODELS[name], np.random.default_rng(0)
@@ -268,7 +282,7 @@ def built(name):
     rows["plays"] = jnp.asarray(random.integers(0, 2, (V, 1)), jnp.float32)
     rows["item_numbers"] = jnp.asarray(random.standard_normal((V, 4)), jnp.float32)
     rows["item_features"] = jnp.asarray(random.integers(-1, 20, (V, 3)), jnp.int32)
-    apply = jax.jit(lambda params, rows, batch: nnx.merge(graph, params)(rows, batch))
+    apply = jax.jit(lambda params, rows, batch: nnx.merge(graph, params)(rows, as_model_sees(batch)))
     batch = case.batch(random)
     outputs = jax.device_get(apply(params, rows, batch))
     assert all(np.isfinite(outputs[one]).all() and np.ptp(outputs[one]) > 1e-3 for one in case.outputs)
@@ -304,7 +318,7 @@ def test_abstract_initialisation_allocates_nothing_and_has_the_real_shapes(name)
 @pytest.mark.parametrize("name", MODELS)
 def test_jit_equals_eager(name):
     model = built(name)
-    eager = nnx.merge(model.graph, model.params)(model.rows, model.batch)
+    eager = nnx.merge(model.graph, model.params)(model.rows, as_model_sees(model.batch))
     assert set(eager) == set(model.outputs)
     assert_alike(name, eager, model.outputs)
 
@@ -314,7 +328,10 @@ def test_a_batch_equals_its_examples_alone(name):
     """An example among copies of itself, which needs no program of another shape."""
     model = built(name)
     for b in (0, B - 1):
-        copies = {key: np.repeat(array[b : b + 1], B, axis=0) for key, array in model.batch.items()}
+        copies = {
+            key: array if key == "shared" else np.repeat(array[b : b + 1], B, axis=0)
+            for key, array in model.batch.items()
+        }
         outputs = model.apply(model.params, model.rows, copies)
         expected = {one: np.repeat(model.outputs[one][b : b + 1], B, axis=0) for one in MODELS[name].outputs}
         assert_alike(name, outputs, expected, visible(name, copies))
@@ -347,9 +364,10 @@ def test_eight_devices_compute_what_one_does(name):
 def test_all_is_float32_where_x64_is_switched_on(name):
     """The parameters, and the outputs in training, dropout and all; nothing is computed to see that."""
     ours = built(name)
+    batch = as_model_sees(ours.batch)
     with jax.enable_x64(True):
         state = jax.eval_shape(lambda: nnx.to_pure_dict(nnx.split(MODELS[name].build(nnx.Rngs(0)))[1]))
-        shapes = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype), (ours.params, ours.rows, ours.batch))
+        shapes = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype), (ours.params, ours.rows, batch))
         key = jax.eval_shape(lambda: jax.random.key(0))
         outputs = jax.eval_shape(lambda parts, key: nnx.merge(ours.graph, parts[0])(*parts[1:], key), shapes, key)
     wide = {jnp.dtype(jnp.float64), jnp.dtype(jnp.complex128)}
