@@ -63,8 +63,15 @@ def check_evidence(config: Config, batches: Batches, task: Task[Model]) -> None:
 
 
 def check_inputs(config: Config, batches: Batches, task: Task[Model]) -> None:
-    """Raises ConfigError where the batches tell a model more of plays and tracks than it reads or may know."""
+    """Raises ConfigError where the batches tell a model more of plays and tracks than it reads or may know, or less."""
     told = batches.features.model_inputs if isinstance(batches.features, HistoryFeatures) else {}
+    set_by_hand = config.model.get("inputs") if takes(config.model, "inputs") else None
+    if set_by_hand and not told:
+        raise ConfigError(
+            f"config.model.inputs names {', '.join(set_by_hand)}, and config.batches tells nothing beside tracks and "
+            "times: leave model.inputs out, the run sets it; what is to be read is set by batches.time_deltas, "
+            "outcomes, earlier_plays, event_columns and track_features"
+        )
     if told and not takes(config.model, "inputs"):
         raise ConfigError(
             f"config.model ({config.model.name}) reads none of what config.batches tells it beside tracks and times "

@@ -40,6 +40,10 @@ REFUSED = {
         {**TWO_INPUTS, "model": {"name": "tests.run.test_check_parts:OwnModel"}},
         r"reads none of what config.batches tells it beside tracks and times \(time_deltas, earlier_plays\)",
     ),
+    "inputs set by hand": (
+        {"model__inputs": {"time_deltas": True}},
+        r"inputs names time_deltas, and config.batches te",
+    ),
     "cloze, causal": (CLOZE, HIDES),
     "cloze, hstu": ({**CLOZE, "model": {"name": "mu.models.hstu:HSTU", "dim": 8, "window": 8}}, HIDES),
     "cloze, gru4rec": ({**CLOZE, "model": {"name": "mu.models.gru4rec:GRU4Rec", "dim": 8}}, HIDES),
