@@ -31,7 +31,8 @@ FittedT = TypeVar("FittedT", covariant=True)
 """A fitted baseline: a `Recommender` or a `Predictor`."""
 Batch = Mapping[str, Any]
 """Name -> array with leading axis B; in sparse runs 'ids' maps each id space to the batch's distinct ids. What all
-examples share, without that axis, comes from the host under 'shared'; the step passes it on beside the others."""
+examples share, without that axis, comes from the host under 'shared'; the step passes it on beside the others, and with
+it what all batches share (`DeclaresConstants`)."""
 
 ProgressCallback = Callable[[str, float, float, str], None]
 """Is called with a stage of long work, how much of it is done, of how much, and a note."""
@@ -293,6 +294,16 @@ class DeclaresHiddenPlays(Protocol):
     hides_plays: bool
     """Of a task: whether it gives the model the tracks that it is to tell, and in 'hidden' bool [B, T] which they are.
     Of a model: whether it takes 'hidden', and does not read these tracks."""
+
+
+@runtime_checkable
+class DeclaresConstants(Protocol):
+    """Batches that have arrays in common; those that declare none have none."""
+
+    constants: Mapping[str, Any]
+    """Name -> arrays of the host without an axis of examples, the same for every batch: a run puts them on its devices
+    once, and a model finds them in each training batch. 'graph' is who has played what, as `mu_kernels.xla.Bipartite`
+    names its arrays."""
 
 
 @runtime_checkable

@@ -29,6 +29,7 @@ from mu.run.check_parts import (
     check_intent,
     check_queries,
     check_repeats,
+    constants_of,
 )
 from mu.run.refit import ChosenSteps
 from mu.run.usage import refuse_empty_parts
@@ -143,7 +144,7 @@ def build_run(config: Config, mesh: jax.sharding.Mesh | None = None, chosen: Cho
             f"gradient_accumulation_steps={microbatches}: the model has a batch norm or keeps rows, which would be "
             "those of a microbatch; set gradient_accumulation_steps=1 and, for larger batches, more devices"
         )
-    step = train_step(config, task, plan, tables, planned)
+    step = train_step(config, task, plan, tables, planned, constants_of(batches))
     return Run(config, data, split, train, batches, task, tables, mesh, plan, step, steps)
 
 
@@ -249,11 +250,12 @@ def train_step(
     plan: StatePlan,
     tables: Mapping[str, TableSpec],
     planned_steps: int,
+    constants: Mapping[str, Any],
 ) -> Callable[[State, Mapping[str, Any]], tuple[State, dict[str, jax.Array]]]:
     """The jitted step; the state that it is given is overwritten.
 
     Seed, rates and the norm of clipping are arguments of the compiled program: runs that differ in them share it, which
-    JAX finds in its cache on disk.
+    JAX finds in its cache on disk. Arguments too, and put on the devices once, are the constants of the batches.
     """
 
     def loss(params: Any, stats: Any, rows: Any, batch: Any, key: jax.Array) -> tuple[jax.Array, jax.Array, Any, Any]:
@@ -275,7 +277,9 @@ def train_step(
     if config.clip_norm is not None:
         rates["run"]["clip_norm"] = float(config.clip_norm)
 
-    def step(state: State, batch: Mapping[str, Any], rates: Any) -> tuple[State, dict[str, jax.Array]]:
+    def step(
+        state: State, batch: Mapping[str, Any], constants: Mapping[str, Any], rates: Any
+    ) -> tuple[State, dict[str, jax.Array]]:
         made = make_step(
             loss,
             build({**config.optimizer, **rates["optimizer"]}, total_steps=planned_steps),
@@ -286,12 +290,12 @@ def train_step(
             microbatches=config.gradient_accumulation_steps,
             ema_decay=config.ema_decay,
         )
-        return made(state, batch)
+        return made(state, {**batch, "shared": {**batch.get("shared", {}), **constants}})
 
     jitted = jax.jit(step, donate_argnums=0, out_shardings=(plan.shardings, None))
     # Scalars without a type of their own, as Python's are: half-precision parameters stay what they are.
-    placed = functools.cache(lambda: jax.device_put(rates, replicated(plan.mesh)))
-    return lambda state, batch: jitted(state, batch, placed())
+    placed = functools.cache(lambda: jax.device_put((constants, rates), replicated(plan.mesh)))
+    return lambda state, batch: jitted(state, batch, *placed())
 
 
 def _rates(spec: Mapping[str, Any]) -> dict[str, float]:

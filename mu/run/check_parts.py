@@ -1,5 +1,6 @@
 """Which parts of a config go together: model, task, batches and recommender, by what each declares."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from mu.config.base import Config, ConfigError
@@ -10,6 +11,7 @@ from mu.inference.recommender import TrainedRecommender
 from mu.protocols import (
     Batches,
     DeclaresAddedEvidence,
+    DeclaresConstants,
     DeclaresHiddenPlays,
     DeclaresIntent,
     DeclaresRepeats,
@@ -169,6 +171,11 @@ def check_hidden_plays(config: Config, task: Task[Model], model: Model) -> None:
             f"config.model ({config.model.name}) sees the plays on both sides of one that is hidden, and config.task "
             f"({config.task.name}) hides none: set task.name='mu.tasks.cloze:Cloze', or model.attention='causal'"
         )
+
+
+def constants_of(batches: Batches) -> Mapping[str, Any]:
+    """The arrays that all batches share, by name."""
+    return batches.constants if isinstance(batches, DeclaresConstants) else {}
 
 
 def _recommender(config: Config) -> Any:

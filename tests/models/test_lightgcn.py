@@ -1,5 +1,7 @@
 """LightGCN: the equations of both papers against dense matrices, gradients, several devices, and a run."""
 
+import types
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -9,6 +11,7 @@ from flax import nnx
 from mu.config.base import ConfigError
 from mu.data.batches.pairs import PairBatches
 from mu.data.loader import loader
+from mu.data.logs.interactions import Interactions
 from mu.models.lightgcn import LightGCN
 from mu.run.build import build_run
 from mu.run.initialise import initialise
@@ -28,8 +31,8 @@ KEYS = {
 }
 
 
-def batch_of(log):
-    return PairBatches(log, pairs=8, negatives=4, graph=True, sparse=False, seed=0).batch(np.arange(8), 0)
+def batches_of(log):
+    return PairBatches(log, pairs=8, negatives=4, graph=True, sparse=False, seed=0)
 
 
 def tables(log, dim=6):
@@ -57,11 +60,11 @@ def dense(users, items, log, layers, alpha, beta, gamma, normalise):
 
 @pytest.mark.parametrize("options", [{}, {"layers": 2, **PLUS}], ids=["LightGCN", "LightGCN++"])
 def test_smoothed_vectors_are_those_of_the_papers(options):
-    batch = batch_of(LOG)
+    graph = batches_of(LOG).constants["graph"]
     assert (LOG.lengths == 0).any(), "a listener without plays is a case"
     model = LightGCN(dim=6, **options, rngs=nnx.Rngs(0))
     users, items = tables(LOG)
-    ours = jax.jit(model.smoothed)(users, items, Bipartite(**batch["shared"]["graph"]))
+    ours = jax.jit(model.smoothed)(users, items, Bipartite(**graph))
     paper = {"layers": 3, "alpha": 0.5, "beta": 0.5, "gamma": 0.25, "normalise": False} | options
     for mine, theirs in zip(ours, dense(users, items, LOG, **paper), strict=True):
         np.testing.assert_allclose(mine, theirs, rtol=1e-4, atol=1e-5)
@@ -69,10 +72,10 @@ def test_smoothed_vectors_are_those_of_the_papers(options):
 
 def test_the_gradient_is_the_slope_of_the_loss():
     """Along a direction, by central differences: the graph is symmetric, its two halves are not."""
-    batch = batch_of(LOG)
+    batches = batches_of(LOG)
+    examples = batches.batch(np.arange(8), 0) | batches.constants
     task = Retrieval(loss="sampled_softmax", n_items=LOG.n_items)
     users, items = tables(LOG)
-    examples = {name: array for name, array in batch.items() if name != "shared"} | batch["shared"]
 
     @jax.jit
     def loss(rows):
@@ -115,12 +118,34 @@ def test_a_run_learns_and_recommends_without_its_graph(tmp_path):
     assert scores.shape == (5, len(trained.rows["items"])) and np.ptp(scores, axis=1).min() > 0.1
 
 
-def test_training_without_a_graph_is_refused(tmp_path):
-    log = write_log(tmp_path)
-    config = tiny_config(log, **KEYS | {"batches": KEYS["batches"] | {"graph": False}})
-    run = build_run(config, one_device())
+def test_the_graph_is_put_on_the_devices_once(tmp_path, monkeypatch):
+    run = build_run(tiny_config(write_log(tmp_path), **KEYS), one_device())
+    state, batches, columns = initialise(run), loader(run.batches, 0), run.batches.constants["graph"]["columns"]
+    put, device_put = [], jax.device_put
+
+    def watched(x, *args, **options):
+        put.extend(jax.tree.leaves(x))
+        return device_put(x, *args, **options)
+
+    monkeypatch.setattr(jax, "device_put", watched)
+    with jax.transfer_guard("disallow"):
+        for _ in range(3):
+            state, _ = run.step(state, put_batch(next(batches), run.mesh))
+    assert sum(array is columns for array in put) == 1
+
+
+def test_a_graph_beyond_int32_is_refused(monkeypatch):
+    huge = types.SimpleNamespace(indptr=np.array([0, 2**31]))
+    monkeypatch.setattr(Interactions, "seen", lambda log: huge)
+    with pytest.raises(ValueError, match=r"2,147,483,648 pairs .* at most 2,147,483,647"):
+        PairBatches(LOG, pairs=8, negatives=0, graph=True, sparse=False, seed=0)
+
+
+def test_training_without_a_graph_is_refused():
+    batch = PairBatches(LOG, pairs=8, negatives=4, sparse=False, seed=0).batch(np.arange(8), 0)
+    users, items = tables(LOG)
     with pytest.raises(ValueError, match=r"set batches\.name=.* and batches\.graph=True"):
-        run.step(initialise(run), put_batch(next(loader(run.batches, 0)), run.mesh))
+        LightGCN(dim=6, rngs=nnx.Rngs(0))({"users": users, "items": items}, batch)
 
 
 def test_sparse_tables_are_refused(tmp_path):

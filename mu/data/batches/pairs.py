@@ -24,15 +24,20 @@ class PairBatches:
         listener has played are no candidates of a pair (see `mu.data.batches.shared_negatives`).
       popular_negatives: share of the draws that are by plays instead, where the batch shares them.
       weights: how much a play counts in the loss, a name of `mu.data.logs.weighting`; 'none' for all alike.
-      graph: whether each batch has, for graph models, which listener has played which track, in the whole log.
+      graph: whether graph models learn which listener has played which track, in the whole log; see `constants`.
       threads: of the kernels; None takes every core.
       sparse: ids are local to the batch and `batch['ids']` says which they are.
       seed: of the draws.
 
     Attributes:
       features: the model's inputs at inference: users by their ids.
+      constants: what all batches share. With a graph int32 'graph': 'columns', the tracks of listener u, from indptr[u]
+        to indptr[u + 1] of 'indptr'; and the same by tracks, 'rows' and 'column_indptr'. Else nothing.
       crop_samples: None, there is no audio.
       left_out: reason -> plays of the log that are no examples.
+
+    Raises:
+      ValueError: the negatives are not to be had of this log, or the graph comes with sparse tables or is too large.
     """
 
     crop_samples: int | None = None
@@ -64,7 +69,7 @@ class PairBatches:
         self._shared = shared_negatives(log, negatives, negatives_per, known, popular_negatives, seed)
         if graph and sparse:
             raise ValueError("batches.graph=True needs every row at every step: set tables.name='dense'")
-        self._graph = _both_ways(log.seen()) if graph else None
+        self.constants = {"graph": _both_ways(log.seen())} if graph else {}
         self._sampler = None
         if negatives and self._shared is None:
             seen = log.seen()
@@ -82,9 +87,7 @@ class PairBatches:
         Returns:
           int32 [B] 'users', 'targets'; float32 [B] 'weights', 1 in their mean over the log; with negatives
           int32 [B, K] 'negatives' and float32 [B, K] 'log_q'. Where the batch shares them they are [K], under 'shared',
-          and bool [B, K] 'candidates' says which of them count. With a graph, under 'shared', int32 'graph': 'columns',
-          the tracks of listener u, from indptr[u] to indptr[u + 1] of 'indptr'; and the same by tracks, 'rows' and
-          'column_indptr'.
+          and bool [B, K] 'candidates' says which of them count.
         """
         plays = examples if self._plays is None else self._plays[examples]
         users = (np.searchsorted(self.log.indptr, plays, side="right") - 1).astype(np.int32)
@@ -106,13 +109,17 @@ class PairBatches:
             batch = with_local_ids(batch, spaces)
         if self._shared is not None:
             batch = share(batch)
-        if self._graph is not None:
-            batch["shared"] = {**batch.get("shared", {}), "graph": self._graph}
         return batch
 
 
 def _both_ways(played: CSR) -> dict[str, np.ndarray]:
     """The pairs of listeners and tracks sorted by either, as `mu_kernels.xla.Bipartite` names them."""
+    pairs, most = int(played.indptr[-1]), np.iinfo(np.int32).max
+    if pairs > most:
+        raise ValueError(
+            f"batches.graph=True: the log has {pairs:,} pairs of a listener and a track, and a graph has at most "
+            f"{most:,}, which int32 counts: import fewer plays, or set batches.graph=False and a model without a graph"
+        )
     listeners = np.repeat(np.arange(played.n_rows, dtype=np.int64), played.counts())
     players = CSR.from_pairs(played.indices.astype(np.int64), listeners, played.n_columns, played.n_rows)
     return {
