@@ -307,6 +307,15 @@ class DeclaresConstants(Protocol):
 
 
 @runtime_checkable
+class DeclaresGraph(Protocol):
+    """A model that says whether it learns with the graph of plays; one that does not say so does not read it."""
+
+    learns_with_graph: bool
+    """Whether it needs 'graph' of `DeclaresConstants` in training. What it lists by are rows that it computed with the
+    graph and the weights of a training step (`mu.nn.table.Buffer`)."""
+
+
+@runtime_checkable
 class DeclaresAddedEvidence(Protocol):
     """A task or a recommender that says whether it adds evidence of counts to scores; one that does not adds none."""
 

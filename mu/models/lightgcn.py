@@ -31,7 +31,8 @@ class LightGCN(nnx.Module):
 
     The graph comes with training batches (`mu.data.batches.pairs.PairBatches` with `graph`), each of which computes the
     smoothed vectors of all listeners and tracks. Those of the last batch are kept beside the tables, so that lists need
-    no graph; the update after that batch is not in them yet.
+    no graph; the update after that batch is not in them yet. They are not of averaged weights: a run refuses
+    `ema_decay`.
 
     Args:
       dim: D, size of the vectors.
@@ -45,6 +46,8 @@ class LightGCN(nnx.Module):
       scale: standard deviation of the initial vectors.
       rngs: unused here; every model takes it.
     """
+
+    learns_with_graph = True
 
     def __init__(
         self,

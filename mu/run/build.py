@@ -24,6 +24,7 @@ from mu.protocols import AddsParts, Batches, Data, Features, Model, Split, Table
 from mu.run.check_parts import (
     check_evidence,
     check_examples,
+    check_graph,
     check_hidden_plays,
     check_inputs,
     check_intent,
@@ -122,6 +123,7 @@ def build_run(config: Config, mesh: jax.sharding.Mesh | None = None, chosen: Cho
     rows = track_rows(train, batches.features)
     model: Model = nnx.eval_shape(lambda: new_model(nnx.Rngs(0)))
     check_hidden_plays(config, task, model)
+    check_graph(config, batches, model)
     tables = dict(model.tables())
     if twice := set(tables) & set(rows):
         raise ConfigError(f"model and data both have a table {min(twice)!r}: the model's must have another name")

@@ -12,6 +12,7 @@ from mu.protocols import (
     Batches,
     DeclaresAddedEvidence,
     DeclaresConstants,
+    DeclaresGraph,
     DeclaresHiddenPlays,
     DeclaresIntent,
     DeclaresRepeats,
@@ -170,6 +171,28 @@ def check_hidden_plays(config: Config, task: Task[Model], model: Model) -> None:
         raise ConfigError(
             f"config.model ({config.model.name}) sees the plays on both sides of one that is hidden, and config.task "
             f"({config.task.name}) hides none: set task.name='mu.tasks.cloze:Cloze', or model.attention='causal'"
+        )
+
+
+def check_graph(config: Config, batches: Batches, model: Model) -> None:
+    """Raises ConfigError where model and batches do not both have the graph of plays, or its weights are averaged."""
+    learns_with_graph = isinstance(model, DeclaresGraph) and model.learns_with_graph
+    has_graph = "graph" in constants_of(batches)
+    if learns_with_graph and not has_graph:
+        raise ConfigError(
+            f"config.model ({config.model.name}) learns with the graph of plays: set "
+            "batches.name='mu.data.batches.pairs:PairBatches' and batches.graph=True"
+        )
+    if has_graph and not learns_with_graph:
+        raise ConfigError(
+            f"config.model ({config.model.name}) does not read the graph that batches.graph=True gives: set "
+            "batches.graph=False, or model.name='mu.models.lightgcn:LightGCN'; a model of your own that reads 'graph' "
+            "declares learns_with_graph=True"
+        )
+    if learns_with_graph and config.ema_decay is not None:
+        raise ConfigError(
+            f"ema_decay={config.ema_decay}: config.model ({config.model.name}) lists by rows that a training step has "
+            "computed with weights which are not averaged, so the average would change nothing: set ema_decay=None"
         )
 
 

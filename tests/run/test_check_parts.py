@@ -21,6 +21,16 @@ WITH_EVIDENCE = {"recommender": {"name": "mu.inference.evidence:EvidenceRecommen
 FULL = {"task": {"name": "mu.tasks.retrieval:Retrieval", "loss": "full_softmax"}, "tables": {"name": "dense"}}
 HIDES = r"Cloze\) hides plays.*set model.name='mu.models.sasrec:SASRec' and model.attention='bidirectional'"
 ADDS_NONE = r"does not add the evidence.*set task.name='mu.tasks.retrieval:Retrieval' and task.loss='sampled_softmax'"
+FACTORS = {
+    "model": {"name": "mu.models.factorization:Factorization", "dim": 8},
+    "batches": {"name": "mu.data.batches.pairs:PairBatches", "pairs": 32, "negatives": 8},
+    "tables": {"name": "dense"},
+}
+LIGHTGCN = {**FACTORS, "model": {"name": "mu.models.lightgcn:LightGCN", "dim": 8}}
+GRAPH = {"batches__graph": True}
+NEEDS_GRAPH = (
+    r"LightGCN\) learns with the graph of plays: set batches.name='mu.data.batches.pairs:PairBatches' and batc"
+)
 TWO_INPUTS = {"batches__time_deltas": True, "batches__earlier_plays": True}
 NOT_BOTH = r"batches.evidence and config.task.intent do not go together.*set batches.evidence=None or task.intent=None"
 INTENT = {**EVIDENCE, "task__intent": {"skip": 0.1}}
@@ -44,6 +54,10 @@ REFUSED = {
         {"model__inputs": {"time_deltas": True}},
         r"inputs names time_deltas, and config.batches te",
     ),
+    "lightgcn, pairs": (LIGHTGCN, NEEDS_GRAPH),
+    "lightgcn, histories": ({"model": LIGHTGCN["model"]}, NEEDS_GRAPH),
+    "factorization, graph": ({**FACTORS, **GRAPH}, r"Factorization\) does not read the graph.*batches.graph=False"),
+    "lightgcn, average": ({**LIGHTGCN, **GRAPH, "ema_decay": 0.9}, r"ema_decay=0.9: .*LightGCN.*set ema_decay=None"),
     "cloze, causal": (CLOZE, HIDES),
     "cloze, hstu": ({**CLOZE, "model": {"name": "mu.models.hstu:HSTU", "dim": 8, "window": 8}}, HIDES),
     "cloze, gru4rec": ({**CLOZE, "model": {"name": "mu.models.gru4rec:GRU4Rec", "dim": 8}}, HIDES),
@@ -66,6 +80,8 @@ REFUSED = {
     ),
 }
 ACCEPTED = {
+    "lightgcn": {**LIGHTGCN, **GRAPH},
+    "factorization, average": {**FACTORS, "ema_decay": 0.9},
     "cloze": {**BOTH_SIDES, **CLOZE},
     "evidence": {**EVIDENCE, **WITH_EVIDENCE},
     "interests": {**INTERESTS, **SEVERAL_QUERIES},
