@@ -82,8 +82,8 @@ COUNTS = {MIXTURE: ("pctm", "ease")}
 ROWS = {
     "beauty": Trained(
         "beauty",
-        "sasrec_and_counts.py:dim=256",
-        "SASRec, full softmax, width 256",
+        "sasrec_and_counts.py:dim=128",
+        "SASRec, full softmax, width 128",
         COUNTS | {"mixture with attributes": ("pctm_attributes", "ease")},
         "NDCG@10: SASRec with 256 negatives .0531, eSASRec .0523, HSTU .0439, PCTM .0634; counts and attributes .0692",
     ),
