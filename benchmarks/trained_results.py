@@ -10,7 +10,9 @@ complete, with command, commit, machine and time.
 
 import argparse
 import dataclasses
+import json
 import os
+import statistics
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -40,7 +42,7 @@ INTRODUCTION = """\
 
 Written by `make results-trained MU_DATA=FOLDER` (`benchmarks/trained_results.py`). Models that are trained with
 gradients, alone and in one score with [models that are not](ladder.md), whose best is the bar. Steps, options and the
-weights of a mixture are chosen on validation; the test part is measured once, over all users with a test item, ties
+weights of a mixture are chosen on validation, then the test part is measured, over all users with a test item, ties
 as exact expectations, the whole catalogue ranked. Values are means over seeds, each seed beside; brackets are 95 %
 bootstrap intervals over users, of the means over seeds. "Less the bar" is the paired difference to the ladder's best,
 beyond the interval where that holds no 0. A member's options are those that the ladder has chosen on validation.
@@ -85,7 +87,7 @@ ROWS = {
         "sasrec_and_counts.py:dim=128",
         "SASRec, full softmax, width 128",
         COUNTS | {"mixture with attributes": ("pctm_attributes", "ease")},
-        "NDCG@10: SASRec with 256 negatives .0531, eSASRec .0523, HSTU .0439, PCTM .0634; counts and attributes .0692",
+        "NDCG@10: SASRec with 256 negatives .0531, eSASRec .0523, HSTU .0439, PCTM .0634",
     ),
     "lastfm": Trained(
         "lastfm",
@@ -147,10 +149,11 @@ def configured(one: Trained, members: Sequence[str], log: Path, seed: int, ladde
     """The config of a run: its baselines are the members of a mixture and the ladder's best, as the ladder has them."""
     rungs = load_config(RUNGS).baselines.to_dict()
 
-    def rung(name: str) -> Mapping[str, Any]:
-        name = name.removesuffix(TUNED)
-        return rungs[name] | ladder["options"].get(name, {})
+    def rung(name: str, tuned: bool) -> Mapping[str, Any]:
+        return rungs[name] | (ladder["options"].get(name, {}) if tuned else {})
 
+    best = ladder["bar"]["rung"]
+    bar = rung(best.removesuffix(TUNED), best.endswith(TUNED))
     # The file says how steps are chosen and whether a refit follows, a published split's file also how it is split.
     published = one.config.startswith("published_splits.py")
     changes = {} if published else {key: text for key, text in SETS[one.log].changes.items() if key != "refit"}
@@ -158,7 +161,7 @@ def configured(one: Trained, members: Sequence[str], log: Path, seed: int, ladde
     config = load_config(str(ROOT / "experiments" / one.config), changes)
     own = MORE | (config.baselines.to_dict() if published else {})
     with config.ignore_type():
-        config.baselines = {name: own.get(name) or rung(name) for name in members} | {BAR: rung(ladder["bar"]["rung"])}
+        config.baselines = {name: own.get(name) or rung(name, tuned=True) for name in members} | {BAR: bar}
         config.mixture = tuple(members)
     return resolve(config)
 
@@ -185,8 +188,7 @@ def measured(one: Trained, log: Path, folder: Path, seeds: Sequence[int]) -> dic
             weights.setdefault(mixture, []).append(evaluation.card["mixture"])
         for row in (MODEL, BAR):
             results.setdefault(row, []).append(evaluation.results[row])
-        own = [read_json(path) for path in sorted(place.glob("**/run.json"))]
-        runs.append({"commit": own[-1]["commit"], "duration_s": sum(run["duration_s"] for run in own)})
+        runs.append({"commit": read_json(place / "run.json")["commit"], "training_s": training_seconds(place)})
     return {
         "experiment": one.config,
         "bar": ladder["bar"]["rung"],
@@ -197,6 +199,15 @@ def measured(one: Trained, log: Path, folder: Path, seeds: Sequence[int]) -> dic
         "runs": runs,
         "machine": f"{available_cpus()} of {os.cpu_count()} cores of {processor()}",
     }
+
+
+def training_seconds(folder: Path) -> float:
+    """Of all steps of a run and of the one that chose its steps, without compiling and measuring."""
+    total = 0.0
+    for file in folder.glob("**/metrics.jsonl"):
+        lines = [json.loads(line) for line in file.open(encoding="utf-8")]
+        total += lines[-1]["step"] * statistics.median(line["step_ms"] for line in lines if "step_ms" in line) / 1000
+    return total
 
 
 def summary(results: Sequence[Result], bars: Sequence[Result], metric: str) -> dict[str, Any]:
@@ -241,7 +252,7 @@ def section(name: str, row: Mapping[str, Any]) -> str:
         for mixture, seeds in row["weights"].items()
         for seed, own in zip(row["seeds"], seeds, strict=True)
     ]
-    minutes = ", ".join(f"{run['duration_s'] / 60:.0f}" for run in row["runs"])
+    minutes = ", ".join(f"{run['training_s'] / 60:.0f}" for run in row["runs"])
     commits = ", ".join(dict.fromkeys(run["commit"][:12] for run in row["runs"]))
     return "\n".join(
         [
@@ -252,7 +263,7 @@ def section(name: str, row: Mapping[str, Any]) -> str:
             *lines,
             "\nWeights, chosen on validation:\n",
             *chosen,
-            f"\n{minutes} min a seed, measuring included; {row['machine']}; commit `{commits}`.",
+            f"\n{minutes} min of steps a seed, other jobs beside; {row['machine']}; commit `{commits}`.",
         ]
     )
 

@@ -8,7 +8,9 @@ import jax
 import jax.numpy as jnp
 
 MOST_LOGITS = 2**26
-"""That `full_softmax` holds at a time: 256 MiB."""
+"""Up to which `full_softmax` takes the catalogue in one piece: 256 MiB."""
+CHUNK = 4096
+"""Items at a time beyond that."""
 
 
 def sampled_softmax(positive: jax.Array, negatives: jax.Array, log_q: jax.Array | None = None) -> jax.Array:
@@ -76,13 +78,15 @@ def full_softmax(
       items: [V, D].
       targets: int [N], in [0, V).
       bias: [V] or None.
-      chunk: items at a time; None for all at once where their logits fit into `MOST_LOGITS`, else for as many as do.
+      chunk: items at a time; None for all at once where that is no more than `MOST_LOGITS` logits, else `CHUNK`.
 
     Returns:
       [N].
     """
     n_items, dim = items.shape
-    chunk = min(max(1, MOST_LOGITS // len(queries)) if chunk is None else chunk, n_items)
+    if chunk is None:
+        chunk = n_items if len(queries) * n_items <= MOST_LOGITS else CHUNK
+    chunk = min(chunk, n_items)
     chunks = -(-n_items // chunk)
     padding = chunks * chunk - n_items
     bias = jnp.zeros((n_items,), queries.dtype) if bias is None else bias

@@ -54,10 +54,11 @@ def full_twin(queries, items, targets, bias):
 
 
 @pytest.mark.parametrize(
-    ("chunk", "most_logits"), [*((chunk, 1) for chunk in (1, 4, 7, 13, 100, None)), (None, 24), (None, 2**26)]
+    ("chunk", "most_logits"), [*((chunk, 1) for chunk in (1, 4, 7, 13, 100, None)), (None, 78), (None, 77)]
 )
 def test_full_softmax_in_chunks_equals_the_whole(chunk, most_logits, monkeypatch):
-    monkeypatch.setattr(losses, "MOST_LOGITS", most_logits)
+    monkeypatch.setattr(losses, "MOST_LOGITS", most_logits)  # there are 78
+    monkeypatch.setattr(losses, "CHUNK", 4)
     queries, items = jax.random.normal(KEYS[0], (6, 8)), jax.random.normal(KEYS[1], (13, 8))
     bias, targets = jax.random.normal(KEYS[2], (13,)), jnp.array([0, 12, 5, 5, 3, 7])
     found = losses.full_softmax(queries, items, targets, bias, chunk)
@@ -81,7 +82,7 @@ def test_full_softmax_in_chunks_equals_the_whole(chunk, most_logits, monkeypatch
 
 def test_full_softmax_never_holds_all_logits(monkeypatch):
     """2,048 x 54,542 logits would be 447 MB; forward and backward stay below a quarter of that."""
-    monkeypatch.setattr(losses, "MOST_LOGITS", 2048 * 2048)
+    monkeypatch.setattr(losses, "CHUNK", 2048)
     shapes = (jax.ShapeDtypeStruct((2048, 32), jnp.float32), jax.ShapeDtypeStruct((54_542, 32), jnp.float32))
     targets = jnp.zeros(2048, jnp.int32)
     loss = jax.jit(jax.value_and_grad(lambda q, v: losses.full_softmax(q, v, targets).sum(), (0, 1)))
