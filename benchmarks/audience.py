@@ -23,12 +23,13 @@ def audience(evaluator: PlayEvaluator, recommender: Any, law: Any) -> dict[str, 
     Returns:
       'expected' float64 [n, 2] for the n new tracks: the sum over plays of place times the law's probability, and the
       sum of the probabilities; 'observed' [n, 2]: the sum of the places of the plays of this track, and their number;
-      'predicted' [n]: the sum of the shares.
+      'likely' [n]: the sum of the law's shares, among the same tracks as the model's; 'predicted' [n]: that of the
+      model's.
     """
     events, new = evaluator.events, np.flatnonzero(evaluator.new)
     n_items = len(evaluator.released_ms)
     shares = np.full((len(events), len(new)), np.nan)
-    chance = np.zeros((len(events), len(new)))
+    chance, among = np.zeros((len(events), len(new))), np.zeros(len(events))
     for part in blocks(len(events), n_items):
         plays = events.take(part)
         candidates = evaluator.unplayed.mask(plays)
@@ -36,8 +37,12 @@ def audience(evaluator: PlayEvaluator, recommender: Any, law: Any) -> dict[str, 
         most = scores.max(axis=1, keepdims=True)
         log_z = most + np.log(np.exp(scores - most).sum(axis=1, keepdims=True))
         shares[part] = np.where(candidates[:, new], scores[:, new] - log_z, np.nan)
-        chance[part] = scores_at(law, plays, evaluator.histories, n_items)[:, new]
-    expected, observed, predicted = np.zeros((len(new), 2)), np.zeros((len(new), 2)), np.zeros(len(new))
+        law_here = scores_at(law, plays, evaluator.histories, n_items)
+        chance[part] = law_here[:, new]
+        # The law knows nothing of what was played before, and the shares are among what was not.
+        among[part] = np.where(candidates, law_here, 0.0).sum(axis=1)
+    expected, observed = np.zeros((len(new), 2)), np.zeros((len(new), 2))
+    likely, predicted = np.zeros(len(new)), np.zeros(len(new))
     for column, track in enumerate(new):
         possible = np.flatnonzero(np.isfinite(shares[:, column]))
         if not len(possible):
@@ -48,5 +53,6 @@ def audience(evaluator: PlayEvaluator, recommender: Any, law: Any) -> dict[str, 
         weights, played = chance[possible, column], events.tracks[possible] == track
         expected[column] = (places * weights).sum(), weights.sum()
         observed[column] = places[played].sum(), played.sum()
+        likely[column] = (weights / among[possible]).sum()
         predicted[column] = np.exp(shares[possible, column]).sum()
-    return {"expected": expected, "observed": observed, "predicted": predicted}
+    return {"expected": expected, "observed": observed, "likely": likely, "predicted": predicted}

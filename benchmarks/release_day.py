@@ -9,6 +9,7 @@ claims and whether they are met, with intervals, command, commit, machine and ti
 """
 
 import argparse
+import hashlib
 import json
 import os
 import time
@@ -155,7 +156,7 @@ class BoostedOracle:
 def expected(folder: Path) -> dict[str, dict[str, np.ndarray]]:
     """Recommender -> section -> float64 [E, 2] of `expected_recall`, of one world; kept beside its evaluation."""
     place = folder / "model" / "evaluation"
-    file = place / f"expected-{load(folder / 'model').card['weights_hash'][:12]}.npz"
+    file = place / f"expected-{measured_hash(folder)}.npz"
     names = ("model", "model_unboosted", "id_only", "item_knn", "popularity", "oracle", "oracle_boosted")
     if not file.is_file():
         run, shown = rebuild(folder / "model").run, shown_to_users(folder)
@@ -182,6 +183,12 @@ def expected(folder: Path) -> dict[str, dict[str, np.ndarray]]:
         return {name: {section: arrays[f"{name}/{section}"] for section in sections} for name in names}
 
 
+def measured_hash(folder: Path) -> str:
+    """Of the weights of one world's model and of its policy: what is kept is of these."""
+    policy = (folder / "model" / "policy.json").read_bytes()
+    return hashlib.sha256(load(folder / "model").card["weights_hash"].encode() + policy).hexdigest()[:12]
+
+
 def shown_to_users(folder: Path) -> TimeAwareRecommender:
     """The model of one world under its policy."""
     recommender = open_run(folder / "model").recommender()
@@ -194,9 +201,10 @@ def new_tracks(folder: Path) -> dict[str, np.ndarray]:
 
     Returns:
       'model', 'oracle' and 'played' float64 [n, 2]: `audience` by these scores, expected, and of the model as observed;
-      'z' float64 [n]: log of the plays expected by taste over those by the model, divided by its predicted deviation.
+      'z' float64 [m], of those that could be played: log of the plays expected by taste over those by the model,
+      divided by its predicted deviation.
     """
-    file = folder / "model" / "evaluation" / f"new-{load(folder / 'model').card['weights_hash'][:12]}.npz"
+    file = folder / "model" / "evaluation" / f"new-{measured_hash(folder)}.npz"
     if not file.is_file():
         run, shown = rebuild(folder / "model").run, shown_to_users(folder)
         unboosted = shown.with_policy(shown.policy.without_boost())
@@ -206,7 +214,8 @@ def new_tracks(folder: Path) -> dict[str, np.ndarray]:
         ours, oracles = (audience(plays, one, law) for one in (unboosted, BoostedOracle(law, run.data.released_ms)))
         queries = unboosted.queries(plays.events.users, plays.histories.take(plays.events.users))
         deviation = np.sqrt(unboosted.cold_start_variance(queries.mean(axis=0, keepdims=True)))
-        z = np.log(np.maximum(ours["expected"][:, 1], 1e-9) / np.maximum(ours["predicted"], 1e-9)) / deviation
+        possible = ours["predicted"] > 0
+        z = np.log(ours["likely"][possible] / ours["predicted"][possible]) / deviation
         arrays = {"model": ours["expected"], "oracle": oracles["expected"], "played": ours["observed"], "z": z}
         np.savez_compressed(file, **arrays)  # pyright: ignore[reportArgumentType]
     with np.load(file) as arrays:

@@ -36,6 +36,13 @@ def test_chance_is_the_middle_and_the_law_itself_is_ahead_of_it():
         assert low < places / weights < high
 
 
+def test_the_law_expects_what_it_predicts():
+    law = np.exp(np.random.default_rng(2).standard_normal((U, V)))
+    found = audience(evaluator(500), Given(np.log(law)), Given(law / law.sum(axis=1, keepdims=True)))
+    assert (found["predicted"] > 0).any()
+    np.testing.assert_allclose(found["likely"], found["predicted"], rtol=1e-4)
+
+
 def test_a_taste_is_found_in_many_plays_and_is_the_prior_without():
     bound, random = benchmark("release_day_bound"), np.random.default_rng(3)
     vectors, weights, taste = random.standard_normal((60, 3)), random.standard_normal(60), np.array([0.8, -0.5, 0.2])

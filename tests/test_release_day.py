@@ -50,6 +50,6 @@ def test_the_boosted_oracle_raises_fresh_tracks_alone(release_day):
 
     released_ms = np.array([0, 95, 101]) * day_ms
     oracle = release_day.BoostedOracle(Oracle(), released_ms)
-    scores = oracle.with_policy(Policy(2.0)).scores(np.zeros(1, int), None, np.array([100 * day_ms]))
+    scores = oracle.with_policy(Policy(new_release_boost=2.0)).scores(np.zeros(1, int), None, np.array([100 * day_ms]))
     np.testing.assert_allclose(scores - np.log(chance), [[0.0, 2.0, 0.0]], atol=1e-6)
     np.testing.assert_allclose(oracle.scores(np.zeros(1, int), None, np.array([100 * day_ms])), np.log(chance))

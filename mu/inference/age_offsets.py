@@ -3,8 +3,7 @@
 import numpy as np
 
 PRIOR_DEVIATION = 0.5
-NEWTON_STEPS = 30
-MOST_OFFSET = 3.0
+NEWTON_STEPS, LONGEST_STEP = 30, 1.0
 
 
 def age_offsets(masses: np.ndarray, played: np.ndarray) -> tuple[float, ...]:
@@ -30,5 +29,5 @@ def age_offsets(masses: np.ndarray, played: np.ndarray) -> tuple[float, ...]:
         slope = counts - shares.sum(axis=0) - offsets / PRIOR_DEVIATION**2
         curvature = np.diag(shares.sum(axis=0) + 1 / PRIOR_DEVIATION**2) - shares.T @ shares
         step = np.linalg.solve(curvature, slope)
-        offsets = np.clip(offsets + np.clip(step, -1.0, 1.0), -MOST_OFFSET, MOST_OFFSET)
+        offsets = offsets + np.clip(step, -LONGEST_STEP, LONGEST_STEP)
     return tuple(offsets.tolist())

@@ -17,7 +17,7 @@ BOOST_STEP, MOST_BOOST = 0.25, 8.0
 POLICY = "policy.json"
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Policy:
     """Decisions made after training, on the validation part.
 
@@ -91,4 +91,4 @@ def new_release_boost(score: Callable[[str, float], float], *, metric: str, max_
     while low < high:  # the larger the boost, the less room is left for other tracks
         middle = (low + high + 1) // 2
         low, high = (middle, high) if score(metric, middle * BOOST_STEP) >= least else (low, middle - 1)
-    return Policy(low * BOOST_STEP)
+    return Policy(new_release_boost=low * BOOST_STEP)

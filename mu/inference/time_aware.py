@@ -122,6 +122,8 @@ class TimeAwareRecommender(TrainedRecommender):
     ) -> tuple[np.ndarray, np.ndarray]:
         """Vectors and biases of tracks that training never saw, on the day of their release.
 
+        In a model of earlier tracks (`data.earlier_tracks`) their artists are taken to have none.
+
         Args:
           content: float32 [n, A], their clip vectors (`mu embed`).
           item_features: int32 [n, P], their hashed features, -1 for none; those that no row of the run has are left
@@ -140,6 +142,8 @@ class TimeAwareRecommender(TrainedRecommender):
             "item_features": known_features(item_features, self._trained_features),
             "content": content,
         }
+        if "earlier" in self.rows:
+            rows["earlier"] = np.full((n, self.rows["earlier"].shape[1]), -1, np.int32)
         if (scale := self._features.item_numbers) is not None:
             missing = np.full((n, len(scale.mean)), np.nan)
             rows["item_numbers"] = scale.apply(missing if item_numbers is None else item_numbers)

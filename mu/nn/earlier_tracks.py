@@ -15,8 +15,9 @@ class EarlierTracks(nnx.Module):
         row(v) = sum_{e=0..N} a_e r_e,  a = softmax(b_e + (W x_v) . (U x_e) / sqrt(D)),  its logit of r_0 is 0.
 
     W starts at zero and all b too: then n earlier tracks have the weight n / (n + 1), the posterior mean of a normal
-    whose prior is worth one track. No gradient reaches the rows: they are those that plays of their own made, as on the
-    day of release. Source of the idea: ACARec (artist's catalogue attention for cold-start tracks).
+    whose prior is worth one track. No gradient goes through the sum into the rows. In training they are those of the
+    whole log, which also know plays from after the release of v. Source of the idea: ACARec (artist's catalogue
+    attention for cold-start tracks).
 
     Args:
       dim: D.

@@ -22,6 +22,7 @@ from mu.nn.evidence import EvidenceOffset
 from mu.nn.table import Buffer, Table
 from mu.protocols import AddsParts, Batches, Data, Features, Model, Split, TableSpec, Task
 from mu.run.check_parts import (
+    check_earlier_tracks,
     check_evidence,
     check_examples,
     check_graph,
@@ -109,6 +110,7 @@ def build_run(config: Config, mesh: jax.sharding.Mesh | None = None, chosen: Cho
     check_evidence(config, batches, task)
     check_queries(config, task)
     check_inputs(config, batches, task)
+    check_earlier_tracks(config, task)
     check_intent(config, batches, task)
     check_repeats(config, task)
     steps = planned = config.total_steps

@@ -89,14 +89,20 @@ def check_inputs(config: Config, batches: Batches, task: Task[Model]) -> None:
         )
 
 
+def check_earlier_tracks(config: Config, task: Task[Model]) -> None:
+    """Raises ConfigError where the data name earlier tracks of artists and task or model reads none."""
+    read = "earlier_tracks" in task.offers and takes(config.model, "earlier_tracks")
+    if config.data.get("earlier_tracks") and not read:
+        raise ConfigError(
+            f"config.data.earlier_tracks={config.data.earlier_tracks}, and config.task ({config.task.name}) with "
+            f"config.model ({config.model.name}) reads none of them: take mu.tasks.next_play:NextPlay and "
+            "mu.models.audio_user:AudioUser, or set data.earlier_tracks=0"
+        )
+
+
 def check_intent(config: Config, batches: Batches, task: Task[Model]) -> None:
     """Raises ConfigError where the batches lack what intents are learnt from, or nobody says or has them."""
     intents, recommender = intents_of(task), config.recommender.name
-    if intents and _offsets_repeats(task):
-        raise ConfigError(
-            f"config.task ({config.task.name}) offsets repeats, and no recommender has offsets and intents: set "
-            "task.intent=None, or task.name='mu.tasks.retrieval:Retrieval'"
-        )
     for key, needed in (("outcomes", {"completion", "skip"}), ("earlier_plays", {"repeat"})):
         if needed & set(intents) and not getattr(batches.features, key, False):
             raise ConfigError(

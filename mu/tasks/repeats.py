@@ -7,7 +7,6 @@ import jax
 import jax.numpy as jnp
 
 from mu.nn.repeats import RepeatOffset
-from mu.ranges import NonNegative
 from mu.tasks.retrieval import MASKED, QueryModel, Retrieval, sampled_scores
 
 
@@ -31,7 +30,6 @@ class RepeatRetrieval(Retrieval):
     Args:
       loss: the sampled softmax.
       n_items: V, the catalogue.
-      intent: as of `mu.tasks.retrieval.Retrieval`.
 
     Attributes:
       offsets_repeats: `predict` gives what the places of the history count for.
@@ -39,20 +37,14 @@ class RepeatRetrieval(Retrieval):
 
     offsets_repeats = True
 
-    def __init__(
-        self,
-        *,
-        loss: Literal["sampled_softmax"] = "sampled_softmax",
-        n_items: int,
-        intent: Mapping[str, NonNegative] | None = None,
-    ):
+    def __init__(self, *, loss: Literal["sampled_softmax"] = "sampled_softmax", n_items: int):
         if loss != "sampled_softmax":
             raise ValueError(f"loss={loss!r}; the plays of the history are terms of a softmax: leave it out")
-        super().__init__(loss=loss, n_items=n_items, intent=intent)
+        super().__init__(loss=loss, n_items=n_items)
         self.adds_evidence = False
 
     def parts(self, model: Any, rngs: Any) -> dict[str, Any]:
-        """What the run adds to the model: the offset, and heads of intents."""
+        """What the run adds to the model: the offset."""
         return {**super().parts(model, rngs), "repeat_offset": RepeatOffset(model.tables()["items"].dim, rngs=rngs)}
 
     def _next_track(

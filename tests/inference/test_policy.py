@@ -11,7 +11,7 @@ METRIC = "plays/discovery/recall@20"
 def test_it_is_the_largest_that_costs_no_more(max_cost, boost):
     """A point of boost costs 4 % of the score."""
     policy = new_release_boost(lambda metric, boost: 1.0 - 0.04 * boost, metric=METRIC, max_cost=max_cost)
-    assert policy == Policy(boost)
+    assert policy == Policy(new_release_boost=boost)
 
 
 def test_it_is_found_in_few_steps_by_the_metric_that_is_named():
@@ -32,14 +32,14 @@ def test_costs_that_make_no_sense_are_refused(max_cost):
 
 def test_what_is_saved_is_loaded(tmp_path):
     assert Policy.load(tmp_path) == Policy()
-    Policy(1.25, weights_hash="abc").save(tmp_path)
-    assert Policy.load(tmp_path) == Policy(1.25, weights_hash="abc")
+    Policy(new_release_boost=1.25, weights_hash="abc").save(tmp_path)
+    assert Policy.load(tmp_path) == Policy(new_release_boost=1.25, weights_hash="abc")
 
 
 def test_offsets_are_saved_with_the_boost_and_stay_without_it(tmp_path):
-    policy = Policy(1.25, (0.5, 0.25), "abc")
+    policy = Policy(new_release_boost=1.25, age_offsets=(0.5, 0.25), weights_hash="abc")
     policy.save(tmp_path)
     assert Policy.load(tmp_path) == policy
-    assert policy.without_boost() == Policy(0.0, (0.5, 0.25), "abc")
+    assert policy.without_boost() == Policy(new_release_boost=0.0, age_offsets=(0.5, 0.25), weights_hash="abc")
     (tmp_path / "policy.json").write_text('{"new_release_boost": 1.0, "weights_hash": "x"}')
-    assert Policy.load(tmp_path) == Policy(1.0, weights_hash="x")
+    assert Policy.load(tmp_path) == Policy(new_release_boost=1.0, weights_hash="x")

@@ -16,7 +16,7 @@ from tests.helpers.listening_logs import DAY_MS
 def made(parts, rows, boost=0.0):
     model, batches, task = parts
     graph, params = split(model)
-    options = {"params": params, "rows": rows, "end_ms": LOG.end_ms, "policy": Policy(boost)}
+    options = {"params": params, "rows": rows, "end_ms": LOG.end_ms, "policy": Policy(new_release_boost=boost)}
     return TimeAwareRecommender(graph=graph, task=task, features=batches.features, **options)
 
 
@@ -89,7 +89,9 @@ def test_biases_depend_on_the_time(parts):
         assert new.any() and not new.all()
         np.testing.assert_allclose(boosted.item_bias(times)[row] - bias[row], 3.0 * new, atol=1e-5)
     assert np.abs(bias[0] - bias[1]).max() > 0
-    np.testing.assert_array_equal(recommender.with_policy(Policy(3.0)).item_bias(), boosted.item_bias())
+    np.testing.assert_array_equal(
+        recommender.with_policy(Policy(new_release_boost=3.0)).item_bias(), boosted.item_bias()
+    )
 
 
 def test_each_copy_to_the_device_is_asked_for(parts):

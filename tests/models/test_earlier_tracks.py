@@ -8,9 +8,12 @@ import numpy as np
 from flax import nnx
 
 from mu.data.batches.listening import ListeningBatches
+from mu.inference.policy import Policy
+from mu.inference.time_aware import TimeAwareRecommender
 from mu.nn.earlier_tracks import EarlierTracks
 from mu.tasks.next_play import NextPlay
 from tests.data.listening.test_earlier_tracks import make_log
+from tests.helpers.audio_users import split
 from tests.models.test_audio_user import make_model, make_rows
 
 D = 8
@@ -61,6 +64,21 @@ def test_only_tracks_without_their_own_rows_are_stood_for():
     expected = (np.asarray(rows["items"])[some].sum(axis=0) + np.asarray(model.missing[...])[0]) / (len(some) + 1)
     np.testing.assert_allclose(own[track], expected, atol=1e-5)
     np.testing.assert_allclose(model.item_vectors(rows)[0], model.track_vectors(rows))
+
+
+def test_a_recording_from_outside_has_no_earlier_tracks():
+    log = make_log()
+    task = NextPlay(data=log, cold=0.0)
+    model = make_model(task, audio=None, earlier_tracks=3)
+    graph, params = split(model)
+    rows = {name: np.asarray(array) for name, array in make_rows(model, log).items()}
+    batches = ListeningBatches(log, window=3, rows=1, negatives=3, clips=0, seed=0, sparse=True)
+    options = {"params": params, "rows": rows, "end_ms": log.end_ms, "policy": Policy()}
+    recommender = TimeAwareRecommender(graph=graph, task=task, features=batches.features, **options)
+    vectors, _ = recommender.cold_start(np.zeros((2, 1), np.float32), np.full((2, 1), -1, np.int32))
+    nothing = {**rows, "plays": 0 * rows["plays"], "earlier": np.full_like(rows["earlier"], -1)}
+    nothing["item_features"] = np.full_like(rows["item_features"], -1)
+    np.testing.assert_allclose(vectors, np.asarray(model.track_vectors(nothing))[:2], atol=1e-6)
 
 
 def test_the_loss_by_local_ids_is_that_by_all_rows():

@@ -1,10 +1,13 @@
 """Parts of a config that do not go together are refused before training, and the words say what to set."""
 
+import types
+
 import pytest
 
 from mu.config.base import ConfigError
 from mu.models.factorization import Factorization
 from mu.run.build import build_run
+from mu.run.check_parts import check_earlier_tracks
 from tests.helpers.tiny_runs import one_device, tiny_config, write_log
 
 SASREC = {"name": "mu.models.sasrec:SASRec", "dim": 8, "layers": 1, "heads": 2, "window": 8}
@@ -38,10 +41,6 @@ WITH_INTENT = {"recommender": {"name": "mu.inference.intent:IntentRecommender"}}
 REFUSED = {
     "evidence, intent, evidence's recommender": ({**INTENT, **WITH_EVIDENCE}, NOT_BOTH),
     "evidence, intent, intent's recommender": ({**INTENT, **WITH_INTENT}, NOT_BOTH),
-    "repeats, intent": (
-        {"task": {"name": "mu.tasks.repeats:RepeatRetrieval", "intent": {"skip": 0.1}}},
-        r"no recommender has offsets and intents: set task.intent=None, or task.name='mu.tasks.retrieval:Retrieval'",
-    ),
     "cloze, earlier plays": (
         {**BOTH_SIDES, **CLOZE, "batches__earlier_plays": True},
         r"earlier_plays=True counts the plays that config.task \(mu.tasks.cloze:Cloze\) hides.*earlier_plays=False",
@@ -109,3 +108,14 @@ def test_parts_that_do_not_go_together_are_refused(name, measured, log):
 @pytest.mark.parametrize("name", ACCEPTED)
 def test_parts_that_go_together_are_built(name, log):
     build_run(tiny_config(log, **ACCEPTED[name]), one_device())
+
+
+def test_earlier_tracks_that_nobody_reads_are_refused():
+    config = tiny_config("log")
+    with config.ignore_type(), config.unlocked():
+        config.data.earlier_tracks = 3
+    retrieval = types.SimpleNamespace(offers={})
+    with pytest.raises(ConfigError, match=r"data.earlier_tracks=3, and config.task .*Retrieval\) with config.model"):
+        check_earlier_tracks(config, retrieval)
+    config.model = {"name": "mu.models.audio_user:AudioUser"}
+    check_earlier_tracks(config, types.SimpleNamespace(offers={"earlier_tracks": 3}))

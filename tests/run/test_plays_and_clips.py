@@ -271,7 +271,7 @@ def test_content_is_kept_with_the_run_and_gives_what_encoding_anew_gives(run, re
     dataclasses.replace(policy, content_sha256=sha256).save(tmp_path / "run")
     np.testing.assert_array_equal(open_run(tmp_path / "run").rows["content"], content + 1)
     # Of other weights it is not taken.
-    Policy(policy.new_release_boost, weights_hash="0" * 64).save(tmp_path / "run")
+    Policy(new_release_boost=policy.new_release_boost, weights_hash="0" * 64).save(tmp_path / "run")
     other = open_run(tmp_path / "run")
     assert not other.is_complete and other.policy == Policy()
     np.testing.assert_allclose(other.up_to_date().rows["content"], content, atol=1e-5)

@@ -3,7 +3,7 @@
 import numpy as np
 import polars as pl
 
-from mu.data.logs.attributes import column_of
+from mu.data.logs.attributes import UNKNOWN_RELEASE, column_of
 
 
 def codes_of(table: pl.DataFrame, column: str) -> np.ndarray:
@@ -17,12 +17,14 @@ def codes_of(table: pl.DataFrame, column: str) -> np.ndarray:
 def earlier_tracks(artists: np.ndarray, released_ms: np.ndarray, played: np.ndarray, count: int) -> np.ndarray:
     """The latest tracks of the same artist that came out before each track and have been played, latest first.
 
+    A track without a date may have come out later: it is no track's earlier one, and has none.
+
     Tracks that came out at one moment are not earlier than each other: on the day of an album none of its tracks has
     been played.
 
     Args:
       artists: int32 [V], -1 for none.
-      released_ms: int64 [V]; tracks without a date, -1, came out before all others.
+      released_ms: int64 [V], -1 for tracks without a date.
       played: bool [V].
       count: N, how many at most.
 
@@ -30,12 +32,13 @@ def earlier_tracks(artists: np.ndarray, released_ms: np.ndarray, played: np.ndar
       int32 [V, N], -1 where there are fewer.
     """
     order = np.lexsort((released_ms, artists))
-    order = order[played[order] & (artists[order] >= 0)]
+    known = (artists >= 0) & (released_ms != UNKNOWN_RELEASE)
+    order = order[(played & known)[order]]
     # Artist and date as one ascending number, so that one search finds where each track's earlier ones end.
     _, dates = np.unique(released_ms, return_inverse=True)
     keys = artists.astype(np.int64) * (int(dates.max(initial=0)) + 1) + dates
     end = np.searchsorted(keys[order], keys)
     places = end[:, None] - 1 - np.arange(count)
     tracks = order[np.maximum(places, 0)] if len(order) else np.zeros_like(places)
-    there = (places >= 0) & (artists[tracks] == artists[:, None]) & (artists[:, None] >= 0)
+    there = (places >= 0) & (artists[tracks] == artists[:, None]) & known[:, None]
     return np.where(there, tracks, -1).astype(np.int32)

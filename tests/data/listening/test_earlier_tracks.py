@@ -14,10 +14,11 @@ from tests.helpers.listening_logs import DAY_MS, START_MS, make_listening
 def test_they_are_those_of_a_plain_loop():
     random = np.random.default_rng(0)
     artists = random.integers(-1, 6, 80).astype(np.int32)
-    released, played = random.integers(-1, 9, 80), random.random(80) < 0.7
+    released, played = random.integers(-3, 9, 80), random.random(80) < 0.7  # -1 is no date, -2 one before 1970
     found = earlier_tracks(artists, released, played, 3)
     for track in range(80):
         others = [v for v in range(80) if artists[v] == artists[track] >= 0 and released[v] < released[track]]
+        others = [] if released[track] == -1 else [v for v in others if released[v] != -1]
         others = sorted((v for v in others if played[v]), key=lambda v: (released[v], v))[::-1][:3]
         # Of tracks of one date any may come first.
         assert [released[v] for v in found[track] if v >= 0] == [released[v] for v in others]
