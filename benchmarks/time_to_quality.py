@@ -29,7 +29,7 @@ from mu.baselines.bpr import BPR
 from mu.baselines.ials import IALS
 from mu.baselines.play_matrix import play_matrix
 from mu.data.logs.interactions import Interactions, load
-from mu.data.logs.splits import LogSplit, leave_one_out
+from mu.data.logs.splits import Split, leave_one_out
 from mu.evals.protocols.ranking import Ranking
 from mu.evals.text_tables import text_table
 from mu.training.memory import keep_freed_memory
@@ -42,7 +42,7 @@ EPOCHS = {"als": (1, 2, 4, 8, 16), "bpr": (10, 20, 40, 80, 160)}
 K = 10
 
 
-def of_lists(lists: np.ndarray, split: LogSplit) -> float:
+def of_lists(lists: np.ndarray, split: Split) -> float:
     """NDCG@10 of lists int [users, 10], a row a user of the log, -1 where a list ends."""
     valid = split.valid
     users = np.repeat(np.arange(valid.n_users), valid.lengths)
@@ -50,12 +50,12 @@ def of_lists(lists: np.ndarray, split: LogSplit) -> float:
     return float((hits / np.log2(np.arange(K) + 2.0)).sum(axis=1).mean())
 
 
-def sasrec_of_mu(log: Path, split: LogSplit, dim: int, seconds: float, scratch: Path) -> Curve:
+def sasrec_of_mu(log: Path, split: Split, dim: int, seconds: float, scratch: Path) -> Curve:
     del split
     return measure(log, SCHEMES["full"], seconds, dim, 66, scratch / "run").curve
 
 
-def sasrec_of_rectools(log: Path, split: LogSplit, dim: int, seconds: float, scratch: Path) -> Curve:
+def sasrec_of_rectools(log: Path, split: Split, dim: int, seconds: float, scratch: Path) -> Curve:
     del log, scratch
     import pandas as pd
     from rectools import Columns
@@ -95,7 +95,7 @@ def sasrec_of_rectools(log: Path, split: LogSplit, dim: int, seconds: float, scr
 def factors_of_mu(kind: str) -> Callable[..., Curve]:
     """The curve of iALS or BPR; every number of epochs is a fit of its own."""
 
-    def curve(log: Path, split: LogSplit, dim: int, seconds: float, scratch: Path) -> Curve:
+    def curve(log: Path, split: Split, dim: int, seconds: float, scratch: Path) -> Curve:
         del log, seconds, scratch
         evaluator = Ranking(split=split, train=split.train, part="valid", ks=(K,))
         new = {"als": IALS, "bpr": BPR}[kind]
@@ -115,7 +115,7 @@ def factors_of_mu(kind: str) -> Callable[..., Curve]:
 def factors_of_implicit(kind: str) -> Callable[..., Curve]:
     """The same of the library `implicit`, its options as it has them."""
 
-    def curve(log: Path, split: LogSplit, dim: int, seconds: float, scratch: Path) -> Curve:
+    def curve(log: Path, split: Split, dim: int, seconds: float, scratch: Path) -> Curve:
         del log, seconds, scratch
         import scipy.sparse as sparse
         import threadpoolctl

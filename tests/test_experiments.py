@@ -35,7 +35,7 @@ ZERO = {
     *("time_masks", "time_mask_share", "frequency_masks", "frequency_mask_share", "gain_db", "noise_snr_db"),
     *("equalize_db", "initial_accumulator_value", "item_shrinkage", "user_shrinkage", "item_numbers"),
     *("counts_decay", "history_head_mass", "popularity_weight", "attribute_weight", "beta", "regularisation_exponent"),
-    *("vectors", "baselines.bpr.l2", "sharpening", "gamma", "valid_share"),
+    *("vectors", "baselines.bpr.l2", "sharpening", "gamma", "valid_share", "earlier_tracks"),
 }
 MINUS_ONE = {"mesh.data", "gain_db", "noise_snr_db", "equalize_db", "popularity_weight"}
 
@@ -93,6 +93,8 @@ def with_all(config, keys, bad):
 def means_something(config, key, value):
     """Whether a key may have this value."""
     names = {key, key.split(".")[-1]} - ({"negatives"} if "Listening" in config.batches.name else set())
+    if config.split.name != "mu.data.logs.splits:predefined":  # the others cut a validation part, which is not empty
+        names.discard("valid_share")
     if key.startswith("published."):  # a metric may be any number
         return value in (-1, 0) and not isinstance(value, bool)
     return (value == -1 and bool(names & MINUS_ONE)) or (value == 0 and bool(names & ZERO))

@@ -44,7 +44,7 @@ ARROWS = {
     "mu.losses": set(),
     "mu.models": {"mu.nn", "mu.audio", "mu.ranges", "mu_kernels.xla"},
     "mu.pretrained": {"mu.models", "mu.names"},
-    "mu.tasks": {"mu.losses", "mu.audio", "mu.nn", "mu_kernels.xla", "mu.ranges"},
+    "mu.tasks": {"mu.losses", "mu.audio", "mu.nn", "mu.protocols", "mu_kernels.xla", "mu.ranges"},
     "mu.data": {
         "mu_kernels",
         "mu.audio.io",
