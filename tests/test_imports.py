@@ -278,6 +278,8 @@ LIBRARIES = {
     "mu.training.wandb_writer": {"wandb"},
     "mu.training.writers": {"tensorboardX"},
     "mu.inference": {"jax", "flax", "numpy"},
+    "mu.inference.age_offsets": {"numpy", "scipy"},
+    "mu.inference.calibration": {"numpy", "scipy"},
     "mu.inference.policy": set(),
     "mu.evals": {"numpy"},
     "mu.evals.few_units": {"numpy", "scipy"},
