@@ -60,8 +60,10 @@ class Trained:
       log: name in `ladder_results.SETS`.
       config: FILE[:ARG,...] under experiments/.
       words: what the model is.
-      mixtures: name -> members beside the model: baselines of the config, rungs of the ladder, or names in `MORE`.
+      mixtures: name -> members beside the model: rungs of the ladder, names in `MORE` or, with `own_split`, baselines
+        of the config.
       published: rows of others, in words.
+      own_split: whether the config itself says how the log is split and ranked; else the ladder does.
     """
 
     log: str
@@ -69,6 +71,7 @@ class Trained:
     words: str
     mixtures: Mapping[str, Sequence[str]]
     published: str = ""
+    own_split: bool = False
 
 
 MORE = {
@@ -102,6 +105,7 @@ ROWS = {
         "factorisation, cosine softmax, width 64",
         {MIXTURE: ("ials", "bspm")},
         "recall@10 / NDCG@10: NCL++ .1894 / .2177, LightGCN++ .1889 / .2171",
+        own_split=True,
     ),
     "lightgcnpp_ml-1m": Trained(
         "lightgcnpp_ml-1m",
@@ -109,6 +113,7 @@ ROWS = {
         "factorisation, cosine softmax, width 64",
         {MIXTURE: ("ease", "ials", "bspm")},
         "recall@10 / NDCG@10: LightGCN++ .1667 / .3243",
+        own_split=True,
     ),
     "gowalla": Trained(
         "gowalla",
@@ -116,6 +121,7 @@ ROWS = {
         "factorisation, cosine softmax, width 64",
         {MIXTURE: ("gf_cf",)},
         "recall@20 / NDCG@20: UltraGCN .1862 / .1580, LightGCN .1830 / .1554",
+        own_split=True,
     ),
     "world": Trained("world", "sasrec_and_counts.py", "SASRec, full softmax, width 64", COUNTS),
 }
@@ -154,12 +160,12 @@ def configured(one: Trained, members: Sequence[str], log: Path, seed: int, ladde
 
     best = ladder["bar"]["rung"]
     bar = rung(best.removesuffix(TUNED), best.endswith(TUNED))
-    # The file says how steps are chosen and whether a refit follows, a published split's file also how it is split.
-    published = one.config.startswith("published_splits.py")
-    changes = {} if published else {key: text for key, text in SETS[one.log].changes.items() if key != "refit"}
+    # Whether a refit follows is for the config to say, which also says how steps are chosen.
+    ladders = {key: text for key, text in SETS[one.log].changes.items() if key != "refit"}
+    changes = {} if one.own_split else ladders
     changes |= {"seed": str(seed), "data.path": str(log.resolve())}
     config = load_config(str(ROOT / "experiments" / one.config), changes)
-    own = MORE | (config.baselines.to_dict() if published else {})
+    own = MORE | (config.baselines.to_dict() if one.own_split else {})
     with config.ignore_type():
         config.baselines = {name: own.get(name) or rung(name, tuned=True) for name in members} | {BAR: bar}
         config.mixture = tuple(members)

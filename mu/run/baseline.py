@@ -11,7 +11,9 @@ from mu.run.restore import open_run
 
 
 class EarlierRun:
-    """The best weights of another run, `{'name': 'mu.run.baseline:EarlierRun', 'workdir': DIR}`, under no policy.
+    """The best weights of another run, `{'name': 'mu.run.baseline:EarlierRun', 'workdir': DIR}`.
+
+    New releases are not boosted; offsets by age are those of its policy.
 
     Args:
       workdir: of a run on the same log.

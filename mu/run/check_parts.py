@@ -109,7 +109,7 @@ def check_intent(config: Config, batches: Batches, task: Task[Model]) -> None:
                 f"config.task.intent names {min(needed & set(intents))!r}, and config.batches ({config.batches.name}) "
                 f"does not say of a play what that is: set batches.{key}=True"
             )
-    predicts = _predicts_intent(_recommender(config))
+    predicts = predicts_intent(_recommender(config))
     if intents and not predicts:
         raise ConfigError(
             f"config.recommender.name={recommender!r} leaves out what config.task.intent learns: "
@@ -143,6 +143,11 @@ def check_repeats(config: Config, task: Task[Model]) -> None:
 def intents_of(task: Task[Model]) -> tuple[str, ...]:
     """The names of the heads for what a listener is about to do."""
     return tuple(task.intent) if isinstance(task, LearnsIntent) else ()
+
+
+def predicts_intent(part: Any) -> bool:
+    """Whether a recommender says what listeners are about to do."""
+    return isinstance(part, DeclaresIntent) and part.predicts_intent
 
 
 def check_queries(config: Config, task: Task[Model]) -> None:
@@ -219,10 +224,6 @@ def _set_recommender(config: Config, name: str) -> str:
 
 def _adds_evidence(part: Any) -> bool:
     return isinstance(part, DeclaresAddedEvidence) and part.adds_evidence
-
-
-def _predicts_intent(part: Any) -> bool:
-    return isinstance(part, DeclaresIntent) and part.predicts_intent
 
 
 def _offsets_repeats(part: Any) -> bool:

@@ -40,7 +40,6 @@ from mu.protocols import (
     Baseline,
     ChecksData,
     Data,
-    DeclaresIntent,
     Evaluator,
     HoldOutBatches,
     MeasuresIntent,
@@ -50,6 +49,7 @@ from mu.protocols import (
     Split,
 )
 from mu.run.build import Run
+from mu.run.check_parts import predicts_intent
 from mu.run.intent import calibrated_intent
 from mu.run.mixture_weights import MixtureWeights, choose_weights, listeners_in_memory
 from mu.run.rebuild import rebuild
@@ -365,10 +365,6 @@ def _of_intent(evaluator: Evaluator[Measured, Result]) -> bool:
     return isinstance(evaluator, MeasuresIntent) and evaluator.measures_intent
 
 
-def _has_intent(measured: Measured) -> bool:
-    return isinstance(measured, DeclaresIntent) and measured.predicts_intent
-
-
 def _mixture_weights(
     run: Run, models: Mapping[str, Any], workdir: Path | None, model: Mapping[str, Any], progress: ProgressCallback
 ) -> MixtureWeights | None:
@@ -440,7 +436,7 @@ def measure(
     for name, evaluator in evaluators.items():
         results[name] = {}
         for model, one in models.items():
-            if _of_intent(evaluator) and not _has_intent(one):
+            if _of_intent(evaluator) and not predicts_intent(one):
                 total -= 1
                 continue
             progress(f"evaluate on {card['part']}", done, total, f"{name} of {model}")

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from mu.nn.repeats import RepeatOffset
-from mu.tasks.retrieval import MASKED, QueryModel, Retrieval, sampled_scores
+from mu.tasks.retrieval import MASKED, QueryModel, Retrieval, beside, sampled_scores
 
 
 class ModelWithRepeats(QueryModel, Protocol):
@@ -58,8 +58,8 @@ class RepeatRetrieval(Retrieval):
         """[B, T]: the loss of the next track."""
         vectors, bias = model.item_vectors(rows)
         new, negatives = sampled_scores(queries, vectors, bias, batch)
-        log_q = batch["log_q"].reshape((1,) * (negatives.ndim - batch["log_q"].ndim) + batch["log_q"].shape)
-        others = jax.nn.logsumexp(negatives - log_q - jnp.log(jnp.float32(negatives.shape[-1])), axis=-1)
+        log_draws = beside(negatives, batch["log_q"]) + jnp.log(jnp.float32(negatives.shape[-1]))
+        others = jax.nn.logsumexp(negatives - log_draws, axis=-1)
         played = jnp.einsum("btd,bsd->bts", queries, vectors[batch["items"]])
         if bias is not None:
             played = played + bias[batch["items"]][:, None]

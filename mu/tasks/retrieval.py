@@ -167,7 +167,7 @@ class Retrieval:
     ) -> tuple[jax.Array, jax.Array]:
         """Scores [B...] and [B..., K] with the offset of the evidence, which some examples of training do without."""
         own = offset(batch["target_evidence"], batch["target_popularity"])
-        others = offset(batch["negative_evidence"], _beside(negatives, batch["negative_popularity"]))
+        others = offset(batch["negative_evidence"], beside(negatives, batch["negative_popularity"]))
         if key is not None:
             share = jnp.float32(1 - self._evidence_dropout)
             added = jax.random.bernoulli(key, share, own.shape)
@@ -178,7 +178,7 @@ class Retrieval:
         """[B...]: the loss of scores [B...] and [B..., K], with the batch's 'log_q' where it is corrected for."""
         assert self.sampled is not None
         if self.name == "sampled_softmax" and self.correct_log_q:
-            return losses.sampled_softmax(positive, negatives, _beside(negatives, batch["log_q"]))
+            return losses.sampled_softmax(positive, negatives, beside(negatives, batch["log_q"]))
         return self.sampled(positive, negatives)
 
     def predict(
@@ -222,12 +222,12 @@ def sampled_scores(
         negative_scores = jnp.einsum("...td,...kd->...tk", queries, vectors[negatives[..., 0, :]])
     if bias is not None:
         positive_scores = positive_scores + bias[targets]
-        negative_scores = negative_scores + _beside(negative_scores, bias[negatives])
+        negative_scores = negative_scores + beside(negative_scores, bias[negatives])
     if "candidates" in batch:
         negative_scores = jnp.where(batch["candidates"], negative_scores, MASKED)
     return positive_scores, negative_scores
 
 
-def _beside(scores: jax.Array, values: jax.Array) -> jax.Array:
+def beside(scores: jax.Array, values: jax.Array) -> jax.Array:
     """Values of shared negatives with as many axes as scores [B..., K] have."""
     return values.reshape((1,) * (scores.ndim - values.ndim) + values.shape)

@@ -107,9 +107,7 @@ class PairBatches:
         if self._sparse:
             spaces = {"users": (["users"], self.log.n_users), "items": (names, self.log.n_items)}
             batch = with_local_ids(batch, spaces)
-        if self._shared is not None:
-            batch = share(batch)
-        return batch
+        return batch if self._shared is None else share(batch)
 
 
 def _both_ways(played: CSR) -> dict[str, np.ndarray]:
