@@ -93,9 +93,19 @@ def clustered(rng, n_items, dim):
     return (vectors * rng.lognormal(0, 0.3, (n_items, 1))).astype(np.float32)
 
 
+LARGE = [(70_000, 24, 10), (30_000, 100, 2000), (20_000, 128, 1)]
+SOME = [(70_000, 24, 10, 3), (30_000, 100, 2000, 40), (20_000, 128, 1, 1)]
+
+
 @needs_jit("70,000 items are scanned one by one")
-@pytest.mark.parametrize("n_queries", [1, 3, 40])
-@pytest.mark.parametrize(("n_items", "dim", "k"), [(70_000, 24, 10), (30_000, 100, 2000), (20_000, 128, 1)])
+@pytest.mark.parametrize(
+    ("n_items", "dim", "k", "n_queries"),
+    [
+        pytest.param(*large, n_queries, marks=() if (*large, n_queries) in SOME else pytest.mark.slow)
+        for large in LARGE
+        for n_queries in (1, 3, 40)
+    ],
+)
 def test_samples_and_scans_find_the_exact_answer(n_items, dim, k, n_queries):
     """Large enough for samples, guesses and several parts; sorted by cluster, which samples see badly."""
     rng = np.random.default_rng(n_items + n_queries)
@@ -462,7 +472,7 @@ PATHS = {
 
 @needs_jit("this is one of the paths, and the test would start itself")
 @pytest.mark.parametrize(
-    "path", [pytest.param(path, marks=pytest.mark.slow if path == "without VNNI" else ()) for path in PATHS]
+    "path", [pytest.param(path, marks=() if path == "without compiled code" else pytest.mark.slow) for path in PATHS]
 )
 def test_portable_paths(path):
     """Tests that need no size, in a process that compiles for another CPU or not at all (all: `make test-jit-off`)."""

@@ -88,7 +88,7 @@ def test_gradients_are_finite_even_of_silence(trunk):
     assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(gradient))
 
 
-@pytest.mark.parametrize("trunk", TRUNKS)
+@pytest.mark.parametrize("trunk", [pytest.param("cnn", marks=pytest.mark.slow), "transformer"])
 def test_bfloat16_computes_what_float32_does_to_its_precision(trunk):
     found = []
     for dtype in ("float32", "bfloat16"):

@@ -249,6 +249,14 @@ MODELS = {
 }
 MASKED = [name for name, case in MODELS.items() if case.hidden]
 PADDED = [name for name, case in MODELS.items() if case.padded]
+SECOND = ("sasrec_rotary_ligr", "sasrec_interests", "hstu_without_times", "hstu_inputs", "gru4rec_inputs", "two_tower")
+"""Models of which another stands in the table with other options: laws that compile programs of their own are held for
+them at night."""
+
+
+def nightly(names):
+    """The names, those of `SECOND` marked as slow."""
+    return [pytest.param(name, marks=pytest.mark.slow if name in SECOND else ()) for name in names]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -315,7 +323,7 @@ def test_abstract_initialisation_allocates_nothing_and_has_the_real_shapes(name)
     assert hash(graph) == hash(real.graph)
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", nightly(MODELS))
 def test_jit_equals_eager(name):
     model = built(name)
     eager = nnx.merge(model.graph, model.params)(model.rows, as_model_sees(model.batch))
@@ -345,14 +353,14 @@ def test_what_the_mask_hides_changes_nothing(name):
     assert_alike(name, model.apply(model.params, model.rows, other), model.outputs, visible(name, model.batch))
 
 
-@pytest.mark.parametrize("name", PADDED)
+@pytest.mark.parametrize("name", nightly(PADDED))
 def test_padding_changes_nothing(name):
     model = built(name)
     outputs = model.apply(model.params, model.rows, MODELS[name].padded(model.batch))
     assert_alike(name, outputs, model.outputs, visible(name, model.batch))
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", nightly(MODELS))
 def test_eight_devices_compute_what_one_does(name):
     model, mesh = built(name), make_mesh(data=8, model=1)
     params, rows = jax.device_put((model.params, model.rows), replicated(mesh))

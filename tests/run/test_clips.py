@@ -32,6 +32,7 @@ MASKED = {"task": {"name": "mu.tasks.masked:MaskedSpectrogram"}, "best__metric":
 ALL_TARGETS = {"name": "tests.helpers.audio_clips:load_tones", "targets": ("pitch", "tags", "numbers")}
 
 
+@pytest.mark.slow  # tests/run/test_train.py and test_plays_and_clips.py hold the law for runs without and with sound
 def test_a_run_learns_to_tell_pitches_and_stops_and_goes_on_bit_for_bit(tmp_path, monkeypatch):
     options = {"task__augment": AUGMENT, "task__mixup_alpha": 0.2, "total_steps": 12}
     results = train(tiny_audio_config(**options), tmp_path / "unbroken")
@@ -69,6 +70,7 @@ def tones(tmp_path_factory):
 def test_tones_are_learnt_beside_the_baseline(tones):
     """A known answer: three pitches, told apart by anything that hears; and the restored weights are those tested."""
     folder, results = tones
+    assert [line["step"] for line in logged(folder) if "valid/clips/pitch/accuracy" in line] == [30, 60]
     for result in results.values():
         assert result.values()["pitch/accuracy"] == 1.0 and result.values()["tags/roc_auc"] > 0.9
     assert results["model"].values()["numbers/pearson"] > 0.5

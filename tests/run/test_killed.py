@@ -120,6 +120,7 @@ def logged_steps(workdir):
     return (workdir / "metrics.jsonl").read_text().count('"loss"')
 
 
+@pytest.mark.slow  # three processes; tests/run/test_train.py breaks runs off in its own
 def test_a_killed_run_that_is_run_again_equals_an_unbroken_one(runs, tmp_path):
     kill_again_and_again(runs, tmp_path, 1, seed=0, arg="steps=48")
     assert_same_run(tmp_path, runs.unbroken("steps=48"))

@@ -42,9 +42,13 @@ def log(tmp_path_factory):
     return folder / "log"
 
 
-# gSASRec is SASRec with a loss that tests/tasks hold to its equation.
+# gSASRec is SASRec with a loss that tests/tasks hold to its equation; eSASRec and GRU4Rec are other layers in the same
+# task and recommender, which tests/models hold to their equations.
+NIGHTLY = ("gsasrec", "esasrec", "gru4rec")
+
+
 @pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=pytest.mark.slow) if name == "gsasrec" else name for name in CONFIGS]
+    "name", [pytest.param(name, marks=pytest.mark.slow) if name in NIGHTLY else name for name in CONFIGS]
 )
 def test_a_cycle_is_learnt_and_recommended(name, log, tmp_path, capsys):
     rates = {"optimizer__learning_rate": 1e-2, "tables__learning_rate": 1e-2}

@@ -361,9 +361,8 @@ def test_a_run_predicts_every_rating_of_the_test_clips(table, tmp_path):
     assert "liked" in (tmp_path / "run" / "report.html").read_text()
 
 
-@pytest.mark.parametrize(
-    "options", [{"encoder": None}, pytest.param({"listener": False}, marks=pytest.mark.slow)], ids=["listener", "audio"]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("options", [{"encoder": None}, {"listener": False}], ids=["listener", "audio"])
 def test_a_run_without_a_part(table, tmp_path, options):
     changes = {f"model__{name}": value for name, value in options.items()}
     results = train(tiny_rating_config(table, total_steps=4, evaluate_every_steps=4, **changes), tmp_path / "run")
