@@ -60,8 +60,8 @@ class Trained:
       log: name in `ladder_results.SETS`.
       config: FILE[:ARG,...] under experiments/.
       words: what the model is.
-      mixtures: name -> members beside the model: rungs of the ladder, names in `MORE` or, with `own_split`, baselines
-        of the config.
+      members: of the mixture, beside the model: rungs of the ladder, names in `MORE` or, with `own_split`, baselines of
+        the config.
       published: rows of others, in words.
       own_split: whether the config itself says how the log is split and ranked; else the ladder does.
     """
@@ -69,7 +69,7 @@ class Trained:
     log: str
     config: str
     words: str
-    mixtures: Mapping[str, Sequence[str]]
+    members: Sequence[str]
     published: str = ""
     own_split: bool = False
 
@@ -83,14 +83,20 @@ MORE = {
     }
 }
 """Members that are no rung of the ladder."""
-COUNTS = {MIXTURE: ("pctm", "ease")}
+COUNTS = ("pctm", "ease")
 ROWS = {
     "beauty": Trained(
         "beauty",
         "sasrec_and_counts.py:dim=128",
         "SASRec, full softmax, width 128",
-        COUNTS | {"mixture with attributes": ("pctm_attributes", "ease")},
+        COUNTS,
         "NDCG@10: SASRec with 256 negatives .0531, eSASRec .0523, HSTU .0439, PCTM .0634",
+    ),
+    "beauty_attributes": Trained(
+        "beauty",
+        "sasrec_and_counts.py:dim=128,columns=attributes",
+        "SASRec told the attributes of items, full softmax, width 128",
+        ("pctm_attributes", "ease"),
     ),
     "lastfm": Trained(
         "lastfm",
@@ -103,7 +109,7 @@ ROWS = {
         "lightgcnpp_lastfm",
         "published_splits.py",
         "factorisation, cosine softmax, width 64",
-        {MIXTURE: ("ials", "bspm")},
+        ("ials", "bspm"),
         "recall@10 / NDCG@10: NCL++ .1894 / .2177, LightGCN++ .1889 / .2171",
         own_split=True,
     ),
@@ -111,7 +117,7 @@ ROWS = {
         "lightgcnpp_ml-1m",
         "published_splits.py:data=ml-1m",
         "factorisation, cosine softmax, width 64",
-        {MIXTURE: ("ease", "ials", "bspm")},
+        ("ease", "ials", "bspm"),
         "recall@10 / NDCG@10: LightGCN++ .1667 / .3243",
         own_split=True,
     ),
@@ -119,7 +125,7 @@ ROWS = {
         "gowalla",
         "published_splits.py:data=gowalla",
         "factorisation, cosine softmax, width 64",
-        {MIXTURE: ("gf_cf",)},
+        ("gf_cf",),
         "recall@20 / NDCG@20: UltraGCN .1862 / .1580, LightGCN .1830 / .1554",
         own_split=True,
     ),
@@ -151,7 +157,7 @@ def main() -> None:
         write_whole(RESULTS / "trained.md", page(rows))
 
 
-def configured(one: Trained, members: Sequence[str], log: Path, seed: int, ladder: Mapping[str, Any]) -> Config:
+def configured(one: Trained, log: Path, seed: int, ladder: Mapping[str, Any]) -> Config:
     """The config of a run: its baselines are the members of a mixture and the ladder's best, as the ladder has them."""
     rungs = load_config(RUNGS).baselines.to_dict()
 
@@ -167,33 +173,29 @@ def configured(one: Trained, members: Sequence[str], log: Path, seed: int, ladde
     config = load_config(str(ROOT / "experiments" / one.config), changes)
     own = MORE | (config.baselines.to_dict() if one.own_split else {})
     with config.ignore_type():
-        config.baselines = {name: own.get(name) or rung(name, tuned=True) for name in members} | {BAR: bar}
-        config.mixture = tuple(members)
+        config.baselines = {name: own.get(name) or rung(name, tuned=True) for name in one.members} | {BAR: bar}
+        config.mixture = tuple(one.members)
     return resolve(config)
 
 
 def measured(one: Trained, log: Path, folder: Path, seeds: Sequence[int]) -> dict[str, Any]:
     """What trained.json holds of a model on a log."""
     ladder = read_json(RESULTS / "ladder.json")[one.log]
-    results: dict[str, list[Result]] = {}
-    weights: dict[str, list[Mapping[str, Any]]] = {}
-    runs = []
+    results: dict[str, list[Result]] = {row: [] for row in (MODEL, MIXTURE, BAR)}
+    weights, runs = [], []
     for seed in seeds:
         place = folder / f"seed{seed}"
-        # The second mixture finds the model trained: only its weights are chosen, and the table is measured again.
-        for mixture, members in one.mixtures.items():
-            train(configured(one, members, log, seed, ladder), place)
-            evaluation = load(place)
-            bar = evaluation.results[BAR].values()[ladder["metric"]]
-            if abs(bar - ladder["bar"]["value"]) > 5e-5:
-                raise SystemExit(
-                    f"{place}: the ladder's best has {ladder['metric']} {bar:.5f} here, in docs/results/ladder.json "
-                    f"{ladder['bar']['value']:.5f}: another protocol, or `make results-ladder ONLY={one.log}` is due"
-                )
-            results.setdefault(mixture, []).append(evaluation.results[MIXTURE])
-            weights.setdefault(mixture, []).append(evaluation.card["mixture"])
-        for row in (MODEL, BAR):
-            results.setdefault(row, []).append(evaluation.results[row])
+        train(configured(one, log, seed, ladder), place)
+        evaluation = load(place)
+        bar = evaluation.results[BAR].values()[ladder["metric"]]
+        if abs(bar - ladder["bar"]["value"]) > 5e-5:
+            raise SystemExit(
+                f"{place}: the ladder's best has {ladder['metric']} {bar:.5f} here, in docs/results/ladder.json "
+                f"{ladder['bar']['value']:.5f}: another protocol, or `make results-ladder ONLY={one.log}` is due"
+            )
+        for row, own in results.items():
+            own.append(evaluation.results[row])
+        weights.append(evaluation.card["mixture"])
         runs.append({"commit": read_json(place / "run.json")["commit"], "training_s": training_seconds(place)})
     return {
         "experiment": one.config,
@@ -253,11 +255,7 @@ def section(name: str, row: Mapping[str, Any]) -> str:
         less = own[row["metric"]]["less_bar"]
         cells.append("" if key == BAR else f"{less['difference']:+.4f} [{less['low']:+.4f}, {less['high']:+.4f}]")
         lines.append(f"| {words.get(key, key)} | {' | '.join(cells)} |")
-    chosen = [
-        f"- {mixture}, seed {seed}: {mixed(own)}"
-        for mixture, seeds in row["weights"].items()
-        for seed, own in zip(row["seeds"], seeds, strict=True)
-    ]
+    chosen = [f"- seed {seed}: {mixed(own)}" for seed, own in zip(row["seeds"], row["weights"], strict=True)]
     minutes = ", ".join(f"{run['training_s'] / 60:.0f}" for run in row["runs"])
     commits = ", ".join(dict.fromkeys(run["commit"][:12] for run in row["runs"]))
     return "\n".join(
@@ -267,7 +265,7 @@ def section(name: str, row: Mapping[str, Any]) -> str:
             f"| | {' | '.join(metrics)} | {row['metric']} less the bar |",
             "|---|" + "---|" * (len(metrics) + 1),
             *lines,
-            "\nWeights, chosen on validation:\n",
+            "\nThe mixture, chosen on validation:\n",
             *chosen,
             f"\n{minutes} min of steps a seed, other jobs beside; {row['machine']}; commit `{commits}`.",
         ]
