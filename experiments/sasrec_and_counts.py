@@ -23,7 +23,7 @@ def get_config(arg: str | None = None) -> ConfigDict:
     config = base()
     config.seed = args.seed
     config.data.path = "data/plays"
-    config.batches.update(window=50, rows=20, negatives=0)
+    config.batches.update(window=50, rows=20, negatives=0, neighbours=8)
     config.model.update(dim=args.dim, layers=1, heads=1, window=50, dropout=0.2)
     config.task.loss = "full_softmax"
     config.tables = {"name": "dense"}

@@ -278,6 +278,7 @@ LIBRARIES = {
     "mu.training.wandb_writer": {"wandb"},
     "mu.training.writers": {"tensorboardX"},
     "mu.inference": {"jax", "flax", "numpy"},
+    "mu.data.neighbours": {"numpy", "scipy"},
     "mu.inference.age_offsets": {"numpy", "scipy"},
     "mu.inference.calibration": {"numpy", "scipy"},
     "mu.inference.policy": set(),

@@ -75,6 +75,8 @@ class HistoryFeatures:
       earlier_plays: whether it is told how often the user had played the track before.
       column_sizes: number of values of each event column.
       hash_size: number of places of the hashed features of tracks; 0 for none.
+      neighbours: how many tracks that are played near a track the model is told of (`mu.data.neighbours`); 0 for none.
+      n_tracks: V, where it is told of neighbours, each of which has a vector as such.
     """
 
     window: int | None = None
@@ -86,6 +88,8 @@ class HistoryFeatures:
     earlier_plays: bool = False
     column_sizes: tuple[int, ...] = ()
     hash_size: int = 0
+    neighbours: int = 0
+    n_tracks: int = 0
 
     @property
     def model_inputs(self) -> dict[str, Any]:
@@ -99,6 +103,7 @@ class HistoryFeatures:
             "event_columns": dict(zip(self.event_columns, self.column_sizes, strict=True)),
             "hash_size": self.hash_size,
             "item_numbers": 0 if self.item_numbers is None else len(self.item_numbers.mean),
+            "neighbours": self.n_tracks if self.neighbours else 0,
         }
         return {name: value for name, value in inputs.items() if value}
 
@@ -206,7 +211,7 @@ class HistoryFeatures:
     def save(self, folder: str | os.PathLike[str]) -> None:
         """Writes the features to a folder that exists."""
         names = ("window", "event_columns", "time_deltas", "outcomes", "earlier_plays", "column_sizes", "hash_size")
-        card: dict[str, Any] = {name: getattr(self, name) for name in names}
+        card: dict[str, Any] = {name: getattr(self, name) for name in (*names, "neighbours", "n_tracks")}
         if self.item_numbers is not None:
             card["item_numbers"] = {"mean": self.item_numbers.mean.tolist(), "std": self.item_numbers.std.tolist()}
         write_json(Path(folder) / FEATURES, card)
@@ -233,6 +238,8 @@ class HistoryFeatures:
             earlier_plays=card.get("earlier_plays", False),
             column_sizes=tuple(card.get("column_sizes", ())),
             hash_size=card.get("hash_size", 0),
+            neighbours=card.get("neighbours", 0),
+            n_tracks=card.get("n_tracks", 0),
         )
 
 

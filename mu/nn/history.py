@@ -22,9 +22,10 @@ PLAY_FEATURES = ("time_deltas", "outcomes", "earlier_plays", "event_columns")
 class HistoryInputs(nnx.Module):
     """The vectors of tracks and plays of a sequence model, which has them as `inputs`.
 
-    A track is the sum of a row of its own, of the vectors of its hashed features and of a linear map of its numbers. A
-    play is the sum of its track, the time since the play before, its outcome, how often the listener had played the
-    track, and its event columns. Without any of these they are the rows alone, and the module has no parameters.
+    A track is the sum of a row of its own, of the vectors of its hashed features, of those of its neighbours and of a
+    linear map of its numbers. A play is the sum of its track, the time since the play before, its outcome, how often
+    the listener had played the track, and its event columns. Without any of these they are the rows alone, and the
+    module has no parameters.
 
     With features of tracks the own row of a track that training does not play is left out: it has only moved away from
     those who did not play it.
@@ -38,6 +39,7 @@ class HistoryInputs(nnx.Module):
       event_columns: name -> number of values, in the order of batch['event_columns'], where 0 is 'unknown'.
       hash_size: number of vectors of hashed features of tracks; 0 for none.
       item_numbers: F, numeric features of a track; 0 for none.
+      neighbours: V, tracks that have a second vector, as neighbours of others; 0 for none.
       rngs: source of the initial values.
     """
 
@@ -52,6 +54,7 @@ class HistoryInputs(nnx.Module):
         event_columns: Mapping[str, int] | None = None,
         hash_size: int = 0,
         item_numbers: int = 0,
+        neighbours: int = 0,
         rngs: nnx.Rngs,
     ):
         self.dim, self.scale = dim, scale
@@ -68,6 +71,7 @@ class HistoryInputs(nnx.Module):
         self.track_features = HashedFeatures(hash_size, dim, scale, rngs=rngs) if hash_size else None
         # From zero, so that a number which is the same for all trained tracks says nothing of another one.
         self.from_numbers = zero_linear(2 * item_numbers, dim, (None, "embed"), rngs=rngs) if item_numbers else None
+        self.of_neighbours = HashedFeatures(neighbours, dim, scale, rngs=rngs) if neighbours else None
         self.describes_tracks = bool(hash_size or item_numbers)
 
     def tables(self) -> dict[str, Table]:
@@ -83,11 +87,14 @@ class HistoryInputs(nnx.Module):
 
         Args:
           rows: 'items' float32 [L, D]; with features of tracks 'plays' float32 [L, 1] in training, and
-            'item_features' int32 [L, P] or 'item_numbers' float32 [L, 2 F] (`mu.data.features.Standardizer`).
+            'item_features' int32 [L, P] or 'item_numbers' float32 [L, 2 F] (`mu.data.features.Standardizer`); and
+            'neighbours' int32 [L, K], ids of tracks, -1 for none (`mu.data.neighbours.played_near`).
         """
         vectors = self.trained(rows, rows["items"])
         if self.track_features is not None:
             vectors = vectors + self.track_features(rows["item_features"])
+        if self.of_neighbours is not None:
+            vectors = vectors + self.of_neighbours(rows["neighbours"])
         if self.from_numbers is not None:
             vectors = vectors + self.scale * self.from_numbers(rows["item_numbers"])
         return vectors

@@ -16,7 +16,9 @@ from mu.config.base import DENSE, Config, ConfigError, known_names
 from mu.config.resolve import build, locate
 from mu.data.evidence_features import EvidenceFeatures
 from mu.data.features import HistoryFeatures, known_features
+from mu.data.logs.interactions import Interactions
 from mu.data.logs.splits import Split as LogSplit
+from mu.data.neighbours import played_near
 from mu.evals.leaders import MODEL, VARIANTS
 from mu.nn.evidence import EvidenceOffset
 from mu.nn.table import Buffer, Table
@@ -155,6 +157,8 @@ def build_run(config: Config, mesh: jax.sharding.Mesh | None = None, chosen: Cho
 def track_rows(train: Data, features: Features | None) -> dict[str, np.ndarray]:
     """Features of every track as the model learns from them; see `mu.data.listening.listening.Listening.track_rows`.
 
+    A model that is told of neighbours has 'neighbours' int32 [V, K] too (`mu.data.neighbours.played_near`).
+
     Batches of histories draw negatives from the whole catalogue. A hashed feature that only unplayed tracks have would
     be trained as a negative alone, so it is left out, as their own rows are.
 
@@ -163,9 +167,13 @@ def track_rows(train: Data, features: Features | None) -> dict[str, np.ndarray]:
       features: the model's inputs; those of histories have a `hash_size` where they read features of tracks.
     """
     rows = dict(train.track_rows())
-    if isinstance(features, HistoryFeatures) and features.hash_size:
+    if not isinstance(features, HistoryFeatures):
+        return rows
+    if features.hash_size:
         hashed = rows["item_features"]
         rows["item_features"] = known_features(hashed, hashed[rows["plays"][:, 0] > 0])
+    if features.neighbours and isinstance(train, Interactions):
+        rows["neighbours"] = played_near(train, features.neighbours)
     return rows
 
 

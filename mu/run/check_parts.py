@@ -73,7 +73,7 @@ def check_inputs(config: Config, batches: Batches, task: Task[Model]) -> None:
         raise ConfigError(
             f"config.model.inputs names {', '.join(set_by_hand)}, and config.batches tells nothing beside tracks and "
             "times: leave model.inputs out, the run sets it; what is to be read is set by batches.time_deltas, "
-            "outcomes, earlier_plays, event_columns and track_features"
+            "outcomes, earlier_plays, event_columns, track_features and neighbours"
         )
     if told and not takes(config.model, "inputs"):
         raise ConfigError(

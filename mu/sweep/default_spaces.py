@@ -1,6 +1,7 @@
 """The spaces that are searched where none is named: a start for models and baselines of mu, on any log."""
 
 from mu.config.base import DENSE, Config, ConfigError
+from mu.config.resolve import takes
 
 SPACES_OF_BASELINES = {
     "mu.baselines.item_knn:ItemKNN": "neighbours=20|50|100|200|500;history_decay=uniform(0.2,1)",
@@ -40,7 +41,7 @@ def space_of_baseline(baseline: str) -> str:
 
 
 def space_of_config(config: Config) -> str:
-    """The default space of a resolved config: that of its model, and the learning rates around the config's.
+    """The default space of a resolved config: of its model, of neighbours, and learning rates around the config's.
 
     A rate that is a schedule stays as it is.
 
@@ -48,6 +49,8 @@ def space_of_config(config: Config) -> str:
       ConfigError: its model has none.
     """
     parts = [_space(config.model.name, SPACES_OF_MODELS)]
+    if takes(config.batches, "neighbours") and takes(config.model, "inputs"):
+        parts.append("batches.neighbours=0|4|8|16")
     rated = ["tables"] if config.tables.name != DENSE else []
     if not (rated and config.model.name in OF_TABLES_ALONE):
         rated.insert(0, "optimizer")

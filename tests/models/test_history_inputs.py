@@ -21,6 +21,7 @@ INPUTS = {
     "event_columns": {"device": 3, "mood": 2},
     "hash_size": ARTISTS,
     "item_numbers": 1,
+    "neighbours": V,
 }
 MODELS = {
     "sasrec": lambda rngs, **options: SASRec(dim=8, layers=1, heads=2, window=T, dropout=0.0, **options, rngs=rngs),
@@ -52,6 +53,7 @@ def made(name):
         "plays": jnp.asarray(np.arange(V) != UNSEEN, jnp.float32)[:, None],
         "item_features": jnp.asarray(np.arange(V) % ARTISTS, jnp.int32)[:, None],
         "item_numbers": jnp.asarray(np.stack([np.arange(V) / V, np.zeros(V)], axis=1), jnp.float32),
+        "neighbours": jnp.asarray([[(v + 1) % (V - 1), -1] for v in range(V - 1)] + [[-1, -1]], jnp.int32),
     }
     return nnx.merge(graph, params), rows
 
@@ -91,6 +93,7 @@ def test_tracks_of_one_artist_move_together(name, loss):
     """A step away from the loss of one target moves the tracks of its artist as one, and is nothing to other artists
     but for being their negative."""
     model, rows = made(name)
+    rows = {**rows, "neighbours": jnp.full((V, 2), -1)}
     graph, state = nnx.split(model)
     batch = BATCH | {
         "targets": np.full((3, T), 2, np.int32),
@@ -126,3 +129,15 @@ def test_a_track_that_training_does_not_play_scores_by_its_features(name):
     features = model.inputs.track_features.vectors[UNSEEN % ARTISTS]
     features = features + model.inputs.scale * model.inputs.from_numbers(rows["item_numbers"][UNSEEN])
     np.testing.assert_allclose(model.inputs.tracks(rows)[UNSEEN], features, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_the_second_vector_of_a_track_is_a_part_of_those_it_is_a_neighbour_of(name):
+    model, rows = made(name)
+    graph, state = nnx.split(model)
+    pure = nnx.to_pure_dict(state)
+    pure["inputs"]["of_neighbours"]["vectors"] = pure["inputs"]["of_neighbours"]["vectors"].at[3].add(1.0)
+    moved = nnx.merge(graph, pure).inputs.tracks(rows) - model.inputs.tracks(rows)
+    expected = np.zeros((V, 8), np.float32)
+    expected[2] = 1.0  # the one track whose neighbour is 3; itself keeps its vector
+    np.testing.assert_allclose(moved, expected, atol=1e-6)

@@ -31,6 +31,7 @@ TOLD = {
     "batches__earlier_plays": True,
     "batches__event_columns": ("device",),
     "batches__track_features": True,
+    "batches__neighbours": 3,
 }
 
 
@@ -74,6 +75,7 @@ def test_how_a_play_ended_is_learnt_and_kept(name, log, tmp_path, capsys):
         "event_columns": {"device": len(run.log.card["event_columns"]["device"])},
         "hash_size": 4096,
         "item_numbers": 1,
+        "neighbours": N_TRACKS,
     }
     histories = run.open_histories().take(np.arange(40))
     scores = run.recommender().scores(np.arange(40), histories)

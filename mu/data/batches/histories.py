@@ -1,5 +1,6 @@
 """Batches of listening histories for sequence models: windows packed into rows, negatives drawn, one call a batch."""
 
+import dataclasses
 from collections.abc import Sequence
 from typing import Literal
 
@@ -47,6 +48,9 @@ class HistoryBatches:
       track_features: tracks are what the columns say that `data.item_columns` and `data.item_numbers` of
         `mu.data.listening.listening:load` name, beside a row of their own. A row and values that no played track has
         are left out: they would be of negatives alone.
+      neighbours: tracks are also which tracks, so many, the log has nearest to them most often
+        (`mu.data.neighbours.played_near`): each has a second vector for that. What the log has of one track few plays
+        say, those of its neighbours say too.
       threads: of the kernels; None takes every core.
       sparse: ids are local to the batch and `batch['ids']` says which they are.
       seed: of the draws.
@@ -78,6 +82,7 @@ class HistoryBatches:
         earlier_plays: bool = False,
         event_columns: tuple[str, ...] = (),
         track_features: bool = False,
+        neighbours: CountOrZero = 0,
         threads: Threads | None = None,
         sparse: bool,
         seed: int,
@@ -85,6 +90,8 @@ class HistoryBatches:
         self.log, self.window, self.batch_size, self.negatives = log, window, rows, negatives
         self._threads, self._sparse, self._seed = threads, sparse, seed
         self.features = _features(log, window, time_deltas, outcomes, earlier_plays, event_columns, track_features)
+        if neighbours:
+            self.features = dataclasses.replace(self.features, neighbours=neighbours, n_tracks=log.n_items)
         self._tells_more = time_deltas or outcomes or earlier_plays or bool(event_columns)
         self._earlier = count_earlier_plays(log.indptr, log.items) if earlier_plays else None
         self._windows = cut_windows(log.indptr, window)
