@@ -16,6 +16,7 @@ from mu_kernels.dated_ranks import rank_at_times
 from mu_kernels.distinct import distinct
 from mu_kernels.hard_negatives import HardNegatives, hard_negatives
 from mu_kernels.index import ItemIndex
+from mu_kernels.later_plays import later_plays
 from mu_kernels.mixtures import NegativeMixture
 from mu_kernels.negatives import Draw, NegativeSampler
 from mu_kernels.packing import Packing, one_per_row, pack_windows
@@ -50,6 +51,7 @@ __all__ = [
     "fill_windows",
     "hard_negatives",
     "instructions",
+    "later_plays",
     "one_per_row",
     "pack_windows",
     "rank_at_times",

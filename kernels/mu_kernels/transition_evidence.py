@@ -19,18 +19,17 @@ class TransitionEvidence:
     """Evidence at places of a log; 0 where there is none.
 
     Attributes:
-      targets: float32 [B, T], for the play that follows.
-      candidates: float32 [B, T, K], for other items.
-      later_plays: int32 [B, T], how often the listener plays the item of that play from there on.
+      targets: float32 [B, T], for one item a place.
+      candidates: float32 [B, T, K], for others.
     """
 
     targets: np.ndarray
     candidates: np.ndarray
-    later_plays: np.ndarray
 
 
 def transition_evidence(
     plays: Any,
+    targets: Any,
     candidates: Any,
     indptr: Any,
     items: Any,
@@ -43,24 +42,23 @@ def transition_evidence(
     similar_weight: float = 0.0,
     threads: int | None = None,
 ) -> TransitionEvidence:
-    """Evidence for the next play of each place of a log, and for candidates, of the plays up to there.
+    """Evidence for items at places of a log, of the plays up to there.
 
         E(a) = sum over the newest plays h_j, j = 1, 2, ..., of w_j (log(1 + log_factor C[h_j, a]) + s S[h_j, a])
         C[b, a] = sum over distances d = 1, ..., W of distance_weights[d - 1] N_d(b -> a)
 
-    The counts N are those of the whole log. For the next play those pairs of the same listener are left out whose
-    second play is later than the place: E is then what counts of a log without these plays give, bit for bit, at the
-    same `log_factor`. For a candidate nothing is left out, which is the same where the listener does not play it later.
+    The counts N are those of the log without the pairs of the same listener whose second play is later than the place:
+    E is what counts of a log without these plays give, bit for bit, at the same `log_factor`.
 
     Args:
-      plays: int64 [B, T], the latest play of the history, a place of `items` that another of the same listener follows;
-        -1 for none.
+      plays: int64 [B, T], the latest play of the history, a place of `items`; -1 for none.
+      targets: integers [B, T], items; of any value where there is no play.
       candidates: integers [B or 1, T or 1, K], items.
       indptr: int64 [U+1], where the plays of each listener begin.
       items: int32 [E], the log.
       counts: (starts, stops, items, classes, counts) of pairs of plays of this log that are 1, ..., W plays apart,
         class d - 1 for distance d; see `count_transitions`.
-      rules: [V, V], log(1 + log_factor C); or [2 V, V], with S below.
+      rules: [V, V], log(1 + log_factor C) of the whole log; or [2 V, V], with S below.
       distance_weights: float64 [W].
       history_weights: float64 [L, L]; row n - 1 begins with the weights of a history of n plays, the newest first. Only
         the newest L speak.
@@ -69,9 +67,10 @@ def transition_evidence(
       threads: None for all CPUs; the result does not depend on it.
 
     Raises:
-      ValueError: a play, a candidate or an item is out of range, no play follows, or shapes differ.
+      ValueError: a play, a candidate or an item is out of range, or shapes differ.
     """
-    plays, candidates = read_only(plays, np.int64, "plays", 2), read_only(candidates, np.int32, "candidates", 3)
+    plays, targets = read_only(plays, np.int64, "plays", 2), read_only(targets, np.int32, "targets", 2)
+    candidates = read_only(candidates, np.int32, "candidates", 3)
     indptr, items = read_only(indptr, np.int64, "indptr"), read_only(items, np.int32, "items")
     weights = read_only(history_weights, np.float64, "history_weights", 2)
     by_distance = read_only(distance_weights, np.float64, "distance_weights")
@@ -80,10 +79,9 @@ def transition_evidence(
     n_items = rules.n_columns
     in_range(candidates, 0, n_items, "candidates", "items")
     in_range(plays, -1, len(items), "plays", "plays of the log, or -1,")
-    there = plays[plays >= 0]
-    last = indptr[np.searchsorted(indptr, there, side="right")] == there + 1
-    if last.any():
-        raise ValueError(f"plays has {there[last][0]}, the last play of its listener; no play follows it")
+    if targets.shape != plays.shape:
+        raise ValueError(f"targets has shape {targets.shape}; it is that of plays, {plays.shape}")
+    in_range(targets[plays >= 0], 0, n_items, "targets", "items")
     for axis, name in enumerate("BT"):
         if candidates.shape[axis] not in (1, plays.shape[axis]):
             raise ValueError(f"candidates has shape {candidates.shape}; {name} is {plays.shape[axis]}, or 1 for all")
@@ -94,9 +92,8 @@ def transition_evidence(
         )
     if not (np.isfinite(log_factor) and log_factor > 0):
         raise ValueError(f"log_factor is {log_factor}; it must be above 0")
-    targets = np.zeros(plays.shape, np.float32)
-    others = np.zeros((*plays.shape, candidates.shape[2]), np.float32)
-    later = np.zeros(plays.shape, np.int32)
+    of_targets = np.zeros(plays.shape, np.float32)
+    of_others = np.zeros((*plays.shape, candidates.shape[2]), np.float32)
     faults = np.full(len(plays), -1, np.int64)
     starts, stops, seconds, classes, numbers = counts
     run_rows(
@@ -104,6 +101,7 @@ def transition_evidence(
         len(plays),
         threads,
         plays,
+        targets,
         candidates,
         indptr,
         items,
@@ -121,15 +119,14 @@ def transition_evidence(
         weights,
         float(log_factor),
         float(similar_weight),
-        targets,
-        others,
-        later,
+        of_targets,
+        of_others,
         faults,
     )
     if (faults >= 0).any():
         place = faults[faults >= 0][0]
         raise ValueError(f"items[{place}] is {items[place]}; items lie in [0, {n_items})")
-    return TransitionEvidence(targets, others, later)
+    return TransitionEvidence(of_targets, of_others)
 
 
 @kernel
@@ -137,6 +134,7 @@ def _evidence(
     first,
     stop,
     plays,
+    targets,
     candidates,
     indptr,
     items,
@@ -154,13 +152,16 @@ def _evidence(
     history_weights,
     log_factor,
     similar_weight,
-    targets,
-    others,
-    later_plays,
+    of_targets,
+    of_others,
     faults,
 ):
-    sums, own = np.zeros(n_items), np.zeros(len(by_distance), np.int64)
+    sums, width = np.zeros(n_items), len(by_distance)
     parts = len(rule_starts) // n_items
+    # The places of each item near this play and later, as chains from the first to the last.
+    head, chain = np.full(n_items, -1, np.int64), np.empty(64, np.int64)
+    # The listener's own later pairs of one item with others: a slot for each of the others.
+    slot_of, slots, own = np.full(n_items, -1, np.int32), np.empty(64, np.int32), np.zeros((64, width), np.int32)
     for b in range(first, stop):
         for t in range(plays.shape[1]):
             play = plays[b, t]
@@ -169,37 +170,59 @@ def _evidence(
             user = np.searchsorted(indptr, play, side="right") - 1
             begin, end = indptr[user], indptr[user + 1]
             n = min(play + 1 - begin, len(history_weights))
-            target = items[play + 1]
-            for at in range(play + 1 - n, play + 2):
+            near = max(begin, play + 1 - width)
+            for at in range(min(near, play + 1 - n), end):
                 if items[at] < 0 or items[at] >= n_items:
                     faults[b] = at
+                    break
             if faults[b] >= 0:
                 break
-            for at in range(play + 1, end):
-                later_plays[b, t] += items[at] == target
-            evidence = 0.0
-            for age in range(n):
-                weight, item = history_weights[n - 1, age], items[play - age]
-                value = _earlier_count(
-                    item, target, play, begin, end, items, starts, stops, seconds, classes, numbers, by_distance, own
-                )
-                evidence += weight * np.log1p(value * log_factor)
-                if parts > 1:
-                    for at in range(rule_starts[n_items + item], rule_stops[n_items + item]):
-                        if rule_items[at] == target:
-                            evidence += weight * similar_weight * rule_values[at]
-            targets[b, t] = evidence
+            if end - near > len(chain):
+                chain = np.empty(2 * (end - near), np.int64)
+            for at in range(end - 1, near - 1, -1):
+                chain[at - near] = head[items[at]]
+                head[items[at]] = at
             entries = 0
             for age in range(n):
-                for half in range(parts):
-                    weight = history_weights[n - 1, age] * (similar_weight if half else 1.0)
-                    row = half * n_items + items[play - age]
+                weight, item = history_weights[n - 1, age], items[play - age]
+                used = 0
+                source = head[item]
+                while source >= 0:
+                    for second in range(max(source, play) + 1, min(source + width + 1, end)):
+                        other = items[second]
+                        if slot_of[other] < 0:
+                            if used == len(slots):
+                                slots = np.concatenate((slots, slots))
+                                own = np.concatenate((own, np.zeros_like(own)))
+                            slot_of[other] = used
+                            slots[used] = other
+                            used += 1
+                        own[slot_of[other], second - source - 1] += 1
+                    source = chain[source - near]
+                for at in range(rule_starts[item], rule_stops[item]):
+                    value = rule_values[at]
+                    if used and slot_of[rule_items[at]] >= 0:
+                        other = rule_items[at]
+                        left = _without(
+                            own[slot_of[other]], item, other, starts, stops, seconds, classes, numbers, by_distance
+                        )
+                        value = np.log1p(left * log_factor)
+                    sums[rule_items[at]] += weight * value
+                for slot in range(used):
+                    slot_of[slots[slot]] = -1
+                    own[slot] = 0
+                entries += rule_stops[item] - rule_starts[item]
+                if parts > 1:
+                    row = n_items + item
                     for at in range(rule_starts[row], rule_stops[row]):
-                        sums[rule_items[at]] += weight * rule_values[at]
+                        sums[rule_items[at]] += weight * similar_weight * rule_values[at]
                     entries += rule_stops[row] - rule_starts[row]
+            of_targets[b, t] = sums[targets[b, t]]
             row, column = b % candidates.shape[0], t % candidates.shape[1]
             for k in range(candidates.shape[2]):
-                others[b, t, k] = sums[candidates[row, column, k]]
+                of_others[b, t, k] = sums[candidates[row, column, k]]
+            for at in range(near, end):
+                head[items[at]] = -1
             if entries * SCATTERED > n_items:
                 sums[:] = 0.0
                 continue
@@ -211,25 +234,17 @@ def _evidence(
 
 
 @kernel
-def _earlier_count(item, target, play, begin, end, items, starts, stops, seconds, classes, numbers, by_distance, own):
-    """C[item, target] without the listener's pairs whose second play is later than `play`."""
+def _without(own, item, other, starts, stops, seconds, classes, numbers, by_distance):
+    """C[item, other] without `own` pairs of each distance."""
     low, high = starts[item], stops[item]
     while low < high:
         middle = (low + high) // 2
-        if seconds[middle] < target:
+        if seconds[middle] < other:
             low = middle + 1
         else:
             high = middle
-    if low == stops[item] or seconds[low] != target:
-        return 0.0
-    own[:] = 0
-    for second in range(play + 1, end):
-        if items[second] == target:
-            for source in range(max(second - len(own), begin), second):
-                if items[source] == item:
-                    own[second - source - 1] += 1
     total = 0.0
-    while low < stops[item] and seconds[low] == target:
+    while low < stops[item] and seconds[low] == other:
         total += by_distance[classes[low]] * (numbers[low] - own[classes[low]])
         low += 1
     return total

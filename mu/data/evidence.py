@@ -9,7 +9,7 @@ import numpy as np
 from mu.data.evidence_features import EvidenceFeatures, log_popularity, mean_log
 from mu.data.features import HistoryFeatures
 from mu.data.logs.interactions import Interactions
-from mu_kernels import SparseRows, transition_evidence
+from mu_kernels import SparseRows, later_plays, transition_evidence
 
 
 @dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
@@ -36,21 +36,32 @@ class TrainingEvidence:
     log_factor: float
     similar_weight: float
 
-    def at(self, plays: np.ndarray, candidates: np.ndarray, threads: int | None = None) -> dict[str, np.ndarray]:
+    def at(
+        self,
+        plays: np.ndarray,
+        targets: np.ndarray,
+        candidates: np.ndarray,
+        *,
+        played_later: bool = False,
+        threads: int | None = None,
+    ) -> dict[str, np.ndarray]:
         """What a batch gets.
 
         Args:
-          plays: int64 [B, T], the latest play of each history, a place of the log that another of the same listener
-            follows; -1 for none.
-          candidates: int32 [B or 1, T or 1, K], items that the listeners do not play.
+          plays: int64 [B, T], the latest play of each history, a place of the log; -1 for none.
+          targets: int32 [B, T], what is played after it.
+          candidates: int32 [B or 1, T or 1, K], other items.
+          played_later: whether listeners may play candidates after these plays; else the popularity of a candidate is
+            the same for all places.
           threads: None for all CPUs; the result does not depend on it.
 
         Returns:
-          float32 'target_evidence' and 'target_popularity' [B, T], of the play that follows; 'negative_evidence'
-          [B, T, K] and 'negative_popularity', of the candidates' shape.
+          float32 'target_evidence' and 'target_popularity' [B, T]; of the candidates 'negative_evidence' [B, T, K] and
+          'negative_popularity', of their shape, or [B, T, K] where they may be played later.
         """
         evidence = transition_evidence(
             plays,
+            targets,
             candidates,
             self.log.indptr,
             self.log.items,
@@ -62,21 +73,24 @@ class TrainingEvidence:
             similar_weight=self.similar_weight,
             threads=threads,
         )
-        targets = self.log.items[np.where(plays >= 0, plays + 1, 0)]
         return {
             "target_evidence": evidence.targets,
-            "target_popularity": self._popularity(targets, evidence.later_plays),
+            "target_popularity": self._popularity(plays, targets[..., None], threads)[..., 0],
             "negative_evidence": evidence.candidates,
-            "negative_popularity": self._popularity(candidates, 0),
+            "negative_popularity": self._popularity(plays, candidates, threads)
+            if played_later
+            else self._log_popularity[self.item_plays[candidates]],
         }
 
-    def _popularity(self, items: np.ndarray, left_out: np.ndarray | int) -> np.ndarray:
-        """float32: `log_popularity` of items, so many plays of which are left out."""
-        return (np.log(self.item_plays[items] - left_out + 1) - self._mean_log).astype(np.float32)
+    def _popularity(self, plays: np.ndarray, items: np.ndarray, threads: int | None) -> np.ndarray:
+        """float32 [B, T, K]: `log_popularity` of items without what the listener plays later."""
+        left_out = later_plays(plays, items, self.log.indptr, self.log.items, len(self.item_plays), threads=threads)
+        return self._log_popularity[self.item_plays[items] - left_out]
 
     @functools.cached_property
-    def _mean_log(self) -> float:
-        return mean_log(self.item_plays)
+    def _log_popularity(self) -> np.ndarray:
+        """float32 [F + 1]: `log_popularity` of 0, 1, ..., F plays; a batch looks up a million of them."""
+        return log_popularity(np.arange(self.item_plays.max(initial=0) + 1), mean_log(self.item_plays))
 
     def features(self, inputs: HistoryFeatures) -> EvidenceFeatures:
         """The inputs at inference of a model that has these beside the evidence."""
@@ -85,7 +99,7 @@ class TrainingEvidence:
             rules=self.rules,
             history_weights=self.history_weights,
             similar_weight=self.similar_weight,
-            popularity=log_popularity(self.item_plays),
+            popularity=self._log_popularity[self.item_plays],
         )
 
 

@@ -91,9 +91,17 @@ def newest_plays(
     return SparseRows.from_csr(2 * indptr, both[0].ravel(), both[1].ravel(), 2 * n_items)
 
 
-def log_popularity(plays: np.ndarray) -> np.ndarray:
-    """float32 [V]: log(f + 1) of f plays, less its mean over the items that are played."""
-    return (np.log(plays + 1) - mean_log(plays)).astype(np.float32)
+def log_popularity(plays: np.ndarray, mean: float) -> np.ndarray:
+    """float32 [...]: log(f + 1) of f plays, less its mean; 0, as of a mean item, where there are none.
+
+    That nobody has played an item says nothing of it: it is new, or was never shown. A logarithm of so few plays would
+    put it below everything that was played once, whatever its sound and its artist say.
+
+    Args:
+      plays: f, int64 [...].
+      mean: `mean_log` of all items.
+    """
+    return np.where(plays > 0, np.log(plays + 1) - mean, 0.0).astype(np.float32)
 
 
 def mean_log(plays: np.ndarray) -> float:

@@ -12,7 +12,8 @@ class EvidenceOffset(nnx.Module):
     """alpha E + beta [E > 0] + gamma log f [E > 0] + delta log f [E = 0] of evidence E and popularity log f.
 
     The four weights are learnt with the model, from `START` on. Items without evidence are told apart by their
-    popularity, those with evidence hardly.
+    popularity, those with evidence hardly. A track that nobody has played has neither, and the offset 0: its sound, its
+    features and its age decide.
     """
 
     def __init__(self):
@@ -23,7 +24,8 @@ class EvidenceOffset(nnx.Module):
 
         Args:
           evidence: E, float32 [...].
-          popularity: log f, float32 of as many axes; see `mu.data.evidence_features.log_popularity`.
+          popularity: log f, float32, broadcasts to that; see `mu.data.evidence_features.log_popularity`.
         """
         alpha, beta, gamma, delta = self.weights[...]
+        popularity = jnp.broadcast_to(popularity, evidence.shape)
         return jnp.where(evidence > 0, alpha * evidence + beta + gamma * popularity, delta * popularity)

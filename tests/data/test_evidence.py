@@ -11,6 +11,7 @@ from mu.data.batches.histories import HistoryBatches
 from mu.data.evidence_features import EvidenceFeatures
 from mu.data.features import HistoryFeatures
 from mu.data.logs.interactions import Interactions
+from mu_kernels import later_plays
 from tests.helpers.small_logs import log_of
 
 V = 12
@@ -46,29 +47,35 @@ def places_of(log):
 def test_evidence_for_the_next_play_is_that_of_a_log_without_the_later_plays(options):
     log = make()
     places = places_of(log)
-    arrays = PCTM(**options).fit(log).training_evidence().at(places, np.arange(V, dtype=np.int32)[None, None])
+    everything = np.arange(V, dtype=np.int32)[None, None]
+    evidence = PCTM(**options).fit(log).training_evidence()
+    arrays = evidence.at(places, log.items[places + 1], everything, played_later=True)
+    mean = np.log(log.counts()[:10] + 1).mean()
+    whole = PCTM(**options, popularity_weight=0.0).fit(log)
     differs = 0
     for t, place in enumerate(places[0]):
         user = int(np.searchsorted(log.indptr, place, side="right")) - 1
         shorter, history = without_later(log, user, place)
         twin = PCTM(**options, popularity_weight=0.0).fit(shorter)
         sums = twin.sparse_queries(np.zeros(1, np.int64), history).dense_sums(twin.sparse_rows)[0].astype(np.float32)
-        target, played = log.items[place + 1], log.row(user)
+        target = log.items[place + 1]
         assert arrays["target_evidence"][0, t] == sums[target]
-        others = np.setdiff1d(np.arange(V), played)
-        np.testing.assert_array_equal(arrays["negative_evidence"][0, t, others], sums[others])
-        logs = np.log(shorter.counts() + 1)[target] - np.log(log.counts()[:10] + 1).mean()
-        np.testing.assert_allclose(arrays["target_popularity"][0, t], logs, rtol=1e-5, atol=1e-6)
-        differs += arrays["negative_evidence"][0, t, target] > sums[target]
+        np.testing.assert_array_equal(arrays["negative_evidence"][0, t], sums)
+        counts = shorter.counts()
+        popularity = np.where(counts > 0, np.log(counts + 1) - mean, 0)
+        np.testing.assert_allclose(arrays["target_popularity"][0, t], popularity[target], rtol=1e-5, atol=1e-6)
+        np.testing.assert_allclose(arrays["negative_popularity"][0, t], popularity, rtol=1e-5, atol=1e-6)
+        told = whole.sparse_queries(np.zeros(1, np.int64), history).dense_sums(whole.sparse_rows)[0]
+        differs += told[target] > sums[target] + 1e-6
     assert differs > len(places[0]) / 2  # what a whole count would have told of the target
 
 
 def test_a_track_that_nobody_else_plays_has_no_evidence():
     log = log_of([[0, 1, 2, 11, 3], [0, 1, 2, 3], [3, 2, 1, 0]], V)
-    arrays = PCTM().fit(log).training_evidence().at(np.array([[2]]), np.array([[[10]]], np.int32))
+    arrays = PCTM().fit(log).training_evidence().at(np.array([[2]]), log.items[[[3]]], np.array([[[10]]], np.int32))
     assert arrays["target_evidence"][0, 0] == arrays["negative_evidence"][0, 0, 0] == 0
-    # A track that is played here alone is as popular as one that is played nowhere.
-    assert arrays["target_popularity"][0, 0] == arrays["negative_popularity"][0, 0, 0]
+    # A track that is played here alone is as popular as one that is played nowhere: nothing is known of either.
+    assert arrays["target_popularity"][0, 0] == arrays["negative_popularity"][0, 0, 0] == 0
 
 
 @pytest.mark.parametrize("per", ["position", "row", "batch"])
@@ -99,7 +106,7 @@ def test_batches_have_the_evidence_of_their_targets_and_negatives(per):
         places = np.array([[s + t - segment[0]] for s in starts])
         negatives = np.broadcast_to(batch["negatives"], (*batch["weights"].shape, 4))[b, t]
         popularity = np.broadcast_to(batch["negative_popularity"], (*batch["weights"].shape, 4))[b, t]
-        expected = evidence.at(places, negatives[None, None])
+        expected = evidence.at(places, log.items[places + 1], negatives[None, None])
         assert any(
             np.array_equal(batch["negative_evidence"][b, t], expected["negative_evidence"][n, 0])
             and batch["target_evidence"][b, t] == expected["target_evidence"][n, 0]
@@ -116,7 +123,8 @@ def test_threads_do_not_change_bits():
     places = places_of(log)[0]
     places = np.resize(places, (16, 7))
     candidates = np.random.default_rng(0).integers(0, V, (16, 7, 5)).astype(np.int32)
-    one, four = (evidence.at(places, candidates, threads) for threads in (1, 4))
+    targets = log.items[places + 1]
+    one, four = (evidence.at(places, targets, candidates, played_later=True, threads=n) for n in (1, 4))
     for name, array in one.items():
         np.testing.assert_array_equal(array, four[name])
 
@@ -155,15 +163,21 @@ def test_options_whose_evidence_cannot_be_taken_out_again_are_refused(options, w
 def test_an_item_outside_the_catalogue_is_named():
     log = make()
     evidence = PCTM().fit(log).training_evidence()
-    log.items[int(log.indptr[3])] = V
-    with pytest.raises(ValueError, match=rf"items\[{log.indptr[3]}\] is {V}; items lie in \[0, {V}\)"):
-        evidence.at(log.indptr[3:4, None], np.zeros((1, 1, 1), np.int32))
+    first, nothing = log.indptr[3:4, None], np.zeros((1, 1, 1), np.int32)
+    log.items[first[0, 0] + 1] = V
+    words = rf"items\[{first[0, 0] + 1}\] is {V}; items lie in \[0, {V}\)"
+    with pytest.raises(ValueError, match=words):
+        evidence.at(first, nothing[0], nothing)
+    with pytest.raises(ValueError, match=words):
+        later_plays(first, nothing, log.indptr, log.items, V)
 
 
-def test_places_without_a_next_play_and_batches_without_negatives_are_refused():
+def test_arrays_of_other_shapes_and_batches_without_negatives_are_refused():
     log: Interactions = make()
-    evidence = PCTM().fit(log).training_evidence()
-    with pytest.raises(ValueError, match="the last play of its listener"):
-        evidence.at(log.indptr[1:2, None] - 1, np.zeros((1, 1, 1), np.int32))
+    evidence, nothing = PCTM().fit(log).training_evidence(), np.zeros((1, 1, 1), np.int32)
+    with pytest.raises(ValueError, match=r"targets has shape \(1, 2\)"):
+        evidence.at(log.indptr[:1, None], np.zeros((1, 2), np.int32), nothing)
+    with pytest.raises(ValueError, match=r"candidates has shape \(2, 1, 1\); B is 1"):
+        evidence.at(log.indptr[:1, None], nothing[0], np.zeros((2, 1, 1), np.int32))
     with pytest.raises(ValueError, match="set negatives, at least 1"):
         HistoryBatches(log, negatives=0, evidence=PCTM(), sparse=False, seed=0)

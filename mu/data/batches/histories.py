@@ -103,8 +103,7 @@ class HistoryBatches:
         if evidence is not None:
             if not negatives:
                 raise ValueError("evidence is added to scores of targets and negatives: set negatives, at least 1")
-            self._evidence = evidence.fit(log).training_evidence()
-            self.features = self._evidence.features(self.features)
+            self._count(evidence)
         self._weights = None
         if weights != NONE:
             follows = np.ones(len(log), bool)
@@ -133,6 +132,11 @@ class HistoryBatches:
         row_of_window = np.repeat(np.arange(self._packing.n_rows), np.diff(self._packing.indptr))
         row_of_track = np.repeat(row_of_window, played.counts())
         return CSR.from_pairs(row_of_track, played.indices, self._packing.n_rows, self.log.n_items)
+
+    def _count(self, evidence: EvidenceModel) -> None:
+        """Fits a counting model: batches have its evidence, and so have the inputs of the model."""
+        self._evidence = evidence.fit(self.log).training_evidence()
+        self.features = self._evidence.features(self.features)
 
     def _told(self, users: np.ndarray, plays: np.ndarray, filled: np.ndarray) -> Batch:
         """What the model is told of these plays, and, under 'next_...', of the plays that follow them."""
@@ -198,7 +202,7 @@ class HistoryBatches:
         if self._evidence is not None:
             negatives = batch["negatives"]
             candidates = negatives.reshape((1,) * (3 - negatives.ndim) + negatives.shape)
-            batch |= self._evidence.at(np.where(filled, plays, -1), candidates, self._threads)
+            batch |= self._evidence.at(np.where(filled, plays, -1), rows.targets, candidates, threads=self._threads)
             batch["negative_popularity"] = batch["negative_popularity"].reshape(negatives.shape)
         if self._sparse:
             # Empty slots name a track that the batch holds anyway; as track 0 they would have its row trained by
