@@ -321,7 +321,7 @@ class DeclaresAddedEvidence(Protocol):
 
     adds_evidence: bool
     """Of a task: whether its loss does, with a batch's 'target_evidence' and 'negative_evidence'. Of a recommender:
-    whether its scores have it."""
+    whether its scores have it where the batches do."""
 
 
 @runtime_checkable

@@ -24,7 +24,7 @@ FIRST, MORE = "*", "**"
 PROVIDED = {
     "data": (),
     "split": (FIRST,),
-    "batches": (FIRST, "sparse", "seed"),
+    "batches": (FIRST, "sparse", "seed", "in_batch"),
     "task": ("data", MORE),
     "model": ("rngs", MORE),
     "optimizer": ("total_steps",),

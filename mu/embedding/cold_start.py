@@ -64,7 +64,7 @@ def listeners_of(
     )
     queries = recommender.queries(np.arange(data.n_users), data)
     # Beside the catalogue; among it and itself, as it will be, a share is at most 1.
-    shares = -np.logaddexp(0.0, -recommender.log_share(queries, vectors, bias, catalogue)[:, 0])
+    shares = -np.logaddexp(0.0, -recommender.log_share(queries, data, vectors, bias, catalogue)[:, 0])
     order = np.argsort(-shares, kind="stable")[:k]
     mean = np.log(np.exp(shares.astype(np.float64)).mean())
     return [(int(user), float(np.exp(shares[user] - mean))) for user in order]

@@ -1,4 +1,4 @@
-"""A trained model with evidence of counts as a recommender: products of vectors, and an offset from counts."""
+"""What evidence of counts adds to the scores of a trained model, and the recommender that adds it."""
 
 from typing import Any
 
@@ -11,6 +11,25 @@ from mu.data.features import HistoryFeatures
 from mu.inference.recommender import TrainedRecommender
 from mu.protocols import Histories, Model, Task
 from mu.ranges import NonNegative
+
+
+class AddedEvidence:
+    """offset(E(u, v), popularity of v) of listeners and tracks, with the weights of a model (`mu.nn.evidence`).
+
+    Args:
+      graph: of a model with evidence.
+      params: its values.
+      features: the model's inputs, with evidence.
+    """
+
+    def __init__(self, graph: nnx.GraphDef, params: Any, features: EvidenceFeatures):
+        self._features = features
+        self._offset = jax.jit(nnx.merge(graph, params).evidence_offset)
+
+    def offsets(self, histories: Histories) -> np.ndarray:
+        """float32 [B, V]: what is added to the score of each track, for B listeners."""
+        evidence = self._features.evidence(histories)
+        return np.asarray(self._offset(*jax.device_put((evidence, self._features.popularity[None]))))
 
 
 class EvidenceRecommender(TrainedRecommender):
@@ -27,6 +46,9 @@ class EvidenceRecommender(TrainedRecommender):
       rows: the whole tables.
       model_weight: c; below 1 the counts say more than in training. The network fits its training log better than
         what comes after, counts without the listener's later plays do not.
+
+    Attributes:
+      item_vectors: float32 [V, D], c v.
 
     Raises:
       ValueError: there is no evidence.
@@ -51,12 +73,14 @@ class EvidenceRecommender(TrainedRecommender):
                 "recommender.name='mu.inference.evidence:EvidenceRecommender' adds evidence of counts, and there is "
                 "none: set batches.evidence, such as {'name': 'mu.baselines.pctm:PCTM'}"
             )
-        self._evidence, self._model_weight = features, model_weight
-        self._offset = jax.jit(nnx.merge(graph, self.params).evidence_offset)
+        self._evidence, weight = AddedEvidence(graph, self.params, features), np.float32(model_weight)
+        self.item_vectors = weight * self.item_vectors
+        self._bias = None if self._bias is None else weight * self._bias
 
     def scores(self, users: np.ndarray, histories: Histories, times_ms: np.ndarray | None = None) -> np.ndarray:
         """float32 [B, V]: larger is likelier to be played next; the same at all times."""
-        products = super().scores(users, histories, times_ms)
-        evidence, popularity = self._evidence.evidence(histories), self._evidence.popularity[None]
-        offset = self._offset(*jax.device_put((evidence, popularity)))
-        return np.float32(self._model_weight) * products + np.asarray(offset)
+        return super().scores(users, histories, times_ms) + self.offsets(histories)
+
+    def offsets(self, histories: Histories) -> np.ndarray:
+        """float32 [B, V]: what counts add to the scores of B listeners."""
+        return self._evidence.offsets(histories)

@@ -3,24 +3,35 @@
 import copy
 import functools
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Protocol, Self
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
+from mu.data.evidence_features import EvidenceFeatures
 from mu.data.features import HistoryFeatures, known_features
 from mu.inference.compiled import once
+from mu.inference.evidence import AddedEvidence
 from mu.inference.policy import CALIBRATED_DAYS, NEW_RELEASE_DAYS, Policy
 from mu.inference.recommender import BLOCK, TrainedRecommender
-from mu.protocols import Model, Task
+from mu.protocols import Histories, Model, Task
 
 DAY_MS = 24 * 3600 * 1000
 
 
+class RowsOfHistories(Histories, Protocol):
+    """Histories of users, of which some can be taken; every log is one."""
+
+    def take(self, users: np.ndarray) -> Self: ...
+
+
 class TimeAwareRecommender(TrainedRecommender):
     """A recommender whose item biases depend on the time: on the ages of the tracks.
+
+    Where the model has evidence of counts, it is added to the scores, which are then no dot products; a track without
+    plays in training has none.
 
     Args:
       graph: of a model with `age_bias`, `age_edges_days` and `track_parts`, such as `mu.models.audio_user.AudioUser`.
@@ -36,6 +47,7 @@ class TimeAwareRecommender(TrainedRecommender):
     """
 
     time_aware = True
+    adds_evidence = True
 
     def __init__(
         self,
@@ -53,12 +65,24 @@ class TimeAwareRecommender(TrainedRecommender):
         self._age_bias = _age_bias(graph)
         self._age_days = np.asarray(rows["age_days"])[:, 0]
         self._trained_features = np.unique(np.asarray(rows["item_features"]))
+        self._evidence = None
+        if isinstance(features, EvidenceFeatures):
+            self._evidence, self.dot_product = AddedEvidence(graph, self.params, features), False
 
     def with_policy(self, policy: Policy) -> "TimeAwareRecommender":
         """The same recommender under another policy."""
         other = copy.copy(self)
         other.policy = policy
         return other
+
+    def scores(self, users: np.ndarray, histories: Histories, times_ms: np.ndarray | None = None) -> np.ndarray:
+        """float32 [B, V]: larger is likelier to be played next, at these times."""
+        scores, offsets = super().scores(users, histories, times_ms), self.offsets(histories)
+        return scores if offsets is None else scores + offsets
+
+    def offsets(self, histories: Histories) -> np.ndarray | None:
+        """float32 [B, V]: what counts add to the scores of B listeners; None for a model without evidence."""
+        return None if self._evidence is None else self._evidence.offsets(histories)
 
     def item_bias(self, times_ms: np.ndarray | None = None) -> np.ndarray:
         """What the age of each track and the policy add to its score.
@@ -179,21 +203,30 @@ class TimeAwareRecommender(TrainedRecommender):
         return other
 
     def log_share(
-        self, queries: np.ndarray, vectors: np.ndarray, bias: np.ndarray, catalogue_bias: np.ndarray
+        self,
+        queries: np.ndarray,
+        histories: RowsOfHistories,
+        vectors: np.ndarray,
+        bias: np.ndarray,
+        catalogue_bias: np.ndarray,
     ) -> np.ndarray:
-        """Log of the share of their plays that users would give to some tracks, beside the whole catalogue.
+        """Log of the share of their plays that users would give to some tracks without plays, beside the catalogue.
 
         s_v - log sum_w e^{s_w}, float32 [B, n]. It compares users; for one user it orders tracks as scores do.
 
         Args:
           queries: float32 [B, D].
+          histories: B rows, of which counts say something of the catalogue's tracks.
           vectors: float32 [n, D].
           bias: float32 [n].
           catalogue_bias: float32 [V], of the catalogue's tracks at that moment; -inf for tracks that are not out.
         """
         log_z = np.empty((len(queries), 1))
         for start in range(0, len(queries), BLOCK):
-            scores = queries[start : start + BLOCK] @ self.item_vectors.T + catalogue_bias
+            users = np.arange(start, min(start + BLOCK, len(queries)))
+            scores = queries[users] @ self.item_vectors.T + catalogue_bias
+            if (offsets := self.offsets(histories.take(users))) is not None:
+                scores = scores + offsets
             most = scores.max(axis=1, keepdims=True)
             log_z[start : start + BLOCK] = most + np.log(np.exp(scores - most).sum(axis=1, keepdims=True))
         return (queries @ vectors.T + bias - log_z).astype(np.float32)

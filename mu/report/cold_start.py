@@ -124,8 +124,9 @@ def _log_shares(
     moment_ms = max(log.now_ms, int(data.released_ms[tracks].max()))
     bias = recommender.item_bias(np.array([moment_ms]))[0]
     released = np.where(data.released_ms <= moment_ms, bias, -np.inf)
-    queries = recommender.queries(users, log.histories.take(users))
-    return recommender.log_share(queries, recommender.item_vectors[tracks], bias[tracks], released)
+    histories = log.histories.take(users)
+    queries = recommender.queries(users, histories)
+    return recommender.log_share(queries, histories, recommender.item_vectors[tracks], bias[tracks], released)
 
 
 def _all_new(tracks: np.ndarray, aucs: np.ndarray, n_new: int) -> str:

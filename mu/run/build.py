@@ -13,7 +13,7 @@ import numpy as np
 from flax import nnx
 
 from mu.config.base import DENSE, Config, ConfigError, known_names
-from mu.config.resolve import build, locate
+from mu.config.resolve import build, locate, takes
 from mu.data.evidence_features import EvidenceFeatures
 from mu.data.features import HistoryFeatures, known_features
 from mu.data.logs.interactions import Interactions
@@ -104,7 +104,8 @@ def build_run(config: Config, mesh: jax.sharding.Mesh | None = None, chosen: Cho
     check_mixture(config, split)
     # A refit learns from the validation part too: its steps and rates were chosen by an earlier run.
     train = split.train.merged(split.valid) if config.refit else split.train
-    batches: Batches = build(config.batches, train, sparse=sparse, seed=config.seed)
+    in_batch = {"in_batch": config.task.get("in_batch", 0)} if takes(config.batches, "in_batch") else {}
+    batches: Batches = build(config.batches, train, sparse=sparse, seed=config.seed, **in_batch)
     check_examples(config, batches)
     task: Task[Model] = build(config.task, data=train, **counts_of(data.sizes))
     mesh = make_mesh(**config.mesh) if mesh is None else mesh

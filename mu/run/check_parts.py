@@ -7,6 +7,7 @@ from mu.config.base import Config, ConfigError
 from mu.config.resolve import locate, takes
 from mu.data.evidence_features import EvidenceFeatures
 from mu.data.features import HistoryFeatures
+from mu.inference.evidence import EvidenceRecommender
 from mu.inference.recommender import TrainedRecommender
 from mu.protocols import (
     Batches,
@@ -57,7 +58,8 @@ def check_evidence(config: Config, batches: Batches, task: Task[Model]) -> None:
             f"config.recommender.name={recommender!r} does not add the evidence of config.batches.evidence to the "
             f"model's scores: {_set_recommender(config, 'mu.inference.evidence:EvidenceRecommender')}"
         )
-    if _adds_evidence(_recommender(config)) and not has_evidence:
+    needs_evidence = isinstance(_recommender(config), type) and issubclass(_recommender(config), EvidenceRecommender)
+    if needs_evidence and not has_evidence:
         raise ConfigError(
             f"config.recommender.name={recommender!r} adds evidence of counts to the model's scores, and the batches "
             "have none: set batches.evidence, such as {'name': 'mu.baselines.pctm:PCTM'}, or recommender.name="

@@ -9,9 +9,13 @@ import jax.numpy as jnp
 from mu import losses
 from mu.nn.heads import Head
 from mu.nn.history import SKIPPED
-from mu.ranges import CountOrZero, NonNegative, Positive, Share
+from mu.ranges import CountOrZero, NonNegative, Positive, Rate, Share
 from mu.tasks.audio_views import AudioModel, augmented_waveforms, encode_views, flat_crops
 from mu.tasks.augmentations import Augmentations
+from mu.tasks.evidence import added_evidence
+
+EVIDENCE = ("target_evidence", "negative_evidence")
+"""What counts say of the plays of a history: nothing for a listener without plays."""
 
 
 class DescribedTracks(Protocol):
@@ -37,12 +41,13 @@ class DescribedTracks(Protocol):
 class NextPlay:
     """Sampled softmax over the released tracks, with exact log-probabilities of the draws.
 
-    With s_v = q . v + b(age of v) the score of a track, the sum over all tracks but the target is estimated from the
-    K uniform draws of a row and from the N plays of the batch's other rows (in-batch negatives): Z is the sum over all
-    these candidates c of e^{s_c} / d_c, where d_c = K / V + N share(c) is how many of them are expected to be that
-    track and share(c) its part of the training plays (the balance heuristic, Veach & Guibas 1995). The loss of a play
-    is softplus(log Z - s), its -log-probability among target and all else. A skipped play is an explicit negative:
-    softplus(s - log Z). Where no other track was released, the target has no negatives and the loss is 0.
+    With s_v = q . v + b(age of v) the score of a track, with evidence of counts plus its offset (`mu.nn.evidence`), the
+    sum over all tracks but the target is estimated from the K uniform draws of a row and from the N plays of the
+    batch's other rows (in-batch negatives): Z is the sum over all these candidates c of e^{s_c} / d_c, where
+    d_c = K / V + N share(c) is how many of them are expected to be that track and share(c) its part of the training
+    plays (the balance heuristic, Veach & Guibas 1995). The loss of a play is softplus(log Z - s), its -log-probability
+    among target and all else. A skipped play is an explicit negative: softplus(s - log Z). Where no other track was
+    released, the target has no negatives and the loss is 0.
 
     Args:
       data: the training plays.
@@ -54,6 +59,7 @@ class NextPlay:
       contrastive: weight of NT-Xent between two crops of a track.
       temperature: of NT-Xent.
       augment: augmentations of the audio, or None.
+      evidence_dropout: see `mu.tasks.retrieval.Retrieval`.
 
     Attributes:
       offers: 'outputs' (heads of the audio encoder), 'sample_rate_hz', 'hash_size' and 'event_columns' (name -> number
@@ -61,11 +67,13 @@ class NextPlay:
       requires: names that the model must return.
       compares_examples: the loss of an example depends on the others of its batch.
       needs_all_items: whether every step needs the rows of the whole catalogue.
+      adds_evidence: whether evidence of counts is added to the scores of batches that have it.
     """
 
     requires: ClassVar[frozenset[str]] = frozenset({"tracks", "queries", "cold"})
     compares_examples = True
     needs_all_items = False
+    adds_evidence = True
 
     def __init__(
         self,
@@ -78,6 +86,7 @@ class NextPlay:
         contrastive: NonNegative = 0.0,
         temperature: Positive = 0.1,
         augment: Augmentations | None = None,
+        evidence_dropout: Rate = 0.5,
     ):
         for name, value in (("in_batch", in_batch), ("cold", cold), ("tags", tags), ("contrastive", contrastive)):
             if value < 0:
@@ -92,6 +101,7 @@ class NextPlay:
             raise ValueError("the data have no tags: name their column as data.tags, or set tags=0")
         self._in_batch, self._skipped, self._cold, self._augment = in_batch, skipped, cold, augment
         self._tags, self._contrastive, self._temperature = tags, contrastive, temperature
+        self._evidence_dropout = evidence_dropout
         self._plays = len(data)
         outputs: dict[str, Head] = {}
         if tags:
@@ -127,18 +137,33 @@ class NextPlay:
         self, model: Any, rows: Mapping[str, jax.Array], batch: Mapping[str, Any], key: jax.Array
     ) -> tuple[jax.Array, jax.Array]:
         """(loss [B, T], weights [B, T]) of every play; the losses of the audio are added to each."""
+        evidence_key = None
+        if "target_evidence" in batch:
+            key, evidence_key = jax.random.split(key)
         audio_key, model_key = jax.random.split(key)
         beside, clips = jnp.float32(0), None
         if "audio" in batch and model.audio is not None:
             beside, clips = self._audio_losses(model.audio, batch, audio_key)
         outputs = model(rows, batch, model_key, clips)
-        values = self._next(model, rows, batch, outputs["tracks"], outputs["queries"], slice(None))
+        offsets = self._offsets(model, batch, slice(None), evidence_key)
+        values = self._next(model, rows, batch, outputs["tracks"], outputs["queries"], slice(None), offsets)
         if self._cold:
             first = slice(0, 1)
-            cold = self._next(model, rows, batch, outputs["tracks"], outputs["cold"][:, first], first)
+            nothing = {name: jnp.zeros_like(array) for name, array in batch.items() if name in EVIDENCE}
+            offsets = self._offsets(model, {**batch, **nothing}, first, evidence_key)
+            cold = self._next(model, rows, batch, outputs["tracks"], outputs["cold"][:, first], first, offsets)
             weights = batch["weights"][:, first]
             beside = beside + self._cold * jnp.sum(cold * weights) / jnp.maximum(jnp.sum(weights), 1.0)
         return values + beside, batch["weights"]
+
+    def _offsets(
+        self, model: Any, batch: Mapping[str, Any], columns: slice, key: jax.Array | None
+    ) -> tuple[jax.Array, jax.Array] | None:
+        """What counts add to the targets [B, T'] of these columns and to their candidates [B, T', K + N]; or None."""
+        if "target_evidence" not in batch:
+            return None
+        counted = {name: batch[name][:, columns] for name in (*EVIDENCE, "target_popularity", "negative_popularity")}
+        return added_evidence(model, counted, self._evidence_dropout, key)
 
     def _next(
         self,
@@ -148,6 +173,7 @@ class NextPlay:
         tracks: jax.Array,
         queries: jax.Array,
         columns: slice,
+        offsets: tuple[jax.Array, jax.Array] | None,
     ) -> jax.Array:
         """Loss of the plays in these columns, [B, T']."""
         targets, days = batch["targets"][:, columns], batch["days"][:, columns]
@@ -156,12 +182,14 @@ class NextPlay:
             return rows["age_days"][ids, 0]
 
         own = jnp.sum(queries * tracks[targets], axis=-1) + model.age_bias(age(targets) + days)
+        own = own if offsets is None else own + offsets[0]
 
-        def scored(ids: jax.Array, density: jax.Array, counted: jax.Array) -> jax.Array:
+        def scored(ids: jax.Array, density: jax.Array, counted: jax.Array, places: slice) -> jax.Array:
             """[B, T', n]: s - log density of candidates `ids` [B or 1, n], -inf where a play does not have them."""
             # Candidates of all rows are one matrix product, not one for each row.
             shared = len(ids) == 1 < rows_here
             scores = queries @ tracks[ids[0]].T if shared else jnp.einsum("btd,bnd->btn", queries, tracks[ids])
+            scores = scores if offsets is None else scores + offsets[1][..., places]
             ages = age(ids)[:, None] + days[..., None]
             candidate = counted[:, None] & (ids[:, None] != targets[..., None]) & (ages >= 0)
             return jnp.where(candidate, scores + model.age_bias(ages) - jnp.log(density)[:, None], -jnp.inf)
@@ -169,6 +197,7 @@ class NextPlay:
         rows_here, shares = len(queries), rows["plays"][:, 0] / self._plays
         draws, log_q = batch["negatives"][:, 0], batch["log_q"][:, 0]
         n_draws = draws.shape[1]
+        counted, first = jnp.ones(draws.shape, bool), slice(0, n_draws)
         if self._in_batch:
             width = batch["targets"].shape[1]
             spaced = slice(None, None, -(-rows_here * width // self._in_batch))
@@ -179,11 +208,11 @@ class NextPlay:
             n_plays = jnp.sum(others, axis=1, keepdims=True).astype(jnp.float32)
             uniform = n_draws * jnp.exp(log_q[:, :1])
             candidates = [
-                scored(draws, n_draws * jnp.exp(log_q) + n_plays * shares[draws], jnp.ones(draws.shape, bool)),
-                scored(plays, uniform + n_plays * shares[plays], others),
+                scored(draws, n_draws * jnp.exp(log_q) + n_plays * shares[draws], counted, first),
+                scored(plays, uniform + n_plays * shares[plays], others, slice(n_draws, None)),
             ]
         else:
-            candidates = [scored(draws, n_draws * jnp.exp(log_q), jnp.ones(draws.shape, bool))]
+            candidates = [scored(draws, n_draws * jnp.exp(log_q), counted, first)]
         terms = jnp.concatenate(candidates, axis=-1)
         has_negatives = jnp.any(terms != -jnp.inf, axis=-1)
         # An empty sum is replaced before the logarithm: its gradient is NaN, and 0 times NaN is NaN.

@@ -8,10 +8,10 @@ import jax
 import jax.numpy as jnp
 
 from mu import losses
-from mu.nn.evidence import EvidenceOffset
 from mu.nn.intent import IntentHeads
 from mu.protocols import LearnsIntent
 from mu.ranges import Count, NonNegative, Rate, Share
+from mu.tasks.evidence import ModelWithEvidence, added_evidence
 from mu.tasks.intent import check_intents, intent_loss
 from mu_kernels.xla import gathered_dot
 
@@ -31,12 +31,6 @@ class QueryModel(Protocol):
     def item_vectors(self, rows: Mapping[str, jax.Array]) -> tuple[jax.Array, jax.Array | None]: ...
 
 
-class ModelWithEvidence(QueryModel, Protocol):
-    """A model whose scores have evidence of counts added."""
-
-    evidence_offset: EvidenceOffset
-
-
 class ModelWithIntent(QueryModel, Protocol):
     """A model with heads for what the listener is about to do."""
 
@@ -53,7 +47,7 @@ class Retrieval:
       calibration: of gBCE.
       chunk: items at a time in the full softmax; None, see `mu.losses.full_softmax`.
       evidence_dropout: share of the examples whose scores in training are those of the model alone, where batches have
-        evidence of counts. With it everywhere the model learns only what counts do not say, and that is soon noise.
+        evidence of counts (`mu.tasks.evidence`).
       intent: weights beside this loss of heads for what the next play is: 'completion' (finished), 'skip' and 'repeat'
         (of a track that the listener has played before), see `mu.tasks.intent`. The first two need batches.outcomes,
         the last batches.earlier_plays.
@@ -152,27 +146,12 @@ class Retrieval:
             flat = queries.reshape(-1, queries.shape[-1])
             values = losses.full_softmax(flat, vectors, targets.reshape(-1), bias, self.chunk)
             return values.reshape(targets.shape)
-        scores = sampled_scores(queries, vectors, bias, batch)
+        positive, negatives = sampled_scores(queries, vectors, bias, batch)
         if "target_evidence" in batch:
-            scores = self._with_evidence(cast(ModelWithEvidence, model).evidence_offset, *scores, batch, evidence_key)
-        return self.sampled_loss(*scores, batch)
-
-    def _with_evidence(
-        self,
-        offset: EvidenceOffset,
-        positive: jax.Array,
-        negatives: jax.Array,
-        batch: Mapping[str, Any],
-        key: jax.Array | None,
-    ) -> tuple[jax.Array, jax.Array]:
-        """Scores [B...] and [B..., K] with the offset of the evidence, which some examples of training do without."""
-        own = offset(batch["target_evidence"], batch["target_popularity"])
-        others = offset(batch["negative_evidence"], beside(negatives, batch["negative_popularity"]))
-        if key is not None:
-            share = jnp.float32(1 - self._evidence_dropout)
-            added = jax.random.bernoulli(key, share, own.shape)
-            own, others = jnp.where(added, own, 0.0), jnp.where(added[..., None], others, 0.0)
-        return positive + own, negatives + others
+            counted = cast(ModelWithEvidence, model)
+            own, others = added_evidence(counted, batch, self._evidence_dropout, evidence_key)
+            positive, negatives = positive + own, negatives + others
+        return self.sampled_loss(positive, negatives, batch)
 
     def sampled_loss(self, positive: jax.Array, negatives: jax.Array, batch: Mapping[str, Any]) -> jax.Array:
         """[B...]: the loss of scores [B...] and [B..., K], with the batch's 'log_q' where it is corrected for."""

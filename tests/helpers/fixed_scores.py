@@ -24,6 +24,9 @@ class Scores:
     def item_bias(self, times_ms=None):
         return self._bias
 
+    def offsets(self, histories):
+        return None
+
     def scores(self, users, histories, times_ms=None):
         return self.queries(users, histories) @ self.item_vectors.T + self._bias
 
@@ -40,7 +43,7 @@ class TimeAwareScores(Scores):
     def with_policy(self, policy):
         return self
 
-    def log_share(self, queries, vectors, bias, catalogue_bias):
+    def log_share(self, queries, histories, vectors, bias, catalogue_bias):
         return queries @ vectors.T + bias
 
 

@@ -128,13 +128,12 @@ def test_a_share_is_that_of_the_softmax_over_what_is_out(parts):
     out = LOG.released_ms <= LOG.end_ms
     assert not out.all()
     catalogue = np.where(out, recommender.item_bias(), -np.inf)
-    found = recommender.log_share(queries.astype(np.float32), vectors, bias, catalogue)
+    found = recommender.log_share(queries.astype(np.float32), LOG.take(users), vectors, bias, catalogue)
     likely = np.exp(queries @ recommender.item_vectors.T + recommender.item_bias())[:, out].sum(axis=1, keepdims=True)
     np.testing.assert_allclose(np.exp(found), np.exp(queries @ vectors.T + bias) / likely, rtol=1e-4)
     # Tracks of the catalogue: their shares are the softmax.
-    whole = recommender.log_share(
-        queries.astype(np.float32), recommender.item_vectors, recommender.item_bias(), catalogue
-    )
+    of_catalogue = recommender.item_vectors, recommender.item_bias(), catalogue
+    whole = recommender.log_share(queries.astype(np.float32), LOG.take(users), *of_catalogue)
     np.testing.assert_allclose(np.exp(whole[:, out]).sum(axis=1), 1.0, rtol=1e-4)
 
 

@@ -9,12 +9,14 @@ import optax
 import pytest
 from flax import nnx
 
+from mu.baselines.pctm import PCTM
 from mu.data import features
 from mu.data.batches.listening import ListeningBatches
 from mu.data.logs import interactions
 from mu.models.audio_trunks import CNN_SIZES
 from mu.models.audio_user import AudioUser
 from mu.nn import history
+from mu.nn.evidence import EvidenceOffset
 from mu.nn.table import Buffer, Table
 from mu.tasks.next_play import NextPlay
 from mu.training.sharding import make_mesh, put_batch
@@ -131,8 +133,8 @@ def test_fresh_clips_are_heard_and_kept():
     np.testing.assert_array_equal(nnx.to_pure_dict(nnx.state(model, Buffer))["buffers"]["content"], content)
 
 
-def slow_loss(model, rows, batch, skipped=0.0, in_batch=0):
-    """[B, T] by the equation, play by play."""
+def slow_loss(model, rows, batch, skipped=0.0, in_batch=0, offsets=None):
+    """[B, T] by the equation, play by play; `offsets` are those of targets and of all candidates."""
     found = model(rows, batch)
     log = make_listening()
     tracks, queries = np.asarray(found["tracks"], np.float64), np.asarray(found["queries"], np.float64)
@@ -145,14 +147,19 @@ def slow_loss(model, rows, batch, skipped=0.0, in_batch=0):
         score = tracks @ queries[row, column] + bias
         size, width = batch["targets"].size, batch["targets"].shape[1]
         spaced = [divmod(place, width) for place in range(0, size, -(-size // in_batch))] if in_batch else []
-        drawn = [batch["targets"][at] for at in spaced if at[0] != row and batch["weights"][at] > 0]
-        candidates = [*batch["negatives"][row, 0], *drawn]
-        n_uniform, n_plays = batch["negatives"].shape[-1], len(drawn)
-        expected = n_uniform / log.n_items + n_plays * plays / plays.sum()
-        z = np.log(sum(np.exp(score[v]) / expected[v] for v in candidates if v != target and age[v] >= 0))
-        played = np.logaddexp(0, z - score[target])
+        n_uniform = batch["negatives"].shape[-1]
+        drawn = [(n, at) for n, at in enumerate(spaced) if at[0] != row and batch["weights"][at] > 0]
+        candidates = [(n, v) for n, v in enumerate(batch["negatives"][row, 0])]
+        candidates += [(n_uniform + n, batch["targets"][at]) for n, at in drawn]
+        own, added = (0.0, np.zeros(n_uniform + len(spaced)))
+        if offsets is not None:
+            own, added = offsets[0][row, column], offsets[1][row, column]
+        expected = n_uniform / log.n_items + len(drawn) * plays / plays.sum()
+        counted = [(n, v) for n, v in candidates if v != target and age[v] >= 0]
+        z = np.log(sum(np.exp(score[v] + added[n]) / expected[v] for n, v in counted))
+        played = np.logaddexp(0, z - score[target] - own)
         share = skipped * (batch["next_outcomes"][row, column] == 2)
-        loss[row, column] = (1 - share) * played + share * np.logaddexp(0, score[target] - z)
+        loss[row, column] = (1 - share) * played + share * np.logaddexp(0, score[target] + own - z)
     return loss
 
 
@@ -169,6 +176,33 @@ def test_the_loss_is_its_equation(in_batch, skipped):
     np.testing.assert_allclose(
         np.where(held, loss, 0), slow_loss(model, rows, batch, skipped, in_batch), rtol=2e-4, atol=2e-5
     )
+
+
+@pytest.mark.parametrize("in_batch", [0, 30])
+def test_counts_are_an_offset_of_targets_and_candidates(in_batch):
+    """And with weights 0 the loss is that without them; a listener without plays has their popularity alone."""
+    task = NextPlay(data=make_listening(), in_batch=in_batch, cold=0.0, evidence_dropout=0.0)
+    model = make_model(audio=None)
+    plain, batch = make_batch(clips=0), make_batch(clips=0, evidence=PCTM(tau=20.0), in_batch=in_batch)
+    assert all(np.array_equal(batch[name], array) for name, array in plain.items())
+    assert (batch["target_evidence"] > 0).any() and (batch["negative_evidence"] > 0).any()
+    model.evidence_offset = EvidenceOffset()
+    rows, key = make_rows(model), jax.random.key(0)
+    names = ("target", "negative")
+    offsets = [model.evidence_offset(batch[f"{name}_evidence"], batch[f"{name}_popularity"]) for name in names]
+    held = batch["weights"] > 0
+    loss = np.where(held, task.loss(model, rows, batch, key)[0], 0)
+    slow = slow_loss(model, rows, batch, in_batch=in_batch, offsets=[np.asarray(one) for one in offsets])
+    np.testing.assert_allclose(loss, slow, rtol=2e-4, atol=2e-5)
+    without = slow_loss(model, rows, batch, in_batch=in_batch)
+    assert np.abs(loss - without).max() > 0.1
+    dropped = NextPlay(data=make_listening(), in_batch=in_batch, cold=0.0, evidence_dropout=0.5)
+    some = np.where(held, dropped.loss(model, rows, batch, key)[0], 0)
+    as_with, as_without = (np.isclose(some, other, rtol=2e-4, atol=2e-5) for other in (slow, without))
+    assert (as_with | as_without).all() and as_with[held].any() and (as_without & ~as_with).any()
+    model.evidence_offset.weights[...] = jnp.zeros(4)
+    cold = NextPlay(data=make_listening(), in_batch=in_batch, cold=0.5)
+    np.testing.assert_array_equal(cold.loss(model, rows, batch, key)[0], cold.loss(model, rows, plain, key)[0])
 
 
 def test_where_no_other_track_was_out_nothing_is_learnt():

@@ -5,6 +5,7 @@ import numpy as np
 from mu.data.batches.base import Batch, with_local_ids
 from mu.data.batches.histories import HistoryBatches
 from mu.data.crops import CropReader, crop_length
+from mu.data.evidence import EvidenceModel
 from mu.data.features import HistoryFeatures
 from mu.data.listening.listening import Listening
 from mu.ranges import Count, CountOrZero, Seconds, Share, Size, Threads
@@ -33,6 +34,11 @@ class ListeningBatches(HistoryBatches):
       clips_every: every so many batches one has audio.
       crop_s: seconds of audio a crop; shorter tracks are filled up with silence.
       crops: C, crops of each track; contrastive learning needs two.
+      evidence: a counting model such as `mu.baselines.pctm:PCTM`, or None; see
+        `mu.data.batches.histories.HistoryBatches`. Tracks without plays have no evidence, so that sound and features
+        speak for them.
+      in_batch: at most so many plays of the batch, evenly spaced, are negatives of its other rows, by
+        `mu.tasks.next_play.NextPlay`; 0 for none. They have evidence as the others do.
       threads: of the kernels and of reading; None takes every core for the kernels and two for reading.
       sparse: ids are local to the batch and `batch['ids']` says which they are.
       seed: of the draws.
@@ -57,7 +63,9 @@ class ListeningBatches(HistoryBatches):
         clips_every: Count = 1,
         crop_s: Seconds = 3.0,
         crops: Size = 1,
+        evidence: EvidenceModel | None = None,
         threads: Threads | None = None,
+        in_batch: CountOrZero = 0,
         sparse: bool,
         seed: int,
     ):
@@ -89,6 +97,9 @@ class ListeningBatches(HistoryBatches):
             time_deltas=True,
             outcomes=True,
         )
+        self._in_batch = in_batch
+        if evidence is not None:
+            self._count(evidence)
         self.n_clips = clips if log.sound is not None else 0
         self._share, self._every, self._crops = clips_of_plays, clips_every, crops
         if log.sound is not None:
@@ -122,8 +133,10 @@ class ListeningBatches(HistoryBatches):
           arrays of `mu.data.features.HistoryFeatures.events`; int32 [B, T] 'next_outcomes', of the target; float32
           [B, T] 'weights' (of the target) and 'days' (when the target is played, `Listening.days`); int32 and float32
           [B, 1, K] 'negatives' and 'log_q'. With audio also float32 [M, C, N] 'audio', int32 [M, C] 'samples', int32
-          [M] 'clip_items' (the tracks of the crops) and float32 [M, G] 'tags'. With local ids and `earlier_tracks` of
-          the log also, under 'shared', int32 [L, N] 'earlier': see `with_earlier_tracks`.
+          [M] 'clip_items' (the tracks of the crops) and float32 [M, G] 'tags'. With evidence float32 [B, T]
+          'target_evidence' and 'target_popularity', and [B, T, K + N] 'negative_evidence' and 'negative_popularity': of
+          the negatives, and of N plays of the batch, every ceil(B T / in_batch)-th. With local ids and `earlier_tracks`
+          of the log also, under 'shared', int32 [L, N] 'earlier': see `with_earlier_tracks`.
         """
         log = self.listening
         rows = fill_windows(examples, self._packing, self._windows, self._events, self.window, self._threads)
@@ -155,6 +168,17 @@ class ListeningBatches(HistoryBatches):
         # Empty slots name a track that the batch holds anyway; as track 0 they would have its row trained by each.
         for name in ("items", "targets"):
             batch[name][empty] = batch["items"][0, 0]
+        if self._evidence is not None:
+            plays = batch["targets"].reshape(1, 1, -1)
+            plays = plays[..., :: -(-plays.size // self._in_batch)] if self._in_batch else plays[..., :0]
+            plays = np.broadcast_to(plays, (len(examples), 1, plays.shape[-1]))
+            batch |= self._evidence.at(
+                np.where(empty, -1, at),
+                batch["targets"],
+                np.concatenate([batch["negatives"], plays], axis=-1),
+                played_later=True,
+                threads=self._threads,
+            )
         if self.n_clips and step % self._every == 0:
             batch |= self._clips(batch["targets"][~empty], step)
             names.append("clip_items")

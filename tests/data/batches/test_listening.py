@@ -5,11 +5,14 @@ import dataclasses
 import numpy as np
 import pytest
 
+from mu.baselines.pctm import PCTM
 from mu.data.batches.listening import ListeningBatches
+from mu.data.evidence_features import EvidenceFeatures
 from mu.data.features import TIME_DELTAS, time_deltas
 from mu.data.listening.listening import DAY_MS, OLD_DAYS
 from mu.histories import TrackHistories
 from tests.helpers.listening_logs import RATE_HZ, Tones, make_listening
+from tests.helpers.small_logs import log_of
 
 
 def make_batches(log=None, **options):
@@ -38,6 +41,37 @@ def test_a_batch_says_what_the_log_says():
         assert batch["event_columns"][row, column, 0] == log.columns["context"][at] + 1
         assert batch["time_deltas"][row, column] == (0 if at == low else 1 + int(np.log2(1 + 24 * 3600)))
     assert (batch["weights"] == held).all()
+
+
+def test_counts_of_targets_and_candidates_leave_out_what_the_listener_plays_later():
+    """Of targets further ahead too, and of candidates that the listener plays later."""
+    log = make_listening()
+    batches = make_batches(log, horizon=3, clips=0, evidence=PCTM(tau=20.0), in_batch=7)
+    plain = make_batches(log, horizon=3, clips=0).batch(np.arange(4), 2)
+    batch = batches.batch(np.arange(4), 2)
+    assert all(np.array_equal(batch[name], array) for name, array in plain.items())
+    every, users = -(-batch["targets"].size // 7), {tuple(profile): u for u, profile in enumerate(log.user_features)}
+    mean = np.log(log.counts()[log.counts() > 0] + 1).mean()
+    ahead = later = 0
+    for row, column in np.argwhere(batch["segments"] > 0):
+        user = users[tuple(batch["user_features"][row, column])]
+        played = log.row(user)
+        # A listener plays a track once.
+        at, target = list(played).index(batch["items"][row, column]), batch["targets"][row, column]
+        rows = [log.row(u) if u != user else played[: at + 1] for u in range(log.n_users)]
+        twin = PCTM(tau=20.0, popularity_weight=0.0).fit(log_of(rows, log.n_items))
+        sums = twin.sparse_queries(np.zeros(1, np.int64), log_of([played[: at + 1]], log.n_items))
+        evidence = sums.dense_sums(twin.sparse_rows)[0].astype(np.float32)
+        counts = np.bincount(np.concatenate(rows), minlength=log.n_items)
+        popularity = np.where(counts > 0, np.log(counts + 1) - mean, 0)
+        candidates = np.concatenate([batch["negatives"][row, 0], batch["targets"].ravel()[::every]])
+        np.testing.assert_array_equal(batch["target_evidence"][row, column], evidence[target])
+        np.testing.assert_array_equal(batch["negative_evidence"][row, column], evidence[candidates])
+        np.testing.assert_allclose(batch["target_popularity"][row, column], popularity[target], atol=1e-6)
+        np.testing.assert_allclose(batch["negative_popularity"][row, column], popularity[candidates], atol=1e-6)
+        ahead += played[at + 1] != target
+        later += np.isin(candidates, played[at + 1 :]).sum()
+    assert ahead > 5 and later > 20 and isinstance(batches.features, EvidenceFeatures)
 
 
 def test_a_play_has_the_weight_of_its_target():
