@@ -232,7 +232,8 @@ class NamedRecommender(abc.ABC):
         if (explanation := self._explanation(time_ms)) is None:
             raise ValueError(
                 f"the scores of {type(self.recommender).__name__} are no sums of parts, so there is nothing to explain "
-                "them by; those of mu.inference.time_aware:TimeAwareRecommender and mu.baselines.pctm:PCTM are"
+                "them by; those of mu.inference.time_aware:TimeAwareRecommender, mu.inference.evidence:"
+                "EvidenceRecommender and mu.baselines.pctm:PCTM are"
             )
         if is_several(user):
             raise ValueError(f"explain takes one listener; there are {len(user)}")

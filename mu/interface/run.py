@@ -19,14 +19,16 @@ from mu.data.playlists import ranked_tracks, write_playlist
 from mu.data.summary import LogSummary
 from mu.evals.results import evaluations_of, load
 from mu.gc_pause import gc_paused
+from mu.inference.evidence import EvidenceRecommender
 from mu.inference.time_aware import TimeAwareRecommender
 from mu.interface.evaluation import RunEvaluation
 from mu.interface.frames import Players, plays_frame
+from mu.interface.listeners import Listeners
 from mu.interface.named import NamedRecommender
 from mu.interface.notebook import facts_html
 from mu.interface.parts import score_parts
 from mu.report.audio import Piece, track_pieces
-from mu.report.score_parts import ScoreParts
+from mu.report.score_parts import AGE, APPEAL, Asked, ScoreParts, asked
 from mu.run.restore import open_run
 from mu.topk import bias_at
 
@@ -143,16 +145,22 @@ class Run(NamedRecommender):
         return not isinstance(features, HistoryFeatures) or features.window is not None
 
     def _explanation(self, time_ms: int | None) -> ScoreParts | None:
-        if not isinstance(self.recommender, TimeAwareRecommender):
+        if not isinstance(self.recommender, TimeAwareRecommender | EvidenceRecommender):
             return None
         bias, released = bias_at(self.recommender, time_ms), self._released_ms
-        assert bias is not None
-        out = np.ones(len(bias), bool) if released is None or time_ms is None else released <= time_ms
-        return ScoreParts(self._parts, bias, out, self.tracks)
+        biases = {} if bias is None else {AGE if self.recommender.time_aware else APPEAL: bias}
+        n_items = len(self.recommender.item_vectors)
+        out = np.ones(n_items, bool) if released is None or time_ms is None else released <= time_ms
+        return ScoreParts(self._parts, biases, out, self.tracks)
+
+    def _explained(self, listeners: Listeners) -> list[Asked]:
+        return asked(self.recommender, listeners.users, listeners.histories)
 
     @functools.cached_property
     def _parts(self) -> dict[str, np.ndarray]:
         """Name -> float32 [V, D]: the parts of the track vectors."""
+        if isinstance(self.recommender, EvidenceRecommender):
+            return {"own": self.recommender.item_vectors}
         return score_parts(self.recommender, self._tables)
 
     @property

@@ -7,9 +7,9 @@ import numpy as np
 import polars as pl
 
 from mu.data.logs.interactions import Interactions
-from mu.protocols import DotProductRecommender
+from mu.inference.time_aware import TimeAwareRecommender
 from mu.report.neighbours import unit
-from mu.report.score_parts import ScoreParts
+from mu.report.score_parts import ScoreParts, asked
 
 MOST_NEAR = 2
 LEAST_COSINE = 0.2
@@ -34,20 +34,20 @@ class LargestParts:
 
     Args:
       parts: of the scores.
-      recommender: gives the queries of listeners.
+      recommender: whose scores they are.
       histories: what they played before the test.
     """
 
     how_to_read = "What speaks for a track are the largest parts of its score, beyond what they are for the mean track."
 
-    def __init__(self, parts: ScoreParts, recommender: DotProductRecommender, histories: Interactions):
+    def __init__(self, parts: ScoreParts, recommender: TimeAwareRecommender, histories: Interactions):
         self._parts, self._recommender, self._histories = parts, recommender, histories
 
     def reasons(self, user: int, tracks: np.ndarray) -> list[str]:
         """For each track (int [k]) the largest parts of its score beyond the mean track's: 'its sound +1.2'."""
         users = np.array([user])
-        query = self._recommender.queries(users, self._histories.take(users))[0]
-        largest = self._parts.reasons(query, tracks)
+        (listener,) = asked(self._recommender, users, self._histories.take(users))
+        largest = self._parts.reasons(listener, tracks)
         return ["; ".join(f"{name} {amount:+.1f}" for name, amount in reasons) for reasons in largest]
 
 

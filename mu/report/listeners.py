@@ -8,13 +8,14 @@ import numpy as np
 
 from mu.data.logs.interactions import OUTCOMES
 from mu.evals.result import Result
+from mu.inference.time_aware import TimeAwareRecommender
 from mu.protocols import DotProductRecommender
 from mu.report.best_tracks import best_tracks
 from mu.report.columns import words_of
 from mu.report.explanation import LargestParts, NearPlayed, Why
 from mu.report.listener_choice import Choice, choose
 from mu.report.log_words import PLAYS
-from mu.report.score_parts import ScoreParts
+from mu.report.score_parts import AGE, ScoreParts
 from mu.report.split_log import LogModels, SplitLog
 from mu.topk import bias_at
 
@@ -150,15 +151,15 @@ def listeners(models: LogModels, results: Mapping[str, Result], metric: str) -> 
 def reasons_of(models: LogModels) -> Why | None:
     """What says why a track is recommended: parts of scores, or else played tracks near it; None for other models."""
     log = models.log
+    if models.parts:
+        model = cast(TimeAwareRecommender, models.model)
+        bias = bias_at(model, log.now_ms)
+        assert bias is not None
+        parts = ScoreParts(models.parts, {AGE: bias}, log.released, log.data.tracks)
+        return LargestParts(parts, model, log.histories)
     if not models.model.dot_product:
         return None
-    model = cast(DotProductRecommender, models.model)
-    if models.parts:
-        bias = bias_at(model, log.now_ms)
-        bias = np.zeros(log.data.n_items, np.float32) if bias is None else bias
-        parts = ScoreParts(models.parts, bias, log.released, log.data.tracks)
-        return LargestParts(parts, model, log.histories)
-    return NearPlayed(model.item_vectors, log.histories, log.titles)
+    return NearPlayed(cast(DotProductRecommender, models.model).item_vectors, log.histories, log.titles)
 
 
 def cutoff(metric: str) -> int:

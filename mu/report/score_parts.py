@@ -2,14 +2,39 @@
 
 import functools
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import polars as pl
 
+from mu.inference.evidence import EvidenceRecommender
+from mu.inference.time_aware import TimeAwareRecommender
+from mu.protocols import Log
+
 MOST_REASONS = 2
 LEAST_REASON = 0.05
+AGE, APPEAL = "its age", "its appeal"
 PART_NAMES = {"own": "who else plays it", "sound": "its sound", "numbers": "its numbers, such as the tempo"}
+COUNTS = "how often it is played, and after these plays"
+"""What evidence of counts adds (`mu.nn.evidence`)."""
+
+
+class Asked(NamedTuple):
+    """A listener as their scores are explained.
+
+    Attributes:
+      query: float32 [D].
+      offsets: float32 [V], what counts add to the score of each track; None for a model without evidence.
+    """
+
+    query: np.ndarray
+    offsets: np.ndarray | None
+
+
+def asked(recommender: TimeAwareRecommender | EvidenceRecommender, users: np.ndarray, histories: Log) -> list[Asked]:
+    """Listeners, int64 [B], with B histories, as `ScoreParts` explains their scores."""
+    queries, offsets = recommender.queries(users, histories), recommender.offsets(histories)
+    return [Asked(query, None if offsets is None else offsets[row]) for row, query in enumerate(queries)]
 
 
 class ScoreParts:
@@ -17,34 +42,40 @@ class ScoreParts:
 
     Args:
       parts: name -> float32 [V, D]; the track vectors are their sum. Columns of the track table go by their name.
-      bias: float32 [V], what the age of each track adds to its score.
+      biases: name -> float32 [V], what is added to the score of each track for all listeners, such as by its age.
       released: bool [V], the tracks that the mean is over; at least one.
       tracks: the log's table of tracks.
     """
 
-    def __init__(self, parts: Mapping[str, np.ndarray], bias: np.ndarray, released: np.ndarray, tracks: pl.DataFrame):
-        self._parts, self._bias, self._released, self._tracks = parts, bias, released, tracks
+    def __init__(
+        self,
+        parts: Mapping[str, np.ndarray],
+        biases: Mapping[str, np.ndarray],
+        released: np.ndarray,
+        tracks: pl.DataFrame,
+    ):
+        self._parts, self._biases, self._released, self._tracks = parts, biases, released, tracks
 
-    def reasons(self, query: np.ndarray, tracks: np.ndarray) -> list[list[tuple[str, float]]]:
+    def reasons(self, listener: Asked, tracks: np.ndarray) -> list[list[tuple[str, float]]]:
         """For each track the largest parts of its score beyond the mean track's, [(part in words, amount), ...].
 
         Args:
-          query: float32 [D], of the listener.
+          listener: who is asked about.
           tracks: int [k].
         """
-        above = {name: scores - mean for name, (scores, mean) in self._scores(query, tracks).items()}
+        above = {name: scores - mean for name, (scores, mean) in self._scores(listener, tracks).items()}
         return [self._largest(above, place, int(track)) for place, track in enumerate(tracks)]
 
-    def contributions(self, query: np.ndarray, track: int) -> list[tuple[str, float, float]]:
+    def contributions(self, listener: Asked, track: int) -> list[tuple[str, float, float]]:
         """[(part in words, what it adds to the score of the track, what it adds to that of the mean track), ...].
 
         Args:
-          query: float32 [D], of the listener.
+          listener: who is asked about.
           track: its number in the log.
         """
         return [
             (self._words(name, track), float(scores[0]), float(mean))
-            for name, (scores, mean) in self._scores(query, np.array([track])).items()
+            for name, (scores, mean) in self._scores(listener, np.array([track])).items()
         ]
 
     @functools.cached_property
@@ -53,13 +84,14 @@ class ScoreParts:
         weights = (self._released / self._released.sum()).astype(np.float32)
         return {name: weights @ part for name, part in self._parts.items()}
 
-    def _scores(self, query: np.ndarray, tracks: np.ndarray) -> dict[str, tuple[np.ndarray, Any]]:
+    def _scores(self, listener: Asked, tracks: np.ndarray) -> dict[str, tuple[np.ndarray, Any]]:
         """Part -> (float32 [k], what it adds to the score of each of the tracks; the same of the mean track)."""
         scores = {
-            PART_NAMES.get(name, name): (part[tracks] @ query, self._means[name] @ query)
+            PART_NAMES.get(name, name): (part[tracks] @ listener.query, self._means[name] @ listener.query)
             for name, part in self._parts.items()
         }
-        return {**scores, "its age": (self._bias[tracks], self._bias[self._released].mean())}
+        biases = self._biases if listener.offsets is None else {COUNTS: listener.offsets, **self._biases}
+        return scores | {name: (bias[tracks], bias[self._released].mean()) for name, bias in biases.items()}
 
     def _largest(self, above: Mapping[str, np.ndarray], place: int, track: int) -> list[tuple[str, float]]:
         amounts = [(float(values[place]), self._words(name, track)) for name, values in above.items()]

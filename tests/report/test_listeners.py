@@ -12,7 +12,7 @@ from mu.report.listener_groups import listener_groups
 from mu.report.listeners import SHOWN, listeners
 from mu.report.log_words import PLAYS
 from mu.report.near_tracks import near_tracks
-from mu.report.score_parts import ScoreParts
+from mu.report.score_parts import Asked, ScoreParts
 from mu.report.split_log import LogModels
 from mu.report.track_map import track_map
 from tests.helpers.fixed_scores import Dense, Scores, split_log
@@ -166,7 +166,7 @@ def test_reasons_are_the_largest_parts_beyond_those_of_the_mean_track():
         def queries(self, users, histories, times_ms=None):
             return np.full((len(users), 1), 1.5, np.float32)
 
-    scores = ScoreParts(parts, np.zeros(log.n_items, np.float32), released, log.tracks)
+    scores = ScoreParts(parts, {}, released, log.tracks)
     explanation = LargestParts(scores, One(log), log)
     assert explanation.reasons(0, np.array([3, 4])) == [
         f"who else plays it {3.0 * (1 - 1 / log.n_items):+.1f}",
@@ -231,6 +231,6 @@ def test_a_value_that_a_track_lacks_is_unknown_and_never_called_none():
     found = track_map(split_log(log), Scores(log).item_vectors, PLAYS)
     assert found.label_name == "genre" and set(found.labels) == {"jazz", "unknown"}
     parts = {"genre": np.arange(log.n_items, 0, -1, dtype=np.float32)[:, None]}
-    scores = ScoreParts(parts, np.zeros(log.n_items, np.float32), np.ones(log.n_items, bool), log.tracks)
-    words = [name for ((name, _),) in scores.reasons(np.ones(1, np.float32), np.array([2, 1]))]
+    scores = ScoreParts(parts, {}, np.ones(log.n_items, bool), log.tracks)
+    words = [name for ((name, _),) in scores.reasons(Asked(np.ones(1, np.float32), None), np.array([2, 1]))]
     assert words == ["genre", "genre jazz"]

@@ -5,8 +5,10 @@ import json
 import numpy as np
 import pytest
 
+from mu import api
 from mu.commands import recommend
 from mu.config.base import ConfigError
+from mu.report.score_parts import COUNTS, PART_NAMES
 from mu.run.build import build_run
 from mu.run.evaluation import model_of
 from mu.run.initialise import initialise
@@ -49,10 +51,19 @@ def test_a_run_learns_and_answers(run, log, capsys):
     with_evidence = offset[0] * evidence + offset[1] + offset[2] * features.popularity
     added = np.where(evidence > 0, with_evidence, offset[3] * features.popularity)
     products = recommender.queries(np.arange(5), histories) @ recommender.item_vectors.T
-    np.testing.assert_allclose(scores, 0.5 * products + added, rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(scores, products + added, rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(recommender.item_vectors, 0.5 * np.asarray(recommender.rows["items"]), rtol=1e-6)
     capsys.readouterr()
     assert recommend.main([str(folder), "--history=t7,t8,t9", "--k=3", "--json"]) == 0
     assert "t10" in [row["track"] for row in json.loads(capsys.readouterr().out)["rows"]]
+
+
+def test_the_parts_of_the_model_and_of_counts_sum_to_the_score(run):
+    opened = api.open_run(run[0])
+    (best,) = opened.recommend(history="t7,t8,t9", k=1).iter_rows(named=True)
+    parts = opened.explain(None, best["track"], history="t7,t8,t9")
+    assert set(parts["part"]) == {PART_NAMES["own"], COUNTS} and best["reason_1"] == COUNTS
+    assert parts["contribution"].sum() == pytest.approx(best["score"], rel=1e-4)
 
 
 def test_a_run_that_is_resumed_is_the_unbroken_one(run, log, tmp_path, monkeypatch):
