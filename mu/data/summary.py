@@ -34,6 +34,7 @@ class LogSummary:
       user_columns: the same of the users' table.
       event_columns: columns of plays that the model is given.
       item_numbers: columns of the tracks' table with numbers that the model is given.
+      artist: column of the tracks' table with the artist, of a run with earlier tracks.
       earlier_tracks: so many earlier tracks of its artist stand for a track without plays.
       hash_size: how many places these features are hashed to; 0 without such features.
       tag_names: of the tags that the model may predict from sound.
@@ -52,6 +53,7 @@ class LogSummary:
     user_columns: tuple[str, ...] = ()
     event_columns: tuple[str, ...] = ()
     item_numbers: tuple[str, ...] = ()
+    artist: str | None = None
     earlier_tracks: int = 0
     hash_size: int = 0
     tag_names: tuple[str, ...] = ()
@@ -84,7 +86,7 @@ class LogSummary:
         """
         options: dict[str, Any] = {}
         if isinstance(data, Listening):
-            names = (*COLUMNS, "earlier_tracks", "hash_size", "sample_rate_hz", "released_ms")
+            names = (*COLUMNS, "artist", "earlier_tracks", "hash_size", "sample_rate_hz", "released_ms")
             options = {name: getattr(data, name) for name in names} | {"crop_samples": crop_samples}
         return cls(
             folder=Path(folder),

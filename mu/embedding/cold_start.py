@@ -26,11 +26,13 @@ class Description(NamedTuple):
     Attributes:
       features: int32 [P], as the run hashes them.
       numbers: float64 [F], the run's numeric features, NaN where the description says nothing of one.
+      artist: as the description has it, in a run with `data.earlier_tracks`; '' where it names none.
       unknown: (column, value, near values) of values that no track of the log has: new, such as an artist, or mistyped.
     """
 
     features: np.ndarray
     numbers: np.ndarray
+    artist: str
     unknown: list[tuple[str, str, list[str]]]
 
 
@@ -41,6 +43,7 @@ def listeners_of(
     item_features: np.ndarray,
     k: int,
     item_numbers: np.ndarray | None = None,
+    artist: str = "",
 ) -> list[tuple[int, float]]:
     """(user, share of their plays over the mean user's) of the k users who would play a new recording most.
 
@@ -53,14 +56,18 @@ def listeners_of(
       item_features: int32 [P], its hashed features (`described`).
       k: how many, at most.
       item_numbers: float64 [F], its numeric features, NaN for missing; None for all missing.
+      artist: whose earlier tracks stand for the row that it lacks, in a run that has them; '' for nobody known.
     """
     now_ms = int(data.end_ms)
     # How much is played, not what is to be shown: without the boost of new releases.
     recommender = recommender.with_policy(recommender.policy.without_boost())
     catalogue = recommender.item_bias(np.array([now_ms]))[0]
     catalogue = np.where(data.released_ms <= now_ms, catalogue, -np.inf)
+    earlier = None
+    if artist and data.artist is not None:
+        earlier = data.earlier_of(artist, np.asarray(recommender.rows["plays"])[:, 0] > 0)[None]
     vectors, bias = recommender.cold_start(
-        content[None], item_features[None], None if item_numbers is None else item_numbers[None]
+        content[None], item_features[None], None if item_numbers is None else item_numbers[None], earlier
     )
     queries = recommender.queries(np.arange(data.n_users), data)
     # Beside the catalogue; among it and itself, as it will be, a share is at most 1.
@@ -162,22 +169,29 @@ def described(log: LogSummary, about: str | Mapping[str, Any]) -> Description:
         }
         known = {name: [str(value) for value in values if value is not None] for name, values in listed.items()}
         named = {name: "|".join(values) for name, values in known.items()}
-    if faulty := [*wrong, *(name for name in named if name not in (*log.item_columns, *log.item_numbers))]:
+    columns = (*log.item_columns, *log.item_numbers)
+    columns += (log.artist,) if log.artist is not None and log.artist not in columns else ()
+    if faulty := [*wrong, *(name for name in named if name not in columns)]:
         raise ValueError(
             f"about={about!r}: {faulty[0]!r} is no column=value of tracks that this run's model is given; write "
             "column=value|value;column=value with the columns "
-            f"{', '.join((*log.item_columns, *log.item_numbers)) or '(it has none)'}"
+            f"{', '.join(columns) or '(it has none)'}"
         )
+    artist = ""
+    if log.artist is not None:
+        artist = named.get(log.artist, "")
+        if log.artist not in log.item_columns:
+            named.pop(log.artist, None)
     numbers = np.array([_number(name, named.pop(name, "")) for name in log.item_numbers], np.float64)
     if not named:
-        return Description(np.full(1, -1, np.int32), numbers, [])
+        return Description(np.full(1, -1, np.int32), numbers, artist, [])
     new = []
     for name, value in named.items():
         values = values_of(log.tracks, name)
         words = filter(None, map(str.strip, value.split("|")))
         new += [(name, word, closest(word, values, 3)) for word in words if word not in values]
     table = pl.DataFrame({name: [value] for name, value in named.items()})
-    return Description(hashed_features(table, list(named), log.hash_size)[0], numbers, new)
+    return Description(hashed_features(table, list(named), log.hash_size)[0], numbers, artist, new)
 
 
 def _number(name: str, text: str) -> float:

@@ -142,11 +142,13 @@ class TimeAwareRecommender(TrainedRecommender):
         return parts
 
     def cold_start(
-        self, content: np.ndarray, item_features: np.ndarray, item_numbers: np.ndarray | None = None
+        self,
+        content: np.ndarray,
+        item_features: np.ndarray,
+        item_numbers: np.ndarray | None = None,
+        earlier: np.ndarray | None = None,
     ) -> tuple[np.ndarray, np.ndarray]:
         """Vectors and biases of tracks that training never saw, on the day of their release.
-
-        In a model of earlier tracks (`data.earlier_tracks`) their artists are taken to have none.
 
         Args:
           content: float32 [n, A], their clip vectors (`mu embed`).
@@ -154,25 +156,40 @@ class TimeAwareRecommender(TrainedRecommender):
             out.
           item_numbers: float64 [n, F], their numeric features in the units of the log, NaN for missing; None for all
             missing.
+          earlier: int32 [n, N], in a model of `data.earlier_tracks`: tracks of the run, the earlier ones of each artist
+            (`mu.data.listening.earlier_tracks`), -1 for none; None for none at all.
 
         Returns:
           (vectors float32 [n, D], bias float32 [n]).
         """
         n = len(content)
-        rows = {
+        new = {
             "items": np.zeros((n, self.item_vectors.shape[1]), np.float32),
             "plays": np.zeros((n, 1), np.float32),
             "age_days": np.zeros((n, 1), np.float32),
             "item_features": known_features(item_features, self._trained_features),
             "content": content,
         }
-        if "earlier" in self.rows:
-            rows["earlier"] = np.full((n, self.rows["earlier"].shape[1]), -1, np.int32)
         if (scale := self._features.item_numbers) is not None:
             missing = np.full((n, len(scale.mean)), np.nan)
-            rows["item_numbers"] = scale.apply(missing if item_numbers is None else item_numbers)
-        vectors, bias = nnx.merge(self._graph, self.params).item_vectors(rows)
-        return np.asarray(vectors), np.asarray(bias) + np.float32(self.policy.age_offsets[0])
+            new["item_numbers"] = scale.apply(missing if item_numbers is None else item_numbers)
+        if "earlier" in self.rows:
+            count = self.rows["earlier"].shape[1]
+            new |= self._with_earlier(new, np.full((n, count), -1, np.int32) if earlier is None else earlier)
+        vectors, bias = nnx.merge(self._graph, self.params).item_vectors(new)
+        return np.asarray(vectors)[:n], np.asarray(bias)[:n] + np.float32(self.policy.age_offsets[0])
+
+    def _with_earlier(self, new: dict[str, np.ndarray], earlier: np.ndarray) -> dict[str, np.ndarray]:
+        """The rows of new tracks, those of their `earlier` ones after them, and 'earlier' as places among all these."""
+        known, n = np.unique(earlier[earlier >= 0]), len(earlier)
+        places = np.where(earlier >= 0, n + np.searchsorted(known, earlier), -1)
+        rows = {"earlier": np.concatenate([places, np.full((len(known), earlier.shape[1]), -1)]).astype(np.int32)}
+        for name in set(new) & set(self.rows):
+            parts = [new[name], np.asarray(self.rows[name])[known]]
+            width = max(part.shape[1] for part in parts)  # of hashed features there may be more or fewer: -1 for none
+            padded = (np.pad(part, ((0, 0), (0, width - part.shape[1])), constant_values=-1) for part in parts)
+            rows[name] = np.concatenate(list(padded))
+        return rows
 
     @functools.cached_property
     def cold_start_covariance(self) -> np.ndarray:

@@ -48,7 +48,9 @@ def audience(
         logger.warning("no track of the log has %s %r; near it: %s", column, value, ", ".join(near))
     content = content_of(clip_encoder(run), audio, sample_rate_hz)
     data = log if time_ms is None else log.where(log.times <= time_ms)
-    listeners = listeners_of(data, recommender, content, description.features, k, description.numbers)
+    listeners = listeners_of(
+        data, recommender, content, description.features, k, description.numbers, description.artist
+    )
     columns = ["user", *(name for name in summary.user_columns if name in log.users.columns)]
     frame = log.users.select(columns)[[user for user, _ in listeners]]
     frame = frame.insert_column(0, pl.Series("rank", np.arange(1, len(frame) + 1)))

@@ -5,9 +5,13 @@ import dataclasses
 import jax
 import jax.numpy as jnp
 import numpy as np
+import polars as pl
+import pytest
 from flax import nnx
 
 from mu.data.batches.listening import ListeningBatches
+from mu.data.summary import LogSummary
+from mu.embedding.cold_start import described, listeners_of
 from mu.inference.policy import Policy
 from mu.inference.time_aware import TimeAwareRecommender
 from mu.nn.earlier_tracks import EarlierTracks
@@ -66,15 +70,48 @@ def test_only_tracks_without_their_own_rows_are_stood_for():
     np.testing.assert_allclose(model.item_vectors(rows)[0], model.track_vectors(rows))
 
 
-def test_a_recording_from_outside_has_no_earlier_tracks():
-    log = make_log()
+@pytest.fixture(scope="module")
+def opened(tmp_path_factory):
+    """(log, model, rows, recommender), the attention not as it starts."""
+    folder = tmp_path_factory.mktemp("log")
+    pl.DataFrame({"track": range(20), "artist": ["a"] * 10 + [" b"] * 10}).write_parquet(folder / "tracks.parquet")
+    log = dataclasses.replace(make_log(), artist="artist", folder=folder)
     task = NextPlay(data=log, cold=0.0)
     model = make_model(task, audio=None, earlier_tracks=3)
+    weights = np.random.default_rng(2).standard_normal(model.earlier.query.kernel.shape)
+    model.earlier.query.kernel[...] = jnp.asarray(weights, jnp.float32)
     graph, params = split(model)
     rows = {name: np.asarray(array) for name, array in make_rows(model, log).items()}
     batches = ListeningBatches(log, window=3, rows=1, negatives=3, clips=0, seed=0, sparse=True)
     options = {"params": params, "rows": rows, "end_ms": log.end_ms, "policy": Policy()}
-    recommender = TimeAwareRecommender(graph=graph, task=task, features=batches.features, **options)
+    return log, model, rows, TimeAwareRecommender(graph=graph, task=task, features=batches.features, **options)
+
+
+def test_a_recording_is_as_a_new_track_of_the_catalogue_with_the_same_earlier_tracks(opened):
+    log, model, rows, recommender = opened
+    new = (rows["plays"][:, 0] == 0) & (log.earlier >= 0).any(axis=1)
+    assert new.sum() > 1
+    features = np.pad(log.item_features[new], ((0, 0), (0, 2)), constant_values=-1)
+    vectors, _ = recommender.cold_start(np.zeros((new.sum(), 1)), features, earlier=log.earlier[new])
+    np.testing.assert_allclose(vectors, model.track_vectors(rows)[new], atol=1e-5)
+
+
+def test_a_recording_has_the_earlier_tracks_of_the_artist_that_its_description_names(opened, tmp_path):
+    log, _, rows, recommender = opened
+    played = rows["plays"][:, 0] > 0
+    (latest,) = np.flatnonzero(log.released_ms == log.released_ms[played & (log.artists == 1)].max())
+    assert latest == log.earlier_of("b", played)[0] and set(log.artists[log.earlier_of(" b ", played)]) == {1}
+    np.testing.assert_array_equal(log.earlier_of("c", played), -1)
+    (tmp_path / "summary").mkdir()
+    about = described(LogSummary.of(log, log, tmp_path / "summary"), "artist=b")  # no hashed feature of this run
+    assert about.artist == "b" and about.unknown == [] and not (about.features >= 0).any()
+    shares = [dict(listeners_of(log, recommender, np.zeros(1), about.features, 12, artist=one)) for one in ("b", "c")]
+    unknown = dict(listeners_of(log, recommender, np.zeros(1), about.features, 12))
+    assert shares[1] == unknown and np.abs([shares[0][user] - shares[1][user] for user in range(12)]).max() > 1e-4
+
+
+def test_a_recording_of_nobody_known_has_no_earlier_tracks(opened):
+    _, model, rows, recommender = opened
     vectors, _ = recommender.cold_start(np.zeros((2, 1), np.float32), np.full((2, 1), -1, np.int32))
     nothing = {**rows, "plays": 0 * rows["plays"], "earlier": np.full_like(rows["earlier"], -1)}
     nothing["item_features"] = np.full_like(rows["item_features"], -1)

@@ -8,10 +8,14 @@ from mu.data.logs.attributes import UNKNOWN_RELEASE, column_of
 
 def codes_of(table: pl.DataFrame, column: str) -> np.ndarray:
     """int32 [n]: equal for rows with equal values of a column, -1 where there is none; errors of `column_of`."""
-    values = column_of(table, column).cast(pl.String).str.strip_chars()
-    values = values.set(values == "", None)
-    codes = values.rank("dense").cast(pl.Int32) - 1
+    codes = names_in(table, column).rank("dense").cast(pl.Int32) - 1
     return codes.fill_null(-1).to_numpy()
+
+
+def names_in(table: pl.DataFrame, column: str) -> pl.Series:
+    """The values of a column as text without space around it, null where there is none; errors of `column_of`."""
+    values = column_of(table, column).cast(pl.String).str.strip_chars()
+    return values.set(values == "", None)
 
 
 def earlier_tracks(artists: np.ndarray, released_ms: np.ndarray, played: np.ndarray, count: int) -> np.ndarray:

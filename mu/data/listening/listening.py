@@ -15,7 +15,7 @@ import polars as pl
 from mu.data.clips.clips import Clips
 from mu.data.clips.clips import load as load_clips
 from mu.data.features import Standardizer, known_features
-from mu.data.listening.earlier_tracks import codes_of, earlier_tracks
+from mu.data.listening.earlier_tracks import codes_of, earlier_tracks, names_in
 from mu.data.listening.hashed_features import hashed_features
 from mu.data.logs.attributes import UNKNOWN_RELEASE, multi_hot, numeric, released_ms
 from mu.data.logs.id_forms import find_other_forms
@@ -68,7 +68,8 @@ class Listening(Interactions):
       released_ms: int64 [V], unix milliseconds of the release; -1 where it is not known.
       item_numbers: columns of the tracks' table that `numeric_features` come from.
       numeric_features: float64 [V, F], numbers of each track as the table has them, NaN where they are missing.
-      artists: int32 [V], equal for tracks of one artist, -1 where there is none; None where no column names them.
+      artist: column of the tracks' table with the artist; None where none is named, or without `earlier_tracks`.
+      artists: int32 [V], equal for tracks of one artist, -1 where there is none; None without such a column.
       earlier_tracks: N, so many earlier tracks of its artist stand for a track without plays; 0 for none.
     """
 
@@ -84,6 +85,7 @@ class Listening(Interactions):
     released_ms: np.ndarray
     item_numbers: tuple[str, ...] = ()
     numeric_features: np.ndarray | None = None
+    artist: str | None = None
     artists: np.ndarray | None = None
     earlier_tracks: int = 0
 
@@ -133,6 +135,20 @@ class Listening(Interactions):
         if self.artists is None or not self.earlier_tracks:
             return None
         return earlier_tracks(self.artists, self.released_ms, self.counts() > 0, self.earlier_tracks)
+
+    def earlier_of(self, artist: str, known: np.ndarray) -> np.ndarray:
+        """int32 [N]: the latest tracks of an artist that are out at `end_ms`, latest first; -1 where there are fewer.
+
+        Args:
+          artist: as the tracks' table names it; one that it does not name has none.
+          known: bool [V], the tracks that count.
+        """
+        assert self.artist is not None and self.artists is not None, "a log without earlier tracks"
+        of_artist = (names_in(self.tracks, self.artist) == artist.strip()).fill_null(False).to_numpy()
+        code = self.artists[of_artist].max(initial=-1)
+        # As if it were a track that comes out now.
+        artists, released = np.append(self.artists, code), np.append(self.released_ms, self.end_ms + 1)
+        return earlier_tracks(artists, released, np.append(known, False), self.earlier_tracks)[-1]
 
     def track_rows(self) -> dict[str, np.ndarray]:
         """Features of every track for models, as tables that are not learnt.
@@ -313,6 +329,7 @@ def with_features(
         tags=np.nan_to_num(multi, nan=0.0),
         tag_names=tuple(names),
         released_ms=undated if released is None else released_ms(log.tracks, released),
+        artist=artist if earlier_tracks else None,
         artists=codes_of(log.tracks, artist) if artist is not None and earlier_tracks else None,
         earlier_tracks=earlier_tracks,
         item_numbers=tuple(item_numbers),
