@@ -1,7 +1,7 @@
 """Content embeddings of all tracks: what a trained audio encoder makes of their sound, kept with the run."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -102,6 +102,20 @@ def load(run: str | os.PathLike[str], shape: tuple[int, ...], sha256: str) -> np
         )
     content = np.load(file, mmap_mode="r")
     return content if content.shape == shape else None
+
+
+def scored(rows: Mapping[str, Any], content: np.ndarray) -> dict[str, Any]:
+    """The rows of a model with the content embeddings that it scores tracks by.
+
+    A track that was played in training keeps the vector, or the lack of one, that its own row has learnt beside: that
+    row says what the vector does not, and would be wrong beside another. All others get theirs of `content`.
+
+    Args:
+      rows: as training left them; 'content' float32 [V, A] and 'plays' float32 [V, 1] among them.
+      content: float32 [V, A], of the whole sound of all tracks.
+    """
+    played = np.asarray(rows["plays"]) > 0
+    return {**rows, "content": np.where(played, np.asarray(rows["content"]), content)}
 
 
 @once

@@ -316,7 +316,7 @@ def _evaluate(
     if encoder is not None:
         with working("encoding the sound of all tracks"):
             content = encoder.content(params, np.asarray(rows["content"])) if content is None else content
-        rows = {**rows, "content": content}
+        rows = track_content.scored(rows, content)
     models = {"model": model_of(run, params, rows)}
     if run.config.policy is not None and not run.config.refit:
         if policy.weights_hash != digest:
@@ -389,7 +389,7 @@ def _mixture_weights(
         chose = rebuild(workdir / chosen.run)
         on, (params, rows) = chose.run, weights(chose.state)
         if (encoder := content_encoder(on)) is not None:
-            rows = {**rows, "content": encoder.content(params, np.asarray(rows["content"]))}
+            rows = track_content.scored(rows, encoder.content(params, np.asarray(rows["content"])))
         recommenders = {MODEL: model_of(on, params, rows), **fitted_baselines(specs, on.train, progress)[0]}
     _, name, column = run.config.best.metric.split("/", 2)
     split = cast(LogSplit, on.split)

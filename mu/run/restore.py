@@ -139,9 +139,8 @@ class TrainedRun:
         if not isinstance(data, Listening) or data.sound is None:
             raise ValueError(f"{self.folder} was trained on the sound of its tracks, and its log has none now")
         encoder = ContentEncoder(self.graph, data.sound, self.audio_format()[1], data.tracks["track"].to_list())
-        return dataclasses.replace(
-            self, rows={**self.rows, "content": encoder.content(self.params, np.asarray(self.rows["content"]))}
-        )
+        content = encoder.content(self.params, np.asarray(self.rows["content"]))
+        return dataclasses.replace(self, rows=track_content.scored(self.rows, content))
 
     @property
     def _time_aware(self) -> bool:
@@ -251,7 +250,7 @@ def open_run(workdir: str | os.PathLike[str]) -> TrainedRun:
         if "content" in rows:
             content = track_content.load(folder, rows["content"].shape, policy.content_sha256)
             is_complete = content is not None
-            rows = rows if content is None else {**rows, "content": content}
+            rows = rows if content is None else track_content.scored(rows, content)
     else:
         policy = Policy()
     return TrainedRun(

@@ -48,7 +48,7 @@ class Validation:
             self._loss = held_out_loss(run)
 
     def measure(self, state: State) -> dict[str, float]:
-        """The metrics of the validation part by `names`; content of tracks that have none yet is computed."""
+        """The metrics of the validation part by `names`; content of tracks that training never played is computed."""
         params, rows = weights(state)
         values = {}
         if self._run.batches.holds_out:
@@ -56,8 +56,8 @@ class Validation:
         if self.evaluators:
             if self._content is not None:
                 content = np.asarray(rows["content"])
-                missing = np.all(content == 0, axis=1)
-                rows = {**rows, "content": self._content.content(params, content, missing)}
+                new = np.asarray(rows["plays"])[:, 0] == 0
+                rows = {**rows, "content": self._content.content(params, content, new)}
             model = model_of(self._run, params, rows)
             for name, evaluator in self.evaluators.items():
                 values |= {f"{name}/{metric}": value for metric, value in evaluator.run(model).values().items()}
