@@ -295,11 +295,7 @@ def pooled_claim(pooled: Pooled, where: str, ours: str, factor: float, other: st
 
 def trained_at(folders: list[Path]) -> str:
     """The commits of all runs, most often one."""
-    runs = [
-        json.loads((folder / name / "run.json").read_text(encoding="utf-8"))
-        for folder in folders
-        for name in ("id_only", "model")
-    ]
+    runs = [json.loads((folder / "run.json").read_text(encoding="utf-8")) for folder in folders]
     return " ".join(sorted({(made["commit"] or "unknown")[:12] for made in runs}))
 
 
@@ -343,9 +339,10 @@ def main() -> None:
     text += of_new_tracks([new_tracks(folder) for folder in folders])
     text += "\n## Claims\n\n" + markdown(["claimed", "found", ""], [list(line) for line in made])
     boosts = ", ".join(f"{evaluation.card['new_release_boost']:g}" for evaluation in evaluations)
+    commits = trained_at([folder / name for folder in folders for name in ("id_only", "model")])
     machine = f"{available_cpus()} of {os.cpu_count()} cores of {processor()}"
     text += (
-        f"\nSeeds {arguments.seeds}; boosts chosen {boosts}; trained at commit {trained_at(folders)}; {machine}; "
+        f"\nSeeds {arguments.seeds}; boosts chosen {boosts}; trained at commit {commits}; {machine}; "
         f"{minutes:.0f} min, without runs that were there already.\n"
     )
     print(text)
