@@ -348,6 +348,8 @@ class LearnsIntent(Protocol):
 
     intent: Mapping[str, float]
     """Name of a head -> its weight in the loss; none for no heads."""
+    reads_habits: bool
+    """Whether the heads read batch['habits'], how often the listener has done so before."""
 
 
 @runtime_checkable
@@ -404,8 +406,9 @@ class IntentPredictor(Recommender, Protocol):
     predicts_intent: bool = True
 
     def intent(self, users: np.ndarray, histories: Histories) -> dict[str, np.ndarray]:
-        """'completion', 'skip', 'repeat', those that it knows -> float [B]: how likely the next play of each of these
-        users, int64 [B], with these B histories is finished, skipped, or of a track that they have played."""
+        """'completion', 'skip', 'repeat', 'recent_repeat', those that it knows -> float [B]: how likely the next play
+        of each of these users, int64 [B], with these B histories is finished, skipped, of a track that they have
+        played, or have played of late."""
         ...
 
 

@@ -15,6 +15,13 @@ TIME_DELTAS = 24
 """Times between plays are binned by powers of two of a second: 0 for a first play, the last from 48.5 days on."""
 EARLIER_PLAYS = 16
 """Earlier plays of a track are binned by powers of two: 0 for none, the last from 32,767 on."""
+HABITS = ("completion", "skip", "repeat", "recent_repeat")
+"""What a listener's habits are counted of: plays that were finished, skipped, of a track that they had played before,
+and of one of their `RECENT_PLAYS` plays before."""
+RECENT_PLAYS = 20
+"""A repeat is recent up to so many plays after the track was played last."""
+HABIT_PRIOR = 5.0
+"""Plays of each kind, so and not so, that are added to the counts of habits."""
 FEATURES, USER_FEATURES = "features.json", "user_features.npy"
 
 
@@ -73,6 +80,7 @@ class HistoryFeatures:
       time_deltas: whether the model is told the time since the play before.
       outcomes: whether it is told how plays ended.
       earlier_plays: whether it is told how often the user had played the track before.
+      habits: whether heads for what the user is about to do are told how often they have done it so far.
       column_sizes: number of values of each event column.
       hash_size: number of places of the hashed features of tracks; 0 for none.
       neighbours: how many tracks that are played near a track the model is told of (`mu.data.neighbours`); 0 for none.
@@ -86,6 +94,7 @@ class HistoryFeatures:
     time_deltas: bool = False
     outcomes: bool = False
     earlier_plays: bool = False
+    habits: bool = False
     column_sizes: tuple[int, ...] = ()
     hash_size: int = 0
     neighbours: int = 0
@@ -159,6 +168,7 @@ class HistoryFeatures:
         filled: np.ndarray,
         users: np.ndarray,
         earlier: np.ndarray | None = None,
+        known_habits: np.ndarray | None = None,
     ) -> dict[str, np.ndarray]:
         """Features of plays beside their tracks.
 
@@ -169,12 +179,14 @@ class HistoryFeatures:
           filled: bool [...], False where there is no play.
           users: int [...], whose user features belong there, -1 for a user without.
           earlier: `earlier_plays` of the log, where they are known already.
+          known_habits: `habits` of the log, where they are known already.
 
         Returns:
           int32, those that the model is told: 'time_deltas' [...] (since the user's play before, `time_deltas`);
           'outcomes' [...]; 'earlier_plays' [...] (`earlier_plays`); 'event_columns' [..., C], 1 + the code of each
           column, 0 where it is not known. A model of users' features also gets these, 'user_features' [..., Q]; another
-          'seconds' [...] (`seconds_since`) of histories with times. All 0 where there is no play, user features aside.
+          'seconds' [...] (`seconds_since`) of histories with times. For heads of intents float32 'habits' [..., 4]
+          (`habits`). All 0 where there is no play, user features aside.
         """
         plays = plays[filled]
         first = histories.indptr[rows[filled]]
@@ -195,6 +207,11 @@ class HistoryFeatures:
             if earlier is None:
                 earlier = earlier_plays(histories.indptr, histories.items)
             told["earlier_plays"] = spread(earlier[plays])
+        if self.habits:
+            if known_habits is None:
+                known_habits = habits(histories.indptr, histories.items, histories.outcomes)
+            told["habits"] = np.zeros((*filled.shape, len(HABITS)), np.float32)
+            told["habits"][filled] = known_habits[plays]
         if self.event_columns:
             codes = np.zeros((len(plays), len(self.event_columns)), np.int32)
             for place, name in enumerate(self.event_columns):
@@ -210,8 +227,8 @@ class HistoryFeatures:
 
     def save(self, folder: str | os.PathLike[str]) -> None:
         """Writes the features to a folder that exists."""
-        names = ("window", "event_columns", "time_deltas", "outcomes", "earlier_plays", "column_sizes", "hash_size")
-        card: dict[str, Any] = {name: getattr(self, name) for name in (*names, "neighbours", "n_tracks")}
+        names = ("window", "event_columns", "time_deltas", "outcomes", "earlier_plays", "habits", "column_sizes")
+        card: dict[str, Any] = {name: getattr(self, name) for name in (*names, "hash_size", "neighbours", "n_tracks")}
         if self.item_numbers is not None:
             card["item_numbers"] = {"mean": self.item_numbers.mean.tolist(), "std": self.item_numbers.std.tolist()}
         write_json(Path(folder) / FEATURES, card)
@@ -236,6 +253,7 @@ class HistoryFeatures:
             time_deltas=card.get("time_deltas", of_users),
             outcomes=card.get("outcomes", of_users),
             earlier_plays=card.get("earlier_plays", False),
+            habits=card.get("habits", False),
             column_sizes=tuple(card.get("column_sizes", ())),
             hash_size=card.get("hash_size", 0),
             neighbours=card.get("neighbours", 0),
@@ -264,14 +282,64 @@ def earlier_plays(indptr: np.ndarray, items: np.ndarray) -> np.ndarray:
       indptr: int64 [U+1]; user u's plays, oldest first, are `indptr[u]:indptr[u+1]`.
       items: int32 [E], tracks.
     """
+    order, same = _by_user_and_track(indptr, items)
+    starts = np.flatnonzero(~same)
+    counts = np.empty(len(items), np.int64)
+    counts[order] = np.arange(len(items)) - np.repeat(starts, np.diff(np.append(starts, len(items))))
+    return np.minimum(np.floor(np.log2(1 + counts)), EARLIER_PLAYS - 1).astype(np.int32)
+
+
+def recent_repeats(indptr: np.ndarray, items: np.ndarray) -> np.ndarray:
+    """bool [E]: whether one of the user's `RECENT_PLAYS` plays before was of the same track.
+
+    Args:
+      indptr: as of `earlier_plays`.
+      items: as of `earlier_plays`.
+    """
+    since = _plays_since(indptr, items)
+    return (since > 0) & (since <= RECENT_PLAYS)
+
+
+def habits(indptr: np.ndarray, items: np.ndarray, outcomes: np.ndarray | None) -> np.ndarray:
+    """float32 [E, 4]: log-odds of each of `HABITS` among the user's plays up to each play, itself among them.
+
+    They are log((n + a) / (m + a)), of n plays that were so, m that were not, and a = `HABIT_PRIOR`. A play whose
+    outcome is not known is neither finished nor skipped nor the opposite; a first play can be no repeat.
+
+    Args:
+      indptr: as of `earlier_plays`.
+      items: as of `earlier_plays`.
+      outcomes: uint8 [E], 0 unknown, 1 finished, 2 skipped; None where no outcome is known.
+    """
+    first = np.repeat(indptr[:-1], np.diff(indptr))
+    since = _plays_since(indptr, items)
+    ended = np.zeros(len(items), np.uint8) if outcomes is None else outcomes
+    later = np.arange(len(items)) > first
+    found = np.empty((len(items), len(HABITS)), np.float32)
+    was_so = (ended == 1, ended == 2, since > 0, (since > 0) & (since <= RECENT_PLAYS))
+    for column, (so, known) in enumerate(zip(was_so, (ended > 0, ended > 0, later, later), strict=True)):
+        signs = np.stack([so, known & ~so])
+        before = np.cumsum(signs, axis=1) - signs
+        counts = before + signs - before[:, first] + HABIT_PRIOR
+        found[:, column] = np.log(counts[0] / counts[1])
+    return found
+
+
+def _plays_since(indptr: np.ndarray, items: np.ndarray) -> np.ndarray:
+    """int64 [E]: how many plays ago the user had played the track last, 1 for the play before; 0 for never."""
+    order, same = _by_user_and_track(indptr, items)
+    since = np.zeros(len(items), np.int64)
+    since[order[same]] = order[same] - order[np.flatnonzero(same) - 1]
+    return since
+
+
+def _by_user_and_track(indptr: np.ndarray, items: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(int64 [E], plays by user, then track, then time; bool [E], whether each is of the same two as that before)."""
     users = np.repeat(np.arange(len(indptr) - 1), np.diff(indptr))
     pairs = users * (int(items.max(initial=0)) + 1) + items
     order = np.argsort(pairs, kind="stable")
     ordered = pairs[order]
-    starts = np.flatnonzero(np.append(True, ordered[1:] != ordered[:-1])[: len(ordered)])
-    counts = np.empty(len(items), np.int64)
-    counts[order] = np.arange(len(items)) - np.repeat(starts, np.diff(np.append(starts, len(items))))
-    return np.minimum(np.floor(np.log2(1 + counts)), EARLIER_PLAYS - 1).astype(np.int32)
+    return order, np.append(False, ordered[1:] == ordered[:-1])[: len(ordered)]
 
 
 def seconds_since(times_ms: np.ndarray, plays: np.ndarray, first: np.ndarray) -> np.ndarray:

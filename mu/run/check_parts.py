@@ -105,7 +105,13 @@ def check_earlier_tracks(config: Config, task: Task[Model]) -> None:
 def check_intent(config: Config, batches: Batches, task: Task[Model]) -> None:
     """Raises ConfigError where the batches lack what intents are learnt from, or nobody says or has them."""
     intents, recommender = intents_of(task), config.recommender.name
-    for key, needed in (("outcomes", {"completion", "skip"}), ("earlier_plays", {"repeat"})):
+    counted = set(intents) if isinstance(task, LearnsIntent) and task.reads_habits else set()
+    if getattr(batches.features, "habits", False) and not counted:
+        raise ConfigError(
+            f"config.batches.habits=True, and config.task ({config.task.name}) has no heads of intents that read "
+            "habits: set task.intent of mu.tasks.retrieval:Retrieval, such as {'repeat': 0.1}, or batches.habits=False"
+        )
+    for key, needed in (("outcomes", {"completion", "skip"}), ("earlier_plays", {"repeat"}), ("habits", counted)):
         if needed & set(intents) and not getattr(batches.features, key, False):
             raise ConfigError(
                 f"config.task.intent names {min(needed & set(intents))!r}, and config.batches ({config.batches.name}) "

@@ -30,14 +30,16 @@ class Cloze(Retrieval):
       correct_log_q: as of `mu.tasks.retrieval.Retrieval`.
       calibration: of gBCE.
       chunk: items at a time in the full softmax; None, see `mu.losses.full_softmax`.
-      intent: as of `mu.tasks.retrieval.Retrieval`, without 'repeat'; learnt from hidden plays that are the latest of
-        their window, as at inference, where no play after them says how they ended.
+      intent: as of `mu.tasks.retrieval.Retrieval`, without repeats and habits, in which hidden plays are counted;
+        learnt from hidden plays that are the latest of their window, as at inference, where no play after them says how
+        they ended.
 
     Attributes:
       hides_plays: the model must not read the plays of 'hidden'.
     """
 
     hides_plays = True
+    reads_habits = False
 
     def __init__(
         self,
@@ -61,10 +63,10 @@ class Cloze(Retrieval):
         )
         if not 0 < share < 1:
             raise ValueError(f"share={share}; it must lie between 0 and 1")
-        if "repeat" in self.intent:
+        if repeats := [name for name in self.intent if name.endswith("repeat")]:
             raise ValueError(
-                "intent names 'repeat', and Cloze hides plays: what was played before would tell the hidden ones; "
-                "leave it out, or take mu.tasks.retrieval:Retrieval"
+                f"intent names {repeats[0]!r}, and Cloze hides plays: what was played before would tell the hidden "
+                "ones; leave it out, or take mu.tasks.retrieval:Retrieval"
             )
         self._share, self._last = share, last
         self.adds_evidence = False  # it is counted for the play after a history, and a hidden play has others after it

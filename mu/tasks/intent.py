@@ -1,4 +1,4 @@
-"""Intent: whether the next play is finished, skipped or a repeat, as losses beside that of its track."""
+"""Intent: whether the next play is finished, skipped, a repeat or a recent one, as losses beside that of its track."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -9,7 +9,8 @@ import jax.numpy as jnp
 from mu import losses
 from mu.nn.history import FINISHED, SKIPPED
 
-INTENTS = ("completion", "skip", "repeat")
+INTENTS = ("completion", "skip", "repeat", "recent_repeat")
+"""In the order of the batches' habits (`mu.data.features.HABITS`)."""
 
 
 def intent_labels(batch: Mapping[str, Any], name: str) -> tuple[jax.Array, jax.Array]:
@@ -17,12 +18,16 @@ def intent_labels(batch: Mapping[str, Any], name: str) -> tuple[jax.Array, jax.A
 
     Args:
       batch: 'next_outcomes' int32 [B, T] for 'completion' and 'skip', 0 where it is not known how the play ended;
-        'next_earlier_plays' int32 [B, T] for 'repeat': the listener has played the track before.
+        'next_earlier_plays' int32 [B, T] for 'repeat': the listener has played the track before; 'next_recent_repeats'
+        bool [B, T] for 'recent_repeat': one of their latest plays is of it.
       name: one of `INTENTS`.
     """
     if name == "repeat":
         earlier = batch["next_earlier_plays"]
         return earlier > 0, jnp.ones_like(earlier, bool)
+    if name == "recent_repeat":
+        recent = batch["next_recent_repeats"]
+        return recent, jnp.ones_like(recent)
     outcomes = batch["next_outcomes"]
     return outcomes == (FINISHED if name == "completion" else SKIPPED), outcomes > 0
 

@@ -12,7 +12,7 @@ from mu.nn.intent import IntentHeads
 from mu.protocols import LearnsIntent
 from mu.ranges import Count, NonNegative, Rate, Share
 from mu.tasks.evidence import ModelWithEvidence, added_evidence
-from mu.tasks.intent import check_intents, intent_loss
+from mu.tasks.intent import INTENTS, check_intents, intent_loss
 from mu_kernels.xla import gathered_dot
 
 # Each takes (positive [B...], negatives [B..., K]); sampled softmax also log_q, gBCE the size of the catalogue.
@@ -48,9 +48,9 @@ class Retrieval:
       chunk: items at a time in the full softmax; None, see `mu.losses.full_softmax`.
       evidence_dropout: share of the examples whose scores in training are those of the model alone, where batches have
         evidence of counts (`mu.tasks.evidence`).
-      intent: weights beside this loss of heads for what the next play is: 'completion' (finished), 'skip' and 'repeat'
-        (of a track that the listener has played before), see `mu.tasks.intent`. The first two need batches.outcomes,
-        the last batches.earlier_plays.
+      intent: weights beside this loss of heads for what the next play is: 'completion' (finished), 'skip', 'repeat'
+        (of a track that the listener has played before) and 'recent_repeat' (of one of their latest plays), see
+        `mu.tasks.intent`. All need batches.habits, the first two batches.outcomes, 'repeat' batches.earlier_plays.
 
     Attributes:
       intent: as given.
@@ -59,10 +59,12 @@ class Retrieval:
       compares_examples: whether the loss of an example depends on the others of its batch.
       needs_all_items: whether every step needs the rows of the whole catalogue: full softmax alone.
       adds_evidence: whether evidence of counts is added to the scores of batches that have it: of sampled losses.
+      reads_habits: whether the heads of intents read batch['habits'].
     """
 
     requires: ClassVar[frozenset[str]] = frozenset({"queries"})
     compares_examples = False
+    reads_habits = True
 
     def __init__(
         self,
@@ -94,7 +96,8 @@ class Retrieval:
         """What the run adds to the model: heads of intents, where there are any (`mu.protocols.AddsParts`)."""
         if not self.intent:
             return {}
-        return {"intent_heads": IntentHeads(model.tables()["items"].dim, tuple(self.intent), rngs=rngs)}
+        habits = INTENTS if self.reads_habits else ()
+        return {"intent_heads": IntentHeads(model.tables()["items"].dim, tuple(self.intent), habits, rngs=rngs)}
 
     def loss(
         self,
@@ -113,7 +116,8 @@ class Retrieval:
             last of the axes B..., shared by those queries; or [K], shared by all. A negative counts where 'candidates'
             bool [B..., K] is True; without it all count. What 'target_evidence' and 'target_popularity' float32 [B...],
             'negative_evidence' float32 [B..., K] and 'negative_popularity', of the negatives' shape, say is added to
-            the scores, see `mu.nn.evidence`. With intents also what `mu.tasks.intent.intent_labels` takes.
+            the scores, see `mu.nn.evidence`. With intents also 'habits' float32 [B..., H] and what
+            `mu.tasks.intent.intent_labels` takes.
           key: for dropout; None for none.
         """
         evidence_key, model_key = None, key
@@ -122,7 +126,7 @@ class Retrieval:
         queries = model(rows, batch, model_key)["queries"]
         values = self._next_track(model, rows, batch, queries, evidence_key)
         if self.intent:
-            logits = cast(ModelWithIntent, model).intent_heads(queries)
+            logits = cast(ModelWithIntent, model).intent_heads(queries, batch.get("habits"))
             values = values + intent_loss(logits, batch, self.intent)
         return values, batch["weights"]
 
@@ -168,14 +172,19 @@ class Retrieval:
         A listener without plays ('last' is -1) has the query 0: the model knows nothing of them. With intents also
         'intent' float32 [B, K], the logits of the heads.
         """
-        query = model(rows, batch)["queries"]
+        query, habits = model(rows, batch)["queries"], batch.get("habits")
         if query.ndim == 3:
-            last = batch["last"][:, None, None]
-            query = jnp.take_along_axis(query, jnp.maximum(last, 0), axis=1)[:, 0]
-            query = jnp.where(last[:, 0] >= 0, query, 0.0)
+            query = _latest(query, batch["last"])
+            habits = None if habits is None else _latest(habits, batch["last"])
         if not (isinstance(self, LearnsIntent) and self.intent):  # a task of its own may borrow this function
             return {"query": query}
-        return {"query": query, "intent": cast(ModelWithIntent, model).intent_heads(query)}
+        return {"query": query, "intent": cast(ModelWithIntent, model).intent_heads(query, habits)}
+
+
+def _latest(values: jax.Array, last: jax.Array) -> jax.Array:
+    """float32 [B, D]: values [B, T, D] at the places `last`, int32 [B]; 0 where that is -1."""
+    places = last[:, None, None]
+    return jnp.where(places[:, 0] >= 0, jnp.take_along_axis(values, jnp.maximum(places, 0), axis=1)[:, 0], 0.0)
 
 
 def sampled_scores(

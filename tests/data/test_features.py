@@ -7,8 +7,19 @@ import pytest
 
 from mu.data.batches.histories import HistoryBatches
 from mu.data.batches.listening import ListeningBatches
-from mu.data.features import EARLIER_PLAYS, HistoryFeatures, earlier_plays, seconds_since
+from mu.data.features import (
+    EARLIER_PLAYS,
+    HABIT_PRIOR,
+    HABITS,
+    RECENT_PLAYS,
+    HistoryFeatures,
+    earlier_plays,
+    habits,
+    recent_repeats,
+    seconds_since,
+)
 from mu.histories import TrackHistories
+from mu.tasks.intent import INTENTS
 from tests.helpers.listening_logs import make_listening
 
 LOG = make_listening()
@@ -21,7 +32,13 @@ TWO = dataclasses.replace(
 VOCABULARIES = {"event_columns": {**LOG.card["event_columns"], "device": ["phone", "desktop", "car"]}}
 AGAIN = dataclasses.replace(TWO, items=TWO.items // 3, card={**LOG.card, **VOCABULARIES})
 """Listeners play the same tracks again."""
-PLAYS = {"time_deltas": True, "outcomes": True, "earlier_plays": True, "event_columns": ("device", "context")}
+PLAYS = {
+    "time_deltas": True,
+    "outcomes": True,
+    "earlier_plays": True,
+    "habits": True,
+    "event_columns": ("device", "context"),
+}
 SAME = {
     "listening": lambda: ListeningBatches(TWO, window=20, rows=1, negatives=2, clips=0, sparse=False, seed=0),
     "packed": lambda: HistoryBatches(AGAIN, window=20, rows=1, negatives=0, **PLAYS, sparse=False, seed=0),
@@ -36,7 +53,7 @@ def test_training_rows_and_inputs_have_the_same_features(kind):
     """A history without its last play, as a row of training and as the input at inference."""
     batches = SAME[kind]()
     log, told = batches.log, {"time_deltas", "outcomes", "event_columns"}
-    told |= {"user_features"} if kind == "listening" else {"earlier_plays"}
+    told |= {"user_features"} if kind == "listening" else {"earlier_plays", "habits"}
     rows_seen = 0
     for row in range(batches.n_examples):
         batch = batches.batch(np.array([row]), 0)
@@ -54,7 +71,10 @@ def test_training_rows_and_inputs_have_the_same_features(kind):
                 np.testing.assert_array_equal(inputs[name][0, filled], batch[name][0, at], err_msg=name)
             if kind != "listening":  # the next plays are told as the plays of the whole history are
                 whole = batches.features.inputs(np.array([user]), log.take(np.array([user])))
-                for name in told:
+                repeats = recent_repeats(log.indptr, log.items)[log.indptr[user] : log.indptr[user + 1]]
+                np.testing.assert_array_equal(batch["next_recent_repeats"][0, at], repeats[-at.sum() :])
+                assert "next_habits" not in batch
+                for name in told - {"habits"}:
                     expected = whole[name][0, whole["segments"][0] > 0][1:]
                     np.testing.assert_array_equal(batch[f"next_{name}"][0, at], expected, err_msg=name)
             rows_seen += 1
@@ -80,6 +100,26 @@ def test_earlier_plays_are_counted_play_by_play():
     np.testing.assert_array_equal(earlier_plays(indptr, items), expected)
     assert earlier_plays(np.array([0, 70_000]), np.zeros(70_000, np.int32)).max() == EARLIER_PLAYS - 1
     assert not len(earlier_plays(np.array([0, 0]), np.zeros(0, np.int32)))
+
+
+def test_habits_and_recent_repeats_are_counted_play_by_play():
+    random = np.random.default_rng(0)
+    indptr = np.array([0, 0, 120, 121, 400])
+    items, outcomes = random.integers(0, 40, 400).astype(np.int32), random.integers(0, 3, 400).astype(np.uint8)
+    expected, recent = [], []
+    for user in range(4):
+        so, not_so, history = np.zeros(4), np.zeros(4), []
+        for play in range(indptr[user], indptr[user + 1]):
+            recent.append(items[play] in history[-RECENT_PLAYS:])
+            was = [outcomes[play] == 1, outcomes[play] == 2, items[play] in history, recent[-1]]
+            known = np.array([outcomes[play] > 0] * 2 + [bool(history)] * 2)
+            so, not_so = so + (known & was), not_so + (known & ~np.array(was))
+            expected.append(np.log((so + HABIT_PRIOR) / (not_so + HABIT_PRIOR)))
+            history.append(items[play])
+    np.testing.assert_allclose(habits(indptr, items, outcomes), expected, rtol=1e-5, atol=1e-6)
+    np.testing.assert_array_equal(recent_repeats(indptr, items), recent)
+    assert not habits(indptr, items, None)[:, :2].any() and habits(np.array([0, 0]), items[:0], None).shape == (0, 4)
+    assert HABITS == INTENTS
 
 
 def test_histories_of_tracks_alone_are_told_as_unknown():

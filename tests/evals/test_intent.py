@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
+from mu.data.features import RECENT_PLAYS
 from mu.data.logs.splits import global_temporal, leave_one_out
 from mu.evals.metrics.clips.expected_calibration_error import GROUPS, expected_calibration_error
 from mu.evals.protocols.intent import BLOCK, HeldOutPlays, IntentPrediction
@@ -37,7 +38,7 @@ def test_each_held_out_play_is_asked_about_after_the_plays_before_it(split):
     asked = [
         (int(user), histories.row(place).tolist()) for users, histories in blocks for place, user in enumerate(users)
     ]
-    expected, labels = [], {"repeat": [], "skip": [], "completion": []}
+    expected, labels = [], {"repeat": [], "recent_repeat": [], "skip": [], "completion": []}
     held_out = {(u, t) for u in range(60) for t in parts.test.times[parts.test.indptr[u] : parts.test.indptr[u + 1]]}
     for user in range(60):
         history = []
@@ -45,11 +46,12 @@ def test_each_held_out_play_is_asked_about_after_the_plays_before_it(split):
             if (user, LOG.times[play]) in held_out and history:
                 expected.append((user, list(history)))
                 labels["repeat"].append(LOG.items[play] in history)
+                labels["recent_repeat"].append(LOG.items[play] in history[-RECENT_PLAYS:])
                 outcome = LOG.outcomes[play]
                 labels["skip"].append(np.nan if outcome == 0 else outcome == 2)
                 labels["completion"].append(np.nan if outcome == 0 else outcome == 1)
             history.append(int(LOG.items[play]))
-    assert asked == expected and len(plays) > 20
+    assert asked == expected and len(plays) > 20 and labels["recent_repeat"] != labels["repeat"]
     for name, values in labels.items():
         np.testing.assert_array_equal(plays.labels[name], np.float32(values))
     first = HeldOutPlays.of(parts.train.merged(parts.valid), parts.test, most=1)

@@ -23,7 +23,8 @@ from tests.helpers.tiny_runs import one_device, tiny_config, train
 KEYS = {
     "batches__outcomes": True,
     "batches__earlier_plays": True,
-    "task__intent": {"completion": 0.3, "skip": 0.3, "repeat": 0.3},
+    "batches__habits": True,
+    "task__intent": {"completion": 0.3, "skip": 0.3, "repeat": 0.3, "recent_repeat": 0.3},
     "recommender": {"name": "mu.inference.intent:IntentRecommender"},
     "evals__intent": {"name": "mu.evals.protocols.intent:IntentPrediction", "bootstrap_samples": 20},
     "baselines": {"popularity": {"name": "mu.baselines.popularity:Popularity"}},
@@ -57,7 +58,7 @@ def test_intents_are_learnt_calibrated_and_kept(log, tmp_path):
     assert 0 <= values["repeat/expected_calibration_error"] < 0.2
     run = open_run(tmp_path)
     recommender, (_, split) = run.recommender(), run.open_split()
-    assert set(run.policy.intent) == {"completion", "skip", "repeat"}
+    assert set(run.policy.intent) == {"completion", "skip", "repeat", "recent_repeat"}
     # The saved run gives the measured probabilities again.
     again = IntentPrediction(split=split, part="test", intents=recommender.intents).run(recommender)
     assert again.values() == pytest.approx(values, abs=1e-6)
@@ -75,12 +76,17 @@ def test_intents_are_learnt_calibrated_and_kept(log, tmp_path):
 
 REFUSED = {
     "outcomes": ({"batches__outcomes": False}, r"intent names 'completion'.*set batches.outcomes=True"),
+    "habits": ({"batches__habits": False}, r"intent names 'completion'.*set batches.habits=True"),
+    "nobody": (
+        {"task__intent": None, "recommender": {"name": "mu.inference.recommender:TrainedRecommender"}},
+        r"config.batches.habits=True, and .* has no heads of intents that read habits: set task.intent",
+    ),
     "earlier plays": ({"batches__earlier_plays": False}, r"intent names 'repeat'.*set batches.earlier_plays=True"),
     "recommender": (
         {"recommender": {"name": "mu.inference.recommender:TrainedRecommender"}},
         r"leaves out what config.task.intent learns: set recommender.name='mu.inference.intent:IntentRec",
     ),
-    "task": ({"task__intent": None}, r"learns none of it: set task.intent"),
+    "task": ({"task__intent": None, "batches__habits": False}, r"learns none of it: set task.intent"),
 }
 
 
@@ -95,7 +101,9 @@ def test_parts_that_do_not_go_together_are_refused(name, log):
 def test_the_repeat_head_finds_the_repeats_that_a_world_meant(tmp_path):
     """Its listeners differ in how often they go back on purpose; tracks also come back by chance, by album and flow.
 
-    Who knows the true share of each listener has an AUC of .735; this small model has .564 after 600 steps.
+    Of 300 tracks two plays in three are repeats, most of them by chance, so that `repeat` says little of what was
+    meant; what comes back soon was meant more often. AUC of meant repeats on the worlds of seeds 11 and 12: the head of
+    recent repeats .639 and .616, that of repeats .543 and .511, the listener's true share .766 and .741.
     """
     world = simulate(
         Settings(tracks=300, listeners=300, plays=30_000, repeat=0.3, habit_concentration=4.0, weeks=20), seed=0
@@ -121,13 +129,13 @@ def test_the_repeat_head_finds_the_repeats_that_a_world_meant(tmp_path):
     _, split = run.open_split()
     evaluator = IntentPrediction(split=split, part="test", intents=run.recommender().intents, plays_per_listener=None)
     plays, recommender = evaluator.plays, run.recommender()
-    told = np.concatenate([recommender.intent(*block)["repeat"] for block in plays.blocks()])
+    told = [recommender.intent(*block) for block in plays.blocks()]
     names = plays.log.users["user"].to_list()
     rows = np.array([int(names[user].removeprefix("listener-")) for user in plays.users])
     meant = (world.plays.origins[world.plays.indptr[rows] + plays.places] == REPEAT).astype(np.float32)[:, None]
     shares = np.array([world.listeners.habits[row, 2] for row in rows])
     one = np.ones((1, len(plays)))
-    by_head, by_listener = (float(roc_auc(x[:, None], meant, one)[0]) for x in (told, shares))
-    measured = results["intent"]["model"].summary(20)
-    print(f"AUC of meant repeats: head {by_head:.3f}, true share of the listener {by_listener:.3f}; {measured}")
-    assert by_head > 0.54
+    heads = {name: np.concatenate([block[name] for block in told]) for name in ("recent_repeat", "repeat")}
+    found = {name: float(roc_auc(x[:, None], meant, one)[0]) for name, x in {**heads, "share": shares}.items()}
+    print(f"AUC of meant repeats: {found}; {results['intent']['model'].summary(20)}")
+    assert found["share"] > found["recent_repeat"] > 0.6

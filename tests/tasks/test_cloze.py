@@ -195,8 +195,9 @@ def test_intents_are_learnt_where_no_play_follows():
     _, plain = shown_of(TIMED, cloze(share=0.4, last=0.1))
     counts = shown["hidden"] & (values != plain)
     assert counts.sum() > 5 and not counts[shown["positions"] > 0].any()
-    with pytest.raises(ValueError, match=r"intent names 'repeat', and Cloze hides plays"):
-        cloze(intent={"repeat": 1.0})
+    for name in ("repeat", "recent_repeat"):
+        with pytest.raises(ValueError, match=rf"intent names '{name}', and Cloze hides plays"):
+            cloze(intent={name: 1.0})
 
 
 def test_a_listener_without_plays_is_told_nothing():

@@ -9,8 +9,9 @@ import numpy as np
 from mu.data.batches.base import Batch, refuse_saturated, with_local_ids
 from mu.data.batches.shared_negatives import share, shared_negatives
 from mu.data.evidence import EvidenceModel
-from mu.data.features import HistoryFeatures
+from mu.data.features import HistoryFeatures, recent_repeats
 from mu.data.features import earlier_plays as count_earlier_plays
+from mu.data.features import habits as count_habits
 from mu.data.listening.listening import Listening
 from mu.data.logs.interactions import Interactions
 from mu.data.logs.weighting import NONE, example_weights
@@ -44,6 +45,8 @@ class HistoryBatches:
       time_deltas: the model is told the time between a play and the play before.
       outcomes: it is told how plays ended: finished, skipped, or not known.
       earlier_plays: it is told how often the listener had played the track before.
+      habits: heads for what the listener is about to do are told how often they have done it in their whole history
+        (`mu.data.features.habits`).
       event_columns: it is told these event columns of the log.
       track_features: tracks are what the columns say that `data.item_columns` and `data.item_numbers` of
         `mu.data.listening.listening:load` name, beside a row of their own. A row and values that no played track has
@@ -80,6 +83,7 @@ class HistoryBatches:
         time_deltas: bool = False,
         outcomes: bool = False,
         earlier_plays: bool = False,
+        habits: bool = False,
         event_columns: tuple[str, ...] = (),
         track_features: bool = False,
         neighbours: CountOrZero = 0,
@@ -89,11 +93,14 @@ class HistoryBatches:
     ):
         self.log, self.window, self.batch_size, self.negatives = log, window, rows, negatives
         self._threads, self._sparse, self._seed = threads, sparse, seed
-        self.features = _features(log, window, time_deltas, outcomes, earlier_plays, event_columns, track_features)
+        features = _features(log, window, time_deltas, outcomes, earlier_plays, event_columns, track_features)
+        self.features = dataclasses.replace(features, habits=habits)
         if neighbours:
             self.features = dataclasses.replace(self.features, neighbours=neighbours, n_tracks=log.n_items)
         self._tells_more = time_deltas or outcomes or earlier_plays or bool(event_columns)
         self._earlier = count_earlier_plays(log.indptr, log.items) if earlier_plays else None
+        self._habits = count_habits(log.indptr, log.items, log.outcomes) if habits else None
+        self._recent = recent_repeats(log.indptr, log.items) if habits else None
         self._windows = cut_windows(log.indptr, window)
         self.left_out = {
             "listeners without plays": int((log.lengths == 0).sum()),
@@ -140,10 +147,14 @@ class HistoryBatches:
 
     def _told(self, users: np.ndarray, plays: np.ndarray, filled: np.ndarray) -> Batch:
         """What the model is told of these plays, and, under 'next_...', of the plays that follow them."""
-        told = self.features.events(self.log, users, plays, filled, users, self._earlier)
+        told = self.features.events(self.log, users, plays, filled, users, self._earlier, self._habits)
+        following = np.where(filled, plays + 1, 0)
+        if self._recent is not None:
+            told["next_recent_repeats"] = self._recent[following] & filled
         if not self._tells_more:
             return told
-        after = self.features.events(self.log, users, np.where(filled, plays + 1, 0), filled, users, self._earlier)
+        features = dataclasses.replace(self.features, habits=False)  # those of the next play know what it is
+        after = features.events(self.log, users, following, filled, users, self._earlier)
         return told | {f"next_{name}": array for name, array in after.items() if name != "seconds"}
 
     def _plays(self, examples: np.ndarray, segments: np.ndarray, positions: np.ndarray) -> np.ndarray:
@@ -169,7 +180,8 @@ class HistoryBatches:
         Returns:
           int32 [B, T] 'items', 'targets' (of no meaning where empty), 'positions', 'segments' (0 where empty) and, of a
           log with times, 'seconds' of the plays of 'items'; what else the model is told of these plays
-          (`mu.data.features.HistoryFeatures.events`) and, as 'next_...', of the plays of 'targets'; float32 [B, T]
+          (`mu.data.features.HistoryFeatures.events`) and, as 'next_...', of the plays of 'targets', with habits bool
+          [B, T] 'next_recent_repeats' (`mu.data.features.recent_repeats`); float32 [B, T]
           'weights', 0 where there is no transition, else 1 in their mean. With negatives int32 [B, T, K] 'negatives'
           and float32 [B, T, K] 'log_q', both [B, 1, K] where a row shares them. Where the batch shares them they are
           [K], under 'shared', and bool [B, T, K] 'candidates' says which of them count. With evidence float32 [B, T]

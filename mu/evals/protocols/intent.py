@@ -6,7 +6,7 @@ from typing import Self
 
 import numpy as np
 
-from mu.data.features import earlier_plays
+from mu.data.features import earlier_plays, recent_repeats
 from mu.data.logs.interactions import FINISHED, SKIPPED, UNKNOWN, Interactions
 from mu.data.logs.splits import Split
 from mu.evals.predictions import Predictions, TagPredictions, metric_names, result_of
@@ -56,7 +56,10 @@ class HeldOutPlays:
             plays, listeners, places = (one[nth < most] for one in (plays, listeners, places))
         known = places > 0
         plays, listeners, places = plays[known], listeners[known], places[known]
-        labels = {"repeat": (earlier_plays(log.indptr, log.items)[plays] > 0).astype(np.float32)}
+        labels = {
+            "repeat": (earlier_plays(log.indptr, log.items)[plays] > 0).astype(np.float32),
+            "recent_repeat": recent_repeats(log.indptr, log.items)[plays].astype(np.float32),
+        }
         if log.outcomes is not None:
             outcomes = log.outcomes[plays]
             for name, code in (("completion", FINISHED), ("skip", SKIPPED)):
