@@ -51,7 +51,7 @@ from mu_kernels.threads import available_cpus
 ROOT = Path(__file__).resolve().parents[1]
 ARMS = {
     "none": "no sound",
-    "mfcc": "mean, deviation and extremes of MFCCs, 120 numbers",
+    "mfcc": "means and deviations of 20 MFCCs and of their slopes and curvatures, 120 numbers",
     "random": "the encoder of the quickstart with its initial weights, frozen",
     "tags": "the same, trained to tell the tags of released tracks from their sound, then frozen",
     "joint": "the same, trained with the listeners, as in the quickstart",
