@@ -72,6 +72,7 @@ results-trained: $(VENV)/.installed-test
 # Every page of results that a command writes, in the order in which they need each other.
 results: results-ladder results-trained results-ratings results-audio
 	$(BIN)/python benchmarks/release_day.py
+	$(BIN)/python benchmarks/encoder_ablation.py
 
 lint: $(VENV)/.installed-test
 	$(BIN)/ruff check .

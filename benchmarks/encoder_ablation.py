@@ -8,6 +8,7 @@ encoder of `ARMS`. Runs that are complete are not run again. docs/results/encode
 """
 
 import argparse
+import dataclasses
 import json
 import os
 import time
@@ -94,8 +95,7 @@ def load(path: str, *, world: str, numbers: str) -> Listening:
     """
     log, vectors = load_world(path, world=world, sound=False), np.load(numbers)
     names = tuple(f"sound_{column}" for column in range(vectors.shape[1]))
-    fields = {name: getattr(log, name) for name in log.__dataclass_fields__}
-    return Listening(**{**fields, "item_numbers": names, "numeric_features": vectors.astype(np.float64)})
+    return dataclasses.replace(log, item_numbers=names, numeric_features=vectors.astype(np.float64))
 
 
 def config_of(folder: Path, seed: int, size: str, arm: str) -> Config:
