@@ -177,15 +177,14 @@ def described(log: LogSummary, about: str | Mapping[str, Any]) -> Description:
             "column=value|value;column=value with the columns "
             f"{', '.join(columns) or '(it has none)'}"
         )
-    artist = ""
-    if log.artist is not None:
-        artist = named.get(log.artist, "")
-        if log.artist not in log.item_columns:
-            named.pop(log.artist, None)
+    artist = "" if log.artist is None else named.get(log.artist, "")
+    new = []
+    if log.artist is not None and log.artist not in log.item_columns and named.pop(log.artist, ""):
+        artists = values_of(log.tracks, log.artist)
+        new += [(log.artist, artist, closest(artist, artists, 3))] if artist not in artists else []
     numbers = np.array([_number(name, named.pop(name, "")) for name in log.item_numbers], np.float64)
     if not named:
-        return Description(np.full(1, -1, np.int32), numbers, artist, [])
-    new = []
+        return Description(np.full(1, -1, np.int32), numbers, artist, new)
     for name, value in named.items():
         values = values_of(log.tracks, name)
         words = filter(None, map(str.strip, value.split("|")))

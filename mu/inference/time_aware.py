@@ -173,6 +173,8 @@ class TimeAwareRecommender(TrainedRecommender):
         if (scale := self._features.item_numbers) is not None:
             missing = np.full((n, len(scale.mean)), np.nan)
             new["item_numbers"] = scale.apply(missing if item_numbers is None else item_numbers)
+        if earlier is not None and "earlier" not in self.rows:
+            raise ValueError("this model reads no earlier tracks: train it with data.earlier_tracks, or leave them out")
         if "earlier" in self.rows:
             count = self.rows["earlier"].shape[1]
             new |= self._with_earlier(new, np.full((n, count), -1, np.int32) if earlier is None else earlier)

@@ -103,8 +103,12 @@ def test_a_recording_has_the_earlier_tracks_of_the_artist_that_its_description_n
     assert latest == log.earlier_of("b", played)[0] and set(log.artists[log.earlier_of(" b ", played)]) == {1}
     np.testing.assert_array_equal(log.earlier_of("c", played), -1)
     (tmp_path / "summary").mkdir()
-    about = described(LogSummary.of(log, log, tmp_path / "summary"), "artist=b")  # no hashed feature of this run
+    summary = LogSummary.of(log, log, tmp_path / "summary")
+    summary.save(log)
+    about = described(summary, "artist=b")  # no hashed feature of this run
     assert about.artist == "b" and about.unknown == [] and not (about.features >= 0).any()
+    misspelt = described(summary, "artist=nobody")
+    assert [(column, word) for column, word, _ in misspelt.unknown] == [("artist", "nobody")]
     shares = [dict(listeners_of(log, recommender, np.zeros(1), about.features, 12, artist=one)) for one in ("b", "c")]
     unknown = dict(listeners_of(log, recommender, np.zeros(1), about.features, 12))
     assert shares[1] == unknown and np.abs([shares[0][user] - shares[1][user] for user in range(12)]).max() > 1e-4
