@@ -1,5 +1,6 @@
 """What evidence of counts adds to the scores of a trained model, and the recommender that adds it."""
 
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -8,6 +9,7 @@ from flax import nnx
 
 from mu.data.evidence_features import EvidenceFeatures
 from mu.data.features import HistoryFeatures
+from mu.inference.compiled import once
 from mu.inference.recommender import TrainedRecommender
 from mu.protocols import Histories, Model, Task
 from mu.ranges import NonNegative
@@ -23,13 +25,21 @@ class AddedEvidence:
     """
 
     def __init__(self, graph: nnx.GraphDef, params: Any, features: EvidenceFeatures):
-        self._features = features
-        self._offset = jax.jit(nnx.merge(graph, params).evidence_offset)
+        self._features, self._params, self._offset = features, params, _offset(graph)
 
     def offsets(self, histories: Histories) -> np.ndarray:
         """float32 [B, V]: what is added to the score of each track, for B listeners."""
         evidence = self._features.evidence(histories)
-        return np.asarray(self._offset(*jax.device_put((evidence, self._features.popularity[None]))))
+        popularity = self._features.popularity[None]
+        return np.asarray(self._offset(self._params, *jax.device_put((evidence, popularity))))
+
+
+@once
+def _offset(graph: nnx.GraphDef) -> Callable[..., jax.Array]:
+    def offset(params: Any, evidence: jax.Array, popularity: jax.Array) -> jax.Array:
+        return nnx.merge(graph, params).evidence_offset(evidence, popularity)
+
+    return jax.jit(offset)
 
 
 class EvidenceRecommender(TrainedRecommender):

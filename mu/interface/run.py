@@ -28,7 +28,7 @@ from mu.interface.named import NamedRecommender
 from mu.interface.notebook import facts_html
 from mu.interface.parts import score_parts
 from mu.report.audio import Piece, track_pieces
-from mu.report.score_parts import AGE, APPEAL, Asked, ScoreParts, asked
+from mu.report.score_parts import AGE, APPEAL, MODEL, Asked, ScoreParts, asked
 from mu.run.restore import open_run
 from mu.topk import bias_at
 
@@ -160,7 +160,7 @@ class Run(NamedRecommender):
     def _parts(self) -> dict[str, np.ndarray]:
         """Name -> float32 [V, D]: the parts of the track vectors."""
         if isinstance(self.recommender, EvidenceRecommender):
-            return {"own": self.recommender.item_vectors}
+            return {MODEL: self.recommender.item_vectors}
         return score_parts(self.recommender, self._tables)
 
     @property

@@ -14,6 +14,8 @@ from mu.protocols import Log
 MOST_REASONS = 2
 LEAST_REASON = 0.05
 AGE, APPEAL = "its age", "its appeal"
+MODEL = "what the model has learnt of it"
+"""The vectors of a model whose tracks are not taken apart."""
 PART_NAMES = {"own": "who else plays it", "sound": "its sound", "numbers": "its numbers, such as the tempo"}
 COUNTS = "how often it is played, and after these plays"
 """What evidence of counts adds (`mu.nn.evidence`)."""

@@ -8,7 +8,7 @@ import pytest
 from mu import api
 from mu.commands import recommend
 from mu.config.base import ConfigError
-from mu.report.score_parts import COUNTS, PART_NAMES
+from mu.report.score_parts import COUNTS, MODEL
 from mu.run.build import build_run
 from mu.run.evaluation import model_of
 from mu.run.initialise import initialise
@@ -62,7 +62,7 @@ def test_the_parts_of_the_model_and_of_counts_sum_to_the_score(run):
     opened = api.open_run(run[0])
     (best,) = opened.recommend(history="t7,t8,t9", k=1).iter_rows(named=True)
     parts = opened.explain(None, best["track"], history="t7,t8,t9")
-    assert set(parts["part"]) == {PART_NAMES["own"], COUNTS} and best["reason_1"] == COUNTS
+    assert set(parts["part"]) == {MODEL, COUNTS} and best["reason_1"] == COUNTS
     assert parts["contribution"].sum() == pytest.approx(best["score"], rel=1e-4)
 
 
