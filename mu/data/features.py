@@ -315,14 +315,14 @@ def habits(indptr: np.ndarray, items: np.ndarray, outcomes: np.ndarray | None) -
     since = _plays_since(indptr, items)
     ended = np.zeros(len(items), np.uint8) if outcomes is None else outcomes
     later = np.arange(len(items)) > first
-    found = np.empty((len(items), len(HABITS)), np.float32)
+    log_odds = np.empty((len(items), len(HABITS)), np.float32)
     was_so = (ended == 1, ended == 2, since > 0, (since > 0) & (since <= RECENT_PLAYS))
-    for column, (so, known) in enumerate(zip(was_so, (ended > 0, ended > 0, later, later), strict=True)):
-        signs = np.stack([so, known & ~so])
+    for column, (so, counted) in enumerate(zip(was_so, (ended > 0, ended > 0, later, later), strict=True)):
+        signs = np.stack([so, counted & ~so])
         before = np.cumsum(signs, axis=1) - signs
         counts = before + signs - before[:, first] + HABIT_PRIOR
-        found[:, column] = np.log(counts[0] / counts[1])
-    return found
+        log_odds[:, column] = np.log(counts[0] / counts[1])
+    return log_odds
 
 
 def _plays_since(indptr: np.ndarray, items: np.ndarray) -> np.ndarray:

@@ -16,7 +16,7 @@ def played_near(log: Interactions, k: int) -> np.ndarray:
     A pair of plays of a listener with d plays from one to the other, d up to `REACH`, counts 1 / d for both tracks.
     With C[i, j] the sum of these over all pairs of i and j, the neighbours of i have the largest
     C[i, j] / sqrt(sum over l of C[l, j]), the nearest first; of equal ones those of lower ids. A track is no neighbour
-    of itself.
+    of itself. Every pair of the log counts, those that a model learns to foretell too.
 
     Args:
       log: V tracks.

@@ -16,7 +16,7 @@ from mu.protocols import Histories, LearnsIntent, Model, Task
 
 
 class IntentRecommender(TrainedRecommender):
-    """Scores tracks as `TrainedRecommender` does, and says how likely the next play is finished, skipped or a repeat.
+    """Scores tracks as `TrainedRecommender` does, and says how likely the next play is of each intent of the task.
 
     Args:
       graph: of a model with intent heads.

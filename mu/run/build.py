@@ -173,7 +173,8 @@ def track_rows(train: Data, features: Features | None) -> dict[str, np.ndarray]:
     if features.hash_size:
         hashed = rows["item_features"]
         rows["item_features"] = known_features(hashed, hashed[rows["plays"][:, 0] > 0])
-    if features.neighbours and isinstance(train, Interactions):
+    if features.neighbours:
+        assert isinstance(train, Interactions)
         rows["neighbours"] = played_near(train, features.neighbours)
     return rows
 

@@ -54,9 +54,12 @@ def check_evidence(config: Config, batches: Batches, task: Task[Model]) -> None:
             "task.name='mu.tasks.retrieval:Retrieval' and task.loss='sampled_softmax', or batches.evidence=None" + close
         )
     if has_evidence and not _adds_evidence(_recommender(config)):
+        fitting = _set_recommender(config, "mu.inference.evidence:EvidenceRecommender")
+        if takes(config.model, "audio"):
+            fitting = "set recommender.name='mu.inference.time_aware:TimeAwareRecommender'"
         raise ConfigError(
             f"config.recommender.name={recommender!r} does not add the evidence of config.batches.evidence to the "
-            f"model's scores: {_set_recommender(config, 'mu.inference.evidence:EvidenceRecommender')}"
+            f"model's scores: {fitting}"
         )
     needs_evidence = isinstance(_recommender(config), type) and issubclass(_recommender(config), EvidenceRecommender)
     if needs_evidence and not has_evidence:
@@ -111,7 +114,12 @@ def check_intent(config: Config, batches: Batches, task: Task[Model]) -> None:
             f"config.batches.habits=True, and config.task ({config.task.name}) has no heads of intents that read "
             "habits: set task.intent of mu.tasks.retrieval:Retrieval, such as {'repeat': 0.1}, or batches.habits=False"
         )
-    for key, needed in (("outcomes", {"completion", "skip"}), ("earlier_plays", {"repeat"}), ("habits", counted)):
+    if counted and not getattr(batches.features, "habits", False):
+        raise ConfigError(
+            f"the heads of config.task.intent ({', '.join(intents)}) read the listener's habits, and "
+            f"config.batches ({config.batches.name}) does not tell them: set batches.habits=True"
+        )
+    for key, needed in (("outcomes", {"completion", "skip"}), ("earlier_plays", {"repeat"})):
         if needed & set(intents) and not getattr(batches.features, key, False):
             raise ConfigError(
                 f"config.task.intent names {min(needed & set(intents))!r}, and config.batches ({config.batches.name}) "

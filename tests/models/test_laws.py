@@ -35,6 +35,7 @@ INPUTS = {
     "event_columns": {"context": 2, "device": 2},
     "hash_size": 20,
     "item_numbers": 2,
+    "neighbours": V,
 }
 SPEC = RatingSpec({"kind": 4, "age": 5}, ("liked", "disliked"), "genre")
 ENCODER = {"size": "xs", "n_mels": 32, "sample_rate_hz": RATE_HZ, "outputs": HEADS}
@@ -289,6 +290,7 @@ def built(name):
         rows[table] = jnp.asarray(random.standard_normal((sizes[spec.ids], spec.dim)), jnp.float32)
     rows["plays"] = jnp.asarray(random.integers(0, 2, (V, 1)), jnp.float32)
     rows["item_numbers"] = jnp.asarray(random.standard_normal((V, 4)), jnp.float32)
+    rows["neighbours"] = jnp.asarray(random.integers(-1, V, (V, 4)), jnp.int32)
     rows["item_features"] = jnp.asarray(random.integers(-1, 20, (V, 3)), jnp.int32)
     apply = jax.jit(lambda params, rows, batch: nnx.merge(graph, params)(rows, as_model_sees(batch)))
     batch = case.batch(random)

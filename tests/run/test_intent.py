@@ -76,7 +76,10 @@ def test_intents_are_learnt_calibrated_and_kept(log, tmp_path):
 
 REFUSED = {
     "outcomes": ({"batches__outcomes": False}, r"intent names 'completion'.*set batches.outcomes=True"),
-    "habits": ({"batches__habits": False}, r"intent names 'completion'.*set batches.habits=True"),
+    "habits": (
+        {"batches__habits": False},
+        r"the heads of config.task.intent .* read the listener's habits.*set batches.habits=True",
+    ),
     "nobody": (
         {"task__intent": None, "recommender": {"name": "mu.inference.recommender:TrainedRecommender"}},
         r"config.batches.habits=True, and .* has no heads of intents that read habits: set task.intent",

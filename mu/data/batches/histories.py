@@ -52,8 +52,9 @@ class HistoryBatches:
         `mu.data.listening.listening:load` name, beside a row of their own. A row and values that no played track has
         are left out: they would be of negatives alone.
       neighbours: tracks are also which tracks, so many, the log has nearest to them most often
-        (`mu.data.neighbours.played_near`): each has a second vector for that. What the log has of one track few plays
-        say, those of its neighbours say too.
+        (`mu.data.neighbours.played_near`): each has a second vector for that, a parameter of the model, of which every
+        step moves all: for catalogues of some hundred thousand tracks at most. In training the play before a target is
+        counted where it is one of the target's neighbours by this very pair.
       threads: of the kernels; None takes every core.
       sparse: ids are local to the batch and `batch['ids']` says which they are.
       seed: of the draws.
@@ -94,9 +95,8 @@ class HistoryBatches:
         self.log, self.window, self.batch_size, self.negatives = log, window, rows, negatives
         self._threads, self._sparse, self._seed = threads, sparse, seed
         features = _features(log, window, time_deltas, outcomes, earlier_plays, event_columns, track_features)
-        self.features = dataclasses.replace(features, habits=habits)
-        if neighbours:
-            self.features = dataclasses.replace(self.features, neighbours=neighbours, n_tracks=log.n_items)
+        told = {"habits": habits, "neighbours": neighbours, "n_tracks": log.n_items if neighbours else 0}
+        self.features = dataclasses.replace(features, **told)
         self._tells_more = time_deltas or outcomes or earlier_plays or bool(event_columns)
         self._earlier = count_earlier_plays(log.indptr, log.items) if earlier_plays else None
         self._habits = count_habits(log.indptr, log.items, log.outcomes) if habits else None
