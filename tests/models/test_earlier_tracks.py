@@ -102,9 +102,8 @@ def test_a_recording_has_the_earlier_tracks_of_the_artist_that_its_description_n
     (latest,) = np.flatnonzero(log.released_ms == log.released_ms[played & (log.artists == 1)].max())
     assert latest == log.earlier_of("b", played)[0] and set(log.artists[log.earlier_of(" b ", played)]) == {1}
     np.testing.assert_array_equal(log.earlier_of("c", played), -1)
-    (tmp_path / "summary").mkdir()
-    summary = LogSummary.of(log, log, tmp_path / "summary")
-    summary.save(log)
+    summary = LogSummary.of(log, log, tmp_path)
+    log.tracks.write_parquet(tmp_path / "tracks.parquet")
     about = described(summary, "artist=b")  # no hashed feature of this run
     assert about.artist == "b" and about.unknown == [] and not (about.features >= 0).any()
     misspelt = described(summary, "artist=nobody")
