@@ -9,7 +9,8 @@ block, one head, window 50, dropout .2, Adam at 1e-3 and the full softmax in bot
 the worse of the two reaches at best. Seconds are those of training alone: compiling, reading, building the model and
 measuring are left out of both (RecTools' first epoch, which builds, counts as the median of the others). The two run
 one after the other on the same cores.
-Peers: pip install -e '.[bench]' 'rectools[torch]'.
+Peers: pip install -e '.[bench]' 'pandas<3' fastrlock pydantic pytorch-lightning typeguard, then
+pip install --no-deps rectools, whose bounds, not its code, leave out NumPy 2 on Python 3.11.
 """
 
 import argparse
