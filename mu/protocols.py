@@ -316,6 +316,15 @@ class DeclaresGraph(Protocol):
 
 
 @runtime_checkable
+class DeclaresAverage(Protocol):
+    """A task that says whether it learns from the moving average of the model; one that does not say so does not."""
+
+    learns_from_average: bool
+    """Whether the loss finds in its batch 'average', the model with the moving average of its parameters before the
+    step, which has no gradient; of held-out examples it is the model itself. It needs config.ema_decay."""
+
+
+@runtime_checkable
 class DeclaresAddedEvidence(Protocol):
     """A task or a recommender that says whether it adds evidence of counts to scores; one that does not adds none."""
 

@@ -15,12 +15,13 @@ class Head:
     """One output that a task requires of a model.
 
     Attributes:
-      size: numbers of the output; 'log_mel' for the numbers of the spectrogram that one frame of the encoder covers.
+      size: numbers of the output; 'log_mel' for the numbers of the spectrogram that one frame of the encoder covers,
+        'frame' for those of such a frame.
       of: the input, 'clip' (one vector a clip) or 'frames' (one a frame).
       hidden: size of a hidden layer with GELU; None for a linear map.
     """
 
-    size: int | Literal["log_mel"]
+    size: int | Literal["log_mel", "frame"]
     of: Literal["clip", "frames"] = "clip"
     hidden: int | None = None
 

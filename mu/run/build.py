@@ -24,6 +24,7 @@ from mu.nn.evidence import EvidenceOffset
 from mu.nn.table import Buffer, Table
 from mu.protocols import AddsParts, Batches, Data, Features, Model, Split, TableSpec, Task
 from mu.run.check_parts import (
+    check_average,
     check_earlier_tracks,
     check_evidence,
     check_examples,
@@ -34,6 +35,7 @@ from mu.run.check_parts import (
     check_queries,
     check_repeats,
     constants_of,
+    learns_from_average,
 )
 from mu.run.refit import ChosenSteps
 from mu.run.usage import refuse_empty_parts
@@ -129,6 +131,7 @@ def build_run(config: Config, mesh: jax.sharding.Mesh | None = None, chosen: Cho
     model: Model = nnx.eval_shape(lambda: new_model(nnx.Rngs(0)))
     check_hidden_plays(config, task, model)
     check_graph(config, batches, model)
+    check_average(config, task)
     tables = dict(model.tables())
     if twice := set(tables) & set(rows):
         raise ConfigError(f"model and data both have a table {min(twice)!r}: the model's must have another name")
@@ -274,6 +277,9 @@ def train_step(
 
     def loss(params: Any, stats: Any, rows: Any, batch: Any, key: jax.Array) -> tuple[jax.Array, jax.Array, Any, Any]:
         module = nnx.merge(plan.graph, values(params, stats))
+        if "average" in batch:
+            fixed = jax.lax.stop_gradient((batch["average"], stats))
+            batch = {**batch, "average": nnx.merge(plan.graph, values(*fixed))}
         try:
             examples, weights = task.loss(module, rows, batch, key)
         except KeyError as error:
@@ -304,7 +310,10 @@ def train_step(
             microbatches=config.gradient_accumulation_steps,
             ema_decay=config.ema_decay,
         )
-        return made(state, {**batch, "shared": {**batch.get("shared", {}), **constants}})
+        shared = {**batch.get("shared", {}), **constants}
+        if learns_from_average(task):
+            shared["average"] = state["ema"]["model"]
+        return made(state, {**batch, "shared": shared})
 
     jitted = jax.jit(step, donate_argnums=0, out_shardings=(plan.shardings, None))
     # Scalars without a type of their own, as Python's are: half-precision parameters stay what they are.

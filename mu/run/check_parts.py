@@ -12,6 +12,7 @@ from mu.inference.recommender import TrainedRecommender
 from mu.protocols import (
     Batches,
     DeclaresAddedEvidence,
+    DeclaresAverage,
     DeclaresConstants,
     DeclaresGraph,
     DeclaresHiddenPlays,
@@ -221,6 +222,19 @@ def check_graph(config: Config, batches: Batches, model: Model) -> None:
             f"ema_decay={config.ema_decay}: config.model ({config.model.name}) lists by rows that a training step has "
             "computed with weights which are not averaged, so the average would change nothing: set ema_decay=None"
         )
+
+
+def check_average(config: Config, task: Task[Model]) -> None:
+    """Raises ConfigError where a task learns from the moving average of the model and there is none."""
+    if learns_from_average(task) and config.ema_decay is None:
+        raise ConfigError(
+            f"config.task ({config.task.name}) learns from the moving average of the model: set ema_decay, such as 0.99"
+        )
+
+
+def learns_from_average(task: Task[Model]) -> bool:
+    """Whether a task finds the moving average of the model in its batches."""
+    return isinstance(task, DeclaresAverage) and task.learns_from_average
 
 
 def constants_of(batches: Batches) -> Mapping[str, Any]:

@@ -125,7 +125,8 @@ def held_out_loss(run: Run) -> Callable[[State, Data], float]:
 
     @jax.jit
     def sums(params: Any, batch: Any) -> tuple[jax.Array, jax.Array]:
-        examples, weight = run.task.loss(nnx.merge(run.model, params), {}, batch, jax.random.key(0))
+        model = nnx.merge(run.model, params)
+        examples, weight = run.task.loss(model, {}, {**batch, "average": model}, jax.random.key(0))
         return (examples * weight).sum(), weight.sum()
 
     def loss(state: State, data: Data) -> float:

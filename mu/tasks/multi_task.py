@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from mu.nn.heads import Head
+from mu.protocols import DeclaresAverage
 from mu.ranges import NonNegative
 
 
@@ -22,6 +23,7 @@ class MultiTask:
       requires: names that the model must return for any of them.
       compares_examples: whether a task's loss of an example depends on the others of its batch.
       needs_all_items: whether a task needs the rows of the whole catalogue at every step.
+      learns_from_average: whether a task learns from the moving average of the model.
     """
 
     def __init__(self, *, tasks: Mapping[str, Any], weights: Mapping[str, NonNegative] | None = None):
@@ -34,6 +36,9 @@ class MultiTask:
         self.requires = frozenset().union(*(task.requires for task in self.tasks.values()))
         self.compares_examples = any(task.compares_examples for task in self.tasks.values())
         self.needs_all_items = any(task.needs_all_items for task in self.tasks.values())
+        self.learns_from_average = any(
+            isinstance(task, DeclaresAverage) and task.learns_from_average for task in self.tasks.values()
+        )
         self.offers = _joined_offers(self.tasks)
 
     def loss(

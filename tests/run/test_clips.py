@@ -126,6 +126,15 @@ def test_masked_modelling_lowers_the_loss(masked):
     assert_lowers_the_loss(masked)
 
 
+@pytest.mark.slow  # the tasks' losses are known in tests/tasks
+@pytest.mark.parametrize("task", ["masked_tokens:MaskedTokens", "joint_embedding:JointEmbedding"])
+def test_other_tasks_without_labels_lower_the_loss(task, tmp_path):
+    task = {"name": f"mu.tasks.{task}", "span_frames": 1}
+    options = {"task": task, "best__metric": "valid/negative_loss", "ema_decay": 0.9}
+    assert train(tiny_audio_config(total_steps=30, evaluate_every_steps=15, **options), tmp_path) == {}
+    assert_lowers_the_loss(tmp_path)
+
+
 def test_what_was_learnt_without_labels_is_where_another_run_starts(masked, tmp_path):
     learnt, options = rebuild(masked).state, {"model__trunk": "transformer"}
     state = initialise(build_run(tiny_audio_config(**options), one_device()))

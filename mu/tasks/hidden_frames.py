@@ -1,0 +1,26 @@
+"""Spans of frames that are hidden from an encoder, and the mean of a loss over them."""
+
+import jax
+import jax.numpy as jnp
+
+
+def spans(key: jax.Array, shape: tuple[int, int], share: float, span_frames: int) -> jax.Array:
+    """bool [B, F']: frames in spans that begin anywhere, also before the first; each with probability `share`.
+
+    A span begins at a frame with probability 1 - (1 - share)^(1 / span_frames). Spans may overlap.
+    """
+    size, length = shape
+    begin = 1.0 - (1.0 - share) ** (1.0 / span_frames)
+    begins = jax.random.bernoulli(key, jnp.float32(begin), (size, length + span_frames - 1))
+    return jnp.stack([begins[:, at : at + length] for at in range(span_frames)]).any(axis=0)
+
+
+def of_frames(hidden: jax.Array, stride_frames: int, spectrogram: jax.Array) -> jax.Array:
+    """bool [B, F, 1]: frames of a spectrogram [B, F, M] that hidden frames of the encoder, bool [B, F'], stand for."""
+    return jnp.repeat(hidden, stride_frames, axis=1)[:, : spectrogram.shape[1], None]
+
+
+def mean_over_hidden(values: jax.Array, hidden: jax.Array) -> jax.Array:
+    """[B], the mean of `values` [B, F'] where `hidden`; 0 of a clip without a hidden frame."""
+    counted = hidden.astype(jnp.float32)
+    return jnp.sum(values * counted, axis=1) / jnp.maximum(jnp.sum(counted, axis=1), 1.0)
