@@ -35,7 +35,7 @@ ZERO = {
     *("time_masks", "time_mask_share", "frequency_masks", "frequency_mask_share", "gain_db", "noise_snr_db"),
     *("equalize_db", "initial_accumulator_value", "item_shrinkage", "user_shrinkage", "item_numbers"),
     *("counts_decay", "history_head_mass", "popularity_weight", "attribute_weight", "beta", "regularisation_exponent"),
-    *("vectors", "baselines.bpr.l2", "sharpening", "gamma", "valid_share", "earlier_tracks", "neighbours"),
+    *("vectors", "baselines.bpr.l2", "sharpening", "gamma", "valid_share", "earlier_tracks", "batches.neighbours"),
 }
 MINUS_ONE = {"mesh.data", "gain_db", "noise_snr_db", "equalize_db", "popularity_weight"}
 
