@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 
 
-def spans(key: jax.Array, shape: tuple[int, int], share: float, span_frames: int) -> jax.Array:
+def spans(key: jax.Array, shape: tuple[int, ...], share: float, span_frames: int) -> jax.Array:
     """bool [B, F']: frames in spans that begin anywhere, also before the first; each with probability `share`.
 
     A span begins at a frame with probability 1 - (1 - share)^(1 / span_frames). Spans may overlap.
