@@ -148,10 +148,38 @@ def nt_xent(first: jax.Array, second: jax.Array, ids: jax.Array, temperature: fl
     """
     n = len(first)
     z = jnp.concatenate([first, second])
-    z = z * jax.lax.rsqrt(jnp.sum(jnp.square(z), axis=-1, keepdims=True) + 1e-12)
+    z = unit_length(z)
     twins = jnp.roll(jnp.arange(2 * n), n)
     ids = jnp.concatenate([ids, ids])
     compared = (ids[:, None] != ids[None]) | (twins[:, None] == jnp.arange(2 * n)[None])
     scores = jnp.where(compared, z @ z.T / temperature, -jnp.inf)
     each = jax.nn.logsumexp(scores, axis=-1) - jnp.take_along_axis(scores, twins[:, None], axis=-1)[:, 0]
     return (each[:n] + each[n:]) / 2
+
+
+def cross_modal(first: jax.Array, second: jax.Array, same: jax.Array, temperature: float) -> jax.Array:
+    """Symmetric cross-entropy of two descriptions of each example, such as sound and words (CLIP, Radford et al. 2021).
+
+    With a and b at unit length, the mean of -log softmax_j(a_i . b_j / t)_i and -log softmax_j(b_i . a_j / t)_i, j over
+    the example itself and those that are not `same`. Under jit the N examples are those of the whole batch, whatever
+    devices they lie on.
+
+    Args:
+      first: float32 [N, D].
+      second: float32 [N, D].
+      same: bool [N, N]; whether j is no negative of i.
+      temperature: t.
+
+    Returns:
+      [N].
+    """
+    scores = unit_length(first) @ unit_length(second).T / temperature
+    compared = ~same | jnp.eye(len(first), dtype=bool)
+    forth = jax.nn.logsumexp(jnp.where(compared, scores, -jnp.inf), axis=1)
+    back = jax.nn.logsumexp(jnp.where(compared, scores.T, -jnp.inf), axis=1)
+    return (forth + back) / 2 - jnp.diagonal(scores)
+
+
+def unit_length(vectors: jax.Array) -> jax.Array:
+    """Vectors [..., D] at length 1."""
+    return vectors * jax.lax.rsqrt(jnp.sum(jnp.square(vectors), axis=-1, keepdims=True) + 1e-12)

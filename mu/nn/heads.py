@@ -26,6 +26,23 @@ class Head:
     hidden: int | None = None
 
 
+@dataclasses.dataclass(frozen=True)
+class TextHead:
+    """An output that a task requires of words instead of sound (`mu.nn.text.TextTower`).
+
+    Attributes:
+      size: numbers of the output.
+      hidden: size of the hidden layer.
+      hash_size: places that n-grams are hashed to.
+      dim: numbers of an n-gram's vector.
+    """
+
+    size: int
+    hidden: int
+    hash_size: int
+    dim: int
+
+
 class HeadLayers(nnx.Module):
     """A linear map, or two with GELU between; [..., D] -> [..., size], float32.
 

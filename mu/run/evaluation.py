@@ -76,9 +76,8 @@ def build_evaluator(run: Run, name: str, part: str) -> Evaluator[Measured, Resul
       ConfigError: it cannot be built: a metric or a cut-off is wrong, or the data have not what it needs.
     """
     offers = run.task.offers
-    return evaluator_on(
-        run.config, name, run.split, run.train, part, outputs=offers.get("outputs"), intents=offers.get("intents")
-    )
+    outputs = {*offers["outputs"], *offers.get("zero_shot", ())} if "outputs" in offers else None
+    return evaluator_on(run.config, name, run.split, run.train, part, outputs=outputs, intents=offers.get("intents"))
 
 
 def evaluator_on(

@@ -7,7 +7,7 @@ import polars as pl
 
 from mu.config.base import base
 from mu.config.resolve import resolve
-from mu.data.clips.clips import Clips
+from mu.data.clips.clips import Clips, texts_of
 from mu.data.clips.targets import ClassTarget, NumberTarget, TagTarget
 
 RATE_HZ = 4000
@@ -63,7 +63,7 @@ def make_clips(n=48, seed=0, shortest_s=0.3, longest_s=1.2):
     return Clips(table, RATE_HZ, targets, Path("."), Tones(waveforms), np.arange(n))
 
 
-def load_tones(n=48, targets=("pitch",)):
+def load_tones(n=48, targets=("pitch",), texts=()):
     """The clips as a config names them: `tests.helpers.audio_clips:load_tones`."""
     clips = make_clips(n)
     return Clips(
@@ -73,6 +73,7 @@ def load_tones(n=48, targets=("pitch",)):
         clips.root,
         clips.store,
         clips.store_rows,
+        texts=texts_of(clips.table, texts) if texts else None,
     )
 
 

@@ -67,7 +67,8 @@ class ClipBatches:
 
         Returns:
           'audio' float32 [B, C, N]; 'samples' int32 [B, C], how many of them are the clip's own; 'weights' float32
-          [B], ones; 'rows' int32 [B], which clips they are; and each target under its name.
+          [B], ones; 'rows' int32 [B], which clips they are; 'text' int32 [B, G], of clips with texts; and each target
+          under its name.
         """
         rows = np.asarray(examples) % len(self.clips)
         draws = np.random.default_rng([self._seed, step]).random((len(rows), self.crops))
@@ -79,5 +80,6 @@ class ClipBatches:
             "samples": samples.reshape(len(rows), self.crops),
             "weights": np.ones(len(rows), np.float32),
             "rows": rows.astype(np.int32),
+            **({} if self.clips.texts is None else {"text": self.clips.texts[rows]}),
             **{name: target.values[rows] for name, target in self.clips.targets.items()},
         }

@@ -20,9 +20,11 @@ from mu.data.clips.targets import Target, targets_of
 from mu.data.logs.attributes import column_of
 from mu.files import hash_file, read_json, write_json
 from mu.names import path_of
+from mu.ngrams import ngram_rows
 from mu.ranges import SampleRate, Seconds
 
 TABLE, FACTS, TARGETS = "clips.parquet", "clips.json", "targets.npz"
+TEXTS = "texts"
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -39,6 +41,8 @@ class Clips:
       store_rows: int64 [n], each clip's row there.
       first_s: seconds of each clip that are used; None for all.
       card: of the import.
+      texts: int32 [n, G], hashed n-grams of each clip's words (`mu.ngrams`), -1 where it has fewer; None for clips
+        without texts.
     """
 
     table: pl.DataFrame
@@ -49,6 +53,7 @@ class Clips:
     store_rows: np.ndarray
     first_s: float | None = None
     card: dict[str, Any] = dataclasses.field(default_factory=dict)
+    texts: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.table)
@@ -79,7 +84,13 @@ class Clips:
         """The clips at these places, in this order."""
         rows = np.asarray(rows, np.int64)
         targets = {name: target.take(rows) for name, target in self.targets.items()}
-        return dataclasses.replace(self, table=self.table[rows], targets=targets, store_rows=self.store_rows[rows])
+        return dataclasses.replace(
+            self,
+            table=self.table[rows],
+            targets=targets,
+            store_rows=self.store_rows[rows],
+            texts=None if self.texts is None else self.texts[rows],
+        )
 
     def merged(self, other: Self) -> Self:
         """These clips and then the others (of the same table)."""
@@ -92,6 +103,7 @@ class Clips:
             table=pl.concat([self.table, other.table]),
             targets=targets,
             store_rows=np.concatenate([self.store_rows, other.store_rows]),
+            texts=None if self.texts is None or other.texts is None else np.concatenate([self.texts, other.texts]),
         )
 
     def waveform(self, clip: int, start: int = 0, length: int | None = None) -> np.ndarray:
@@ -127,6 +139,7 @@ class Clips:
         facts = {"sample_rate_hz": self.sample_rate_hz, "first_s": self.first_s, "targets": targets, "card": self.card}
         write_json(folder / FACTS, facts)
         values = {str(place): one.values for place, one in enumerate(self.targets.values())}
+        values |= {} if self.texts is None else {TEXTS: self.texts}
         np.savez_compressed(folder / TARGETS, **values)  # pyright: ignore[reportArgumentType]
 
     @classmethod
@@ -145,6 +158,7 @@ class Clips:
                 )
                 for place, one in enumerate(facts["targets"])
             }
+            texts = values.get(TEXTS)
         return cls(
             table=table,
             sample_rate_hz=facts["sample_rate_hz"],
@@ -154,6 +168,7 @@ class Clips:
             store_rows=np.arange(len(table)),
             first_s=facts["first_s"],
             card=facts["card"],
+            texts=texts,
             **fields,
         )
 
@@ -164,6 +179,8 @@ class Clips:
         for name, target in self.targets.items():
             digest.update(json.dumps([name, target.kind, target.names]).encode())
             digest.update(np.ascontiguousarray(target.values).data)
+        if self.texts is not None:
+            digest.update(np.ascontiguousarray(self.texts).data)
         return digest.hexdigest()
 
 
@@ -174,6 +191,7 @@ def load(
     classes: Sequence[str] = (),
     tags: Sequence[str] = (),
     numbers: Sequence[str] = (),
+    texts: Sequence[str] = (),
     first_s: Seconds | None = None,
     root: str | os.PathLike[str] | None = None,
     audio: bool = True,
@@ -186,6 +204,7 @@ def load(
       classes: columns that hold one of several names; each becomes a target.
       tags: columns that hold lists of names, or names separated by '|'; each becomes a target.
       numbers: columns of numbers; together they become the target 'numbers'.
+      texts: columns whose words together are the text of a clip: titles, tags, descriptions.
       first_s: use so many seconds of each clip and no more; None for all.
       root: where the audio lies, if it has moved since.
       audio: False where no waveform is needed: the files may be gone.
@@ -209,6 +228,7 @@ def load(
         )
     table = tables.read_parquet(folder / TABLE)
     targets = targets_of(table, classes=classes, tags=tags, numbers=numbers)
+    words = texts_of(table, texts) if texts else None
     store = open_store(folder / "store") if audio and (folder / "store").is_dir() else None
     if store is not None and store.sample_rate_hz != sample_rate_hz:
         store = None  # made for another rate: the files are decoded
@@ -217,7 +237,24 @@ def load(
         raise FileNotFoundError(
             f"{folder} has no audio at {sample_rate_hz} Hz: import it again with --store_rate_hz={sample_rate_hz}"
         )
-    return Clips(table, sample_rate_hz, targets, place, store, np.arange(len(table)), first_s, card)
+    return Clips(table, sample_rate_hz, targets, place, store, np.arange(len(table)), first_s, card, words)
+
+
+def texts_of(table: pl.DataFrame, columns: Sequence[str]) -> np.ndarray:
+    """int32 [n, G]: the n-grams of the words in these columns, together (`mu.ngrams`).
+
+    Raises:
+      ValueError: there is no such column, or no clip has a word in them.
+    """
+    joined = []
+    for name in columns:
+        values = column_of(table, name)
+        as_text = values.cast(pl.List(pl.String)).list.join(" ") if values.dtype == pl.List else values.cast(pl.String)
+        joined.append(as_text.fill_null("").to_list())
+    places = ngram_rows([" ".join(words) for words in zip(*joined, strict=True)])
+    if not (places >= 0).any():
+        raise ValueError(f"no clip has a word in the column{'s' * (len(columns) > 1)} {', '.join(columns)}")
+    return places
 
 
 def audio_root(folder: Path, card: Mapping[str, Any], root: str | os.PathLike[str] | None = None) -> Path | None:

@@ -1,0 +1,75 @@
+"""Recordings of a library that fit words, by an encoder that has learnt sound and words in one space."""
+
+import dataclasses
+from typing import Any
+
+import jax
+import numpy as np
+from flax import nnx
+
+from mu.embedding.encoder import hash_of
+from mu.embedding.table import Embeddings
+from mu.ngrams import ngram_rows
+from mu.run.restore import open_run
+from mu.tasks.audio_text import AUDIO, TEXT, cosines
+
+
+@dataclasses.dataclass(frozen=True)
+class Fit:
+    """A recording that fits a text.
+
+    Attributes:
+      clip: its name in the library.
+      cosine: between its sound and the text, -1 to 1.
+      duration_s: of the recording.
+    """
+
+    clip: str
+    cosine: float
+    duration_s: float
+
+
+def search(embeddings: Embeddings, text: str, k: int) -> list[Fit]:
+    """The k recordings whose sound is nearest to the text, the nearest first; clips of equal content count once.
+
+    A recording's place among words is that of its clip vector, the mean over its tiles.
+
+    Args:
+      embeddings: of a library, by the encoder of a run of `mu.tasks.audio_text:AudioText`.
+      text: words; words that training has not seen are read by their n-grams.
+      k: how many, at most.
+
+    Raises:
+      FileNotFoundError: the encoder's run is gone.
+      ValueError: the text has no word; the encoder is no run, is no longer the one that embedded the library, or has
+        learnt no words.
+    """
+    query = ngram_rows([text])
+    if (query < 0).all():
+        raise ValueError(f"{text!r} has no word to search for")
+    encoder = embeddings.card["encoder"]
+    if "licence" in encoder:
+        raise ValueError(
+            f"{encoder['run']} holds published weights, which know no words: embed with a run of AudioText"
+        )
+    run = open_run(encoder["run"])
+    graph, params = run.audio_encoder()
+    if TEXT not in params["heads"]:
+        raise ValueError(
+            f"{encoder['run']} has learnt no words: train it with task.name='mu.tasks.audio_text:AudioText'"
+        )
+    if hash_of(run) != encoder["hash"]:
+        raise ValueError(f"{encoder['run']} has learnt on since the library was embedded: embed it again")
+
+    @jax.jit
+    def near(params: Any, vectors: jax.Array, places: jax.Array) -> jax.Array:
+        model = nnx.merge(graph, params)
+        return cosines(model.heads[AUDIO](vectors), model.heads[TEXT](places))[:, 0]
+
+    scores = np.asarray(near(*jax.device_put((params, np.asarray(embeddings.vectors), query))))
+    first = embeddings.table.unique("row", keep="first", maintain_order=True)
+    best = np.argsort(-scores[first["row"].to_numpy()], kind="stable")[:k]
+    return [
+        Fit(clip, float(scores[row]), duration_s)
+        for clip, row, duration_s in first[best].select("clip", "row", "duration_s").iter_rows()
+    ]
