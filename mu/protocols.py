@@ -288,6 +288,15 @@ class Task(Protocol[ModelT]):
 
 
 @runtime_checkable
+class ReadsText(Protocol):
+    """A task that has learnt sound and words in one space."""
+
+    def fit(self, model: Any, clips: "Array", ngrams: "Array") -> "Array":
+        """float32 [N, M], the cosine of clip vectors [N, D] and of texts int32 [M, G] (`mu.ngrams`)."""
+        ...
+
+
+@runtime_checkable
 class DeclaresHiddenPlays(Protocol):
     """A task or a model that says whether plays are hidden; one that does not say so knows nothing of it."""
 

@@ -1,17 +1,15 @@
 """Recordings of a library that fit words, by an encoder that has learnt sound and words in one space."""
 
 import dataclasses
-from typing import Any
 
-import jax
 import numpy as np
-from flax import nnx
 
 from mu.embedding.encoder import hash_of
 from mu.embedding.table import Embeddings
+from mu.inference.text_fit import text_fit
 from mu.ngrams import ngram_rows
+from mu.protocols import ReadsText
 from mu.run.restore import open_run
-from mu.tasks.audio_text import AUDIO, TEXT, cosines
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,20 +51,13 @@ def search(embeddings: Embeddings, text: str, k: int) -> list[Fit]:
             f"{encoder['run']} holds published weights, which know no words: embed with a run of AudioText"
         )
     run = open_run(encoder["run"])
-    graph, params = run.audio_encoder()
-    if TEXT not in params["heads"]:
+    if not isinstance(run.task, ReadsText):
         raise ValueError(
             f"{encoder['run']} has learnt no words: train it with task.name='mu.tasks.audio_text:AudioText'"
         )
     if hash_of(run) != encoder["hash"]:
         raise ValueError(f"{encoder['run']} has learnt on since the library was embedded: embed it again")
-
-    @jax.jit
-    def near(params: Any, vectors: jax.Array, places: jax.Array) -> jax.Array:
-        model = nnx.merge(graph, params)
-        return cosines(model.heads[AUDIO](vectors), model.heads[TEXT](places))[:, 0]
-
-    scores = np.asarray(near(*jax.device_put((params, np.asarray(embeddings.vectors), query))))
+    scores = text_fit(run.graph, run.task, run.params, np.asarray(embeddings.vectors), query)[:, 0]
     first = embeddings.table.unique("row", keep="first", maintain_order=True)
     best = np.argsort(-scores[first["row"].to_numpy()], kind="stable")[:k]
     return [

@@ -121,11 +121,15 @@ class AudioText:
         outputs = clip_outputs(model, rows, batch)
         predictions = {"clip": outputs["clip"]}
         for name, names in self._names.items():
-            near = cosines(outputs[AUDIO], model.heads[TEXT](jnp.asarray(names))) / self._temperature
+            near = _cosines(outputs[AUDIO], model.heads[TEXT](jnp.asarray(names))) / self._temperature
             predictions[name] = jax.nn.softmax(near) if self._kinds[name] == "class" else jax.nn.sigmoid(near)
         return predictions
 
+    def fit(self, model: AudioModel, clips: jax.Array, ngrams: jax.Array) -> jax.Array:
+        """float32 [N, M], the cosine of clip vectors [N, D] and of texts int32 [M, G]."""
+        return _cosines(model.heads[AUDIO](clips), model.heads[TEXT](ngrams))
 
-def cosines(first: jax.Array, second: jax.Array) -> jax.Array:
+
+def _cosines(first: jax.Array, second: jax.Array) -> jax.Array:
     """[N, M]: the cosine of every row of `first` [N, D] and of `second` [M, D]."""
     return losses.unit_length(first) @ losses.unit_length(second).T

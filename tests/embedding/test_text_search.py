@@ -11,6 +11,7 @@ from mu.data.clips.importing.run import import_audio
 from mu.embedding import table
 from mu.embedding.run import embed
 from mu.embedding.text_search import search
+from mu.protocols import LearnsIntent
 from tests.helpers.audio_clips import PITCHES_HZ, RATE_HZ, tiny_audio_config
 from tests.helpers.audio_files import write
 from tests.helpers.tiny_runs import train
@@ -65,7 +66,7 @@ def test_what_cannot_be_searched_says_why(embeddings, capsys, monkeypatch):
         assert message in capsys.readouterr().err
     with pytest.raises(SystemExit, match="2"):
         main([str(embeddings), "low", "--k=0"])
-    monkeypatch.setattr("mu.embedding.text_search.TEXT", "another_head")
+    monkeypatch.setattr("mu.embedding.text_search.ReadsText", LearnsIntent)  # another ability, which this task lacks
     with pytest.raises(
         ValueError, match=r"has learnt no words: train it with task.name='mu.tasks.audio_text:AudioText'"
     ):
