@@ -7,14 +7,17 @@ from typing import Any
 
 from flax import nnx
 
-from mu.pretrained import spectrogram_transformer
+from mu.pretrained import musicnn, spectrogram_transformer
 from mu.pretrained.licence import licence_of
 from mu.pretrained.settings import Settings
 from mu.pretrained.spectrogram_transformer import CONFIG, WEIGHTS
 
 PICKLES = (".bin", ".pt", ".pth", ".ckpt")
 # model_type of config.json -> what reads such a folder.
-ARCHITECTURES = {spectrogram_transformer.MODEL_TYPE: spectrogram_transformer.load}
+ARCHITECTURES = {
+    musicnn.MODEL_TYPE: musicnn.load,
+    spectrogram_transformer.MODEL_TYPE: spectrogram_transformer.load,
+}
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -4,7 +4,7 @@ import dataclasses
 import os
 from pathlib import Path
 
-from safetensors.numpy import save_file
+from safetensors.numpy import save
 
 from mu.files import json_text
 from mu.locks import rewriting
@@ -68,7 +68,7 @@ def import_weights(
     made = row.read(files, weights)
     with rewriting(output, check) as folder:
         (folder / CONFIG).write_text(json_text(made.settings) + "\n", encoding="utf-8")
-        save_file(made.tensors, folder / WEIGHTS)
+        (folder / WEIGHTS).write_bytes(save(made.tensors))
         for name, content in made.documents.items():
             (folder / name).write_bytes(content)
         (folder / CARD).write_text(_card(row, weights), encoding="utf-8")
@@ -81,5 +81,6 @@ def _card(row: Source, weights: str) -> str:
     """A model card whose front matter `mu.pretrained.licence` reads."""
     return (
         f"---\nlicense: {row.licence}\nlicense_link: LICENSE\n---\n"
-        f"{row.title}.\nMade by `mu import-weights` of the files of the Python package {row.distribution} ({weights}).\n"
+        f"{row.title}.\n"
+        f"Made by `mu import-weights` of the files of the Python package {row.distribution} ({weights}).\n"
     )

@@ -1,7 +1,7 @@
 """Protocol Buffers' wire format: the fields of a message without its schema.
 
-A message is a sequence of fields, each a key and a value. The key is the varint 8 n + t: n the field's number, t the type
-of the value. What a value means (signed or not, text or message) is in the schema, which the caller knows.
+A message is a sequence of fields, each a key and a value. The key is the varint 8 n + t: n the field's number, t the
+type of the value. What a value means (signed or not, text or message) is in the schema, which the caller knows.
 Source: protobuf.dev/programming-guides/encoding.
 """
 
@@ -45,6 +45,8 @@ def fields(data: bytes | memoryview) -> Iterator[tuple[int, Value]]:
         begin = at
         key, at = varint(data, at)
         number, kind = key >> 3, key & 7
+        if number == 0:
+            raise ValueError(f"the field at byte {begin:,} has the number 0, which no message has")
         if kind == VARINT:
             value, at = varint(data, at)
             yield number, value
@@ -55,8 +57,6 @@ def fields(data: bytes | memoryview) -> Iterator[tuple[int, Value]]:
             width = _WIDTHS[kind]
         else:
             raise ValueError(f"the field at byte {begin:,} has the type {kind}, which no message of today has")
-        if number == 0:
-            raise ValueError(f"the field at byte {begin:,} has the number 0, which no message has")
         if at + width > len(data):
             raise ValueError(f"it ends at byte {len(data):,}, within a field of {width:,} bytes that begins at {at:,}")
         yield number, data[at : at + width]

@@ -14,8 +14,8 @@ class Weights:
     """What an adapter makes of a package's files.
 
     Attributes:
-      settings: config.json, JSON: 'model_type', one of `mu.pretrained.folder.ARCHITECTURES`, and what the model is built
-        from.
+      settings: config.json, JSON: 'model_type', one of `mu.pretrained.folder.ARCHITECTURES`, and what the model is
+        built from.
       tensors: model.safetensors: float32 arrays by the names of the model's values (`mu.pretrained.values`).
       documents: other files, name -> bytes: LICENSE, and what it asks to be carried along.
     """
