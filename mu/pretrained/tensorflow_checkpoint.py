@@ -1,7 +1,7 @@
 """Tensors of a TensorFlow checkpoint (version 2: `.index` and `.data-00000-of-00001`), read without TensorFlow.
 
-The index is a table (`mu.pretrained.sorted_table`): the key '' has the message BundleHeaderProto, each tensor's name its
-BundleEntryProto, which says where the tensor's bytes are in the data, and their checksum.
+The index is a table (`mu.pretrained.sorted_table`): the key '' has the message BundleHeaderProto, each tensor's name
+its BundleEntryProto, which says where the tensor's bytes are in the data, and their checksum.
 Source: tensorflow/core/protobuf/tensor_bundle.proto.
 """
 
@@ -70,7 +70,7 @@ def _tensor(entry: dict[int, list], data: bytes) -> np.ndarray:
         raise ValueError("it is stored in slices, which are not read")
     kind = value_number(entry.get(DTYPE, [0])[0])
     if kind not in DTYPES:
-        raise ValueError(f"it has the type {kind} of TensorFlow; those read are {', '.join(map(str, DTYPES))}")
+        raise ValueError(f"it has the type {kind} of TensorFlow; those read are {', '.join(map(str, DTYPES.values()))}")
     offset, size = (value_number(entry.get(field, [0])[0]) for field in (OFFSET, SIZE))
     shape = tuple(
         numbers(message(value_bytes(one)).get(DIMENSION_SIZE, [0]))[0]

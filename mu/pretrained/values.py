@@ -53,14 +53,13 @@ def renamed(
     if without := [name for name in shapes if name not in names]:
         raise ValueError(f"the table of names has nothing for {_first(without)}")
     wanted = {names[name]: shape for name, shape in shapes.items()}
-    if missing := [
-        f"{name} {list(shape)}{nearest(name, tensors)}" for name, shape in wanted.items() if name not in tensors
-    ]:
-        raise ValueError(
-            f"{file} lacks {len(missing):,} of the {len(wanted):,} tensors of the model: {_first(missing)}"
-        )
-    if unknown := [f"{name}{nearest(name, wanted)}" for name in tensors if name not in wanted]:
-        raise ValueError(f"{file} holds {len(unknown):,} tensors that the model does not have: {_first(unknown)}")
+    unknown = [name for name in tensors if name not in wanted]
+    missing = [f"{name} {list(shape)}{nearest(name, unknown)}" for name, shape in wanted.items() if name not in tensors]
+    if missing:
+        raise ValueError(f"{file} lacks {len(missing):,} of the model's {len(wanted):,} tensors: {_first(missing)}")
+    if unknown:
+        named = [f"{name}{nearest(name, wanted)}" for name in unknown]
+        raise ValueError(f"{file} holds {len(unknown):,} tensors that the model does not have: {_first(named)}")
     other = [
         f"{name} is {list(tensors[name].shape)} where {list(shape)} is needed"
         for name, shape in wanted.items()

@@ -13,9 +13,17 @@ from mu.pretrained.tensorflow_checkpoint import read_checkpoint
 from mu.pretrained.values import renamed, shapes_of
 
 TRAINED_ON = {"msd": "Million Song Dataset", "mtt": "MagnaTagATune"}
+FRONT_END = MusiCNNFrontEnd(sample_rate_hz=16_000, n_mels=96, frames=187)
 # What the package's own options of the training must be, for the model to be the one that is built here.
-AUDIO = {"type": "time-freq", "spectrogram_type": "mel", "resample_sr": 16_000, "hop": HOP_SAMPLES, "n_fft": N_FFT}
-TRAINING = {"model_number": 17, "pre_processing": "logC", "pad_short": "repeat-pad"}
+AUDIO = {
+    "type": "time-freq",
+    "spectrogram_type": "mel",
+    "resample_sr": FRONT_END.sample_rate_hz,
+    "hop": HOP_SAMPLES,
+    "n_fft": N_FFT,
+    "n_mels": FRONT_END.n_mels,
+}
+TRAINING = {"model_number": 17, "pre_processing": "logC", "pad_short": "repeat-pad", "n_frames": FRONT_END.frames}
 # TensorFlow numbers layers of a kind in the order in which they are made.
 _CONVOLUTIONS = (
     *(f"timbral.{place}" for place in range(2)),
@@ -35,37 +43,48 @@ def read(files: PackageFiles, weights: str) -> Weights:
       ValueError: a file is damaged, or its tensors are not those of the model; names them.
     """
     folder = f"{weights.upper()}_musicnn"
-    options = json.loads(files.read(f"{folder}/config.json"))
-    for known, there in ((AUDIO, options["audio_rep"]), (TRAINING, options)):
-        if odd := [f"{key}={there.get(key)!r}" for key, value in known.items() if there.get(key) != value]:
-            raise ValueError(f"{files}/{folder}/config.json: {', '.join(odd)}, which is another model than MusiCNN")
+    _check_options(files, f"{folder}/config.json")
     tags = _labels(files, f"{weights.upper()}_LABELS")
-    front_end = MusiCNNFrontEnd(
-        options["audio_rep"]["resample_sr"], options["audio_rep"]["n_mels"], options["n_frames"]
-    )
-    names = _names()
+    names = tensor_names()
     data = files.read(f"{folder}/.data-00000-of-00001")
     tensors = read_checkpoint(files.read(f"{folder}/.index"), data, f"{files}/{folder}/", _is_of_the_model)
-    shapes = shapes_of(lambda: build(front_end, len(tags)))
+    shapes = shapes_of(lambda: build(FRONT_END, len(tags)))
     for name, other in names.items():
         # The three layers in the middle are two-dimensional there, the channels on the axis of the mels.
-        if name.startswith("mid.") and name.endswith("kernel") and other in tensors and tensors[other].ndim == 4:
+        if (
+            name.startswith("mid.")
+            and name.endswith("kernel")
+            and other in tensors
+            and tensors[other].shape[2:3] == (1,)
+        ):
             tensors[other] = np.squeeze(tensors[other], axis=2)
     settings = {
         "model_type": MODEL_TYPE,
         "trained_on": TRAINED_ON[weights],
-        "sample_rate_hz": front_end.sample_rate_hz,
+        "sample_rate_hz": FRONT_END.sample_rate_hz,
         "n_fft": N_FFT,
         "hop_samples": HOP_SAMPLES,
-        "n_mels": front_end.n_mels,
-        "frames": front_end.frames,
+        "n_mels": FRONT_END.n_mels,
+        "frames": FRONT_END.frames,
         "tags": tags,
     }
     licence = files.document(("LICENSE",))[1]
     return Weights(settings, renamed(tensors, names, shapes, f"{files}/{folder}/"), {"LICENSE": licence})
 
 
-def _names() -> dict[str, str]:
+def _check_options(files: PackageFiles, name: str) -> None:
+    """Raises ValueError unless the options of the training are those of the model."""
+    try:
+        options = json.loads(files.read(name))
+        pairs = [(key, options.get(key), value) for key, value in TRAINING.items()]
+        pairs += [(key, options.get("audio_rep", {}).get(key), value) for key, value in AUDIO.items()]
+    except (ValueError, AttributeError) as error:
+        raise ValueError(f"{files}/{name} is no JSON object of options ({error}): is the package whole?") from None
+    if odd := [f"{key}={there!r} where it is {value!r} of MusiCNN" for key, there, value in pairs if there != value]:
+        raise ValueError(f"{files}/{name}: {', '.join(odd)}: it is another network")
+
+
+def tensor_names() -> dict[str, str]:
     """Name of a value of the model -> its tensor's in the checkpoint."""
     names = {}
     for place, layer in enumerate(_CONVOLUTIONS):
