@@ -32,7 +32,7 @@ class PackageFiles:
         self._unpacked = place is not None
 
     def __str__(self) -> str:
-        return str(self._folder)
+        return str(self._folder).rstrip("/")
 
     def read(self, name: str) -> bytes:
         """The bytes of a file, `name` below the package with '/' between its parts.
