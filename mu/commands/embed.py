@@ -12,13 +12,14 @@ examples:
   mu embed runs/encoder data/music --output=embeddings/music --licence="my own collection, CC BY 4.0"
   mu embed runs/encoder data/music --output=embeddings/music --shard=0/4     and 1/4, 2/4, 3/4, in four processes
   mu embed pretrained/ast data/music --output=embeddings/ast                 published weights
+  mu embed pretrained/musicnn data/music --output=embeddings/musicnn         of mu import-weights
   mu embed --merge embeddings/music                                          where the last one could not see the others
 
-RUN is a run, or a folder of published weights: config.json, preprocessor_config.json, model.safetensors, and README.md
-with their licence (docs/guides/pretrained.md). Recordings are encoded whole, in tiles of the length that the encoder
-was trained on. The same file gives the same bytes in any library, order or shard, on the same kind of machine with the
-same versions. The same command again goes on where it was killed, tries faulty files once more, and embeds only what is
-new.
+RUN is a run, or a folder of published weights: that of `mu import-weights`, or config.json, preprocessor_config.json,
+model.safetensors, and README.md with their licence (docs/guides/pretrained.md). Recordings are encoded whole, in tiles
+of the length that the encoder was trained on. The same file gives the same bytes in any library, order or shard, on the
+same kind of machine with the same versions. The same command again goes on where it was killed, tries faulty files once
+more, and embeds only what is new.
 
 output:
   embeddings.npy      float32 [n, D], to be memory-mapped; `mu.embedding.table:load` opens it all

@@ -89,7 +89,8 @@ class MusiCNN(nnx.Module):
         Returns:
           Float32 arrays; those of the reference have its names. 'timbral' [B, F, 408], 'temporal' [B, F, 153], 'cnn1',
           'cnn2' and 'cnn3' [B, F, 64], and all of them as 'frames' [B, F, 753]; 'max_pool' and 'mean_pool' [B, 753],
-          over the frames; 'penultimate' [B, 200]; 'tags' [B, K], probabilities; 'clip' [B, D].
+          over the frames; 'penultimate' [B, 200]; 'tags' [B, K], probabilities; 'clip' [B, 953], the penultimate layer
+          and the mean pool, which holds what the layers below it know.
         """
         x = self.input_norm(spectrogram[..., None])
         timbral = jnp.concatenate([bank(x) for bank in self.timbral], axis=-1)
@@ -103,7 +104,7 @@ class MusiCNN(nnx.Module):
         pools = jnp.stack([max_pool, mean_pool], axis=-1).reshape(len(frames), -1)
         penultimate = self.penultimate_norm(jax.nn.relu(self.penultimate(self.pool_norm(pools))))
         return {
-            "clip": penultimate,
+            "clip": jnp.concatenate([penultimate, mean_pool], axis=-1),
             "frames": frames,
             "tags": jax.nn.sigmoid(self.tags(penultimate)),
             "penultimate": penultimate,

@@ -7,9 +7,11 @@ import pytest
 
 from mu.audio import io
 from mu.commands import embed as embed_command
+from mu.commands import import_weights as import_command
 from mu.commands import probe as probe_command
 from mu.embedding import encoder as encoders
 from mu.embedding.table import load
+from tests.helpers import musicnn_package
 from tests.helpers.embeddings import FILES
 from tests.pretrained.make_reference import FOLDER
 
@@ -67,3 +69,17 @@ def test_a_probe_names_it(embeddings, original, tmp_path, capsys):
     assert "tiny_ast, weights under cc0-1.0" in printed.out and "is not known: it may know these clips" in printed.out
     saved = json.loads((tmp_path / "probe" / "probe.json").read_text())
     assert saved["encoder"]["licence"]["name"] == "cc0-1.0"
+
+
+def test_weights_that_a_package_ships(original, tmp_path):
+    """From the package to the vectors: by two commands, with the tags' names and the licence on the card."""
+    site = musicnn_package.write(tmp_path / "site", musicnn_package.tensors())
+    assert import_command.main(["musicnn", str(tmp_path / "musicnn"), f"--package={site}"]) == 0
+    folder = tmp_path / "embeddings"
+    assert embed_command.main([str(tmp_path / "musicnn"), str(original), f"--output={folder}"]) == 0
+    whole = load(folder)
+    assert whole.vectors.shape == (7, 200 + 753) and np.isfinite(whole.vectors).all()
+    assert len(np.unique(whole.vectors, axis=0)) == 7
+    encoder = whole.card["encoder"]
+    assert encoder["licence"]["name"] == "isc" and encoder["tile_samples"] == 187 * 256
+    assert encoder["model"]["tags"] == list(musicnn_package.TAGS) and encoder["model"]["model_type"] == "musicnn"

@@ -81,6 +81,8 @@ def test_every_layer(model):
         for name, value in expected.items():
             assert np.ptp(value) > 1e-3, name
             np.testing.assert_allclose(outputs[name][row], value, atol=2e-5, rtol=1e-5, err_msg=name)
+        clip = np.concatenate([outputs["penultimate"][row], outputs["mean_pool"][row]])
+        np.testing.assert_array_equal(outputs["clip"][row], clip)
 
 
 def mel(sound):
