@@ -97,6 +97,8 @@ def test_an_unknown_flag_is_refused(capsys, command):
         ("import plays.csv --output=log --min_play_s=nan --k_core=-1", 2, "k_core is -1; it must be at least 0"),
         ("embed none none --output=vectors", 1, "none"),
         ("embed none", 2, "--output=DIR"),
+        ("import-weights musicnn out --package=none.whl", 1, "there is no none.whl"),
+        ("import-weights musicnn", 2, "OUTPUT"),
         ("probe none", 2, "--library, --folds"),
         ("report none", 1, "none"),
         ("report", 2, "RUN"),

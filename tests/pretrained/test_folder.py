@@ -35,7 +35,7 @@ def tensors(folder, change):
 @pytest.mark.parametrize(
     ("name", "key", "value", "message"),
     [
-        ("config.json", "model_type", "wav2vec2", "model_type='wav2vec2'; known: audio-spectrogram-transformer"),
+        ("config.json", "model_type", "wav2vec2", "model_type='wav2vec2'; known: .*audio-spectrogram-transformer"),
         ("config.json", "hidden_act", "relu", "hidden_act='relu', and what mu computes is 'gelu'"),
         ("config.json", "hidden_size", None, "config.json lacks the key 'hidden_size'"),
         ("config.json", "hidden_size", "24", "hidden_size='24'; it must be a whole number"),
