@@ -31,7 +31,8 @@ WITHOUT_LABELS = {
 
 
 def get_config(arg: str | None = None) -> ConfigDict:
-    args = parse_arg(arg, smoke=False, fold=0, seed=0, refit=True, task=("labels", "contrastive", "text", *WITHOUT_LABELS))
+    tasks = ("labels", "contrastive", "text", *WITHOUT_LABELS)
+    args = parse_arg(arg, smoke=False, fold=0, seed=0, refit=True, task=tasks)
     config = base()
     config.seed = args.seed
     config.data = {
