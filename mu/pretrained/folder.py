@@ -7,7 +7,7 @@ from typing import Any
 
 from flax import nnx
 
-from mu.pretrained import musicnn, spectrogram_transformer
+from mu.pretrained import basic_pitch, musicnn, spectrogram_transformer
 from mu.pretrained.licence import licence_of
 from mu.pretrained.settings import Settings
 from mu.pretrained.spectrogram_transformer import CONFIG, WEIGHTS
@@ -17,6 +17,7 @@ PICKLES = (".bin", ".pt", ".pth", ".ckpt")
 ARCHITECTURES = {
     musicnn.MODEL_TYPE: musicnn.load,
     spectrogram_transformer.MODEL_TYPE: spectrogram_transformer.load,
+    basic_pitch.MODEL_TYPE: basic_pitch.load,
 }
 
 

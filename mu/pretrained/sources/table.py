@@ -64,4 +64,12 @@ SOURCES = {
         weights=("msd", "mtt"),
         adapter="mu.pretrained.sources.musicnn",
     ),
+    "basic-pitch": Source(
+        title="Basic Pitch: notes, onsets and pitch contours of polyphonic music, for mu transcribe",
+        licence="apache-2.0",
+        package="basic_pitch",
+        distribution="basic-pitch",
+        weights=("icassp_2022",),
+        adapter="mu.pretrained.sources.basic_pitch",
+    ),
 }
