@@ -74,9 +74,7 @@ def _transcriber(folder: str) -> Any:
     from mu.pretrained.folder import load
 
     made = load(folder)
-    return Transcriber(
-        made.graph, made.params, sample_rate_hz=made.sample_rate_hz, tile_samples=made.tile_samples
-    )
+    return Transcriber(made.graph, made.params, sample_rate_hz=made.sample_rate_hz, tile_samples=made.tile_samples)
 
 
 def _all(transcriber: Any, arguments: argparse.Namespace) -> int:
@@ -100,11 +98,15 @@ def _all(transcriber: Any, arguments: argparse.Namespace) -> int:
                 _write(notes, file, Path(arguments.output))
             made.append((file, notes))
     if arguments.json:
-        print(json_text([{"file": file, "duration_s": notes.duration_s, "notes": _rows(notes)} for file, notes in made]))
+        print(
+            json_text([{"file": file, "duration_s": notes.duration_s, "notes": _rows(notes)} for file, notes in made])
+        )
     elif arguments.output is None:
         print("\n\n".join("\n".join(_table(file, notes)) for file, notes in made))
     else:
-        print("\n".join(f"{_heading(file, notes)}: {Path(file).stem}.mid, {Path(file).stem}.jams" for file, notes in made))
+        print(
+            "\n".join(f"{_heading(file, notes)}: {Path(file).stem}.mid, {Path(file).stem}.jams" for file, notes in made)
+        )
     for fault in faults:
         print(f"mu transcribe: {fault}", file=sys.stderr)
     return 1 if faults else 0
@@ -127,7 +129,8 @@ def _rows(notes: Any) -> list[dict[str, Any]]:
     return [
         {"start_s": start, "end_s": end, "midi_pitch": pitch, "note": note_name(pitch), "amplitude": amplitude}
         for start, end, pitch, amplitude in zip(
-            *(values.tolist() for values in (notes.start_s, notes.end_s, notes.midi_pitch, notes.amplitude)), strict=True
+            *(values.tolist() for values in (notes.start_s, notes.end_s, notes.midi_pitch, notes.amplitude)),
+            strict=True,
         )
     ]
 

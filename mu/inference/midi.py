@@ -41,7 +41,7 @@ def midi_file(notes: Transcription) -> bytes:
     for tick, status, pitch, velocity in sorted(events):
         track += _variable_length(tick - before) + bytes((status, pitch, velocity))
         before = tick
-    end_of_file = max(int(round(notes.duration_s * TICKS_PER_S)), before)
+    end_of_file = max(round(notes.duration_s * TICKS_PER_S), before)
     track += _variable_length(end_of_file - before) + _END
     header = b"MThd" + struct.pack(">IHHH", 6, 0, 1, TICKS_PER_QUARTER)
     return header + b"MTrk" + struct.pack(">I", len(track)) + bytes(track)

@@ -109,7 +109,7 @@ def _strongest(left: np.ndarray, threshold: float) -> list[tuple[int, int]]:
 
     Since values are only taken out, going down this list is to take the greatest that is left each time.
     """
-    frames, pitches = np.nonzero(left.T > threshold)
+    frames, pitches = np.nonzero(threshold < left.T)
     order = np.argsort(-left[pitches, frames], kind="stable")
     return list(zip(frames[order].tolist(), pitches[order].tolist(), strict=True))
 

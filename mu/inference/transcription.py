@@ -60,9 +60,7 @@ class Transcriber:
       ValueError: the model does not give `POSTERIORGRAMS`.
     """
 
-    def __init__(
-        self, graph: nnx.GraphDef, params: Any, *, sample_rate_hz: int, tile_samples: int, tiles: int = TILES
-    ):
+    def __init__(self, graph: nnx.GraphDef, params: Any, *, sample_rate_hz: int, tile_samples: int, tiles: int = TILES):
         self.sample_rate_hz, self.tile_samples, self._tiles = sample_rate_hz, tile_samples, tiles
         self._step = tile_samples - 2 * EDGE_FRAMES * HOP_SAMPLES
         self._params = jax.device_put(params)

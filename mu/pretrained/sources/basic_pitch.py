@@ -72,8 +72,9 @@ def read(files: PackageFiles, weights: str) -> Weights:
     origin = f"{files}/{FILE}"
     tensors = read_floats(files.read(FILE), origin)
     for name, value in CONSTANTS.items():
-        if not np.allclose(there := tensors.pop(name, np.float32("nan")), value, rtol=1e-6, atol=0.0):
-            raise ValueError(f"{origin}: {name} is {there}, and what mu computes with is {value:.7g}")
+        there = np.atleast_1d(tensors.pop(name, np.float32("nan")))
+        if not np.allclose(there, value, rtol=1e-6, atol=0.0):
+            raise ValueError(f"{origin}: {name} is {there[0]:.7g}, and what mu computes with is {value:.7g}")
     kernels = {name for key, name in NAMES.items() if key.endswith(".kernel")}
     ordered = {
         name: tensor.transpose(2, 3, 1, 0) if name in kernels and tensor.ndim == 4 else _without_ones(tensor)
