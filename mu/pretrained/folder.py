@@ -7,7 +7,7 @@ from typing import Any
 
 from flax import nnx
 
-from mu.pretrained import basic_pitch, musicnn, spectrogram_transformer
+from mu.pretrained import basic_pitch, musicnn, pitch_networks, spectrogram_transformer
 from mu.pretrained.licence import licence_of
 from mu.pretrained.settings import Settings
 from mu.pretrained.spectrogram_transformer import CONFIG, WEIGHTS
@@ -18,6 +18,8 @@ ARCHITECTURES = {
     musicnn.MODEL_TYPE: musicnn.load,
     spectrogram_transformer.MODEL_TYPE: spectrogram_transformer.load,
     basic_pitch.MODEL_TYPE: basic_pitch.load,
+    pitch_networks.PESTO: pitch_networks.load_pesto,
+    pitch_networks.CREPE: pitch_networks.load_crepe,
 }
 
 

