@@ -34,9 +34,7 @@ class CrepeLayer(nnx.Module):
       padding: places before and behind.
     """
 
-    def __init__(
-        self, inputs: int, outputs: int, size: int, stride: int, padding: tuple[int, int], *, rngs: nnx.Rngs
-    ):
+    def __init__(self, inputs: int, outputs: int, size: int, stride: int, padding: tuple[int, int], *, rngs: nnx.Rngs):
         self.conv = nnx.Conv(inputs, outputs, (size,), strides=stride, padding=(padding,), rngs=rngs)
         self.norm = FixedNorm(outputs, eps=0.0010000000474974513, rngs=rngs)
 

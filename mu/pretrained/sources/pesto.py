@@ -6,7 +6,7 @@ from mu.models.pesto import SAMPLE_RATE_HZ
 from mu.pretrained.pitch_networks import PESTO, build_pesto
 from mu.pretrained.sources.package_files import PackageFiles
 from mu.pretrained.sources.table import Weights
-from mu.pretrained.torch_checkpoint import read_checkpoint
+from mu.pretrained.torch_checkpoint import named_tensors, read_checkpoint
 from mu.pretrained.values import renamed, shapes_of
 
 _LAYERS = {
@@ -49,7 +49,7 @@ def read(files: PackageFiles, weights: str) -> Weights:
     checkpoint = read_checkpoint(files.read(file), origin)
     try:
         settings = {"hcqt_params": checkpoint["hcqt_params"], "encoder": checkpoint["hparams"]["encoder"]}
-        state = checkpoint["state_dict"]
+        state = named_tensors(checkpoint["state_dict"], origin)
     except (KeyError, TypeError) as error:
         raise ValueError(f"{origin} is no checkpoint of PESTO: it lacks {error}") from None
     for part, wanted in (("hcqt_params", _TRANSFORM), ("encoder", _ENCODER)):
@@ -58,7 +58,9 @@ def read(files: PackageFiles, weights: str) -> Weights:
                 raise ValueError(f"{origin}: {part}.{key}={there!r}, and what mu computes with is {value!r}")
     return Weights(
         settings={"model_type": PESTO, "sampling_rate": SAMPLE_RATE_HZ},
-        tensors=renamed({name: _turned(name, one) for name, one in state.items()}, NAMES, shapes_of(build_pesto), origin),
+        tensors=renamed(
+            {name: _turned(name, one) for name, one in state.items()}, NAMES, shapes_of(build_pesto), origin
+        ),
         documents=dict([files.document(("LICENSE",))]),
     )
 
