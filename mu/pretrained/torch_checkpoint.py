@@ -1,4 +1,4 @@
-"""Tensors of a checkpoint that PyTorch wrote (torch.save since 1.6), read without PyTorch and without running its pickle.
+"""Tensors of a checkpoint that PyTorch (since 1.6) wrote, read without PyTorch and without running its pickle.
 
 The file is a zip archive: data.pkl, a pickle that names storages, and data/0, data/1, ..., their numbers. A pickle can
 call any function. Here it can call none: tensors become NumPy arrays, `OrderedDict` is itself, and whatever else a

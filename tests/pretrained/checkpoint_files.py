@@ -1,7 +1,7 @@
 """Checkpoints as PyTorch writes them, written without it, and random weights for PESTO and CREPE.
 
-Run as a script, with torch and the packages pesto-pitch and torchcrepe at hand, it writes pitch_networks.json beside it,
-what the packages' own modules compute with these weights:
+Run as a script, with torch, pesto-pitch and torchcrepe at hand, it writes pitch_networks.json beside it, what the
+packages' own modules compute with these weights:
 
     python -m tests.pretrained.checkpoint_files
 """
