@@ -90,7 +90,7 @@ def changed(name, values):
     [
         (onnx_bytes(random_tensors())[:-9], "nmp.onnx is no whole ONNX file .it ends at byte"),
         (b"not a model", "nmp.onnx is no whole ONNX file"),
-        (without("const_fold_opt__655"), r"lacks 1 of the 18 tensors of the model: const_fold_opt__655 \[36, 256\]"),
+        (without("const_fold_opt__655"), r"lacks 1 of the model's 18 tensors: const_fold_opt__655 \[36, 256\]"),
         (changed("const_fold_opt__702", np.zeros((1, 16, 7, 3))), r"const_fold_opt__702 is \[7, 3, 16, 1\] where"),
         (changed("const_fold_opt__703", [1]), "holds 1 tensors that the model does not have: const_fold_opt__703"),
         (changed(BIAS, [np.nan]), "holds numbers that are not finite"),

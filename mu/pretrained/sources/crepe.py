@@ -34,5 +34,5 @@ def read(files: PackageFiles, weights: str) -> Weights:
     return Weights(
         settings={"model_type": CREPE, "sampling_rate": SAMPLE_RATE_HZ, "size": weights},
         tensors=renamed(tensors, names(), shapes_of(build_crepe(weights)), origin),
-        documents=dict([files.document(("LICENSE",))]),
+        documents={"LICENSE": files.document(("LICENSE",))[1]},
     )

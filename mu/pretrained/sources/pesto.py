@@ -61,7 +61,7 @@ def read(files: PackageFiles, weights: str) -> Weights:
         tensors=renamed(
             {name: _turned(name, one) for name, one in state.items()}, NAMES, shapes_of(build_pesto), origin
         ),
-        documents=dict([files.document(("LICENSE",))]),
+        documents={"LICENSE": files.document(("LICENSE",))[1]},
     )
 
 
