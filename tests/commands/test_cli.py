@@ -99,6 +99,8 @@ def test_an_unknown_flag_is_refused(capsys, command):
         ("embed none", 2, "--output=DIR"),
         ("import-weights musicnn out --package=none.whl", 1, "there is no none.whl"),
         ("import-weights musicnn", 2, "OUTPUT"),
+        ("transcribe none.wav --weights=none", 1, "none"),
+        ("transcribe none.wav", 2, "--weights"),
         ("probe none", 2, "--library, --folds"),
         ("report none", 1, "none"),
         ("report", 2, "RUN"),

@@ -65,7 +65,7 @@ SOURCES = {
         adapter="mu.pretrained.sources.musicnn",
     ),
     "basic-pitch": Source(
-        title="Basic Pitch: notes, onsets and pitch contours of polyphonic music, for mu transcribe",
+        title="Basic Pitch: notes, onsets and pitch contours, for mu transcribe",
         licence="apache-2.0",
         package="basic_pitch",
         distribution="basic-pitch",
