@@ -13,13 +13,15 @@ examples:
   mu embed runs/encoder data/music --output=embeddings/music --shard=0/4     and 1/4, 2/4, 3/4, in four processes
   mu embed pretrained/ast data/music --output=embeddings/ast                 published weights
   mu embed pretrained/musicnn data/music --output=embeddings/musicnn         of mu import-weights
+  mu embed mfcc data/music --output=embeddings/mfcc                          a baseline: mfcc, mel_mean, random
   mu embed --merge embeddings/music                                          where the last one could not see the others
 
 RUN is a run, or a folder of published weights: that of `mu import-weights`, or config.json, preprocessor_config.json,
-model.safetensors, and README.md with their licence (docs/guides/pretrained.md). Recordings are encoded whole, in tiles
-of the length that the encoder was trained on. The same file gives the same bytes in any library, order or shard, on the
-same kind of machine with the same versions. The same command again goes on where it was killed, tries faulty files once
-more, and embeds only what is new.
+model.safetensors, and README.md with their licence (docs/guides/pretrained.md); or the name of a baseline, or
+package.module:attribute, which returns an encoder of your own (mu.embedding.baselines:TileEncoder). Recordings are
+encoded whole, in tiles of the length that the encoder was trained on. The same file gives the same bytes in any
+library, order or shard, on the same kind of machine with the same versions. The same command again goes on where it was
+killed, tries faulty files once more, and embeds only what is new.
 
 output:
   embeddings.npy      float32 [n, D], to be memory-mapped; `mu.embedding.table:load` opens it all
@@ -37,7 +39,7 @@ def main(argv: list[str]) -> int:
     merging = arguments.merge is not None
     if merging != (arguments.run is None) or (merging and arguments.output):
         parser.error("it takes RUN, LIBRARY and --output=DIR; or --merge=DIR alone")
-    for name in ("root", "licence", "shard", "on_error"):
+    for name in ("first_s", "root", "licence", "shard", "on_error"):
         if merging and getattr(arguments, name) is not None:
             parser.error(f"--{name} says how to embed, and --merge=DIR alone only puts together what is embedded")
     if not merging and not (arguments.library and arguments.output):
@@ -69,9 +71,10 @@ def _parser() -> CommandParser:
         epilog=EPILOG,
     )
     add = parser.add_argument
-    add("run", metavar="RUN", nargs="?", help="a run of `mu train` on audio; or published weights")
+    add("run", metavar="RUN", nargs="?", help="a run of `mu train` on audio; published weights; a baseline's name")
     add("library", metavar="LIBRARY", nargs="?", help="the folder that `mu import-audio` wrote")
     add("--output", metavar="DIR", help="the folder to make or to bring up to date")
+    add("--first_s", type=float, metavar="S", help="only so many seconds of each recording (default: all)")
     add("--root", metavar="DIR", help="where the library's files lie, if they have moved since")
     add("--licence", metavar="TEXT", help="the recordings' terms, for card.json")
     add("--shard", metavar="I/N", help="only the I-th of N shards, from 0")
@@ -107,6 +110,7 @@ def _embed(arguments: argparse.Namespace, shard: tuple[int, int]) -> list[str]:
             arguments.run,
             arguments.library,
             arguments.output,
+            first_s=arguments.first_s,
             shard=shard,
             root=arguments.root,
             licence=arguments.licence,

@@ -17,6 +17,7 @@ examples:
   mu probe embeddings/music --library=data/music --tags=tags --folds=10 --group=artist --head=mlp --seeds=0,1,2
   mu probe embeddings/own --library=data/own --classes=label --folds=5 --seen=leave_out    of a run on half of them
   mu probe embeddings/emotify --library=data/emotify --numbers=joy,calm --folds=10 --output=results/emotify
+  mu probe runs/encoder --suite=music --data=FOLDER     one table for any encoder: `mu probe --suite=music --help`
 
 Every clip is tested by a probe that learnt from no clip of its group: --folds is a column that names the clips that are
 tested together, or a number of folds that groups are dealt to by a hash (`mu.data.clips.folds:by_hash`). The linear
@@ -34,7 +35,11 @@ from. OUTPUT gets evaluation.json and units.npz in a folder for each seed, and p
 
 
 def main(argv: list[str]) -> int:
-    """0 when done, 1 after an error that has been printed, 2 when it was called wrongly."""
+    """0 when done, 1 after an error that has been printed, 2 when it was called wrongly; 130 when interrupted."""
+    if any(word == "--suite" or word.startswith("--suite=") for word in argv):
+        from mu.commands.probe_suite import main as suite
+
+        return suite(argv)
     parser = CommandParser(
         prog="mu probe",
         description="Trains and tests probes on frozen embeddings, with intervals.",

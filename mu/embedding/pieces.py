@@ -87,7 +87,7 @@ def _read(clips: Clips, tile_samples: int, row: int, starts: np.ndarray, n_tiles
     begin, end = int(starts[0]), int(starts[-1]) + tile_samples
     try:
         if clips.store is not None:
-            sound = _stored(clips, row)[begin:end]
+            sound = _stored(clips, row)[: int(clips.lengths[row])][begin:end]
         else:
             if begin == 0 and (fault := _changed(clips, row)):
                 return fault

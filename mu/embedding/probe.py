@@ -74,6 +74,7 @@ class ProbeReport:
       note: what the encoder knows of the clips, a sentence; '' where it knows none.
       results: one a seed.
       estimates: of every metric, the mean over seeds.
+      fold_of: clip -> the fold that it was tested in.
       few_shot: column of classes -> a row for each number of shots: shots, accuracy, low, high.
     """
 
@@ -83,6 +84,7 @@ class ProbeReport:
     note: str
     results: list[Result]
     estimates: list[Estimate]
+    fold_of: dict[str, str]
     few_shot: dict[str, list[dict[str, float]]]
 
 
@@ -137,6 +139,7 @@ def probe(
         note,
         results,
         mean_summary(results, options.bootstrap_samples),
+        dict(zip(clips.table["clip"].to_list(), map(str, folds.tolist()), strict=True)),
         curves if options.shots else {},
     )
 

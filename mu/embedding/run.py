@@ -15,13 +15,12 @@ from mu import __version__
 from mu.data import tables
 from mu.data.faults import LEDGER, Fault, ledger_text
 from mu.embedding import shards
-from mu.embedding.encoder import of_pretrained, of_run
+from mu.embedding.opening import Opened, open_encoder
 from mu.embedding.pieces import open_library, pieces
 from mu.embedding.table import SHARDS, Embeddings, load
 from mu.embedding.vector_file import VectorFile
 from mu.files import read_json, write_whole
 from mu.inference.pooling import clip_vectors
-from mu.pretrained.folder import is_pretrained
 from mu.training.provenance import version
 from mu_kernels.threads import available_cpus
 
@@ -54,10 +53,11 @@ class EmbeddingReport:
 
 
 def embed(
-    run: str | os.PathLike[str],
+    run: str | os.PathLike[str] | Opened,
     library: str | os.PathLike[str],
     output: str | os.PathLike[str],
     *,
+    first_s: float | None = None,
     shard: tuple[int, int] = (0, 1),
     root: str | None = None,
     licence: str | None = None,
@@ -72,9 +72,10 @@ def embed(
     the last shard puts the embeddings together.
 
     Args:
-      run: a run of `mu train` on audio, or a folder of published weights (`mu.pretrained.folder`).
+      run: what `mu.embedding.opening.open_encoder` takes (a run, published weights, a baseline), or what it returned.
       library: the folder that `mu import-audio` wrote.
       output: the folder to make, or to bring up to date.
+      first_s: embed so many seconds of each recording and no more; None for all.
       shard: (i, n): the i-th of n shards, from 0; the content hash of a recording decides its shard.
       root: where the library's files lie, if they have moved since.
       licence: a note on the recordings' terms; None keeps the one that is there.
@@ -93,11 +94,14 @@ def embed(
         raise ValueError(f"on_error is {on_error!r}; it must be 'skip' or 'stop'")
     folder = Path(output)
     shards.check_output(folder)
-    encoder, about = of_pretrained(run) if is_pretrained(run) else of_run(run)
-    clips = open_library(library, encoder.sample_rate_hz, root)
+    if first_s is not None and not 0 < first_s < float("inf"):
+        raise ValueError(f"first_s is {first_s}; it must be a number of seconds above 0")
+    encoder, about = run if isinstance(run, tuple) else open_encoder(run)
+    clips = dataclasses.replace(open_library(library, encoder.sample_rate_hz, root), first_s=first_s)
     plan = {
         "encoder": _of_library(about, clips.table["content_hash"]),
         "dim": encoder.dim,
+        "first_s": first_s,
         "library": os.fspath(library),
         # Links are followed first: '..' leads from the folder that is meant, not from the link to it.
         "library_from_here": os.path.relpath(os.path.realpath(library), os.path.realpath(folder)),
@@ -125,6 +129,11 @@ def embed(
             for row, answer in clip_vectors(encoder.vectors, read, encoder.at_once):
                 clip, content_hash = clips.table["clip"][row], clips.table["content_hash"][row]
                 if not isinstance(answer, Fault):
+                    if answer.shape != (encoder.dim,):
+                        raise ValueError(
+                            f"{clip}: the encoder gives a vector of shape {answer.shape}, and {encoder.dim} numbers are "
+                            "what it says it gives (its dim)"
+                        )
                     vector_file.append(content_hash, answer)
                     new, seconds = new + 1, seconds + clips.table["duration_s"][row]
                 elif on_error == "stop":

@@ -80,6 +80,9 @@ def write_plan(folder: Path, plan: dict[str, Any], clips: pl.DataFrame) -> None:
                 f"{folder} holds {what} of the same weights, but noise has another vector now: the code that computes "
                 f"them has changed ({there['made_with'][-1]}): {remedy}"
             )
+        if (before := there.get("first_s")) != plan.get("first_s"):
+            was, now = (f"the first {one:g} s" if one else "the whole" for one in (before, plan.get("first_s")))
+            raise FileExistsError(f"{folder} holds {what} of {was} of each recording, and not of {now}: {remedy}")
         if there["library_from_here"] != plan["library_from_here"]:
             lost = path.name == PLAN or len(load(folder).table.join(clips, on="content_hash", how="anti"))
             if lost:

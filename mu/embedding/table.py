@@ -68,7 +68,7 @@ def encoder_title(encoder: Mapping[str, Any]) -> str:
     """The encoder of a card in words: the run and its step, or the folder of published weights and their licence."""
     if "licence" in encoder:
         return f"{encoder['run']}, weights under {encoder['licence']['name']}"
-    return f"{encoder['run']}, step {encoder['step']}"
+    return f"{encoder['run']}" if encoder["step"] is None else f"{encoder['run']}, step {encoder['step']}"
 
 
 def load(folder: str | os.PathLike[str]) -> Embeddings:

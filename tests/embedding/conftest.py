@@ -16,7 +16,7 @@ from tests.helpers.tiny_runs import train
 @pytest.fixture(autouse=True)
 def restored_runs(monkeypatch):
     """A run is restored once for all tests."""
-    monkeypatch.setattr("mu.embedding.run.of_run", encoder_of)
+    monkeypatch.setattr("mu.embedding.opening.of_run", encoder_of)
 
 
 @pytest.fixture(scope="session")

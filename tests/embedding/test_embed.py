@@ -158,7 +158,7 @@ def test_what_is_there_is_not_spoilt(run, library, original, tmp_path, monkeypat
         return encoder, card | other
 
     with monkeypatch.context() as patch:
-        patch.setattr("mu.embedding.run.of_run", as_another)
+        patch.setattr("mu.embedding.opening.of_run", as_another)
         with pytest.raises(FileExistsError, match=r"half-finished embeddings of another encoder .*delete"):
             embed(run, library, output)
         other.clear()
@@ -209,7 +209,7 @@ def test_the_command(run, library, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("arguments", "status", "message"),
     [
-        ("{nowhere} {library} --output={new}", 1, "holds no run"),
+        ("{nowhere} {library} --output={new}", 1, "there is no encoder"),
         ("{run} {nowhere} --output={new}", 1, "clips.parquet is missing"),
         ("{run} {library} --output={run}", 1, "something else than embeddings"),
         ("--merge={nowhere}", 1, "no embeddings at"),
@@ -239,7 +239,7 @@ def test_a_run_on_a_log_and_a_library_without_clips(run, library, tmp_path, caps
     pl.read_parquet(library / "clips.parquet")[:0].write_parquet(library / "clips.parquet")
     assert main([str(run), str(library), f"--output={tmp_path / 'new'}"]) == 1
     assert "holds no clips" in capsys.readouterr().err
-    monkeypatch.setattr("mu.embedding.run.of_run", encoders.of_run)
+    monkeypatch.setattr("mu.embedding.opening.of_run", encoders.of_run)
     graph, state = nnx.split(Factorization(dim=2, rngs=nnx.Rngs(0)))
     log_run = dataclasses.replace(
         open_run(run),
