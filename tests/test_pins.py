@@ -49,3 +49,10 @@ def test_counting_models(data_dir, tmp_path):
     found = list(pins.beauty_counts(data_dir, tmp_path))
     check(found, ["file id", "file id", "file id", "sha256", "sha256"])
     assert [pin.ours["mu"] for pin in found[2::2]] == [".060410", ".063371"]
+
+
+def test_tagging_of_mtg_jamendo(data_dir):
+    """Five metrics of published predictions, macro and micro, to six digits."""
+    found = list(pins.tagging(data_dir))
+    check(found, ["mu", "mu"])
+    assert found[0].published == ".725821/.107734/.138216/.308650/.165694"
