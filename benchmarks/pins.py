@@ -9,8 +9,8 @@ training; over all users, as mu counts, these are misses.
 
 FOLDER (default: MU_DATA) holds `gowalla` (the LightGCN split), `s3rec` (Beauty.txt.gz and LastFM.txt of the
 S3-Rec repository), `mtg_jamendo_moods` (results/mediaeval of MTG/mtg-jamendo-dataset, predictions and decisions of a
-baseline on 4,231 tracks x 56 tags beside the truth), `lightgcnpp_lastfm` and `lightgcnpp_ml-1m` (the splits of the LightGCN++ repository). Logs are
-imported as `mu import` does.
+baseline on 4,231 tracks x 56 tags beside the truth), `lightgcnpp_lastfm` and `lightgcnpp_ml-1m` (the splits of the
+LightGCN++ repository). Logs are imported as `mu import` does.
 
 Every number of mu is the exact expectation over random order of ties (column `mu`). Some numbers to be met were
 taken otherwise; to show that nothing else differs, the leave-one-out rows are repeated with other rules of ties:

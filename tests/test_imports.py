@@ -61,6 +61,7 @@ ARROWS = {
     "mu.data.evidence_features": {"mu.data.features", "mu.protocols", "mu_kernels"},
     "mu.data.features": {"mu.files", "mu.protocols"},
     "mu.baselines": {"mu.protocols", "mu.data", "mu.names", "mu.ranges", "mu.signatures", "mu.topk", "mu_kernels"},
+    "mu.baselines.mel_mean": {"mu.audio", "mu.baselines"},
     "mu.baselines.mfcc": {"mu.audio", "mu.baselines", "mu.data"},
     "mu.world": {"mu.data", "mu.files", "mu.locks", "mu_kernels", "mu.ranges", "mu.topk"},
     "mu.training": {"mu.checksums", "mu.files", "mu.protocols", "mu.ranges"},
@@ -152,7 +153,9 @@ ARROWS = {
         "mu.training.provenance",
         "mu_kernels",
     },
+    "mu.embedding.baselines": {"mu.baselines", "mu.inference", "mu.models"},
     "mu.embedding.probe": {"mu.baselines", "mu.data", "mu.embedding", "mu.evals", "mu.files", "mu.names"},
+    "mu.suite": {"mu.audio", "mu.data", "mu.embedding", "mu.evals", "mu.files"},
     "mu.report": {
         "mu.audio",
         "mu.data",
@@ -207,6 +210,7 @@ ARROWS = {
         "mu.report.taste",
         "mu.run",
         "mu.ladder",
+        "mu.suite",
         "mu.sweep",
         "mu.train",
         "mu.training",
@@ -288,6 +292,7 @@ LIBRARIES = {
     "mu.baselines.memory": set(),
     "mu.baselines.attributes": {"numpy", "polars", "scipy", "sklearn"},
     "mu.baselines.counting": {"numpy", "scipy"},
+    "mu.baselines.mel_mean": {"jax", "numpy"},
     "mu.baselines.mfcc": {"jax", "numpy"},
     **{f"mu.baselines.{name}": {"numpy", "sklearn"} for name in LEARNT_BY_SKLEARN},
     "mu.world": {"numpy"},
@@ -313,6 +318,9 @@ LIBRARIES = {
     "mu.ladder": {"numpy"},
     "mu.train": {"jax"},
     "mu.embedding": {"jax", "numpy", "polars", "soundfile"},
+    "mu.embedding.baselines": {"flax", "jax", "numpy"},
+    "mu.suite": {"numpy", "polars"},
+    "mu.suite.frames": {"mir_eval", "numpy"},
     "mu.report": {"jax", "jinja2", "numpy", "polars", "soundfile"},
     "mu.api": set(),
     "mu.interface": {"numpy", "polars"},
@@ -333,7 +341,7 @@ SEES_CONFIGS = {
     "mu.commands",
 }
 # And the importers of data by these, beside the importers themselves.
-IMPORTS_LOGS = {"mu.commands", "mu.interface.logs", "mu.quickstart"}
+IMPORTS_LOGS = {"mu.commands", "mu.interface.logs", "mu.quickstart", "mu.suite"}
 NEVER = {"tensorflow", "torch"}
 WITH_EXPERIMENTS = FILES | {f"experiments.{path.stem}": path for path in sorted((ROOT / "experiments").glob("*.py"))}
 

@@ -27,9 +27,7 @@ independent units: recordings, speakers, takes. "worst" is the lowest value amon
 
 def main(argv: list[str]) -> int:
     """0 when done, 1 after an error that has been printed, 2 when it was called wrongly, 130 when interrupted."""
-    parser = CommandParser(
-        prog="mu probe", description="Probes an encoder on all tasks of a suite.", epilog=EPILOG
-    )
+    parser = CommandParser(prog="mu probe", description="Probes an encoder on all tasks of a suite.", epilog=EPILOG)
     add = parser.add_argument
     add("encoder", metavar="ENCODER", help="a run, published weights, a baseline's name, or package.module:attribute")
     add("--suite", required=True, metavar="NAME", help=f"{', '.join(SUITES)}; or package.module:attribute")
@@ -62,7 +60,7 @@ def main(argv: list[str]) -> int:
     from mu.suite.task import check_tasks
 
     show_logs()
-    path = SUITES.get(arguments.suite, arguments.suite)
+    path: str = SUITES.get(arguments.suite) or str(arguments.suite)
     if not is_path(path):
         parser.error(f"--suite={arguments.suite}: there is no such suite{nearest(path, SUITES)}")
     try:

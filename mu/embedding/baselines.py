@@ -91,8 +91,8 @@ def of_baseline(name: str, seed: int = 0) -> tuple[TileEncoder, dict[str, Any]]:
 def card_of(name: str, encoder: TileEncoder) -> dict[str, Any]:
     """The card of an encoder that no run and no folder of weights describes.
 
-    Its hash is that of its name, its format, and of the bits of the vectors of two tiles of noise, since its weights are
-    not known.
+    Its hash is that of its name, its format, and the bits of its vectors of two tiles of noise: its weights are not
+    known.
 
     Args:
       name: by which it was opened.

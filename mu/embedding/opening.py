@@ -48,7 +48,7 @@ def _own(path: str) -> Opened:
     make = locate(path)
     if not callable(make):
         raise ValueError(f"{path} is a {type(make).__name__}; it must be a class or a function that returns an encoder")
-    encoder = make()
+    encoder: Any = make()
     wanted = ("sample_rate_hz", "tile_samples", "at_once", "dim", "vectors")
     if missing := [attribute for attribute in wanted if not hasattr(encoder, attribute)]:
         raise ValueError(

@@ -131,8 +131,7 @@ def embed(
                 if not isinstance(answer, Fault):
                     if answer.shape != (encoder.dim,):
                         raise ValueError(
-                            f"{clip}: the encoder gives a vector of shape {answer.shape}, and {encoder.dim} numbers are "
-                            "what it says it gives (its dim)"
+                            f"{clip}: the encoder gives a vector of shape {answer.shape}; its dim says ({encoder.dim},)"
                         )
                     vector_file.append(content_hash, answer)
                     new, seconds = new + 1, seconds + clips.table["duration_s"][row]

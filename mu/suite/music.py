@@ -45,7 +45,11 @@ FSDD = Recordings(
     "Free Spoken Digit Dataset, github Jakobovski/free-spoken-digit-dataset, CC BY-SA 4.0",
 )
 SONIC_PI = Recordings(
-    "sonicpi", "sonicpi_cc0", "meta.csv", "samples of Sonic Pi, npm package supersonic-scsynth-samples, CC0", named_sounds
+    "sonicpi",
+    "sonicpi_cc0",
+    "meta.csv",
+    "samples of Sonic Pi, npm package supersonic-scsynth-samples, CC0",
+    named_sounds,
 )
 
 TASKS = (

@@ -110,9 +110,7 @@ def imported(recordings: Recordings, data: Path, workdir: Path, progress: Progre
         table = workdir / "tables" / f"{recordings.name}.csv"
         table.parent.mkdir(parents=True, exist_ok=True)
         write_whole(table, prepared.write_csv())
-    import_audio(
-        str(table), output, AudioImportOptions(root=str(root), group=recordings.group), progress=progress
-    )
+    import_audio(str(table), output, AudioImportOptions(root=str(root), group=recordings.group), progress=progress)
     return output
 
 

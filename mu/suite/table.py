@@ -42,7 +42,10 @@ def markdown_table(columns: Mapping[str, Sequence[Row]]) -> str:
     lines = [f"| task | metric | drawn | {' | '.join(columns)} |", f"|---|---|---|{'---|' * len(columns)}"]
     for (task, metric), first in keys.items():
         there = {
-            name: row for name, rows in columns.items() for row in rows if (row["task"], row["metric"]) == (task, metric)
+            name: row
+            for name, rows in columns.items()
+            for row in rows
+            if (row["task"], row["metric"]) == (task, metric)
         }
         best = max(round(row["value"], 3) for row in there.values())
         cells = []

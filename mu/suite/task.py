@@ -1,8 +1,9 @@
 """What a task of a suite is: a data set on disk, and what a probe predicts of it under which folds."""
 
 import dataclasses
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
@@ -51,25 +52,24 @@ class Task:
     first_s: float | None = None
 
 
-def check_tasks(tasks: object, name: str) -> tuple[Task, ...]:
+def check_tasks(tasks: Any, name: str) -> tuple[Task, ...]:
     """The tasks of a suite.
 
     Raises:
       ValueError: it is no sequence of tasks, it is empty, or two have one name.
     """
-    tasks = tuple(tasks) if isinstance(tasks, Iterable) else (tasks,)
-    if not all(isinstance(task, Task) for task in tasks):
+    if not isinstance(tasks, Sequence) or not all(isinstance(task, Task) for task in tasks):
         raise ValueError(f"suite {name}: it takes a sequence of mu.suite.task:Task")
     names = [task.name for task in tasks]
     if not names:
         raise ValueError(f"suite {name} has no tasks")
     if twice := [one for one in names if names.count(one) > 1]:
         raise ValueError(f"suite {name} has two tasks of the name {twice[0]!r}")
-    return tasks
+    return tuple(tasks)
 
 
 def missing_data(tasks: Iterable[Task], data: Path) -> str:
-    """Which data sets are not below `data`, where they are sought and where they come from; '' where none is missing."""
+    """Which data sets are not below `data`, where they are sought, and where they come from; '' for none."""
     lines = {}
     for task in tasks:
         table = data / task.recordings.folder / task.recordings.table
