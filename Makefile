@@ -15,7 +15,7 @@ help:
 	@echo "                  and the kernels' tests without compiled code; MU_TRIALS=10 tries ten times as much at random"
 	@echo "make notebook     the notebook of the quickstart from top to bottom; make nightly runs the others, exercises solved"
 	@echo "make nightly      test-slow, the quickstart from nothing and every command of the documentation, into docs/nightly.md"
-	@echo "make results-audio   every audio experiment, folds and seeds, into docs/results/audio.md: hours, goes on where it stopped"
+	@echo "make results-audio   every audio experiment, folds and seeds, into docs/results/audio.md, and the music suite: hours, goes on where it stopped"
 	@echo "make results-ratings  who likes tracks that training has not seen, into docs/results/ratings.md"
 	@echo "make results         all of these pages and that of the day of release: a day; each goes on where it stopped"
 	@echo "make results-trained trained models on public logs, alone and in one score with counts, into docs/results/trained.md: hours"
@@ -53,9 +53,10 @@ nightly: $(VENV)/.installed-test
 	$(BIN)/python docs/scripts/nightly.py $(if $(ONLY),--only=$(ONLY))
 
 # The data sets lie in MU_DATA; ONLY=esc10,emotify picks some.
-results-audio: $(VENV)/.installed
+results-audio: $(VENV)/.installed-test
 	$(if $(MU_DATA),,$(error say where the data sets lie: make results-audio MU_DATA=FOLDER))
 	$(BIN)/python benchmarks/audio_results.py --data=$(MU_DATA) $(if $(ONLY),--only=$(ONLY))
+	$(if $(ONLY),,$(BIN)/python benchmarks/music_suite.py --data=$(MU_DATA))
 
 results-ratings: $(VENV)/.installed-test
 	$(if $(MU_DATA),,$(error say where the data sets lie: make results-ratings MU_DATA=FOLDER))

@@ -1,10 +1,10 @@
 """The music suite for several encoders, one column each, into docs/results/music.md: part of `make results-audio`.
 
-    python benchmarks/music_suite.py --data=FOLDER [--encoders=mfcc,mel_mean,random] [--workdir=runs/suite]
+    python benchmarks/music_suite.py --data=FOLDER [--encoders=mfcc,mel_mean,random] [--only=TASK,...]
 
 FOLDER holds the data sets of `mu.suite.music` and mir_single_clips. Encoders are what `mu probe --suite` takes: runs,
 published weights, baselines. A task that is done is not run again, by this command or by `mu probe --suite`; encoders
-that an earlier call has put into docs/results/music.json keep their columns.
+and tasks that an earlier call has put into docs/results/music.json stay there.
 """
 
 import argparse
@@ -52,16 +52,26 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", required=True, type=Path, help="holds the data sets")
     parser.add_argument("--encoders", default="mfcc,mel_mean,random", help="separated by commas")
+    parser.add_argument("--only", default=",".join(task.name for task in TASKS), help="tasks, separated by commas")
     parser.add_argument("--workdir", type=Path, default=Path("runs/suite"), help="holds imports and results")
     parser.add_argument("--note", default="", help="a sentence about the machine, for the page")
     arguments = parser.parse_args()
+    only = arguments.only.split(",")
+    if unknown := set(only) - {task.name for task in TASKS}:
+        parser.error(f"there is no task {min(unknown)!r}; there is: {', '.join(task.name for task in TASKS)}")
+    tasks = [task for task in TASKS if task.name in only]
     file = PAGE.with_suffix(".json")
     document = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {"encoders": {}}
+    document["events"] = event_rows(arguments.data)
     for name in arguments.encoders.split(","):
         opened = open_encoder(name)
         output = arguments.workdir / slug(opened[1])
         with Progress() as progress:
-            rows = run_suite(opened, TASKS, arguments.data, arguments.workdir, output, SuiteOptions(), progress.update)
+            rows = run_suite(opened, tasks, arguments.data, arguments.workdir, output, SuiteOptions(), progress.update)
+        before = document["encoders"].get(name, {"hash": ""})
+        if before["hash"] == opened[1]["hash"]:
+            rows += [row for row in before["rows"] if row["task"] not in only]
+        rows.sort(key=lambda row: [task.name for task in TASKS].index(row["task"]))
         document["encoders"][name] = {
             "description": DESCRIPTIONS.get(name, f"`{name}`"),
             "hash": opened[1]["hash"],
@@ -70,7 +80,6 @@ def main() -> None:
             "machine": f"{available_cpus()} of {os.cpu_count()} cores of {processor()}",
             "note": arguments.note,
         }
-        document["events"] = document.get("events") or event_rows(arguments.data)
         write_json(file, document)
         write_whole(PAGE, page(document))
 
@@ -91,7 +100,7 @@ def page(document: dict) -> str:
     lines += [markdown_table({name: one["rows"] for name, one in encoders.items()}), ""]
     lines += ["What the tasks are:", "", "| task | what is predicted, and the folds |", "|---|---|"]
     lines += [f"| {task.name} | {task.protocol} |" for task in TASKS]
-    lines += ["", "The worst fold of each line, and the time of a task:", ""]
+    lines += ["", "The worst fold of each line, and the seconds of its task, embedding and probing:", ""]
     lines += [f"| task | metric | {' | '.join(encoders)} |", f"|---|---|{'---|' * len(encoders)}"]
     keys = dict.fromkeys((row["task"], row["metric"]) for one in encoders.values() for row in one["rows"])
     for task, metric in keys:
@@ -103,8 +112,8 @@ def page(document: dict) -> str:
     lines += ["", "## Beats and onsets, by signal processing", ""]
     lines += [
         "What an encoder of frames has to beat: `mu.audio.beats` and `mu.audio.onsets` with their defaults, scored by",
-        "mir_eval (beats within 70 ms, onsets within 50 ms). Each line is one recording of a few seconds: examples that",
-        "show how the scores are made, and no measurement of a population.",
+        "mir_eval (beats within 70 ms, onsets within 50 ms). Each line is one recording of 3 to 33 s: an example",
+        "of how the score is made, and no measurement of a population.",
         "",
         "| recording | F-measure | annotated | estimated |",
         "|---|---|---|---|",
@@ -120,7 +129,7 @@ def page(document: dict) -> str:
 
 
 def worst(row: dict) -> str:
-    """'.862 of 5 folds; 24 s embedding, 106 s probing'."""
+    """'.862 of 5; 24 + 106 s': the lowest fold of how many, embedding and probing."""
     folds = [value for value in row["folds"].values() if value is not None]
     least = f"{min(folds):.3f}" if folds else "undefined"
     return f"{least} of {len(row['folds'])}; {row['embedded_s']:.0f} + {row['probed_s']:.0f} s"
