@@ -17,8 +17,8 @@ examples:
 
 ENCODER is what `mu embed` takes. FOLDER holds the data sets, each in its folder; of those that are missing it is said
 where they come from. WORKDIR gets the imports in `libraries`, which all encoders share, and a folder for each encoder
-with its embeddings, its results and suite.json, the table. The same command again goes on where it stopped: a task that
-is done is not run again.
+with its embeddings, its results and suite.json, the table of the last call. The same command again goes on where it
+stopped: a task that is done is not run again.
 
 Every clip is tested by a probe that learnt from no clip of its group. Brackets are 95 % bootstrap intervals over
 independent units: recordings, speakers, takes. "worst" is the lowest value among folds.
