@@ -287,13 +287,20 @@ class Task(Protocol[ModelT]):
         ...
 
 
-@runtime_checkable
 class ReadsText(Protocol):
     """A task that has learnt sound and words in one space."""
 
-    def fit(self, model: Any, clips: "Array", ngrams: "Array") -> "Array":
+    def similarity(self, model: Any, clips: "Array", ngrams: "Array") -> "Array":
         """float32 [N, M], the cosine of clip vectors [N, D] and of texts int32 [M, G] (`mu.ngrams`)."""
         ...
+
+
+@runtime_checkable
+class DeclaresText(Protocol):
+    """A task that says which task has learnt words; one that does not say so has learnt none."""
+
+    text_task: ReadsText | None
+    """Itself, or of several tasks in one the one that has."""
 
 
 @runtime_checkable

@@ -35,14 +35,21 @@ def main(argv: list[str]) -> int:
 
     show_logs()
     try:
-        fits = search(load(arguments.embeddings), arguments.text, arguments.k)
+        matches = search(load(arguments.embeddings), arguments.text, arguments.k)
     except (ValueError, OSError) as error:
         print(f"mu search: {explained(error)}", file=sys.stderr)
         return 1
     if arguments.json:
-        for rank, fit in enumerate(fits, 1):
-            print(json.dumps({"rank": rank, "clip": fit.clip, "cosine": round(fit.cosine, 6), "s": fit.duration_s}))
+        for rank, match in enumerate(matches, 1):
+            print(
+                json.dumps(
+                    {"rank": rank, "clip": match.clip, "cosine": round(match.cosine, 6), "duration_s": match.duration_s}
+                )
+            )
         return 0
-    rows = [[f"{rank}", fit.clip, f"{fit.cosine:.3f}", f"{fit.duration_s:.1f}"] for rank, fit in enumerate(fits, 1)]
+    rows = [
+        [f"{rank}", match.clip, f"{match.cosine:.3f}", f"{match.duration_s:.1f}"]
+        for rank, match in enumerate(matches, 1)
+    ]
     print(text_table([["rank", "recording", "cosine", "seconds"], *rows], width=terminal_width()))
     return 0

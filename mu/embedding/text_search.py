@@ -6,14 +6,14 @@ import numpy as np
 
 from mu.embedding.encoder import hash_of
 from mu.embedding.table import Embeddings
-from mu.inference.text_fit import text_fit
+from mu.inference.text_similarity import text_similarity
 from mu.ngrams import ngram_rows
-from mu.protocols import ReadsText
+from mu.protocols import DeclaresText
 from mu.run.restore import open_run
 
 
 @dataclasses.dataclass(frozen=True)
-class Fit:
+class Match:
     """A recording that fits a text.
 
     Attributes:
@@ -27,7 +27,7 @@ class Fit:
     duration_s: float
 
 
-def search(embeddings: Embeddings, text: str, k: int) -> list[Fit]:
+def search(embeddings: Embeddings, text: str, k: int) -> list[Match]:
     """The k recordings whose sound is nearest to the text, the nearest first; clips of equal content count once.
 
     A recording's place among words is that of its clip vector, the mean over its tiles.
@@ -51,16 +51,16 @@ def search(embeddings: Embeddings, text: str, k: int) -> list[Fit]:
             f"{encoder['run']} holds published weights, which know no words: embed with a run of AudioText"
         )
     run = open_run(encoder["run"])
-    if not isinstance(run.task, ReadsText):
+    if not isinstance(run.task, DeclaresText) or run.task.text_task is None:
         raise ValueError(
             f"{encoder['run']} has learnt no words: train it with task.name='mu.tasks.audio_text:AudioText'"
         )
     if hash_of(run) != encoder["hash"]:
         raise ValueError(f"{encoder['run']} has learnt on since the library was embedded: embed it again")
-    scores = text_fit(run.graph, run.task, run.params, np.asarray(embeddings.vectors), query)[:, 0]
+    scores = text_similarity(run.graph, run.task.text_task, run.params, np.asarray(embeddings.vectors), query)[:, 0]
     first = embeddings.table.unique("row", keep="first", maintain_order=True)
     best = np.argsort(-scores[first["row"].to_numpy()], kind="stable")[:k]
     return [
-        Fit(clip, float(scores[row]), duration_s)
+        Match(clip, float(scores[row]), duration_s)
         for clip, row, duration_s in first[best].select("clip", "row", "duration_s").iter_rows()
     ]

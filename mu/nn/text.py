@@ -26,6 +26,6 @@ class TextTower(nnx.Module):
 
     def __call__(self, ngrams: jax.Array) -> jax.Array:
         """A text without n-grams is the mean of none: zeros before the network."""
-        known = (ngrams >= 0)[..., None].astype(jnp.float32)
-        vectors = self.vectors[...][jnp.maximum(ngrams, 0)] * known
-        return self.layers(jnp.sum(vectors, axis=-2) / jnp.maximum(jnp.sum(known, axis=-2), 1.0))
+        counted = (ngrams >= 0)[..., None].astype(jnp.float32)
+        vectors = self.vectors[...][jnp.maximum(ngrams, 0)] * counted
+        return self.layers(jnp.sum(vectors, axis=-2) / jnp.maximum(jnp.sum(counted, axis=-2), 1.0))

@@ -85,7 +85,8 @@ def known_clips(clips: Clips, train: Clips, recordings: frozenset[str]) -> np.nd
 
 
 def _labels(clips: Clips, task: Task[Model]) -> frozenset[str]:
-    """Names of the labels that a task learns: targets that it predicts, also by their names alone, and all ratings."""
+    """Names of the labels that a task learns: targets that it predicts, columns whose words it reads, all ratings."""
     rated = clips.label_names if isinstance(clips, RatedClips) else ()
-    predicted = (*task.offers.get("outputs", ()), *task.offers.get("zero_shot", ()))
-    return frozenset([*(name for name in predicted if name in clips.targets), *rated])
+    predicted = (name for name in task.offers.get("outputs", ()) if name in clips.targets)
+    read = clips.text_columns if "zero_shot" in task.offers else ()
+    return frozenset([*predicted, *read, *rated])

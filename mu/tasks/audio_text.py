@@ -1,6 +1,6 @@
 """Sound and words in one space: a clip finds its text among those of a batch, and a text its clip."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 import jax
@@ -51,6 +51,10 @@ class AudioText:
       requires: names that the model must return.
       compares_examples: the loss of an example depends on the others of its batch.
       needs_all_items: no step needs the rows of a whole catalogue.
+      text_task: the task itself (`mu.protocols.DeclaresText`).
+
+    Raises:
+      ValueError: the clips have no texts, or names of a target have no word or the same words.
     """
 
     requires = frozenset({"clip", AUDIO})
@@ -75,6 +79,7 @@ class AudioText:
             AUDIO: Head(projection, hidden=2 * projection),
             TEXT: TextHead(projection, hidden=2 * projection, hash_size=HASH_SIZE, dim=text_dim),
         }
+        self.text_task = self
         named = {name: target for name, target in data.targets.items() if target.kind in ("class", "tags")}
         self.offers: Mapping[str, Any] = {
             "outputs": outputs,
@@ -83,6 +88,8 @@ class AudioText:
         }
         # How a name is read is known now, its vector is the model's.
         self._names = {name: ngram_rows([str(one) for one in target.names]) for name, target in named.items()}
+        for name, places in self._names.items():
+            _check_names(name, data.targets[name].names, places)
         self._kinds = {name: target.kind for name, target in named.items()}
 
     def loss(
@@ -125,9 +132,19 @@ class AudioText:
             predictions[name] = jax.nn.softmax(near) if self._kinds[name] == "class" else jax.nn.sigmoid(near)
         return predictions
 
-    def fit(self, model: AudioModel, clips: jax.Array, ngrams: jax.Array) -> jax.Array:
+    def similarity(self, model: AudioModel, clips: jax.Array, ngrams: jax.Array) -> jax.Array:
         """float32 [N, M], the cosine of clip vectors [N, D] and of texts int32 [M, G]."""
         return _cosines(model.heads[AUDIO](clips), model.heads[TEXT](ngrams))
+
+
+def _check_names(target: str, names: Sequence[str], places: np.ndarray) -> None:
+    """Raises ValueError where names have no word, or two have the same words: they could not be told apart."""
+    seen: dict[bytes, str] = {}
+    for name, row in zip(names, places, strict=True):
+        if row[0] < 0:
+            raise ValueError(f"{target!r} has the name {name!r}, which has no word to read: rename it")
+        if (other := seen.setdefault(row.tobytes(), name)) != name:
+            raise ValueError(f"{target!r} has the names {other!r} and {name!r}, whose words are the same: rename one")
 
 
 def _cosines(first: jax.Array, second: jax.Array) -> jax.Array:

@@ -20,7 +20,16 @@ def of_frames(hidden: jax.Array, stride_frames: int, spectrogram: jax.Array) -> 
     return jnp.repeat(hidden, stride_frames, axis=1)[:, : spectrogram.shape[1], None]
 
 
-def mean_over_hidden(values: jax.Array, hidden: jax.Array) -> jax.Array:
-    """[B], the mean of `values` [B, F'] where `hidden`; 0 of a clip without a hidden frame."""
+def mean_over_hidden(values: jax.Array, hidden: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """Means over hidden frames, and weights.
+
+    Args:
+      values: float32 [B, F'].
+      hidden: bool [B, F'].
+
+    Returns:
+      (the mean of `values` where `hidden`, [B]; 0 of a clip without a hidden frame, else 1, float32 [B]).
+    """
     counted = hidden.astype(jnp.float32)
-    return jnp.sum(values * counted, axis=1) / jnp.maximum(jnp.sum(counted, axis=1), 1.0)
+    count = jnp.sum(counted, axis=1)
+    return jnp.sum(values * counted, axis=1) / jnp.maximum(count, 1.0), jnp.minimum(count, 1.0)

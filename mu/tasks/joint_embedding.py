@@ -18,9 +18,10 @@ class JointEmbedding:
     arXiv:2202.03555).
 
     The encoder sees spectrograms in which spans of frames are set to the mean (0); a head of two layers predicts from
-    each hidden frame what the moving average of the encoder, which sees the whole spectrogram, has there. Both are
-    compared as standard scores over their D numbers, so that a constant is no solution. The loss of a clip is the
-    mean squared error over its hidden frames.
+    each hidden frame what the moving average of the encoder, which sees the whole spectrogram, has there. The loss of a
+    clip is the mean squared error over its hidden frames between standard scores over the D numbers, plus
+    mean_d max(0, 1 - s_d), where s_d is the deviation of the encoder's number d over all frames of the batch (VICReg,
+    Bardes et al. 2022, arXiv:2105.04906): without it an encoder that says the same of every frame has no loss.
 
     Args:
       data: the training clips.
@@ -31,13 +32,13 @@ class JointEmbedding:
     Attributes:
       offers: 'outputs', the head, and 'sample_rate_hz', for the model's constructor.
       requires: names that the model must return.
-      compares_examples: the loss of an example does not depend on the others of its batch.
+      compares_examples: deviations are those over the whole batch.
       needs_all_items: no step needs the rows of a whole catalogue.
       learns_from_average: a batch of training has 'average', the model with the moving average of its parameters.
     """
 
     requires = frozenset({"frames", "mask", "clip", "embedding"})
-    compares_examples = False
+    compares_examples = True
     needs_all_items = False
     learns_from_average = True
 
@@ -61,14 +62,25 @@ class JointEmbedding:
         visible = jnp.where(of_frames(hidden, model.trunk.stride_frames, spectrogram), 0.0, spectrogram)
         # The trunk alone: clip vectors' running statistics must not be those of half-hidden clips.
         frames, _ = model.trunk(visible, mask, model_key)
-        error = jnp.mean(jnp.square(_standard(model.heads["embedding"](frames)) - _standard(targets)), axis=-1)
-        return mean_over_hidden(error, hidden & frame_mask), jnp.repeat(batch["weights"], crops)
+        spread = jnp.mean(jax.nn.relu(1.0 - _deviations(frames, frame_mask)))
+        error = spread + jnp.mean(jnp.square(_standard(model.heads["embedding"](frames)) - _standard(targets)), axis=-1)
+        losses, has_hidden = mean_over_hidden(error, hidden & frame_mask)
+        return losses, jnp.repeat(batch["weights"], crops) * has_hidden
 
     def predict(
         self, model: Any, rows: Mapping[str, jax.Array], batch: Mapping[str, jax.Array]
     ) -> dict[str, jax.Array]:
         """{'clip': float32 [B, D]}, the clip vectors of 'audio' [B, 1, N] and 'samples' [B, 1]."""
         return {"clip": clip_outputs(model, rows, batch)["clip"]}
+
+
+def _deviations(frames: jax.Array, mask: jax.Array) -> jax.Array:
+    """float32 [D]: the standard deviation of each number over frames [B, F', D] inside the mask [B, F']."""
+    inside, frames = mask[..., None].astype(jnp.float32), frames.astype(jnp.float32)
+    count = jnp.maximum(jnp.sum(inside), 1.0)
+    mean = jnp.sum(frames * inside, axis=(0, 1), keepdims=True) / count
+    variance = jnp.sum(jnp.square(frames - mean) * inside, axis=(0, 1)) / count
+    return jnp.sqrt(variance + 1e-4)
 
 
 def _standard(frames: jax.Array) -> jax.Array:

@@ -6,7 +6,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from mu import losses
+from mu.losses import cross_entropy
 from mu.nn.heads import Head
 from mu.ranges import PartialShare, Seed, Size
 from mu.tasks.audio_views import Recordings, clip_outputs, flat_crops, spectrograms
@@ -78,8 +78,9 @@ class MaskedTokens:
         # The trunk alone: clip vectors' running statistics must not be those of half-hidden clips.
         frames, frame_mask = model.trunk(visible, mask, model_key)
         logits = model.heads["tokens"](frames).reshape(*tokens.shape, -1)
-        values = losses.cross_entropy(logits, tokens).mean(axis=-1)
-        return mean_over_hidden(values, hidden & frame_mask), jnp.repeat(batch["weights"], crops)
+        values = cross_entropy(logits, tokens).mean(axis=-1)
+        losses, has_hidden = mean_over_hidden(values, hidden & frame_mask)
+        return losses, jnp.repeat(batch["weights"], crops) * has_hidden
 
     def tokens(self, spectrogram: jax.Array, mask: jax.Array, stride_frames: int) -> jax.Array:
         """int32 [B, F', books], the code of each frame of the encoder in each book.

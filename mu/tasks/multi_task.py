@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from mu.nn.heads import Head
-from mu.protocols import DeclaresAverage
+from mu.protocols import DeclaresAverage, DeclaresText, ReadsText
 from mu.ranges import NonNegative
 
 
@@ -24,6 +24,7 @@ class MultiTask:
       compares_examples: whether a task's loss of an example depends on the others of its batch.
       needs_all_items: whether a task needs the rows of the whole catalogue at every step.
       learns_from_average: whether a task learns from the moving average of the model.
+      text_task: the task that has learnt words, or None.
     """
 
     def __init__(self, *, tasks: Mapping[str, Any], weights: Mapping[str, NonNegative] | None = None):
@@ -39,6 +40,8 @@ class MultiTask:
         self.learns_from_average = any(
             isinstance(task, DeclaresAverage) and task.learns_from_average for task in self.tasks.values()
         )
+        with_words = [one.text_task for one in self.tasks.values() if isinstance(one, DeclaresText)]
+        self.text_task: ReadsText | None = with_words[0] if with_words else None
         self.offers = _joined_offers(self.tasks)
 
     def loss(
@@ -58,9 +61,9 @@ class MultiTask:
     def predict(
         self, model: Any, rows: Mapping[str, jax.Array], batch: Mapping[str, jax.Array]
     ) -> dict[str, jax.Array]:
-        """The predictions of all tasks, under their names."""
+        """The predictions of all tasks, under their names; that of a head stands where names alone predict it too."""
         predictions: dict[str, jax.Array] = {}
-        for task in self.tasks.values():
+        for task in sorted(self.tasks.values(), key=lambda task: "zero_shot" not in task.offers):
             predictions |= task.predict(model, rows, batch)
         return predictions
 

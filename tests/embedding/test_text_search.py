@@ -66,7 +66,7 @@ def test_what_cannot_be_searched_says_why(embeddings, capsys, monkeypatch):
         assert message in capsys.readouterr().err
     with pytest.raises(SystemExit, match="2"):
         main([str(embeddings), "low", "--k=0"])
-    monkeypatch.setattr("mu.embedding.text_search.ReadsText", LearnsIntent)  # another ability, which this task lacks
+    monkeypatch.setattr("mu.embedding.text_search.DeclaresText", LearnsIntent)  # another ability, which it lacks
     with pytest.raises(
         ValueError, match=r"has learnt no words: train it with task.name='mu.tasks.audio_text:AudioText'"
     ):

@@ -1,5 +1,6 @@
 """Sound and words: n-grams, the loss beside a slow twin, and texts of clips; runs are in tests/embedding."""
 
+import dataclasses
 import types
 
 import jax
@@ -11,9 +12,13 @@ from flax import nnx
 
 from mu import losses
 from mu.data.clips.clips import Clips, texts_of
-from mu.ngrams import HASH_SIZE, ngram_rows, ngrams
+from mu.data.clips.targets import ClassTarget
+from mu.ngrams import HASH_SIZE, MOST, ngram_rows, ngrams
 from mu.nn.text import TextTower
+from mu.run.learnt import _labels
 from mu.tasks.audio_text import AudioText
+from mu.tasks.clip_targets import ClipTargets
+from mu.tasks.multi_task import MultiTask
 from tests.helpers.audio_clips import load_tones
 
 
@@ -23,7 +28,10 @@ def test_ngrams_are_those_of_words_whatever_their_case_and_order():
     piano, pianos = set(ngrams("piano")), set(ngrams("pianos"))
     assert len(piano) == 1 + 5 + 4 + 3  # <piano>: the word, <pi pia ian ano no>, four of 4, three of 5
     assert len(piano & pianos) == 4 + 3 + 2  # all but the word and those that reach its end
-    assert ngrams("... !") == [] and all(0 <= place < HASH_SIZE for place in piano)
+    assert len({*map(tuple, map(ngrams, ("C#", "C", "c\u266f minor", "C minor")))}) == 4
+    assert (
+        ngrams("C\u266f") == ngrams("c#") and ngrams("... !") == [] and all(0 <= place < HASH_SIZE for place in piano)
+    )
     assert ngrams("ab") == sorted(ngrams("ab")) and len(ngrams("ab")) == 3  # <ab, ab>, <ab> as word and n-gram
     np.testing.assert_array_equal(ngram_rows(["", "ab"]), [[-1, -1, -1], ngrams("ab")])
 
@@ -103,6 +111,39 @@ def test_texts_are_kept_of_the_training_clips(tmp_path):
     np.testing.assert_array_equal(taken.texts, clips.texts[[4, 1]])
     np.testing.assert_array_equal(taken.merged(taken).texts, clips.texts[[4, 1, 4, 1]])
     assert clips.hash() != load_tones(6, texts=("pitch",)).hash() != load_tones(6).hash()
+
+
+def test_names_that_cannot_be_told_apart_are_refused():
+    clips = load_tones(6, texts=("pitch",))
+    values = clips.targets["pitch"].values
+    for names, message in (
+        (("low", "Low!", "high"), r"'pitch' has the names 'low' and 'Low!', whose words are the same"),
+        (("low", "?", "high"), r"'pitch' has the name '\?', which has no word"),
+    ):
+        clips.targets["pitch"] = ClassTarget(names, values)
+        with pytest.raises(ValueError, match=message):
+            AudioText(data=clips)
+
+
+def test_a_long_text_keeps_so_many_places():
+    assert ngram_rows([" ".join(map(str, range(10_000)))]).shape == (1, MOST)
+
+
+def test_a_head_stands_where_names_alone_predict_the_same():
+    clips = load_tones(6, texts=("pitch",))
+    words, heads = AudioText(data=clips, projection=4), ClipTargets(data=clips)
+    for both in ({"words": words, "heads": heads}, {"heads": heads, "words": words}):
+        task = MultiTask(tasks=both)
+        assert task.text_task is words and task.offers["zero_shot"] == ("pitch",)
+        for one in both.values():
+            one.predict = lambda *_, one=one: {"pitch": one}
+        assert task.predict(None, {}, {}) == {"pitch": heads}
+    assert MultiTask(tasks={"heads": heads}).text_task is None
+
+
+def test_columns_of_texts_are_labels_that_were_learnt():
+    clips = dataclasses.replace(load_tones(6, targets=(), texts=("pitch",)), text_columns=("pitch",))
+    assert _labels(clips, AudioText(data=clips)) == {"pitch"}
 
 
 def test_without_texts_there_is_nothing_to_learn_beside():

@@ -43,6 +43,7 @@ class Clips:
       card: of the import.
       texts: int32 [n, G], hashed n-grams of each clip's words (`mu.ngrams`), -1 where it has fewer; None for clips
         without texts.
+      text_columns: that these words are from.
     """
 
     table: pl.DataFrame
@@ -54,6 +55,7 @@ class Clips:
     first_s: float | None = None
     card: dict[str, Any] = dataclasses.field(default_factory=dict)
     texts: np.ndarray | None = None
+    text_columns: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.table)
@@ -137,6 +139,7 @@ class Clips:
         self.table.write_parquet(folder / TABLE)
         targets = [{"name": name, "type": path_of(type(one)), "names": one.names} for name, one in self.targets.items()]
         facts = {"sample_rate_hz": self.sample_rate_hz, "first_s": self.first_s, "targets": targets, "card": self.card}
+        facts |= {} if self.texts is None else {"text_columns": self.text_columns}
         write_json(folder / FACTS, facts)
         values = {str(place): one.values for place, one in enumerate(self.targets.values())}
         values |= {} if self.texts is None else {TEXTS: self.texts}
@@ -169,6 +172,7 @@ class Clips:
             first_s=facts["first_s"],
             card=facts["card"],
             texts=texts,
+            text_columns=tuple(facts.get("text_columns", ())),
             **fields,
         )
 
@@ -229,6 +233,8 @@ def load(
     table = tables.read_parquet(folder / TABLE)
     targets = targets_of(table, classes=classes, tags=tags, numbers=numbers)
     words = texts_of(table, texts) if texts else None
+    if words is not None and "text" in targets:
+        raise ValueError("a target cannot be called 'text' where clips have texts: rename the column")
     store = open_store(folder / "store") if audio and (folder / "store").is_dir() else None
     if store is not None and store.sample_rate_hz != sample_rate_hz:
         store = None  # made for another rate: the files are decoded
@@ -237,7 +243,9 @@ def load(
         raise FileNotFoundError(
             f"{folder} has no audio at {sample_rate_hz} Hz: import it again with --store_rate_hz={sample_rate_hz}"
         )
-    return Clips(table, sample_rate_hz, targets, place, store, np.arange(len(table)), first_s, card, words)
+    return Clips(
+        table, sample_rate_hz, targets, place, store, np.arange(len(table)), first_s, card, words, tuple(texts)
+    )
 
 
 def texts_of(table: pl.DataFrame, columns: Sequence[str]) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""How well recordings fit words, by a model that has learnt both in one space."""
+"""How near recordings are to words, by a model that has learnt both in one space."""
 
 from collections.abc import Callable
 from typing import Any
@@ -11,7 +11,9 @@ from mu.inference.compiled import once
 from mu.protocols import ReadsText
 
 
-def text_fit(graph: nnx.GraphDef, task: ReadsText, params: Any, clips: np.ndarray, ngrams: np.ndarray) -> np.ndarray:
+def text_similarity(
+    graph: nnx.GraphDef, task: ReadsText, params: Any, clips: np.ndarray, ngrams: np.ndarray
+) -> np.ndarray:
     """float32 [N, M]: the cosine between the sound of N recordings and M texts.
 
     Args:
@@ -26,4 +28,4 @@ def text_fit(graph: nnx.GraphDef, task: ReadsText, params: Any, clips: np.ndarra
 
 @once
 def _program(graph: nnx.GraphDef, task: ReadsText) -> Callable[..., jax.Array]:
-    return jax.jit(lambda params, clips, ngrams: task.fit(nnx.merge(graph, params), clips, ngrams))
+    return jax.jit(lambda params, clips, ngrams: task.similarity(nnx.merge(graph, params), clips, ngrams))
