@@ -34,6 +34,7 @@ def main(argv: list[str]) -> int:
     show_logs()
     try:
         with Interrupts():
+            _refuse_existing(arguments)
             with working("starting"):
                 transcriber = _transcriber(arguments.weights)
             return _all(transcriber, arguments)
@@ -55,6 +56,7 @@ def _parsed(argv: list[str]) -> argparse.Namespace:
     add("files", metavar="FILE", nargs="+", help="a recording: WAV, FLAC, MP3, Ogg, ...")
     add("--weights", metavar="DIR", required=True, help="the folder that `mu import-weights basic-pitch` wrote")
     add("--output", metavar="DIR", help="the folder to write FILE.mid and FILE.jams to, made if missing")
+    add("--overwrite", action="store_true", help="files in --output that are there already are written anew")
     add("--onset_threshold", type=float, default=0.5, metavar="P", help="least probability of an onset (default 0.5)")
     add("--note_threshold", type=float, default=0.3, metavar="P", help="below it a pitch is quiet (default 0.3)")
     add("--json", action="store_true", help="JSON instead of a table")
@@ -67,6 +69,28 @@ def _parsed(argv: list[str]) -> argparse.Namespace:
             if first != file:
                 parser.error(f"{first} and {file} would both be {Path(file).stem}.mid: transcribe them to two folders")
     return arguments
+
+
+def _refuse_existing(arguments: argparse.Namespace) -> None:
+    """Before anything is transcribed: a file of that name may be made by hand.
+
+    Raises:
+      FileExistsError: an output is there already, and `--overwrite` is not given.
+    """
+    if arguments.output is None or arguments.overwrite:
+        return
+    for file in arguments.files:
+        for output in _outputs(file, arguments.output):
+            if output.exists():
+                raise FileExistsError(
+                    f"{output} is there already: name another folder with --output, or write it anew with --overwrite"
+                )
+
+
+def _outputs(file: str, folder: str) -> tuple[Path, Path]:
+    """The MIDI file and the JAMS file of a recording."""
+    stem = Path(file).stem
+    return Path(folder) / f"{stem}.mid", Path(folder) / f"{stem}.jams"
 
 
 def _transcriber(folder: str) -> Any:
@@ -95,7 +119,7 @@ def _all(transcriber: Any, arguments: argparse.Namespace) -> int:
                 faults.append(explained(error))
                 continue
             if arguments.output is not None:
-                _write(notes, file, Path(arguments.output))
+                _write(notes, file, arguments.output)
             made.append((file, notes))
     if arguments.json:
         print(
@@ -112,17 +136,17 @@ def _all(transcriber: Any, arguments: argparse.Namespace) -> int:
     return 1 if faults else 0
 
 
-def _write(notes: Any, file: str, folder: Path) -> None:
+def _write(notes: Any, file: str, folder: str) -> None:
     from mu import __version__
     from mu.files import json_text, write_whole
     from mu.inference.jams import jams_document
     from mu.inference.midi import midi_file
 
-    folder.mkdir(parents=True, exist_ok=True)
-    stem = Path(file).stem
-    document = jams_document(notes, title=stem, tool=f"Basic Pitch by mu {__version__}")
-    write_whole(folder / f"{stem}.mid", midi_file(notes))
-    write_whole(folder / f"{stem}.jams", json_text(document) + "\n")
+    midi, jams = _outputs(file, folder)
+    midi.parent.mkdir(parents=True, exist_ok=True)
+    document = jams_document(notes, title=midi.stem, tool=f"Basic Pitch by mu {__version__}")
+    write_whole(midi, midi_file(notes))
+    write_whole(jams, json_text(document) + "\n")
 
 
 def _rows(notes: Any) -> list[dict[str, Any]]:

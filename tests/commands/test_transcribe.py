@@ -62,6 +62,18 @@ def test_a_file_with_a_fault_is_named_and_the_others_are_done(weights, files, ca
     assert f"mu transcribe: {names[0]}: " in err and f"mu transcribe: {names[2]}: " in err
 
 
+@pytest.mark.parametrize("name", ["still.mid", "still.jams"])
+def test_a_file_that_is_there_is_kept_until_overwrite_is_said(weights, files, capsys, name):
+    (files / name).write_text("made by hand")
+    call = [str(files / "song.wav"), str(files / "still.flac"), weights, f"--output={files}"]
+    assert main(call) == 1
+    said = capsys.readouterr().err
+    assert f"{files / name} is there already" in said and "--overwrite" in said
+    assert (files / name).read_text() == "made by hand" and not (files / "song.mid").exists()
+    assert main([*call, "--overwrite"]) == 0
+    assert (files / name).read_bytes() != b"made by hand" and (files / "song.mid").exists()
+
+
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
