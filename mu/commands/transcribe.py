@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from mu.commands.flags import CommandParser, check_flags
-from mu.ranges import Share
+from mu.ranges import PartialShare
 
 EPILOG = """\
 examples:
@@ -61,7 +61,7 @@ def _parsed(argv: list[str]) -> argparse.Namespace:
     add("--note_threshold", type=float, default=0.3, metavar="P", help="below it a pitch is quiet (default 0.3)")
     add("--json", action="store_true", help="JSON instead of a table")
     arguments = parser.parse(argv)
-    check_flags(parser, arguments, onset_threshold=Share, note_threshold=Share)
+    check_flags(parser, arguments, onset_threshold=PartialShare, note_threshold=PartialShare)
     if arguments.output is not None:
         stems: dict[str, str] = {}
         for file in arguments.files:
@@ -102,14 +102,17 @@ def _transcriber(folder: str) -> Any:
 
 
 def _all(transcriber: Any, arguments: argparse.Namespace) -> int:
-    """Transcribes, writes and prints; the exit status."""
+    """Transcribes, writes and prints, a file at a time; JSON, which is one array, at the end. The exit status."""
     from mu.audio.io import AudioError
     from mu.console import Progress, explained
     from mu.files import json_text
 
     thresholds = {"onset_threshold": arguments.onset_threshold, "note_threshold": arguments.note_threshold}
-    made: list[tuple[str, Any]] = []
+    # A bar on a terminal takes what is printed meanwhile, and shows it above itself, on standard error.
+    out = None if sys.stdout.isatty() else sys.stdout
+    documents: list[dict[str, Any]] = []
     faults: list[str] = []
+    done = 0
     with Progress() as progress:
         for at, file in enumerate(arguments.files):
             progress.update("transcribing", at, len(arguments.files), "")
@@ -120,17 +123,16 @@ def _all(transcriber: Any, arguments: argparse.Namespace) -> int:
                 continue
             if arguments.output is not None:
                 _write(notes, file, arguments.output)
-            made.append((file, notes))
+            if arguments.json:
+                documents.append({"file": file, "duration_s": notes.duration_s, "notes": _rows(notes)})
+            elif arguments.output is not None:
+                names = ", ".join(output.name for output in _outputs(file, arguments.output))
+                print(f"{_heading(file, notes)}: {names}", file=out, flush=True)
+            else:
+                print("\n".join([*([""] if done else []), *_table(file, notes)]), file=out, flush=True)
+            done += 1
     if arguments.json:
-        print(
-            json_text([{"file": file, "duration_s": notes.duration_s, "notes": _rows(notes)} for file, notes in made])
-        )
-    elif arguments.output is None:
-        print("\n\n".join("\n".join(_table(file, notes)) for file, notes in made))
-    else:
-        print(
-            "\n".join(f"{_heading(file, notes)}: {Path(file).stem}.mid, {Path(file).stem}.jams" for file, notes in made)
-        )
+        print(json_text(documents))
     for fault in faults:
         print(f"mu transcribe: {fault}", file=sys.stderr)
     return 1 if faults else 0

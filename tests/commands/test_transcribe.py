@@ -7,6 +7,7 @@ import pytest
 import soundfile
 
 from mu.commands.transcribe import main, note_name
+from mu.inference.transcription import Transcriber
 from mu.pretrained.importing import import_weights
 from tests.pretrained.basic_pitch_files import random_tensors, waveform, write_package
 
@@ -60,6 +61,21 @@ def test_a_file_with_a_fault_is_named_and_the_others_are_done(weights, files, ca
     said, err = capsys.readouterr()
     assert said == f"{names[1]}: no notes in 1.4 s\n"
     assert f"mu transcribe: {names[0]}: " in err and f"mu transcribe: {names[2]}: " in err
+    assert main([names[0], names[2], weights]) == 1
+    assert capsys.readouterr().out == ""
+
+
+def test_a_table_is_there_before_the_next_file_is_done(weights, files, capsys, monkeypatch):
+    names = [str(files / name) for name in ("still.flac", "song.wav")]
+    transcribe, printed = Transcriber.transcribe_file, []
+
+    def watched(self, file, **thresholds):
+        printed.append(capsys.readouterr().out)
+        return transcribe(self, file, **thresholds)
+
+    monkeypatch.setattr(Transcriber, "transcribe_file", watched)
+    assert main([*names, weights]) == 0
+    assert printed == ["", f"{names[0]}: no notes in 1.4 s\n"]
 
 
 @pytest.mark.parametrize("name", ["still.mid", "still.jams"])
@@ -80,6 +96,8 @@ def test_a_file_that_is_there_is_kept_until_overwrite_is_said(weights, files, ca
         (["a/song.wav", "b/song.mp3", "--weights=x", "--output=y"], "a/song.wav and b/song.mp3 would both be song.mid"),
         (["song.wav"], "--weights"),
         (["song.wav", "--weights=x", "--onset_threshold=2"], "--onset_threshold=2.0"),
+        (["song.wav", "--weights=x", "--note_threshold=0"], "--note_threshold=0.0"),
+        (["song.wav", "--weights=x", "--onset_threshold=0"], "--onset_threshold=0.0"),
     ],
 )
 def test_wrong_calls(flags, message, capsys):
