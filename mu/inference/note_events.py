@@ -52,25 +52,28 @@ def note_events(
     Args:
       notes: float [F, P], the probability that a pitch sounds.
       onsets: float [F, P], that it begins.
-      onset_threshold: see above, between 0 and 1.
-      note_threshold: see above, between 0 and 1.
+      onset_threshold: see above, in (0, 1).
+      note_threshold: see above, in (0, 1).
       quiet_frames: see above, at least 1.
 
     Raises:
-      ValueError: the arrays do not fit together, or hold something else than finite numbers.
+      ValueError: the arrays do not fit together, or hold something else than finite numbers, or a threshold is not between 0 and 1.
     """
+    for name, threshold in (("onset_threshold", onset_threshold), ("note_threshold", note_threshold)):
+        if not 0.0 < threshold < 1.0:
+            raise ValueError(f"{name}={threshold}: it must be above 0 and below 1")
     if notes.ndim != 2 or notes.shape != onsets.shape:
         raise ValueError(f"notes {notes.shape} and onsets {onsets.shape} must be two arrays [F, P] of one shape")
     if not (np.isfinite(notes).all() and np.isfinite(onsets).all()):
         raise ValueError("the probabilities of notes hold infinities or no numbers")
     left = np.ascontiguousarray(notes.T, np.float64)  # [P, F]: what no note covers yet
     sounding = left.copy()
-    found: list[tuple[int, int, int]] = []
+    frame_spans: list[tuple[int, int, int]] = []
     for start, pitch in _onsets(notes, onsets, onset_threshold):
         length, _ = _followed(left[pitch, start + 1 : -1], note_threshold, quiet_frames)
         if length + 1 > quiet_frames:
             _clear(left, pitch, start, start + 1 + length)
-            found.append((start, start + 1 + length, pitch))
+            frame_spans.append((start, start + 1 + length, pitch))
     for middle, pitch in _strongest(left, note_threshold):
         if left[pitch, middle] == 0.0:
             continue
@@ -80,10 +83,10 @@ def note_events(
         _clear(left, pitch, middle + 1, middle + 1 + seen)
         _clear(left, pitch, middle - seen_before, middle)
         if before + after > quiet_frames:  # without its last frame, as the published decoder has it
-            found.append((middle - before, middle + after, pitch))
-    found.sort(key=lambda note: (note[0], note[2]))
-    starts, ends, pitches = np.array(found, np.int64).reshape(-1, 3).T
-    amplitudes = np.array([sounding[pitch, start:end].mean() for start, end, pitch in found])
+            frame_spans.append((middle - before, middle + after, pitch))
+    frame_spans.sort(key=lambda note: (note[0], note[2]))
+    starts, ends, pitches = np.array(frame_spans, np.int64).reshape(-1, 3).T
+    amplitudes = np.array([sounding[pitch, start:end].mean() for start, end, pitch in frame_spans])
     return NoteEvents(starts, ends, pitches, amplitudes)
 
 

@@ -108,9 +108,9 @@ class Transcriber:
         whole = {name: np.concatenate(part)[: len(starts)] for name, part in parts.items()}
         per_tile = whole["notes"].shape[1]
         centres = starts[:, None] + HOP_SAMPLES * np.arange(per_tile)[None]
-        heard = (centres < len(audio) - EDGE_FRAMES * HOP_SAMPLES).reshape(-1)
+        before_end = (centres < len(audio) - EDGE_FRAMES * HOP_SAMPLES).reshape(-1)
         whole["times_s"] = centres / self.sample_rate_hz
-        return {name: values.reshape(-1, *values.shape[2:])[heard] for name, values in whole.items()}
+        return {name: values.reshape(-1, *values.shape[2:])[before_end] for name, values in whole.items()}
 
     def transcribe(
         self,

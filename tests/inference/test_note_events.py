@@ -76,6 +76,13 @@ def test_arrays_that_do_not_fit_are_refused():
         note_events(np.full((5, 88), np.nan), np.zeros((5, 88)))
 
 
+@pytest.mark.parametrize("name", ["onset_threshold", "note_threshold"])
+@pytest.mark.parametrize("threshold", [0.0, 1.0, -0.5, float("nan")])
+def test_thresholds_are_between_0_and_1(name, threshold):
+    with pytest.raises(ValueError, match=f"{name}=.* above 0 and below 1"):
+        note_events(*blank(), **{name: threshold})
+
+
 def slow_note_events(notes, onsets, onset_threshold=0.5, threshold=0.3, quiet_frames=11):
     """The same, a frame at a time, and the greatest that is left looked for anew each time."""
     frames, pitches = notes.shape
