@@ -268,6 +268,7 @@ LIBRARIES = {
     "mu.pretrained.tensorflow_checkpoint": {"numpy"},
     "mu.pretrained.values": {"flax", "jax", "numpy"},
     "mu.pretrained.wire_format": set(),
+    "mu.pretrained.zip_damage": set(),
     "mu.tasks": {"jax", "numpy"},
     "mu.data": {"numpy", "polars"},
     "mu.data.evidence_features": {"numpy"},

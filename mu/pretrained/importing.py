@@ -8,6 +8,7 @@ from safetensors.numpy import save
 
 from mu.files import json_text
 from mu.locks import rewriting
+from mu.names import nearest
 from mu.pretrained.folder import load
 from mu.pretrained.licence import CARD
 from mu.pretrained.sources.package_files import PackageFiles
@@ -54,10 +55,14 @@ def import_weights(
     Raises:
       FileExistsError: `output` is there already.
       FileNotFoundError: there is no such package, or it lacks a file.
-      ValueError: a file is damaged, or its tensors are not those of the model; names them.
+      ValueError: there is no such source or set; a file is damaged, or its tensors are not those of the model; names them.
     """
+    if source not in SOURCES:
+        raise ValueError(f"source={source!r}{nearest(source, SOURCES)}; known: {', '.join(SOURCES)}")
     row, output = SOURCES[source], Path(output)
     weights = row.weights[0] if weights is None else weights
+    if weights not in row.weights:  # adapters make paths of it
+        raise ValueError(f"weights={weights!r}{nearest(weights, row.weights)}; {source} ships {', '.join(row.weights)}")
 
     def check() -> None:
         if output.exists() and (not output.is_dir() or any(output.iterdir())):

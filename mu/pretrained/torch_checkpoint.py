@@ -14,6 +14,8 @@ from typing import Any
 
 import numpy as np
 
+from mu.pretrained.zip_damage import zip_damage
+
 _TYPES = {
     "FloatStorage": "<f4",
     "DoubleStorage": "<f8",
@@ -60,7 +62,7 @@ def read_checkpoint(data: bytes, file: str) -> Any:
       ValueError: it is no checkpoint or is cut off, or a tensor does not lie in its storage.
     """
     try:
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        with zip_damage(file), zipfile.ZipFile(io.BytesIO(data)) as archive:
             roots = [name.removesuffix("data.pkl") for name in archive.namelist() if name.endswith("/data.pkl")]
             if len(roots) != 1:
                 raise ValueError(f"it holds {len(roots)} files data.pkl, and not one")
@@ -71,8 +73,7 @@ def read_checkpoint(data: bytes, file: str) -> Any:
         raise ValueError(
             f"{file} is no checkpoint that can be read ({error}): take it from the package again"
         ) from None
-    except zipfile.BadZipFile as error:
-        raise ValueError(f"{file} is no whole checkpoint ({error}): take it from the package again") from None
+
 
 
 def named_tensors(value: Any, file: str) -> dict[str, np.ndarray]:

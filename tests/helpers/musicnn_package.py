@@ -1,5 +1,6 @@
 """A package like `musicnn`, with random weights, to import weights from."""
 
+import io
 import json
 import zipfile
 from pathlib import Path
@@ -44,10 +45,20 @@ def write(root: Path, values: dict[str, np.ndarray]) -> Path:
     return root
 
 
-def zipped(root: Path, path: Path) -> Path:
+def zipped(root: Path, path: Path, compression: int = zipfile.ZIP_STORED) -> Path:
     """The wheel of an unpacked package."""
-    with zipfile.ZipFile(path, "w") as wheel:
+    with zipfile.ZipFile(path, "w", compression) as wheel:
         for one in sorted(root.rglob("*")):
             if one.is_file():
                 wheel.write(one, one.relative_to(root).as_posix())
     return path
+
+
+def flipped(archive: bytes, member: str) -> bytes:
+    """A zip archive whose member has its first eight bytes changed."""
+    with zipfile.ZipFile(io.BytesIO(archive)) as file:
+        start = file.getinfo(member).header_offset
+    # A local header has 30 bytes, the last four of which say how long the name and the extra field are.
+    lengths = (int.from_bytes(archive[start + at : start + at + 2], "little") for at in (26, 28))
+    begin = start + 30 + sum(lengths)
+    return archive[:begin] + bytes(byte ^ 0xFF for byte in archive[begin : begin + 8]) + archive[begin + 8 :]

@@ -2,15 +2,17 @@
 
 import json
 import sys
+import zipfile
 
 import numpy as np
 import pytest
 
 from mu.commands.import_weights import main
 from mu.pretrained.folder import load
+from mu.pretrained.importing import import_weights
 from mu.pretrained.sources.package_files import PackageFiles
 from mu.pretrained.values import renamed
-from tests.helpers.musicnn_package import LICENCE, TAGS, tensors, write, zipped
+from tests.helpers.musicnn_package import LICENCE, TAGS, flipped, tensors, write, zipped
 
 KERNEL = "conv2d_3/kernel"
 
@@ -132,12 +134,39 @@ def test_files_that_do_not_fit(values, tmp_path, capsys):
     assert "has no list MSD_LABELS" in refused()
     (site / "musicnn" / "configuration.py").write_text(text)
     (site / "musicnn-0.1.0.dist-info" / "LICENSE.md").unlink()
-    assert "has no file LICENSE of musicnn" in refused()
-    (site / "LICENSE").write_text(LICENCE)
+    (site / "LICENSE").write_text("of whatever lies beside the package")
+    missing = f"put it into {site / 'musicnn'}"
+    assert (said := refused()).count("the file LICENSE of musicnn is missing") == 1 and missing in said
     (site / "musicnn-0.1.0.dist-info").rmdir()
+    assert missing in refused()
+    assert missing in refused(f"--package={site / 'musicnn'}")
+    (site / "musicnn" / "LICENSE").write_text(LICENCE)
     assert main(["musicnn", str(out), f"--package={site}"]) == 0
+    assert (out / "LICENSE").read_text() == LICENCE
     assert main(["musicnn", str(out), f"--package={site}"]) == 1
     assert "out is there already" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("compression", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+@pytest.mark.parametrize("member", ["musicnn/MSD_musicnn/.data-00000-of-00001", "musicnn-0.1.0.dist-info/LICENSE.md"])
+def test_a_damaged_wheel(package, tmp_path, capsys, compression, member):
+    wheel = zipped(package, tmp_path / "a.whl", compression)
+    wheel.write_bytes(flipped(wheel.read_bytes(), member))
+    assert main(["musicnn", str(tmp_path / "out"), f"--package={wheel}"]) == 1
+    assert f"{wheel}/{member} is cut off or damaged: download it again" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_names_are_checked_before_any_file_is_read(tmp_path):
+    """Adapters make paths of them."""
+    for name in ("../secret", "tinny", ""):
+        with pytest.raises(ValueError, match=f"weights='{name}'.*; crepe ships tiny, full"):
+            import_weights("crepe", tmp_path / "out", weights=name, package=tmp_path / "gone")
+    with pytest.raises(ValueError, match=r"did you mean 'tiny'"):
+        import_weights("crepe", tmp_path / "out", weights="tinny")
+    with pytest.raises(ValueError, match=r"source='musicn' \(did you mean 'musicnn'\?\); known: musicnn, "):
+        import_weights("musicn", tmp_path / "out")
+    assert not list(tmp_path.iterdir())
 
 
 def test_wrong_calls(capsys):

@@ -1,11 +1,14 @@
 """PyTorch's checkpoints are read exactly, and nothing that their pickle names is run."""
 
+import io
 import os
+import zipfile
 
 import numpy as np
 import pytest
 
 from mu.pretrained.torch_checkpoint import Inert, read_checkpoint
+from tests.helpers.musicnn_package import flipped
 from tests.pretrained.checkpoint_files import Tensor, checkpoint_bytes
 
 
@@ -45,8 +48,8 @@ def test_a_call_of_the_pickle_is_kept_and_not_made(tmp_path):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"x" * 100, "model.pth is no whole checkpoint"),
-        (checkpoint_bytes({"a": np.ones(100)})[:-30], "model.pth is no whole checkpoint"),
+        (b"x" * 100, "model.pth is cut off or damaged: download it again"),
+        (checkpoint_bytes({"a": np.ones(100)})[:-30], "model.pth is cut off or damaged: download it again"),
         (checkpoint_bytes({"a": Tensor(np.ones(4, np.float32), 1, (4,), (1,))}), "does not lie in its storage"),
         (checkpoint_bytes({"a": Tensor(np.ones(4, np.float32), 0, (9999,), (0,))}), "does not lie in its storage"),
         (checkpoint_bytes({"a": Tensor(np.ones(4, np.float32), 3, (2,), (-1,))}), r"the strides \(-1,\)"),
@@ -57,3 +60,15 @@ def test_a_call_of_the_pickle_is_kept_and_not_made(tmp_path):
 def test_damaged_files_are_refused(content, message):
     with pytest.raises(ValueError, match=message):
         read_checkpoint(content, "model.pth")
+
+
+@pytest.mark.parametrize("member", ["archive/data.pkl", "archive/data/0"])
+def test_a_changed_byte_is_found(member):
+    stored = checkpoint_bytes({"a": np.arange(1000, dtype=np.float32)})
+    packed = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(stored)) as whole, zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name in whole.namelist():
+            archive.writestr(name, whole.read(name))
+    for content in (stored, packed.getvalue()):
+        with pytest.raises(ValueError, match="model.pth is cut off or damaged: download it again"):
+            read_checkpoint(flipped(content, member), "model.pth")

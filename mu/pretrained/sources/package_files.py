@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from mu.names import nearest
+from mu.pretrained.zip_damage import zip_damage
 
 Place = Path | zipfile.Path
 
@@ -22,14 +23,13 @@ class PackageFiles:
 
     Raises:
       FileNotFoundError: there is no such package; says what to install or to name.
-      ValueError: `place` is no wheel.
+      ValueError: `place` is no wheel, or a damaged one.
     """
 
     def __init__(self, package: str, distribution: str, place: str | os.PathLike[str] | None = None):
         self._distribution = distribution
         self._beside = _installed(package, distribution) if place is None else _at(package, Path(place))
         self._folder = self._beside / package
-        self._unpacked = place is not None
 
     def __str__(self) -> str:
         return str(self._folder).rstrip("/")
@@ -39,35 +39,36 @@ class PackageFiles:
 
         Raises:
           FileNotFoundError: the package has no such file; names what is nearest.
+          ValueError: the wheel is damaged.
         """
         place = self._folder.joinpath(*name.split("/"))
         if not place.is_file():
             raise FileNotFoundError(f"{place} is missing{nearest(name, self._names())}: is the package whole?")
-        return place.read_bytes()
+        with zip_damage(str(place)):
+            return place.read_bytes()
 
     def document(self, beginnings: Iterable[str]) -> tuple[str, bytes]:
-        """(name, bytes) of the first file so named in the distribution's metadata, or in the package or beside it.
+        """(name, bytes) of the first file so named in the distribution's metadata or in the package's folder.
 
         Args:
           beginnings: of its name, such as 'LICENSE', in the order of preference; upper and lower case alike.
 
         Raises:
-          FileNotFoundError: there is none.
+          ValueError: there is none, or the wheel is damaged. What lies beside the package may be of another one.
         """
         words = map(re.escape, re.split("[-_.]+", self._distribution))
         metadata = re.compile("[-_.]".join(words) + r"-[^-]+\.dist-info", re.IGNORECASE)
         infos = [one for one in self._beside.iterdir() if metadata.fullmatch(one.name)]
         folders = [*(info / "licenses" for info in infos), *infos, self._folder]
-        if self._unpacked and not infos:  # a source distribution
-            folders.append(self._beside)
         for beginning in beginnings:
             for folder in filter(lambda one: one.is_dir(), folders):
                 for one in sorted(folder.iterdir(), key=lambda one: one.name):
                     if one.is_file() and one.name.upper().startswith(beginning.upper()):
-                        return one.name, one.read_bytes()
-        raise FileNotFoundError(
-            f"{self._beside} has no file {' or '.join(beginnings)} of {self._distribution}: take the whole wheel, or "
-            "the folder that has both the package and its .dist-info"
+                        with zip_damage(str(one)):
+                            return one.name, one.read_bytes()
+        raise ValueError(
+            f"the file {' or '.join(beginnings)} of {self._distribution} is missing, in {self} and in a .dist-info of "
+            f"{self._distribution} beside it: put it into {self}, or take the whole wheel"
         )
 
     def _names(self) -> list[str]:
@@ -102,7 +103,8 @@ def _at(package: str, place: Path) -> Place:
     if place.is_file():
         if not zipfile.is_zipfile(place):
             raise ValueError(f"{place} is no wheel, or is cut off: download it again")
-        inside = zipfile.Path(place)
+        with zip_damage(str(place)):
+            inside = zipfile.Path(place)
         if not (inside / package).is_dir():
             raise FileNotFoundError(f"{place} has no folder {package!r}: it is the wheel of another package")
         return inside
