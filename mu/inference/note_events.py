@@ -66,8 +66,9 @@ def note_events(
         raise ValueError(f"notes {notes.shape} and onsets {onsets.shape} must be two arrays [F, P] of one shape")
     if not (np.isfinite(notes).all() and np.isfinite(onsets).all()):
         raise ValueError("the probabilities of notes hold infinities or no numbers")
-    left = np.ascontiguousarray(notes.T, np.float64)  # [P, F]: what no note covers yet
-    sounding = left.copy()
+    # Scalars of float64 compare float32 numbers exactly, without a copy of them.
+    onset_threshold, note_threshold = np.float64(onset_threshold), np.float64(note_threshold)
+    left = np.array(notes.T, order="C")  # [P, F]: what no note covers yet
     frame_spans: list[tuple[int, int, int]] = []
     for start, pitch in _onsets(notes, onsets, onset_threshold):
         length, _ = _followed(left[pitch, start + 1 : -1], note_threshold, quiet_frames)
@@ -86,7 +87,7 @@ def note_events(
             frame_spans.append((middle - before, middle + after, pitch))
     frame_spans.sort(key=lambda note: (note[0], note[2]))
     starts, ends, pitches = np.array(frame_spans, np.int64).reshape(-1, 3).T
-    amplitudes = np.array([sounding[pitch, start:end].mean() for start, end, pitch in frame_spans])
+    amplitudes = np.array([notes[start:end, pitch].mean(dtype=np.float64) for start, end, pitch in frame_spans])
     return NoteEvents(starts, ends, pitches, amplitudes)
 
 

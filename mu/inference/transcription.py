@@ -1,7 +1,9 @@
 """Notes of recordings of any length, by a network that sees tiles of one length."""
 
 import dataclasses
+import functools
 import os
+from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -65,48 +67,52 @@ class Transcriber:
         self._step = tile_samples - 2 * EDGE_FRAMES * HOP_SAMPLES
         self._params = jax.device_put(params)
 
-        def compute(params: Any, audio: jax.Array) -> dict[str, jax.Array]:
+        def compute(params: Any, audio: jax.Array, names: tuple[str, ...]) -> dict[str, jax.Array]:
             samples = jax.numpy.full(len(audio), tile_samples, jax.numpy.int32)
             outputs = nnx.merge(graph, params)({}, {"audio": audio, "samples": samples})
             if missing := [name for name in POSTERIORGRAMS if name not in outputs]:
                 raise ValueError(
                     f"the model gives {', '.join(outputs)}, and no {' and no '.join(missing)}: it is no transcriber"
                 )
-            return {name: outputs[name] for name in POSTERIORGRAMS}
+            return {name: outputs[name] for name in names}
 
-        self._compute = jax.jit(compute)
-        jax.eval_shape(compute, self._params, jax.ShapeDtypeStruct((tiles, tile_samples), jax.numpy.float32))
+        self._compute = jax.jit(compute, static_argnames="names")
+        audio = jax.ShapeDtypeStruct((tiles, tile_samples), jax.numpy.float32)
+        jax.eval_shape(functools.partial(compute, names=POSTERIORGRAMS), self._params, audio)
 
-    def posteriorgrams(self, audio: np.ndarray) -> dict[str, np.ndarray]:
+    def posteriorgrams(self, audio: np.ndarray, names: Sequence[str] = POSTERIORGRAMS) -> dict[str, np.ndarray]:
         """The network's probabilities over a whole recording.
 
         Args:
           audio: float32 [samples] at `sample_rate_hz`.
+          names: of `POSTERIORGRAMS`, at least one: those to compute.
 
         Returns:
-          'notes' float32 [F, 88], 'onsets' [F, 88], 'contours' [F, 264]; 'times_s' float64 [F], the middle of each
+          of `names`: 'notes' float32 [F, 88], 'onsets' [F, 88], 'contours' [F, 264]; 'times_s' float64 [F], the middle of each
           frame. All frames whose middle lies before the end of the sound.
 
         Raises:
-          ValueError: there are no samples, or some are not finite.
+          ValueError: there are no samples, or some are not finite, or a name is unknown.
         """
+        if not names or not set(names) <= set(POSTERIORGRAMS):
+            raise ValueError(f"names={tuple(names)}: it takes some of {', '.join(POSTERIORGRAMS)}")
         if audio.ndim != 1 or not len(audio):
             raise ValueError(f"audio {audio.shape}: it must be one waveform [samples], with at least one")
         if not np.isfinite(audio).all():
             raise ValueError("the audio holds samples that are infinite or no numbers")
         audio = np.concatenate([np.zeros(EDGE_FRAMES * HOP_SAMPLES, np.float32), audio.astype(np.float32, copy=False)])
         starts = np.arange(0, len(audio), self._step)
-        parts: dict[str, list[np.ndarray]] = {name: [] for name in POSTERIORGRAMS}
+        parts: dict[str, list[np.ndarray]] = {name: [] for name in names}
         for first in range(0, len(starts), self._tiles):
             tiles = np.zeros((self._tiles, self.tile_samples), np.float32)
             for row, start in enumerate(starts[first : first + self._tiles]):
                 piece = audio[start : start + self.tile_samples]
                 tiles[row, : len(piece)] = piece
-            outputs = jax.device_get(self._compute(self._params, jax.device_put(tiles)))
+            outputs = jax.device_get(self._compute(self._params, jax.device_put(tiles), names=tuple(names)))
             for name, values in outputs.items():
                 parts[name].append(values[:, EDGE_FRAMES:-EDGE_FRAMES])
         whole = {name: np.concatenate(part)[: len(starts)] for name, part in parts.items()}
-        per_tile = whole["notes"].shape[1]
+        per_tile = next(iter(whole.values())).shape[1]
         centres = starts[:, None] + HOP_SAMPLES * np.arange(per_tile)[None]
         before_end = (centres < len(audio) - EDGE_FRAMES * HOP_SAMPLES).reshape(-1)
         whole["times_s"] = centres / self.sample_rate_hz
@@ -124,7 +130,7 @@ class Transcriber:
         Silence, which is a waveform of equal samples, has none.
         """
         duration_s = len(audio) / self.sample_rate_hz
-        seen = self.posteriorgrams(audio)
+        seen = self.posteriorgrams(audio, ("notes", "onsets"))
         silent = float(np.ptp(audio)) == 0.0
         events = note_events(
             seen["notes"][:0] if silent else seen["notes"],

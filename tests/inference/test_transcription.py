@@ -53,6 +53,17 @@ def test_each_frame_is_the_networks_of_its_own_time(samples):
     assert seen["contours"].shape == (len(at), 264)
 
 
+def test_only_what_is_asked_for_is_made():
+    audio = np.random.default_rng(0).standard_normal(50_000).astype(np.float32)
+    whole, part = transcriber().posteriorgrams(audio), transcriber().posteriorgrams(audio, ["onsets"])
+    assert list(part) == ["onsets", "times_s"]
+    for name, values in part.items():
+        np.testing.assert_array_equal(values, whole[name])
+    for names in ([], ["notes", "clip"]):
+        with pytest.raises(ValueError, match="it takes some of notes, onsets, contours"):
+            transcriber().posteriorgrams(audio, names)
+
+
 def test_any_number_of_tiles_at_once_gives_the_same():
     audio = np.random.default_rng(0).standard_normal(200_000).astype(np.float32)
     one, four = (transcriber(tiles=tiles).posteriorgrams(audio)["notes"] for tiles in (1, 4))
