@@ -2,6 +2,7 @@
 
 import itertools
 import math
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -15,7 +16,7 @@ SAMPLE_RATE_HZ = 16000
 WINDOW_SAMPLES = 1024
 PITCH_BINS = 360
 CENTS_PER_BIN = 20.0
-# Cents above 10 Hz of bin 0, which is C1.
+# Cents above 10 Hz of bin 0, which is 31.7 Hz.
 LOWEST_CENTS = 1997.3794084376191
 # Channels of the six layers, by the published names.
 SIZES = {"tiny": (128, 16, 16, 16, 32, 64), "full": (1024, 128, 128, 128, 256, 512)}
@@ -46,8 +47,8 @@ class CrepeLayer(nnx.Module):
 class Crepe(nnx.Module):
     """Pitch by six convolutions over 64 ms of the waveform (Kim et al. 2018, arXiv:1802.06182).
 
-    A frame is brought to mean 0 and deviation 1, so loudness does not matter. 360 outputs, 20 cents apart from C1 to
-    B7, are the probabilities of the pitches.
+    A frame is brought to mean 0 and deviation 1, so loudness does not matter. 360 outputs, 20 cents apart from
+    31.7 to 2,005 Hz, are the probabilities of the pitches.
 
     Args:
       size: 'tiny' (487,096 values) or 'full' (22 million).
@@ -67,6 +68,10 @@ class Crepe(nnx.Module):
             for at, (inputs, outputs) in enumerate(itertools.pairwise(channels))
         )
         self.classifier = nnx.Linear(4 * channels[-1], PITCH_BINS, rngs=rngs)
+
+    def tables(self) -> dict[str, Any]:
+        """No tables of rows."""
+        return {}
 
     def __call__(self, rows: dict, batch: dict[str, jax.Array], key: jax.Array | None = None) -> dict[str, jax.Array]:
         """Pitches of tiles; frame f is centred on sample 160 f.
