@@ -57,7 +57,8 @@ def note_events(
       quiet_frames: see above, at least 1.
 
     Raises:
-      ValueError: the arrays do not fit together, or hold something else than finite numbers, or a threshold is not between 0 and 1.
+      ValueError: the arrays do not fit together, or hold something else than finite numbers, or a threshold
+        is not between 0 and 1.
     """
     for name, threshold in (("onset_threshold", onset_threshold), ("note_threshold", note_threshold)):
         if not 0.0 < threshold < 1.0:

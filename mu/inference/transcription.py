@@ -88,8 +88,8 @@ class Transcriber:
           names: of `POSTERIORGRAMS`, at least one: those to compute.
 
         Returns:
-          of `names`: 'notes' float32 [F, 88], 'onsets' [F, 88], 'contours' [F, 264]; 'times_s' float64 [F], the middle of each
-          frame. All frames whose middle lies before the end of the sound.
+          of `names`: 'notes' float32 [F, 88], 'onsets' [F, 88], 'contours' [F, 264]; 'times_s' float64 [F], the middle
+          of each frame. All frames whose middle lies before the end of the sound.
 
         Raises:
           ValueError: there are no samples, or some are not finite, or a name is unknown.

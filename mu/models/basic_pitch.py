@@ -1,6 +1,8 @@
 """Basic Pitch: notes, onsets and pitch contours of polyphonic music, from 22,050 Hz audio."""
 
 import dataclasses
+from collections.abc import Mapping
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -98,7 +100,13 @@ class BasicPitch(nnx.Module):
         self.onsets_hidden = conv(harmonics, 32, (5, 5), BINS_PER_SEMITONE)
         self.onsets = conv(33, 1, (3, 3))
 
-    def __call__(self, rows: dict, batch: dict[str, jax.Array], key: jax.Array | None = None) -> dict[str, jax.Array]:
+    def tables(self) -> dict[str, Any]:
+        """No tables of rows."""
+        return {}
+
+    def __call__(
+        self, rows: Mapping[str, jax.Array], batch: Mapping[str, jax.Array], key: jax.Array | None = None
+    ) -> dict[str, jax.Array]:
         """Probabilities of tiles.
 
         Args:

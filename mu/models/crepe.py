@@ -2,6 +2,7 @@
 
 import itertools
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import jax
@@ -73,7 +74,9 @@ class Crepe(nnx.Module):
         """No tables of rows."""
         return {}
 
-    def __call__(self, rows: dict, batch: dict[str, jax.Array], key: jax.Array | None = None) -> dict[str, jax.Array]:
+    def __call__(
+        self, rows: Mapping[str, jax.Array], batch: Mapping[str, jax.Array], key: jax.Array | None = None
+    ) -> dict[str, jax.Array]:
         """Pitches of tiles; frame f is centred on sample 160 f.
 
         Args:

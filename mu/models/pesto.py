@@ -1,6 +1,8 @@
 """PESTO: the pitch of one voice or instrument, a frame at a time, from 16 kHz audio."""
 
 import math
+from collections.abc import Mapping
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -59,7 +61,13 @@ class Pesto(nnx.Module):
         self.confidence = nnx.Conv(1, 1, (KERNEL,), strides=3, padding="VALID", rngs=rngs)
         self.voiced = nnx.Linear((BINS - KERNEL) // 3 + 2, 1, rngs=rngs)
 
-    def __call__(self, rows: dict, batch: dict[str, jax.Array], key: jax.Array | None = None) -> dict[str, jax.Array]:
+    def tables(self) -> dict[str, Any]:
+        """No tables of rows."""
+        return {}
+
+    def __call__(
+        self, rows: Mapping[str, jax.Array], batch: Mapping[str, jax.Array], key: jax.Array | None = None
+    ) -> dict[str, jax.Array]:
         """Pitches of tiles; frame f is centred on sample 160 f.
 
         Args:

@@ -55,7 +55,8 @@ def import_weights(
     Raises:
       FileExistsError: `output` is there already.
       FileNotFoundError: there is no such package, or it lacks a file.
-      ValueError: there is no such source or set; a file is damaged, or its tensors are not those of the model; names them.
+      ValueError: there is no such source or set; a file is damaged, or its tensors are not those of the model;
+        names them.
     """
     if source not in SOURCES:
         raise ValueError(f"source={source!r}{nearest(source, SOURCES)}; known: {', '.join(SOURCES)}")

@@ -61,19 +61,14 @@ def read_checkpoint(data: bytes, file: str) -> Any:
     Raises:
       ValueError: it is no checkpoint or is cut off, or a tensor does not lie in its storage.
     """
-    try:
-        with zip_damage(file), zipfile.ZipFile(io.BytesIO(data)) as archive:
-            roots = [name.removesuffix("data.pkl") for name in archive.namelist() if name.endswith("/data.pkl")]
-            if len(roots) != 1:
-                raise ValueError(f"it holds {len(roots)} files data.pkl, and not one")
-            if f"{roots[0]}byteorder" in archive.namelist() and archive.read(f"{roots[0]}byteorder") != b"little":
-                raise ValueError("its numbers are big-endian")
-            return _Unpickler(archive, roots[0]).load()
-    except (ValueError, KeyError, TypeError, AttributeError, IndexError, EOFError, pickle.UnpicklingError) as error:
-        raise ValueError(
-            f"{file} is no checkpoint that can be read ({error}): take it from the package again"
-        ) from None
-
+    with zip_damage(file):
+        try:
+            with zipfile.ZipFile(io.BytesIO(data)) as archive:
+                return _content(archive)
+        except (ValueError, KeyError, TypeError, AttributeError, IndexError, EOFError, pickle.UnpicklingError) as error:
+            raise ValueError(
+                f"{file} is no checkpoint that can be read ({error}): take it from the package again"
+            ) from None
 
 
 def named_tensors(value: Any, file: str) -> dict[str, np.ndarray]:
@@ -85,6 +80,15 @@ def named_tensors(value: Any, file: str) -> dict[str, np.ndarray]:
     if not isinstance(value, dict) or not all(isinstance(one, np.ndarray) for one in value.values()):
         raise ValueError(f"{file} holds no table of tensors by name where the model's should be")
     return {str(name): tensor for name, tensor in value.items()}
+
+
+def _content(archive: zipfile.ZipFile) -> Any:
+    roots = [name.removesuffix("data.pkl") for name in archive.namelist() if name.endswith("/data.pkl")]
+    if len(roots) != 1:
+        raise ValueError(f"it holds {len(roots)} files data.pkl, and not one")
+    if f"{roots[0]}byteorder" in archive.namelist() and archive.read(f"{roots[0]}byteorder") != b"little":
+        raise ValueError("its numbers are big-endian")
+    return _Unpickler(archive, roots[0]).load()
 
 
 class _Unpickler(pickle.Unpickler):

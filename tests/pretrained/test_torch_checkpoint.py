@@ -70,5 +70,5 @@ def test_a_changed_byte_is_found(member):
         for name in whole.namelist():
             archive.writestr(name, whole.read(name))
     for content in (stored, packed.getvalue()):
-        with pytest.raises(ValueError, match="model.pth is cut off or damaged: download it again"):
+        with pytest.raises(ValueError, match=r"model\.pth is cut off or damaged: download it again"):
             read_checkpoint(flipped(content, member), "model.pth")
