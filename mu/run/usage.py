@@ -81,7 +81,7 @@ def left_out_of_training(batches: Batches, task: Task[Any]) -> dict[str, int]:
         for name in task.offers.get("outputs", {}):
             if name in batches.clips.targets:
                 left[f"clips of unknown {name}"] = int((~batches.clips.targets[name].known).sum())
-        if batches.clips.texts is not None:
+        if "zero_shot" in task.offers and batches.clips.texts is not None:
             left["clips without words"] = int((batches.clips.texts < 0).all(axis=1).sum())
     return left
 

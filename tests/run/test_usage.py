@@ -95,8 +95,11 @@ def test_what_is_left_out_of_training_is_said():
 def test_clips_whose_target_is_not_known_are_counted_for_tasks_that_predict_it():
     known = ClassTarget(("a", "b"), np.array([0, -1, 1, -1, -1], np.int32))
     lengths = np.full(5, 500)
-    clips = SimpleNamespace(targets={"genre": known, "year": known}, sample_rate_hz=100, lengths=lengths)
+    texts = np.array([[3, 5], [-1, -1], [7, -1], [-1, -1], [2, -1]])
+    clips = SimpleNamespace(targets={"genre": known, "year": known}, sample_rate_hz=100, lengths=lengths, texts=texts)
     batches = ClipBatches(clips, seed=0)
     predicts = SimpleNamespace(offers={"outputs": {"genre": None, "projection": None}})
     assert left_out_of_training(batches, predicts) == {"clips of unknown genre": 3}
     assert left_out_of_training(batches, SimpleNamespace(offers={})) == {}
+    reads = SimpleNamespace(offers={"outputs": {}, "zero_shot": ("genre",)})
+    assert left_out_of_training(batches, reads) == {"clips without words": 2}

@@ -161,7 +161,8 @@ def shown_of(log, task):
             return outputs
 
         @staticmethod
-        def intent_heads(queries):
+        def intent_heads(queries, habits):
+            assert habits is None
             return queries[..., :1]
 
     values, _ = task.loss(Keeping(), rows, batches.batch(np.arange(batches.n_examples), 0), KEY)
