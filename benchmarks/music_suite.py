@@ -98,7 +98,8 @@ def page(document: dict) -> str:
     described = "\n".join(f"| {name} | {one['description']} |" for name, one in encoders.items())
     lines = [INTRODUCTION.format(encoders=described)]
     lines += [markdown_table({name: one["rows"] for name, one in encoders.items()}), ""]
-    lines += ["What the tasks are; one without a line above has not been measured:", "", "| task | what is predicted, and the folds |", "|---|---|"]
+    lines += ["What the tasks are; one without a line above has not been measured:", ""]
+    lines += ["| task | what is predicted, and the folds |", "|---|---|"]
     lines += [f"| {task.name} | {task.protocol} |" for task in TASKS]
     lines += ["", "The worst fold of each line, and the seconds of its task, embedding and probing:", ""]
     lines += [f"| task | metric | {' | '.join(encoders)} |", f"|---|---|{'---|' * len(encoders)}"]
