@@ -9,11 +9,9 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from mu.audio.framing import frame, pad_last
-from mu.models.pesto import HOP_SAMPLES, mean_over_sound
+from mu.models.pitch_frames import HOP_SAMPLES, tile_outputs
 from mu.nn.fixed_norm import FixedNorm
 
-SAMPLE_RATE_HZ = 16000
 WINDOW_SAMPLES = 1024
 PITCH_BINS = 360
 CENTS_PER_BIN = 20.0
@@ -89,9 +87,7 @@ class Crepe(nnx.Module):
           frames with sound.
         """
         del rows, key
-        side = WINDOW_SAMPLES // 2
-        outputs = self.pitches(frame(pad_last(batch["audio"], side, side, self.pad_mode), WINDOW_SAMPLES, HOP_SAMPLES))
-        return {**outputs, "clip": mean_over_sound(outputs["activations"], batch["samples"])}
+        return tile_outputs(self.pitches, batch, WINDOW_SAMPLES, self.pad_mode)
 
     def pitches(self, frames: jax.Array) -> dict[str, jax.Array]:
         """The pitch of each frame.

@@ -9,10 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
-from mu.audio.framing import frame, pad_last
+from mu.models.pitch_frames import HOP_SAMPLES, SAMPLE_RATE_HZ, tile_outputs
 
-SAMPLE_RATE_HZ = 16000
-HOP_SAMPLES = 160
 BINS_PER_SEMITONE = 3
 # The transform: bins of a third of a semitone, of which the middle one of the lowest three is A0.
 LOWEST_HZ = 27.5 / 2 ** (1 / 36)
@@ -80,9 +78,7 @@ class Pesto(nnx.Module):
           frames with sound.
         """
         del rows, key
-        side = WINDOW_SAMPLES // 2
-        outputs = self.pitches(frame(pad_last(batch["audio"], side, side, self.pad_mode), WINDOW_SAMPLES, HOP_SAMPLES))
-        return {**outputs, "clip": mean_over_sound(outputs["activations"], batch["samples"])}
+        return tile_outputs(self.pitches, batch, WINDOW_SAMPLES, self.pad_mode)
 
     def pitches(self, frames: jax.Array) -> dict[str, jax.Array]:
         """The pitch of each frame.
@@ -164,10 +160,3 @@ def _local_mean(activations: jax.Array) -> jax.Array:
     away = jnp.abs(bins.reshape((1,) * (top.ndim - 1) + (PITCH_BINS,)) - top)
     near = jnp.where(away < BINS_PER_SEMITONE, activations, 0.0)
     return (near @ (bins.astype(jnp.float32) / BINS_PER_SEMITONE)) / jnp.sum(near, axis=-1)
-
-
-def mean_over_sound(frames: jax.Array, samples: jax.Array) -> jax.Array:
-    """[B, F, D], int32 [B] -> [B, D]: the mean over the frames whose middle is sound, at least the first."""
-    sounding = jnp.maximum(-(-samples // HOP_SAMPLES), 1)
-    mask = jnp.arange(frames.shape[1], dtype=jnp.int32)[None] < sounding[:, None]
-    return jnp.sum(jnp.where(mask[..., None], frames, 0.0), axis=1) / jnp.sum(mask, axis=1)[:, None].astype(jnp.float32)

@@ -6,11 +6,10 @@ from typing import Any
 from flax import nnx
 
 from mu.models.basic_pitch import SAMPLE_RATE_HZ, BasicPitch, BasicPitchAudio
-from mu.pretrained.settings import Settings
+from mu.pretrained.settings import CONFIG, WEIGHTS, Settings
 from mu.pretrained.values import load_values
 
 MODEL_TYPE = "basic_pitch"
-CONFIG, WEIGHTS = "config.json", "model.safetensors"
 
 
 def build() -> BasicPitch:

@@ -9,8 +9,7 @@ from flax import nnx
 
 from mu.pretrained import basic_pitch, musicnn, pitch_networks, spectrogram_transformer
 from mu.pretrained.licence import licence_of
-from mu.pretrained.settings import Settings
-from mu.pretrained.spectrogram_transformer import CONFIG, WEIGHTS
+from mu.pretrained.settings import CONFIG, WEIGHTS, Settings
 
 PICKLES = (".bin", ".pt", ".pth", ".ckpt")
 # model_type of config.json -> what reads such a folder.

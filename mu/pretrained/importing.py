@@ -11,9 +11,9 @@ from mu.locks import rewriting
 from mu.names import nearest
 from mu.pretrained.folder import load
 from mu.pretrained.licence import CARD
+from mu.pretrained.settings import CONFIG, WEIGHTS
 from mu.pretrained.sources.package_files import PackageFiles
 from mu.pretrained.sources.table import SOURCES, Source
-from mu.pretrained.spectrogram_transformer import CONFIG, WEIGHTS
 
 
 @dataclasses.dataclass(frozen=True)

@@ -7,11 +7,10 @@ from flax import nnx
 
 from mu.models.musicnn import MusiCNN
 from mu.models.musicnn_front_end import HOP_SAMPLES, N_FFT, MusiCNNFrontEnd
-from mu.pretrained.settings import Settings
+from mu.pretrained.settings import CONFIG, WEIGHTS, Settings
 from mu.pretrained.values import load_values
 
 MODEL_TYPE = "musicnn"
-CONFIG, WEIGHTS = "config.json", "model.safetensors"
 
 
 def build(front_end: MusiCNNFrontEnd, tags: int) -> MusiCNN:

@@ -8,12 +8,12 @@ from typing import Any
 from flax import nnx
 
 from mu.models.crepe import SIZES, Crepe
-from mu.models.pesto import SAMPLE_RATE_HZ, Pesto
-from mu.pretrained.settings import Settings
+from mu.models.pesto import Pesto
+from mu.models.pitch_frames import SAMPLE_RATE_HZ
+from mu.pretrained.settings import CONFIG, WEIGHTS, Settings
 from mu.pretrained.values import load_values
 
 PESTO, CREPE = "pesto", "crepe"
-CONFIG, WEIGHTS = "config.json", "model.safetensors"
 
 
 @dataclasses.dataclass(frozen=True)

@@ -4,6 +4,9 @@ import json
 from pathlib import Path
 from typing import Any
 
+CONFIG, WEIGHTS = "config.json", "model.safetensors"
+"""Files of a published model: its settings, and its tensors (`mu.pretrained.tensors`)."""
+
 
 class Settings:
     """A file of settings; what is wrong with a value is said with the file and the key.

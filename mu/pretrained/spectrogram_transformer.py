@@ -10,11 +10,11 @@ from flax import nnx
 
 from mu.models.pretrained_front_end import Kind, PretrainedFrontEnd
 from mu.models.spectrogram_transformer import SpectrogramTransformer
-from mu.pretrained.settings import Settings
+from mu.pretrained.settings import CONFIG, WEIGHTS, Settings
 from mu.pretrained.tensors import read_tensors
 
 MODEL_TYPE = "audio-spectrogram-transformer"
-CONFIG, PREPROCESSOR, WEIGHTS = "config.json", "preprocessor_config.json", "model.safetensors"
+PREPROCESSOR = "preprocessor_config.json"
 # Front ends that the published feature extractors define, and the values of their options that are implemented.
 FRONT_ENDS: dict[str, tuple[Kind, dict[str, Any]]] = {
     "ASTFeatureExtractor": ("kaldi", {"do_normalize": True}),

@@ -7,8 +7,8 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 
-# What `zipfile` raises of bytes that are wrong; RuntimeError and NotImplementedError where a header that is wrong asks
-# for a password or for an unknown compression.
+# What `zipfile` raises of bytes that are wrong. RuntimeError: a wrong header asks for a password, or for a compression
+# that it does not know (NotImplementedError, which is one).
 DAMAGES = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, RuntimeError, EOFError)
 
 

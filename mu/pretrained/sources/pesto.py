@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from mu.models.pesto import SAMPLE_RATE_HZ
+from mu.models.pitch_frames import SAMPLE_RATE_HZ
 from mu.pretrained.pitch_networks import PESTO, build_pesto
 from mu.pretrained.sources.package_files import PackageFiles
 from mu.pretrained.sources.table import Weights
