@@ -88,6 +88,14 @@ def encode_views(
     return encoder.encode(spectrogram, mask, model_key)
 
 
+def clip_vectors(model: Any, rows: Mapping[str, jax.Array], batch: Mapping[str, jax.Array]) -> dict[str, jax.Array]:
+    """{'clip': float32 [B, D]}, the clip vectors of 'audio' [B, 1, N] and 'samples' [B, 1].
+
+    The prediction of tasks whose own heads are of no use after training.
+    """
+    return {"clip": clip_outputs(model, rows, batch)["clip"]}
+
+
 def clip_outputs(model: Any, rows: Mapping[str, jax.Array], batch: Mapping[str, jax.Array]) -> dict[str, jax.Array]:
     """The model's outputs for whole pieces of audio, 'audio' [B, 1, N] and 'samples' [B, 1], without randomness."""
     return model(rows, {"audio": batch["audio"][:, 0], "samples": batch["samples"][:, 0]})

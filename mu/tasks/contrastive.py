@@ -12,7 +12,7 @@ from mu.tasks.audio_views import (
     AudioModel,
     Recordings,
     augmented_waveforms,
-    clip_outputs,
+    clip_vectors,
     encode_views,
     flat_crops,
 )
@@ -73,8 +73,4 @@ class Contrastive:
         views = outputs["projection"].reshape(len(batch["audio"]), 2, -1)
         return losses.nt_xent(views[:, 0], views[:, 1], batch["rows"], self._temperature), batch["weights"]
 
-    def predict(
-        self, model: AudioModel, rows: Mapping[str, jax.Array], batch: Mapping[str, jax.Array]
-    ) -> dict[str, jax.Array]:
-        """{'clip': float32 [B, D]}, the clip vectors of 'audio' [B, 1, N] and 'samples' [B, 1]."""
-        return {"clip": clip_outputs(model, rows, batch)["clip"]}
+    predict = staticmethod(clip_vectors)

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 
 from mu.nn.heads import Head
 from mu.ranges import PartialShare, Size
-from mu.tasks.audio_views import Recordings, clip_outputs, flat_crops, spectrograms
+from mu.tasks.audio_views import Recordings, clip_vectors, flat_crops, spectrograms
 from mu.tasks.hidden_frames import mean_over_hidden, of_frames, spans
 
 
@@ -67,11 +67,7 @@ class JointEmbedding:
         losses, has_hidden = mean_over_hidden(error, hidden & frame_mask)
         return losses, jnp.repeat(batch["weights"], crops) * has_hidden
 
-    def predict(
-        self, model: Any, rows: Mapping[str, jax.Array], batch: Mapping[str, jax.Array]
-    ) -> dict[str, jax.Array]:
-        """{'clip': float32 [B, D]}, the clip vectors of 'audio' [B, 1, N] and 'samples' [B, 1]."""
-        return {"clip": clip_outputs(model, rows, batch)["clip"]}
+    predict = staticmethod(clip_vectors)
 
 
 def _deviations(frames: jax.Array, mask: jax.Array) -> jax.Array:

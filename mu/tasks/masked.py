@@ -8,7 +8,7 @@ import jax.numpy as jnp
 
 from mu.nn.heads import Head
 from mu.ranges import PartialShare, Size
-from mu.tasks.audio_views import Recordings, clip_outputs, flat_crops, spectrograms
+from mu.tasks.audio_views import Recordings, clip_vectors, flat_crops, spectrograms
 
 
 class MaskedSpectrogram:
@@ -62,8 +62,4 @@ class MaskedSpectrogram:
         error = jnp.sum(jnp.square(predicted - spectrogram) * counted, axis=(1, 2))
         return error / jnp.maximum(jnp.sum(counted, axis=(1, 2)), 1.0), jnp.repeat(batch["weights"], crops)
 
-    def predict(
-        self, model: Any, rows: Mapping[str, jax.Array], batch: Mapping[str, jax.Array]
-    ) -> dict[str, jax.Array]:
-        """{'clip': float32 [B, D]}, the clip vectors of 'audio' [B, 1, N] and 'samples' [B, 1]."""
-        return {"clip": clip_outputs(model, rows, batch)["clip"]}
+    predict = staticmethod(clip_vectors)

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from mu.losses import cross_entropy
 from mu.nn.heads import Head
 from mu.ranges import PartialShare, Seed, Size
-from mu.tasks.audio_views import Recordings, clip_outputs, flat_crops, spectrograms
+from mu.tasks.audio_views import Recordings, clip_vectors, flat_crops, spectrograms
 from mu.tasks.hidden_frames import mean_over_hidden, of_frames, spans
 
 CODE_DIM = 16
@@ -21,10 +21,10 @@ class MaskedTokens:
     Won et al. 2024, arXiv:2311.03318; with several books, OMAR-RQ, Alonso-Jiménez et al. 2025, arXiv:2507.03482).
 
     The token of a frame of the encoder is argmax_c <z(P x), code_c>, x being the spectrogram that the frame stands for
-    and z the standard score of each number over the frames of the batch: without it most frames of real recordings
-    share a few codes. P and the codes, on the unit sphere, are drawn from `seed` and never learnt. Spans of frames are
-    set to the mean (0), and a linear head predicts their tokens: the loss of a clip is the mean cross-entropy over its
-    hidden frames and all books.
+    and z the standard score of each number over the frames of the batch, so that what all frames share, such as louder
+    bands, does not choose the code. P and the codes, on the unit sphere, are drawn from `seed` and never learnt. Spans
+    of frames are set to the mean (0), and a linear head predicts their tokens: the loss of a clip is the mean
+    cross-entropy over its hidden frames and all books.
 
     Args:
       data: the training clips.
@@ -105,11 +105,7 @@ class MaskedTokens:
         # The length of P x does not change which code is nearest on the sphere.
         return jnp.argmax(jnp.einsum("bfkd,kcd->bfkc", standard, code), axis=-1).astype(jnp.int32)
 
-    def predict(
-        self, model: Any, rows: Mapping[str, jax.Array], batch: Mapping[str, jax.Array]
-    ) -> dict[str, jax.Array]:
-        """{'clip': float32 [B, D]}, the clip vectors of 'audio' [B, 1, N] and 'samples' [B, 1]."""
-        return {"clip": clip_outputs(model, rows, batch)["clip"]}
+    predict = staticmethod(clip_vectors)
 
 
 def _patches(frames: jax.Array, stride_frames: int) -> jax.Array:
