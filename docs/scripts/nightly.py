@@ -36,6 +36,7 @@ STEPS: dict[str, tuple[str, tuple[str, ...], dict[str, str]]] = {
         (*PYTEST, "-m", "not slow", "tests/kernels"),
         {"NUMBA_DISABLE_JIT": "1"},
     ),
+    "references": ("published weights beside what their packages compute", ("make", "test-references"), {}),
     "quickstart": ("`mu quickstart` from nothing", (sys.executable, "-m", "mu", "quickstart"), {}),
 }
 

@@ -44,7 +44,7 @@ def test_equals_its_reference_with_random_weights(folder):
 
 def test_equals_its_reference_with_the_published_weights(tmp_path):
     if importlib.util.find_spec("basic_pitch") is None:
-        pytest.skip("the package basic-pitch is not installed: pip install --no-deps basic-pitch")
+        pytest.skip("the package basic-pitch is not installed: `make test-references` installs its files")
     import_weights("basic-pitch", tmp_path / "made")
     reference = json.loads(NUMBERS.read_text())["published"]
     for name, values in kept(outputs(tmp_path / "made", waveform()[None])).items():

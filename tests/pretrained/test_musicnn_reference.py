@@ -21,7 +21,7 @@ def reference():
 def test_equal_to_the_package(weights, reference, tmp_path):
     """From the waveform: the pools of all layers, the vector and the tags' probabilities."""
     if importlib.util.find_spec("musicnn") is None:
-        pytest.skip("the files of musicnn are not here: pip install --no-deps musicnn")
+        pytest.skip("the files of musicnn are not here: `make test-references` installs them")
     assert main(["musicnn", str(tmp_path / "out"), f"--weights={weights}"]) == 0
     made = load(tmp_path / "out")
     model, sound = nnx.merge(made.graph, made.params), waveform()[None]
