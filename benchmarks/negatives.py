@@ -3,9 +3,10 @@
     python benchmarks/negatives.py --data=FOLDER [--log=beauty|10000|100000|1000000] [--seconds=120] [--dim=64]
 
 Every scheme trains the same SASRec from the same seed for as many seconds of stepping, compiling and measuring left
-out, and is measured on validation as it goes. FOLDER holds `s3rec` with Beauty.txt.gz; a number is a made-up log of as
-many tracks: 20,000 listeners with 20 plays each, in which a play follows from one of the last three with probability
-.7 (each track has 4 that follow it) and else is drawn by a popularity of exponent 1.
+out, and is measured on validation after equal stretches of that time; ten steps before say how many steps those are.
+FOLDER holds `s3rec` with Beauty.txt.gz; a number is a made-up log of as many tracks: 20,000 listeners with 20 plays
+each, in which a play follows from one of the last three with probability .7 (each track has 4 that follow it) and else
+is drawn by a popularity of exponent 1.
 
 Schemes: `position` and `row` have 256 negatives each with lazy Adam on the rows that a batch names, `batch` 2,048 that
 all positions share, half of them by plays in `batch popular` (in-batch negatives have that law), with dense Adam and,
@@ -33,6 +34,7 @@ from mu.training.memory import keep_freed_memory
 from mu.training.provenance import processor
 
 LISTENERS, PLAYS, FOLLOWERS = 20_000, 20, 4
+TRIAL_STEPS = 10
 LAZY, DENSE = {"tables.name": "mu.training.tables:lazy_adam"}, {"tables.name": "dense"}
 SCHEMES: Mapping[str, Mapping[str, str]] = {
     "position": {"batches.negatives": "256", **LAZY},
@@ -64,7 +66,8 @@ class Measured:
 
     def after(self, seconds: float) -> float:
         """The best that was measured until then; NaN before the first."""
-        return max((value for at, value in self.curve if at <= seconds), default=np.nan)
+        # A step is never quite as long as the trial's.
+        return max((value for at, value in self.curve if at <= 1.05 * seconds), default=np.nan)
 
 
 def made_up(n_tracks: int, folder: Path) -> Path:
@@ -88,8 +91,14 @@ def made_up(n_tracks: int, folder: Path) -> Path:
     return folder / "log"
 
 
+def spread(log: Path, changes: Mapping[str, str], seconds: float, dim: int, times: int, folder: Path) -> Measured:
+    """Trains for so many seconds of stepping, measured so many times; a scheme's numbers."""
+    trial = measure(log, changes, 0.0, dim, TRIAL_STEPS, folder.with_name(f"{folder.name}_trial"))
+    return measure(log, changes, seconds, dim, max(1, round(seconds / times / trial.step_ms * 1000)), folder)
+
+
 def measure(log: Path, changes: Mapping[str, str], seconds: float, dim: int, every: int, folder: Path) -> Measured:
-    """Trains for so many seconds of stepping; a scheme's numbers."""
+    """Trains for so many seconds of stepping, measured every so many steps; a scheme's numbers."""
     config = base()
     config.batches.update(window=50, rows=20)
     config.model.update(dim=dim, layers=1, heads=1, window=50, dropout=0.2)
@@ -120,7 +129,7 @@ def main() -> None:
     parser.add_argument("--log", default="beauty", help="'beauty', or a number of tracks (default: %(default)s)")
     parser.add_argument("--seconds", type=float, default=120, help="of stepping, a scheme (default: %(default)s)")
     parser.add_argument("--dim", type=int, default=64, help="width (default: %(default)s)")
-    parser.add_argument("--every", type=int, default=66, help="steps between measurements (default: %(default)s)")
+    parser.add_argument("--measurements", type=int, default=12, help="of a scheme (default: %(default)s)")
     parser.add_argument("--only", default=",".join(SCHEMES), help="schemes, separated by commas")
     parser.add_argument("--json", type=Path, help="also writes all numbers")
     arguments = parser.parse_args()
@@ -132,7 +141,8 @@ def main() -> None:
         log = made_up(int(arguments.log), scratch) if made else imported("beauty", arguments.data, scratch)
         for scheme in arguments.only.split(","):
             place = scratch / scheme.replace(" ", "_")
-            found[scheme] = measure(log, SCHEMES[scheme], arguments.seconds, arguments.dim, arguments.every, place)
+            sizes = arguments.seconds, arguments.dim, arguments.measurements
+            found[scheme] = spread(log, SCHEMES[scheme], *sizes, place)
     shares = (0.25, 0.5, 1.0)
     rows = [["negatives", "ms a step", "ratio", *(f"after {share * arguments.seconds:.0f} s" for share in shares)]]
     first = next(iter(found.values())).step_ms
