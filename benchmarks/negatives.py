@@ -64,10 +64,10 @@ class Measured:
     step_ms: float
     curve: list[tuple[float, float]]
 
-    def after(self, seconds: float) -> float:
-        """The best that was measured until then; NaN before the first."""
-        # A step is never quite as long as the trial's.
-        return max((value for at, value in self.curve if at <= 1.05 * seconds), default=np.nan)
+    def about(self, seconds: float) -> tuple[float, float]:
+        """(seconds, the best until then) of the measurement nearest to so many seconds."""
+        at = min((at for at, _ in self.curve), key=lambda at: abs(at - seconds))
+        return at, max(value for earlier, value in self.curve if earlier <= at)
 
 
 def made_up(n_tracks: int, folder: Path) -> Path:
@@ -143,15 +143,16 @@ def main() -> None:
             place = scratch / scheme.replace(" ", "_")
             sizes = arguments.seconds, arguments.dim, arguments.measurements
             found[scheme] = spread(log, SCHEMES[scheme], *sizes, place)
-    shares = (0.25, 0.5, 1.0)
-    rows = [["negatives", "ms a step", "ratio", *(f"after {share * arguments.seconds:.0f} s" for share in shares)]]
+    shares = (0.25, 0.5, 1.0) if arguments.measurements >= 4 else (1.0,)
+    rows = [["negatives", "ms a step", "ratio", *(f"about {share * arguments.seconds:.0f} s" for share in shares)]]
     first = next(iter(found.values())).step_ms
     for scheme, one in found.items():
-        values = [f"{one.after(share * arguments.seconds):.4f}" for share in shares]
+        points = [one.about(share * arguments.seconds) for share in shares]
+        values = [f"{value:.4f} ({at:.0f})" for at, value in points]
         rows.append([scheme, f"{one.step_ms:.1f}", f"{one.step_ms / first:.2f}", *values])
     print(text_table(rows))
     took = time.perf_counter() - start
-    print(f"The best {METRIC} so far, {arguments.log}, width {arguments.dim}; {processor()}, {took:.0f} s.")
+    print(f"The best {METRIC} so far (seconds), {arguments.log}, width {arguments.dim}; {processor()}, {took:.0f} s.")
     if arguments.json:
         arguments.json.write_text(json.dumps({scheme: dataclasses.asdict(one) for scheme, one in found.items()}))
 
