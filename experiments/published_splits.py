@@ -83,7 +83,7 @@ SPLITS = {
         pairs=(4096, 16_384),
         steps=(4000, 300),
         exponents=(0.6, -0.1),
-        mixture={"bspm": {**BSPM, "sharpening": 2.5, "sharpening_order": 4}},  # as published, but for 448 vectors
+        mixture={"bspm": {**BSPM, "vectors": 448, "sharpening": 2.5, "sharpening_order": 4}},  # as published
     ),
 }
 
