@@ -192,7 +192,7 @@ def configured(one: Trained, log: Path, seed: int, ladder: Mapping[str, Any]) ->
 def measured(one: Trained, log: Path, folder: Path, seeds: Sequence[int]) -> dict[str, Any]:
     """What trained.json holds of a model on a log."""
     ladder = read_json(RESULTS / "ladder.json")[one.log]
-    results: dict[str, list[Result]] = {row: [] for row in (MODEL, MIXTURE, BAR)}
+    results: dict[str, list[Result]] = {row: [] for row in (MODEL, MIXTURE, BAR, *one.members)}
     weights, runs = [], []
     for seed in seeds:
         place = folder / f"seed{seed}"
@@ -258,10 +258,13 @@ def section(name: str, row: Mapping[str, Any]) -> str:
     words = {MODEL: one.words, BAR: f"the bar: {row['bar']}"}
     lines = []
     for key, own in sorted(row["rows"].items(), key=lambda item: -item[1][row["metric"]]["value"]):
+        if key != BAR and own == row["rows"][BAR]:  # the bar is a member, too
+            continue
         cells = []
         for metric in metrics:
             cell = own[metric]
-            seeds = "" if key == BAR else " ".join(f"{value:.4f}" for value in cell["seeds"]) + "; "
+            drawn = " ".join(f"{value:.4f}" for value in cell["seeds"]) + "; "
+            seeds = drawn if key in (MODEL, MIXTURE) else ""  # the others have no seed
             cells.append(f"{cell['value']:.4f} ({seeds}[{cell['low']:.4f}, {cell['high']:.4f}])")
         less = own[row["metric"]]["less_bar"]
         cells.append("" if key == BAR else f"{less['difference']:+.4f} [{less['low']:+.4f}, {less['high']:+.4f}]")
