@@ -30,6 +30,8 @@ COMMANDS = {
     "transcribe": ("mu.commands.transcribe", "the notes of recordings, as a table, MIDI and JAMS"),
     "probe": ("mu.commands.probe", "how much linear and small models can tell from frozen embeddings"),
     "search": ("mu.commands.search", "recordings of an embedded library that fit words"),
+    "similar": ("mu.commands.similar", "recordings of an embedded library that sound most like one"),
+    "duplicates": ("mu.commands.duplicates", "recordings of an embedded library that sound the same"),
     "report": ("mu.commands.report", "one HTML page of a run: verdict, listeners or clips, results, sound"),
     "world": ("mu.commands.world", "write the log of a simulated music world"),
 }
