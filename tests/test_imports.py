@@ -155,6 +155,7 @@ ARROWS = {
     },
     "mu.embedding.baselines": {"mu.baselines", "mu.inference", "mu.models"},
     "mu.embedding.probe": {"mu.baselines", "mu.data", "mu.embedding", "mu.evals", "mu.files", "mu.names"},
+    "mu.embedding.pairs": {"mu.evals"},
     "mu.suite": {"mu.audio", "mu.data", "mu.embedding", "mu.evals", "mu.files"},
     "mu.report": {
         "mu.audio",
@@ -205,6 +206,7 @@ ARROWS = {
         "mu.pretrained",
         "mu.quickstart",
         "mu.ranges",
+        "mu.report.similar",
         "mu.report.sweep_words",
         "mu.report.table_files",
         "mu.report.taste",
@@ -320,6 +322,7 @@ LIBRARIES = {
     "mu.train": {"jax"},
     "mu.embedding": {"jax", "numpy", "polars", "soundfile"},
     "mu.embedding.baselines": {"flax", "jax", "numpy"},
+    "mu.embedding.pairs": {"numpy", "scipy"},
     "mu.suite": {"numpy", "polars"},
     "mu.suite.frames": {"mir_eval", "numpy"},
     "mu.report": {"jax", "jinja2", "numpy", "polars", "soundfile"},

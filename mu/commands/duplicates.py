@@ -8,11 +8,11 @@ from mu.commands.flags import CommandParser
 EPILOG = """\
 examples:
   mu duplicates embeddings/music                                  at most 1 of 10,000 pairs of different recordings
-  mu duplicates embeddings/music --truth=work --false_merge_rate=1e-5
+  mu duplicates embeddings/music --works=work --false_merge_rate=1e-5
   mu duplicates embeddings/music --threshold=0.97 --output=pairs.csv
 
 All pairs are found whose cosine is at least the threshold. Unless it is given, the threshold is the lowest at which the
-share of pairs of different recordings that reach it is --false_merge_rate. Without --truth every pair is counted as
+share of pairs of different recordings that reach it is --false_merge_rate. Without --works every pair is counted as
 different, real duplicates too, which makes the threshold higher than it need be.
 """
 SHOWN = 20
@@ -27,8 +27,8 @@ def main(argv: list[str]) -> int:
     add("embeddings", metavar="EMBEDDINGS", help="a folder of `mu embed`")
     add("--false_merge_rate", type=float, metavar="R", help="of pairs of different recordings (default: 1e-4)")
     add("--threshold", type=float, metavar="COSINE", help="instead: the lowest cosine of a pair")
-    add("--truth", metavar="COLUMN", help="of the library: equal for recordings that belong together")
-    add("--library", metavar="DIR", help="of the embeddings, if it has moved since: holds --truth")
+    add("--works", metavar="COLUMN", help="of the library: equal for recordings that belong together")
+    add("--library", metavar="DIR", help="of the embeddings, if it has moved since: holds --works")
     add("--output", metavar="FILE", help="CSV of all pairs")
     arguments = parser.parse(argv)
     if arguments.threshold is not None and arguments.false_merge_rate is not None:
@@ -38,64 +38,44 @@ def main(argv: list[str]) -> int:
     rate = 1e-4 if arguments.false_merge_rate is None else arguments.false_merge_rate
     if not 0 < rate < 1:
         parser.error(f"--false_merge_rate={rate:g}: it must lie between 0 and 1")
-    if arguments.library is not None and arguments.truth is None:
-        parser.error("--library says where the column of --truth is; give both")
-    import polars as pl
-
+    if arguments.library is not None and arguments.works is None:
+        parser.error("--library says where the column of --works is; give both")
     from mu.console import explained, show_logs, terminal_width
-    from mu.embedding.directions import Directions
-    from mu.embedding.duplicates import groups_of, pair_recall, pairs_above, threshold_at
-    from mu.embedding.similar import first_clips
+    from mu.embedding.duplicates import find_duplicates
     from mu.embedding.table import load
-    from mu.embedding.works import works_of
     from mu.evals.few_units import interval_text
     from mu.evals.text_tables import text_table
     from mu.files import write_whole
 
     show_logs()
     try:
-        embeddings = load(arguments.embeddings)
-        directions = Directions.of(embeddings.vectors)(embeddings.vectors)
-        works = None
-        if arguments.truth is not None:
-            works = works_of(embeddings, arguments.embeddings, arguments.truth, arguments.library)
-        threshold = arguments.threshold
-        if threshold is None:
-            threshold = threshold_at(directions, rate, works)
-        pairs = pairs_above(directions, threshold)
-        clips = first_clips(embeddings)["clip"]
-        groups = groups_of(pairs, len(directions))
-        table = pl.DataFrame(
-            {
-                "cosine": pairs.cosines.round(6),
-                "clip": clips.gather(pairs.first),
-                "other": clips.gather(pairs.second),
-                "group": clips.gather(groups[pairs.first]),
-            }
+        duplicates = find_duplicates(
+            load(arguments.embeddings),
+            arguments.embeddings,
+            false_merge_rate=rate,
+            threshold=arguments.threshold,
+            works=arguments.works,
+            library=arguments.library,
         )
+        table = duplicates.table
         if arguments.output is not None:
             write_whole(arguments.output, table.write_csv())
     except (ValueError, OSError) as error:
         print(f"mu duplicates: {explained(error)}", file=sys.stderr)
         return 1
-    shared = len(embeddings.table) - len(embeddings)
-    n_groups = len(set(groups[pairs.first].tolist()))
+    chosen = "" if arguments.threshold is not None else f" (false merges: {rate:g} of pairs)"
     print(
-        f"{len(pairs):,} pairs in {n_groups:,} groups, of {len(embeddings):,} recordings, with a cosine of at least "
-        f"{threshold:.4f}" + ("" if arguments.threshold is not None else f" (false merges: {rate:g} of pairs)")
+        f"{len(table):,} pairs in {duplicates.groups:,} groups, of {duplicates.recordings:,} recordings, with a cosine "
+        f"of at least {duplicates.threshold:.4f}{chosen}"
     )
-    if shared:
-        print(f"{shared:,} more are equal to another byte by byte; embeddings.parquet says which.")
-    if works is not None:
-        found = pair_recall(pairs, works)
-        precision = "" if math.isnan(found.precision) else f"; {found.precision:.1%} of the pairs found belong together"
-        if found.pairs:
-            print(
-                f"recall {found.value:.3f} {interval_text(found.low, found.high, '.3f')} of {found.pairs:,} pairs of "
-                f"{found.works:,} works{precision}"
-            )
-        else:
-            print(f"No two recordings have the same {arguments.truth}: there is nothing to recall.")
+    if duplicates.copies:
+        print(f"{duplicates.copies:,} more are equal to another byte by byte; embeddings.parquet says which.")
+    if (recall := duplicates.recall) is not None and not recall.pairs:
+        print(f"No two recordings have the same {arguments.works}: there is nothing to recall.")
+    elif recall is not None:
+        right = "" if math.isnan(recall.precision) else f"; {recall.precision:.1%} of the pairs found belong together"
+        bounds = interval_text(recall.low, recall.high, ".3f")
+        print(f"recall {recall.value:.3f} {bounds} of {recall.pairs:,} pairs of {recall.works:,} works{right}")
     if len(table):
         rows = [[f"{cosine:.4f}", one, other] for cosine, one, other, _ in table.head(SHOWN).iter_rows()]
         print(text_table([["cosine", "recording", "sounds like"], *rows], width=terminal_width()))

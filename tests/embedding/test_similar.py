@@ -10,9 +10,9 @@ import soundfile
 
 from mu.commands import duplicates as duplicates_command
 from mu.commands import similar as similar_command
-from mu.embedding import duplicates
+from mu.embedding import pairs as pairs_module
 from mu.embedding.directions import Directions
-from mu.embedding.duplicates import groups_of, pair_recall, pairs_above, threshold_at
+from mu.embedding.pairs import Pairs, groups_of, pair_recall, pairs_above, threshold_at
 from mu.embedding.run import embed
 from mu.embedding.similar import row_of, similar
 from mu.embedding.table import Embeddings, load
@@ -67,7 +67,7 @@ def test_the_nearest_are_those_of_a_sort_of_all_cosines():
 
 @pytest.mark.parametrize("threshold", [-1.0, 0.3, 0.95])
 def test_all_pairs_above_a_threshold(monkeypatch, threshold):
-    monkeypatch.setattr(duplicates, "BLOCK", 7)
+    monkeypatch.setattr(pairs_module, "BLOCK", 7)
     rng = np.random.default_rng(2)
     vectors = unit(rng, 60, 5)
     vectors[30:40], vectors[5] = vectors[:10], 0  # equal, and like nothing
@@ -87,8 +87,8 @@ def test_all_pairs_above_a_threshold(monkeypatch, threshold):
 @pytest.mark.parametrize("rate", [0.5, 0.01, 1e-3, 1e-9])
 @pytest.mark.parametrize("most", [2000, 40])
 def test_the_threshold_merges_as_many_different_recordings_as_it_may(monkeypatch, rate, most):
-    monkeypatch.setattr(duplicates, "MOST_QUERIES", most)
-    monkeypatch.setattr(duplicates, "BLOCK", 16)
+    monkeypatch.setattr(pairs_module, "MOST_QUERIES", most)
+    monkeypatch.setattr(pairs_module, "BLOCK", 16)
     vectors = unit(np.random.default_rng(3), 100, 6)
     works = np.arange(100) // 2
     works[90:] = -1
@@ -105,7 +105,7 @@ def test_the_threshold_merges_as_many_different_recordings_as_it_may(monkeypatch
 
 def test_recall_counts_pairs_of_works():
     works = np.array([0, 0, 0, 1, 1, 2, -1])
-    pairs = duplicates.Pairs(np.array([0, 3, 0, 1]), np.array([1, 4, 5, 6]), np.array([0.9, 0.8, 0.7, 0.6]))
+    pairs = Pairs(np.array([0, 3, 0, 1]), np.array([1, 4, 5, 6]), np.array([0.9, 0.8, 0.7, 0.6]))
     found = pair_recall(pairs, works)
     assert (found.value, found.pairs, found.works) == (2 / 4, 4, 2)
     assert found.precision == 2 / 3  # of the pair with an unknown work nothing can be said
@@ -190,10 +190,10 @@ def test_duplicates_as_a_command(original, tmp_path, capsys, run):
     assert out.startswith("21 pairs in 1 groups, of 7 recordings") and "and 1 more" in out
     table = pl.read_csv(tmp_path / "pairs.csv")
     assert table.columns == ["cosine", "clip", "other", "group"] and len(table) == 21
-    assert duplicates_command.main([str(vectors), "--truth=clip", "--false_merge_rate=0.2"]) == 0
+    assert duplicates_command.main([str(vectors), "--works=clip", "--false_merge_rate=0.2"]) == 0
     out = capsys.readouterr().out
     assert out.startswith("4 pairs") and "No two recordings have the same clip" in out
-    assert duplicates_command.main([str(vectors), "--truth=clpi"]) == 1
+    assert duplicates_command.main([str(vectors), "--works=clpi"]) == 1
     assert "did you mean 'clip'?" in capsys.readouterr().err
     for flags in (
         ["--threshold=2"],
