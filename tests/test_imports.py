@@ -77,6 +77,7 @@ ARROWS = {
         "mu.topk",
     },
     "mu.inference.policy": {"mu.files", "mu.ranges"},
+    "mu.inference.streaming_encoder": {"mu.audio.streaming", "mu.models", "mu.nn.pooling"},
     "mu.evals": {"mu.files", "mu.locks", "mu.names", "mu.trust"},
     "mu.evals.metrics.lists": {"mu.evals", "mu.protocols", "mu_kernels"},
     "mu.evals.protocols": {"mu.evals", "mu.names", "mu.protocols", "mu.data", "mu_kernels", "mu.ranges"},

@@ -9,6 +9,7 @@ from flax import nnx
 
 from mu.models.audio_front_end import FrontEnd, Normalisation
 from mu.models.audio_trunks import PatchTransformer, ShortChunkCNN
+from mu.models.streaming_trunk import StreamingCNN
 from mu.nn.batch_norm import BatchNorm
 from mu.nn.dropout import dropout
 from mu.nn.heads import Head, HeadLayers, TextHead
@@ -16,14 +17,15 @@ from mu.nn.pooling import AttentiveStatistics
 from mu.nn.text import TextTower
 from mu.ranges import AtLeast, Below, Between, Bounds, NotAbove, Positive, Precision, Rate
 
-Trunk = Literal["cnn", "transformer"]
+Trunk = Literal["cnn", "transformer", "streaming_cnn"]
 
 
 class AudioEncoder(nnx.Module):
     """Waveforms to frames, a clip vector and the outputs of the task's heads.
 
     Args:
-      trunk: 'cnn' (`ShortChunkCNN`) or 'transformer' (`PatchTransformer`).
+      trunk: 'cnn' (`ShortChunkCNN`), 'transformer' (`PatchTransformer`) or, for sound that is still coming,
+        'streaming_cnn' (`StreamingCNN`), which goes with normalisation='fixed' (`mu.inference.streaming_encoder`).
       size: a letter, from 'xs' (120 thousand parameters, for a CPU) to 'xxl' (85 to 94 million, for a TPU).
       window_s: of `mu.models.audio_front_end.FrontEnd`.
       hop_s: of the same.
@@ -70,8 +72,15 @@ class AudioEncoder(nnx.Module):
             raise ValueError(f"dtype={dtype!r}; known: {', '.join(get_args(Precision))}")
         self.rate = dropout
         kind = jnp.dtype(dtype)
+        if trunk == "streaming_cnn" and (normalisation != "fixed" or attend_padding):
+            raise ValueError(
+                f"trunk='streaming_cnn' with normalisation={normalisation!r} and attend_padding={attend_padding}: only "
+                "normalisation='fixed' without attend_padding does not wait for the end of the clip"
+            )
         if trunk == "cnn":
             self.trunk = ShortChunkCNN(size, n_mels, dtype=kind, rngs=rngs)
+        elif trunk == "streaming_cnn":
+            self.trunk = StreamingCNN(size, n_mels, dtype=kind, rngs=rngs)
         else:
             self.trunk = PatchTransformer(size, n_mels, dropout, dtype=kind, rngs=rngs)
         dim = self.trunk.dim

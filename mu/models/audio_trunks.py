@@ -50,7 +50,7 @@ class ShortChunkCNN(nnx.Module):
     """
 
     def __init__(self, size: str, n_mels: int, *, dtype: jnp.dtype, rngs: nnx.Rngs):
-        channels, blocks = _sized(CNN_SIZES, size)
+        channels, blocks = sized(CNN_SIZES, size)
         self.stride_frames = STEM_STRIDE * 2 ** (len(channels) - 1)
         self.dim = channels[-1]
         self.dtype = dtype
@@ -87,7 +87,7 @@ class PatchTransformer(nnx.Module):
     stride_frames = 16
 
     def __init__(self, size: str, n_mels: int, rate: float, *, dtype: jnp.dtype, rngs: nnx.Rngs):
-        self.dim, layers, heads = _sized(TRANSFORMER_SIZES, size)
+        self.dim, layers, heads = sized(TRANSFORMER_SIZES, size)
         self.patches = PatchEmbedding(self.stride_frames, 16, n_mels, self.dim, dtype=dtype, rngs=rngs)
         self.stack = Stack(layers, self.dim, heads, block="transformer", rotary=True, rate=rate, dtype=dtype, rngs=rngs)
         self.norm = Norm(self.dim, dtype=dtype, rngs=rngs)
@@ -103,7 +103,8 @@ class PatchTransformer(nnx.Module):
         return jnp.mean(self.norm(mixed).reshape(tokens.shape), axis=2), mask
 
 
-def _sized(sizes: Mapping[str, Any], size: str) -> Any:
+def sized(sizes: Mapping[str, Any], size: str) -> Any:
+    """What a table says of a size; ValueError where it has none of this name."""
     if size not in sizes:
         raise ValueError(f"size={size!r}; known: {', '.join(sizes)}")
     return sizes[size]

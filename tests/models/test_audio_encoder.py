@@ -24,6 +24,8 @@ TRUNKS = get_args(Trunk)
 
 def build(trunk, rngs, **options):
     options = {"size": "xs", "n_mels": 32, "dropout": 0.3, "outputs": OUTPUTS} | options
+    if trunk == "streaming_cnn":
+        options["normalisation"] = "fixed"
     return AudioEncoder(trunk=trunk, sample_rate_hz=RATE_HZ, rngs=rngs, **options)
 
 
@@ -111,6 +113,7 @@ def test_stages_of_several_blocks_halve_once_a_stage():
 MILLIONS = {
     "cnn": (CNN_SIZES, (0.13, 0.32, 1.25, 6.3, 27, 94)),
     "transformer": (TRANSFORMER_SIZES, (0.12, 0.37, 1.3, 4.8, 22, 85)),
+    "streaming_cnn": (CNN_SIZES, (0.13, 0.32, 1.25, 6.3, 27, 94)),
 }
 
 
@@ -150,7 +153,7 @@ def front_end(normalisation, attend_padding=False):
 
 def test_levels_and_colours_are_taken_away_as_said():
     batch = some_batch()
-    for normalisation, gain_changes in (("clip", False), ("band", False), ("none", True)):
+    for normalisation, gain_changes in (("clip", False), ("band", False), ("none", True), ("fixed", True)):
         end = front_end(normalisation)
         quiet = end.normalised(*end.spectrogram(jnp.asarray(batch["audio"]), jnp.asarray(batch["samples"])))
         loud = end.normalised(*end.spectrogram(jnp.asarray(batch["audio"] * 2), jnp.asarray(batch["samples"])))

@@ -210,6 +210,9 @@ MODELS = {
         lambda rngs: LightGCN(dim=16, cosine=True, temperature=0.1, rngs=rngs), pairs_with_graph, ("queries",)
     ),
     "encoder_cnn": Case(lambda rngs: AudioEncoder(trunk="cnn", **ENCODER, rngs=rngs), **SOUND),
+    "encoder_streaming_cnn": Case(
+        lambda rngs: AudioEncoder(trunk="streaming_cnn", normalisation="fixed", **ENCODER, rngs=rngs), **SOUND
+    ),
     "encoder_transformer": Case(lambda rngs: AudioEncoder(trunk="transformer", **ENCODER, rngs=rngs), **SOUND),
     "audio_user": Case(
         lambda rngs: AudioUser(
