@@ -5,9 +5,9 @@ import polars as pl
 import pytest
 
 from mu.checksums import Damaged, check_hashes, write_hashes
+from mu.data.embeddings import load as load_embeddings
+from mu.data.embeddings import write as write_embeddings
 from mu.data.logs.interactions import load as load_log
-from mu.embedding.table import load as load_embeddings
-from mu.embedding.table import write as write_embeddings
 from mu.evals.result import Result
 from mu.evals.results import load as load_evaluation
 from mu.evals.results import save as save_evaluation

@@ -140,7 +140,6 @@ ARROWS = {
     },
     "mu.embedding": {
         "mu.audio.io",
-        "mu.checksums",
         "mu.data",
         "mu.files",
         "mu.inference",

@@ -41,8 +41,8 @@ def main(argv: list[str]) -> int:
     if arguments.library is not None and arguments.works is None:
         parser.error("--library says where the column of --works is; give both")
     from mu.console import explained, show_logs, terminal_width
+    from mu.data.embeddings import load
     from mu.embedding.duplicates import find_duplicates
-    from mu.embedding.table import load
     from mu.evals.few_units import interval_text
     from mu.evals.text_tables import text_table
     from mu.files import write_whole

@@ -24,7 +24,7 @@ library, order or shard, on the same kind of machine with the same versions. The
 killed, tries faulty files once more, and embeds only what is new.
 
 output:
-  embeddings.npy      float32 [n, D], to be memory-mapped; `mu.embedding.table:load` opens it all
+  embeddings.npy      float32 [n, D], to be memory-mapped; `mu.data.embeddings:load` opens it all
   embeddings.parquet  row, content_hash, clip, duration_s
   faults.jsonl        files that are gone, changed since they were imported, or cannot be decoded
   card.json           the encoder, its hash and licence, the library, its licence, versions

@@ -81,8 +81,8 @@ def main(argv: list[str]) -> int:
         seeds=tuple[Seed, ...],
     )
     from mu.console import Progress, explained, show_logs
+    from mu.data.embeddings import encoder_title, load
     from mu.embedding.probe import ProbeOptions, probe, save_report
-    from mu.embedding.table import encoder_title, load
 
     show_logs()
 

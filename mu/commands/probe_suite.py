@@ -51,8 +51,8 @@ def main(argv: list[str]) -> int:
     from mu.config.base import ConfigError
     from mu.config.resolve import locate
     from mu.console import Progress, explained, show_logs, terminal_width
+    from mu.data.embeddings import encoder_title
     from mu.embedding.opening import open_encoder
-    from mu.embedding.table import encoder_title
     from mu.interrupts import Interrupts
     from mu.names import is_path, nearest
     from mu.suite.run import TABLE, SuiteOptions, run_suite, slug

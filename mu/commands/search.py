@@ -29,7 +29,7 @@ def main(argv: list[str]) -> int:
     arguments = parser.parse(argv)
     check_flags(parser, arguments, k=Count)
     from mu.console import explained, show_logs, terminal_width
-    from mu.embedding.table import load
+    from mu.data.embeddings import load
     from mu.embedding.text_search import search
     from mu.evals.text_tables import text_table
 

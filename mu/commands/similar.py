@@ -42,9 +42,9 @@ def main(argv: list[str]) -> int:
     if arguments.page is not None and Path(arguments.page).is_dir():
         parser.error(f"--page={arguments.page} is a folder: give a file, such as {arguments.page}/similar.html")
     from mu.console import explained, show_logs, terminal_width
+    from mu.data.embeddings import encoder_title, load
     from mu.embedding.opening import open_encoder
-    from mu.embedding.similar import row_of, similar, vector_of_file
-    from mu.embedding.table import encoder_title, load
+    from mu.embedding.similar import query_of_file, row_of, similar
     from mu.evals.text_tables import text_table
 
     show_logs()
@@ -55,7 +55,7 @@ def main(argv: list[str]) -> int:
         if file is None:
             query = row_of(embeddings, arguments.recording)
         else:
-            query = vector_of_file(file, open_encoder(embeddings.card["encoder"]["run"]), embeddings)
+            query = query_of_file(file, open_encoder(embeddings.card["encoder"]["run"]), embeddings)
         matches = similar(embeddings, query, arguments.k)
         lost = []
         if arguments.page is not None:

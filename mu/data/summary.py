@@ -16,7 +16,7 @@ from mu.data.track_names import track_titles
 from mu.files import read_json, write_json
 
 SUMMARY, RELEASED = "log.json", "released_ms.npy"
-COLUMNS = ("item_columns", "user_columns", "event_columns", "tag_names", "item_numbers")
+COLUMNS = ("item_columns", "user_columns", "event_columns", "tag_names", "item_numbers", "number_columns")
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -33,7 +33,8 @@ class LogSummary:
       item_columns: columns of the tracks' table that the model is given.
       user_columns: the same of the users' table.
       event_columns: columns of plays that the model is given.
-      item_numbers: columns of the tracks' table with numbers that the model is given.
+      item_numbers: names of the numbers of a track that the model is given.
+      number_columns: those of them that are columns of the tracks' table; the others are of embeddings.
       artist: column of the tracks' table with the artist, of a run with earlier tracks.
       earlier_tracks: so many earlier tracks of its artist stand for a track without plays.
       hash_size: how many places these features are hashed to; 0 without such features.
@@ -53,6 +54,7 @@ class LogSummary:
     user_columns: tuple[str, ...] = ()
     event_columns: tuple[str, ...] = ()
     item_numbers: tuple[str, ...] = ()
+    number_columns: tuple[str, ...] = ()
     artist: str | None = None
     earlier_tracks: int = 0
     hash_size: int = 0
@@ -119,6 +121,7 @@ class LogSummary:
         if not (folder / SUMMARY).is_file():
             raise FileNotFoundError(f"{folder} has no summary of a log ({SUMMARY} is missing): train the run again")
         fields = read_json(folder / SUMMARY)
+        fields.setdefault("number_columns", fields.get("item_numbers", ()))  # runs before 2026-12 knew columns alone
         fields |= {name: tuple(fields.get(name, ())) for name in COLUMNS}
         released = np.load(folder / RELEASED) if (folder / RELEASED).is_file() else None
         return cls(folder=folder, released_ms=released, **fields)

@@ -2,20 +2,15 @@
 
 import os
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import polars as pl
 
-from mu.audio import io
-from mu.data.crops import cut, tile_starts
+from mu.data.embeddings import Embeddings, load
 from mu.data.listening.hashed_features import hashed_features, values_of
 from mu.data.listening.listening import Listening
 from mu.data.summary import LogSummary
-from mu.embedding.table import Embeddings, load
-from mu.inference.clip_encoder import ClipEncoder
-from mu.inference.pooling import Fault, Tiles, clip_vectors
 from mu.inference.time_aware import TimeAwareRecommender
 from mu.names import closest
 
@@ -52,7 +47,7 @@ def listeners_of(
     Args:
       data: the whole log of the run.
       recommender: of the run.
-      content: float32 [A], the recording's clip vector (`vector_of_file`).
+      content: float32 [A], the recording's clip vector (`mu.embedding.recording.vector_of_file`).
       item_features: int32 [P], its hashed features (`described`).
       k: how many, at most.
       item_numbers: float64 [F], its numeric features, NaN for missing; None for all missing.
@@ -113,38 +108,6 @@ def open_embedded(folder: str | os.PathLike[str], encoder_hash: str, workdir: st
     return library
 
 
-def vector_of_file(encoder: ClipEncoder, file: str | os.PathLike[str]) -> np.ndarray:
-    """float32 [A]: the clip vector of a file, as `mu embed` computes it.
-
-    Raises:
-      ValueError: it holds no samples, or no finite ones.
-      mu.audio.io.AudioError: it cannot be decoded.
-    """
-    sound, _ = io.read(Path(file), sample_rate_hz=encoder.sample_rate_hz)
-    return vector_of_audio(encoder, sound, str(file))
-
-
-def vector_of_audio(encoder: ClipEncoder, audio: np.ndarray, name: str) -> np.ndarray:
-    """float32 [A]: the clip vector of a recording.
-
-    Args:
-      encoder: of the run.
-      audio: float32 [S], mono, at the encoder's sample rate.
-      name: of the recording, for messages.
-
-    Raises:
-      ValueError: it holds no samples, or no finite ones.
-    """
-    if not len(audio):
-        raise ValueError(f"{name} holds no samples")
-    _, starts = tile_starts(np.array([len(audio)]), encoder.tile_samples)
-    tiles = Tiles(len(starts), *cut(audio, starts, encoder.tile_samples))
-    ((_, vector),) = clip_vectors(encoder.vectors, [(0, tiles)])
-    if isinstance(vector, Fault):
-        raise ValueError(f"{name}: {vector.reason}")
-    return vector
-
-
 def described(log: LogSummary, about: str | Mapping[str, Any]) -> Description:
     """The features of a recording from its description.
 
@@ -169,7 +132,7 @@ def described(log: LogSummary, about: str | Mapping[str, Any]) -> Description:
         }
         known = {name: [str(value) for value in values if value is not None] for name, values in listed.items()}
         named = {name: "|".join(values) for name, values in known.items()}
-    columns = (*log.item_columns, *log.item_numbers)
+    columns = (*log.item_columns, *log.number_columns)
     columns += (log.artist,) if log.artist is not None and log.artist not in columns else ()
     if faulty := [*wrong, *(name for name in named if name not in columns)]:
         raise ValueError(
@@ -182,7 +145,9 @@ def described(log: LogSummary, about: str | Mapping[str, Any]) -> Description:
     if log.artist is not None and log.artist not in log.item_columns and named.pop(log.artist, ""):
         artists = values_of(log.tracks, log.artist)
         new += [(log.artist, artist, closest(artist, artists, 3))] if artist not in artists else []
-    numbers = np.array([_number(name, named.pop(name, "")) for name in log.item_numbers], np.float64)
+    numbers = np.full(len(log.item_numbers), np.nan)
+    for place, name in enumerate(log.number_columns):
+        numbers[place] = _number(name, named.pop(name, ""))
     if not named:
         return Description(np.full(1, -1, np.int32), numbers, artist, new)
     for name, value in named.items():

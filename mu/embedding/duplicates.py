@@ -5,10 +5,10 @@ import os
 
 import polars as pl
 
+from mu.data.embeddings import Embeddings
 from mu.embedding.directions import Directions
 from mu.embedding.pairs import PairRecall, groups_of, pair_recall, pairs_above, threshold_at
 from mu.embedding.similar import first_clips
-from mu.embedding.table import Embeddings
 from mu.embedding.works import works_of
 
 

@@ -16,10 +16,10 @@ from mu.data.clips import clips as clip_tables
 from mu.data.clips.clips import Clips, whole_column
 from mu.data.clips.folds import fold_numbers
 from mu.data.clips.targets import ClassTarget, Target
+from mu.data.embeddings import Embeddings
 from mu.data.whole_numbers import integers_where_possible
 from mu.embedding.probe_fitting import Learn, Probe, few_shot, out_of_fold
 from mu.embedding.seen import without_seen
-from mu.embedding.table import Embeddings
 from mu.evals.folds import mean_summary
 from mu.evals.protocols.clips import cluster_name
 from mu.evals.protocols.probes import few_shot_accuracy, probe_result

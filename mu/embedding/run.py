@@ -13,11 +13,11 @@ import soundfile
 
 from mu import __version__
 from mu.data import tables
+from mu.data.embeddings import SHARDS, Embeddings, load
 from mu.data.faults import LEDGER, Fault, ledger_text
 from mu.embedding import shards
 from mu.embedding.opening import Opened, open_encoder
 from mu.embedding.pieces import open_library, pieces
-from mu.embedding.table import SHARDS, Embeddings, load
 from mu.embedding.vector_file import VectorFile
 from mu.files import read_json, write_whole
 from mu.inference.pooling import clip_vectors
@@ -64,7 +64,7 @@ def embed(
     on_error: str = "skip",
     progress: Callable[[int, int, str], None] = lambda done, total, note: None,
 ) -> EmbeddingReport:
-    """Embeds the clips of a library with an audio encoder, into the folder `output` (see `table`).
+    """Embeds the clips of a library with an audio encoder, into the folder `output` (see `mu.data.embeddings`).
 
     A recording's vector depends on its bytes and the encoder alone: on one kind of machine with the same versions, the
     same file gives the same bits in any library, order or shard. Vectors that `output` holds are not computed again. A

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from mu.data.embeddings import CARD, SHARDS, encoder_title, load, settle, write
 from mu.data.faults import LEDGER, read_ledger
-from mu.embedding.table import CARD, SHARDS, encoder_title, load, settle, write
 from mu.embedding.vector_file import is_open, read_vectors
 from mu.files import read_json, write_json
 from mu.locks import Lock

@@ -6,12 +6,10 @@ import os
 import numpy as np
 import polars as pl
 
-from mu.audio import io
-from mu.data.crops import cut, tile_starts
+from mu.data.embeddings import Embeddings
+from mu.embedding import recording
 from mu.embedding.directions import Directions
 from mu.embedding.opening import Opened
-from mu.embedding.table import Embeddings
-from mu.inference.pooling import Tiles, clip_vectors
 from mu.names import nearest
 from mu_kernels import CSR, ItemIndex
 
@@ -46,7 +44,7 @@ def row_of(embeddings: Embeddings, clip: str) -> int:
     raise ValueError(f"the library has no recording {clip!r}{nearest(clip, embeddings.table['clip'])}")
 
 
-def vector_of_file(file: str | os.PathLike[str], opened: Opened, embeddings: Embeddings) -> np.ndarray:
+def query_of_file(file: str | os.PathLike[str], opened: Opened, embeddings: Embeddings) -> np.ndarray:
     """float32 [D]: the vector of a file that need not be in the library, made as `mu embed` makes those that are.
 
     Args:
@@ -63,15 +61,7 @@ def vector_of_file(file: str | os.PathLike[str], opened: Opened, embeddings: Emb
         raise ValueError(
             f"{card['run']} is no longer the encoder that embedded the library: embed it again with `mu embed`"
         )
-    duration_s = embeddings.card.get("first_s")
-    sound, _ = io.read(file, sample_rate_hz=encoder.sample_rate_hz, duration_s=duration_s)
-    if not len(sound):
-        raise ValueError(f"{os.fspath(file)} holds no sound")
-    _, starts = tile_starts(np.array([len(sound)]), encoder.tile_samples)
-    tiles = Tiles(len(starts), *cut(sound, starts, encoder.tile_samples))
-    ((_, vector),) = clip_vectors(encoder.vectors, [(0, tiles)], encoder.at_once)
-    assert isinstance(vector, np.ndarray)
-    return vector
+    return recording.vector_of_file(encoder, file, embeddings.card.get("first_s"))
 
 
 def similar(embeddings: Embeddings, query: int | np.ndarray, k: int) -> list[SimilarClip]:

@@ -4,8 +4,8 @@ import dataclasses
 
 import numpy as np
 
+from mu.data.embeddings import Embeddings
 from mu.embedding.encoder import hash_of
-from mu.embedding.table import Embeddings
 from mu.inference.text_similarity import text_similarity
 from mu.ngrams import ngram_rows
 from mu.protocols import DeclaresText

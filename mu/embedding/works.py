@@ -7,8 +7,8 @@ import numpy as np
 import polars as pl
 
 from mu.data import tables
+from mu.data.embeddings import Embeddings
 from mu.embedding.similar import first_clips
-from mu.embedding.table import Embeddings
 from mu.names import nearest
 
 

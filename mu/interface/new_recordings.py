@@ -17,10 +17,9 @@ from mu.embedding.cold_start import (
     listeners_of,
     open_embedded,
     recordings_for,
-    vector_of_audio,
-    vector_of_file,
 )
 from mu.embedding.encoder import clip_encoder, hash_of
+from mu.embedding.recording import vector_of_audio, vector_of_file
 from mu.inference.clip_encoder import ClipEncoder
 from mu.run.restore import TrainedRun
 from mu.topk import refuse_other_k

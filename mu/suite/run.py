@@ -15,10 +15,10 @@ import polars as pl
 from mu import __version__
 from mu.data.clips.importing.options import AudioImportOptions
 from mu.data.clips.importing.run import import_audio
+from mu.data.embeddings import load
 from mu.embedding.opening import Opened
 from mu.embedding.probe import ProbeReport, probe, save_report
 from mu.embedding.run import embed
-from mu.embedding.table import load
 from mu.files import read_json, write_json, write_whole
 from mu.suite.task import Recordings, Task, missing_data
 

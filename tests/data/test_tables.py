@@ -7,13 +7,12 @@ import numpy as np
 import polars as pl
 import pytest
 
-from mu.data import tables
+from mu.data import embeddings, tables
 from mu.data.clips import clips
 from mu.data.clips.importing.run import import_audio
 from mu.data.logs.importing.options import LogImportOptions
 from mu.data.logs.importing.run import import_log
 from mu.data.ratings.reading import read_ratings
-from mu.embedding import table as embeddings
 from tests.helpers.audio_files import sound, write
 from tests.helpers.audio_imports import ONE
 from tests.helpers.embeddings import PLAN

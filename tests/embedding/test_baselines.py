@@ -5,7 +5,7 @@ import polars as pl
 import pytest
 
 from mu.baselines import mel_mean, mfcc
-from mu.embedding import table
+from mu.data import embeddings as table
 from mu.embedding.baselines import NAMED, SAMPLE_RATE_HZ, Statistics
 from mu.embedding.opening import open_encoder
 from mu.embedding.run import embed

@@ -12,9 +12,10 @@ import pytest
 from flax import nnx
 
 from mu.commands.embed import main
+from mu.data import embeddings as table
 from mu.data.clips import clips as clip_tables
 from mu.embedding import encoder as encoders
-from mu.embedding import shards, table, vector_file
+from mu.embedding import shards, vector_file
 from mu.embedding.run import embed
 from mu.files import read_json
 from mu.models.factorization import Factorization

@@ -9,8 +9,8 @@ from mu.audio import io
 from mu.commands import embed as embed_command
 from mu.commands import import_weights as import_command
 from mu.commands import probe as probe_command
+from mu.data.embeddings import load
 from mu.embedding import encoder as encoders
-from mu.embedding.table import load
 from tests.helpers import musicnn_package
 from tests.helpers.embeddings import FILES
 from tests.pretrained.make_reference import FOLDER

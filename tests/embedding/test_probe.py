@@ -10,8 +10,8 @@ import pytest
 from mu.baselines.linear import chosen_linear
 from mu.baselines.mlp import chosen_mlp
 from mu.commands.probe import main
+from mu.data import embeddings as table
 from mu.data.clips.targets import ClassTarget, NumberTarget, TagTarget
-from mu.embedding import table
 from mu.embedding.probe import linear_of_few
 from mu.embedding.probe_fitting import few_shot, out_of_fold
 from mu.evals.protocols.probes import few_shot_accuracy, probe_result

@@ -13,8 +13,9 @@ import numpy as np
 import polars as pl
 import pytest
 
+from mu.data import embeddings as table
 from mu.data.faults import LEDGER, ledger_text
-from mu.embedding import shards, table, vector_file
+from mu.embedding import shards, vector_file
 from mu.embedding.run import embed, merge
 from mu.files import write_whole
 from tests.helpers.embeddings import (

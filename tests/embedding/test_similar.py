@@ -10,12 +10,12 @@ import soundfile
 
 from mu.commands import duplicates as duplicates_command
 from mu.commands import similar as similar_command
+from mu.data.embeddings import Embeddings, load
 from mu.embedding import pairs as pairs_module
 from mu.embedding.directions import Directions
 from mu.embedding.pairs import Pairs, groups_of, pair_recall, pairs_above, threshold_at
 from mu.embedding.run import embed
 from mu.embedding.similar import row_of, similar
-from mu.embedding.table import Embeddings, load
 from mu.embedding.works import works_of
 from tests.helpers.chromium import browser, needs_browser
 from tests.helpers.embeddings import SECONDS

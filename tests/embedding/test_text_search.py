@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from mu.commands.search import main
+from mu.data import embeddings as table
 from mu.data.clips.importing.options import AudioImportOptions
 from mu.data.clips.importing.run import import_audio
-from mu.embedding import table
 from mu.embedding.run import embed
 from mu.embedding.text_search import search
 from mu.protocols import LearnsIntent

@@ -16,10 +16,16 @@ from mu.cli import main
 from mu.config.base import ConfigError, base
 from mu.config.resolve import resolve
 from mu.data.clips.clips import load as load_clips
-from mu.data.listening.listening import clip_rows, load
+from mu.data.clips.importing.options import AudioImportOptions
+from mu.data.clips.importing.run import import_audio
+from mu.data.embeddings import load as load_embeddings
+from mu.data.listening.clip_rows import clip_rows
+from mu.data.listening.listening import load
 from mu.data.track_names import track_titles
-from mu.embedding.cold_start import described, listeners_of, open_embedded, recordings_for, vector_of_file
+from mu.embedding.cold_start import described, listeners_of, open_embedded, recordings_for
 from mu.embedding.encoder import clip_encoder, hash_of
+from mu.embedding.recording import vector_of_file
+from mu.embedding.run import embed
 from mu.evals.result import Result
 from mu.evals.results import load as load_evaluation
 from mu.files import read_json
@@ -129,6 +135,49 @@ def test_what_is_known_of_tracks_and_listeners_is_read(folder):
     plain = opened(folder)
     assert (plain.item_features == -1).all() and plain.tags.shape[1] == 0 and (plain.released_ms == -1).all()
     assert plain.hash() != data.hash() == opened(folder, **options).hash()
+
+
+def test_vectors_of_an_encoder_are_numbers_of_the_tracks(folder, tmp_path):
+    """By the content of the recording of each; trained, evaluated and asked without any sound."""
+    embed("mel_mean", folder / "clips", tmp_path / "vectors")
+    embeddings = load_embeddings(tmp_path / "vectors")
+    data: Any = load(folder / "log", embeddings=tmp_path / "vectors")
+    assert data.sound is None and data.item_numbers[-1] == "embedding[127]" and data.number_columns == ()
+    assert data.card["embeddings"] == {
+        "encoder": "mel_mean",
+        "licence": None,
+        "tracks_with": N_TRACKS - len(SILENT),
+        "tracks_without": len(SILENT),
+    }
+    of_clip = dict(zip(embeddings.table["clip"], embeddings.table["row"], strict=True))
+    for row, name in enumerate(data.tracks["track"].to_list()):
+        track = int(name[1:])
+        vector = np.nan if track in SILENT else embeddings.vectors[of_clip[f"{track}.wav"]]
+        np.testing.assert_array_equal(data.numeric_features[row], np.broadcast_to(vector, 128))
+    assert data.hash() != load(folder / "log").hash()
+    changes = {"clips": None, "sample_rate_hz": 16_000, "embeddings": str(tmp_path / "vectors")}
+    config = config_of(folder)
+    config.data.update(changes)
+    del config.baselines["content"]  # MFCCs of the sound
+    config.model.audio, config.task.tags, config.batches.clips, config.data.tags = None, 0.0, 0, None
+    train(config, tmp_path / "run")
+    run: Any = open_run(tmp_path / "run")
+    assert run.log.number_columns == () and len(run.log.item_numbers) == 128
+    assert run.recommender().item_vectors.shape[0] == N_TRACKS
+
+
+def test_embeddings_of_another_library_or_without_one_are_refused(folder, tmp_path):
+    for name in ("a", "b"):
+        write(tmp_path / "other" / f"{name}.wav", np.random.default_rng(0).standard_normal(4000) * 0.1, RATE_HZ)
+    import_audio(str(tmp_path / "other"), tmp_path / "clips", AudioImportOptions(workers=1))
+    embed("mel_mean", tmp_path / "clips", tmp_path / "vectors")
+    with pytest.raises(ValueError, match="the clips have no column 'track'"):
+        load(folder / "log", embeddings=tmp_path / "vectors")
+    with pytest.raises(ValueError, match="have a vector of none of the log's tracks"):
+        load(folder / "log", clips=folder / "clips", sample_rate_hz=RATE_HZ, embeddings=tmp_path / "vectors")
+    shutil.rmtree(tmp_path / "clips")
+    with pytest.raises(FileNotFoundError, match=r"name it as data\.clips"):
+        load(folder / "log", embeddings=tmp_path / "vectors")
 
 
 def test_other_audio_is_other_data(folder, tmp_path):

@@ -3,22 +3,21 @@
 import dataclasses
 import functools
 import hashlib
-import logging
 import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol, Self
 
 import numpy as np
-import polars as pl
 
 from mu.data.clips.clips import Clips
 from mu.data.clips.clips import load as load_clips
 from mu.data.features import Standardizer, known_features
+from mu.data.listening.clip_rows import clip_rows
 from mu.data.listening.earlier_tracks import codes_of, earlier_tracks, names_in
+from mu.data.listening.embedded import TrackVectors, track_vectors
 from mu.data.listening.hashed_features import hashed_features
 from mu.data.logs.attributes import UNKNOWN_RELEASE, multi_hot, numeric, released_ms
-from mu.data.logs.id_forms import find_other_forms
 from mu.data.logs.interactions import Interactions
 from mu.data.logs.interactions import load as load_log
 from mu.ranges import Count, CountOrZero, SampleRate
@@ -26,7 +25,6 @@ from mu.ranges import Count, CountOrZero, SampleRate
 DAY_MS = 24 * 3600 * 1000
 OLD_DAYS = 1e6
 """The age of tracks without a date of release."""
-logger = logging.getLogger(__name__)
 
 
 class Sound(Protocol):
@@ -66,8 +64,9 @@ class Listening(Interactions):
       tags: float32 [V, C], 1 where a track has a tag; all 0 where none are known.
       tag_names: of the C tags.
       released_ms: int64 [V], unix milliseconds of the release; -1 where it is not known.
-      item_numbers: columns of the tracks' table that `numeric_features` come from.
-      numeric_features: float64 [V, F], numbers of each track as the table has them, NaN where they are missing.
+      item_numbers: names of the numeric features: columns of the tracks' table, then the numbers of `embeddings`.
+      numeric_features: float64 [V, F], numbers of each track as they come, NaN where they are missing.
+      n_columns: how many of `item_numbers` are columns; None for all.
       artist: column of the tracks' table with the artist; None where none is named, or without `earlier_tracks`.
       artists: int32 [V], equal for tracks of one artist, -1 where there is none; None without such a column.
       earlier_tracks: N, so many earlier tracks of its artist stand for a track without plays; 0 for none.
@@ -85,6 +84,7 @@ class Listening(Interactions):
     released_ms: np.ndarray
     item_numbers: tuple[str, ...] = ()
     numeric_features: np.ndarray | None = None
+    n_columns: int | None = None
     artist: str | None = None
     artists: np.ndarray | None = None
     earlier_tracks: int = 0
@@ -98,9 +98,16 @@ class Listening(Interactions):
             parts.append(f"{len(self.tag_names)} tags")
         if dated := int((self.released_ms != UNKNOWN_RELEASE).sum()):
             parts.append(f"dates of release of {dated:,} tracks")
-        if self.item_numbers:
-            parts.append(f"numbers of tracks: {', '.join(self.item_numbers)}")
+        if self.number_columns:
+            parts.append(f"numbers of tracks: {', '.join(self.number_columns)}")
+        if vectors := len(self.item_numbers) - len(self.number_columns):
+            parts.append(f"embeddings of {vectors} numbers")
         return f"{super().__repr__()[:-1]},\n  {', '.join(parts)})"
+
+    @property
+    def number_columns(self) -> tuple[str, ...]:
+        """Columns of the tracks' table among `item_numbers`."""
+        return self.item_numbers[: self.n_columns]
 
     @property
     def sample_rate_hz(self) -> int | None:
@@ -238,6 +245,7 @@ def load(
     released: str | None = None,
     artist: str | None = None,
     earlier_tracks: CountOrZero = 0,
+    embeddings: str | os.PathLike[str] | None = None,
 ) -> Listening:
     """Opens a log that `mu import` wrote and the audio of its tracks that `mu import-audio` wrote.
 
@@ -247,7 +255,7 @@ def load(
       path: the log.
       clips: the import of the audio; None for a log without.
       sample_rate_hz: at which the audio is to be given out.
-      clip_column: of the clips' table, says which track of the log a clip is.
+      clip_column: of the clips' table, says which track of the log a clip is; of the library's of `embeddings`, too.
       item_columns: columns of the tracks' table that a model is given, each a value or several separated by '|'.
       user_columns: the same of the users' table.
       event_columns: columns of the plays that a model is given; 'context' is 0 everywhere in a log without it.
@@ -258,9 +266,12 @@ def load(
       released: column of the tracks' table with the date of release, ISO 8601.
       artist: column of the tracks' table with the artist; several together count as one.
       earlier_tracks: so many earlier tracks of its artist stand for a track without plays; 0 for none.
+      embeddings: a folder of `mu embed`: the vectors of an encoder that is trained already are numbers of the tracks,
+        after `item_numbers` and standardised like these. The model learns no encoder of its own from them.
 
     Raises:
-      FileNotFoundError, ValueError: as the imports' loaders; a column is missing; no clip is of any track.
+      FileNotFoundError, ValueError: as the imports' loaders; a column is missing; no clip is of any track; see
+        `mu.data.listening.embedded.track_vectors`.
     """
     log = load_log(path)
     sound, card = None, dict(log.card)
@@ -274,11 +285,15 @@ def load(
             "tracks_without": log.n_items - with_audio,
             "clips_of_no_track": len(opened) - with_audio,
         }
+    vectors = None
+    if embeddings is not None:
+        vectors = track_vectors(log, embeddings, clips, clip_column)
+        card["embeddings"] = vectors.card
     numbers = tuple(card.get("track_features", ()) if item_numbers is None else item_numbers)
     columns = {"item_columns": item_columns, "user_columns": user_columns, "event_columns": event_columns}
     options: dict[str, Any] = {"hash_size": hash_size, "tags": tags, "released": released}
     options |= {"artist": artist, "earlier_tracks": earlier_tracks}
-    return with_features(log, sound, card, **columns, **options, item_numbers=numbers)
+    return with_features(log, sound, card, **columns, **options, item_numbers=numbers, vectors=vectors)
 
 
 def with_features(
@@ -295,6 +310,7 @@ def with_features(
     artist: str | None = None,
     earlier_tracks: int = 0,
     item_numbers: Sequence[str] = (),
+    vectors: TrackVectors | None = None,
 ) -> Listening:
     """`log` with `sound`, and the named columns as features; see `load`."""
     if released is not None and not log.has_times:
@@ -316,6 +332,9 @@ def with_features(
     multi, names = (np.zeros((log.n_items, 0), np.float32), ()) if tags is None else multi_hot(log.tracks, tags)
     own: dict[str, Any] = {field.name: getattr(log, field.name) for field in dataclasses.fields(log)}
     own["card"] = card
+    numbers = [numeric(log.tracks, name)[:, None] for name in item_numbers]
+    if vectors is not None:
+        numbers.append(vectors.values)
     undated = np.full(log.n_items, -1, np.int64)
     return Listening(
         **own,
@@ -332,43 +351,7 @@ def with_features(
         artist=artist if earlier_tracks else None,
         artists=codes_of(log.tracks, artist) if artist is not None and earlier_tracks else None,
         earlier_tracks=earlier_tracks,
-        item_numbers=tuple(item_numbers),
-        numeric_features=np.stack([numeric(log.tracks, name) for name in item_numbers], axis=1)
-        if item_numbers
-        else None,
+        item_numbers=(*item_numbers, *(() if vectors is None else vectors.names)),
+        numeric_features=np.concatenate(numbers, axis=1) if numbers else None,
+        n_columns=len(item_numbers),
     )
-
-
-def clip_rows(clips: Clips, log: Interactions, column: str) -> np.ndarray:
-    """int64 [V]: the clip of each of the log's tracks, -1 for none.
-
-    Raises:
-      ValueError: the clips have no such column, two are of one track, or none is of any; or there are no clips.
-    """
-    if column not in clips.table.columns:
-        raise ValueError(
-            f"the clips have no column {column!r} that says which track each is; they have "
-            f"{', '.join(clips.table.columns)}: name it as data.clip_column"
-        )
-    if not len(clips):
-        raise ValueError("the import of the audio holds no clips: for a catalogue with no audio, set data.clips=None")
-    names = clips.table[column].cast(str).to_list()
-    places: dict[str, int] = {}
-    for row, name in enumerate(names):
-        if name is None:
-            continue
-        if name in places:
-            pair = clips.table["file"][places[name]], clips.table["file"][row]
-            raise ValueError(f"two clips are of track {name!r}: {pair[0]} and {pair[1]}")
-        places[name] = row
-    tracks = log.tracks["track"].cast(pl.String)
-    rows = np.array([places.get(track, -1) for track in tracks.to_list()], np.int64)
-    others = find_other_forms(tracks.filter(pl.Series(rows < 0)), pl.Series(list(places), dtype=pl.String))
-    if not (rows >= 0).any():
-        raise ValueError(
-            f"none of the {len(clips):,} clips is of a track of the log: column {column!r} has {names[0]!r}, the log "
-            f"{tracks[0]!r}" + (f"; {others}" if others else "")
-        )
-    if others:
-        logger.warning("the clips lack %s tracks of the log; %s", f"{np.count_nonzero(rows < 0):,}", others)
-    return rows
