@@ -28,6 +28,7 @@ from mu.audio.augment_time import pitch_shift, time_stretch
 from mu.audio.io import read, resample
 from mu.console import Progress
 from mu.data.crops import cut, tile_starts
+from mu.data.embeddings import encoder_title
 from mu.embedding.directions import Directions
 from mu.embedding.opening import Opened, open_encoder
 from mu.embedding.pairs import threshold_at
@@ -97,7 +98,7 @@ def changes(rate: int) -> dict[str, Callable[[np.ndarray], np.ndarray]]:
         "noise, 20 dB below": lambda x: add_noise(key, x, snr_db=(20.0, 20.0)),
         "band limit 3.4 kHz": lambda x: band_limit(key, x, rate, low_pass_hz=(3400.0, 3400.0)),
         "reverb, .5 s": lambda x: reverb(key, x, rooms),
-        "5 % faster": lambda x: time_stretch(key, x, rate=(1.05, 1.05)),
+        "5 % faster, then silence": lambda x: time_stretch(key, x, rate=(1.05, 1.05)),
         "a semitone higher": lambda x: pitch_shift(key, x, semitones=(1.0, 1.0)),
     }
     whole: dict[str, Callable[[np.ndarray], np.ndarray]] = {"MP3, lowest quality": lambda x: mp3(x, rate)}
@@ -239,7 +240,7 @@ def main() -> None:
         with Progress() as progress:
             vectors = embedded(opened, files, progress, name)
         document["encoders"][name] = {
-            "description": DESCRIPTIONS.get(name, f"`{name}`"),
+            "description": DESCRIPTIONS.get(name) or encoder_title(opened[1]),
             **measured(vectors),
             "commit": commit(),
             "machine": f"{available_cpus()} of {os.cpu_count()} cores of {processor()}",
