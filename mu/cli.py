@@ -34,6 +34,7 @@ COMMANDS = {
     "duplicates": ("mu.commands.duplicates", "recordings of an embedded library that sound the same"),
     "report": ("mu.commands.report", "one HTML page of a run: verdict, listeners or clips, results, sound"),
     "world": ("mu.commands.world", "write the log of a simulated music world"),
+    "world-music": ("mu.commands.world_music", "works in several versions as sound, with beats, chords, melody known"),
 }
 
 
