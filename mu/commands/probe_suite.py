@@ -1,4 +1,4 @@
-"""`mu probe --suite=music ENCODER`: one table for any encoder."""
+"""`mu probe --suite=music ENCODER` and `--suite=world`: one table for any encoder."""
 
 import sys
 from pathlib import Path
@@ -6,12 +6,13 @@ from pathlib import Path
 from mu.commands.flags import CommandParser, check_flags, comma_separated, whole_numbers
 from mu.ranges import Count, Seed
 
-SUITES = {"music": "mu.suite.music:TASKS"}
+SUITES = {"music": "mu.suite.music:TASKS", "world": "mu.suite.world:TASKS"}
 EPILOG = """\
 examples:
   mu probe --suite=music mfcc --data=FOLDER                              a baseline: mfcc, mel_mean, random, random=1
   mu probe --suite=music runs/encoder --data=FOLDER --seen=leave_out     a run of `mu train` on audio
   mu probe --suite=music pretrained/ast --data=FOLDER --only=emotify,esc10
+  mu probe --suite=world mfcc --data=FOLDER                              on what `mu world-music` has written there
   mu probe --suite=music mypackage.encoders:Mine --data=FOLDER           what is called without arguments
   mu probe --suite=mypackage.tasks:TASKS mfcc --data=FOLDER              a suite of your own (mu.suite.task:Task)
 

@@ -13,14 +13,19 @@ import numpy as np
 import polars as pl
 
 from mu import __version__
+from mu.data.clips import clips as clip_tables
+from mu.data.clips.clips import whole_column
 from mu.data.clips.importing.options import AudioImportOptions
 from mu.data.clips.importing.run import import_audio
-from mu.data.embeddings import load
+from mu.data.embeddings import Embeddings, load
 from mu.embedding.opening import Opened
 from mu.embedding.probe import ProbeReport, probe, save_report
 from mu.embedding.run import embed
+from mu.embedding.seen import without_seen
 from mu.files import read_json, write_json, write_whole
-from mu.suite.task import Recordings, Task, missing_data
+from mu.names import nearest
+from mu.suite.retrieval import average_precisions, cosine_similarities, mean_with_interval
+from mu.suite.task import AnyTask, Recordings, Retrieval, Task, missing_data
 
 ROWS, TABLE = "rows.json", "suite.json"
 Progress = Callable[[str, float, float, str], None]
@@ -46,7 +51,7 @@ class SuiteOptions:
 
 def run_suite(
     opened: Opened,
-    tasks: Sequence[Task],
+    tasks: Sequence[AnyTask],
     data: Path,
     workdir: Path,
     output: Path,
@@ -82,7 +87,8 @@ def run_suite(
             rows += done["rows"]
             continue
         try:
-            of_task = _run(task, library, opened, output, folder, options, progress)
+            how = (library, opened, output, folder, options, progress)
+            of_task = _retrieve(task, *how) if isinstance(task, Retrieval) else _run(task, *how)
         except ValueError as error:
             raise ValueError(f"task {task.name}: {error}") from error
         write_json(folder / ROWS, {"key": key, "rows": of_task})
@@ -100,17 +106,27 @@ def slug(card: dict[str, Any]) -> str:
 
 
 def imported(recordings: Recordings, data: Path, workdir: Path, progress: Progress) -> Path:
-    """The folder of the imported recordings, made where it is missing."""
+    """The folder of the imported recordings, made where it is missing.
+
+    Raises:
+      ValueError: it was made from another table.
+    """
     output, root = workdir / "libraries" / recordings.name, data / recordings.folder
-    if (output / "clips.parquet").is_file() and (output / "card.json").is_file():
-        return output
     table = root / recordings.table
+    source = {"table_sha256": hashlib.sha256(table.read_bytes()).hexdigest()}
+    imported_from = workdir / "tables" / f"{recordings.name}.json"
+    if (output / "clips.parquet").is_file() and (output / "card.json").is_file():
+        if imported_from.is_file() and read_json(imported_from) != source:
+            raise ValueError(f"{output} was imported from another table than {table} is now: name another --workdir")
+        return output
     if recordings.prepare is not None:
         prepared = recordings.prepare(pl.read_csv(table, infer_schema=False))
-        table = workdir / "tables" / f"{recordings.name}.csv"
+        table = imported_from.with_suffix(".csv")
         table.parent.mkdir(parents=True, exist_ok=True)
         write_whole(table, prepared.write_csv())
     import_audio(str(table), output, AudioImportOptions(root=str(root), group=recordings.group), progress=progress)
+    imported_from.parent.mkdir(parents=True, exist_ok=True)
+    write_json(imported_from, source)
     return output
 
 
@@ -119,24 +135,8 @@ def _run(
 ) -> list[dict[str, Any]]:
     """Embeds and probes; the rows of a task."""
     began = time.monotonic()
-    cut = "" if task.first_s is None else f"_first_{task.first_s:g}s"
-    vectors = output / "embeddings" / f"{task.recordings.name}{cut}"
-    embed(
-        opened,
-        library,
-        vectors,
-        first_s=task.first_s,
-        progress=lambda done, total, note: progress(f"{task.name}: embedding", done, total, note),
-    )
+    embeddings = _embeddings(task, library, opened, output, progress)
     embedded_s = time.monotonic() - began
-    embeddings = load(vectors)
-    if embeddings.faults:
-        first = embeddings.faults[0]
-        raise ValueError(
-            f"{len(embeddings.faults):,} recordings have no embedding, the first is {first['file']}: {first['fault']} "
-            f"({first['reason']}). Encoders are compared on the same recordings, so none may be left out: see "
-            f"{vectors / 'faults.jsonl'}"
-        )
     how = {
         "head": options.head,
         "seeds": options.seeds,
@@ -170,6 +170,60 @@ def _run(
     ]
 
 
+def _retrieve(
+    task: Retrieval,
+    library: Path,
+    opened: Opened,
+    output: Path,
+    folder: Path,
+    options: SuiteOptions,
+    progress: Progress,
+) -> list[dict[str, Any]]:
+    """Embeds, and finds the recordings of each value among all; the row of a task."""
+    began = time.monotonic()
+    embeddings = _embeddings(task, library, opened, output, progress)
+    embedded_s = time.monotonic() - began
+    clips = clip_tables.load(library, sample_rate_hz=embeddings.card["encoder"]["sample_rate_hz"], audio=False)
+    if task.same not in clips.table.columns:
+        raise ValueError(f"{library} has no column {task.same!r}{nearest(task.same, clips.table.columns)}")
+    clips, note = without_seen(clips, embeddings.card, task.same, options.seen)
+    same = np.array([str(value) for value in whole_column(clips.table, task.same)])
+    vectors = embeddings.of(clips.table["content_hash"].to_list())
+    values = average_precisions(cosine_similarities(vectors), same)
+    if not np.isfinite(values).any():
+        raise ValueError(f"no two recordings have one {task.same!r}: there is nothing to find")
+    value, low, high = mean_with_interval(values, same, options.bootstrap_samples)
+    units = f"{len(set(same.tolist())):,} of {task.same}"
+    common = {"clips": len(same), "units": units, "protocol": task.protocol, "note": note, "folds": {}}
+    common |= {"embedded_s": embedded_s, "probed_s": time.monotonic() - began - embedded_s}
+    folder.mkdir(parents=True, exist_ok=True)
+    found = {clip: float(one) for clip, one in zip(clips.table["clip"].to_list(), values, strict=True)}
+    write_json(folder / "retrieval.json", {"same": task.same, "average_precision": found})
+    return [{"task": task.name, "metric": "mAP", "value": value, "low": low, "high": high, **common}]
+
+
+def _embeddings(task: AnyTask, library: Path, opened: Opened, output: Path, progress: Progress) -> Embeddings:
+    """The vectors of the recordings of a task; an error where one has none."""
+    cut = "" if task.first_s is None else f"_first_{task.first_s:g}s"
+    vectors = output / "embeddings" / f"{task.recordings.name}{cut}"
+    embed(
+        opened,
+        library,
+        vectors,
+        first_s=task.first_s,
+        progress=lambda done, total, note: progress(f"{task.name}: embedding", done, total, note),
+    )
+    embeddings = load(vectors)
+    if embeddings.faults:
+        first = embeddings.faults[0]
+        raise ValueError(
+            f"{len(embeddings.faults):,} recordings have no embedding, the first is {first['file']}: {first['fault']} "
+            f"({first['reason']}). Encoders are compared on the same recordings, so none may be left out: see "
+            f"{vectors / 'faults.jsonl'}"
+        )
+    return embeddings
+
+
 def fold_values(report: ProbeReport, metric: str) -> dict[str, float]:
     """Fold -> the metric of its clips alone, the mean over seeds."""
     folds: dict[str, list[int]] = {}
@@ -182,12 +236,11 @@ def fold_values(report: ProbeReport, metric: str) -> dict[str, float]:
     return values
 
 
-def _key(task: Task, library: Path, opened: Opened, options: SuiteOptions) -> str:
+def _key(task: AnyTask, library: Path, opened: Opened, options: SuiteOptions) -> str:
     """sha256 of all that the rows of a task depend on."""
     facts = [
         opened[1]["hash"],
-        dataclasses.asdict(task.predicts),
-        task.metrics,
+        *([task.same] if isinstance(task, Retrieval) else [dataclasses.asdict(task.predicts), task.metrics]),
         task.protocol,
         task.first_s,
         dataclasses.asdict(options),

@@ -52,14 +52,36 @@ class Task:
     first_s: float | None = None
 
 
-def check_tasks(tasks: Any, name: str) -> tuple[Task, ...]:
+@dataclasses.dataclass(frozen=True)
+class Retrieval:
+    """Recordings that are found again by the nearness of their vectors; nothing is learnt.
+
+    Attributes:
+      name: of the task, a file name.
+      recordings: the data set.
+      same: column whose equal values are to be found: of a recording, the others with its value.
+      protocol: what is measured, in words.
+      first_s: seconds of each recording that are embedded; None for all.
+    """
+
+    name: str
+    recordings: Recordings
+    same: str
+    protocol: str
+    first_s: float | None = None
+
+
+AnyTask = Task | Retrieval
+
+
+def check_tasks(tasks: Any, name: str) -> tuple[AnyTask, ...]:
     """The tasks of a suite.
 
     Raises:
       ValueError: it is no sequence of tasks, it is empty, or two have one name.
     """
-    if not isinstance(tasks, Sequence) or not all(isinstance(task, Task) for task in tasks):
-        raise ValueError(f"suite {name}: it takes a sequence of mu.suite.task:Task")
+    if not isinstance(tasks, Sequence) or not all(isinstance(task, AnyTask) for task in tasks):
+        raise ValueError(f"suite {name}: it takes a sequence of mu.suite.task:Task or Retrieval")
     names = [task.name for task in tasks]
     if not names:
         raise ValueError(f"suite {name} has no tasks")
@@ -68,7 +90,7 @@ def check_tasks(tasks: Any, name: str) -> tuple[Task, ...]:
     return tuple(tasks)
 
 
-def missing_data(tasks: Iterable[Task], data: Path) -> str:
+def missing_data(tasks: Iterable[AnyTask], data: Path) -> str:
     """Which data sets are not below `data`, where they are sought, and where they come from; '' for none."""
     lines = {}
     for task in tasks:

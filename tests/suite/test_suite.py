@@ -4,6 +4,7 @@ import pytest
 from sklearn.metrics import accuracy_score
 
 from mu.commands.probe import main
+from mu.commands.world_music import main as world_music
 from mu.evals.results import load
 from mu.files import read_json
 from mu.suite import music, run
@@ -152,3 +153,32 @@ def test_tables():
 def test_the_folder_of_an_encoder_has_its_name_and_hash():
     assert run.slug({"run": "runs/my encoder/", "hash": "0123456789"}) == "my_encoder-01234567"
     assert run.slug({"run": "a.b:C", "hash": "0123456789"}) == "a.b_C-01234567"
+
+
+def test_the_world_suite_on_what_the_command_writes(tmp_path, capsys):
+    """A small set, all tasks that a small set allows; the versions of a work are found by their vectors."""
+    words = [f"--output={tmp_path / 'data' / 'world_music'}", "--works=10", "--versions=2", "--track_duration=5"]
+    assert world_music([*words, "--seed=1"]) == 0
+    flags = ["--only=tempo,instruments,versions", f"--output={tmp_path / 'out'}"]
+    assert call(tmp_path / "data", tmp_path / "work", "Bands", *flags, suite="world") == 0
+    assert "versions" in capsys.readouterr().out
+    rows = read_json(tmp_path / "out" / "suite.json")["rows"]
+    (row,) = [row for row in rows if row["task"] == "versions"]
+    assert 0 < row["low"] <= row["value"] <= row["high"] <= 1 and row["units"] == "10 of work" and row["clips"] == 20
+    kept = read_json(tmp_path / "out" / "linear" / "versions" / "retrieval.json")["average_precision"]
+    assert len(kept) == 20 and sum(kept.values()) / 20 == pytest.approx(row["value"])
+
+
+def test_the_world_suite_says_how_its_data_are_made(tmp_path, capsys):
+    assert call(tmp_path, tmp_path / "work", "mfcc", suite="world") == 1
+    assert "mu world-music --output=DATA/world_music" in capsys.readouterr().err
+
+
+def test_a_library_of_another_table_is_not_taken_for_this_one(data, tmp_path, capsys):
+    assert call(data, tmp_path / "work", "Bands", f"--output={tmp_path / 'a'}", "--only=kind") == 0
+    other = make_data(tmp_path / "other")
+    table = other / "sounds" / "meta.csv"
+    table.write_text(table.read_text().replace("low", "deep"))
+    capsys.readouterr()
+    assert call(other, tmp_path / "work", "Bands", f"--output={tmp_path / 'b'}", "--only=kind") == 1
+    assert "was imported from another table" in capsys.readouterr().err
