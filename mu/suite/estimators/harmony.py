@@ -15,7 +15,8 @@ SHARPNESS = 14.0
 BASS_WEIGHT = 0.35
 OVERTONES = ((0, 1.0), (7, 0.18), (4, 0.06))
 """Pitch classes that a tone adds by its third and fifth harmonics, and how much."""
-CHORD_WEIGHT, TONIC_WEIGHT = 1.5, 0.5
+CHORD_WEIGHT = 6.0
+"""Of the fit of chords beside a correlation."""
 # How well a triad on a degree fits in a key: (semitones above the tonic, minor) -> weight.
 FITS = {
     "major": {
@@ -126,7 +127,7 @@ def key_of(chords: Chords) -> str:
 
 
 def key_scores(chords: Chords) -> np.ndarray:
-    """float64 [24], major keys from C, then minor ones: correlation with a profile, fit of the chords, the tonic."""
+    """float64 [24], major keys from C, then minor ones: correlation with a profile, and the fit of the chords."""
     lengths = np.diff(chords.times_s)
     mean = (chords.chroma * lengths[:, None]).sum(axis=0)
     profiles = PROFILES["albrecht-shanahan"]
@@ -134,14 +135,12 @@ def key_scores(chords: Chords) -> np.ndarray:
         [np.corrcoef(mean, np.roll(profile, tonic))[0, 1] for profile in profiles for tonic in range(12)]
     )
     share = np.bincount(chords.path, lengths, minlength=24) / lengths.sum()
-    bass = (_unit(chords.bass) * lengths[:, None]).sum(axis=0) / lengths.sum()
-    fits, tonics = np.zeros(24), np.zeros(24)
+    fits = np.zeros(24)
     for key in range(24):
         tonic, mode = key % 12, MODES[key // 12]
         for chord in range(24):
             fits[key] += share[chord] * FITS[mode].get(((chord - tonic) % 12, chord >= 12), 0.0)
-        tonics[key] = share[tonic + 12 * (key // 12)] + bass[tonic]
-    return correlations + CHORD_WEIGHT * fits + TONIC_WEIGHT * tonics
+    return correlations + CHORD_WEIGHT * fits
 
 
 def _unit(x: np.ndarray) -> np.ndarray:

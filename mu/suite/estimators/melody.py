@@ -4,16 +4,18 @@ import numpy as np
 
 from mu.suite.estimators.features import BINS_PER_SEMITONE, Features, smoothed
 
-LOWEST_MIDI, HIGHEST_MIDI = 52, 90
+LOWEST_MIDI, HIGHEST_MIDI = 50, 96
 C1_MIDI = 24
-HARMONICS = 6
-DECAY = 0.82
+HARMONICS = 8
+DECAY = 0.75
 """Weight of each harmonic relative to the one before."""
-JUMP, FAR = 0.35, 3.0
-"""Cost of a bin between frames, and the most that a leap costs."""
-VOICED = 0.55
+JUMP, FAR = 0.035, 1.0
+"""Cost of a bin between frames, and the most that a leap costs, in saliences."""
+COMPRESSION, FLOOR = 0.5, 0.8
+"""Power of the magnitudes, and how much of the mean about them is taken away."""
+VOICED = 0.75
 """Share of the path's typical salience below which there is no melody."""
-REGISTER = 0.012
+REGISTER = 0.06
 """Weight of height: melodies lie above their accompaniment."""
 
 
@@ -35,8 +37,8 @@ def melody_of(features: Features) -> tuple[np.ndarray, np.ndarray]:
 
 def saliences(features: Features) -> np.ndarray:
     """float64 [G, B]: weighted sums of the compressed magnitudes at the harmonics of each pitch, three a semitone."""
-    magnitude = features.cqt.astype(np.float64) ** 0.5
-    magnitude = np.maximum(magnitude - smoothed(magnitude.T, 9).T, 0)
+    magnitude = features.cqt.astype(np.float64) ** COMPRESSION
+    magnitude = np.maximum(magnitude - FLOOR * smoothed(magnitude.T, 9).T, 0)
     bins = np.arange((HIGHEST_MIDI - LOWEST_MIDI) * BINS_PER_SEMITONE)
     out = np.zeros((len(magnitude), len(bins)))
     for harmonic in range(1, HARMONICS + 1):
@@ -54,8 +56,8 @@ def _path(salience: np.ndarray) -> np.ndarray:
     reach = int(FAR / JUMP)
     best, before = salience[0].copy(), np.zeros((frames, bins), np.int64)
     steps = np.arange(-reach, reach + 1)
-    cost = JUMP * 0.1 * np.abs(steps)
-    far = FAR * 0.1
+    cost = JUMP * np.abs(steps)
+    far = FAR
     for frame in range(1, frames):
         padded = np.pad(best, reach, constant_values=-np.inf)
         windows = np.lib.stride_tricks.sliding_window_view(padded, 2 * reach + 1) - cost
