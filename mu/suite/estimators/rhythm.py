@@ -45,7 +45,7 @@ class Train:
       beats: int64 [beats], frames of the onset strengths.
       metre: beats a bar.
       first: which of the first beats begins a bar.
-      evidence: float64 [features], see `EVIDENCE`.
+      evidence: float64 [features], in the order of `WEIGHTS`.
     """
 
     beats: np.ndarray
@@ -54,35 +54,38 @@ class Train:
     evidence: np.ndarray
 
 
-EVIDENCE = (
-    "all_on", "low_on", "middle_on", "high_on", "all_half", "low_half", "middle_half", "high_half", "all_third",
-    "change_on", "change_half", "bar", "low_alternates", "middle_alternates", "log2_tempo", "log2_tempo_squared",
-    "autocorrelation", "ratio_half", "three",
-)  # fmt: skip
-"""Names of the features of a train."""
-WEIGHTS = np.array(
-    [
-        0.0071,
-        -0.1362,
-        0.2078,
-        0.2746,
-        -0.0946,
-        -0.1047,
-        1.0189,
-        -0.2958,
-        -1.2664,
-        2.2913,
-        -4.1273,
-        0.484,
-        0.2671,
-        -0.2495,
-        2.5706,
-        -5.2216,
-        3.3143,
-        -0.1768,
-        -1.1519,
-    ]
-)
+WEIGHTS = {
+    "all_on": -0.0350,
+    "low_on": 0.0842,
+    "middle_on": 0.0972,
+    "high_on": 0.1827,
+    "all_half": 0.1177,
+    "low_half": -0.1054,
+    "middle_half": -0.0049,
+    "high_half": 0.0544,
+    "all_third": -0.8058,
+    "all_quarter": -1.0146,
+    "change_on": 0.2470,
+    "change_half": -2.6789,
+    "bar": 0.2797,
+    "middle_of_bar": 0.0706,
+    "two_bars": -0.5134,
+    "low_alternates": 0.1961,
+    "middle_alternates": 0.0711,
+    "log2_tempo": 0.6595,
+    "log2_tempo_squared": -3.6339,
+    "correlation_half": -0.2132,
+    "correlation": 3.3195,
+    "correlation_two": -2.3516,
+    "correlation_four": 0.1200,
+    "low_correlation": 0.9591,
+    "low_correlation_two": -0.2906,
+    "low_correlation_four": 2.4008,
+    "three": -0.0771,
+}
+"""Of the evidence of a train: onsets of each band on beats and halfway, at a third or a quarter; changes of harmony on
+beats and halfway; how much downbeats stand out, differ from the middle of the bar, and from every second one; how much
+every second beat differs; the tempo in octaves above 110; autocorrelations at multiples of the period; three beats."""
 BAR_WEIGHTS = np.array([1.0, 0.5, 0.2, -0.3])
 """Of a downbeat: change of harmony, low onsets, all onsets, middle onsets."""
 
@@ -90,7 +93,8 @@ BAR_WEIGHTS = np.array([1.0, 0.5, 0.2, -0.3])
 def rhythm_of(features: Features) -> Rhythm:
     """Tempo, beats and downbeats of a track."""
     trains = trains_of(features)
-    best = max(trains, key=lambda train: float(train.evidence @ WEIGHTS))
+    weights = np.array(list(WEIGHTS.values()))
+    best = max(trains, key=lambda train: float(train.evidence @ weights))
     beats_s = best.beats * features.hop_s
     tempo_bpm = float(60 / np.median(np.diff(beats_s))) if len(beats_s) > 1 else 0.0
     return Rhythm(tempo_bpm, beats_s, beats_s[best.first :: best.metre], best.metre)
@@ -109,7 +113,7 @@ def trains_of(features: Features) -> list[Train]:
         trains.append(_train(beats, onsets, change, correlation, features.hop_s))
     if not trains:  # a sound without onsets
         frames = np.arange(0, len(onsets), round(0.5 / features.hop_s))
-        trains = [Train(frames, 4, 0, np.zeros(len(EVIDENCE)))]
+        trains = [Train(frames, 4, 0, np.zeros(len(WEIGHTS)))]
     return trains
 
 
@@ -213,12 +217,28 @@ def _train(beats: np.ndarray, onsets: np.ndarray, change: np.ndarray, correlatio
     parity = np.arange(len(beats)) % 2
     alternates = np.abs(peaks[beats[parity == 0]].mean(axis=0) - peaks[beats[parity == 1]].mean(axis=0))
     tempo = float(np.log2(60 / (period * hop_s) / 110))
-    lag = np.interp([period, period / 2], np.arange(len(correlation)), correlation[:, 0])
-    evidence = [
-        *on, *between, thirds[0], change[beats].mean(), change[half.astype(int)].mean(), bar, alternates[1],
-        alternates[2], tempo, tempo**2, lag[0], lag[1], float(metre == 3),
-    ]  # fmt: skip
-    return Train(beats, metre, first, np.array(evidence))
+    quarters = [peaks[np.minimum(beats[:-1] + part * gaps, frames - 1).astype(int), 0].mean() for part in (0.25, 0.75)]
+    place = (np.arange(len(beats)) - first) % (2 * metre)
+    of_place = np.array(
+        [change[beats[place == one]].mean() if (place == one).any() else 0.0 for one in range(2 * metre)]
+    )
+    bars = of_place.reshape(2, metre)
+    lags = np.arange(len(correlation))
+    lag = np.interp([period / 2, period, 2 * period, 4 * period], lags, correlation[:, 0])
+    low = np.interp([period, 2 * period, 4 * period], lags, correlation[:, 1])
+    bands = ("all", "low", "middle", "high")
+    evidence = {f"{band}_on": one for band, one in zip(bands, on, strict=True)}
+    evidence |= {f"{band}_half": one for band, one in zip(bands, between, strict=True)}
+    evidence |= {"all_third": thirds[0], "all_quarter": max(quarters)}
+    evidence |= {"change_on": change[beats].mean(), "change_half": change[half.astype(int)].mean(), "bar": bar}
+    evidence |= {"middle_of_bar": bars[:, 0].mean() - bars[:, metre // 2].mean()}
+    evidence |= {"two_bars": abs(bars[0, 0] - bars[1, 0])}
+    evidence |= {"low_alternates": alternates[1], "middle_alternates": alternates[2]}
+    evidence |= {"log2_tempo": tempo, "log2_tempo_squared": tempo**2, "three": float(metre == 3)}
+    ends = ("_half", "", "_two", "_four")
+    evidence |= {f"correlation{end}": one for end, one in zip(ends, lag, strict=True)}
+    evidence |= {f"low_correlation{end}": one for end, one in zip(ends[1:], low, strict=True)}
+    return Train(beats, metre, first, np.array([evidence[name] for name in WEIGHTS]))
 
 
 def _largest_near(x: np.ndarray, reach: int) -> np.ndarray:

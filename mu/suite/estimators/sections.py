@@ -6,13 +6,13 @@ from mu.suite.estimators.features import Features, semitones
 from mu.suite.estimators.harmony import between
 from mu.suite.estimators.rhythm import Rhythm
 
-KERNEL_BARS = 4
+KERNEL_BARS = 2
 """Bars on either side of a boundary that are compared."""
 LEAST_BARS = 3
 """Between boundaries."""
-DELTA = 0.1
-"""How far a peak stands above the mean novelty, in deviations."""
-CHROMA_WEIGHT = 0.5
+DELTA = -0.5
+"""How far a boundary stands above the mean novelty of bars, in deviations."""
+CHROMA_WEIGHT = 0.75
 
 
 def boundaries_of(features: Features, rhythm: Rhythm) -> np.ndarray:
@@ -47,5 +47,4 @@ def _novelty(features: Features, bars: np.ndarray) -> np.ndarray:
             before, after = x[first:at].mean(axis=0), x[at:last].mean(axis=0)
             sizes = 1 / (1 / (at - first) + 1 / (last - at))
             novelty[at - 1] += weight * sizes * float(np.mean((after - before) ** 2))
-    # The fill before a boundary: onsets in the last beat of the bar before.
     return novelty
