@@ -105,6 +105,7 @@ def test_an_unknown_flag_is_refused(capsys, command):
         ("similar none", 2, "RECORDING"),
         ("duplicates none", 1, "no embeddings at none"),
         ("duplicates none --threshold=2", 2, "--threshold=2.0"),
+        ("world-music --output=none --works=0", 2, "works"),
         ("probe none", 2, "--library, --folds"),
         ("report none", 1, "none"),
         ("report", 2, "RUN"),
