@@ -22,6 +22,7 @@ from mu.embedding.opening import Opened
 from mu.embedding.probe import ProbeReport, probe, save_report
 from mu.embedding.run import embed
 from mu.embedding.seen import without_seen
+from mu.evals.nouns import counted, noun
 from mu.files import read_json, write_json, write_whole
 from mu.names import nearest
 from mu.suite.retrieval import average_precisions, cosine_similarities, mean_with_interval
@@ -193,7 +194,7 @@ def _retrieve(
     if not np.isfinite(values).any():
         raise ValueError(f"no two recordings have one {task.same!r}: there is nothing to find")
     value, low, high = mean_with_interval(values, same, options.bootstrap_samples)
-    units = f"{len(set(same.tolist())):,} of {task.same}"
+    units = counted(len(set(same.tolist())), noun(task.same))
     common = {"clips": len(same), "units": units, "protocol": task.protocol, "note": note, "folds": {}}
     common |= {"embedded_s": embedded_s, "probed_s": time.monotonic() - began - embedded_s}
     folder.mkdir(parents=True, exist_ok=True)

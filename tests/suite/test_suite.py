@@ -164,7 +164,7 @@ def test_the_world_suite_on_what_the_command_writes(tmp_path, capsys):
     assert "versions" in capsys.readouterr().out
     rows = read_json(tmp_path / "out" / "suite.json")["rows"]
     (row,) = [row for row in rows if row["task"] == "versions"]
-    assert 0 < row["low"] <= row["value"] <= row["high"] <= 1 and row["units"] == "10 of work" and row["clips"] == 20
+    assert 0 < row["low"] <= row["value"] <= row["high"] <= 1 and row["units"] == "10 works" and row["clips"] == 20
     kept = read_json(tmp_path / "out" / "linear" / "versions" / "retrieval.json")["average_precision"]
     assert len(kept) == 20 and sum(kept.values()) / 20 == pytest.approx(row["value"])
 
