@@ -10,7 +10,7 @@ from mu.files import read_json
 from mu.suite import music, run
 from mu.suite.table import markdown_table, suite_text
 from mu.suite.task import missing_data
-from tests.helpers.suites import CLIPS, FOLDS, make_data
+from tests.helpers.suites import CLIPS, FOLDS, SOUNDS, make_data
 
 OWN = "tests.helpers.suites"
 
@@ -159,7 +159,7 @@ def test_the_world_suite_on_what_the_command_writes(tmp_path, capsys):
     """A small set, all tasks that a small set allows; the versions of a work are found by their vectors."""
     words = [f"--output={tmp_path / 'data' / 'world_music'}", "--works=10", "--versions=2", "--track_duration=5"]
     assert world_music([*words, "--seed=1"]) == 0
-    flags = ["--only=tempo,instruments,versions", f"--output={tmp_path / 'out'}"]
+    flags = ["--only=tempo,versions", f"--output={tmp_path / 'out'}"]
     assert call(tmp_path / "data", tmp_path / "work", "Bands", *flags, suite="world") == 0
     assert "versions" in capsys.readouterr().out
     rows = read_json(tmp_path / "out" / "suite.json")["rows"]
@@ -174,11 +174,13 @@ def test_the_world_suite_says_how_its_data_are_made(tmp_path, capsys):
     assert "mu world-music --output=DATA/world_music" in capsys.readouterr().err
 
 
-def test_a_library_of_another_table_is_not_taken_for_this_one(data, tmp_path, capsys):
-    assert call(data, tmp_path / "work", "Bands", f"--output={tmp_path / 'a'}", "--only=kind") == 0
-    other = make_data(tmp_path / "other")
-    table = other / "sounds" / "meta.csv"
+def test_a_library_of_another_table_is_not_taken_for_this_one(data, workdir, tmp_path):
+    def quiet(*_):
+        pass
+
+    library = run.imported(SOUNDS, data, workdir, quiet)
+    assert run.imported(SOUNDS, data, workdir, quiet) == library
+    table = make_data(tmp_path) / "sounds" / "meta.csv"
     table.write_text(table.read_text().replace("low", "deep"))
-    capsys.readouterr()
-    assert call(other, tmp_path / "work", "Bands", f"--output={tmp_path / 'b'}", "--only=kind") == 1
-    assert "was imported from another table" in capsys.readouterr().err
+    with pytest.raises(ValueError, match="was imported from another table"):
+        run.imported(SOUNDS, tmp_path, workdir, quiet)
