@@ -94,4 +94,6 @@ def _(target: NumberTarget, x: np.ndarray, inverse_penalty: float) -> Scores:
 
 
 def _logistic_regression(inverse_penalty: float) -> LogisticRegression:
-    return LogisticRegression(C=inverse_penalty, tol=1e-5, max_iter=2000)
+    # Against L-BFGS, the default, a third to a tenth of the CPU seconds on 120 to 953 numbers (2026-12), and it ends
+    # nearer to the optimum.
+    return LogisticRegression(C=inverse_penalty, solver="newton-cg", tol=1e-5, max_iter=2000)
