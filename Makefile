@@ -65,6 +65,7 @@ results-audio: $(VENV)/.installed-test
 	$(if $(MU_DATA),,$(error say where the data sets lie: make results-audio MU_DATA=FOLDER))
 	$(BIN)/python benchmarks/audio_results.py --data=$(MU_DATA) $(if $(ONLY),--only=$(ONLY))
 	$(if $(ONLY),,$(BIN)/python benchmarks/music_suite.py --data=$(MU_DATA))
+	$(if $(ONLY),,$(BIN)/python benchmarks/music_suite.py --data=$(MU_DATA) --head=mlp --only=emotify,esc10,percussion)
 	$(if $(ONLY),,$(BIN)/python benchmarks/world_music.py)
 
 results-ratings: $(VENV)/.installed-test

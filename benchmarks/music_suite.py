@@ -1,6 +1,6 @@
 """The music suite for several encoders, one column each, into docs/results/music.md: part of `make results-audio`.
 
-    python benchmarks/music_suite.py --data=FOLDER [--encoders=mfcc,mel_mean,random] [--only=TASK,...]
+    python benchmarks/music_suite.py --data=FOLDER [--encoders=mfcc,mel_mean,random] [--only=TASK,...] [--head=mlp]
 
 FOLDER holds the data sets of `mu.suite.music` and mir_single_clips. Encoders are what `mu probe --suite` takes: runs,
 published weights, baselines. A task that is done is not run again, by this command or by `mu probe --suite`; encoders
@@ -14,6 +14,7 @@ import subprocess
 from pathlib import Path
 
 from mu.console import Progress
+from mu.data.embeddings import encoder_title
 from mu.embedding.opening import open_encoder
 from mu.files import write_json, write_whole
 from mu.suite.frames import event_rows
@@ -48,18 +49,31 @@ DESCRIPTIONS = {
 }
 
 
+ROWS = {"linear": "rows", "mlp": "mlp_rows"}
+"""Head of the probes -> where music.json has its rows."""
+MLP_SEEDS = (0, 1, 2)
+MLP = """\
+## A small network on the same vectors
+
+One hidden layer of 128, its penalty chosen within the training folds (`--head=mlp`); means over three seeds.
+
+"""
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", required=True, type=Path, help="holds the data sets")
     parser.add_argument("--encoders", default="mfcc,mel_mean,random", help="separated by commas")
     parser.add_argument("--only", default=",".join(task.name for task in TASKS), help="tasks, separated by commas")
     parser.add_argument("--workdir", type=Path, default=Path("runs/suite"), help="holds imports and results")
+    parser.add_argument("--head", choices=("linear", "mlp"), default="linear", help="of the probes")
     parser.add_argument("--note", default="", help="a sentence about the machine, for the page")
     arguments = parser.parse_args()
     only = arguments.only.split(",")
     if unknown := set(only) - {task.name for task in TASKS}:
         parser.error(f"there is no task {min(unknown)!r}; there is: {', '.join(task.name for task in TASKS)}")
     tasks = [task for task in TASKS if task.name in only]
+    options = SuiteOptions(arguments.head, MLP_SEEDS if arguments.head == "mlp" else (0,))
     file = PAGE.with_suffix(".json")
     document = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {"encoders": {}}
     document["events"] = event_rows(arguments.data)
@@ -67,15 +81,17 @@ def main() -> None:
         opened = open_encoder(name)
         output = arguments.workdir / slug(opened[1])
         with Progress() as progress:
-            rows = run_suite(opened, tasks, arguments.data, arguments.workdir, output, SuiteOptions(), progress.update)
+            rows = run_suite(opened, tasks, arguments.data, arguments.workdir, output, options, progress.update)
         before = document["encoders"].get(name, {"hash": ""})
-        if before["hash"] == opened[1]["hash"]:
-            rows += [row for row in before["rows"] if row["task"] not in only]
+        if before["hash"] != opened[1]["hash"]:
+            before = {}
+        rows += [row for row in before.get(ROWS[arguments.head], []) if row["task"] not in only]
         rows.sort(key=lambda row: [task.name for task in TASKS].index(row["task"]))
         document["encoders"][name] = {
-            "description": DESCRIPTIONS.get(name, f"`{name}`"),
+            **{key: before[key] for key in ROWS.values() if key in before},
+            "description": DESCRIPTIONS.get(name) or encoder_title(opened[1]),
             "hash": opened[1]["hash"],
-            "rows": rows,
+            ROWS[arguments.head]: rows,
             "commit": commit(),
             "machine": f"{available_cpus()} of {os.cpu_count()} cores of {processor()}",
             "note": arguments.note,
@@ -97,19 +113,22 @@ def page(document: dict) -> str:
     encoders = document["encoders"]
     described = "\n".join(f"| {name} | {one['description']} |" for name, one in encoders.items())
     lines = [INTRODUCTION.format(encoders=described)]
-    lines += [markdown_table({name: one["rows"] for name, one in encoders.items()}), ""]
+    linear = {name: one["rows"] for name, one in encoders.items() if one.get("rows")}
+    lines += [markdown_table(linear), ""]
     lines += ["What the tasks are; one without a line above has not been measured:", ""]
     lines += ["| task | what is predicted, and the folds |", "|---|---|"]
     lines += [f"| {task.name} | {task.protocol} |" for task in TASKS]
     lines += ["", "The worst fold of each line, and the seconds of its task, embedding and probing:", ""]
-    lines += [f"| task | metric | {' | '.join(encoders)} |", f"|---|---|{'---|' * len(encoders)}"]
-    keys = dict.fromkeys((row["task"], row["metric"]) for one in encoders.values() for row in one["rows"])
+    lines += [f"| task | metric | {' | '.join(linear)} |", f"|---|---|{'---|' * len(linear)}"]
+    keys = dict.fromkeys((row["task"], row["metric"]) for rows in linear.values() for row in rows)
     for task, metric in keys:
         cells = []
-        for one in encoders.values():
-            row = next((row for row in one["rows"] if (row["task"], row["metric"]) == (task, metric)), None)
+        for rows in linear.values():
+            row = next((row for row in rows if (row["task"], row["metric"]) == (task, metric)), None)
             cells.append("" if row is None else worst(row))
         lines.append(f"| {task} | {metric} | {' | '.join(cells)} |")
+    if networks := {name: one["mlp_rows"] for name, one in encoders.items() if one.get("mlp_rows")}:
+        lines += ["", MLP + markdown_table(networks)]
     lines += ["", "## Beats and onsets, by signal processing", ""]
     lines += [
         "What an encoder of frames has to beat: `mu.audio.beats` and `mu.audio.onsets` with their defaults, scored by",

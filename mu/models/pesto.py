@@ -40,6 +40,8 @@ class Pesto(nnx.Module):
     window_samples = WINDOW_SAMPLES
     hop_samples = HOP_SAMPLES
     pad_mode = "reflect"
+    edge_bins = EDGE_BINS
+    bins_per_semitone = BINS_PER_SEMITONE
 
     def __init__(self, *, rngs: nnx.Rngs):
         def conv(inputs: int, outputs: int, size: int) -> nnx.Conv:
@@ -90,16 +92,23 @@ class Pesto(nnx.Module):
           'midi_pitch' float32 [...], 69 is 440 Hz; 'confidence' float32 [...], the probability that there is a pitch;
           'activations' float32 [..., 384], probabilities of the pitches 0, 1/3, 2/3, ...
         """
-        power = variable_q_power(frames)
-        log_power = jnp.log(jnp.maximum(power, _EPSILON**2))
-        activations = self._activations(log_power[..., EDGE_BINS:-EDGE_BINS])
+        log_power = self.log_power(frames)
+        activations = self.activations(log_power[..., EDGE_BINS:-EDGE_BINS])
         return {
-            "midi_pitch": _local_mean(activations),
+            "midi_pitch": self.pitch_of(activations),
             "confidence": self._confidence(jnp.exp(log_power), log_power),
             "activations": activations,
         }
 
-    def _activations(self, x: jax.Array) -> jax.Array:
+    def log_power(self, frames: jax.Array) -> jax.Array:
+        """float32 [..., 251]: natural logarithms of `variable_q_power` of frames float32 [..., 4096]."""
+        return jnp.log(jnp.maximum(variable_q_power(frames), _EPSILON**2))
+
+    def activations(self, x: jax.Array) -> jax.Array:
+        """float32 [..., 384]: probabilities of pitches from 219 neighbouring bins of `log_power`.
+
+        The bins from `edge_bins` on give the absolute pitch; those from one further on, a third of a semitone less.
+        """
         lead = x.shape[:-1]
         x = self.norm(x.reshape(-1, x.shape[-1]))[..., None]
         x = nnx.leaky_relu(self.first(x), SLOPE)
@@ -113,6 +122,14 @@ class Pesto(nnx.Module):
         probabilities = jax.nn.softmax(x @ self.toeplitz[...][at], axis=-1)
         bins = -jnp.round(self.shift[...][0] * BINS_PER_SEMITONE).astype(jnp.int32)
         return jnp.roll(probabilities, bins, axis=-1).reshape(*lead, PITCH_BINS)
+
+    def pitch_of(self, activations: jax.Array) -> jax.Array:
+        """float32 [...]: the mean pitch of the five bins about the greatest of [..., 384], by their probabilities."""
+        bins = jnp.arange(PITCH_BINS, dtype=jnp.int32)
+        top = jnp.argmax(activations, axis=-1).astype(jnp.int32)[..., None]
+        away = jnp.abs(bins.reshape((1,) * (top.ndim - 1) + (PITCH_BINS,)) - top)
+        near = jnp.where(away < BINS_PER_SEMITONE, activations, 0.0)
+        return (near @ (bins.astype(jnp.float32) / BINS_PER_SEMITONE)) / jnp.sum(near, axis=-1)
 
     def _confidence(self, power: jax.Array, log_power: jax.Array) -> jax.Array:
         """From the spectrum's flatness (its geometric by its arithmetic mean) and its filtered shape."""
@@ -151,12 +168,3 @@ def _kernels() -> tuple[np.ndarray, np.ndarray]:
         begin = WINDOW_SAMPLES // 2 - math.ceil(length / 2)
         kernel[begin : begin + length] = window * np.exp(2j * np.pi * frequency / SAMPLE_RATE_HZ * time) / window.sum()
     return np.concatenate([kernels.real, kernels.imag]).T.astype(np.float32), lengths.astype(np.float32)
-
-
-def _local_mean(activations: jax.Array) -> jax.Array:
-    """The mean pitch of the five bins around the greatest, by their probabilities."""
-    bins = jnp.arange(PITCH_BINS, dtype=jnp.int32)
-    top = jnp.argmax(activations, axis=-1).astype(jnp.int32)[..., None]
-    away = jnp.abs(bins.reshape((1,) * (top.ndim - 1) + (PITCH_BINS,)) - top)
-    near = jnp.where(away < BINS_PER_SEMITONE, activations, 0.0)
-    return (near @ (bins.astype(jnp.float32) / BINS_PER_SEMITONE)) / jnp.sum(near, axis=-1)
