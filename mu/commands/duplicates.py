@@ -2,6 +2,7 @@
 
 import math
 import sys
+from pathlib import Path
 
 from mu.commands.flags import CommandParser
 
@@ -59,6 +60,7 @@ def main(argv: list[str]) -> int:
         )
         table = duplicates.table
         if arguments.output is not None:
+            Path(arguments.output).parent.mkdir(parents=True, exist_ok=True)
             write_whole(arguments.output, table.write_csv())
     except (ValueError, OSError) as error:
         print(f"mu duplicates: {explained(error)}", file=sys.stderr)

@@ -53,7 +53,8 @@ def write_similar_page(
     notices = [Notice("The sound of some recordings cannot be read.", lost)] if lost else []
     section = Section(LIKE, "clip_neighbours.html", Neighbours(words, [(query, [first, *others])]))
     head = Head(f"Like {query}", [f"{len(matches):,} of {len(clips):,} recordings"])
-    write_whole(Path(output), render(head, notices, [section], sound=bool(media)))
+    Path(output).parent.mkdir(parents=True, exist_ok=True)
+    write_whole(output, render(head, notices, [section], sound=bool(media)))
     return lost
 
 

@@ -149,7 +149,7 @@ def test_a_file_is_found_like_the_clip_that_it_is(whole, original, tmp_path, cap
 
 @needs_browser
 def test_the_page_plays_the_recordings(whole, tmp_path, capsys, original):
-    page = tmp_path / "page.html"
+    page = tmp_path / "new" / "page.html"
     assert similar_command.main([str(whole), "b.wav", "--k=2", f"--page={page}"]) == 0
     assert f"Written to {page}" in capsys.readouterr().out
     with browser(tmp_path / "profile") as shown:
@@ -185,10 +185,10 @@ def test_duplicates_as_a_command(original, tmp_path, capsys, run):
     """Two copies at another level, and one byte by byte: vectors of a run on log-mel spectrograms barely move."""
     vectors = tmp_path / "vectors"
     embed(run, original, vectors)
-    assert duplicates_command.main([str(vectors), "--threshold=-1", f"--output={tmp_path / 'pairs.csv'}"]) == 0
+    assert duplicates_command.main([str(vectors), "--threshold=-1", f"--output={tmp_path / 'new' / 'pairs.csv'}"]) == 0
     out = capsys.readouterr().out
     assert out.startswith("21 pairs in 1 groups, of 7 recordings") and "and 1 more" in out
-    table = pl.read_csv(tmp_path / "pairs.csv")
+    table = pl.read_csv(tmp_path / "new" / "pairs.csv")
     assert table.columns == ["cosine", "clip", "other", "group"] and len(table) == 21
     assert duplicates_command.main([str(vectors), "--works=clip", "--false_merge_rate=0.2"]) == 0
     out = capsys.readouterr().out
