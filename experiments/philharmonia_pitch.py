@@ -6,7 +6,7 @@ choosing (the validation loss is the task's own); the absolute pitch is that of 
 
 `numbers/within_half` is the raw pitch accuracy: the share of notes within 50 cents of the pitch of the file name. Test
 notes are those of fold 0, of pitches that training has not had; beside it a linear model of MFCCs that has the labels.
-Seed 0: .813 [.760, .867] after 300 steps (MFCCs .067 [.036, .098]); 14 min on 2 cores of an AMD EPYC, other jobs beside.
+Seed 0: .813 [.760, .867] after 300 steps (MFCCs .067 [.036, .098]); 14 min, 2 busy cores of an AMD EPYC.
 
     mu import-audio philharmonia_notes/meta.csv --root=philharmonia_notes --output=data/philharmonia_16k \
        --store --store_rate_hz=16000
