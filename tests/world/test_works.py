@@ -14,7 +14,7 @@ from mu.world.works import writing
 from mu.world.works.arrangement import BASS, CHORDS, LEAD, Played, arrange
 from mu.world.works.drums import bar_of_drums
 from mu.world.works.instruments import CODES, INSTRUMENTS, PARTIALS, partials
-from mu.world.works.jams import jams_document, truth_of_jams
+from mu.world.works.jams import duration_of, jams_document, truth_of_jams
 from mu.world.works.sound import RATE_HZ, distorted, echoed, perform
 from mu.world.works.styles import STYLES
 from mu.world.works.truth import TONICS, apart
@@ -80,6 +80,15 @@ def test_a_track_depends_on_its_seed_and_numbers_alone(folder):
     assert truth_of_jams(document).key == truth.key
     other, _, _ = make_track(WorksOptions(9, 7, 6, 6.0), 1, 0)
     assert not np.array_equal(other, audio)
+
+
+def test_spans_do_not_overlap_by_rounding():
+    random = np.random.default_rng(0)
+    starts, ends = random.uniform(0, 1, 10_000), random.uniform(1, 30, 10_000)
+    assert (starts + (ends - starts) > ends).any(), "differences alone are rounded up"
+    again = np.array([start + duration_of(start, end) for start, end in zip(starts, ends, strict=True)])
+    assert (again <= ends).all()
+    np.testing.assert_allclose(again, ends, rtol=1e-15)
 
 
 def test_jams_give_the_truth_again(arranged):

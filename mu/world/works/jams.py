@@ -1,5 +1,6 @@
 """The truth of a track as JAMS (Humphrey et al. 2014), schema 0.3.4: written, and read again."""
 
+import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -25,9 +26,9 @@ def jams_document(truth: Truth, *, title: str, tool: str) -> dict[str, Any]:
     rows: dict[str, Iterable[tuple[float, float, Any]]] = {
         "beat": beats,
         "onset": [(time, 0.0, None) for time in truth.onsets_s.tolist()],
-        "chord_harte": [(span.start_s, span.end_s - span.start_s, span.label) for span in truth.chords],
-        "segment_open": [(span.start_s, span.end_s - span.start_s, span.label) for span in truth.sections],
-        "note_hz": [(note.start_s, note.end_s - note.start_s, note.hertz) for note in truth.melody],
+        "chord_harte": [(span.start_s, duration_of(span.start_s, span.end_s), span.label) for span in truth.chords],
+        "segment_open": [(span.start_s, duration_of(span.start_s, span.end_s), span.label) for span in truth.sections],
+        "note_hz": [(note.start_s, duration_of(note.start_s, note.end_s), note.hertz) for note in truth.melody],
         "key_mode": [(0.0, length, f"{TONICS[truth.tonic]}:{'major' if truth.major else 'minor'}")],
         "tempo": [(0.0, length, truth.tempo_bpm)],
     }
@@ -47,6 +48,17 @@ def jams_document(truth: Truth, *, title: str, tool: str) -> dict[str, Any]:
     ]
     metadata = {"title": title, "duration": length, "identifiers": {}, "jams_version": VERSION}
     return {"annotations": annotations, "file_metadata": metadata, "sandbox": {}}
+
+
+def duration_of(start_s: float, end_s: float) -> float:
+    """The largest number that added to `start_s` is not beyond `end_s`.
+
+    The difference may be rounded up; two spans would then overlap by some 1e-15 s, which mir_eval refuses.
+    """
+    duration_s = end_s - start_s
+    while start_s + duration_s > end_s:
+        duration_s = math.nextafter(duration_s, 0.0)
+    return duration_s
 
 
 def truth_of_jams(document: Mapping[str, Any]) -> Truth:
