@@ -183,7 +183,7 @@ def measured(vectors: dict[str, np.ndarray]) -> dict:
         of_spaces[name] = row(np.mean([first(library, to_unit(one)) for one in queries.values()], axis=0))
     to_unit = Directions.of(vectors[""])
     library = to_unit(vectors[""])
-    thresholds = {rate: threshold_at(library, rate) for rate in RATES}
+    thresholds = {rate: threshold_at(library, rate, np.arange(len(library))) for rate in RATES}
     cosines = {name: (to_unit(one).astype(np.float64) * library).sum(1) for name, one in queries.items()}
     return {
         "first": {name: row(first(library, to_unit(one))) for name, one in queries.items()},

@@ -57,14 +57,17 @@ nothing is reported here.
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seeds", default="0,1", help="sets of works, separated by commas")
+    parser.add_argument("--seeds", help="sets of works (default: 0,1; with --fit 100,101)")
     parser.add_argument("--encoders", default="mfcc,mel_mean,random", help="separated by commas")
     parser.add_argument("--workdir", type=Path, default=Path("runs/world_music"), help="holds works, imports, results")
     parser.add_argument("--fit", action="store_true", help="print weights of trains of beats instead")
     parser.add_argument("--note", default="", help="a sentence about the machine, for the page")
     arguments = parser.parse_args()
-    seeds = [int(seed) for seed in arguments.seeds.split(",")]
+    default = CHOSEN_ON if arguments.fit else (0, 1)
+    seeds = [int(seed) for seed in arguments.seeds.split(",")] if arguments.seeds else list(default)
     if arguments.fit:
+        if others := sorted(set(seeds) - set(CHOSEN_ON)):
+            parser.error(f"results are reported of seed {others[0]}: fit on {CHOSEN_ON}")
         fit(seeds, arguments.workdir)
         return
     if chosen := sorted(set(seeds) & set(CHOSEN_ON)):

@@ -8,13 +8,11 @@ from mu.commands.flags import CommandParser
 
 EPILOG = """\
 examples:
-  mu duplicates embeddings/music                                  at most 1 of 10,000 pairs of different recordings
   mu duplicates embeddings/music --works=work --false_merge_rate=1e-5
   mu duplicates embeddings/music --threshold=0.97 --output=pairs.csv
 
-All pairs are found whose cosine is at least the threshold. Unless it is given, the threshold is the lowest at which the
-share of pairs of different recordings that reach it is --false_merge_rate. Without --works every pair is counted as
-different, real duplicates too, which makes the threshold higher than it need be.
+All pairs are found whose cosine is at least the threshold. With --works and without --threshold it is the lowest at
+which the share of the pairs of different recordings that reach it is --false_merge_rate.
 """
 SHOWN = 20
 
@@ -39,6 +37,11 @@ def main(argv: list[str]) -> int:
     rate = 1e-4 if arguments.false_merge_rate is None else arguments.false_merge_rate
     if not 0 < rate < 1:
         parser.error(f"--false_merge_rate={rate:g}: it must lie between 0 and 1")
+    if arguments.threshold is None and arguments.works is None:
+        parser.error(
+            "it takes --threshold=COSINE; or --works=COLUMN, which says what is different, so that false merges can be "
+            "counted"
+        )
     if arguments.library is not None and arguments.works is None:
         parser.error("--library says where the column of --works is; give both")
     from mu.console import explained, show_logs, terminal_width

@@ -49,17 +49,20 @@ def find_duplicates(
       folder: that holds them.
       false_merge_rate: share of the pairs of different recordings that may be taken for the same
         (`mu.embedding.pairs.threshold_at`); chooses the threshold.
-      threshold: a cosine, instead.
+      threshold: a cosine, instead; it must be given where `works` is not.
       works: a column of the library, equal for recordings that belong together.
       library: where it lies, if it has moved since.
 
     Raises:
       FileNotFoundError: the library is gone, and `works` is wanted.
-      ValueError: no such column; no two recordings are different; a vector holds NaN.
+      ValueError: neither a threshold nor works are given; no such column; too few recordings are different for such
+        a rate; a vector holds NaN.
     """
     directions = Directions.of(embeddings.vectors)(embeddings.vectors)
     numbers = None if works is None else works_of(embeddings, folder, works, library)
     if threshold is None:
+        if numbers is None:
+            raise ValueError("which recordings are different is known by `works` alone: give it, or a threshold")
         threshold = threshold_at(directions, false_merge_rate, numbers)
     pairs = pairs_above(directions, threshold)
     groups, clips = groups_of(pairs, len(directions))[pairs.first], first_clips(embeddings)["clip"]

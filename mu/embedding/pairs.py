@@ -92,27 +92,24 @@ def pairs_above(directions: np.ndarray, threshold: float) -> Pairs:
     return Pairs(first[order], second[order], cosine[order])
 
 
-def threshold_at(
-    directions: np.ndarray, false_merge_rate: float, works: np.ndarray | None = None, seed: int = 0
-) -> float:
+def threshold_at(directions: np.ndarray, false_merge_rate: float, works: np.ndarray, seed: int = 0) -> float:
     """The lowest threshold at which so small a share of the pairs of different recordings is taken for the same.
 
     The share is counted over all pairs where there are up to `MOST_QUERIES` recordings, else over the pairs of so
-    many of them, drawn, with all others. Without `works` every pair counts as different: real duplicates then raise
-    the threshold.
+    many of them, drawn, with all others.
 
     Args:
       directions: float32 [n, D], of length one.
       false_merge_rate: between 0 and 1.
       works: int64 [n], equal for recordings that belong together, -1 for one of which that is not known, whose pairs
-        are not counted; None where it is known of none.
+        are not counted. Without that knowledge real duplicates would set the threshold that is to find them.
       seed: of the draw.
 
     Returns:
       The next number above the cosine of the first pair that may not be merged.
 
     Raises:
-      ValueError: the rate is out of range, or no two recordings are different.
+      ValueError: the rate is out of range, no two recordings are different, or these are too few for such a rate.
     """
     if not 0 < false_merge_rate < 1:
         raise ValueError(f"the rate of false merges is {false_merge_rate}; it must lie between 0 and 1")
@@ -124,8 +121,7 @@ def threshold_at(
     kept, counted = np.empty(0, np.float32), 0
     for block, scores in cosine_blocks(np.ascontiguousarray(directions, np.float32), rows):
         different = np.arange(n) != block[:, None]
-        if works is not None:
-            different &= (works != works[block][:, None]) & (works >= 0) & (works[block] >= 0)[:, None]
+        different &= (works != works[block][:, None]) & (works >= 0) & (works[block] >= 0)[:, None]
         chosen = scores[different]
         counted += len(chosen)
         kept = np.concatenate([kept, chosen])
@@ -134,9 +130,12 @@ def threshold_at(
             kept = np.partition(kept, len(kept) - most)[-most:]
     if not counted:
         raise ValueError("no two recordings are known to be different, so no rate of false merges can be counted")
+    if false_merge_rate * counted < 2:  # each pair is counted from both sides
+        raise ValueError(
+            f"a rate of {false_merge_rate:g} is less than one of the {counted // 2:,} pairs of different recordings; "
+            f"{2 / counted:.1g} is the lowest that can be counted"
+        )
     allowed = int(false_merge_rate * counted)
-    if allowed >= len(kept):
-        return -1.0
     first_refused = np.sort(kept)[::-1][allowed]
     return float(np.nextafter(np.float32(first_refused) + np.float32(MARGIN), np.float32(2)))
 

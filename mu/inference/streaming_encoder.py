@@ -156,6 +156,8 @@ class StreamingEncoder:
                 block, scores, past = self._step(self._params, waiting[:, :length], past)
                 waiting = waiting[:, length:]
                 frames.append(np.asarray(block, np.float32))
+                if not np.isfinite(frames[-1]).all():
+                    raise ValueError("the encoder gives infinities or no numbers: nothing can be made of its frames")
                 pooled = _with(pooled, frames[-1], np.asarray(scores, np.float64))
         # A copy: a view would hold on to the whole chunk.
         return state._replace(

@@ -46,7 +46,7 @@ class TileStream:
           samples: float32 [S] at the encoder's rate; none too.
 
         Raises:
-          ValueError: they are not one channel of finite float32 numbers.
+          ValueError: they are not one channel of finite float32 numbers; or the encoder gives none.
         """
         if samples.ndim != 1 or samples.dtype != np.float32 or not np.isfinite(samples).all():
             raise ValueError(
@@ -59,7 +59,7 @@ class TileStream:
         vectors = [np.zeros((0, self._encoder.dim), np.float32)]
         for first in range(0, whole, self._encoder.at_once):
             some = tiles[first : first + self._encoder.at_once]
-            vectors.append(self._encoder.vectors(some, np.full(len(some), size, np.int32)))
+            vectors.append(_finite(self._encoder.vectors(some, np.full(len(some), size, np.int32))))
         for vector in np.concatenate(vectors):
             self._total += vector.astype(np.float64) * size
         self._tiles += whole
@@ -81,6 +81,14 @@ class TileStream:
         if len(self._waiting):
             last = np.concatenate([self._tail, self._waiting])[-size:]
             tile = np.pad(last, (0, size - len(last)))[None]
-            total += self._encoder.vectors(tile, np.array([len(last)], np.int32))[0].astype(np.float64) * len(last)
+            vector = _finite(self._encoder.vectors(tile, np.array([len(last)], np.int32)))[0]
+            total += vector.astype(np.float64) * len(last)
             weight += len(last)
         return (total / weight).astype(np.float32)
+
+
+def _finite(vectors: np.ndarray) -> np.ndarray:
+    """The vectors; an error where one holds infinities or no numbers."""
+    if not np.isfinite(vectors).all():
+        raise ValueError("the encoder gives infinities or no numbers: nothing can be made of its vectors")
+    return vectors

@@ -36,7 +36,9 @@ def cosine_similarities(vectors: np.ndarray) -> np.ndarray:
 
 
 def mean_with_interval(values: np.ndarray, works: np.ndarray, samples: int) -> tuple[float, float, float]:
-    """(mean, low, high): 95 % bootstrap interval over works; tracks without a value are left out."""
+    """(mean, low, high): 95 % bootstrap interval over works; tracks without a value are left out. NaN for none."""
     known = np.isfinite(values)
+    if not known.any():
+        return float("nan"), float("nan"), float("nan")
     low, high = clustered_bootstrap(values[known, None], works[known], samples)
     return float(values[known].mean()), float(low[0]), float(high[0])

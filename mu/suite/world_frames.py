@@ -145,7 +145,10 @@ def score_features(features: Features, truth: Truth) -> Scored:
             ("downbeats F", truth.downbeats_s, rhythm.downbeats_s),
         ):
             trim = mir_eval.beat.trim_beats
-            values[name] = float(mir_eval.beat.f_measure(trim(annotated), trim(estimated)))
+            # Tracks of 5 s and less have nothing after the first 5 s, and so no score.
+            values[name] = float("nan")
+            if len(trim(annotated)):
+                values[name] = float(mir_eval.beat.f_measure(trim(annotated), trim(estimated)))
         values["onsets F"] = float(mir_eval.onset.f_measure(truth.onsets_s, onsets_of(features))[0])
         values["chords majmin"] = _chord_score(mir_eval, chords.intervals_s, list(chords.labels), truth)
         scores = mir_eval.melody.evaluate(*truth.melody_frames(), *melody)

@@ -84,7 +84,7 @@ def test_all_pairs_above_a_threshold(monkeypatch, threshold):
     np.testing.assert_allclose(pairs.cosines, exact[pairs.first, pairs.second], atol=1e-12)
 
 
-@pytest.mark.parametrize("rate", [0.5, 0.01, 1e-3, 1e-9])
+@pytest.mark.parametrize("rate", [0.5, 0.01, 1e-3])
 @pytest.mark.parametrize("most", [2000, 40])
 def test_the_threshold_merges_as_many_different_recordings_as_it_may(monkeypatch, rate, most):
     monkeypatch.setattr(pairs_module, "MOST_QUERIES", most)
@@ -99,6 +99,8 @@ def test_the_threshold_merges_as_many_different_recordings_as_it_may(monkeypatch
     merged = (cosines[different] >= threshold).mean()
     below = (cosines[different] >= threshold - 3e-5 - np.diff(np.sort(cosines[different])).max()).sum()
     assert merged <= rate and below > int(rate * different.sum())
+    with pytest.raises(ValueError, match=r"less than one of the [\d,]+ pairs of different recordings"):
+        threshold_at(vectors, 1e-9, works)
     with pytest.raises(ValueError, match="no two recordings are known to be different"):
         threshold_at(vectors, rate, np.zeros(100, np.int64))
 

@@ -117,6 +117,25 @@ def tiles():
     return ClipEncoder(*parts(trunk="cnn"), sample_rate_hz=RATE_HZ, tile_samples=2000, at_once=4)
 
 
+def test_an_encoder_that_gives_no_numbers_is_refused():
+    graph, params = parts(**STREAMING)
+    broken = StreamingEncoder(graph, jax.tree.map(lambda leaf: leaf * np.nan, params))
+    with pytest.raises(ValueError, match="infinities or no numbers"):
+        broken.push(broken.start(), sound(9000))
+
+    class Broken:
+        tile_samples, dim, at_once = 100, 2, 4
+
+        def vectors(self, audio, samples):
+            return np.full((len(audio), 2), np.nan, np.float32)
+
+    for n in (100, 50):
+        stream = TileStream(Broken())
+        with pytest.raises(ValueError, match="infinities or no numbers"):
+            stream.push(sound(n))
+            stream.finish()
+
+
 @pytest.mark.parametrize("way", ["whole", "mixed", "random"])
 @pytest.mark.parametrize("n", [700, 2000, 18_000, 18_001])
 def test_tiles_in_chunks_give_the_vector_of_the_recording(n, way):

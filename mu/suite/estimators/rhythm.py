@@ -133,12 +133,13 @@ def _change(features: Features) -> np.ndarray:
 
 
 def autocorrelation(x: np.ndarray, lags: int) -> np.ndarray:
-    """float64 [lags, ...]: of columns less their mean, unbiased, 1 at lag 0."""
+    """float64 [lags, ...]: of columns less their mean, unbiased, 1 at lag 0; 0 at lags beyond the columns."""
     x = x - x.mean(axis=0)
     size = 1 << (2 * len(x) - 1).bit_length()
     power = np.abs(np.fft.rfft(x, size, axis=0)) ** 2
-    out = np.fft.irfft(power, size, axis=0)[:lags]
-    out = out / (len(x) - np.arange(lags))[:, None]
+    out = np.zeros((lags, *x.shape[1:]))
+    inside = min(lags, len(x))
+    out[:inside] = np.fft.irfft(power, size, axis=0)[:inside] / (len(x) - np.arange(inside))[:, None]
     return out / (out[0] + 1e-9)
 
 
